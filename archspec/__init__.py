@@ -1,0 +1,1 @@
+"""archspec: neural network architectures as text."""

@@ -1,0 +1,128 @@
+"""Declarations: frozen, strict pydantic models that YAML names and nothing else knows by heart.
+
+Every kind of thing that a spec or a run file can name (an op, a loss, a data source, a transform, an optimiser, a task)
+is a kind of declaration::
+
+    class Op(Declaration, package="archspec.ops"): ...          # the kind
+    class Conv(Op, name="conv", main="filters"): ...            # one member, in a module of that package
+
+A member is found by its name without importing the others: the modules' text says which one declares it, so using three
+ops costs the definition of three families. Members are final: share functions, not ancestors.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from importlib.resources import files
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Declaration(BaseModel):
+    """Base of all kinds. Fields are the arguments; ``main`` is the one that a bare scalar sets."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
+
+    name: ClassVar[str] = ""
+    main: ClassVar[str | None] = None
+    kind: ClassVar[str] = ""
+    package: ClassVar[str] = ""
+    registry: ClassVar[dict[str, type[Self]]]
+
+    @classmethod
+    def __pydantic_init_subclass__(
+        cls, *, name: str | None = None, main: str | None = None, package: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        parent = cls.__mro__[1]
+        if parent.__dict__.get("name"):
+            raise TypeError(f"{parent.__name__} is final: share functions, not ancestors")
+        if package is not None:
+            cls.kind, cls.package, cls.registry = cls.__name__, package, {}
+        if name is not None:
+            cls.name, cls.main = name, main
+            cls.registry[name] = cls
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Class keywords are read in __pydantic_init_subclass__, when the fields are known.
+        super().__init_subclass__()
+
+    @classmethod
+    def find(cls, name: str) -> type[Self] | None:
+        """The member called ``name``, importing only the module that declares it; None if there is none."""
+        member = cls.registry.get(name)
+        if member is None and (module := _modules(cls).get(name)):
+            importlib.import_module(module)
+            member = cls.registry[name]
+        if member is None and _load_plugins(cls.package):
+            member = cls.registry.get(name)
+        return member
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Names of all members, sorted, without importing them."""
+        return tuple(sorted({*_modules(cls), *cls.registry}))
+
+    @classmethod
+    def all(cls) -> tuple[type[Self], ...]:
+        """All members, in order of their names."""
+        return tuple(member for name in cls.names() if (member := cls.find(name)))
+
+    @classmethod
+    def summary(cls) -> str:
+        """First paragraph of the docstring."""
+        return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+
+    @classmethod
+    def field_docs(cls) -> dict[str, str]:
+        """The string below each field in the class body, by field name (read from the source only when asked for)."""
+        import inspect
+
+        docs: dict[str, str] = {}
+        for klass in reversed(cls.__mro__[: cls.__mro__.index(Declaration)]):
+            body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(klass))).body[0].body  # type: ignore[attr-defined]
+            for field, doc in zip(body, body[1:], strict=False):
+                match field, doc:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))) if (
+                        name in cls.model_fields
+                    ):
+                        docs[name] = " ".join(text.split())
+        return docs
+
+
+_INDEX: dict[tuple[str, str], dict[str, str]] = {}
+_PLUGINS: set[str] = set()
+
+
+def _modules(kind: type[Declaration]) -> dict[str, str]:
+    """Member name → module that declares it, read from the text of the package's modules."""
+    key = (kind.package, kind.kind)
+    if key not in _INDEX:
+        pattern = re.compile(rf'^class \w+\(\s*{kind.kind},\s*name="([a-z0-9_]+)"', re.MULTILINE)
+        found = {}
+        for entry in files(kind.package).iterdir():
+            if entry.name.endswith(".py"):
+                stem, text = entry.name[:-3], entry.read_text(encoding="utf-8")
+            elif entry.is_dir() and (init := entry / "__init__.py").is_file():
+                stem, text = entry.name, init.read_text(encoding="utf-8")
+            else:
+                continue
+            for name in pattern.findall(text):
+                found[name] = kind.package if stem == "__init__" else f"{kind.package}.{stem}"
+        _INDEX[key] = found
+    return _INDEX[key]
+
+
+def _load_plugins(package: str) -> bool:
+    """Import the entry points of group ``package``, once; True if that happened now."""
+    if package in _PLUGINS:
+        return False
+    _PLUGINS.add(package)
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=package):
+        point.load()
+    return True

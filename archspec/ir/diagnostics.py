@@ -1,0 +1,144 @@
+"""What is said to a person about their text, and where.
+
+    SpecError            what ``load`` raises: one or more diagnostics, in file order
+      └ Diagnostic       code, message, span, help, one note per enclosing call
+          └ Span         a stretch of one line of a source
+              └ Source   a named text
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Iterable
+
+MAX_DIAGNOSTICS = 50
+MAX_TEXT = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A text with the name it is reported under (a path as the user gave it, or ``prelude.yaml``)."""
+
+    name: str
+    text: str = field(repr=False)
+
+    def line(self, number: int) -> str:
+        """Line ``number`` (1-based) without its line break; empty past the end."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``length`` characters from a 1-based line and column of a source."""
+
+    source: Source
+    line: int
+    column: int
+    length: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+    @property
+    def order(self) -> tuple[str, int, int]:
+        """Sort key: file, line, column."""
+        return (self.source.name, self.line, self.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A place that led to the error, such as the call of the block that it is in."""
+
+    message: str
+    span: Span
+
+    def __str__(self) -> str:
+        return f"{self.message} at {self.span}"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake: a stable code, what was wrong with what was received, where, and how to mend it."""
+
+    code: str
+    message: str
+    span: Span
+    help: str | None = None
+    notes: tuple[Note, ...] = ()
+    severity: str = "error"
+
+    def render(self, *, source_line: bool = True) -> str:
+        """``file:line:col: error[CODE]: message``, then the line with carets, the help and the call notes."""
+        out = [f"{self.span}: {self.severity}[{self.code}]: {printable(self.message)}"]
+        if source_line and (text := self.span.source.line(self.span.line)):
+            out += _underlined(text, self.span)
+        if self.help:
+            out.append(f"  help: {printable(self.help)}")
+        out += [f"  {printable(str(note))}" for note in self.notes]
+        return "\n".join(out)
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain data, for ``--format json``."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "message": printable(self.message),
+            "file": self.span.source.name,
+            "line": self.span.line,
+            "column": self.span.column,
+            "length": self.span.length,
+            "help": self.help,
+            "notes": [
+                {"message": n.message, "file": n.span.source.name, "line": n.span.line, "column": n.span.column}
+                for n in self.notes
+            ],
+        }
+
+
+class SpecError(Exception):
+    """A spec (or run file) that cannot be used: ``diagnostics`` holds every independent error, in file order."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]):
+        self.diagnostics = tuple(sorted(diagnostics, key=lambda d: d.span.order))[:MAX_DIAGNOSTICS]
+        super().__init__("\n".join(d.render() for d in self.diagnostics))
+
+
+def did_you_mean(word: object, known: Iterable[object]) -> str | None:
+    """``did you mean 'x'?`` for the nearest known word, or None when nothing is near."""
+    words = [str(k) for k in known]
+    near = get_close_matches(str(word)[:64], words, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else None
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """``value`` as an error message quotes it: YAML's words, strings in quotes, never longer than ``limit``."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        text = "{" + ", ".join(f"{k}: {shown(v, 24)}" for k, v in list(value.items())[:8]) + "}"
+    elif isinstance(value, (list, tuple)):
+        text = "[" + ", ".join(shown(v, 24) for v in list(value)[:12]) + (", …]" if len(value) > 12 else "]")
+    else:
+        text = repr(value[: limit + 1]) if isinstance(value, str) else str(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """``text`` with control and bidirectional characters escaped, so that a name cannot drive a terminal."""
+    text = text[:MAX_TEXT]
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == " " else f"\\x{ord(c):02x}" for c in text)
+
+
+def _underlined(text: str, span: Span, width: int = 100) -> list[str]:
+    """The source line and a line of carets below the span, both cut to a window around the span."""
+    start = max(0, span.column - 1 - width // 2) if len(text) > width else 0
+    window = text[start : start + width].replace("\t", " ")
+    left = span.column - 1 - start
+    carets = "^" * max(1, min(span.length, len(window) - left))
+    return [f"    {printable(window)}", f"    {' ' * left}{carets}"]

@@ -1,0 +1,183 @@
+"""The one noun that travels: a complete, frozen network graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Callable, ClassVar, Iterable, Mapping, NamedTuple, Protocol
+
+from archspec.ir.cost import Cost
+from archspec.ir.diagnostics import Source, Span
+from archspec.ir.tensors import TensorSpec, UnknownSize, WeightSpec
+
+
+class Operation(Protocol):
+    """What the graph needs of an op; ``archspec.ops.base.Op`` is the implementation."""
+
+    name: ClassVar[str]
+    is_view: ClassVar[bool]
+
+    def macs(self, out: Any, *inputs: TensorSpec) -> int: ...
+    def flops(self, out: Any, *inputs: TensorSpec) -> int: ...
+    def transcendentals(self, out: Any, *inputs: TensorSpec) -> int: ...
+    def lower(self, *inputs: TensorSpec) -> Any: ...
+
+
+class Tensor(NamedTuple):
+    """One output of a node, or an input of the graph, by name."""
+
+    node: str
+    port: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.node}:{self.port}" if self.port else self.node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One op applied to tensors.
+
+    ``name`` is unique in the graph. ``layer`` is the name of the Keras layer that owns the weights: the node's own name,
+    or, inside the call of a network, the network's path; nodes with equal ``layer`` share their weights.
+    """
+
+    name: str
+    op: Operation
+    inputs: tuple[Tensor, ...]
+    input_specs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    weights: tuple[WeightSpec, ...]
+    layer: str
+    span: Span
+
+    @property
+    def output(self) -> TensorSpec:
+        """The first output (most nodes have one)."""
+        return self.outputs[0]
+
+    @property
+    def params(self) -> int:
+        """Scalars in all weights of the layer."""
+        return sum(w.size for w in self.weights)
+
+    @property
+    def trainable_params(self) -> int:
+        """Scalars in the weights that training changes."""
+        return sum(w.size for w in self.weights if w.trainable)
+
+    def cost(self) -> Cost:
+        """MACs, FLOPs, transcendentals and activation size per sample; None where a needed size is open."""
+        out = self.outputs[0] if len(self.outputs) == 1 else self.outputs
+
+        def count(rule: Callable[..., int]) -> int | None:
+            try:
+                return rule(out, *self.input_specs)
+            except UnknownSize:
+                return None
+
+        def activations(*_: Any) -> int:
+            return 0 if self.op.is_view else sum(o.size for o in self.outputs)
+
+        return Cost(count(self.op.macs), count(self.op.flops), count(self.op.transcendentals), count(activations))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """One output of the model: a head's, or ``output`` for a body without heads.
+
+    ``name`` is the head's name, followed by ``.index`` when the head takes a bundle. ``loss`` is a loss declaration or
+    None; ``metrics`` are metric declarations; ``train_only`` heads are absent from the inference graph.
+    """
+
+    name: str
+    tensor: Tensor
+    head: str | None = None
+    loss: Any = None
+    weight: float = 1.0
+    train_only: bool = False
+    metrics: tuple[Any, ...] = ()
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """One summand of what a training step minimises: a loss between operands (names of results, or constants)."""
+
+    loss: Any
+    operands: tuple[str | float, ...]
+    weight: float = 1.0
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainStep:
+    """Which networks one update changes, and what it minimises."""
+
+    update: tuple[str, ...]
+    minimize: tuple[Term, ...]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """A spec's ``train:`` section: the forward graph of one step over the networks, its named results, the updates."""
+
+    body: Graph
+    results: Mapping[str, Tensor]
+    steps: tuple[TrainStep, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A complete network: every node in topological order, with shapes, weights and source positions.
+
+    ``inputs`` maps input names to specs. For a spec of several networks and no body, ``networks`` holds the graph of each
+    and the nodes here are theirs side by side, inputs and outputs prefixed with the network's name.
+    """
+
+    name: str
+    inputs: Mapping[str, TensorSpec]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Output, ...]
+    variant: str | None = None
+    doc: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    networks: Mapping[str, Graph] = field(default_factory=dict)
+    training: Training | None = None
+    sources: tuple[Source, ...] = ()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        """Nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    def spec(self, tensor: Tensor) -> TensorSpec:
+        """Shape and dtype of a node's output or of a graph input."""
+        node = self.by_name.get(tensor.node)
+        return self.inputs[tensor.node] if node is None else node.outputs[tensor.port]
+
+    def owners(self) -> Iterable[Node]:
+        """The first node of every layer: each weight exactly once."""
+        seen: set[str] = set()
+        for node in self.nodes:
+            if node.layer not in seen:
+                seen.add(node.layer)
+                yield node
+
+    def inference(self) -> Graph:
+        """This graph without its train-only heads and the nodes that only they need."""
+        outputs = tuple(o for o in self.outputs if not o.train_only)
+        if len(outputs) == len(self.outputs):
+            return self
+        return replace(self, outputs=outputs, nodes=reachable(self.nodes, [o.tensor for o in outputs]))
+
+
+def reachable(nodes: tuple[Node, ...], tensors: Iterable[Tensor]) -> tuple[Node, ...]:
+    """The nodes that the tensors depend on, in the order given (which must be topological)."""
+    wanted = {t.node for t in tensors}
+    kept = []
+    for node in reversed(nodes):
+        if node.name in wanted:
+            kept.append(node)
+            wanted.update(t.node for t in node.inputs)
+    return tuple(reversed(kept))

@@ -1,0 +1,127 @@
+"""Field types that several ops share. Each normalises its forms once and has one message when the value is wrong."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+MAX_WIDTH = 2**24
+"""Largest number of filters, units or vocabulary entries (a limit against typing errors and hostile files)."""
+
+Width = Annotated[int, Field(gt=0, le=MAX_WIDTH)]
+"""A number of filters, units or entries."""
+
+PositiveInt = Annotated[int, Field(gt=0, le=2**31)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+"""A probability of dropping: 0 ≤ rate < 1."""
+Epsilon = Annotated[float, Field(gt=0)]
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """The error of a field type: ``message`` completes the sentence '<op>.<argument> …', e.g. 'must be …'."""
+    return PydanticCustomError("argument", "{message}", {"message": message})
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _sizes(value: Any) -> int | tuple[int, ...]:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if not 1 <= len(values) <= 3 or not all(_is_int(v) and 0 < v <= 2**31 for v in values):
+        raise refuse("must be a positive integer, or a list of one per axis")
+    return tuple(values) if isinstance(value, (list, tuple)) else value
+
+
+Sizes = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_sizes),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 3},
+            ]
+        }
+    ),
+]
+"""A size for every axis (``3``) or one per axis (``[1, 7]``)."""
+
+
+def _padding(value: Any) -> str | int | tuple[tuple[int, int], ...]:
+    if value in ("same", "valid") and isinstance(value, str):
+        return value
+    if _is_int(value) and 0 <= value <= 2**20:
+        return value
+    if isinstance(value, (list, tuple)) and 1 <= len(value) <= 3:
+        pairs = [v if isinstance(v, (list, tuple)) else (v, v) for v in value]
+        if all(len(p) == 2 and all(_is_int(n) and 0 <= n <= 2**20 for n in p) for p in pairs):
+            return tuple((p[0], p[1]) for p in pairs)
+    raise refuse(
+        "must be same, valid, an integer, or a list of one integer or [before, after] pair per axis"
+    )
+
+
+Padding = Annotated[
+    str | int | tuple[tuple[int, int], ...],
+    PlainValidator(_padding),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["same", "valid"]},
+                {"type": "integer", "minimum": 0},
+                {
+                    "type": "array",
+                    "items": {
+                        "anyOf": [
+                            {"type": "integer", "minimum": 0},
+                            {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 2, "maxItems": 2},
+                        ]
+                    },
+                    "minItems": 1,
+                    "maxItems": 3,
+                },
+            ]
+        }
+    ),
+]
+"""``same`` (TensorFlow's: an odd row goes to the end), ``valid``, ``n`` on every side, or per axis ``n`` or ``[before, after]``."""
+
+
+def named(value: Any, kind: str) -> tuple[str, Any]:
+    """Split ``NAME`` or ``{NAME: arguments}`` into name and arguments; ``kind`` is the word for it in the message."""
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, dict) and len(value) == 1:
+        (name, args), *_ = value.items()
+        if isinstance(name, str):
+            return name, {} if args is None else args
+    raise refuse(f"must be the name of {kind}, or {{name: arguments}}")
+
+
+def _activation(value: Any) -> Any:
+    from archspec.ir.diagnostics import did_you_mean
+    from archspec.ops.base import Op
+
+    if isinstance(value, Op):
+        return value
+    name, args = named(value, "an activation")
+    op = Op.find(name)
+    if op is None or not op.is_activation:
+        hint = did_you_mean(name, [o.name for o in Op.all() if o.is_activation])
+        raise PydanticCustomError("argument", "{message}", {"message": "must be the name of an activation", "help": hint})
+    if not isinstance(args, dict):
+        args = {op.main: args} if op.main else {}
+    return op.model_validate(args)
+
+
+Activation = Annotated[
+    Any,
+    BeforeValidator(_activation),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}]}),
+]
+"""An activation op, written as its name or a one-op map: ``relu``, ``{leaky_relu: 0.1}``. Its weights, if any, are refused."""
+
+Mode = Literal["nearest", "bilinear"]

@@ -1,0 +1,71 @@
+"""What an op is.
+
+An op is typed fields and named rules, in this order: fields, ``infer``, ``weights``, cost, ``lower``. Its inputs are the
+parameters of ``infer`` (``x``; ``query, value, key=None``; ``*inputs`` takes any number). Rules are pure functions of shapes; only
+``lower`` knows Keras, and imports it inside. An op never knows files or lines: it refuses with OpError, and the
+frontend gives the refusal its place.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archspec.ir.declaration import Declaration
+from archspec.ir.tensors import TensorSpec, WeightSpec
+
+if TYPE_CHECKING:
+    import keras
+
+
+class OpError(Exception):
+    """An op cannot take these inputs. ``argument`` names the field at fault, if one is; ``help`` says what would fit."""
+
+    def __init__(self, message: str, *, argument: str | None = None, help: str | None = None):
+        super().__init__(message)
+        self.message, self.argument, self.help = message, argument, help
+
+
+class Op(Declaration, package="archspec.ops"):
+    """One kind of node. ``out`` in the cost rules is what ``infer`` returned for the same inputs."""
+
+    is_view: ClassVar[bool] = False
+    """True where the output is the input's memory under another shape (flatten, dropout at inference)."""
+    is_activation: ClassVar[bool] = False
+    """True where the op may stand as an ``activation`` argument: elementwise (or over channels), one input."""
+    is_merge: ClassVar[bool] = False
+    """True where the op joins any number of tensors and may stand after ``merge:``."""
+    is_projectable: ClassVar[bool] = False
+    """True for merges where a skip that does not fit may be projected (``project: auto``)."""
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec | tuple[TensorSpec, ...]:
+        """Shape and dtype of the output (a tuple for several). Raises OpError."""
+        raise NotImplementedError
+
+    def weights(self, *inputs: TensorSpec) -> tuple[WeightSpec, ...]:
+        """The weights by Keras's names and shapes; counts are derived from them."""
+        return ()
+
+    def macs(self, out: Any, *inputs: TensorSpec) -> int:
+        """Multiply-accumulates per sample. Raises UnknownSize."""
+        return 0
+
+    def flops(self, out: Any, *inputs: TensorSpec) -> int:
+        """2 · MACs + elementwise operations per sample. Raises UnknownSize."""
+        return 2 * self.macs(out, *inputs)
+
+    def transcendentals(self, out: Any, *inputs: TensorSpec) -> int:
+        """exp, log, tanh, … per sample, counted apart from FLOPs. Raises UnknownSize."""
+        return 0
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        """The Keras layer that is this op on these inputs, unbuilt and unnamed. Called once per layer."""
+        raise NotImplementedError
+
+
+@cache
+def ports(op: type[Op]) -> tuple[tuple[str, ...], int, bool]:
+    """Input names of an op, how many of them are required, and whether it takes any number of further ones."""
+    code, defaults = op.infer.__code__, op.infer.__defaults__ or ()
+    names = code.co_varnames[1 : code.co_argcount]
+    return names, len(names) - len(defaults), bool(code.co_flags & 0x04)

@@ -1,0 +1,49 @@
+"""Fully connected layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ops.arguments import Activation, Width
+from archspec.ops.base import Op
+from archspec.ops.shapes import known_channels
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Dense(Op, name="dense", main="units"):
+    """Fully connected layer on the last axis; all other axes are positions that share the kernel."""
+
+    units: Width
+    """Output features."""
+    bias: bool = True
+    """Add a bias per unit."""
+    activation: Activation = None
+    """Activation of the output."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        known_channels(x, "dense")
+        return TensorSpec((*x.spatial, self.units))
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        kernel = WeightSpec("kernel", (known_channels(x, "dense"), self.units))
+        return (kernel, WeightSpec("bias", (self.units,))) if self.bias else (kernel,)
+
+    def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        return elements(x.shape) * self.units
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        extra = out.size if self.bias else 0
+        return 2 * self.macs(out, x) + extra + (self.activation.flops(out, out) if self.activation else 0)
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return self.activation.transcendentals(out, out) if self.activation else 0
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Dense(
+            self.units, use_bias=self.bias, activation=self.activation.function() if self.activation else None
+        )

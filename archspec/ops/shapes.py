@@ -1,0 +1,132 @@
+"""Shape arithmetic that the ops share: windows, axes, broadcasting. Functions on sizes, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.ir.tensors import Size, TensorSpec, elements
+from archspec.ops.base import OpError
+
+LIMIT_SIZE = 2**20
+LIMIT_ELEMENTS = 2**40
+
+
+def spatial_rank(x: TensorSpec, op: str) -> int:
+    """Number of spatial axes of a channels-last input: 1, 2 or 3. Raises OpError for other ranks."""
+    if not 2 <= x.rank <= 4:
+        raise OpError(
+            f"{op} needs an input with 1 to 3 spatial axes and channels, got {x}",
+            help="reshape first" if x.rank == 1 else None,
+        )
+    return x.rank - 1
+
+
+def known_channels(x: TensorSpec, op: str) -> int:
+    """The input's channels. Raises OpError if they are open: weights depend on them."""
+    if not x.shape or x.shape[-1] is None:
+        raise OpError(f"{op} needs a known number of channels, got {x}")
+    return x.shape[-1]
+
+
+def per_axis(value: Any, rank: int, argument: str) -> tuple[Any, ...]:
+    """One value for each of ``rank`` axes. Raises OpError if a list has another length."""
+    if not isinstance(value, tuple):
+        return (value,) * rank
+    if len(value) != rank:
+        raise OpError(f"{argument} has {len(value)} values for {rank} spatial axes", argument=argument)
+    return value
+
+
+def explicit_padding(padding: int | tuple[tuple[int, int], ...], rank: int) -> tuple[tuple[int, int], ...]:
+    """Integer padding as (before, after) per axis."""
+    if isinstance(padding, int):
+        return ((padding, padding),) * rank
+    return per_axis(padding, rank, "padding")
+
+
+def window(
+    size: Size,
+    kernel: int,
+    stride: int,
+    padding: str | tuple[int, int],
+    dilation: int = 1,
+    *,
+    ceil: bool = False,
+) -> Size:
+    """Positions of a sliding window along one axis (None stays None).
+
+    ``same`` is ⌈size / stride⌉. With ``ceil`` a last partial window counts if it starts inside the input or its left
+    padding (PyTorch's rule). Raises OpError where not one window fits.
+    """
+    if size is None:
+        return None
+    if padding == "same":
+        return -(-size // stride)
+    before, after = (0, 0) if isinstance(padding, str) else padding
+    span = dilation * (kernel - 1) + 1
+    room = size + before + after - span
+    if room < 0 and not (ceil and room > -stride):
+        raise OpError(f"a window of {span} does not fit into {size + before + after}", argument="kernel")
+    if not ceil:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + before else count
+
+
+def windows(
+    x: TensorSpec,
+    op: str,
+    kernel: int | tuple[int, ...],
+    stride: int | tuple[int, ...],
+    padding: str | int | tuple[tuple[int, int], ...],
+    dilation: int | tuple[int, ...] = 1,
+    *,
+    ceil: bool = False,
+    kernel_name: str = "kernel",
+) -> tuple[Size, ...]:
+    """``window`` over every spatial axis of ``x``."""
+    rank = spatial_rank(x, op)
+    kernels = per_axis(kernel, rank, kernel_name)
+    strides = per_axis(stride, rank, "stride")
+    dilations = per_axis(dilation, rank, "dilation")
+    sides = (padding,) * rank if isinstance(padding, str) else explicit_padding(padding, rank)
+    out = []
+    for size, k, s, p, d in zip(x.spatial, kernels, strides, sides, dilations, strict=True):
+        try:
+            out.append(window(size, k, s, p, d, ceil=ceil))
+        except OpError as error:
+            raise OpError(f"{op}: {error.message} (input {x})", argument=kernel_name) from None
+    return tuple(out)
+
+
+def broadcast(shapes: list[tuple[Size, ...]], op: str) -> tuple[Size, ...]:
+    """NumPy broadcasting from the last axis; an open size meets 1 or itself. Raises OpError if shapes do not fit."""
+    rank = max(len(s) for s in shapes)
+    out: list[Size] = []
+    for axis in range(-rank, 0):
+        sizes = {s[axis] for s in shapes if len(s) >= -axis} - {1}
+        if len(sizes - {None}) > 1:
+            raise OpError(f"cannot {op} " + " and ".join(str(TensorSpec(s)) for s in shapes))
+        known = sizes - {None}
+        out.append(known.pop() if known else (None if sizes else 1))
+    return tuple(out)
+
+
+def normalize_axis(axis: int, x: TensorSpec, op: str) -> int:
+    """A non-negative axis of ``x`` (the batch axis is not counted). Raises OpError if there is none such."""
+    if not -x.rank <= axis < x.rank:
+        raise OpError(f"{op}: axis {axis} does not exist in {x}", argument="axis")
+    return axis % x.rank
+
+
+__all__ = [
+    "broadcast",
+    "elements",
+    "explicit_padding",
+    "known_channels",
+    "normalize_axis",
+    "per_axis",
+    "spatial_rank",
+    "window",
+    "windows",
+]
