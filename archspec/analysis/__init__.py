@@ -1,0 +1,1 @@
+"""Questions that a graph answers by arithmetic: what it costs, and how its nodes group into blocks."""

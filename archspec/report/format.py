@@ -1,0 +1,48 @@
+"""How numbers and shapes are written in every table, and the columns of those that people read."""
+
+from __future__ import annotations
+
+from archspec.analysis.cost import Totals
+from archspec.ir.tensors import Size
+
+HEADERS = ("layer", "op", "output", "params", "%", "MACs", "%")
+LEFT = 3
+"""The first so many columns are aligned to the left, the numbers to the right."""
+
+
+def cells(
+    label: str, op: str, shape: tuple[Size, ...] | None, part: Totals, whole: Totals, shared_params: int = 0
+) -> tuple[str, ...]:
+    """One row below ``HEADERS``; parameters that are counted in another row stand in brackets."""
+    params = f"({exact(shared_params)})" if shared_params and not part.params else exact(part.params)
+    output = "" if shape is None else dimensions(shape)
+    shares = share(part.params, whole.params), share(part.macs, whole.macs)
+    return label, op, output, params, shares[0], quantity(part.macs), shares[1]
+
+
+def exact(count: int | None) -> str:
+    """A whole number with thousands separators; ``?`` where it is unknown."""
+    return "?" if count is None else f"{count:,}"
+
+
+def quantity(count: int | None) -> str:
+    """Four significant digits with k, M, G or T (powers of 1000); whole below 1000; ``?`` where it is unknown."""
+    if count is None:
+        return "?"
+    if count < 1000:
+        return str(count)
+    power = 1
+    while count >= 999.95 * 1000**power and power < 6:
+        power += 1
+    scaled, prefix = count / 1000**power, " kMGTPE"[power]
+    return f"{scaled:.{3 if scaled < 9.9995 else 2 if scaled < 99.995 else 1}f} {prefix}"
+
+
+def share(part: int | None, whole: int | None) -> str:
+    """Percentage with one decimal; empty where it is 0 or unknown."""
+    return f"{100 * part / whole:.1f}" if part and whole else ""
+
+
+def dimensions(shape: tuple[Size, ...], times: str = "×") -> str:
+    """``112×112×64``; open sizes are ``?``, a scalar is ``1``."""
+    return times.join(["?" if size is None else str(size) for size in shape]) or "1"

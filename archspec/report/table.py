@@ -1,0 +1,199 @@
+"""The parameter and MAC table of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from archspec.analysis.blocks import folded, readable_depth
+from archspec.analysis.cost import Totals, node_costs, total
+from archspec.ir.graph import Graph
+from archspec.ir.tensors import Size, TensorSpec
+
+READABLE_LINES = 60
+"""Tables of more lines are folded to blocks where a person reads them, unless a depth is asked for."""
+
+
+class Row(NamedTuple):
+    """One node, or the nodes of one block. Counts are None where they depend on a size that the text leaves open.
+
+    ``shared`` names the node that the parameters are counted with, on later calls of shared weights: there ``params``
+    is 0 and ``shared_params`` the number of weights in use. A folded block has the op ``block`` and several ``nodes``.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    output_shape: tuple[Size, ...]
+    params: int
+    trainable_params: int
+    macs: int | None
+    flops: int | None
+    transcendentals: int | None
+    activations: int | None
+    source: str
+    layer: str
+    shared: str | None = None
+    shared_params: int = 0
+    nodes: int = 1
+
+    @property
+    def counts(self) -> Totals:
+        """The row's share of the totals."""
+        return Totals(*self[4:10])
+
+    @property
+    def kind(self) -> str:
+        """The op, or how many nodes a folded block holds."""
+        return self.op if self.nodes == 1 else f"{self.nodes} nodes"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Table:
+    """What every node of a graph is and costs. Shows itself in a terminal (``str``) and a notebook.
+
+    ``rows`` are nodes in the graph's order, or blocks where ``depth`` folds them; ``totals`` is over the whole graph,
+    for ``batch`` samples. ``depth`` is None (all rows; folded for reading when long), 0 (all rows) or a number of parts
+    that names are cut to.
+    """
+
+    name: str
+    variant: str | None
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    rows: tuple[Row, ...]
+    totals: Totals
+    training: bool = False
+    batch: int = 1
+    depth: int | None = None
+
+    def fold(self, depth: int) -> Table:
+        """The table with the names cut to ``depth`` parts and the rows that fall together summed; 0 folds nothing."""
+        return replace(self, rows=fold_rows(self.rows, depth), depth=depth)
+
+    def readable(self) -> Table:
+        """This table, folded to the depth that leaves at most ``READABLE_LINES`` lines when none was asked for."""
+        if self.depth is None and (depth := readable_depth([r.name for r in self.rows], READABLE_LINES)):
+            return self.fold(depth)
+        return self
+
+    def text(self, width: int = 80, *, color: bool = False) -> str:
+        """A table of at most ``width`` columns (where the numbers leave that much), grouped by block."""
+        from archspec.report.text import render
+
+        return render(self, width, color=color)
+
+    def to_json(self) -> str:
+        """One JSON object, a line per node. Open sizes and the counts that depend on them are null."""
+        from archspec.report.records import to_json
+
+        return to_json(self)
+
+    def to_csv(self) -> str:
+        """A header and one line per row; shapes are written ``112x112x64``, open sizes ``?``, unknown counts empty."""
+        from archspec.report.records import to_csv
+
+        return to_csv(self)
+
+    def to_markdown(self) -> str:
+        """A pipe table with a row of totals."""
+        from archspec.report.records import to_markdown
+
+        return to_markdown(self)
+
+    def to_html(self) -> str:
+        """A ``<table>`` without style or script of its own."""
+        from archspec.report.records import to_html
+
+        return to_html(self)
+
+    def __str__(self) -> str:
+        from shutil import get_terminal_size
+
+        return self.text(get_terminal_size().columns)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+
+def table(graph: Graph, training: bool = False, batch: int = 1, depth: int | None = None) -> Table:
+    """Tabulate a graph: shapes, parameters, MACs, FLOPs and activations of every node, and their totals.
+
+    ``training`` includes the heads that only training needs. ``batch`` is the number of samples that MACs, FLOPs and
+    activations are counted for. ``depth`` folds nodes into blocks by the parts of their names. Raises ValueError if
+    ``batch`` is not positive or ``depth`` is negative.
+    """
+    if batch < 1:
+        raise ValueError(f"batch must be a positive integer, got {batch}")
+    if depth is not None and depth < 0:
+        raise ValueError(f"depth must not be negative, got {depth}")
+    if not training:
+        graph = graph.inference()
+    costs = node_costs(graph, batch)
+    rows = tuple(
+        Row(
+            node.name,
+            node.op.name,
+            tuple([str(tensor) for tensor in node.inputs]),
+            node.outputs[0].shape,
+            *counts,
+            str(node.span),
+            node.layer,
+            first,
+            shared_params,
+        )
+        for node, first, shared_params, counts in costs
+    )
+    return Table(
+        name=graph.name,
+        variant=graph.variant,
+        inputs=graph.inputs,
+        outputs={output.name: graph.spec(output.tensor) for output in graph.outputs},
+        rows=fold_rows(rows, depth) if depth else rows,
+        totals=total(cost.counts for cost in costs),
+        training=training,
+        batch=batch,
+        depth=depth,
+    )
+
+
+def fold_rows(rows: tuple[Row, ...], depth: int) -> tuple[Row, ...]:
+    """Rows summed by block; a block's inputs come from outside it, its shape is its last node's. 0 folds nothing."""
+    if depth == 0:
+        return rows
+    groups = folded([row.name for row in rows], depth)
+    block_of = {rows[p].name: name for name, positions in groups.items() for p in positions}
+    return tuple(_summed(name, [rows[p] for p in positions], block_of) for name, positions in groups.items())
+
+
+def _summed(name: str, rows: list[Row], block_of: Mapping[str, str]) -> Row:
+    inputs: dict[str, None] = {}
+    for row in rows:
+        for tensor in row.inputs:
+            node = tensor.partition(":")[0]
+            source = block_of.get(node)
+            if source != name:
+                inputs[tensor if source in (None, node) else source] = None
+    first, last = rows[0], rows[-1]
+    if len(rows) == 1:
+        return first._replace(inputs=tuple(inputs))
+    sums = total(row.counts for row in rows)
+    shared = {block_of[row.shared] for row in rows if row.shared} - {name}
+    return Row(
+        name,
+        "block",
+        tuple(inputs),
+        last.output_shape,
+        *sums,
+        first.source,
+        name,
+        shared.pop() if len(shared) == 1 else None,
+        sum(row.shared_params for row in rows),
+        sum(row.nodes for row in rows),
+    )

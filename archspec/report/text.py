@@ -1,0 +1,165 @@
+"""The table as plain text, for a terminal and for pasting."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archspec.analysis.blocks import Block, tree
+from archspec.analysis.cost import total
+from archspec.report.format import HEADERS, LEFT, cells, dimensions, exact
+
+if TYPE_CHECKING:
+    from archspec.report.table import Table
+
+GAP = "  "
+MIN_NAME = 12
+"""Names are not cut below this length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Cells below ``HEADERS``; ``level`` is how deep the line is indented; the line of a block has its subtotals."""
+
+    level: int
+    cells: tuple[str, ...]
+    is_block: bool = False
+
+
+def render(table: Table, width: int = 80, *, color: bool = False) -> str:
+    """Title, one line per row grouped by block with subtotals, totals, footnotes; names give way to ``width``."""
+    table = table.readable()
+    lines = _lines(table, tree([row.name for row in table.rows]), 0)
+    lines.append(Line(0, cells("total", "", None, table.totals, table.totals)))
+    header, *body, last = [GAP.join(cells).rstrip() for cells in _fitted(lines, width)]
+    rule = "─" * max(map(len, (header, last, *body)))
+
+    def paint(text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if color else text
+
+    out = [*(paint(text, "1") for text in _wrapped([title(table)], width)), "", paint(header, "2"), paint(rule, "2")]
+    out += [paint(text, "1;36") if line.is_block else text for text, line in zip(body, lines[:-1], strict=True)]
+    out += [paint(rule, "2"), paint(last, "1"), "", *_wrapped(summary(table), width)]
+    return "\n".join([*out, *(paint(note, "2") for note in footnotes(table))])
+
+
+def title(table: Table) -> str:
+    """``resnet50 (resnet): image 224×224×3 → main 1000``."""
+    name = f"{table.variant} ({table.name})" if table.variant and table.variant != table.name else table.name
+    inputs, outputs = (
+        ", ".join(f"{n} {dimensions(s.shape)}" for n, s in specs.items()) for specs in (table.inputs, table.outputs)
+    )
+    modes = ["with train-only heads"] * table.training + [f"batch {table.batch}"] * (table.batch > 1)
+    return f"{name}: {inputs} → {outputs}" + (f" ({', '.join(modes)})" if modes else "")
+
+
+def summary(table: Table) -> list[str]:
+    """The totals in words and whole numbers."""
+    sums = table.totals
+    nodes = sum(row.nodes for row in table.rows)
+    return [
+        f"{exact(sums.trainable_params)} trainable",
+        f"{exact(sums.macs)} MACs",
+        f"{exact(sums.flops)} FLOPs",
+        f"{exact(sums.activations)} activations",
+        f"{nodes} {'node' if nodes == 1 else 'nodes'}",
+    ]
+
+
+def footnotes(table: Table) -> list[str]:
+    """What the table leaves unsaid: open sizes, shared weights, folded blocks."""
+    notes = []
+    for name, spec in table.inputs.items():
+        if None in spec.shape:
+            notes.append(f"? input {name} {spec} has an open size: counts that depend on it are unknown")
+    calls: dict[str, set[str]] = {}
+    for row in table.rows:
+        if row.shared_params and row.shared:
+            calls.setdefault(row.shared, set()).add(row.name)
+    if calls:
+        some = ", ".join(f"{name} ×{len(rows) + 1}" for name, rows in list(calls.items())[:4])
+        more = f" and {len(calls) - 4} more" if len(calls) > 4 else ""
+        notes.append(f"(…) weights that are counted above, at the first call: {some}{more}")
+    if table.depth and any(row.nodes > 1 for row in table.rows):
+        notes.append(f"blocks are folded at depth {table.depth}: --depth all shows every node")
+    return notes
+
+
+def _lines(table: Table, block: Block, level: int) -> list[Line]:
+    out = []
+    for child in block.children:
+        if isinstance(child, int):
+            row = table.rows[child]
+            label = row.name[len(block.path) + 1 :] if block.path else row.name
+            counts, shape, shared = row.counts, row.output_shape, row.shared_params
+            out.append(Line(level, cells(label, row.kind, shape, counts, table.totals, shared)))
+        else:
+            rows = [table.rows[position] for position in child.positions()]
+            counts, shape, shared = (
+                total(r.counts for r in rows),
+                rows[-1].output_shape,
+                sum(r.shared_params for r in rows),
+            )
+            out.append(Line(level, cells(child.label, "", shape, counts, table.totals, shared), is_block=True))
+            out += _lines(table, child, level + 1)
+    return out
+
+
+def _fitted(lines: list[Line], width: int) -> list[list[str]]:
+    """Aligned cells of the headers and all lines, in columns of one width.
+
+    Where they are too wide, first the ops go that their labels tell, then the shares, then the outputs, then the
+    middles of names. Numbers are never cut.
+    """
+    rows = [HEADERS, *(("  " * line.level + line.cells[0], *line.cells[1:]) for line in lines)]
+
+    def room(columns: tuple[int, ...]) -> int:
+        """What the other columns leave for names."""
+        return width - sum(max(len(row[c]) for row in rows) + len(GAP) for c in columns[1:])
+
+    names = max(len(row[0]) for row in rows)
+    columns = tuple(range(len(HEADERS)))
+    if room(columns) < names:
+        told = [line.cells[0] if _tells(line.cells[0], line.cells[1]) else None for line in lines]
+        rows[1:] = [(row[0], "" if t else row[1], *row[2:]) for row, t in zip(rows[1:], told, strict=True)]
+    if not any(row[1] for row in rows[1:]):
+        columns = (0, 2, 3, 4, 5, 6)
+    for fewer in (columns, tuple(c for c in columns if HEADERS[c] != "%"), (0, 3, 5)):
+        columns = fewer
+        if room(columns) >= min(names, MIN_NAME):
+            break
+    names = max(MIN_NAME, min(names, room(columns)))
+    widths = [names, *(max(len(row[c]) for row in rows) for c in columns[1:])]
+    return [
+        [
+            cell.ljust(w) if c < LEFT else cell.rjust(w)
+            for c, cell, w in zip(columns, (_cut(row[0], names), *(row[c] for c in columns[1:])), widths, strict=True)
+        ]
+        for row in rows
+    ]
+
+
+def _tells(label: str, op: str) -> bool:
+    """Whether the label is the op's name, as it is for steps without a name of their own."""
+    return re.fullmatch(rf"(.*\.)?{re.escape(op)}(_\d+)?(\.\d+)*", label) is not None
+
+
+def _cut(name: str, length: int) -> str:
+    """A long name without its middle: its end says most, its indentation must stay."""
+    if len(name) <= length:
+        return name
+    indent = len(name) - len(name.lstrip())
+    head = max(1, (length - indent - 1) // 3)
+    return name[: indent + head] + "…" + name[len(name) - (length - indent - head - 1) :]
+
+
+def _wrapped(parts: list[str], width: int) -> list[str]:
+    """The parts, joined by ``·``, in lines of at most ``width``."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + 3 + len(part) <= width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    return lines
