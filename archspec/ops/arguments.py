@@ -50,6 +50,28 @@ Sizes = Annotated[
 """A size for every axis (``3``) or one per axis (``[1, 7]``)."""
 
 
+def _offsets(value: Any) -> int | tuple[int, ...]:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if not 1 <= len(values) <= 3 or not all(_is_int(v) and 0 <= v <= 2**20 for v in values):
+        raise refuse("must be a non-negative integer, or a list of one per axis")
+    return tuple(values) if isinstance(value, (list, tuple)) else value
+
+
+Offsets = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_offsets),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 3},
+            ]
+        }
+    ),
+]
+"""Like Sizes, but zero counts."""
+
+
 def _padding(value: Any) -> str | int | tuple[tuple[int, int], ...]:
     if value in ("same", "valid") and isinstance(value, str):
         return value

@@ -28,6 +28,12 @@ def known_channels(x: TensorSpec, op: str) -> int:
     return x.shape[-1]
 
 
+def floating(x: TensorSpec, op: str) -> None:
+    """Raises OpError if the input holds integers or truth values, which no kernel takes."""
+    if "float" not in x.dtype:
+        raise OpError(f"{op} needs floating-point numbers, got {x.dtype}")
+
+
 def per_axis(value: Any, rank: int, argument: str) -> tuple[Any, ...]:
     """One value for each of ``rank`` axes. Raises OpError if a list has another length."""
     if not isinstance(value, tuple):
@@ -123,6 +129,7 @@ __all__ = [
     "broadcast",
     "elements",
     "explicit_padding",
+    "floating",
     "known_channels",
     "normalize_axis",
     "per_axis",
