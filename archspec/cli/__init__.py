@@ -1,0 +1,121 @@
+"""The command line: ``archspec VERB …``.
+
+A verb is a module here without a leading underscore: its docstring's first line is the help, ``add_arguments(parser)``
+says what it takes, ``run(args) -> int`` does it. Only the verb that is asked for is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+OK, FAILED, USAGE, NOT_A_NUMBER, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 4, 70, 130, 141
+
+EPILOG = """\
+A SPEC is the path of a spec file, or the name of a spec or variant of the catalogue (see 'archspec list').
+Data goes to stdout, all else to stderr.
+
+exit codes:
+  0  well
+  1  a bad spec or run
+  2  bad usage
+  4  training went to NaN
+  70 a defect of archspec; ARCHSPEC_TRACEBACK=1 shows where
+  130 interrupted"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code. Nothing is raised: what goes wrong is said on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else (OK if stop.code is None else USAGE)
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read stdout has left; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception as error:
+        return _explain(error)
+
+
+def verbs() -> dict[str, str]:
+    """Names of all verbs with their help, read from the text of the modules."""
+    out = {}
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        with path.open(encoding="utf-8") as file:
+            out[path.stem] = file.readline().strip().strip('"')
+    return out
+
+
+def _run(arguments: list[str]) -> int:
+    from archspec.cli._arguments import Parser
+
+    if not arguments or arguments[0].startswith("-"):
+        parser = Parser(prog="archspec", usage="archspec VERB [argument ...]", epilog=EPILOG)
+        parser.add_argument("--version", action="store_true", help="print the version and stop")
+        rows = "\n".join(f"  {name:<9} {text}" for name, text in verbs().items())
+        parser.description = (
+            "Neural network architectures as text: check, tabulate, compile to Keras, train.\n\n"
+            f"verbs ('archspec VERB --help' says more):\n{rows}"
+        )
+        if parser.parse_args(arguments).version:
+            from archspec import __version__
+
+            print(__version__)
+            return OK
+        parser.print_help(sys.stderr)
+        return USAGE
+    verb, *rest = arguments
+    if not verb.isidentifier() or not (Path(__file__).parent / f"{verb}.py").is_file() or verb.startswith("_"):
+        from archspec.ir.diagnostics import did_you_mean, shown
+
+        hint = did_you_mean(verb, verbs()) or f"the verbs are {', '.join(verbs())}"
+        return _say(f"there is no verb {shown(verb)}; {hint}", USAGE)
+    from importlib import import_module
+
+    module = import_module(f"archspec.cli.{verb}")
+    parser = Parser(prog=f"archspec {verb}", description=(module.__doc__ or "").strip(), epilog=EPILOG)
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse_args(rest))
+    return code
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong, without a traceback; the exit code."""
+    from archspec.cli._output import print_diagnostics
+    from archspec.ir.diagnostics import SpecError
+
+    if os.environ.get("ARCHSPEC_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, SpecError):
+        print_diagnostics(error.diagnostics)
+        return FAILED
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("archspec"):
+        return _say(
+            f"this needs {error.name}, which is not installed: pip install 'archspec-keras[tensorflow]'", FAILED
+        )
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return _say(f"{place}{error.strerror or error}", FAILED)
+    if isinstance(error, MemoryError):
+        return _say("out of memory", FAILED)
+    return _say(f"a defect of archspec, please report it: {type(error).__name__}: {error}", DEFECT)
+
+
+def _say(message: str, code: int) -> int:
+    from archspec.ir.diagnostics import printable
+
+    print(f"archspec: error: {printable(message)}", file=sys.stderr)
+    return code

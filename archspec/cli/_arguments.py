@@ -1,0 +1,85 @@
+"""Arguments that several verbs take, and how they become a graph."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from archspec.ir.graph import Graph
+
+
+class Parser(argparse.ArgumentParser):
+    """Keeps line breaks of texts, takes no abbreviations, and proposes the option that was meant."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse, with a did-you-mean for an unknown option."""
+        known, rest = self.parse_known_args(args, namespace)
+        if rest:
+            from archspec.ir.diagnostics import did_you_mean, shown
+
+            options = [option for action in self._actions for option in action.option_strings]
+            hint = did_you_mean(rest[0].split("=")[0], options) if rest[0].startswith("-") else None
+            self.error(f"unexpected argument {shown(rest[0])}" + (f"; {hint}" if hint else ""))
+        return known
+
+    def error(self, message: str) -> NoReturn:
+        """Say it with the usage, and exit 2."""
+        self.exit(2, f"{self.format_usage()}{self.prog}: error: {message}\n")
+
+
+def add_spec(parser: argparse.ArgumentParser) -> None:
+    """``SPEC [--variant NAME] [--set NAME=VALUE]…``."""
+    parser.add_argument("spec", metavar="SPEC", help="path of a spec, or name of a spec or variant")
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """``[--variant NAME] [--set NAME=VALUE]…``."""
+    parser.add_argument("--variant", metavar="NAME", help="a variant of the spec")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=setting,
+        metavar="NAME=VALUE",
+        help="give a parameter of the spec a value, written as in the file; may be repeated",
+    )
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """A name and a value out of ``NAME=VALUE``."""
+    from archspec.frontend import parse_setting
+    from archspec.ir.diagnostics import SpecError
+
+    try:
+        return parse_setting(text)
+    except SpecError as error:
+        raise argparse.ArgumentTypeError("; ".join(d.message for d in error.diagnostics)) from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def load(args: argparse.Namespace) -> Graph:
+    """The graph that the arguments of ``add_spec`` name. Raises SpecError."""
+    from archspec.frontend import load
+
+    return load(args.spec, variant=args.variant, set=dict(args.set))
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    value = whole(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def whole(text: str) -> int:
+    """A whole number, 0 or above."""
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}")
+    return int(text)

@@ -1,0 +1,47 @@
+"""Show shapes, parameters, MACs and FLOPs of every node, and their totals.
+
+Text and markdown fold long tables to blocks; --depth all shows every node, --depth N cuts names to N parts.
+CSV and JSON have every node unless --depth is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from archspec.cli import _arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SPEC and the form of the table."""
+    _arguments.add_spec(parser)
+    parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
+    parser.add_argument("--batch", type=_arguments.positive, default=1, metavar="N", help="count for N samples")
+    parser.add_argument(
+        "--depth", type=_depth, metavar="N", help="fold nodes to blocks of N name parts; all: no folding"
+    )
+    parser.add_argument("--format", choices=("text", "markdown", "csv", "json"), default="text", help="default: text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load, tabulate, print."""
+    from archspec.cli._output import wants_color, write
+    from archspec.report.table import table
+
+    result = table(_arguments.load(args), training=args.training, batch=args.batch, depth=args.depth)
+    match args.format:
+        case "json":
+            write(result.to_json())
+        case "csv":
+            write(result.to_csv())
+        case "markdown":
+            write(result.to_markdown())
+        case _:
+            from shutil import get_terminal_size
+
+            write(result.text(get_terminal_size().columns, color=wants_color(sys.stdout)))
+    return 0
+
+
+def _depth(text: str) -> int:
+    return 0 if text == "all" else _arguments.whole(text)
