@@ -1,0 +1,87 @@
+"""List the vocabulary, or say all about one op: arguments, defaults, inputs, costs, an example."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The op, and the form of the answer."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="an op; without it, all are listed by family")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one entry or all."""
+    from archspec.cli._output import write
+    from archspec.ops.base import Op
+    from archspec.report.vocabulary import entries, entry
+
+    if args.name is None:
+        write(_json([e for family in entries().values() for e in family]) if args.format == "json" else _listing())
+        return 0
+    op = Op.find(args.name)
+    if op is None:
+        from archspec.ir.diagnostics import did_you_mean, shown
+
+        hint = did_you_mean(args.name, Op.names()) or "'archspec ops' lists all"
+        print(f"archspec ops: error: there is no op {shown(args.name)}; {hint}", file=sys.stderr)
+        return 2
+    write(_json(entry(op)) if args.format == "json" else _page(op))
+    return 0
+
+
+def _listing() -> str:
+    from shutil import get_terminal_size
+    from textwrap import shorten
+
+    from archspec.report.vocabulary import entries, families
+
+    width = max(60, get_terminal_size().columns)
+    titles, lines = families(), []
+    for family, members in entries().items():
+        lines += ["", f"{family}: {titles[family].replace('``', '')}"]
+        for e in members:
+            name = f"{e.name}: {e.main}" if e.main else e.name
+            lines.append(f"  {name:<26} {shorten(e.summary.split('. ')[0].rstrip('.'), width - 29, placeholder=' …')}")
+    return "\n".join(lines[1:])
+
+
+def _page(op: type) -> str:
+    from textwrap import wrap
+
+    from archspec.report.vocabulary import entry, example, types
+
+    e = entry(op)
+    out = [e.name, "", e.doc, "", f"inputs: {', '.join(e.inputs)}"]
+    if "merge" in e.roles:
+        out.append(f"a merge: may stand after 'merge:', or take its operands by name (- {e.name}: [a, b])")
+    if "activation" in e.roles:
+        out.append(f"an activation: may stand as an argument (activation: {e.name})")
+    if e.main:
+        out.append(f"main argument: {e.main} (- {e.name}: VALUE)")
+    if e.arguments:
+        out += ["", "arguments:"]
+        for a in e.arguments:
+            default = "required" if a.default is None else f"default {a.default}"
+            out.append(f"  {a.name}: {a.type}, {default}")
+            out += [f"      {line}" for line in wrap(a.doc, 74)]
+        known = types()
+        words = {word for a in e.arguments for word in a.type.replace(" or ", "|").split("|")}
+        if used := sorted({w.strip() for w in words} & set(known)):
+            out += ["", "types:", *(f"  {word}: {known[word].rstrip('.')}" for word in used)]
+    out += ["", "costs (per sample; 'out' is the output's shape):"] if e.costs else ["", "costs: none"]
+    out += [f"  {name} = {text}" for name, text in e.costs.items()]
+    if sample := example(op):
+        inputs, outputs = (", ".join(map(str, specs)) for specs in (sample.inputs, sample.outputs))
+        out += ["", "example:", f"  {sample.text:<30} # {inputs} → {outputs}, {sample.params:,} parameters"]
+    return "\n".join(out).replace("``", "")
+
+
+def _json(value: object) -> str:
+    from dataclasses import asdict
+    from json import dumps
+
+    plain = [asdict(v) for v in value] if isinstance(value, list) else asdict(value)  # type: ignore[call-overload]
+    return dumps(plain, indent=1, ensure_ascii=False)

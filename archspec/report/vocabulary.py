@@ -1,0 +1,225 @@
+"""The vocabulary as records: what every op takes, computes and costs, read from its declaration."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise, product
+from typing import Any
+
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.base import Op, OpError, ports
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One field of an op. ``default`` is written as in YAML; None where the argument is required."""
+
+    name: str
+    type: str
+    default: str | None
+    doc: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """A call that the op accepts: one input spec for each port, and what comes out."""
+
+    text: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    params: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One op. ``family`` is the module that declares it; ``costs`` are its formulas by name,
+    those that are 0 left out; ``roles`` say where else than in a step it may stand."""
+
+    name: str
+    family: str
+    summary: str
+    doc: str
+    main: str | None
+    inputs: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    costs: dict[str, str]
+    roles: tuple[str, ...]
+
+
+def entry(op: type[Op]) -> Entry:
+    """The record of one op."""
+    names, required, variadic = ports(op)
+    inputs = tuple(name if i < required else f"{name} (optional)" for i, name in enumerate(names))
+    docs = op.field_docs()
+    return Entry(
+        name=op.name,
+        family=op.__module__.rpartition(".")[2],
+        summary=op.summary().replace("``", ""),
+        doc=inspect.getdoc(op) or "",
+        main=op.main,
+        inputs=(*inputs, "any number") if variadic else inputs,
+        arguments=tuple(
+            Argument(
+                name,
+                _type(_annotation(op, name)),
+                None if field.is_required() else written(field.get_default(call_default_factory=True)),
+                docs.get(name, ""),
+            )
+            for name, field in op.model_fields.items()
+        ),
+        costs={rule: text for rule in ("macs", "flops", "transcendentals") if (text := _formula(op, rule))},
+        roles=tuple(role for role, holds in (("activation", op.is_activation), ("merge", op.is_merge)) if holds),
+    )
+
+
+def entries() -> dict[str, list[Entry]]:
+    """All ops by family, families and ops in order of their names."""
+    out: dict[str, list[Entry]] = {}
+    for op in Op.all():
+        out.setdefault(op.__module__.rpartition(".")[2], []).append(entry(op))
+    return dict(sorted(out.items()))
+
+
+def families() -> dict[str, str]:
+    """What each family is: the first line of its module's docstring."""
+    from importlib import import_module
+
+    modules = sorted({op.__module__ for op in Op.all()})
+    docs = {module.rpartition(".")[2]: inspect.getdoc(import_module(module)) or "" for module in modules}
+    return {family: doc.split("\n")[0] for family, doc in docs.items()}
+
+
+def written(value: Any) -> str:
+    """A default as a spec would write it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(written, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {written(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, Op):
+        given = {name: getattr(value, name) for name in type(value).model_fields if name in value.model_fields_set}
+        return f"{{{value.name}: {written(given)}}}" if given else value.name
+    return str(value)
+
+
+@cache
+def types() -> dict[str, str]:
+    """Names of the argument types that several ops share, as ``entry`` writes them, with what they mean."""
+    from archspec.ops import arguments
+
+    out: dict[str, str] = {}
+    body = ast.parse(inspect.getsource(arguments)).body
+    for statement, doc in pairwise(body):
+        match statement, doc:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                if not name.isupper():
+                    out[_words(name)] = " ".join(text.split())
+    return out
+
+
+def _words(alias: str) -> str:
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in alias).strip()
+
+
+def _annotation(op: type[Op], name: str) -> str:
+    """The annotation as it is written (modules of ops postpone their evaluation)."""
+    for klass in op.__mro__:
+        annotation = inspect.get_annotations(klass).get(name)
+        if annotation is not None:
+            return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    raise KeyError(name)
+
+
+def _type(annotation: str) -> str:
+    return _spoken(ast.parse(annotation, mode="eval").body)
+
+
+def _spoken(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id="Any"):
+            return "any"
+        case ast.Name(id=name):
+            return _words(name)
+        case ast.Constant(value=None):
+            return "null"
+        case ast.Constant(value=value):
+            return written(value)
+        case ast.BinOp(left=left, right=right):
+            return f"{_spoken(left)} or {_spoken(right)}"
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[first, *_])):
+            return _spoken(first)
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            options = choices.elts if isinstance(choices, ast.Tuple) else [choices]
+            return " | ".join(map(_spoken, options))
+        case ast.Subscript(
+            value=ast.Name(id="tuple" | "list"), slice=ast.Tuple(elts=[first, ast.Constant(value=v)])
+        ) if v is ...:
+            return f"list of {_spoken(first)}"
+        case ast.Subscript(value=ast.Name(id="tuple" | "list"), slice=ast.Tuple(elts=elements)):
+            return "[" + ", ".join(map(_spoken, elements)) + "]"
+        case ast.Subscript(value=ast.Name(id="tuple" | "list"), slice=element):
+            return f"list of {_spoken(element)}"
+        case ast.Subscript(value=ast.Name(id="dict")):
+            return "map"
+    return ast.unparse(node)
+
+
+def _formula(op: type[Op], rule: str) -> str:
+    """The rule's docstring, else what it returns, as Python; empty where the rule is Op's own."""
+    function = getattr(op, rule)
+    if function is getattr(Op, rule):
+        return ""
+    if function.__doc__:
+        return " ".join(function.__doc__.split())
+    body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body  # type: ignore[attr-defined]
+    match body:
+        case [ast.Return(value=value)]:
+            return ast.unparse(value).replace("self.", "")
+    return "; ".join(ast.unparse(statement).replace("\n", " ") for statement in body).replace("self.", "")
+
+
+_INPUTS = (
+    TensorSpec((32, 32, 16)),
+    TensorSpec((20, 16)),
+    TensorSpec((16,)),
+    TensorSpec((20,), "int32"),
+    TensorSpec((4, 32, 32, 16)),
+)
+_VALUES: tuple[Any, ...] = (64, 2, 4, 16, 0.5, [16, -1], [0, 8], [2, 1], [1, 1], "relu", 1, 0, [-1], [[0, 8]], [8, 8])
+
+
+def example(op: type[Op]) -> Example | None:
+    """A smallest call of the op that its own rules accept, on a usual input; None if no guess fits."""
+    _, required, variadic = ports(op)
+    count = 2 if variadic else max(required, 1)
+    needed = [name for name, field in op.model_fields.items() if field.is_required()]
+    if not needed and op.main:
+        choices = [{}, *({op.main: value} for value in _VALUES)]
+    else:
+        choices = [dict(zip(needed, values, strict=True)) for values in product(_VALUES, repeat=len(needed))]
+    for args in choices[:5000]:
+        try:
+            instance = op.model_validate(args)
+        except ValueError:
+            continue
+        for spec in _INPUTS:
+            inputs = (spec,) * count
+            try:
+                out = instance.infer(*inputs)
+                weights = instance.weights(*inputs)
+            except OpError:
+                continue
+            outputs = out if isinstance(out, tuple) else (out,)
+            if list(args) == [op.main]:
+                call = f"{op.name}: {written(args[op.main])}"
+            else:
+                call = f"{op.name}: {written(args)}" if args else op.name
+            return Example(f"- {call}", inputs, outputs, sum(weight.size for weight in weights))
+    return None
