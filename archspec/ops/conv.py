@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Padding, PositiveInt, Sizes, Width
+from archspec.ops.arguments import Activation, Offsets, Padding, PositiveInt, Sizes, Width
 from archspec.ops.base import Op, OpError
-from archspec.ops.shapes import known_channels, per_axis, spatial_rank, windows
+from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,7 @@ class Conv(Op, name="conv", main="filters"):
     padding: Padding = "same"
     """Zeros around the input."""
     dilation: Sizes = 1
-    """Distance between the kernel's taps, per axis."""
+    """Distance between the kernel's taps, per axis; needs stride 1."""
     groups: PositiveInt = 1
     """Channel groups that are convolved apart; divides input channels and filters."""
     bias: bool = True
@@ -35,13 +35,14 @@ class Conv(Op, name="conv", main="filters"):
     """Activation of the output."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "conv")
         channels = known_channels(x, "conv")
         for what, n in (("input channels", channels), ("filters", self.filters)):
             if n % self.groups:
                 raise OpError(f"conv: {self.groups} groups do not divide {n} {what}", argument="groups")
-        return TensorSpec(
-            (*windows(x, "conv", self.kernel, self.stride, self.padding, self.dilation), self.filters)
-        )
+        sizes = windows(x, "conv", self.kernel, self.stride, self.padding, self.dilation)
+        _refuse_dilated_stride(self.stride, self.dilation, "conv")
+        return TensorSpec((*sizes, self.filters))
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv"), "kernel")
@@ -52,8 +53,7 @@ class Conv(Op, name="conv", main="filters"):
         return elements(out.spatial) * prod(self.weights(x)[0].shape)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        extra = out.size if self.bias else 0
-        return 2 * self.macs(out, x) + extra + (self.activation.flops(out, out) if self.activation else 0)
+        return 2 * self.macs(out, x) + _output_flops(self, out)
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         return self.activation.transcendentals(out, out) if self.activation else 0
@@ -61,14 +61,276 @@ class Conv(Op, name="conv", main="filters"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.convolution import conv
 
+        rank = spatial_rank(x, "conv")
         return conv(
-            rank=spatial_rank(x, "conv"),
+            rank=rank,
             filters=self.filters,
             kernel_size=self.kernel,
             strides=self.stride,
-            padding=self.padding,
+            padding=_sides(self.padding, rank),
             dilation_rate=self.dilation,
             groups=self.groups,
             use_bias=self.bias,
             activation=self.activation.function() if self.activation else None,
         )
+
+
+class ConvTranspose(Op, name="conv_transpose", main="filters"):
+    """Transposed convolution, the gradient of a convolution: ``stride`` is the factor of enlargement.
+
+    With span = dilation·(kernel - 1) + 1 the output has, per axis, n·stride (``same``), (n - 1)·stride + max(span,
+    stride) (``valid``), or, for integer padding, (n - 1)·stride + span - before - after + output_padding as in PyTorch.
+    """
+
+    filters: Width
+    """Output channels."""
+    kernel: Sizes = 2
+    """Extent of the kernel, per axis."""
+    stride: Sizes = 2
+    """Distance between the places where the kernel is laid down, per axis."""
+    padding: Padding = "same"
+    """What is cropped from the output's borders."""
+    output_padding: Offsets | None = None
+    """Rows added at the end; less than the stride. With ``same`` the output is (n - 1)·stride + span mod 2 + this, and
+    with ``valid`` (n - 1)·stride + span + this, as in Keras."""
+    dilation: Sizes = 1
+    """Distance between the kernel's taps, per axis; needs stride 1."""
+    bias: bool = True
+    """Add a bias per filter."""
+    activation: Activation = None
+    """Activation of the output."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "conv_transpose")
+        known_channels(x, "conv_transpose")
+        rank = spatial_rank(x, "conv_transpose")
+        kernels, strides = per_axis(self.kernel, rank, "kernel"), per_axis(self.stride, rank, "stride")
+        dilations, extras = (
+            per_axis(self.dilation, rank, "dilation"),
+            per_axis(self.output_padding, rank, "output_padding"),
+        )
+        _refuse_dilated_stride(self.stride, self.dilation, "conv_transpose")
+        sides = (self.padding,) * rank if isinstance(self.padding, str) else explicit_padding(self.padding, rank)
+        sizes = []
+        for n, k, s, d, p, extra in zip(x.spatial, kernels, strides, dilations, sides, extras, strict=True):
+            if extra is not None and extra >= s:
+                raise OpError(f"output_padding {extra} must be less than stride {s}", argument="output_padding")
+            rest = _transposed_rest(d * (k - 1) + 1, s, p, extra)
+            size = None if n is None else (n - 1) * s + rest
+            if size is not None and size < 1:
+                raise OpError(f"conv_transpose: padding {self.padding} leaves nothing of {x}", argument="padding")
+            sizes.append(size)
+        return TensorSpec((*sizes, self.filters))
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        taps = per_axis(self.kernel, spatial_rank(x, "conv_transpose"), "kernel")
+        kernel = WeightSpec("kernel", (*taps, self.filters, known_channels(x, "conv_transpose")))
+        return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
+
+    def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        return elements(x.spatial) * prod(self.weights(x)[0].shape)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return 2 * self.macs(out, x) + _output_flops(self, out)
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return self.activation.transcendentals(out, out) if self.activation else 0
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.convolution import conv_transpose
+
+        rank = spatial_rank(x, "conv_transpose")
+        return conv_transpose(
+            rank=rank,
+            filters=self.filters,
+            kernel_size=self.kernel,
+            strides=self.stride,
+            padding=_sides(self.padding, rank),
+            output_padding=self.output_padding,
+            dilation_rate=self.dilation,
+            use_bias=self.bias,
+            activation=self.activation.function() if self.activation else None,
+        )
+
+
+class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
+    """Depthwise convolution: every input channel has kernels of its own (1D and 2D)."""
+
+    kernel: Sizes = 3
+    """Extent of the kernels, per axis."""
+    stride: Sizes = 1
+    """Step of the kernels, per axis."""
+    padding: Padding = "same"
+    """Zeros around the input."""
+    dilation: Sizes = 1
+    """Distance between the kernels' taps, per axis."""
+    multiplier: Width = 1
+    """Kernels, and so output channels, per input channel."""
+    bias: bool = True
+    """Add a bias per output channel."""
+    activation: Activation = None
+    """Activation of the output."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        _refuse_volumes(x, "depthwise_conv")
+        sizes = windows(x, "depthwise_conv", self.kernel, self.stride, self.padding, self.dilation)
+        return TensorSpec((*sizes, known_channels(x, "depthwise_conv") * self.multiplier))
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        taps = per_axis(self.kernel, spatial_rank(x, "depthwise_conv"), "kernel")
+        channels = known_channels(x, "depthwise_conv")
+        kernel = WeightSpec("kernel", (*taps, channels, self.multiplier))
+        return (kernel, WeightSpec("bias", (channels * self.multiplier,))) if self.bias else (kernel,)
+
+    def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        return elements(out.spatial) * prod(self.weights(x)[0].shape)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return 2 * self.macs(out, x) + _output_flops(self, out)
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return self.activation.transcendentals(out, out) if self.activation else 0
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.convolution import depthwise_conv
+
+        rank = spatial_rank(x, "depthwise_conv")
+        return depthwise_conv(
+            rank=rank,
+            kernel_size=self.kernel,
+            strides=self.stride,
+            padding=_sides(self.padding, rank),
+            dilation_rate=self.dilation,
+            depth_multiplier=self.multiplier,
+            use_bias=self.bias,
+            activation=self.activation.function() if self.activation else None,
+        )
+
+
+class SeparableConv(Op, name="separable_conv", main="filters"):
+    """Depthwise separable convolution: depthwise, then 1×1, with nothing in between (1D and 2D)."""
+
+    filters: Width
+    """Output channels."""
+    kernel: Sizes = 3
+    """Extent of the depthwise kernels, per axis."""
+    stride: Sizes = 1
+    """Step of the depthwise kernels, per axis."""
+    padding: Padding = "same"
+    """Zeros around the input."""
+    dilation: Sizes = 1
+    """Distance between the depthwise kernels' taps, per axis."""
+    multiplier: Width = 1
+    """Depthwise kernels per input channel."""
+    bias: bool = True
+    """Add a bias per filter."""
+    activation: Activation = None
+    """Activation of the output."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        _refuse_volumes(x, "separable_conv")
+        known_channels(x, "separable_conv")
+        sizes = windows(x, "separable_conv", self.kernel, self.stride, self.padding, self.dilation)
+        return TensorSpec((*sizes, self.filters))
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        rank, channels = spatial_rank(x, "separable_conv"), known_channels(x, "separable_conv")
+        kernels = (
+            WeightSpec("depthwise_kernel", (*per_axis(self.kernel, rank, "kernel"), channels, self.multiplier)),
+            WeightSpec("pointwise_kernel", (*(1,) * rank, channels * self.multiplier, self.filters)),
+        )
+        return (*kernels, WeightSpec("bias", (self.filters,))) if self.bias else kernels
+
+    def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        depthwise, pointwise, *_ = self.weights(x)
+        return elements(out.spatial) * (depthwise.size + pointwise.size)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return 2 * self.macs(out, x) + _output_flops(self, out)
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return self.activation.transcendentals(out, out) if self.activation else 0
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.convolution import separable_conv
+
+        rank = spatial_rank(x, "separable_conv")
+        return separable_conv(
+            rank=rank,
+            filters=self.filters,
+            kernel_size=self.kernel,
+            strides=self.stride,
+            padding=_sides(self.padding, rank),
+            dilation_rate=self.dilation,
+            depth_multiplier=self.multiplier,
+            use_bias=self.bias,
+            activation=self.activation.function() if self.activation else None,
+        )
+
+
+class Bias(Op, name="bias", main="per"):
+    """Adds a learned bias."""
+
+    per: Literal["channel", "position", "element"] = "channel"
+    """What has a bias of its own: each channel, each spatial position (its channels share it), or each element."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "bias")
+        shape = self._shape(x)
+        if self.per == "position" and x.rank < 2:
+            raise OpError(f"bias per position needs spatial axes, got {x}", argument="per")
+        if None in shape:
+            raise OpError(f"bias per {self.per} needs known sizes, got {x}", argument="per")
+        return TensorSpec(x.shape)
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        return (WeightSpec("bias", self._shape(x)),)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return out.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.convolution import Bias
+
+        return Bias(per=self.per)
+
+    def _shape(self, x: TensorSpec) -> tuple[Any, ...]:
+        return {"channel": x.shape[-1:], "position": (*x.spatial, 1), "element": x.shape}[self.per]
+
+
+def _refuse_dilated_stride(stride: Any, dilation: Any, op: str) -> None:
+    """Keras convolves with a stride or with a dilation, not with both."""
+    if (stride if isinstance(stride, int) else max(stride)) > 1 and (
+        dilation if isinstance(dilation, int) else max(dilation)
+    ) > 1:
+        raise OpError(f"{op} takes a stride or a dilation above 1, not both", argument="dilation")
+
+
+def _refuse_volumes(x: TensorSpec, op: str) -> None:
+    floating(x, op)
+    if spatial_rank(x, op) == 3:
+        raise OpError(f"{op} takes 1 or 2 spatial axes, got {x}", help="conv with as many groups as channels takes 3")
+
+
+def _transposed_rest(span: int, stride: int, padding: str | tuple[int, int], extra: int | None) -> int:
+    """Output size of a transposed convolution less (input size - 1)·stride."""
+    if padding == "valid":
+        return max(span, stride) if extra is None else span + extra
+    if padding == "same":
+        if extra is None:
+            return stride
+        if span % 2 + extra == 0:
+            raise OpError(
+                f"a span of {span} with padding same needs output_padding of at least 1", argument="output_padding"
+            )
+        return span % 2 + extra
+    return span - padding[0] - padding[1] + (extra or 0)  # type: ignore[operator]
+
+
+def _sides(padding: str | int | tuple[tuple[int, int], ...], rank: int) -> str | tuple[tuple[int, int], ...]:
+    return padding if isinstance(padding, str) else explicit_padding(padding, rank)
+
+
+def _output_flops(op: Any, out: TensorSpec) -> int:
+    """Adding the bias, and the activation."""
+    return (out.size if op.bias else 0) + (op.activation.flops(out, out) if op.activation else 0)

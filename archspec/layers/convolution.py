@@ -1,0 +1,305 @@
+"""Convolutions that Keras lacks: integer padding, native groups, unequal strides of depthwise kernels, biases alone.
+
+The functions give the plain Keras layer wherever it computes the same, else a subclass with its weights and config.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import keras
+from keras import ops
+
+Sides = tuple[tuple[int, int], ...]
+"""(before, after) per spatial axis."""
+
+register = keras.saving.register_keras_serializable("archspec")
+
+
+def conv(*, rank: int, groups: int, padding: str | Sides, **config: Any) -> keras.Layer:
+    """Convolution over ``rank`` spatial axes; ``padding`` is a word or zeros per side."""
+    padding = _in_words(padding, rank, config)
+    if groups == 1 and isinstance(padding, str):
+        layer = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)[rank - 1]
+    else:
+        layer = (Convolution1D, Convolution2D, Convolution3D)[rank - 1]
+    return layer(padding=padding, groups=groups, data_format="channels_last", **config)
+
+
+def conv_transpose(
+    *, rank: int, padding: str | Sides, output_padding: int | tuple[int, ...] | None, **config: Any
+) -> keras.Layer:
+    """Transposed convolution over ``rank`` spatial axes; integer padding crops the output, as in PyTorch."""
+    layers = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+    if not isinstance(padding, str):
+        kernel, stride, dilation, extra = (
+            _per_axis(v, rank)
+            for v in (config["kernel_size"], config["strides"], config["dilation_rate"], output_padding or 0)
+        )
+        spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        if all(
+            b == (span - s) // 2 and span - b - a + e == s and span >= s
+            for span, s, (b, a), e in zip(spans, stride, padding, extra, strict=True)
+        ):
+            padding, output_padding = "same", None
+        elif not any(map(any, padding)):
+            padding, output_padding = "valid", extra
+        else:
+            layers = (TransposedConvolution1D, TransposedConvolution2D, TransposedConvolution3D)
+    return layers[rank - 1](padding=padding, output_padding=output_padding, data_format="channels_last", **config)
+
+
+def depthwise_conv(*, rank: int, padding: str | Sides, **config: Any) -> keras.Layer:
+    """Depthwise convolution over one or two spatial axes."""
+    padding = _in_words(padding, rank, config)
+    if isinstance(padding, str) and len(set(_per_axis(config["strides"], rank))) == 1:
+        layer = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)[rank - 1]
+    else:
+        layer = (DepthwiseConvolution1D, DepthwiseConvolution2D)[rank - 1]
+    return layer(padding=padding, data_format="channels_last", **config)
+
+
+def separable_conv(*, rank: int, padding: str | Sides, **config: Any) -> keras.Layer:
+    """Depthwise separable convolution over one or two spatial axes."""
+    padding = _in_words(padding, rank, config)
+    if isinstance(padding, str) and len(set(_per_axis(config["strides"], rank))) == 1:
+        layer = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)[rank - 1]
+    else:
+        layer = (SeparableConvolution1D, SeparableConvolution2D)[rank - 1]
+    return layer(padding=padding, data_format="channels_last", **config)
+
+
+class _ExplicitPadding:
+    """Lets ``padding`` be zeros per side. What stands behind in the MRO then sees ``valid`` and the grown size."""
+
+    def __init__(self, *args: Any, padding: str | Sides = "valid", **kwargs: Any):
+        words = isinstance(padding, str)
+        super().__init__(*args, padding=padding if words else "valid", **kwargs)
+        self.sides = None if words else tuple((int(b), int(a)) for b, a in padding)
+
+    def padded(self, x: Any) -> Any:
+        return ops.pad(x, ((0, 0), *self.sides, (0, 0))) if self.sides else x
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self.sides:
+            batch, *sizes, channels = input_shape
+            grown = (None if n is None else n + b + a for n, (b, a) in zip(sizes, self.sides, strict=True))
+            input_shape = (batch, *grown, channels)
+        return super().compute_output_shape(input_shape)  # type: ignore[misc]
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()  # type: ignore[misc]
+        return {**config, "padding": self.sides} if self.sides else config
+
+    def finished(self, y: Any) -> Any:
+        if self.use_bias:  # type: ignore[attr-defined]
+            y = ops.add(y, self.bias)  # type: ignore[attr-defined]
+        return y if self.activation is None else self.activation(y)  # type: ignore[attr-defined]
+
+
+class _Convolution(_ExplicitPadding):
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        x = self.padded(inputs)
+        if self.groups > 1 and keras.backend.backend() == "tensorflow":  # type: ignore[attr-defined]
+            return _grouped(x, kernel, self)
+        return super().convolution_op(x, kernel)  # type: ignore[misc]
+
+
+@register
+class Convolution1D(_Convolution, keras.layers.Conv1D):
+    """Conv1D whose ``padding`` may be ((before, after),), and whose groups are native to TensorFlow."""
+
+    def call(self, inputs: Any) -> Any:
+        # Conv1D's own call does not go through convolution_op.
+        return super(keras.layers.Conv1D, self).call(inputs)
+
+
+@register
+class Convolution2D(_Convolution, keras.layers.Conv2D):
+    """Conv2D whose ``padding`` may be (before, after) per axis, and whose groups are native to TensorFlow."""
+
+
+@register
+class Convolution3D(_Convolution, keras.layers.Conv3D):
+    """Conv3D whose ``padding`` may be (before, after) per axis, and whose groups are split and concatenated."""
+
+
+class _DepthwiseConvolution(_ExplicitPadding):
+    def call(self, inputs: Any) -> Any:
+        return self.finished(_depthwise(self.padded(inputs), self.kernel, self))  # type: ignore[attr-defined]
+
+
+@register
+class DepthwiseConvolution1D(_DepthwiseConvolution, keras.layers.DepthwiseConv1D):
+    """DepthwiseConv1D whose ``padding`` may be ((before, after),)."""
+
+
+@register
+class DepthwiseConvolution2D(_DepthwiseConvolution, keras.layers.DepthwiseConv2D):
+    """DepthwiseConv2D whose ``padding`` may be (before, after) per axis, and whose strides may differ."""
+
+
+class _SeparableConvolution(_ExplicitPadding):
+    def call(self, inputs: Any) -> Any:
+        y = _depthwise(self.padded(inputs), self.depthwise_kernel, self)  # type: ignore[attr-defined]
+        return self.finished(ops.conv(y, self.pointwise_kernel, data_format="channels_last"))  # type: ignore[attr-defined]
+
+
+@register
+class SeparableConvolution1D(_SeparableConvolution, keras.layers.SeparableConv1D):
+    """SeparableConv1D whose ``padding`` may be ((before, after),)."""
+
+
+@register
+class SeparableConvolution2D(_SeparableConvolution, keras.layers.SeparableConv2D):
+    """SeparableConv2D whose ``padding`` may be (before, after) per axis, and whose strides may differ."""
+
+
+class _TransposedConvolution(_ExplicitPadding):
+    """``sides`` are cropped from the whole output of (n - 1)·stride + span; ``output_padding`` adds to its end."""
+
+    def call(self, inputs: Any) -> Any:
+        extra = self.output_padding or (0,) * self.rank  # type: ignore[attr-defined]
+        y = ops.conv_transpose(
+            inputs,
+            self.kernel,  # type: ignore[attr-defined]
+            strides=self.strides,  # type: ignore[attr-defined]
+            padding="valid",
+            output_padding=tuple(max(e - a, 0) for e, (_, a) in zip(extra, self.sides, strict=True)),
+            dilation_rate=self.dilation_rate,  # type: ignore[attr-defined]
+            data_format="channels_last",
+        )
+        crops = (slice(b, min(e - a, 0) or None) for e, (b, a) in zip(extra, self.sides, strict=True))
+        return self.finished(y[(slice(None), *crops)])
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, *sizes, _ = input_shape
+        extra = self.output_padding or (0,) * self.rank  # type: ignore[attr-defined]
+        out = [
+            None if n is None else (n - 1) * s + d * (k - 1) + 1 - b - a + e
+            for n, k, s, d, (b, a), e in zip(
+                sizes,
+                self.kernel_size,
+                self.strides,
+                self.dilation_rate,
+                self.sides,
+                extra,
+                strict=True,  # type: ignore[attr-defined]
+            )
+        ]
+        return (batch, *out, self.filters)  # type: ignore[attr-defined]
+
+
+@register
+class TransposedConvolution1D(_TransposedConvolution, keras.layers.Conv1DTranspose):
+    """Conv1DTranspose with PyTorch's integer ``padding`` and ``output_padding``."""
+
+
+@register
+class TransposedConvolution2D(_TransposedConvolution, keras.layers.Conv2DTranspose):
+    """Conv2DTranspose with PyTorch's integer ``padding`` and ``output_padding``."""
+
+
+@register
+class TransposedConvolution3D(_TransposedConvolution, keras.layers.Conv3DTranspose):
+    """Conv3DTranspose with PyTorch's integer ``padding`` and ``output_padding``."""
+
+
+@register
+class Bias(keras.Layer):
+    """Adds a bias per ``channel``, per spatial ``position`` (shared by its channels), or per ``element``."""
+
+    def __init__(self, per: str = "channel", **kwargs: Any):
+        super().__init__(**kwargs)
+        self.per = per
+
+    def build(self, input_shape: Any) -> None:
+        shapes = {"channel": input_shape[-1:], "position": (*input_shape[1:-1], 1), "element": input_shape[1:]}
+        self.bias = self.add_weight(name="bias", shape=shapes[self.per], initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        return ops.add(inputs, self.bias)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "per": self.per}
+
+
+def _per_axis(value: Any, rank: int) -> tuple[int, ...]:
+    return (value,) * rank if isinstance(value, int) else tuple(value)
+
+
+def _in_words(padding: str | Sides, rank: int, config: dict[str, Any]) -> str | Sides:
+    """``padding`` as Keras's word for it, if there is one that holds for inputs of every size."""
+    if isinstance(padding, str):
+        return padding
+    if not any(map(any, padding)):
+        return "valid"
+    kernel, dilation = _per_axis(config["kernel_size"], rank), _per_axis(config["dilation_rate"], rank)
+    totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    unit = set(_per_axis(config["strides"], rank)) == {1}
+    return "same" if unit and tuple(padding) == tuple((t // 2, t - t // 2) for t in totals) else padding
+
+
+def _grouped(x: Any, kernel: Any, layer: Any) -> Any:
+    """Grouped convolution on TensorFlow.
+
+    Keras goes through a nested XLA function here, which is one to two orders slower to train on a CPU and leaves an
+    invalid graph in ONNX files.
+    """
+    import tensorflow as tf
+
+    if layer.rank < 3 and _native_groups(x.dtype.name):
+        strides, dilations = layer.strides, layer.dilation_rate
+        if layer.rank == 1:
+            x, kernel, strides, dilations = (
+                tf.expand_dims(x, 1),
+                tf.expand_dims(kernel, 0),
+                (1, *strides),
+                (1, *dilations),
+            )
+        y = tf.nn.conv2d(x, kernel, list(strides), layer.padding.upper(), dilations=list(dilations))
+        return tf.squeeze(y, 1) if layer.rank == 1 else y
+    parts = zip(ops.split(x, layer.groups, -1), ops.split(kernel, layer.groups, -1), strict=True)
+    options = {"padding": layer.padding, "dilation_rate": layer.dilation_rate, "data_format": "channels_last"}
+    return ops.concatenate([ops.conv(part, k, list(layer.strides), **options) for part, k in parts], axis=-1)
+
+
+@cache
+def _native_groups(dtype: str) -> bool:
+    """Whether this TensorFlow differentiates grouped 2D convolutions of ``dtype`` (on a CPU: oneDNN's)."""
+    import tensorflow as tf
+
+    with tf.init_scope():
+        x, kernel = tf.ones((1, 2, 2, 4), dtype), tf.ones((1, 1, 2, 4), dtype)
+        try:
+            with tf.GradientTape() as tape:
+                tape.watch([x, kernel])
+                y = tf.nn.conv2d(x, kernel, 1, "VALID")
+            tape.gradient(y, [x, kernel])
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return False
+    return True
+
+
+def _depthwise(x: Any, kernel: Any, layer: Any) -> Any:
+    """Depthwise convolution; unequal strides are thinned from stride 1, since TensorFlow's kernels take equal ones."""
+    options = {"dilation_rate": layer.dilation_rate, "data_format": "channels_last"}
+    strides = layer.strides
+    if len(set(strides)) == 1:
+        return ops.depthwise_conv(x, kernel, strides, layer.padding, **options)
+    if layer.padding == "same":
+        axes = zip(ops.shape(x)[1:-1], layer.kernel_size, strides, layer.dilation_rate, strict=True)
+        x = ops.pad(x, ((0, 0), *(_same(n, d * (k - 1) + 1, s) for n, k, s, d in axes), (0, 0)))
+    y = ops.depthwise_conv(x, kernel, 1, "valid", **options)
+    return y[:, :: strides[0], :: strides[1]]
+
+
+def _same(size: Any, span: int, stride: int) -> tuple[Any, Any]:
+    """(before, after) of ``same`` padding; ``size`` is a number or a scalar tensor."""
+    total = (-(-size // stride) - 1) * stride + span - size
+    total = max(total, 0) if isinstance(size, int) else ops.maximum(total, 0)
+    return total // 2, total - total // 2

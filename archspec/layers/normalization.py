@@ -1,0 +1,36 @@
+"""Normalisation that Keras lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("archspec")
+class LocalResponseNormalization(keras.Layer):
+    """x / (k + alpha · Σ x²) ** beta, the sum over ``size`` (odd) channels around each (Krizhevsky et al. 2012, §3.3).
+
+    ``alpha`` is not divided by the size.
+    """
+
+    def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def call(self, inputs: Any) -> Any:
+        channels, reach = inputs.shape[-1], self.size // 2
+        squares = ops.square(inputs)
+        padded = ops.pad(squares, (*((0, 0),) * (len(inputs.shape) - 1), (reach, reach)))
+        total = padded[..., :channels]
+        for offset in range(1, self.size):
+            total = ops.add(total, padded[..., offset : offset + channels])
+        return ops.multiply(inputs, ops.power(self.k + self.alpha * total, -self.beta))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"size": self.size, "alpha": self.alpha, "beta": self.beta, "k": self.k}
+        return {**super().get_config(), **own}

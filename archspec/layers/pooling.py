@@ -1,0 +1,123 @@
+"""Pooling that Keras lacks: integer padding, partial last windows, bins of any number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+Sides = tuple[tuple[int, int], ...]
+"""(before, after) per spatial axis."""
+
+register = keras.saving.register_keras_serializable("archspec")
+
+
+def pooling(
+    mode: str, size: tuple[int, ...], strides: tuple[int, ...], padding: str | Sides, ceil: bool
+) -> keras.Layer:
+    """Pooling by ``mode`` (max, average) over ``len(size)`` axes: Keras's own layer where that computes the same."""
+    if not isinstance(padding, str) and not ceil:
+        # What padding adds to a mean, words leave out; a maximum knows no difference.
+        same = tuple(((k - 1) // 2, k // 2) for k in size)
+        if not any(map(any, padding)):
+            padding = "valid"
+        elif mode == "max" and set(strides) == {1} and padding == same:
+            padding = "same"
+    if isinstance(padding, str) and not ceil:
+        layer = getattr(keras.layers, f"{'Max' if mode == 'max' else 'Average'}Pooling{len(size)}D")
+        return layer(size, strides=strides, padding=padding, data_format="channels_last")
+    return WindowPooling(mode, size, strides, ((0, 0),) * len(size) if isinstance(padding, str) else padding, ceil)
+
+
+@register
+class WindowPooling(keras.Layer):
+    """``max`` or ``average`` pooling with (before, after) padding per axis, by PyTorch's rules.
+
+    Padding never wins a maximum and counts in a mean. With ``ceil`` a last, partial window stays if it starts inside
+    the input or its left padding; what of it lies beyond the padding is left out of the mean.
+    """
+
+    def __init__(self, mode: str, size: Any, strides: Any, padding: Any, ceil: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.mode, self.size, self.strides, self.ceil = mode, tuple(size), tuple(strides), ceil
+        self.padding = tuple((int(b), int(a)) for b, a in padding)
+
+    def call(self, inputs: Any) -> Any:
+        sizes = ops.shape(inputs)[1:-1]
+        sides = ((0, 0), *self.padding, (0, 0))
+        tails = ((0, 0), *((0, self._tail(axis, n)) for axis, n in enumerate(sizes)), (0, 0))
+        partial = any(map(any, tails))
+        if self.mode == "max":
+            whole = tuple((b, a + t) for (b, a), (_, t) in zip(sides, tails, strict=True))
+            y = ops.max_pool(_pad(inputs, whole, float("-inf")), self.size, self.strides, "valid", "channels_last")
+        else:
+            x = _pad(_pad(inputs, sides, 0.0), tails, 0.0)
+            y = ops.average_pool(x, self.size, self.strides, "valid", "channels_last")
+        if not partial:
+            return y
+        # Where a size is open the tail may be too long: windows that start too late are dropped again.
+        kept = (slice(None), *(slice(self._count(axis, n)) for axis, n in enumerate(sizes)))
+        if self.mode == "max":
+            return y[kept]
+        counted = _pad(_pad(ops.ones_like(inputs[:1, ..., :1]), sides, 1.0), tails, 0.0)
+        return ops.divide(y[kept], ops.average_pool(counted, self.size, self.strides, "valid", "channels_last")[kept])
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, *sizes, channels = input_shape
+        return (batch, *(None if n is None else self._count(axis, n) for axis, n in enumerate(sizes)), channels)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {key: getattr(self, key) for key in ("mode", "size", "strides", "padding", "ceil")}
+        return {**super().get_config(), **own}
+
+    def _count(self, axis: int, n: Any) -> Any:
+        """Windows along an axis of ``n`` positions (a number or a scalar tensor)."""
+        size, stride, (before, after) = self.size[axis], self.strides[axis], self.padding[axis]
+        room = n + before + after - size
+        if not self.ceil:
+            return room // stride + 1
+        count, starts = (room + stride - 1) // stride + 1, (n + before - 1) // stride + 1
+        return min(count, starts) if isinstance(n, int) else ops.minimum(count, starts)
+
+    def _tail(self, axis: int, n: Any) -> int:
+        """Rows behind the padding that complete the last window; the most that there can be where ``n`` is open."""
+        if not self.ceil:
+            return 0
+        if not isinstance(n, int):
+            return self.strides[axis] - 1
+        end = (self._count(axis, n) - 1) * self.strides[axis] + self.size[axis]
+        return max(0, end - n - sum(self.padding[axis]))
+
+
+@register
+class AdaptivePooling(keras.Layer):
+    """``max`` or ``average`` over ``size[axis]`` bins per axis; bin i spans ⌊i·H/n⌋ to ⌈(i + 1)·H/n⌉, as in PyTorch.
+
+    Keras has such layers, but they need known sizes, and its maximum over one bin ends a process on the CPU by SIGFPE
+    (Keras 3.15, TensorFlow 2.21: it pools by a window one larger than the input).
+    """
+
+    def __init__(self, mode: str, size: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.mode, self.size = mode, tuple(size)
+
+    def call(self, inputs: Any) -> Any:
+        reduce = ops.max if self.mode == "max" else ops.mean
+        y = inputs
+        for axis, n in enumerate(self.size, start=1):
+            length = ops.shape(y)[axis]
+            ahead = (slice(None),) * axis
+            bins = [y[(*ahead, slice(i * length // n, -(-(i + 1) * length // n)))] for i in range(n)]
+            y = ops.concatenate([reduce(part, axis=axis, keepdims=True) for part in bins], axis=axis)
+        return y
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], *self.size, input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mode": self.mode, "size": self.size}
+
+
+def _pad(x: Any, sides: Any, value: float) -> Any:
+    return ops.pad(x, sides, constant_values=value) if any(map(any, sides)) else x

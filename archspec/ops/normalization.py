@@ -1,0 +1,213 @@
+"""Normalisation over channels-last inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ops.arguments import Epsilon, PositiveInt
+from archspec.ops.base import Op, OpError
+from archspec.ops.shapes import floating, known_channels
+
+if TYPE_CHECKING:
+    import keras
+
+
+class BatchNorm(Op, name="batch_norm"):
+    """Batch normalisation per channel (Ioffe and Szegedy 2015): by the batch in training, by moving averages after."""
+
+    momentum: Annotated[float, Field(ge=0, le=1)] = 0.99
+    """Share of the old moving average that each step keeps (PyTorch's momentum is 1 minus this)."""
+    epsilon: Epsilon = 1e-3
+    """Added to the variance."""
+    scale: bool = True
+    """Learn a factor per channel."""
+    center: bool = True
+    """Learn an offset per channel."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _same(x, "batch_norm")
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        shape = (known_channels(x, "batch_norm"),)
+        return (
+            *_affine(x, self.scale, self.center),
+            WeightSpec("moving_mean", shape, trainable=False),
+            WeightSpec("moving_variance", shape, trainable=False),
+        )
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return 2 * x.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.BatchNormalization(
+            momentum=self.momentum, epsilon=self.epsilon, scale=self.scale, center=self.center
+        )
+
+
+class LayerNorm(Op, name="layer_norm"):
+    """Layer normalisation over the last axis (Ba et al. 2016)."""
+
+    epsilon: Epsilon = 1e-3
+    """Added to the variance."""
+    scale: bool = True
+    """Learn a factor per channel."""
+    center: bool = True
+    """Learn an offset per channel."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _same(x, "layer_norm")
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        return _affine(x, self.scale, self.center)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return (5 + self.scale + self.center) * x.size
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return elements(x.spatial)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.LayerNormalization(epsilon=self.epsilon, scale=self.scale, center=self.center)
+
+
+class GroupNorm(Op, name="group_norm", main="groups"):
+    """Group normalisation: per sample, over all positions and the channels of a group (Wu and He 2018)."""
+
+    groups: PositiveInt = 32
+    """Groups of channels; divides the channels."""
+    epsilon: Epsilon = 1e-3
+    """Added to the variance."""
+    scale: bool = True
+    """Learn a factor per channel."""
+    center: bool = True
+    """Learn an offset per channel."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        if (channels := known_channels(x, "group_norm")) % self.groups:
+            raise OpError(f"group_norm: {self.groups} groups do not divide {channels} channels", argument="groups")
+        return _same(x, "group_norm")
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        return _affine(x, self.scale, self.center)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return (5 + self.scale + self.center) * x.size
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return self.groups
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.GroupNormalization(
+            groups=self.groups, epsilon=self.epsilon, scale=self.scale, center=self.center
+        )
+
+
+class InstanceNorm(Op, name="instance_norm"):
+    """Instance normalisation: per sample and channel, over all positions (Ulyanov et al. 2016). As in PyTorch it learns
+    nothing unless asked to."""
+
+    epsilon: Epsilon = 1e-5
+    """Added to the (biased) variance."""
+    scale: bool = False
+    """Learn a factor per channel."""
+    center: bool = False
+    """Learn an offset per channel."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        if x.rank < 2:
+            raise OpError(f"instance_norm needs spatial axes, got {x}")
+        return _same(x, "instance_norm")
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        return _affine(x, self.scale, self.center)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return (5 + self.scale + self.center) * x.size
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return known_channels(x, "instance_norm")
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.GroupNormalization(groups=-1, epsilon=self.epsilon, scale=self.scale, center=self.center)
+
+
+class RmsNorm(Op, name="rms_norm"):
+    """Root mean square normalisation over the last axis (Zhang and Sennrich 2019)."""
+
+    epsilon: Epsilon = 1e-6
+    """Added to the mean square."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _same(x, "rms_norm")
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        return (WeightSpec("scale", (known_channels(x, "rms_norm"),)),)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return 4 * x.size
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return elements(x.spatial)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.RMSNormalization(epsilon=self.epsilon)
+
+
+class Lrn(Op, name="lrn", main="size"):
+    """Local response normalisation across channels: x / (k + alpha · sum of squares of ``size`` neighbours) ** beta.
+
+    The defaults are Krizhevsky et al. 2012, §3.3: k is 2 and alpha is not divided by the size. Caffe's and PyTorch's
+    layers divide it and start from k 1: ``lrn: {k: 1, divide: true}``.
+    """
+
+    size: Annotated[int, Field(gt=0, le=255)] = 5
+    """Neighbouring channels in a sum, an odd number; those beyond the border are left out."""
+    alpha: Annotated[float, Field(ge=0)] = 1e-4
+    """Weight of the sum."""
+    beta: float = 0.75
+    """Exponent."""
+    k: Annotated[float, Field(gt=0)] = 2.0
+    """Added to the weighted sum."""
+    divide: bool = False
+    """Divide alpha by the size."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        if self.size % 2 == 0:
+            raise OpError(f"lrn: size must be odd, got {self.size}", argument="size")
+        return _same(x, "lrn")
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return (self.size + 3) * x.size
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return x.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.normalization import LocalResponseNormalization
+
+        alpha = self.alpha / self.size if self.divide else self.alpha
+        return LocalResponseNormalization(size=self.size, alpha=alpha, beta=self.beta, k=self.k)
+
+
+def _same(x: TensorSpec, op: str) -> TensorSpec:
+    floating(x, op)
+    known_channels(x, op)
+    return TensorSpec(x.shape)
+
+
+def _affine(x: TensorSpec, scale: bool, center: bool) -> tuple[WeightSpec, ...]:
+    shape = (known_channels(x, "normalisation"),)
+    return tuple(WeightSpec(name, shape) for name, wanted in (("gamma", scale), ("beta", center)) if wanted)

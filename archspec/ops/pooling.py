@@ -1,0 +1,190 @@
+"""Pooling over channels-last inputs; 1D, 2D or 3D follows the input."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from archspec.ir.tensors import TensorSpec, elements
+from archspec.ops.arguments import Padding, Sizes
+from archspec.ops.base import Op, OpError
+from archspec.ops.shapes import explicit_padding, floating, per_axis, spatial_rank, windows
+
+if TYPE_CHECKING:
+    import keras
+
+MAX_BINS = 1024
+"""Most bins of an adaptive pool along one axis."""
+
+
+class MaxPool(Op, name="max_pool", main="size"):
+    """Maximum over windows. Padding never wins."""
+
+    size: Sizes = 2
+    """Extent of the window, per axis."""
+    stride: Sizes | None = None
+    """Step of the window, per axis; the size, if not given."""
+    padding: Padding = "same"
+    """Where windows may reach over the border; integers must be less than the size."""
+    ceil: bool = False
+    """Keep a last, partial window if it starts inside the input or its left padding (PyTorch's and Caffe's rule)."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _pooled(self, x, "max_pool")
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return out.size * (prod(per_axis(self.size, out.rank - 1, "size")) - 1)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        return _pooling(self, x, "max")
+
+
+class AvgPool(Op, name="avg_pool", main="size"):
+    """Mean over windows. ``same`` leaves padding out of the mean; integer padding counts, as in PyTorch."""
+
+    size: Sizes = 2
+    """Extent of the window, per axis."""
+    stride: Sizes | None = None
+    """Step of the window, per axis; the size, if not given."""
+    padding: Padding = "same"
+    """Where windows may reach over the border; integers must be less than the size."""
+    ceil: bool = False
+    """Keep a last, partial window if it starts inside the input or its left padding (PyTorch's and Caffe's rule). What
+    of it lies beyond the padding is left out of the mean."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _pooled(self, x, "avg_pool")
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return out.size * prod(per_axis(self.size, out.rank - 1, "size"))
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        return _pooling(self, x, "average")
+
+
+class GlobalAvgPool(Op, name="global_avg_pool"):
+    """Mean over all positions."""
+
+    keep: bool = False
+    """Keep the spatial axes, as 1."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _global(self.keep, x, "global_avg_pool")
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return x.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        rank = spatial_rank(x, "global_avg_pool")
+        layer = getattr(keras.layers, f"GlobalAveragePooling{rank}D")
+        return layer(keepdims=self.keep, data_format="channels_last")
+
+
+class GlobalMaxPool(Op, name="global_max_pool"):
+    """Maximum over all positions."""
+
+    keep: bool = False
+    """Keep the spatial axes, as 1."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _global(self.keep, x, "global_max_pool")
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return x.size - out.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        rank = spatial_rank(x, "global_max_pool")
+        layer = getattr(keras.layers, f"GlobalMaxPooling{rank}D")
+        return layer(keepdims=self.keep, data_format="channels_last")
+
+
+class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):
+    """Mean over n bins per axis, whatever the input's size; bin i spans ⌊i·H/n⌋ to ⌈(i + 1)·H/n⌉."""
+
+    size: Sizes
+    """Number of bins, and so the output's extent, per axis."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _adaptive(self.size, x, "adaptive_avg_pool")
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return _covered(out, x)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.pooling import AdaptivePooling
+
+        return AdaptivePooling("average", per_axis(self.size, spatial_rank(x, "adaptive_avg_pool"), "size"))
+
+
+class AdaptiveMaxPool(Op, name="adaptive_max_pool", main="size"):
+    """Maximum over n bins per axis, whatever the input's size; bin i spans ⌊i·H/n⌋ to ⌈(i + 1)·H/n⌉."""
+
+    size: Sizes
+    """Number of bins, and so the output's extent, per axis."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _adaptive(self.size, x, "adaptive_max_pool")
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return _covered(out, x) - out.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.pooling import AdaptivePooling
+
+        return AdaptivePooling("max", per_axis(self.size, spatial_rank(x, "adaptive_max_pool"), "size"))
+
+
+def _pooled(op: MaxPool | AvgPool, x: TensorSpec, name: str) -> TensorSpec:
+    floating(x, name)
+    rank = spatial_rank(x, name)
+    sizes = per_axis(op.size, rank, "size")
+    if isinstance(op.padding, str):
+        if op.ceil and op.padding == "same":
+            raise OpError(
+                f"{name}: ceil has no meaning with padding same, which leaves no partial window",
+                argument="ceil",
+                help="padding: valid, or an integer",
+            )
+    else:
+        for size, (before, after) in zip(sizes, explicit_padding(op.padding, rank), strict=True):
+            if max(before, after) >= size:
+                raise OpError(f"{name}: padding {max(before, after)} must be less than size {size}", argument="padding")
+    stride = op.size if op.stride is None else op.stride
+    out = windows(x, name, op.size, stride, op.padding, ceil=op.ceil, kernel_name="size")
+    return TensorSpec((*out, x.channels))
+
+
+def _pooling(op: MaxPool | AvgPool, x: TensorSpec, mode: str) -> keras.Layer:
+    from archspec.layers.pooling import pooling
+
+    rank = spatial_rank(x, op.name)
+    sides = op.padding if isinstance(op.padding, str) else explicit_padding(op.padding, rank)
+    stride = op.size if op.stride is None else op.stride
+    return pooling(mode, per_axis(op.size, rank, "size"), per_axis(stride, rank, "stride"), sides, op.ceil)
+
+
+def _global(keep: bool, x: TensorSpec, name: str) -> TensorSpec:
+    floating(x, name)
+    rank = spatial_rank(x, name)
+    return TensorSpec((*(1,) * rank, x.channels) if keep else (x.channels,))
+
+
+def _adaptive(size: int | tuple[int, ...], x: TensorSpec, name: str) -> TensorSpec:
+    floating(x, name)
+    bins = per_axis(size, spatial_rank(x, name), "size")
+    if max(bins) > MAX_BINS:
+        raise OpError(f"{name}: {max(bins)} bins are more than {MAX_BINS}", argument="size")
+    return TensorSpec((*bins, x.channels))
+
+
+def _covered(out: TensorSpec, x: TensorSpec) -> int:
+    """Input elements that the bins read, overlaps counted."""
+    read = elements(x.shape[-1:])
+    for n, size in zip(out.spatial, x.spatial, strict=True):
+        extent, bins = elements((size,)), elements((n,))
+        read *= sum(-(-(i + 1) * extent // bins) - i * extent // bins for i in range(bins))
+    return read

@@ -1,0 +1,71 @@
+"""Noise that exists in training only: at inference these ops pass their input on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import Rate
+from archspec.ops.base import Op
+from archspec.ops.shapes import floating, spatial_rank
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Dropout(Op, name="dropout", main="rate"):
+    """Drops elements in training and scales the rest by 1 / (1 - rate) (Srivastava et al. 2014)."""
+
+    is_view = True
+
+    rate: Rate
+    """Probability that an element is dropped."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "dropout")
+        return TensorSpec(x.shape)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Dropout(self.rate)
+
+
+class SpatialDropout(Op, name="spatial_dropout", main="rate"):
+    """Drops whole feature maps in training and scales the rest by 1 / (1 - rate) (Tompson et al. 2015)."""
+
+    is_view = True
+
+    rate: Rate
+    """Probability that a channel of a sample is dropped."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "spatial_dropout")
+        spatial_rank(x, "spatial_dropout")
+        return TensorSpec(x.shape)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        if x.rank == 2:
+            return keras.layers.SpatialDropout1D(self.rate)
+        layer = keras.layers.SpatialDropout2D if x.rank == 3 else keras.layers.SpatialDropout3D
+        return layer(self.rate, data_format="channels_last")
+
+
+class DropPath(Op, name="drop_path", main="rate"):
+    """Stochastic depth: drops whole samples in training and scales the rest by 1 / (1 - rate) (Huang et al. 2016)."""
+
+    is_view = True
+
+    rate: Rate
+    """Probability that a sample is dropped."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "drop_path")
+        return TensorSpec(x.shape)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Dropout(self.rate, noise_shape=(None, *(1,) * x.rank))

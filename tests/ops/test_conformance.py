@@ -1,0 +1,124 @@
+"""Every row of every op: the static rules equal Keras, and the outputs equal an independent implementation."""
+
+import importlib
+import json
+import pkgutil
+import zlib
+
+import keras
+import numpy as np
+import pytest
+
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.base import Op, OpError, ports
+from tests.ops import rows
+
+pytestmark = pytest.mark.tensorflow
+
+ROWS = [
+    row
+    for module in pkgutil.iter_modules(rows.__path__)
+    for row in importlib.import_module(f"{rows.__name__}.{module.name}").ROWS
+]
+BATCH = 2
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_static_equals_keras_and_output_equals_oracle(row):
+    op, specs = declared(row)
+    outs = as_tuple(op.infer(*specs))
+    layer = op.lower(*specs)
+    y = call(layer, op, [keras.Input(s.shape, dtype=s.dtype) for s in specs])
+    assert [t.shape[1:] for t in as_tuple(y)] == [o.shape for o in outs]
+    assert [t.dtype for t in as_tuple(y)] == [o.dtype for o in outs]
+    weights = op.weights(*specs)
+    assert [(path_below(layer, w), tuple(w.shape)) for w in layer.weights] == [(w.name, w.shape) for w in weights]
+    assert [w.trainable for w in layer.weights] == [w.trainable for w in weights]
+    assert layer.count_params() == sum(w.size for w in weights)
+
+    values, inputs = fill(layer, row), draw(row)
+    found = arrays(call(layer, op, inputs))
+    assert_close(found, row.oracle(values, *inputs), row.tolerance)
+
+    again = keras.saving.deserialize_keras_object(json.loads(json.dumps(keras.saving.serialize_keras_object(layer))))
+    call(again, op, [keras.Input(s.shape, dtype=s.dtype) for s in specs])
+    assert [path_below(again, w) for w in again.weights] == [w.name for w in weights]
+    again.set_weights(layer.get_weights())
+    assert_close(arrays(call(again, op, inputs)), found, 1e-6)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_open_sizes_that_are_accepted_work_in_a_graph(row):
+    """All axes but the last open: what ``infer`` then leaves open or knows must be what TensorFlow finds."""
+    import tensorflow as tf
+
+    op, specs = declared(row)
+    if all(s.rank < 2 for s in specs):
+        pytest.skip("nothing to leave open")
+    opened = [TensorSpec((*(None,) * (s.rank - 1), *s.shape[-1:]), s.dtype) for s in specs]
+    try:
+        outs = as_tuple(op.infer(*opened))
+    except OpError:
+        pytest.skip("needs known sizes")
+    layer = op.lower(*opened)
+    y = call(layer, op, [keras.Input(s.shape, dtype=s.dtype) for s in opened])
+    assert [t.shape[1:] for t in as_tuple(y)] == [o.shape for o in outs]
+    values, inputs = fill(layer, row), draw(row)
+    signature = [tf.TensorSpec((None, *s.shape), s.dtype) for s in opened]
+    graph = tf.function(lambda *xs: call(layer, op, list(xs)), input_signature=signature)
+    assert_close(arrays(graph(*inputs)), row.oracle(values, *inputs), row.tolerance)
+
+
+def test_every_op_has_a_row():
+    assert sorted(set(Op.names()) - {row.op for row in ROWS}) == []
+
+
+def declared(row):
+    op = Op.find(row.op).model_validate(row.args)
+    return op, [TensorSpec(shape, row.dtype) for shape in row.inputs]
+
+
+def call(layer, op, inputs):
+    """Merges take a list; all others their ports in order."""
+    return layer(inputs) if ports(type(op))[2] else layer(*inputs)
+
+
+def path_below(layer, weight):
+    return weight.path.removeprefix(layer.name + "/")
+
+
+def fill(layer, row):
+    """Random weights, also returned by name; variances are positive."""
+    rng = np.random.default_rng(zlib.crc32(str(row).encode()))
+    values = {}
+    for weight in layer.weights:
+        value = rng.normal(0.0, 1.0, weight.shape)
+        value = (0.5 + np.abs(value) if "variance" in weight.path else value).astype("float32")
+        weight.assign(value)
+        values[path_below(layer, weight)] = value
+    return values
+
+
+def draw(row):
+    rng = np.random.default_rng(zlib.crc32(repr(row.inputs).encode()))
+    shapes = [(BATCH, *shape) for shape in row.inputs]
+    if row.draw:
+        return [row.draw(rng, shape) for shape in shapes]
+    if "int" in row.dtype:
+        return [rng.integers(0, row.maximum, shape).astype(row.dtype) for shape in shapes]
+    return [rng.normal(0.0, 1.0, shape).astype(row.dtype) for shape in shapes]
+
+
+def as_tuple(value):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def arrays(value):
+    return [keras.ops.convert_to_numpy(v) for v in as_tuple(value)]
+
+
+def assert_close(found, expected, tolerance):
+    expected = [np.asarray(e) for e in as_tuple(expected)]
+    assert [f.shape for f in found] == [e.shape for e in expected]
+    for f, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(f, e, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(e).max(initial=0.0))))
