@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from archspec.analysis.blocks import Block, tree
@@ -38,10 +39,10 @@ def render(table: Table, width: int = 80, *, color: bool = False) -> str:
     def paint(text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if color else text
 
-    out = [*(paint(text, "1") for text in _wrapped([title(table)], width)), "", paint(header, "2"), paint(rule, "2")]
+    out = [*(paint(text, "1") for text in wrap(title(table), width)), "", paint(header, "2"), paint(rule, "2")]
     out += [paint(text, "1;36") if line.is_block else text for text, line in zip(body, lines[:-1], strict=True)]
     out += [paint(rule, "2"), paint(last, "1"), "", *_wrapped(summary(table), width)]
-    return "\n".join([*out, *(paint(note, "2") for note in footnotes(table))])
+    return "\n".join([*out, *(paint(text, "2") for note in footnotes(table) for text in wrap(note, width))])
 
 
 def title(table: Table) -> str:

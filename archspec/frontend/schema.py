@@ -1,0 +1,390 @@
+"""JSON Schema (draft 2020-12) of a spec file, for editors and other tools.
+
+Built from the ops' own models, the prelude, and the blocks, networks and imports of the file it is for. Every value
+may also be an expression. It knows names and types; shapes, scopes and counts are for ``archspec check``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from archspec.ops.base import Op
+
+Json = dict[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+EXPRESSION: Json = {"$ref": "#/$defs/expression"}
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_TYPES: dict[str, Json] = {
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "bool": {"type": "boolean"},
+    "str": {"type": "string"},
+    "list": {"type": "array"},
+    "block": {"$ref": "#/$defs/block_value"},
+    "any": {},
+}
+
+
+def file_schema(document: Any, prelude: Any, used: Mapping[str, Any]) -> Json:
+    """The schema for ``document`` (a spec file's values, or None for any file).
+
+    ``prelude`` is the values of the prelude's file, ``used`` those of the files that the document imports, by the name
+    it gives them. What is malformed in them is left out, so that an editor has a schema while a file is being written.
+    """
+    document = document if isinstance(document, dict) else {}
+    blocks = _section(prelude, "blocks")
+    blocks |= {**_section(document, "blocks"), **_section(document, "networks")}
+    defaults = _section(document, "defaults")
+    calls: dict[str, Json] = {}
+    bare: list[str] = []
+    for op in Op.all():
+        arguments = _op_arguments(op)
+        calls[op.name] = _call(arguments, op.main, defaults.get(op.name), op.summary(), operands=op.is_merge)
+        if _is_callable_bare(arguments, defaults.get(op.name)):
+            bare.append(op.name)
+    for name, block in blocks.items():
+        parameters = _parameters(_section(block, "params"))
+        main = next(iter(parameters["properties"]), None)
+        calls[name] = _call(parameters, main, defaults.get(name), _doc(block))
+        if _is_callable_bare(parameters, defaults.get(name)):
+            bare.append(name)
+    for name, other in used.items():
+        parameters = _parameters(_section(other, "params"))
+        parameters["properties"]["variant"] = _or_expression({"enum": sorted(_section(other, "variants"))})
+        calls[name] = _call({**parameters, "required": []}, None, None, _doc(other))
+        bare.append(name)
+    for name in _block_parameters(document, blocks.values()):
+        calls.setdefault(name, {"description": "a block that is passed as an argument"})
+        bare.append(name)
+    return {
+        "$schema": DIALECT,
+        "title": f"archspec: {document['name']}" if isinstance(document.get("name"), str) else "archspec spec file",
+        **_file(document, calls, defaults),
+        "$defs": _definitions(calls, bare),
+    }
+
+
+def _file(document: Json, calls: Mapping[str, Json], defaults: Json) -> Json:
+    named = {"$ref": "#/$defs/names"}
+    parameters = _parameters(_section(document, "params"))
+    settings = {
+        "type": "object",
+        "properties": parameters["properties"],
+        "additionalProperties": not parameters["properties"],
+    }
+    figures = {"$ref": "#/$defs/figures"}
+    variants = _section(document, "variants")
+    block = {"$ref": "#/$defs/block"}
+    properties = {
+        "archspec": {"const": 1, "description": "version of the language"},
+        "name": {"type": "string", "pattern": f"^{_NAME}$"},
+        "doc": {"anyOf": [{"type": "string"}, {"type": "object"}], "description": "what this is, for readers"},
+        "use": {**_map_of({"type": "string"}), "description": "other files, by the name they are called by here"},
+        "params": {**_map_of({"$ref": "#/$defs/parameter"}), "description": "the file's parameters"},
+        "defaults": {
+            "type": "object",
+            "description": "arguments for calls that are written in this file",
+            "properties": {name: _defaults(call) for name, call in calls.items()}
+            | {"residual": _closed({"project": {"$ref": "#/$defs/project"}})},
+            "additionalProperties": False,
+        },
+        "inputs": {**_map_of({"$ref": "#/$defs/input"}), "description": "the model's inputs: shapes, channels last"},
+        "blocks": {**_map_of(block), "description": "functions: every call makes new weights"},
+        "networks": {**_map_of(block), "description": "objects: every call uses the same weights"},
+        "body": {"$ref": "#/$defs/chain"},
+        "heads": {**_map_of({"$ref": "#/$defs/head"}), "description": "the model's outputs"},
+        "variants": {**_map_of(settings), "description": "named sets of arguments"},
+        "expect": {
+            "anyOf": [
+                figures,
+                {"type": "object", "properties": dict.fromkeys(variants, figures), "additionalProperties": False},
+            ],
+            "description": "figures that the file must agree with, and where they are from",
+        },
+        "train": {
+            **_closed(
+                {
+                    "inputs": _map_of({"$ref": "#/$defs/input"}),
+                    "body": {"$ref": "#/$defs/chain"},
+                    "steps": _list_of({"type": "object"}),
+                }
+            ),
+            "description": "forward graph and updates of a training step over several networks",
+        },
+    }
+    for key in ("use", "params", "inputs", "blocks", "networks", "heads", "variants"):
+        properties[key]["propertyNames"] = named
+    return {**_closed(properties), "required": ["archspec", "name"]}
+
+
+def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Json]:
+    reference = {"$ref": "#/$defs/reference"}
+    merges = sorted(op.name for op in Op.all() if op.is_merge)
+    chain = {"$ref": "#/$defs/chain"}
+    integer = {"type": "integer", "minimum": 0}
+    structure: dict[str, Json] = {
+        "do": {**chain, "description": "steps as one step"},
+        "branches": {"type": "array", "items": chain, "description": "chains that are applied to one input"},
+        "residual": {
+            "anyOf": [
+                chain,
+                {**_closed({"body": chain, "project": {"$ref": "#/$defs/project"}}), "required": ["body"]},
+            ],
+            "description": "branches: [[], body]; 'merge' says how they meet (add)",
+        },
+    }
+    modifiers: dict[str, Json] = {
+        "as": {"type": "string", "pattern": rf"^{_NAME}(\[.+\])?$", "description": "name of the result"},
+        "from": {
+            "anyOf": [reference, {**_list_of(reference), "minItems": 1}, {**_map_of(reference), "minProperties": 1}],
+            "description": "what the step takes instead of the step before it",
+        },
+        "when": _or_expression({"type": "boolean", "description": "where false, the step is the identity"}),
+        "repeat": {"$ref": "#/$defs/loop", "description": "sequential: each turn takes the output of the last"},
+        "each": {"$ref": "#/$defs/loop", "description": "parallel: every turn takes the same input, or its own 'from'"},
+        "merge": {**_or_expression({"enum": merges}), "description": "how results meet"},
+    }
+    names = sorted({*calls, *structure})
+    figure = {"anyOf": [integer, _closed({"min": integer, "max": {}})]}
+    figures = dict.fromkeys(("params", "trainable_params", "macs", "flops"), figure)
+    figures["output_shape"] = {"type": "array"}
+    activations = sorted(op.name for op in Op.all() if op.is_activation)
+    return {
+        "expression": {"type": "string", "pattern": "^=", "description": "an expression"},
+        "names": {"pattern": f"^{_NAME}$"},
+        "reference": {
+            "type": "string",
+            "pattern": rf"^{_NAME}(\.{_NAME}|\[.+\])*$",
+            "description": "a name, name.port or name[expr]",
+        },
+        "activation": _or_expression(
+            {"enum": activations},
+            {"type": "object", "propertyNames": {"enum": activations}, "minProperties": 1, "maxProperties": 1},
+            {"type": "null"},
+        ),
+        "chain": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+        "step": {
+            "anyOf": [
+                {"enum": sorted({*bare}), "description": "an op or block without arguments"},
+                chain,
+                {
+                    **_closed({**calls, **structure, **modifiers}),
+                    "oneOf": [
+                        *({"required": [name]} for name in names),
+                        {"propertyNames": {"enum": ["as", "from"]}, "required": ["as"]},
+                    ],
+                    "not": {"required": ["repeat", "each"]},
+                },
+            ]
+        },
+        "loop": _or_expression(integer, {**_map_of(_or_expression(integer, {"type": "array"})), "minProperties": 1}),
+        "project": {"anyOf": [{"enum": ["auto", "none"]}, chain]},
+        "block_value": {"type": ["string", "object", "array"], "description": "a block"},
+        "parameter": {
+            "anyOf": [
+                {"enum": list(_TYPES), "description": "a type: the parameter is required"},
+                {
+                    "type": ["null", "boolean", "number", "string", "array"],
+                    "description": "a default, which gives the type",
+                },
+                {
+                    **_closed(
+                        {
+                            "type": {"enum": list(_TYPES)},
+                            "default": {},
+                            "choices": {"type": "array", "minItems": 1},
+                            "min": {"type": "number"},
+                            "max": {"type": "number"},
+                            "doc": {"type": "string"},
+                        }
+                    ),
+                },
+            ]
+        },
+        "size": {"type": ["integer", "null", "string"], "minimum": 1, "description": "a size; null or a symbol: open"},
+        "input": _or_expression(
+            _list_of({"$ref": "#/$defs/size"}),
+            {
+                **_closed({"shape": _or_expression(_list_of({"$ref": "#/$defs/size"})), "dtype": {"type": "string"}}),
+                "required": ["shape"],
+            },
+        ),
+        "block": _closed(
+            {
+                "doc": {"type": "string"},
+                "params": {**_map_of({"$ref": "#/$defs/parameter"}), "propertyNames": {"$ref": "#/$defs/names"}},
+                "inputs": {
+                    "anyOf": [
+                        _list_of({"$ref": "#/$defs/names"}),
+                        _map_of({"anyOf": [{"$ref": "#/$defs/input"}, {"type": "null"}]}),
+                    ]
+                },
+                "body": chain,
+            }
+        )
+        | {"required": ["body"]},
+        "head": {
+            "anyOf": [
+                chain,
+                _closed(
+                    {
+                        "from": modifiers["from"],
+                        "body": chain,
+                        "loss": _one_of("Loss", "archspec.ops.loss"),
+                        "weight": _or_expression({"type": "number"}),
+                        "train_only": _or_expression({"type": "boolean"}),
+                        "metrics": _list_of(_one_of("Metric", "archspec.ops.metric")),
+                    }
+                ),
+            ]
+        },
+        "figures": {
+            **_closed({**figures, "training": _closed(figures), "source": {"type": "string"}}),
+            "required": ["source"],
+        },
+    }
+
+
+def _one_of(kind: str, module: str) -> Json:
+    """A declaration of another kind, by name or as ``{NAME: arguments}``."""
+    from importlib import import_module
+
+    names = list(getattr(import_module(module), kind).names())
+    return _or_expression(
+        {"enum": names},
+        {"type": "object", "propertyNames": {"enum": names}, "minProperties": 1, "maxProperties": 1},
+    )
+
+
+def _op_arguments(op: type[Op]) -> Json:
+    """The op's own schema, opened for expressions, with the strings below its fields as descriptions."""
+    docs = op.field_docs()
+    schema = op.model_json_schema()
+    properties: dict[str, Json] = {}
+    for name, field in schema.get("properties", {}).items():
+        field.pop("title", None)
+        annotation = op.__annotations__.get(name, "")
+        opened = {"$ref": "#/$defs/activation"} if annotation == "Activation" else _opened(field)
+        properties[name] = {**opened, "description": docs.get(name, "")}
+    return {**_closed(properties), "required": schema.get("required", [])}
+
+
+def _opened(schema: Json) -> Json:
+    """``schema`` with an expression allowed wherever a value is."""
+    extra = {key: schema[key] for key in ("default", "description") if key in schema}
+    rest = {key: value for key, value in schema.items() if key not in extra and key != "title"}
+    if not rest:
+        return extra
+    if "anyOf" in rest:
+        choices = [_opened(choice) for choice in rest["anyOf"]]
+        flat = [one for choice in choices for one in choice.get("anyOf", [choice]) if one != EXPRESSION]
+        return {**_or_expression(*flat), **extra}
+    if isinstance(rest.get("items"), dict):
+        rest["items"] = _opened(rest["items"])
+    if isinstance(rest.get("prefixItems"), list):
+        rest["prefixItems"] = [_opened(item) for item in rest["prefixItems"]]
+    return {**_or_expression(rest), **extra}
+
+
+def _parameters(params: Mapping[str, Any]) -> Json:
+    """Arguments of a block or file, from its ``params``."""
+    properties, required = {}, []
+    for name, declared in params.items():
+        extra: Json = {}
+        if isinstance(declared, dict):
+            kind, default = declared.get("type"), declared.get("default")
+            is_required = "default" not in declared
+            extra = {"description": declared["doc"]} if isinstance(declared.get("doc"), str) else {}
+        elif isinstance(declared, str) and declared in _TYPES:
+            kind, default, is_required = declared, None, True
+        else:
+            kind, default, is_required = None, declared, False
+        if isinstance(declared, dict) and isinstance(declared.get("choices"), list):
+            schema: Json = {"enum": declared["choices"]}
+        else:
+            schema = dict(_TYPES.get(kind, {})) if isinstance(kind, str) else _type_of(default)
+            limits = {"min": "minimum", "max": "maximum"}
+            if isinstance(declared, dict):
+                schema |= {limits[key]: declared[key] for key in limits if isinstance(declared.get(key), (int, float))}
+        properties[name] = {**(_or_expression(schema) if schema else {}), **extra}
+        if is_required:
+            required.append(name)
+    return {**_closed(properties), "required": required}
+
+
+def _type_of(default: Any) -> Json:
+    """What may replace a default: a value of its type (also a one-op map for a name, which may be an op's)."""
+    if isinstance(default, bool):
+        return {"type": "boolean"}
+    if isinstance(default, int):
+        return {"type": "number"}
+    if isinstance(default, float):
+        return {"type": "number"}
+    if isinstance(default, str):
+        return {"type": ["string", "object"]}
+    if isinstance(default, list):
+        return {"type": "array"}
+    return {}
+
+
+def _call(arguments: Json, main: str | None, defaults: Any, description: str, *, operands: bool = False) -> Json:
+    """What may stand behind the name of an op or block: nothing, the main argument, or a map of arguments."""
+    given = defaults if isinstance(defaults, dict) else {}
+    required = [name for name in arguments["required"] if name not in given]
+    choices: list[Json] = [{**arguments, "required": required}]
+    if not required:
+        choices.append({"type": "null"})
+    if main and not [name for name in required if name != main]:
+        choices.append(arguments["properties"][main])
+    if operands:
+        choices.append({"type": "array", "items": {"$ref": "#/$defs/reference"}, "minItems": 1})
+    return {"anyOf": choices, "description": description}
+
+
+def _defaults(call: Json) -> Json:
+    """Arguments of a call, none of them required."""
+    arguments = next((c for c in call.get("anyOf", []) if c.get("type") == "object"), {"type": "object"})
+    return {key: value for key, value in arguments.items() if key != "required"}
+
+
+def _is_callable_bare(arguments: Json, defaults: Any) -> bool:
+    given = defaults if isinstance(defaults, dict) else {}
+    return all(name in given for name in arguments["required"])
+
+
+def _block_parameters(document: Json, blocks: Iterable[Any]) -> set[str]:
+    """Parameters that hold a block, of the file and of its blocks: they may stand where an op does."""
+    out = set()
+    for params in (_section(document, "params"), *(_section(block, "params") for block in blocks)):
+        for name, declared in params.items():
+            if "block" in (declared, declared.get("type") if isinstance(declared, dict) else None):
+                out.add(name)
+    return out
+
+
+def _section(document: Any, key: str) -> Json:
+    value = document.get(key) if isinstance(document, dict) else None
+    return {name: v for name, v in value.items() if isinstance(name, str)} if isinstance(value, dict) else {}
+
+
+def _doc(block: Any) -> str:
+    doc = block.get("doc") if isinstance(block, dict) else None
+    return doc if isinstance(doc, str) else ""
+
+
+def _or_expression(*choices: Json) -> Json:
+    return {"anyOf": [*choices, EXPRESSION]}
+
+
+def _closed(properties: Mapping[str, Json]) -> Json:
+    return {"type": "object", "properties": dict(properties), "additionalProperties": False}
+
+
+def _map_of(schema: Json) -> Json:
+    return {"type": "object", "additionalProperties": schema}
+
+
+def _list_of(schema: Json) -> Json:
+    return {"type": "array", "items": schema}
