@@ -1,32 +1,365 @@
-"""Activations: elementwise, or over channels. Each may stand as an ``activation`` argument unless it has weights."""
+"""Activations: elementwise, or over channels. Each may stand as an ``activation`` argument unless it has weights.
+
+Each has ``function``, what Keras takes as an ``activation`` argument, unless it has weights or changes the channels:
+then it can only be a step of its own. The counts are those of the usual formula, one a compare, product or sum.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
-from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import Op
+from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ops.arguments import AnyActivation, Number, PositiveInt
+from archspec.ops.base import Op, OpError
+from archspec.ops.shapes import floating, known_channels, normalize_axis
 
 if TYPE_CHECKING:
     import keras
 
 
+def shared(rule: Any) -> Any:
+    """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
+    return rule
+
+
+@shared
+def same_shape(self: Op, x: TensorSpec) -> TensorSpec:
+    """The shape of the input."""
+    floating(x, self.name)
+    return x
+
+
+def per_element(count: int) -> Any:
+    """The cost rule of ``count`` operations for each element of the output."""
+
+    def rule(self: Op, out: TensorSpec, x: TensorSpec) -> int:
+        return count * out.size
+
+    rule.__doc__ = "out.size" if count == 1 else f"{count} · out.size"
+    return rule
+
+
+def keras_function(name: str) -> Callable[[Op], str]:
+    """``function`` of an activation that Keras has under ``name``."""
+
+    def function(self: Op) -> str:
+        """What Keras takes as an ``activation`` argument."""
+        return name
+
+    return function
+
+
+@shared
+def activation_layer(self: Any, x: TensorSpec) -> keras.Layer:
+    """The function as a layer."""
+    import keras
+
+    return keras.layers.Activation(self.function())
+
+
+class Linear(Op, name="linear"):
+    """x: no activation."""
+
+    is_view = True
+    is_activation = True
+    infer, lower, function = same_shape, activation_layer, keras_function("linear")
+
+
 class Relu(Op, name="relu"):
-    """max(x, 0)."""
+    """max(x, 0) (Nair and Hinton 2010)."""
 
     is_activation = True
-
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        return x
-
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        return out.size
-
-    def function(self) -> Any:
-        """What Keras takes as an ``activation`` argument."""
-        return "relu"
+    infer, flops, function = same_shape, per_element(1), keras_function("relu")
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
         return keras.layers.ReLU()
+
+
+class Relu6(Op, name="relu6"):
+    """min(max(x, 0), 6) (MobileNet)."""
+
+    is_activation = True
+    infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("relu6")
+
+
+class LeakyRelu(Op, name="leaky_relu", main="slope"):
+    """x where x > 0, else slope · x (Maas et al. 2013)."""
+
+    is_activation = True
+
+    slope: Number = 0.2
+    """Slope below zero. 0.2 is the default of Keras's function and DCGAN's value; Darknet writes 0.1, PyTorch's default
+    is 0.01, that of Keras's layer 0.3."""
+
+    infer, flops, lower = same_shape, per_element(2), activation_layer
+
+    def function(self) -> Any:
+        """What Keras takes as an ``activation`` argument."""
+        from archspec.layers.activation import ActivationFunction
+
+        return ActivationFunction("leaky_relu", negative_slope=self.slope)
+
+
+class Prelu(Op, name="prelu", main="slope"):
+    """Leaky ReLU with learnt slopes (He et al. 2015)."""
+
+    is_activation = True
+
+    slope: Number = 0.25
+    """Slope at the start."""
+    shared: Literal["spatial", "all", "none"] = "spatial"
+    """Axes that share a slope: ``spatial`` has one per channel, ``all`` a single one, ``none`` one per element."""
+
+    flops = per_element(2)
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        self.weights(x)
+        return same_shape(self, x)
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        if self.shared == "all":
+            shape: tuple[int, ...] = (1,) * x.rank
+        elif self.shared == "spatial":
+            shape = ((1,) * (x.rank - 1)) + (known_channels(x, "prelu"),)
+        elif None in x.shape:
+            raise OpError(f"prelu with a slope per element needs known sizes, got {x}", argument="shared")
+        else:
+            shape = x.shape  # type: ignore[assignment]
+        return (WeightSpec("alpha", shape),)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        count = {"spatial": x.rank - 1, "all": x.rank, "none": 0}[self.shared]
+        start = keras.initializers.Constant(self.slope)
+        return keras.layers.PReLU(alpha_initializer=start, shared_axes=list(range(1, count + 1)) or None)
+
+
+class Elu(Op, name="elu", main="alpha"):
+    """x where x > 0, else alpha · (exp(x) - 1) (Clevert et al. 2015)."""
+
+    is_activation = True
+
+    alpha: Number = 1.0
+    """Minus the value at -∞."""
+
+    infer, transcendentals, lower = same_shape, per_element(1), activation_layer
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return (2 if self.alpha == 1 else 3) * out.size
+
+    def function(self) -> Any:
+        """What Keras takes as an ``activation`` argument."""
+        from archspec.layers.activation import ActivationFunction
+
+        return "elu" if self.alpha == 1 else ActivationFunction("elu", alpha=self.alpha)
+
+
+class Selu(Op, name="selu"):
+    """1.0507 · elu(x) with alpha 1.67326: keeps zero mean and unit variance (Klambauer et al. 2017)."""
+
+    is_activation = True
+    infer, lower, function = same_shape, activation_layer, keras_function("selu")
+    flops, transcendentals = per_element(3), per_element(1)
+
+
+class Gelu(Op, name="gelu", main="approximate"):
+    """x · Φ(x), Φ the normal distribution's (Hendrycks and Gimpel 2016)."""
+
+    is_activation = True
+
+    approximate: bool = False
+    """Use the tanh approximation (as GPT-2 does) instead of erf."""
+
+    infer, transcendentals, lower = same_shape, per_element(1), activation_layer
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return (8 if self.approximate else 4) * out.size
+
+    def function(self) -> Any:
+        """What Keras takes as an ``activation`` argument."""
+        from archspec.layers.activation import ActivationFunction
+
+        return ActivationFunction("gelu", approximate=True) if self.approximate else "gelu"
+
+
+class Silu(Op, name="silu"):
+    """x · sigmoid(x), also called swish (Elfwing et al. 2017; Ramachandran et al. 2017)."""
+
+    is_activation = True
+    infer, lower, function = same_shape, activation_layer, keras_function("silu")
+    flops, transcendentals = per_element(4), per_element(1)
+
+
+class HardSwish(Op, name="hard_swish"):
+    """x · min(max(x + 3, 0), 6) / 6 (MobileNetV3, Howard et al. 2019)."""
+
+    is_activation = True
+    infer, flops, lower, function = same_shape, per_element(5), activation_layer, keras_function("hard_silu")
+
+
+class HardSigmoid(Op, name="hard_sigmoid"):
+    """min(max(x + 3, 0), 6) / 6, as in MobileNetV3 and PyTorch."""
+
+    is_activation = True
+    infer, flops, lower, function = same_shape, per_element(4), activation_layer, keras_function("hard_sigmoid")
+
+
+class Sigmoid(Op, name="sigmoid"):
+    """1 / (1 + exp(-x))."""
+
+    is_activation = True
+    infer, lower, function = same_shape, activation_layer, keras_function("sigmoid")
+    flops, transcendentals = per_element(3), per_element(1)
+
+
+class Tanh(Op, name="tanh"):
+    """Hyperbolic tangent."""
+
+    is_activation = True
+    infer, transcendentals, lower, function = same_shape, per_element(1), activation_layer, keras_function("tanh")
+
+
+class ScaledTanh(Op, name="scaled_tanh"):
+    """1.7159 · tanh(2x / 3): maps ±1 to ±1 (LeCun et al. 1998, LeNet-5)."""
+
+    is_activation = True
+    infer, lower = same_shape, activation_layer
+    flops, transcendentals = per_element(2), per_element(1)
+
+    def function(self) -> Any:
+        """What Keras takes as an ``activation`` argument."""
+        from archspec.layers.activation import scaled_tanh
+
+        return scaled_tanh
+
+
+class Softplus(Op, name="softplus"):
+    """log(1 + exp(x))."""
+
+    is_activation = True
+    infer, lower, function = same_shape, activation_layer, keras_function("softplus")
+    flops, transcendentals = per_element(1), per_element(2)
+
+
+class Softsign(Op, name="softsign"):
+    """x / (1 + |x|)."""
+
+    is_activation = True
+    infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("softsign")
+
+
+class Mish(Op, name="mish"):
+    """x · tanh(softplus(x)) (Misra 2019)."""
+
+    is_activation = True
+    infer, lower, function = same_shape, activation_layer, keras_function("mish")
+    flops, transcendentals = per_element(2), per_element(3)
+
+
+@shared
+def over_axis(self: Any, x: TensorSpec) -> TensorSpec:
+    """The shape of the input."""
+    floating(x, self.name)
+    normalize_axis(self.axis, x, self.name)
+    return x
+
+
+@shared
+def softmax_flops(self: Any, out: TensorSpec, x: TensorSpec) -> int:
+    """4 · out.size - 2 · rows"""
+    return 4 * out.size - 2 * _rows(out, self.axis)
+
+
+def axis_function(self: Any) -> Any:
+    """What Keras takes as an ``activation`` argument."""
+    from archspec.layers.activation import ActivationFunction
+
+    # Keras counts the batch axis.
+    axis = self.axis if self.axis < 0 else self.axis + 1
+    return self.name if axis == -1 else ActivationFunction(self.name, axis=axis)
+
+
+class Softmax(Op, name="softmax", main="axis"):
+    """exp(x) / Σ exp(x) over an axis."""
+
+    is_activation = True
+
+    axis: int = -1
+    """Axis to normalise, the batch axis not counted; -1 is channels."""
+
+    infer, flops, transcendentals = over_axis, softmax_flops, per_element(1)
+    lower, function = activation_layer, axis_function
+
+
+class LogSoftmax(Op, name="log_softmax", main="axis"):
+    """Logarithm of softmax over an axis."""
+
+    is_activation = True
+
+    axis: int = -1
+    """Axis to normalise, the batch axis not counted; -1 is channels."""
+
+    infer, flops, lower, function = over_axis, softmax_flops, activation_layer, axis_function
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        """out.size + rows"""
+        return out.size + _rows(out, self.axis)
+
+
+class Maxout(Op, name="maxout", main="pieces"):
+    """Maximum over each run of ``pieces`` consecutive channels; follows a linear layer (Goodfellow et al. 2013)."""
+
+    is_activation = True
+
+    pieces: PositiveInt
+    """Channels that become one; divides the channels."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "maxout")
+        channels = known_channels(x, "maxout")
+        if channels % self.pieces:
+            raise OpError(f"maxout: pieces of {self.pieces} do not divide {channels} channels", argument="pieces")
+        return TensorSpec((*x.spatial, channels // self.pieces), x.dtype)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return out.size * (self.pieces - 1)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.activation import Maxout
+
+        return Maxout(self.pieces)
+
+
+class Activation(Op, name="activation", main="function"):
+    """Any activation, given as an argument: ``activation: =act``."""
+
+    function: AnyActivation
+    """The activation: its name, or a one-op map."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return self.function.infer(x)
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        return self.function.weights(x)
+
+    def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        return self.function.macs(out, x)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return self.function.flops(out, x)
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        return self.function.transcendentals(out, x)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        return self.function.lower(x)
+
+
+def _rows(x: TensorSpec, axis: int) -> int:
+    """Number of vectors along ``axis``."""
+    axis %= x.rank
+    return elements(x.shape[:axis] + x.shape[axis + 1 :])

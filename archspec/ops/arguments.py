@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_WIDTH = 2**24
@@ -17,6 +17,8 @@ PositiveInt = Annotated[int, Field(gt=0, le=2**31)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """A probability of dropping: 0 ≤ rate < 1."""
 Epsilon = Annotated[float, Field(gt=0)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+"""A finite number."""
 
 
 def refuse(message: str) -> PydanticCustomError:
@@ -81,9 +83,7 @@ def _padding(value: Any) -> str | int | tuple[tuple[int, int], ...]:
         pairs = [v if isinstance(v, (list, tuple)) else (v, v) for v in value]
         if all(len(p) == 2 and all(_is_int(n) and 0 <= n <= 2**20 for n in p) for p in pairs):
             return tuple((p[0], p[1]) for p in pairs)
-    raise refuse(
-        "must be same, valid, an integer, or a list of one integer or [before, after] pair per axis"
-    )
+    raise refuse("must be same, valid, an integer, or a list of one integer or [before, after] pair per axis")
 
 
 Padding = Annotated[
@@ -109,7 +109,8 @@ Padding = Annotated[
         }
     ),
 ]
-"""``same`` (TensorFlow's: an odd row goes to the end), ``valid``, ``n`` on every side, or per axis ``n`` or ``[before, after]``."""
+"""``same`` (TensorFlow's: an odd row goes to the end), ``valid``, ``n`` on every side, or per axis ``n`` or
+``[before, after]``."""
 
 
 def named(value: Any, kind: str) -> tuple[str, Any]:
@@ -123,7 +124,7 @@ def named(value: Any, kind: str) -> tuple[str, Any]:
     raise refuse(f"must be the name of {kind}, or {{name: arguments}}")
 
 
-def _activation(value: Any) -> Any:
+def _any_activation(value: Any) -> Any:
     from archspec.ir.diagnostics import did_you_mean
     from archspec.ops.base import Op
 
@@ -133,17 +134,34 @@ def _activation(value: Any) -> Any:
     op = Op.find(name)
     if op is None or not op.is_activation:
         hint = did_you_mean(name, [o.name for o in Op.all() if o.is_activation])
-        raise PydanticCustomError("argument", "{message}", {"message": "must be the name of an activation", "help": hint})
+        raise PydanticCustomError(
+            "argument", "{message}", {"message": "must be the name of an activation", "help": hint}
+        )
     if not isinstance(args, dict):
-        args = {op.main: args} if op.main else {}
-    return op.model_validate(args)
+        if op.main is None:
+            raise refuse(f"must not give {name} an argument: it takes none")
+        args = {op.main: args}
+    try:
+        return op.model_validate(args)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in (name, *first["loc"]))
+        raise refuse(f"has a wrong argument, {where}: {first['msg']}") from None
 
 
-Activation = Annotated[
-    Any,
-    BeforeValidator(_activation),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}]}),
-]
-"""An activation op, written as its name or a one-op map: ``relu``, ``{leaky_relu: 0.1}``. Its weights, if any, are refused."""
+def _activation(value: Any) -> Any:
+    op = _any_activation(value)
+    if not hasattr(op, "function"):
+        why = "changes the channels" if "weights" not in type(op).__dict__ else "has weights"
+        raise refuse(f"cannot be {op.name}, which {why}: put it in a step of its own")
+    return op
 
-Mode = Literal["nearest", "bilinear"]
+
+_ACTIVATION_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}]}
+)
+Activation = Annotated[Any, BeforeValidator(_activation), _ACTIVATION_SCHEMA]
+"""An activation op, written as its name or a one-op map: ``relu``, ``{leaky_relu: 0.1}``. None with weights."""
+
+AnyActivation = Annotated[Any, BeforeValidator(_any_activation), _ACTIVATION_SCHEMA]
+"""An activation op that becomes a step of its own: weights are allowed."""

@@ -1,0 +1,55 @@
+"""Activations that Keras lacks, or takes only as a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("archspec")
+class ActivationFunction:
+    """``keras.activations.<name>`` with arguments bound: what can stand as an ``activation`` argument and be saved."""
+
+    def __init__(self, name: str, **arguments: Any):
+        self.name, self.arguments = name, arguments
+        self.function = getattr(keras.activations, name)
+
+    @property
+    def __name__(self) -> str:
+        # Keras and TensorBoard name an activation by its __name__.
+        return self.name
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(x, **self.arguments)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, **self.arguments}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ActivationFunction:
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("archspec")
+def scaled_tanh(x: Any) -> Any:
+    """1.7159 · tanh(2x / 3) (LeCun et al. 1998, appendix A)."""
+    return 1.7159 * ops.tanh(x * (2 / 3))
+
+
+@keras.saving.register_keras_serializable("archspec")
+class Maxout(keras.Layer):
+    """Maximum over each run of ``pieces`` consecutive channels."""
+
+    def __init__(self, pieces: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.pieces = pieces
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        shape = ops.shape(inputs)
+        return ops.max(ops.reshape(inputs, (*shape[:-1], shape[-1] // self.pieces, self.pieces)), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "pieces": self.pieces}
