@@ -106,15 +106,16 @@ def windows(
 
 
 def broadcast(shapes: list[tuple[Size, ...]], op: str) -> tuple[Size, ...]:
-    """NumPy broadcasting from the last axis; an open size meets 1 or itself. Raises OpError if shapes do not fit."""
+    """NumPy broadcasting from the last axis; an open size stays open, as in Keras. Raises OpError if shapes do not fit."""
     rank = max(len(s) for s in shapes)
     out: list[Size] = []
     for axis in range(-rank, 0):
         sizes = {s[axis] for s in shapes if len(s) >= -axis} - {1}
-        if len(sizes - {None}) > 1:
-            raise OpError(f"cannot {op} " + " and ".join(str(TensorSpec(s)) for s in shapes))
         known = sizes - {None}
-        out.append(known.pop() if known else (None if sizes else 1))
+        if len(known) > 1:
+            names = " and ".join(str(TensorSpec(s)) for s in shapes)
+            raise OpError(f"cannot {op} {names}: sizes must match or be 1")
+        out.append(None if None in sizes else known.pop() if known else 1)
     return tuple(out)
 
 

@@ -1,0 +1,33 @@
+"""Products of tensors that Keras has as functions only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("archspec")
+class MatrixProduct(keras.Layer):
+    """Matrix product over the last two axes; the axes before them broadcast."""
+
+    def __init__(self, transpose_a: bool = False, transpose_b: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.transpose_a, self.transpose_b = transpose_a, transpose_b
+
+    def call(self, a: Any, b: Any) -> Any:
+        a = ops.swapaxes(a, -1, -2) if self.transpose_a else a
+        b = ops.swapaxes(b, -1, -2) if self.transpose_b else b
+        return ops.matmul(a, b)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "transpose_a": self.transpose_a, "transpose_b": self.transpose_b}
+
+
+@keras.saving.register_keras_serializable("archspec")
+class InnerProduct(keras.Layer):
+    """Inner product over the last axis, which stays with size 1."""
+
+    def call(self, a: Any, b: Any) -> Any:
+        return ops.sum(a * b, axis=-1, keepdims=True)

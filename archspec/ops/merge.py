@@ -1,0 +1,235 @@
+"""Merges: where several tensors become one.
+
+The elementwise ones broadcast as NumPy does, from the last axis; a size that is open in one operand is open in the result.
+Of a single tensor a merge is the identity.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archspec.ir.tensors import TensorSpec, elements
+from archspec.ops.base import Op, OpError
+from archspec.ops.shapes import broadcast, floating, known_channels, normalize_axis
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Concat(Op, name="concat"):
+    """Concatenation along an axis, in the order given."""
+
+    is_merge = True
+
+    axis: int = -1
+    """Axis to join, the batch axis not counted; -1 is channels."""
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        first = _first(inputs, "concat")
+        axis = normalize_axis(self.axis, first, "concat")
+        total: int | None = 0
+        for x in inputs:
+            if x.rank != first.rank or any(
+                a != b and a is not None and b is not None and i != axis
+                for i, (a, b) in enumerate(zip(first.shape, x.shape, strict=True))
+            ):
+                free = "channels" if axis == first.rank - 1 else f"axis {axis}"
+                raise OpError(f"cannot concat {first} and {x}: all dimensions but {free} must match")
+            size = x.shape[axis]
+            total = None if total is None or size is None else total + size
+        return TensorSpec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        import keras
+
+        # Keras counts the batch axis.
+        return _unless_alone(inputs, keras.layers.Concatenate, axis=self.axis if self.axis < 0 else self.axis + 1)
+
+
+class Add(Op, name="add"):
+    """Sum of the operands."""
+
+    is_merge = True
+    is_projectable = True
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        return _broadcast(inputs, "add")
+
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        return (len(inputs) - 1) * out.size
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        import keras
+
+        return _unless_alone(inputs, keras.layers.Add)
+
+
+class Multiply(Op, name="multiply"):
+    """Product of the operands, element by element."""
+
+    is_merge = True
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        return _broadcast(inputs, "multiply")
+
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        return (len(inputs) - 1) * out.size
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        import keras
+
+        return _unless_alone(inputs, keras.layers.Multiply)
+
+
+class Average(Op, name="average"):
+    """Mean of the operands."""
+
+    is_merge = True
+    is_projectable = True
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        return _broadcast(inputs, "average")
+
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        return len(inputs) * out.size if len(inputs) > 1 else 0
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        import keras
+
+        return _unless_alone(inputs, keras.layers.Average)
+
+
+class Maximum(Op, name="maximum"):
+    """Largest of the operands, element by element."""
+
+    is_merge = True
+    is_projectable = True
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        return _broadcast(inputs, "maximum")
+
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        return (len(inputs) - 1) * out.size
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        import keras
+
+        return _unless_alone(inputs, keras.layers.Maximum)
+
+
+class Minimum(Op, name="minimum"):
+    """Smallest of the operands, element by element."""
+
+    is_merge = True
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        return _broadcast(inputs, "minimum")
+
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        return (len(inputs) - 1) * out.size
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        import keras
+
+        return _unless_alone(inputs, keras.layers.Minimum)
+
+
+class Subtract(Op, name="subtract"):
+    """The first operand minus the second; exactly two."""
+
+    is_merge = True
+    is_projectable = True
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        if len(inputs) != 2:
+            raise OpError(f"subtract needs exactly two tensors, got {len(inputs)}")
+        return _broadcast(inputs, "subtract")
+
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        return out.size
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Subtract()
+
+
+class Matmul(Op, name="matmul"):
+    """Matrix product over the last two axes of ``a`` and ``b``; the axes before them broadcast."""
+
+    transpose_a: bool = False
+    """Swap the last two axes of ``a`` first."""
+    transpose_b: bool = False
+    """Swap the last two axes of ``b`` first."""
+
+    def infer(self, a: TensorSpec, b: TensorSpec) -> TensorSpec:
+        for x in (a, b):
+            floating(x, "matmul")
+        if a.rank != b.rank or a.rank < 2:
+            raise OpError(f"matmul needs two tensors of equal rank, at least two axes each, got {a} and {b}")
+        (rows, inner), (other, columns) = self._matrices(a, b)
+        if inner != other and inner is not None and other is not None:
+            raise OpError(f"cannot matmul {a} and {b}: inner sizes {inner} and {other} differ")
+        return TensorSpec((*broadcast([a.shape[:-2], b.shape[:-2]], "matmul"), rows, columns))
+
+    def macs(self, out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
+        (_, inner), (other, _) = self._matrices(a, b)
+        return out.size * elements((other if inner is None else inner,))
+
+    def lower(self, a: TensorSpec, b: TensorSpec) -> keras.Layer:
+        from archspec.layers.merge import MatrixProduct
+
+        return MatrixProduct(self.transpose_a, self.transpose_b)
+
+    def _matrices(self, a: TensorSpec, b: TensorSpec) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return (
+            a.shape[:-3:-1] if self.transpose_a else a.shape[-2:],
+            b.shape[:-3:-1] if self.transpose_b else b.shape[-2:],
+        )
+
+
+class Dot(Op, name="dot"):
+    """Inner product of two vectors, as one channel (matching, factorisation)."""
+
+    def infer(self, a: TensorSpec, b: TensorSpec) -> TensorSpec:
+        for x in (a, b):
+            floating(x, "dot")
+            known_channels(x, "dot")
+        if a.rank != 1 or a.shape != b.shape:
+            raise OpError(f"dot needs two vectors of equal length, got {a} and {b}")
+        return TensorSpec((1,))
+
+    def macs(self, out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
+        return a.size
+
+    def lower(self, a: TensorSpec, b: TensorSpec) -> keras.Layer:
+        from archspec.layers.merge import InnerProduct
+
+        return InnerProduct()
+
+
+def _first(inputs: tuple[TensorSpec, ...], op: str) -> TensorSpec:
+    """The first operand. Raises OpError without one, and where types differ."""
+    if not inputs:
+        raise OpError(f"{op} needs at least one tensor")
+    first = inputs[0]
+    for x in inputs:
+        if x.dtype != first.dtype:
+            raise OpError(f"cannot {op} {first.dtype} and {x.dtype}")
+    return first
+
+
+def _broadcast(inputs: tuple[TensorSpec, ...], op: str) -> TensorSpec:
+    """What an elementwise merge returns."""
+    first = _first(inputs, op)
+    floating(first, op)
+    if all(x.shape == first.shape for x in inputs):
+        return first
+    return TensorSpec(broadcast([x.shape for x in inputs], op), first.dtype)
+
+
+def _unless_alone(inputs: tuple[TensorSpec, ...], layer: Any, **arguments: Any) -> keras.Layer:
+    """The layer, or the identity if there is one input only."""
+    import keras
+
+    return keras.layers.Identity() if len(inputs) == 1 else layer(**arguments)
