@@ -1,4 +1,4 @@
-"""Every row of the classification reference is a name of the catalogue with exactly those totals; so are members it does not list."""
+"""Every row of the classification reference is a name of the catalogue with those totals; unlisted members too."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def cifar_resnet(depth, width=16, option="a", classes=10):
     n, c, size = Count(), width, 32
     n.conv_norm(3, width, 3, 32)
     for i in range(3):
-        for j in range((depth - 2) // 6):
+        for _ in range((depth - 2) // 6):
             out = width * 2**i
             size = 32 // 2**i
             n.conv_norm(c, out, 3, size)
