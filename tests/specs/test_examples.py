@@ -72,11 +72,35 @@ def test_expectations_hold(name):
         assert counts(graph, training=True) == expect["training"]
 
 
-SYMMETRIC = """
-alexnet zfnet overfeat_fast nin_imagenet vgg16 googlenet bn_inception inception_v2 resnet18 resnet34_a resnet50
-resnet152_keras resnet50_preact resnet50_v2_keras resnet110_cifar resnext50_32x4d densenet121 densenet40_12_cifar
-squeezenet1_0 squeezenet1_0_caffe shufflenet_v1_g3 shufflenet_v2_x1_0 se_resnet50 darknet53 yolov3 retinanet deeplabv3
-""".split()
+SYMMETRIC = [
+    "alexnet",
+    "zfnet",
+    "overfeat_fast",
+    "nin_imagenet",
+    "vgg16",
+    "googlenet",
+    "bn_inception",
+    "inception_v2",
+    "resnet18",
+    "resnet34_a",
+    "resnet50",
+    "resnet152_keras",
+    "resnet50_preact",
+    "resnet50_v2_keras",
+    "resnet110_cifar",
+    "resnext50_32x4d",
+    "densenet121",
+    "densenet40_12_cifar",
+    "squeezenet1_0",
+    "squeezenet1_0_caffe",
+    "shufflenet_v1_g3",
+    "shufflenet_v2_x1_0",
+    "se_resnet50",
+    "darknet53",
+    "yolov3",
+    "retinanet",
+    "deeplabv3",
+]
 
 
 @pytest.mark.parametrize("name", SYMMETRIC)
