@@ -38,35 +38,37 @@ def file_schema(document: Any, prelude: Any, used: Mapping[str, Any]) -> Json:
     blocks |= {**_section(document, "blocks"), **_section(document, "networks")}
     defaults = _section(document, "defaults")
     calls: dict[str, Json] = {}
+    arguments: dict[str, Json] = {}
     bare: list[str] = []
+
+    def add(name: str, taken: Json, main: str | None, doc: str, *, operands: bool = False) -> None:
+        required = [argument for argument in taken.pop("required") if argument not in _section(defaults, name)]
+        arguments[name] = taken
+        calls[name] = _call(name, required, main, doc, operands=operands)
+        if not required:
+            bare.append(name)
+
     for op in Op.all():
-        arguments = _op_arguments(op)
-        calls[op.name] = _call(arguments, op.main, defaults.get(op.name), op.summary(), operands=op.is_merge)
-        if _is_callable_bare(arguments, defaults.get(op.name)):
-            bare.append(op.name)
+        add(op.name, _op_arguments(op), op.main, op.summary(), operands=op.is_merge)
     for name, block in blocks.items():
         parameters = _parameters(_section(block, "params"))
-        main = next(iter(parameters["properties"]), None)
-        calls[name] = _call(parameters, main, defaults.get(name), _doc(block))
-        if _is_callable_bare(parameters, defaults.get(name)):
-            bare.append(name)
+        add(name, parameters, next(iter(parameters["properties"]), None), _doc(block))
     for name, other in used.items():
         parameters = _parameters(_section(other, "params"))
         parameters["properties"]["variant"] = _or_expression({"enum": sorted(_section(other, "variants"))})
-        calls[name] = _call({**parameters, "required": []}, None, None, _doc(other))
-        bare.append(name)
+        add(name, {**parameters, "required": []}, None, _doc(other))
     for name in _block_parameters(document, blocks.values()):
         calls.setdefault(name, {"description": "a block that is passed as an argument"})
         bare.append(name)
     return {
         "$schema": DIALECT,
         "title": f"archspec: {document['name']}" if isinstance(document.get("name"), str) else "archspec spec file",
-        **_file(document, calls, defaults),
-        "$defs": _definitions(calls, bare),
+        **_file(document, arguments),
+        "$defs": {f"{name}.arguments": taken for name, taken in arguments.items()} | _definitions(calls, bare),
     }
 
 
-def _file(document: Json, calls: Mapping[str, Json], defaults: Json) -> Json:
+def _file(document: Json, callables: Iterable[str]) -> Json:
     named = {"$ref": "#/$defs/names"}
     parameters = _parameters(_section(document, "params"))
     settings = {
@@ -86,7 +88,7 @@ def _file(document: Json, calls: Mapping[str, Json], defaults: Json) -> Json:
         "defaults": {
             "type": "object",
             "description": "arguments for calls that are written in this file",
-            "properties": {name: _defaults(call) for name, call in calls.items()}
+            "properties": {name: {"$ref": f"#/$defs/{name}.arguments"} for name in callables}
             | {"residual": _closed({"project": {"$ref": "#/$defs/project"}})},
             "additionalProperties": False,
         },
@@ -99,7 +101,11 @@ def _file(document: Json, calls: Mapping[str, Json], defaults: Json) -> Json:
         "expect": {
             "anyOf": [
                 figures,
-                {"type": "object", "properties": dict.fromkeys(variants, figures), "additionalProperties": False},
+                {
+                    "type": "object",
+                    "properties": dict.fromkeys([*variants, str(document.get("name"))], figures),
+                    "additionalProperties": False,
+                },
             ],
             "description": "figures that the file must agree with, and where they are from",
         },
@@ -329,29 +335,17 @@ def _type_of(default: Any) -> Json:
     return {}
 
 
-def _call(arguments: Json, main: str | None, defaults: Any, description: str, *, operands: bool = False) -> Json:
+def _call(name: str, required: list[str], main: str | None, description: str, *, operands: bool) -> Json:
     """What may stand behind the name of an op or block: nothing, the main argument, or a map of arguments."""
-    given = defaults if isinstance(defaults, dict) else {}
-    required = [name for name in arguments["required"] if name not in given]
-    choices: list[Json] = [{**arguments, "required": required}]
+    arguments = f"#/$defs/{name}.arguments"
+    choices: list[Json] = [{"$ref": arguments, "required": required} if required else {"$ref": arguments}]
     if not required:
         choices.append({"type": "null"})
-    if main and not [name for name in required if name != main]:
-        choices.append(arguments["properties"][main])
+    if main and not [argument for argument in required if argument != main]:
+        choices.append({"$ref": f"{arguments}/properties/{main}"})
     if operands:
         choices.append({"type": "array", "items": {"$ref": "#/$defs/reference"}, "minItems": 1})
     return {"anyOf": choices, "description": description}
-
-
-def _defaults(call: Json) -> Json:
-    """Arguments of a call, none of them required."""
-    arguments = next((c for c in call.get("anyOf", []) if c.get("type") == "object"), {"type": "object"})
-    return {key: value for key, value in arguments.items() if key != "required"}
-
-
-def _is_callable_bare(arguments: Json, defaults: Any) -> bool:
-    given = defaults if isinstance(defaults, dict) else {}
-    return all(name in given for name in arguments["required"])
 
 
 def _block_parameters(document: Json, blocks: Iterable[Any]) -> set[str]:

@@ -189,10 +189,28 @@ _INPUTS = (
     TensorSpec((32, 32, 16)),
     TensorSpec((20, 16)),
     TensorSpec((16,)),
+    TensorSpec((16, 16)),
     TensorSpec((20,), "int32"),
     TensorSpec((4, 32, 32, 16)),
 )
-_VALUES: tuple[Any, ...] = (64, 2, 4, 16, 0.5, [16, -1], [0, 8], [2, 1], [1, 1], "relu", 1, 0, [-1], [[0, 8]], [8, 8])
+_VALUES: tuple[Any, ...] = (
+    64,
+    2,
+    4,
+    16,
+    0.5,
+    [16, -1],
+    [1, 2, 0],
+    [0, 8],
+    [2, 1],
+    [1, 1],
+    "relu",
+    1,
+    0,
+    [-1],
+    [[0, 8]],
+    [8, 8],
+)
 
 
 def example(op: type[Op]) -> Example | None:

@@ -1,0 +1,137 @@
+"""The command line itself: what it says, where, and with which exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec.cli import main, verbs
+
+ROOT = Path(__file__).parents[2]
+
+
+def process(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("env", {})}
+    command = [sys.executable, "-m", "archspec", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, **options)
+
+
+def test_help_lists_every_verb_and_the_exit_codes(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert {"check", "list", "ops", "schema", "table"} <= set(verbs())
+    assert all(f"  {verb} " in out and help in out for verb, help in verbs().items())
+    for code in ("0  well", "1  a bad spec or run", "2  bad usage", "4  training went to NaN"):
+        assert code in out
+
+
+@pytest.mark.parametrize("verb", ["check", "list", "ops", "schema", "table"])
+def test_every_verb_explains_itself(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert verbs()[verb] in out and "exit codes" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tabel", "x"], "there is no verb 'tabel'; did you mean 'table'?"),
+        (["../table"], "there is no verb"),
+        (["_arguments"], "there is no verb '_arguments'"),
+        (["--verion"], "unexpected argument '--verion'; did you mean '--version'?"),
+        (["table"], "required: SPEC"),
+        (["table", "x", "--fromat", "json"], "unexpected argument '--fromat'; did you mean '--format'?"),
+        (["table", "x", "y"], "unexpected argument 'y'"),
+        (["table", "x", "--batch", "0"], "argument --batch: must be at least 1"),
+        (["table", "x", "--batch", "two"], "argument --batch: must be a whole number, got 'two'"),
+        (["table", "x", "--depth", "-1"], "--depth"),
+        (["table", "x", "--format", "xml"], "invalid choice: 'xml'"),
+        (["ops", "cnv"], "there is no op 'cnv'; did you mean 'conv'?"),
+    ],
+)
+def test_bad_usage_is_2_and_says_what_was_meant(arguments, said, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert said in err and out == ""
+
+
+def test_no_verb_shows_the_help_as_bad_usage(capsys):
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "verbs" in err
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{archspec.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (FileNotFoundError(2, "No such file or directory", "x.yaml"), 1, "x.yaml: No such file or directory"),
+        (ModuleNotFoundError("No module named 'keras'", name="keras"), 1, "pip install 'archspec-keras[tensorflow]'"),
+        (MemoryError(), 1, "out of memory"),
+        (ZeroDivisionError("division by zero"), 70, "a defect of archspec, please report it: ZeroDivisionError"),
+        (RecursionError("deep"), 70, "RecursionError"),
+    ],
+)
+def test_nothing_that_goes_wrong_is_a_traceback(error, code, said, capsys, monkeypatch):
+    import archspec.cli.ops
+
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(archspec.cli.ops, "run", fail)
+    assert main(["ops"]) == code
+    err = capsys.readouterr().err
+    assert said in err and "Traceback" not in err
+
+
+def test_a_reader_that_leaves_early_gets_no_complaint():
+    command = f"{sys.executable} -m archspec ops conv | head -c 1"
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60
+    )
+    assert done.stderr == "" and len(done.stdout) == 1
+
+
+def test_a_terminal_without_unicode_gets_plain_characters():
+    done = process("ops", "relu", env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "->" in done.stdout and done.stderr == ""
+
+
+def test_only_the_module_of_the_verb_is_imported():
+    code = (
+        "import sys; from archspec.cli import main; main(['ops', 'relu']);"
+        "print(sorted(m for m in sys.modules if m.startswith('archspec.cli.')), file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.stderr.strip() == "['archspec.cli._arguments', 'archspec.cli._output', 'archspec.cli.ops']"
+
+
+def test_importing_archspec_imports_nothing_that_it_may_not_need():
+    code = (
+        "import sys, archspec; print([m for m in ('pydantic', 'yaml', 'keras', 'rich', 'numpy') if m in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_there_and_no_others():
+    import ast
+
+    tree = ast.parse(Path(archspec.__file__).read_text(encoding="utf-8"))
+    (checked,) = (node for node in tree.body if isinstance(node, ast.If))
+    typed = {alias.name for node in checked.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert typed | {"load"} == set(archspec.__all__) == set(dir(archspec)) - {"__version__"}
+    with pytest.raises(AttributeError, match="has no attribute 'tabel'"):
+        _ = archspec.tabel
