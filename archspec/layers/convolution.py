@@ -273,13 +273,14 @@ def _native_groups(dtype: str) -> bool:
     """Whether this TensorFlow differentiates grouped 2D convolutions of ``dtype`` (on a CPU: oneDNN's)."""
     import tensorflow as tf
 
+    # init_scope stops tapes, so the gradients' own ops are called. 3×3, since 1×1 is a matrix product.
     with tf.init_scope():
-        x, kernel = tf.ones((1, 2, 2, 4), dtype), tf.ones((1, 1, 2, 4), dtype)
+        x, kernel = tf.ones((1, 5, 5, 4), dtype), tf.ones((3, 3, 2, 4), dtype)
+        common = {"out_backprop": tf.ones((1, 3, 3, 4), dtype), "strides": (1, 1, 1, 1), "padding": "VALID"}
         try:
-            with tf.GradientTape() as tape:
-                tape.watch([x, kernel])
-                y = tf.nn.conv2d(x, kernel, 1, "VALID")
-            tape.gradient(y, [x, kernel])
+            tf.raw_ops.Conv2D(input=x, filter=kernel, strides=(1, 1, 1, 1), padding="VALID")
+            tf.raw_ops.Conv2DBackpropInput(input_sizes=x.shape, filter=kernel, **common)
+            tf.raw_ops.Conv2DBackpropFilter(input=x, filter_sizes=kernel.shape, **common)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
             return False
     return True
