@@ -1,7 +1,7 @@
 """Merges: where several tensors become one.
 
-The elementwise ones broadcast as NumPy does, from the last axis; a size that is open in one operand is open in the result.
-Of a single tensor a merge is the identity.
+The elementwise ones broadcast as NumPy does, from the last axis; a size that is open in one operand is open in the
+result. Of a single tensor a merge is the identity.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Concat(Op, name="concat"):
         import keras
 
         # Keras counts the batch axis.
-        return _unless_alone(inputs, keras.layers.Concatenate, axis=self.axis if self.axis < 0 else self.axis + 1)
+        return keras.layers.Concatenate(axis=self.axis if self.axis < 0 else self.axis + 1)
 
 
 class Add(Op, name="add"):
@@ -61,7 +61,7 @@ class Add(Op, name="add"):
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
 
-        return _unless_alone(inputs, keras.layers.Add)
+        return keras.layers.Add()
 
 
 class Multiply(Op, name="multiply"):
@@ -78,7 +78,7 @@ class Multiply(Op, name="multiply"):
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
 
-        return _unless_alone(inputs, keras.layers.Multiply)
+        return keras.layers.Multiply()
 
 
 class Average(Op, name="average"):
@@ -96,7 +96,7 @@ class Average(Op, name="average"):
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
 
-        return _unless_alone(inputs, keras.layers.Average)
+        return keras.layers.Average()
 
 
 class Maximum(Op, name="maximum"):
@@ -114,7 +114,7 @@ class Maximum(Op, name="maximum"):
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
 
-        return _unless_alone(inputs, keras.layers.Maximum)
+        return keras.layers.Maximum()
 
 
 class Minimum(Op, name="minimum"):
@@ -131,7 +131,7 @@ class Minimum(Op, name="minimum"):
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
 
-        return _unless_alone(inputs, keras.layers.Minimum)
+        return keras.layers.Minimum()
 
 
 class Subtract(Op, name="subtract"):
@@ -226,10 +226,3 @@ def _broadcast(inputs: tuple[TensorSpec, ...], op: str) -> TensorSpec:
     if all(x.shape == first.shape for x in inputs):
         return first
     return TensorSpec(broadcast([x.shape for x in inputs], op), first.dtype)
-
-
-def _unless_alone(inputs: tuple[TensorSpec, ...], layer: Any, **arguments: Any) -> keras.Layer:
-    """The layer, or the identity if there is one input only."""
-    import keras
-
-    return keras.layers.Identity() if len(inputs) == 1 else layer(**arguments)

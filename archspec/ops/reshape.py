@@ -1,0 +1,194 @@
+"""Shapes, orders and parts of a tensor. Nothing here computes."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import PositiveInt, refuse
+from archspec.ops.base import Op, OpError
+from archspec.ops.shapes import normalize_axis
+
+if TYPE_CHECKING:
+    import keras
+
+LIMIT = 2**31
+
+
+def _whole(values: Any, low: int, count: range) -> bool:
+    """Whether ``values`` is a list of ``count`` integers of at least ``low``."""
+    return (
+        isinstance(values, (list, tuple))
+        and len(values) in count
+        and all(isinstance(v, int) and not isinstance(v, bool) and low <= v <= LIMIT for v in values)
+    )
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    if _whole(value, -1, range(1, 9)) and 0 not in value and list(value).count(-1) <= 1:
+        return tuple(value)
+    raise refuse("must be a list of sizes, at most one of them -1")
+
+
+def _axes(value: Any) -> tuple[int, ...]:
+    if _whole(value, 0, range(1, 9)) and sorted(value) == list(range(len(value))):
+        return tuple(value)
+    raise refuse("must list every axis once, from 0, the batch axis not counted")
+
+
+def _range(value: Any) -> tuple[int, int | None]:
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        start, stop = value
+        if _whole([start, 0 if stop is None else stop], -LIMIT, range(2, 3)):
+            return (start, stop)
+    raise refuse("must be [start, stop], stop excluded; null for the end")
+
+
+def _parts(value: Any) -> int | tuple[int, ...]:
+    if _whole([value], 2, range(1, 2)) and value <= 1024:
+        return value
+    if _whole(value, 1, range(2, 1025)):
+        return tuple(value)
+    raise refuse("must be a number of equal parts, at least 2, or a list of their sizes")
+
+
+_INTS = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
+_RANGE = {"type": "array", "items": {"type": ["integer", "null"]}, "minItems": 2, "maxItems": 2}
+
+Shape = Annotated[tuple[int, ...], PlainValidator(_shape), WithJsonSchema(_INTS)]
+Axes = Annotated[tuple[int, ...], PlainValidator(_axes), WithJsonSchema(_INTS)]
+Range = Annotated[tuple[int, int | None], PlainValidator(_range), WithJsonSchema(_RANGE)]
+Parts = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_parts),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 2}, _INTS]}),
+]
+
+
+class Flatten(Op, name="flatten"):
+    """One axis in place of all, the last running fastest."""
+
+    is_view = True
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return TensorSpec((None if None in x.shape else x.size,), x.dtype)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Flatten()
+
+
+class Reshape(Op, name="reshape", main="shape"):
+    """The same elements in the same order under another shape."""
+
+    is_view = True
+
+    shape: Shape
+    """New sizes, the batch axis not counted; one may be -1, which is what is left."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        rest = prod(n for n in self.shape if n != -1)
+        left = None if None in x.shape else x.size // rest
+        if None not in x.shape and (x.size % rest or (-1 not in self.shape and left != 1)):
+            raise OpError(f"reshape: {x} has {x.size} elements, which do not fill {list(self.shape)}", argument="shape")
+        return TensorSpec(tuple(left if n == -1 else n for n in self.shape), x.dtype)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Reshape(self.shape)
+
+
+class Permute(Op, name="permute", main="axes"):
+    """Another order of the axes: axis ``i`` of the output is axis ``axes[i]`` of the input."""
+
+    axes: Axes
+    """Every axis once, counted from 0 without the batch axis."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        if len(self.axes) != x.rank:
+            raise OpError(f"permute: {len(self.axes)} axes for {x}, which has {x.rank}", argument="axes")
+        return TensorSpec(tuple(x.shape[a] for a in self.axes), x.dtype)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Permute(tuple(a + 1 for a in self.axes))
+
+
+class Slice(Op, name="slice", main="range"):
+    """A stretch of one axis, by default of the channels."""
+
+    range: Range
+    """``[start, stop]``, stop excluded. Negative counts from the end, null is the end."""
+    axis: int = -1
+    """Axis to cut, the batch axis not counted; -1 is channels."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        axis = normalize_axis(self.axis, x, "slice")
+        size, (start, stop) = x.shape[axis], self.range
+        if size is not None:
+            first = start + size if start < 0 else start
+            last = size if stop is None else stop + size if stop < 0 else stop
+            if not 0 <= first < last <= size:
+                shown = "null" if stop is None else stop
+                raise OpError(f"slice: [{start}, {shown}] does not lie in {size} (input {x})", argument="range")
+            size = last - first
+        return TensorSpec((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.reshape import Slice
+
+        return Slice(*self.range, axis=normalize_axis(self.axis, x, "slice") + 1)
+
+
+class Split(Op, name="split", main="parts"):
+    """Consecutive parts of one axis, by default of the channels: a bundle."""
+
+    parts: Parts
+    """A number of equal parts, or the size of each."""
+    axis: int = -1
+    """Axis to cut, the batch axis not counted; -1 is channels."""
+
+    def infer(self, x: TensorSpec) -> tuple[TensorSpec, ...]:
+        axis = normalize_axis(self.axis, x, "split")
+        return tuple(TensorSpec((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype) for n in self._sizes(x, axis))
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.reshape import Split
+
+        axis = normalize_axis(self.axis, x, "split")
+        return Split(self._sizes(x, axis), axis=axis + 1)
+
+    def _sizes(self, x: TensorSpec, axis: int) -> tuple[int, ...]:
+        size = x.shape[axis]
+        if size is None:
+            raise OpError(f"split needs a known size to cut, got {x}")
+        if isinstance(self.parts, int):
+            if size % self.parts:
+                raise OpError(f"split: {self.parts} parts do not divide {size} (input {x})", argument="parts")
+            return (size // self.parts,) * self.parts
+        if sum(self.parts) != size:
+            raise OpError(f"split: {' + '.join(map(str, self.parts))} is not {size} (input {x})", argument="parts")
+        return self.parts
+
+
+class RepeatVector(Op, name="repeat_vector", main="count"):
+    """A vector, ``count`` times along a new first axis."""
+
+    count: PositiveInt
+    """Number of copies."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        if x.rank != 1:
+            raise OpError(f"repeat_vector needs a vector, got {x}")
+        return TensorSpec((self.count, *x.shape), x.dtype)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.RepeatVector(self.count)

@@ -1,0 +1,105 @@
+"""Resampling of the spatial axes.
+
+Pixel centres lie at half positions, as in TensorFlow 2 and PyTorch's ``align_corners=False``: output ``o`` of ``n_out``
+is the input at (o + ½) · n_in / n_out - ½. Nothing is smoothed before it is made smaller, except by ``area``.
+
+``nearest``   the input whose cell holds the centre, ⌊(o + ½) · n_in / n_out⌋; a copy
+``bilinear``  linear between two neighbours along each axis (1D, 2D and 3D), constant outside
+``bicubic``   Keys's cubic with a = -½ (PyTorch has -¾), 2D
+``area``      mean over the input's part that the output's cell covers
+"""
+
+from __future__ import annotations
+
+from math import gcd, prod
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ir.tensors import TensorSpec, elements
+from archspec.ops.arguments import Sizes
+from archspec.ops.base import Op, OpError
+from archspec.ops.shapes import floating, per_axis, spatial_rank
+
+if TYPE_CHECKING:
+    import keras
+
+Mode = Literal["nearest", "bilinear", "bicubic", "area"]
+
+
+class Upsample(Op, name="upsample", main="factor"):
+    """Spatial axes made ``factor`` times as large."""
+
+    factor: Sizes = 2
+    """Whole factor, for every axis or one per axis."""
+    mode: Mode = "nearest"
+    """Interpolation; for whole factors ``area`` is ``nearest``."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        factors = per_axis(self.factor, spatial_rank(x, "upsample"), "factor")
+        _check(x, self.mode, "upsample")
+        sizes = (None if n is None else n * f for n, f in zip(x.spatial, factors, strict=True))
+        return TensorSpec((*sizes, x.shape[-1]), x.dtype)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return 0 if self.mode == "area" else _flops(self.mode, out, x)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        factors = per_axis(self.factor, x.rank - 1, "factor")
+        mode = "nearest" if self.mode == "area" else self.mode
+        if x.rank == 3:
+            return keras.layers.UpSampling2D(factors, interpolation=mode)
+        if mode == "nearest":
+            return keras.layers.UpSampling1D(factors[0]) if x.rank == 2 else keras.layers.UpSampling3D(factors)
+        from archspec.layers.resize import Resize
+
+        return Resize([elements((n,)) for n in self.infer(x).spatial], mode)
+
+
+class Resize(Op, name="resize", main="size"):
+    """Spatial axes brought to a given size."""
+
+    size: Sizes
+    """Size of every axis, or one per axis: ``[height, width]``."""
+    mode: Mode = "bilinear"
+    """Interpolation."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        sizes = per_axis(self.size, spatial_rank(x, "resize"), "size")
+        _check(x, self.mode, "resize")
+        return TensorSpec((*sizes, x.shape[-1]), x.dtype)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return _flops(self.mode, out, x)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.resize import Resize
+
+        return Resize(per_axis(self.size, x.rank - 1, "size"), self.mode)
+
+
+def _check(x: TensorSpec, mode: str, op: str) -> None:
+    """Raises OpError if the input cannot be resampled so."""
+    floating(x, op)
+    if mode == "bicubic" and x.rank != 3:
+        raise OpError(f"{op}: bicubic needs height, width and channels, got {x}", argument="mode")
+    # Those that Keras cannot resample are a matrix product whose matrix holds the sizes.
+    if None in x.spatial and (mode == "area" or x.rank != 3) and (op, mode) not in _OPEN:
+        raise OpError(f"{op}: {mode} of {x} needs known sizes", argument="mode")
+
+
+_OPEN = {("upsample", "nearest"), ("upsample", "area")}
+
+
+def _flops(mode: str, out: TensorSpec, x: TensorSpec) -> int:
+    """2 · taps - 1 for each output (a product for each tap, and their sum); a copy costs nothing."""
+    if mode == "nearest":
+        return 0
+    if mode == "area":
+        # Along an axis the two partitions cut each other into in + out - gcd pieces: so many taps there are in all.
+        axes = [(elements((a,)), elements((b,))) for a, b in zip(x.spatial, out.spatial, strict=True)]
+        taps = prod(a + b - gcd(a, b) for a, b in axes)
+        positions = elements(out.spatial)
+        return 0 if taps == positions else (2 * taps - positions) * elements(out.shape[-1:])
+    taps = 16 if mode == "bicubic" else 2 ** (out.rank - 1)
+    return (2 * taps - 1) * out.size

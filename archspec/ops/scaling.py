@@ -1,0 +1,109 @@
+"""Factors and offsets: given ones, and learnt ones per channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from archspec.ir.tensors import TensorSpec, WeightSpec
+from archspec.ops.arguments import Number, refuse
+from archspec.ops.base import Op, OpError
+from archspec.ops.shapes import floating, known_channels
+
+if TYPE_CHECKING:
+    import keras
+
+
+def _per_channel(value: Any) -> tuple[float, ...]:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if values and all(isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < 1e30 for v in values):
+        return tuple(float(v) for v in values)
+    raise refuse("must be a number, or a list of one per channel")
+
+
+def _positive_per_channel(value: Any) -> tuple[float, ...]:
+    values = _per_channel(value)
+    if min(values) <= 0:
+        raise refuse("must be a positive number, or a list of one per channel")
+    return values
+
+
+_SCHEMA = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}, "minItems": 1}]})
+
+
+class Scale(Op, name="scale", main="factor"):
+    """factor · x + offset, both given. Integer inputs, such as pixels, become float32."""
+
+    factor: Number
+    """What to multiply by."""
+    offset: Number = 0.0
+    """What to add then."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        return _as_float(x)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return ((self.factor != 1) + (self.offset != 0)) * out.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Rescaling(self.factor, self.offset)
+
+
+class Normalize(Op, name="normalize"):
+    """(x - mean) / std with given constants, as images are brought to the range that a network was trained on. Integer
+    inputs become float32."""
+
+    mean: Annotated[tuple[float, ...], PlainValidator(_per_channel), _SCHEMA] = (0.0,)
+    """What to subtract, for all channels or one per channel."""
+    std: Annotated[tuple[float, ...], PlainValidator(_positive_per_channel), _SCHEMA] = (1.0,)
+    """What to divide by, for all channels or one per channel."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        channels = known_channels(x, "normalize")
+        for argument, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, channels):
+                raise OpError(
+                    f"normalize: {argument} has {len(values)} values for {channels} channels", argument=argument
+                )
+        return _as_float(x)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return 2 * out.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        channels = known_channels(x, "normalize")
+        mean = self.mean * (1 if len(self.mean) > 1 else channels)
+        std = self.std * (1 if len(self.std) > 1 else channels)
+        return keras.layers.Normalization(mean=list(mean), variance=[s * s for s in std])
+
+
+class LayerScale(Op, name="layer_scale", main="init"):
+    """x · gamma, learnt per channel (Touvron et al. 2021)."""
+
+    init: Number = 1e-6
+    """Value of every gamma at the start."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "layer_scale")
+        known_channels(x, "layer_scale")
+        return x
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        return (WeightSpec("gamma", (known_channels(x, "layer_scale"),)),)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return out.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.scaling import LayerScale
+
+        return LayerScale(self.init)
+
+
+def _as_float(x: TensorSpec) -> TensorSpec:
+    return x if "float" in x.dtype else TensorSpec(x.shape)
