@@ -45,6 +45,37 @@ class Resize(keras.Layer):
         return {**super().get_config(), "size": self.size, "mode": self.mode}
 
 
+@keras.saving.register_keras_serializable("archspec")
+class LinearUpsampling(keras.Layer):
+    """Spatial axes made ``factors[i]`` times as large by linear interpolation, in every rank and for open sizes."""
+
+    def __init__(self, factors: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.factors = tuple(factors)
+
+    def call(self, inputs: Any) -> Any:
+        x = inputs
+        for axis, factor in enumerate(self.factors, start=1):
+            if factor == 1:
+                continue
+            lead = (slice(None),) * axis
+            # The neighbours of every position; past the edge the edge goes on.
+            left = ops.concatenate([x[(*lead, slice(None, 1))], x[(*lead, slice(None, -1))]], axis=axis)
+            right = ops.concatenate([x[(*lead, slice(1, None))], x[(*lead, slice(-1, None))]], axis=axis)
+            phases = []
+            for j in range(factor):
+                place = (j + 0.5) / factor - 0.5
+                near = left if place < 0 else right
+                phases.append((1 - abs(place)) * x + abs(place) * near)
+            shape = list(ops.shape(x))
+            shape[axis] = shape[axis] * factor
+            x = ops.reshape(ops.stack(phases, axis=axis + 1), shape)
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factors": self.factors}
+
+
 def linear_rows(before: int, after: int) -> list[list[float]]:
     """Weights (after, before) of linear interpolation; outside the input its edge goes on."""
     rows = []

@@ -35,7 +35,7 @@ class Upsample(Op, name="upsample", main="factor"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         factors = per_axis(self.factor, spatial_rank(x, "upsample"), "factor")
-        _check(x, self.mode, "upsample")
+        _check(x, self.mode, "upsample", needs_sizes=self.mode == "bicubic")
         sizes = (None if n is None else n * f for n, f in zip(x.spatial, factors, strict=True))
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
 
@@ -47,13 +47,14 @@ class Upsample(Op, name="upsample", main="factor"):
 
         factors = per_axis(self.factor, x.rank - 1, "factor")
         mode = "nearest" if self.mode == "area" else self.mode
+        if mode == "bilinear" and (x.rank != 3 or None in x.spatial):
+            # Keras has it for known heights and widths only.
+            from archspec.layers.resize import LinearUpsampling
+
+            return LinearUpsampling(factors)
         if x.rank == 3:
             return keras.layers.UpSampling2D(factors, interpolation=mode)
-        if mode == "nearest":
-            return keras.layers.UpSampling1D(factors[0]) if x.rank == 2 else keras.layers.UpSampling3D(factors)
-        from archspec.layers.resize import Resize
-
-        return Resize([elements((n,)) for n in self.infer(x).spatial], mode)
+        return keras.layers.UpSampling1D(factors[0]) if x.rank == 2 else keras.layers.UpSampling3D(factors)
 
 
 class Resize(Op, name="resize", main="size"):
@@ -66,7 +67,7 @@ class Resize(Op, name="resize", main="size"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         sizes = per_axis(self.size, spatial_rank(x, "resize"), "size")
-        _check(x, self.mode, "resize")
+        _check(x, self.mode, "resize", needs_sizes=self.mode == "area" or x.rank != 3)
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
@@ -78,17 +79,13 @@ class Resize(Op, name="resize", main="size"):
         return Resize(per_axis(self.size, x.rank - 1, "size"), self.mode)
 
 
-def _check(x: TensorSpec, mode: str, op: str) -> None:
+def _check(x: TensorSpec, mode: str, op: str, *, needs_sizes: bool) -> None:
     """Raises OpError if the input cannot be resampled so."""
     floating(x, op)
     if mode == "bicubic" and x.rank != 3:
         raise OpError(f"{op}: bicubic needs height, width and channels, got {x}", argument="mode")
-    # Those that Keras cannot resample are a matrix product whose matrix holds the sizes.
-    if None in x.spatial and (mode == "area" or x.rank != 3) and (op, mode) not in _OPEN:
-        raise OpError(f"{op}: {mode} of {x} needs known sizes", argument="mode")
-
-
-_OPEN = {("upsample", "nearest"), ("upsample", "area")}
+    if needs_sizes and None in x.spatial:
+        raise OpError(f"{op}: {mode} needs known sizes, got {x}", argument="mode")
 
 
 def _flops(mode: str, out: TensorSpec, x: TensorSpec) -> int:
