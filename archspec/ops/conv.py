@@ -42,7 +42,7 @@ class Conv(Op, name="conv", main="filters"):
                 raise OpError(f"conv: {self.groups} groups do not divide {n} {what}", argument="groups")
         sizes = windows(x, "conv", self.kernel, self.stride, self.padding, self.dilation)
         _refuse_dilated_stride(self.stride, self.dilation, "conv")
-        return TensorSpec((*sizes, self.filters))
+        return _activated(self, TensorSpec((*sizes, self.filters)))
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv"), "kernel")
@@ -120,7 +120,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
             if size is not None and size < 1:
                 raise OpError(f"conv_transpose: padding {self.padding} leaves nothing of {x}", argument="padding")
             sizes.append(size)
-        return TensorSpec((*sizes, self.filters))
+        return _activated(self, TensorSpec((*sizes, self.filters)))
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv_transpose"), "kernel")
@@ -174,7 +174,7 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         _refuse_volumes(x, "depthwise_conv")
         sizes = windows(x, "depthwise_conv", self.kernel, self.stride, self.padding, self.dilation)
-        return TensorSpec((*sizes, known_channels(x, "depthwise_conv") * self.multiplier))
+        return _activated(self, TensorSpec((*sizes, known_channels(x, "depthwise_conv") * self.multiplier)))
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "depthwise_conv"), "kernel")
@@ -231,7 +231,7 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
         _refuse_volumes(x, "separable_conv")
         known_channels(x, "separable_conv")
         sizes = windows(x, "separable_conv", self.kernel, self.stride, self.padding, self.dilation)
-        return TensorSpec((*sizes, self.filters))
+        return _activated(self, TensorSpec((*sizes, self.filters)))
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         rank, channels = spatial_rank(x, "separable_conv"), known_channels(x, "separable_conv")
@@ -296,6 +296,11 @@ class Bias(Op, name="bias", main="per"):
 
     def _shape(self, x: TensorSpec) -> tuple[Any, ...]:
         return {"channel": x.shape[-1:], "position": (*x.spatial, 1), "element": x.shape}[self.per]
+
+
+def _activated(op: Any, out: TensorSpec) -> TensorSpec:
+    """The output, unless the activation cannot take it."""
+    return op.activation.infer(out) if op.activation else out
 
 
 def _refuse_dilated_stride(stride: Any, dilation: Any, op: str) -> None:

@@ -25,7 +25,8 @@ class Dense(Op, name="dense", main="units"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         known_channels(x, "dense")
-        return TensorSpec((*x.spatial, self.units))
+        out = TensorSpec((*x.spatial, self.units))
+        return self.activation.infer(out) if self.activation else out
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         kernel = WeightSpec("kernel", (known_channels(x, "dense"), self.units))

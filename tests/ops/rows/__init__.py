@@ -1,7 +1,7 @@
 """One row: an op with arguments on inputs, and what an independent implementation says its output is.
 
-Every module here exports ``ROWS``; ``tests/ops/test_conformance.py`` holds each row to static == Keras (shape, weight names,
-weight shapes, trainability) and to its oracle. An op without a row fails the suite.
+Every module here exports ``ROWS``; ``tests/ops/test_conformance.py`` holds each row to static == Keras (shape, weight
+names, weight shapes, trainability) and to its oracle. An op without a row fails the suite.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Row:
-    """``oracle(weights, *inputs)`` gets the weights by WeightSpec name and the inputs with a batch axis, and returns the expected
-    output (or a tuple). It must not use archspec: a plain Keras layer, numpy, or the reference vectors."""
+    """``oracle(weights, *inputs)`` gets the weights by WeightSpec name and the inputs with a batch axis, and returns the
+    expected output (or a tuple). It must not use archspec: a plain Keras layer, numpy, or the reference vectors."""
 
     op: str
     args: dict[str, Any]
@@ -26,7 +26,7 @@ class Row:
     maximum: int = 8
     """Integer inputs are drawn from [0, maximum)."""
     draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray] | None = field(default=None, compare=False)
-    """Draws an input of the given shape, where standard normal values do not suit."""
+    """Draws an input of the given shape, its batch axis included, where standard normal values do not suit."""
     tolerance: float = 1e-5
 
     def __str__(self) -> str:

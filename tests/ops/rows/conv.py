@@ -99,7 +99,10 @@ def transposed(stride=2, padding="same", dilation=1, output_padding=0, activatio
                 (n - 1) * ss + span - b - a + e
                 for n, ss, span, (b, a), e in zip(x.shape[1:-1], s, spans, crops, extra, strict=True)
             ]
-        room = [b + o + span for (b, _), o, span in zip(crops, outs, spans, strict=True)]
+        room = [
+            max(b + o, (n - 1) * ss + span)
+            for (b, _), o, n, ss, span in zip(crops, outs, x.shape[1:-1], s, spans, strict=True)
+        ]
         whole = np.zeros((len(x), *room, kernel.shape[-2]))
         for tap in product(*map(range, kernel.shape[:rank])):
             starts = [t * dd for t, dd in zip(tap, d, strict=True)]
