@@ -15,8 +15,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Row:
-    """``oracle(weights, *inputs)`` gets the weights by WeightSpec name and the inputs with a batch axis, and returns the
-    expected output (or a tuple). It must not use archspec: a plain Keras layer, numpy, or the reference vectors."""
+    """``oracle(weights, *inputs)`` gets the weights by WeightSpec name and the inputs with a batch axis, and returns
+    the expected output (or a tuple). It must not use archspec: a plain Keras layer, numpy, or the reference vectors."""
 
     op: str
     args: dict[str, Any]
