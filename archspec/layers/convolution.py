@@ -73,10 +73,25 @@ def separable_conv(*, rank: int, padding: str | Sides, **config: Any) -> keras.L
 class _ExplicitPadding:
     """Lets ``padding`` be zeros per side. What stands behind in the MRO then sees ``valid`` and the grown size."""
 
+    # Set by the Keras layer behind.
+    rank: int
+    filters: int
+    groups: int
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation_rate: tuple[int, ...]
+    output_padding: tuple[int, ...] | None
+    use_bias: bool
+    activation: Any
+    kernel: Any
+    depthwise_kernel: Any
+    pointwise_kernel: Any
+    bias: Any
+
     def __init__(self, *args: Any, padding: str | Sides = "valid", **kwargs: Any):
-        words = isinstance(padding, str)
-        super().__init__(*args, padding=padding if words else "valid", **kwargs)
-        self.sides = None if words else tuple((int(b), int(a)) for b, a in padding)
+        word, sides = (padding, ()) if isinstance(padding, str) else ("valid", padding)
+        super().__init__(*args, padding=word, **kwargs)  # type: ignore[call-arg]
+        self.sides = tuple((int(before), int(after)) for before, after in sides)
 
     def padded(self, x: Any) -> Any:
         return ops.pad(x, ((0, 0), *self.sides, (0, 0))) if self.sides else x
@@ -93,15 +108,15 @@ class _ExplicitPadding:
         return {**config, "padding": self.sides} if self.sides else config
 
     def finished(self, y: Any) -> Any:
-        if self.use_bias:  # type: ignore[attr-defined]
-            y = ops.add(y, self.bias)  # type: ignore[attr-defined]
-        return y if self.activation is None else self.activation(y)  # type: ignore[attr-defined]
+        if self.use_bias:
+            y = ops.add(y, self.bias)
+        return y if self.activation is None else self.activation(y)
 
 
 class _Convolution(_ExplicitPadding):
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         x = self.padded(inputs)
-        if self.groups > 1 and keras.backend.backend() == "tensorflow":  # type: ignore[attr-defined]
+        if self.groups > 1 and keras.backend.backend() == "tensorflow":
             return _grouped(x, kernel, self)
         return super().convolution_op(x, kernel)  # type: ignore[misc]
 
@@ -127,7 +142,7 @@ class Convolution3D(_Convolution, keras.layers.Conv3D):
 
 class _DepthwiseConvolution(_ExplicitPadding):
     def call(self, inputs: Any) -> Any:
-        return self.finished(_depthwise(self.padded(inputs), self.kernel, self))  # type: ignore[attr-defined]
+        return self.finished(_depthwise(self.padded(inputs), self.kernel, self))
 
 
 @register
@@ -142,8 +157,8 @@ class DepthwiseConvolution2D(_DepthwiseConvolution, keras.layers.DepthwiseConv2D
 
 class _SeparableConvolution(_ExplicitPadding):
     def call(self, inputs: Any) -> Any:
-        y = _depthwise(self.padded(inputs), self.depthwise_kernel, self)  # type: ignore[attr-defined]
-        return self.finished(ops.conv(y, self.pointwise_kernel, data_format="channels_last"))  # type: ignore[attr-defined]
+        y = _depthwise(self.padded(inputs), self.depthwise_kernel, self)
+        return self.finished(ops.conv(y, self.pointwise_kernel, data_format="channels_last"))
 
 
 @register
@@ -160,14 +175,14 @@ class _TransposedConvolution(_ExplicitPadding):
     """``sides`` are cropped from the whole output of (n - 1)·stride + span; ``output_padding`` adds to its end."""
 
     def call(self, inputs: Any) -> Any:
-        extra = self.output_padding or (0,) * self.rank  # type: ignore[attr-defined]
+        extra = self.output_padding or (0,) * self.rank
         y = ops.conv_transpose(
             inputs,
-            self.kernel,  # type: ignore[attr-defined]
-            strides=self.strides,  # type: ignore[attr-defined]
+            self.kernel,
+            strides=self.strides,
             padding="valid",
             output_padding=tuple(max(e - a, 0) for e, (_, a) in zip(extra, self.sides, strict=True)),
-            dilation_rate=self.dilation_rate,  # type: ignore[attr-defined]
+            dilation_rate=self.dilation_rate,
             data_format="channels_last",
         )
         crops = (slice(b, min(e - a, 0) or None) for e, (b, a) in zip(extra, self.sides, strict=True))
@@ -175,7 +190,7 @@ class _TransposedConvolution(_ExplicitPadding):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, *sizes, _ = input_shape
-        extra = self.output_padding or (0,) * self.rank  # type: ignore[attr-defined]
+        extra = self.output_padding or (0,) * self.rank
         out = [
             None if n is None else (n - 1) * s + d * (k - 1) + 1 - b - a + e
             for n, k, s, d, (b, a), e in zip(
@@ -185,10 +200,10 @@ class _TransposedConvolution(_ExplicitPadding):
                 self.dilation_rate,
                 self.sides,
                 extra,
-                strict=True,  # type: ignore[attr-defined]
+                strict=True,
             )
         ]
-        return (batch, *out, self.filters)  # type: ignore[attr-defined]
+        return (batch, *out, self.filters)
 
 
 @register
