@@ -173,6 +173,7 @@ class Matmul(Op, name="matmul"):
         return TensorSpec((*broadcast([a.shape[:-2], b.shape[:-2]], "matmul"), rows, columns))
 
     def macs(self, out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
+        """out.size · inner size"""
         (_, inner), (other, _) = self._matrices(a, b)
         return out.size * elements((other if inner is None else inner,))
 
