@@ -72,7 +72,7 @@ class Resize(Op, name="resize", main="size"):
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        """nearest: 0; else 2 · taps - 1 for each output, taps 2 per axis (bicubic 4; area: the inputs that it covers)"""
+        """nearest: 0; else 2 · taps - 1 for each output, taps 2 per axis (bicubic 4; area: the inputs it covers)"""
         return _flops(self.mode, out, x)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
