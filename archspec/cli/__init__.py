@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code. Nothing is raised: what goes wrong is said on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -68,7 +68,7 @@ def _run(arguments: list[str]) -> int:
             "Neural network architectures as text: check, tabulate, compile to Keras, train.\n\n"
             f"verbs ('archspec VERB --help' says more):\n{rows}"
         )
-        if parser.parse_args(arguments).version:
+        if parser.parse(arguments).version:
             from archspec import __version__
 
             print(__version__)
@@ -86,7 +86,7 @@ def _run(arguments: list[str]) -> int:
     module = import_module(f"archspec.cli.{verb}")
     parser = Parser(prog=f"archspec {verb}", description=(module.__doc__ or "").strip(), epilog=EPILOG)
     module.add_arguments(parser)
-    code: int = module.run(parser.parse_args(rest))
+    code: int = module.run(parser.parse(rest))
     return code
 
 

@@ -15,9 +15,9 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs: Any):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs)
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse, with a did-you-mean for an unknown option."""
-        known, rest = self.parse_known_args(args, namespace)
+    def parse(self, args: list[str]) -> argparse.Namespace:
+        """As ``parse_args``, with a did-you-mean for an unknown option."""
+        known, rest = self.parse_known_args(args)
         if rest:
             from archspec.ir.diagnostics import did_you_mean, shown
 

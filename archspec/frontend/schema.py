@@ -154,7 +154,7 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
     }
     names = sorted({*calls, *structure})
     figure = {"anyOf": [integer, _closed({"min": integer, "max": {}})]}
-    figures = dict.fromkeys(("params", "trainable_params", "macs", "flops"), figure)
+    figures: dict[str, Json] = dict.fromkeys(("params", "trainable_params", "macs", "flops"), figure)
     figures["output_shape"] = {"type": "array"}
     activations = sorted(op.name for op in Op.all() if op.is_activation)
     return {

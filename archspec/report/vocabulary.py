@@ -180,7 +180,7 @@ def _formula(op: type[Op], rule: str) -> str:
         return " ".join(function.__doc__.split())
     body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body  # type: ignore[attr-defined]
     match body:
-        case [ast.Return(value=value)]:
+        case [ast.Return(value=ast.expr() as value)]:
             return ast.unparse(value).replace("self.", "")
     return "; ".join(ast.unparse(statement).replace("\n", " ") for statement in body).replace("self.", "")
 
@@ -235,7 +235,7 @@ def example(op: type[Op]) -> Example | None:
             except OpError:
                 continue
             outputs = out if isinstance(out, tuple) else (out,)
-            if list(args) == [op.main]:
+            if op.main and list(args) == [op.main]:
                 call = f"{op.name}: {written(args[op.main])}"
             else:
                 call = f"{op.name}: {written(args)}" if args else op.name
