@@ -107,7 +107,7 @@ def windows(
 
 
 def broadcast(shapes: list[tuple[Size, ...]], op: str) -> tuple[Size, ...]:
-    """NumPy broadcasting from the last axis; an open size stays open, as in Keras. Raises OpError where it does not fit."""
+    """NumPy broadcasting from the last axis; an open size stays open, as in Keras. Raises OpError if it fails."""
     rank = max(len(s) for s in shapes)
     out: list[Size] = []
     for axis in range(-rank, 0):
