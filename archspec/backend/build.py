@@ -1,0 +1,67 @@
+"""Graph → keras.Model."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from archspec.backend.installation import import_keras
+from archspec.ir.graph import Graph, Tensor
+from archspec.ops.base import ports
+
+if TYPE_CHECKING:
+    import keras
+
+
+class BuildError(Exception):
+    """A defect of archspec: a layer is not what its op's static rules say."""
+
+
+def compile(graph: Graph, *, training: bool = False) -> keras.Model:
+    """The Keras model of a graph: one layer for each node, named as the node; nodes of one layer share it.
+
+    A single input or output is plain; several are dicts by their names. Without ``training``, the heads that only
+    training needs are left out. Raises MissingExtra without Keras.
+    """
+    keras = import_keras()
+    graph = graph if training else graph.inference()
+    inputs = {name: keras.Input(spec.shape, dtype=spec.dtype, name=name) for name, spec in graph.inputs.items()}
+    tensors: dict[Tensor, Any] = {Tensor(name): tensor for name, tensor in inputs.items()}
+    layers: dict[str, keras.Layer] = {}
+    for node in graph.nodes:
+        layer = layers.get(node.layer)
+        if layer is None:
+            layer = layers[node.layer] = node.op.lower(*node.input_specs)
+            layer.name = node.layer
+        taken = [tensors[tensor] for tensor in node.inputs]
+        made = layer(taken) if ports(type(node.op))[2] else layer(*taken)
+        if len(node.outputs) == 1:
+            tensors[Tensor(node.name)] = made
+        else:
+            tensors.update((Tensor(node.name, port), tensor) for port, tensor in enumerate(made))
+    _verify(graph, layers)
+    outputs = {output.name: tensors[output.tensor] for output in graph.outputs}
+    return keras.Model(_plain(inputs), _plain(outputs), name=_identifier(graph.variant or graph.name))
+
+
+def _verify(graph: Graph, layers: dict[str, Any]) -> None:
+    """Raises BuildError where a layer's weights are not those of its node."""
+    for node in graph.owners():
+        found = [(weight_name(w, node.layer), tuple(w.shape)) for w in layers[node.layer].weights]
+        if found != [(w.name, w.shape) for w in node.weights]:
+            raise BuildError(f"{node.name} ({node.op.name}): weights are {found}, expected {node.weights}")
+
+
+def weight_name(variable: Any, layer: str) -> str:
+    """A Keras variable's path below its layer, as WeightSpec names it."""
+    name: str = variable.path.removeprefix(f"{layer}/")
+    return name
+
+
+def _plain(tensors: dict[str, Any]) -> Any:
+    return next(iter(tensors.values())) if len(tensors) == 1 else tensors
+
+
+def _identifier(name: str) -> str:
+    """A model name that TensorFlow takes as a scope."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip("_.-") or "model"
