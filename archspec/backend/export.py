@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def save(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Write ``model`` as ``.keras``: architecture, weights and, where compiled, the optimiser.
 
-    Any Keras opens the file after ``import archspec.layers`` (``keras.saving.load_model``, safe mode on). archspec itself
+    Keras opens the file after ``import archspec.layers`` (``keras.saving.load_model``, safe mode on). archspec itself
     never does: it builds the model from its spec. Raises ValueError for another suffix, OSError.
     """
     path = Path(path)

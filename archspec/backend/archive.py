@@ -1,0 +1,84 @@
+"""What a file of weights holds, before any of it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from archspec.backend.wiring import WeightsError, Wiring
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Archive", "Layout", "Stored", "StoredLayer", "WeightsError", "grouped"]
+
+Layout = Literal["keras", "torch"]
+"""How arrays lie: a kernel as (height, width, in, out), by position; or as (out, in, height, width), by name."""
+
+ROLES = frozenset(
+    (
+        "weight",
+        "bias",
+        "running_mean",
+        "running_var",
+        *(f"{what}_{which}_l0" for what in ("weight", "bias") for which in ("ih", "hh")),
+    )
+)
+"""Last words of the names under which PyTorch's modules keep what belongs together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """An array that is read when asked for; its shape is known before."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredLayer:
+    """The arrays of one layer by role, in the order of the file."""
+
+    name: str
+    arrays: Mapping[str, Stored]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the arrays, in order."""
+        return tuple(a.shape for a in self.arrays.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Archive:
+    """Layers in the order of the file; ``is_ordered`` where that order is the network's."""
+
+    layers: tuple[StoredLayer, ...]
+    layout: Layout = "keras"
+    wiring: Wiring | None = None
+    is_ordered: bool = True
+    by_name: Mapping[str, StoredLayer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = {layer.name: layer for layer in self.layers}
+        if len(names) != len(self.layers):
+            raise WeightsError("two layers of the file have one name")
+        object.__setattr__(self, "by_name", names)
+
+
+def grouped(arrays: Iterable[tuple[str, Stored]]) -> Archive:
+    """An archive of arrays with plain names: ``layer/weight`` as archspec writes them, or PyTorch's ``module.weight``."""
+    layers: dict[str, dict[str, Stored]] = {}
+    listed = list(arrays)
+    is_torch = not any("/" in name for name, _ in listed)
+    for name, array in listed:
+        if not is_torch:
+            layer, _, role = name.partition("/")
+        else:
+            layer, _, role = name.rpartition(".")
+            if role == "num_batches_tracked":
+                continue
+            if role not in ROLES:
+                layer, role = name, "weight"
+        layers.setdefault(layer, {})[role] = array
+    return Archive(tuple(StoredLayer(n, a) for n, a in layers.items()), "torch" if is_torch else "keras")

@@ -1,0 +1,145 @@
+"""How the weights of a node lie in other libraries, and how they become Keras's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from archspec.backend.archive import Layout, StoredLayer
+from archspec.ir.graph import Graph, Node
+from archspec.ir.tensors import WeightSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PEERS = {
+    "bias": "bias",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+"""Keras's name → PyTorch's; all others are ``weight``."""
+
+VECTORS = frozenset(("batch_norm", "bias", "layer_norm", "prelu", "scale"))
+"""Ops that hold one scalar for each element of a flat input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One weight elsewhere: the roles it is kept under, their shapes, and how they become the weight."""
+
+    roles: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    convert: Callable[..., Any]
+
+
+def label(arrays: Iterable[tuple[str, tuple[int, ...]]], layout: Layout) -> tuple[Any, ...]:
+    """What tells layers apart: shapes in order, or shapes by role, whose axes of extent 1 vary between libraries."""
+    if layout == "keras":
+        return tuple(shape for _, shape in arrays)
+    return tuple(sorted((role, tuple(n for n in shape if n > 1)) for role, shape in arrays))
+
+
+def stored_label(stored: StoredLayer, layout: Layout) -> tuple[Any, ...]:
+    """The label of a layer of a file."""
+    return label(((role, array.shape) for role, array in stored.arrays.items()), layout)
+
+
+def node_label(node: Node, layout: Layout) -> tuple[Any, ...]:
+    """The label that a layer of a file must have to be this node's."""
+    if layout == "keras":
+        return label(((w.name, w.shape) for w in node.weights), layout)
+    forms = (torch_form(node, w) for w in node.weights)
+    return label(((role, shape) for f in forms for role, shape in zip(f.roles, f.shapes, strict=True)), layout)
+
+
+def converted(node: Node, stored: StoredLayer, layout: Layout, order: np.ndarray | None = None) -> list[np.ndarray]:
+    """The node's weights out of a layer with the node's label, as Keras has them.
+
+    ``order`` is where each of the node's flat input channels lies in the source.
+    """
+    if layout == "keras":
+        return [array.read() for array in stored.arrays.values()]
+    out = []
+    for weight in node.weights:
+        form = torch_form(node, weight)
+        arrays = [stored.arrays[role].read().reshape(shape) for role, shape in zip(form.roles, form.shapes, strict=True)]
+        value = form.convert(*arrays)
+        if order is not None and (node.op.name == "dense" and weight.name == "kernel" or node.op.name in VECTORS):
+            value = value[order]
+        out.append(value)
+    return out
+
+
+def flattened_order(graph: Graph, node: Node) -> np.ndarray | None:
+    """For a node behind a flatten of (…, channels): where its input channels lie when channels were flattened first."""
+    import numpy as np
+
+    tensor = node.inputs[0]
+    while (before := graph.by_name.get(tensor.node)) is not None:
+        shape = before.input_specs[0].shape
+        if before.op.name == "flatten" and len(shape) > 1:
+            if None in shape or prod(shape[:-1]) == 1:  # type: ignore[arg-type]
+                return None
+            places = np.arange(prod(shape)).reshape(shape[-1], *shape[:-1])  # type: ignore[arg-type]
+            return np.moveaxis(places, 0, -1).reshape(-1)
+        if len(before.inputs) != 1 or before.output != before.input_specs[0] or before.op.name == "dense":
+            return None
+        tensor = before.inputs[0]
+    return None
+
+
+def torch_form(node: Node, weight: WeightSpec) -> Form:
+    """How PyTorch (and Caffe, under PyTorch's names) keeps one weight of a node."""
+    op, shape = node.op.name, weight.shape
+    name = weight.name.rpartition("/")[2]
+    if op in RECURRENT:
+        return RECURRENT[op](name, shape)
+    if name == "kernel" and op == "depthwise_conv":
+        *taps, channels, multiplier = shape
+        return Form(
+            ("weight",),
+            ((channels * multiplier, 1, *taps),),
+            lambda k: _taps_first(k.reshape(channels, multiplier, *taps)),
+        )
+    if name == "kernel":
+        # (…, a, b) here is (b, a, …) there, also for transposed convolutions and for matrices.
+        *taps, a, b = shape
+        return Form(("weight",), ((b, a, *taps),), lambda k: _taps_first(k.swapaxes(0, 1)))
+    return Form((PEERS.get(name, "weight"),), (shape,), lambda v: v)
+
+
+def _taps_first(kernel: np.ndarray) -> np.ndarray:
+    """(a, b, …) → (…, a, b)"""
+    return kernel.transpose(*range(2, kernel.ndim), 0, 1)
+
+
+def _lstm(name: str, shape: tuple[int, ...]) -> Form:
+    """Both keep the gates in the order input, forget, cell, output; PyTorch has two biases that are added."""
+    if name == "bias":
+        return Form(("bias_ih_l0", "bias_hh_l0"), (shape, shape), lambda a, b: a + b)
+    return Form((_matrix(name),), (shape[::-1],), lambda m: m.T)
+
+
+def _gru(name: str, shape: tuple[int, ...]) -> Form:
+    """Keras keeps the gates as update, reset, new; PyTorch as reset, update, new."""
+    import numpy as np
+
+    def swapped(v: np.ndarray) -> np.ndarray:
+        reset, update, new = np.split(v, 3)
+        return np.concatenate([update, reset, new])
+
+    if name == "bias":
+        return Form(
+            ("bias_ih_l0", "bias_hh_l0"), (shape[1:], shape[1:]), lambda a, b: np.stack([swapped(a), swapped(b)])
+        )
+    return Form((_matrix(name),), (shape[::-1],), lambda m: swapped(m).T)
+
+
+def _matrix(name: str) -> str:
+    return "weight_hh_l0" if name == "recurrent_kernel" else "weight_ih_l0"
+
+
+RECURRENT: Mapping[str, Callable[[str, tuple[int, ...]], Form]] = {"lstm": _lstm, "rnn": _lstm, "gru": _gru}
