@@ -1,0 +1,1 @@
+"""Runs: a graph, data and a task, brought together once and trained by Keras's ``fit``."""

@@ -1,0 +1,61 @@
+"""Random numbers for a batch, each example's from its own key.
+
+A number depends on (seed, stream, epoch, example) and on how many were drawn before it, and on nothing else: not on the
+batch the example stands in, nor on threads, shards or a restart. TensorFlow's stateless generators take one seed for a
+whole call; here a call needs as many as there are examples, so the generator is the mixing function of SplitMix64
+(Steele, Lea and Flood 2014) on 64-bit integers, vectorised, and exact on every device.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+GOLDEN, MULTIPLIERS = 0x9E3779B97F4A7C15, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+
+class Draw:
+    """Draws for a batch of examples: ``epoch`` and ``index`` are int64 of shape (batch,)."""
+
+    def __init__(self, seed: int, stream: str, epoch: tf.Tensor, index: tf.Tensor):
+        import tensorflow as tf
+
+        start = _mix_int((seed << 32 ^ crc32(stream.encode())) % 2**64)
+        key = _mix(tf.cast(epoch, tf.uint64) + tf.constant(start, tf.uint64))
+        self._key = _mix(key + tf.cast(index, tf.uint64))
+        self._count = 0
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
+        """One float32 for each example, low ≤ x < high, in steps of 2⁻²⁴ of the range."""
+        import tensorflow as tf
+
+        self._count += 1
+        bits = _mix(self._key + tf.constant(self._count * GOLDEN % 2**64, tf.uint64))
+        unit = tf.cast(tf.bitwise.right_shift(bits, tf.constant(40, tf.uint64)), tf.float32) * 2.0**-24
+        return low + (high - low) * unit
+
+    def integers(self, limit: tf.Tensor | int) -> tf.Tensor:
+        """One int32 for each example, 0 ≤ n < limit."""
+        import tensorflow as tf
+
+        top = tf.cast(limit, tf.float32)
+        return tf.minimum(tf.cast(self.uniform() * top, tf.int32), tf.cast(limit, tf.int32) - 1)
+
+
+def _mix(x: tf.Tensor) -> tf.Tensor:
+    import tensorflow as tf
+
+    for shift, factor in zip((30, 27), MULTIPLIERS, strict=True):
+        x = tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(shift, tf.uint64)))
+        x *= tf.constant(factor, tf.uint64)
+    return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(31, tf.uint64)))
+
+
+def _mix_int(x: int) -> int:
+    """``_mix`` of a Python integer."""
+    for shift, factor in zip((30, 27), MULTIPLIERS, strict=True):
+        x = (x ^ x >> shift) * factor % 2**64
+    return x ^ x >> 31

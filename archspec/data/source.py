@@ -1,0 +1,190 @@
+"""Where examples come from.
+
+An example is a dict of tensors by name (``image``, ``label``). What it holds is known from headers alone, as a
+FeatureSpec; the examples themselves are read by position, so that order, resume and sharding are arithmetic on positions
+and no source has to know of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
+
+from archspec.ir.declaration import Declaration
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import refuse
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+IMAGE, LABEL = "image", "label"
+TRAIN = "train"
+HELD_OUT = ("val", "test")
+"""Names of splits that are not trained on, in order of preference for evaluation."""
+
+
+class DataError(Exception):
+    """Data cannot be used. ``help`` says what would do."""
+
+    def __init__(self, message: str, *, help: str | None = None):
+        super().__init__(message)
+        self.message, self.help = message, help
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """What one example is.
+
+    ``parts`` are its tensors by name (no batch axis; None for a size that varies), ``splits`` the number of examples by
+    split. ``classes`` is None where the label is not a class, ``class_names`` empty where the data give none.
+    """
+
+    parts: Mapping[str, TensorSpec]
+    splits: Mapping[str, int] = field(default_factory=dict)
+    classes: int | None = None
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> TensorSpec:
+        """The image. Raises DataError if there is none."""
+        if IMAGE not in self.parts:
+            raise DataError(f"the data have no image, only {', '.join(self.parts)}")
+        return self.parts[IMAGE]
+
+    @property
+    def has_open_sizes(self) -> bool:
+        """True where examples differ in size, so that they cannot stand in one batch."""
+        return any(None in part.shape for part in self.parts.values())
+
+    @property
+    def held_out(self) -> str | None:
+        """The split to evaluate on, if there is one."""
+        return next((name for name in HELD_OUT if name in self.splits), None)
+
+    def with_image(self, image: TensorSpec) -> FeatureSpec:
+        """The same with another image."""
+        return replace(self, parts={**self.parts, IMAGE: image})
+
+
+class DataSource(Declaration, package="archspec.data.sources"):
+    """Examples by split and position. Order of rules: fields, ``features``, ``open``."""
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Endings of a path that mean this source where only a path is given; ``/`` is a folder."""
+
+    def features(self) -> FeatureSpec:
+        """What an example is, from headers and names alone. Raises DataError."""
+        raise NotImplementedError
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        """The examples of a split, as dicts of tensors, in the given order.
+
+        ``order`` holds dicts with a scalar int64 ``index`` below the split's size; each example is the dict with its
+        parts added, so whatever else ``order`` carries travels along. Without it every example comes once, by position.
+        """
+        raise NotImplementedError
+
+    def describe(self, split: str, position: int) -> str:
+        """What a person calls an example: its file, where it has one."""
+        return f"example {position} of {split}"
+
+
+def in_order(count: int) -> tf.data.Dataset:
+    """Every position once."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.range(count).map(lambda i: {"index": i})
+
+
+def from_arrays(parts: Mapping[str, Any], positions: Sequence[int], order: tf.data.Dataset | None) -> tf.data.Dataset:
+    """``DataSource.open`` for arrays in memory, of which a split holds those at ``positions``."""
+    import numpy as np
+    import tensorflow as tf
+
+    rows = tf.constant(np.asarray(positions, np.int64))
+    # Captured as tensors, the arrays never become constants of a graph (which is limited to 2 GB).
+    with tf.device("CPU"):
+        tensors = {name: tf.convert_to_tensor(array) for name, array in parts.items()}
+
+    def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        row = rows[at["index"]]
+        return {**at, **{name: tf.gather(tensor, row) for name, tensor in tensors.items()}}
+
+    return (in_order(len(positions)) if order is None else order).map(read)
+
+
+def dealt(labels: Sequence[int], seed: int) -> list[int]:
+    """Every position once, class after class, shuffled within each: what is dealt out evenly is stratified.
+
+    Depends on nothing but the labels and the seed: Python guarantees ``Random.random`` for all versions.
+    """
+    by_class: dict[int, list[int]] = {}
+    for position, label in enumerate(labels):
+        by_class.setdefault(label, []).append(position)
+    out = []
+    for label in sorted(by_class):
+        random = Random(f"{seed}/{label}")
+        out += [position for _, position in sorted((random.random(), position) for position in by_class[label])]
+    return out
+
+
+def held_out_fold(labels: Sequence[int], fold: int, folds: int, seed: int) -> dict[str, list[int]]:
+    """Positions by split, ``test`` being one of ``folds`` stratified parts of equal size (± 1)."""
+    cards = dealt(labels, seed)
+    test = set(cards[fold::folds])
+    return {TRAIN: [p for p in range(len(cards)) if p not in test], "test": sorted(test)}
+
+
+def held_out_share(labels: Sequence[int], share: float, seed: int) -> dict[str, list[int]]:
+    """Positions by split, ``val`` being a stratified ``share`` of all, rounded down, at least one of either."""
+    cards = dealt(labels, seed)
+    if len(cards) < 2:
+        raise DataError(f"{len(cards)} examples cannot be split in two")
+    count = min(max(1, int(len(cards) * share)), len(cards) - 1)
+    taken = {cards[(2 * k + 1) * len(cards) // (2 * count)] for k in range(count)}
+    return {TRAIN: [p for p in range(len(cards)) if p not in taken], "val": sorted(taken)}
+
+
+def _located(value: Any, info: ValidationInfo) -> Path:
+    """An existing path: as given, from the folder of the run file, or below ``ARCHSPEC_DATA``."""
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise refuse("must be a path")
+    roots = [(info.context or {}).get("folder", Path())]
+    if shared := os.environ.get("ARCHSPEC_DATA"):
+        roots.append(Path(shared))
+    for root in roots:
+        if os.path.exists(path := root / Path(value).expanduser()):
+            return path
+    raise refuse(f"{shown(value)} does not exist" + ("" if shared else " (nor is ARCHSPEC_DATA set, to look there)"))
+
+
+DataPath = Annotated[Path, BeforeValidator(_located), WithJsonSchema({"type": "string"})]
+"""An existing file or folder: absolute, relative to the run file (or to the working folder, on the command line), or
+relative to the folder that the environment variable ARCHSPEC_DATA names."""
+
+
+def source_for(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of the source that a word or path means, as ``--data`` takes it. Raises DataError."""
+    if DataSource.find(text):
+        return text, {}
+    path = Path(text).expanduser()
+    for source in DataSource.all():
+        if source.main and any(text.lower().endswith(s) or (s == "/" and path.is_dir()) for s in source.suffixes):
+            return source.name, {source.main: text}
+    suffixes = sorted(s for source in DataSource.all() for s in source.suffixes if s != "/")
+    if path.is_file():
+        raise DataError(
+            f"{shown(text)} is not a data file", help=f"a folder of class folders, or a file {', '.join(suffixes)}"
+        )
+    hint = did_you_mean(text, DataSource.names())
+    known = f"the sources are {', '.join(DataSource.names())}; or give a path"
+    raise DataError(f"there is no data source, file or folder {shown(text)}", help=hint or known)

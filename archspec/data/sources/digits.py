@@ -1,0 +1,45 @@
+"""Handwritten digits that come with scikit-learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from archspec.data.source import IMAGE, LABEL, DataSource, FeatureSpec, from_arrays, held_out_fold
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+COUNT, FOLDS = 1797, 5
+
+
+class Digits(DataSource, name="digits", main="fold"):
+    """1,797 handwritten digits of 8×8 pixels (the test part of UCI's optical digits; Alpaydin and Kaynak 1998).
+
+    One stratified fifth is held out as ``test``. The 17 grey levels are spread over 0 … 255.
+    """
+
+    fold: Annotated[int, Field(ge=0, lt=FOLDS)] = 0
+    """Which of the five fifths is held out."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the division into fifths; not that of the training."""
+
+    def features(self) -> FeatureSpec:
+        held_out = len(range(self.fold, COUNT, FOLDS))
+        return FeatureSpec(
+            parts={IMAGE: TensorSpec((8, 8, 1), "uint8"), LABEL: TensorSpec((), "int32")},
+            splits={"train": COUNT - held_out, "test": held_out},
+            classes=10,
+            class_names=tuple("0123456789"),
+        )
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        import numpy as np
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+        splits = held_out_fold(digits.target.tolist(), self.fold, FOLDS, self.seed)
+        return from_arrays({IMAGE: images, LABEL: digits.target.astype(np.int32)}, splits[split], order)

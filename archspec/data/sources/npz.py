@@ -1,0 +1,166 @@
+"""NumPy archives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from zipfile import BadZipFile, ZipFile
+
+from pydantic import Field
+
+from archspec.data.source import (
+    IMAGE,
+    LABEL,
+    TRAIN,
+    DataError,
+    DataPath,
+    DataSource,
+    FeatureSpec,
+    from_arrays,
+    held_out_share,
+)
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+SPLITS = (TRAIN, "val", "test")
+
+
+class Header(NamedTuple):
+    """Shape and dtype of an array in the file."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+class Npz(DataSource, name="npz", main="path"):
+    """Arrays of a ``.npz`` file: ``x_train``, ``y_train``, ``x_test``, ``y_test`` (and ``x_val``, ``y_val``), or ``x``
+    and ``y``, of which a stratified share is held out as ``val``.
+
+    Labels are whole numbers from 0. An array of strings, ``class_names``, names them.
+    """
+
+    suffixes = (".npz",)
+
+    path: DataPath
+    """The file."""
+    image: Annotated[str, Field(min_length=1)] = "x"
+    """Name of the array of images (of any rank), or what stands before ``_train``."""
+    label: Annotated[str, Field(min_length=1)] = "y"
+    """Name of the array of labels, or what stands before ``_train``."""
+    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share held out where the file has no splits."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of that division."""
+
+    def features(self) -> FeatureSpec:
+        headers = self._headers()
+        found = self._arrays(headers)
+        shapes = {headers[x].shape[1:] for x, _ in found.values()}
+        dtypes = {_dtype(headers[x].dtype, x) for x, _ in found.values()}
+        if len(shapes) > 1 or len(dtypes) > 1:
+            raise DataError(f"{self.path}: the splits' images differ in size or type")
+        top = -1
+        for x, y in found.values():
+            if headers[y].dtype.kind not in "iu" or headers[y].shape not in {
+                (headers[x].shape[0],),
+                (headers[x].shape[0], 1),
+            }:
+                raise DataError(
+                    f"{self.path}: {y} must hold one whole number for each of the {headers[x].shape[0]} examples of "
+                    f"{x}, got {headers[y].dtype} of shape {headers[y].shape}"
+                )
+            labels = self._read(y)
+            if labels.min() < 0 or labels.max() > 2**24:
+                raise DataError(f"{self.path}: {y} holds {labels.min()} … {labels.max()}; classes count from 0")
+            top = max(top, int(labels.max()))
+        names = tuple(str(n) for n in self._read("class_names")) if "class_names" in headers else ()
+        if names and len(names) <= top:
+            raise DataError(f"{self.path}: label {top} has no name, class_names holds {len(names)}")
+        (shape,), (dtype,) = shapes, dtypes
+        return FeatureSpec(
+            parts={IMAGE: TensorSpec(shape if len(shape) != 2 else (*shape, 1), dtype), LABEL: TensorSpec((), "int32")},
+            splits={name: len(positions) for name, positions in self._positions(found).items()},
+            classes=len(names) or top + 1,
+            class_names=names,
+        )
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        import numpy as np
+
+        found = self._arrays(self._headers())
+        x, y = found[split] if split in found else found[""]
+        image = self._read(x)
+        image = image.astype(_dtype(image.dtype, x), copy=False)
+        if image.ndim == 3:
+            image = image[..., None]
+        label = self._read(y).astype(np.int32).reshape(-1)
+        return from_arrays({IMAGE: image, LABEL: label}, self._positions(found)[split], order)
+
+    def _arrays(self, headers: dict[str, Header]) -> dict[str, tuple[str, str]]:
+        """Names of the image and label arrays by split; the split is ``""`` for arrays not yet divided."""
+        found = {s: (f"{self.image}_{s}", f"{self.label}_{s}") for s in SPLITS if f"{self.image}_{s}" in headers}
+        if not found:
+            found = {"": (self.image, self.label)}
+        elif TRAIN not in found:
+            found[TRAIN] = (f"{self.image}_{TRAIN}", f"{self.label}_{TRAIN}")
+        for x, y in found.values():
+            for name in (x, y):
+                if name not in headers:
+                    held = ", ".join(sorted(headers)) or "nothing"
+                    raise DataError(
+                        f"{self.path} has no array {shown(name)}; it holds {shown(held, 400)[1:-1]}",
+                        help=did_you_mean(name, headers) or "say which with image: and label:",
+                    )
+            if not headers[x].shape or not headers[x].shape[0]:
+                raise DataError(f"{self.path}: {x} holds no examples")
+        return found
+
+    def _positions(self, found: dict[str, tuple[str, str]]) -> dict[str, Any]:
+        if "" in found:
+            return held_out_share(self._read(found[""][1]).reshape(-1).tolist(), self.holdout, self.seed)
+        return {s: range(len(self._read(y))) for s, (_, y) in found.items()}
+
+    def _headers(self) -> dict[str, Header]:
+        """Shapes and dtypes of all arrays, without reading them."""
+        from numpy.lib import format
+
+        headers = {}
+        try:
+            with ZipFile(self.path) as archive:
+                for member in archive.namelist():
+                    if member.endswith(".npy"):
+                        with archive.open(member) as file:
+                            version = format.read_magic(file)
+                            read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
+                            shape, _, dtype = read(file)
+                            headers[member[:-4]] = Header(shape, dtype)
+        except (BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+            raise DataError(f"{self.path} is not a NumPy archive: {_first_line(error)}") from None
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from None
+        return headers
+
+    def _read(self, name: str) -> Any:
+        import zlib
+
+        import numpy as np
+
+        try:
+            # Without pickle: an archive is data, never code.
+            with np.load(self.path, allow_pickle=False) as archive:
+                return archive[name]
+        except (BadZipFile, ValueError, EOFError, OSError, zlib.error) as error:
+            raise DataError(f"{self.path}: array {name} cannot be read: {_first_line(error)}") from None
+
+
+def _dtype(dtype: Any, name: str) -> str:
+    """The type that travels: 8-bit stays, every other number becomes float32."""
+    if dtype.kind not in "iufb":
+        raise DataError(f"{name} holds {dtype}, not numbers")
+    return "uint8" if str(dtype) == "uint8" else "float32"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

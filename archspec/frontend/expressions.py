@@ -1,0 +1,270 @@
+"""``=…`` expressions and references: parsed with ``ast``, walked against a whitelist, never compiled or executed.
+
+A reference (``bb.c[i]``) is the same grammar without ``=``; its value is a result instead of a number. What a name means
+is the caller's business: ``evaluate`` gets a lookup.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+from archspec.ir.diagnostics import did_you_mean, shown
+
+MAX_LENGTH = 200
+MAX_NODES = 64
+MAX_POWER = 64
+MAX_VALUE = 2**53
+MAX_LIST = 1024
+
+
+class ExpressionError(Exception):
+    """An expression that cannot be read or has no value; the place is the caller's to add."""
+
+    def __init__(self, code: str, message: str, help: str | None = None):
+        super().__init__(message)
+        self.code, self.message, self.help = code, message, help
+
+
+class Indexable:
+    """What an expression may index or take attributes of, besides lists: results and families (frontend.scope)."""
+
+    def item(self, index: Any) -> Any:
+        raise NotImplementedError
+
+    def attribute(self, name: str) -> Any:
+        raise NotImplementedError
+
+
+def make_divisible(value: float, divisor: int = 8, minimum: int | None = None) -> int:
+    """The nearest multiple of ``divisor``, not under ``minimum`` and not more than 10 % below ``value`` (MobileNet's rule)."""
+    if divisor <= 0:
+        raise ExpressionError("X04", "make_divisible needs a positive divisor")
+    rounded = max(divisor if minimum is None else minimum, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+def _range(*args: int) -> list[int]:
+    if not all(isinstance(a, int) for a in args):
+        raise ExpressionError("X04", "range takes integers")
+    if len(r := range(*args)) > MAX_LIST:
+        raise ExpressionError("X04", f"a list of more than {MAX_LIST} elements")
+    return list(r)
+
+
+def _log2(value: float) -> float | int:
+    result = math.log2(value)
+    return int(result) if result.is_integer() else result
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "min": min,
+    "max": max,
+    "abs": abs,
+    "round": round,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "int": int,
+    "len": len,
+    "sum": sum,
+    "range": _range,
+    "log2": _log2,
+    "make_divisible": make_divisible,
+}
+
+_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+_COMPARE: dict[type, Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+_PARSED: dict[str, ast.expr] = {}
+
+
+def parse(text: str) -> ast.expr:
+    """The syntax tree of an expression (without its ``=``). Raises ExpressionError (X01 syntax, X02 what is not allowed)."""
+    tree = _PARSED.get(text)
+    if tree is None:
+        if len(text) > MAX_LENGTH:
+            raise ExpressionError("X03", f"an expression has at most {MAX_LENGTH} characters, this one {len(text)}")
+        if not text.strip():
+            raise ExpressionError("X01", "empty expression")
+        try:
+            tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise ExpressionError("X01", f"'{text}' is not an expression") from None
+        _check(tree)
+        if len(_PARSED) > 4096:
+            _PARSED.clear()
+        _PARSED[text] = tree
+    return tree
+
+
+def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
+    """The value of an expression or reference, its names resolved by ``lookup``. Raises ExpressionError."""
+    if _IDENTIFIER.match(text) and text not in ("True", "False", "None"):
+        return lookup(text)
+    try:
+        return _value(parse(text), lookup)
+    except ZeroDivisionError:
+        raise ExpressionError("X04", f"division by zero in '{text}'") from None
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        raise ExpressionError("X04", f"'{text}' has no value: an operand is of the wrong kind") from None
+
+
+def _check(tree: ast.expr) -> None:
+    """Refuse, before anything is evaluated, every kind of syntax that is not listed here."""
+    count = 0
+    for node in ast.walk(tree):
+        count += isinstance(node, ast.expr)
+        match node:
+            case ast.Name(id="True" | "False" | "None"):
+                raise ExpressionError("X02", "write true, false or null outside of expressions")
+            case ast.Name() | ast.Attribute() | ast.Subscript() | ast.IfExp() | ast.BoolOp() | ast.Compare() | ast.List():
+                pass
+            case ast.Constant(value=bool() | None):
+                raise ExpressionError("X02", f"{node.value} is not part of the expression grammar", "compare, or use a parameter")
+            case ast.Constant(value=int() | float() | str()):
+                if isinstance(node.value, (int, float)) and not abs(node.value) <= MAX_VALUE:
+                    raise ExpressionError("X04", "a number is larger than 2^53")
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not()):
+                pass
+            case ast.BinOp(op=op) if isinstance(op, ast.Add) or type(op) in _ARITHMETIC:
+                pass
+            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS:
+                if any(isinstance(a, ast.Starred) for a in node.args):
+                    raise ExpressionError("X02", "Starred is not allowed in an expression")
+            case ast.Call():
+                raise ExpressionError("X02", "Call is not allowed in an expression", f"functions: {', '.join(FUNCTIONS)}")
+            case ast.expr_context() | ast.operator() | ast.unaryop() | ast.boolop():
+                pass
+            case ast.cmpop():
+                if isinstance(node, (ast.Is, ast.IsNot)):
+                    raise ExpressionError("X02", "use == and != in an expression")
+            case _:
+                raise ExpressionError("X02", f"{type(node).__name__} is not allowed in an expression")
+    if count > MAX_NODES:
+        raise ExpressionError("X03", f"an expression has at most {MAX_NODES} parts, this one {count}")
+
+
+def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return lookup(name)
+        case ast.Attribute(value=of, attr=name):
+            target = _value(of, lookup)
+            if not isinstance(target, Indexable):
+                raise ExpressionError("X04", f"{shown(target)} has no '{name}': shapes and ports belong to named results")
+            return target.attribute(name)
+        case ast.Subscript(value=of, slice=index):
+            target, at = _value(of, lookup), _value(index, lookup)
+            if isinstance(target, Indexable):
+                return target.item(at)
+            return _element(target, at)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _arithmetic(op, _value(left, lookup), _value(right, lookup))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _value(operand, lookup)
+        case ast.UnaryOp(op=op, operand=operand):
+            value = _number(_value(operand, lookup))
+            return -value if isinstance(op, ast.USub) else value
+        case ast.BoolOp(op=op, values=values):
+            stop = isinstance(op, ast.Or)
+            result: Any = None
+            for value in values:
+                result = _value(value, lookup)
+                if bool(result) is stop:
+                    return result
+            return result
+        case ast.Compare(left=left, ops=ops, comparators=rights):
+            a = _value(left, lookup)
+            for op, right in zip(ops, rights, strict=True):
+                b = _value(right, lookup)
+                if not _compare(op, a, b):
+                    return False
+                a = b
+            return True
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return _value(body if _value(test, lookup) else orelse, lookup)
+        case ast.List(elts=items):
+            return [_value(item, lookup) for item in items]
+        case ast.Call(func=ast.Name(id=name), args=args):
+            values = [_value(arg, lookup) for arg in args]
+            flat = [v for value in values for v in (value if isinstance(value, list) else [value])]
+            if name != "len" and not all(isinstance(v, (int, float)) for v in flat):
+                raise ExpressionError("X04", f"{name} takes numbers, got {shown(values[0] if values else None)}")
+            return _bounded(FUNCTIONS[name](*values))
+        case _:
+            raise ExpressionError("X02", f"{type(node).__name__} is not allowed in an expression")
+
+
+def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
+    if isinstance(op, ast.Add):
+        if isinstance(a, list) and isinstance(b, list):
+            if len(a) + len(b) > MAX_LIST:
+                raise ExpressionError("X04", f"a list of more than {MAX_LIST} elements")
+            return a + b
+        if isinstance(a, str) and isinstance(b, str):
+            return a + b
+        return _bounded(_number(a) + _number(b))
+    a, b = _number(a), _number(b)
+    if isinstance(op, ast.Pow) and (abs(b) > MAX_POWER or abs(a) > MAX_VALUE):
+        raise ExpressionError("X04", f"powers go up to {MAX_POWER}")
+    return _bounded(_ARITHMETIC[type(op)](a, b))
+
+
+def _compare(op: ast.cmpop, a: Any, b: Any) -> bool:
+    if isinstance(op, (ast.Eq, ast.NotEq)):
+        return (a == b) is isinstance(op, ast.Eq)
+    if isinstance(op, (ast.In, ast.NotIn)):
+        if not isinstance(b, list):
+            raise ExpressionError("X04", f"'in' needs a list, got {shown(b)}")
+        return (a in b) is isinstance(op, ast.In)
+    return _COMPARE[type(op)](_number(a), _number(b))
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, (int, float)):
+        raise ExpressionError("X04", f"a number is needed, got {shown(value)}")
+    return value
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, (int, float)) and not abs(value) <= MAX_VALUE:
+        raise ExpressionError("X04", "a number is larger than 2^53")
+    if isinstance(value, complex):
+        raise ExpressionError("X04", "a number is not real")
+    return value
+
+
+def _element(target: Any, index: Any) -> Any:
+    if not isinstance(target, list):
+        raise ExpressionError("X04", f"{shown(target)} has no elements")
+    if not isinstance(index, int) or not -len(target) <= index < len(target):
+        raise ExpressionError("N03", f"no element [{shown(index)}]", f"the list has {len(target)} elements, from 0")
+    return target[index]
+
+
+def missing_element(index: Any, valid: list[Any]) -> ExpressionError:
+    """The error for an index that a family does not have."""
+    return ExpressionError("N03", f"no element [{shown(index)}]", f"valid: {shown(valid)}")
+
+
+def unknown_name(name: str, known: list[str]) -> ExpressionError:
+    """The error for a name that nothing defines."""
+    return ExpressionError("N01", f"unknown name '{name}' in expression", did_you_mean(name, known))

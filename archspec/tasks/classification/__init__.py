@@ -1,0 +1,144 @@
+"""One class for each example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from archspec.data.source import IMAGE, LABEL, FeatureSpec
+from archspec.data.transforms.geometry import Resize
+from archspec.data.transforms.intensity import Rescale
+from archspec.ir.diagnostics import Note
+from archspec.ir.graph import Graph, Output
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.base import Op
+from archspec.ops.loss import Loss
+from archspec.training.task import Objective, Task, TaskError
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Classification(Task, name="classification"):
+    """One class for each image: heads of one score per class, softmax or logits. Reports accuracy."""
+
+    def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
+        """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
+        wanted = _only_input(graph)
+        steps: list[Any] = []
+        if None not in wanted.spatial and len(wanted.spatial) == 2 and features.image.spatial != wanted.spatial:
+            steps.append(Resize(size=wanted.spatial))
+        if "float" in wanted.dtype and features.image.dtype == "uint8":
+            steps.append(Rescale())
+        return {"augment": tuple(steps)}
+
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, loss: Any = None) -> None:
+        wanted = _only_input(graph)
+        for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
+            _check_image(wanted, features.image, at)
+        if training.classes is None:
+            raise TaskError("classification needs data with classes", at=("data",))
+        for output in graph.outputs:
+            spec = graph.spec(output.tensor)
+            notes = (Note(f"head '{output.name}'", output.span),) if output.span else ()
+            if spec.rank != 1:
+                raise TaskError(
+                    f"classification needs one score per class, head '{output.name}' gives {spec}", at=("spec",), notes=notes
+                )
+            if spec.channels != training.classes:
+                names = f" ({', '.join(training.class_names[:4])}, …)" if len(training.class_names) > 4 else ""
+                known = "classes" in graph.params
+                raise TaskError(
+                    f"the data have {training.classes} classes{names}, head '{output.name}' has {spec.channels}",
+                    at=("data",),
+                    help=f"--set classes={training.classes}" if known else "a head with as many outputs as there are classes",
+                    notes=notes,
+                )
+            target = _loss(output, loss if output is _first(graph) else None).target(spec)
+            if target.shape not in ((), (training.classes,)):
+                raise TaskError(
+                    f"the loss of head '{output.name}' wants targets {target}, classification has a class",
+                    at=("train", "loss") if loss else ("spec",),
+                    notes=notes,
+                )
+
+    def trainer(self, graph: Graph, model: keras.Model, loss: Any = None) -> Objective:
+        import keras
+        import tensorflow as tf
+
+        first = _first(graph)
+        kinds = {o.name: _loss(o, loss if o is first else None) for o in graph.outputs}
+        specs = {o.name: graph.spec(o.tensor) for o in graph.outputs}
+        targets = {name: kind.target(specs[name]) for name, kind in kinds.items()}
+
+        def pairs(batch: dict[str, tf.Tensor]) -> tuple[Any, Any]:
+            wanted = {
+                name: batch[LABEL] if t.rank == 0 else tf.one_hot(batch[LABEL], t.shape[0]) for name, t in targets.items()
+            }
+            return batch[IMAGE], wanted if len(wanted) > 1 else next(iter(wanted.values()))
+
+        def accuracy(output: Output) -> keras.Metric:
+            sparse = targets[output.name].rank == 0
+            kind = keras.metrics.SparseCategoricalAccuracy if sparse else keras.metrics.CategoricalAccuracy
+            return kind(name="accuracy")
+
+        return Objective(
+            model=model,
+            pairs=pairs,
+            losses={o.name: kinds[o.name].lower(from_logits=_gives_logits(graph, o)) for o in graph.outputs},
+            weights={o.name: o.weight for o in graph.outputs},
+            metrics={o.name: [accuracy(o)] for o in graph.outputs if not o.train_only},
+        )
+
+
+def _only_input(graph: Graph) -> TensorSpec:
+    if graph.training or len(graph.inputs) != 1:
+        raise TaskError(f"classification trains one network with one input; '{graph.name}' has others", at=("spec",))
+    return next(iter(graph.inputs.values()))
+
+
+def _first(graph: Graph) -> Output:
+    return next((o for o in graph.outputs if not o.train_only), graph.outputs[0])
+
+
+def _loss(output: Output, given: Any) -> Any:
+    """The loss of a head: the run's, else the spec's, else the cross-entropy."""
+    if given or output.loss:
+        return given or output.loss
+    kind = Loss.find("categorical_crossentropy")
+    assert kind is not None
+    return kind()
+
+
+def _gives_logits(graph: Graph, output: Output) -> bool:
+    """True unless the head ends in softmax or sigmoid."""
+    node = graph.by_name.get(output.tensor.node)
+    while node is not None:
+        op: Any = node.op
+        last = next((a for a in (getattr(op, n, None) for n in ("activation", "function")) if isinstance(a, Op)), op)
+        if last.name in ("softmax", "sigmoid"):
+            return False
+        if not op.is_view:
+            return True
+        node = graph.by_name.get(node.inputs[0].node)
+    return True
+
+
+def _check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> None:
+    """Refuse images that the network does not take, with the transform that would mend it."""
+    fits = image.rank == wanted.rank and all(w is None or w == i for w, i in zip(wanted.shape, image.shape, strict=True))
+    if not fits:
+        sizes = wanted.spatial
+        mend = None
+        if image.rank == wanted.rank == 3:
+            if image.channels != wanted.channels:
+                mend = f"the network takes {wanted.channels} channels: set the data's channels, or the spec's input"
+            elif None not in sizes:
+                size = sizes[0] if sizes[0] == sizes[1] else f"[{sizes[0]}, {sizes[1]}]"
+                mend = f"augment: [resize: {size}, …]"
+        raise TaskError(f"the network takes images {wanted}, it would get {image}", at=at, help=mend)
+    if None in image.shape:
+        raise TaskError(f"images differ in size: {image}", at=at, help="augment: [resize: 224, …]")
+    if ("float" in wanted.dtype) != ("float" in image.dtype):
+        mend = "add rescale to augment: 0 … 255 becomes 0 … 1" if "float" in wanted.dtype else None
+        raise TaskError(f"the network takes {wanted.dtype}, it would get {image.dtype}", at=at, help=mend)

@@ -1,0 +1,189 @@
+"""Optimisers: Keras's, as declarations. Defaults are Keras's unless a line says otherwise.
+
+Weight decay is decoupled, as everywhere in Keras: the weights shrink by learning rate · decay in each step, apart from
+the gradient. It leaves out weights of rank 0 and 1 (biases, and the scales and offsets of normalisation).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from archspec.ir.declaration import Declaration
+from archspec.ops.arguments import Epsilon, Rate
+
+if TYPE_CHECKING:
+    import keras
+
+LearningRate = Annotated[float, Field(gt=0, le=1e6)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Optimizer(Declaration, package="archspec.training"):
+    """How weights change by gradients. All have ``learning_rate``, which the schedule multiplies, and ``weight_decay``."""
+
+    learning_rate: LearningRate
+    """Size of a step, before the schedule."""
+    weight_decay: Decay = 0.0
+    """Share of its value that a weight of rank 2 and more loses in each step, per unit of learning rate."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        """The Keras optimiser; ``rate`` is a float or a Keras schedule."""
+        raise NotImplementedError
+
+
+class Sgd(Optimizer, name="sgd", main="learning_rate"):
+    """Stochastic gradient descent, with momentum (Polyak 1964; Sutskever et al. 2013)."""
+
+    learning_rate: LearningRate = 0.01
+    """Size of a step, before the schedule."""
+    momentum: Rate = 0.0
+    """Share of the last step that is taken again."""
+    nesterov: bool = False
+    """Look ahead by the momentum before taking the gradient's step."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        import keras
+
+        return keras.optimizers.SGD(rate, momentum=self.momentum, nesterov=self.nesterov, weight_decay=_decay(self))
+
+
+class Rmsprop(Optimizer, name="rmsprop", main="learning_rate"):
+    """RMSprop (Tieleman and Hinton 2012)."""
+
+    learning_rate: LearningRate = 0.001
+    """Size of a step, before the schedule."""
+    rho: Rate = 0.9
+    """Decay of the mean of squared gradients."""
+    momentum: Rate = 0.0
+    """Share of the last step that is taken again."""
+    epsilon: Epsilon = 1e-7
+    """Added to the denominator."""
+    centered: bool = False
+    """Subtract the squared mean of the gradients."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        import keras
+
+        return keras.optimizers.RMSprop(
+            rate,
+            rho=self.rho,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            centered=self.centered,
+            weight_decay=_decay(self),
+        )
+
+
+class Adam(Optimizer, name="adam", main="learning_rate"):
+    """Adam (Kingma and Ba 2014)."""
+
+    learning_rate: LearningRate = 0.001
+    """Size of a step, before the schedule."""
+    beta_1: Rate = 0.9
+    """Decay of the mean of gradients."""
+    beta_2: Rate = 0.999
+    """Decay of the mean of squared gradients."""
+    epsilon: Epsilon = 1e-7
+    """Added to the denominator."""
+    amsgrad: bool = False
+    """Divide by the largest mean of squares so far (Reddi et al. 2018)."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        import keras
+
+        return keras.optimizers.Adam(
+            rate, self.beta_1, self.beta_2, self.epsilon, amsgrad=self.amsgrad, weight_decay=_decay(self)
+        )
+
+
+class Adamw(Optimizer, name="adamw", main="learning_rate"):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2017): ``adam`` with another default."""
+
+    learning_rate: LearningRate = 0.001
+    """Size of a step, before the schedule."""
+    weight_decay: Decay = 0.004
+    """Share of its value that a weight of rank 2 and more loses in each step, per unit of learning rate."""
+    beta_1: Rate = 0.9
+    """Decay of the mean of gradients."""
+    beta_2: Rate = 0.999
+    """Decay of the mean of squared gradients."""
+    epsilon: Epsilon = 1e-7
+    """Added to the denominator."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        import keras
+
+        return keras.optimizers.AdamW(rate, self.weight_decay, self.beta_1, self.beta_2, self.epsilon)
+
+
+class Lion(Optimizer, name="lion", main="learning_rate"):
+    """Lion: the sign of a momentum (Chen et al. 2023)."""
+
+    learning_rate: LearningRate = 0.001
+    """Size of a step, before the schedule; a tenth to a third of Adam's."""
+    beta_1: Rate = 0.9
+    """Share of the momentum in the step."""
+    beta_2: Rate = 0.99
+    """Decay of the momentum."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        import keras
+
+        return keras.optimizers.Lion(rate, self.beta_1, self.beta_2, weight_decay=_decay(self))
+
+
+class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
+    """Adagrad (Duchi et al. 2011)."""
+
+    learning_rate: LearningRate = 0.001
+    """Size of a step, before the schedule."""
+    accumulator: Annotated[float, Field(ge=0)] = 0.1
+    """Sum of squared gradients at the start."""
+    epsilon: Epsilon = 1e-7
+    """Added to the denominator."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        import keras
+
+        return keras.optimizers.Adagrad(rate, self.accumulator, self.epsilon, weight_decay=_decay(self))
+
+
+class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
+    """Adadelta (Zeiler 2012); the paper's learning rate is 1."""
+
+    learning_rate: LearningRate = 0.001
+    """Size of a step, before the schedule."""
+    rho: Rate = 0.95
+    """Decay of the means of squares."""
+    epsilon: Epsilon = 1e-7
+    """Added to the denominator."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        import keras
+
+        return keras.optimizers.Adadelta(rate, self.rho, self.epsilon, weight_decay=_decay(self))
+
+
+class Lamb(Optimizer, name="lamb", main="learning_rate"):
+    """LAMB: Adam with a step in proportion to each layer's weights, for large batches (You et al. 2019)."""
+
+    learning_rate: LearningRate = 0.001
+    """Size of a step, before the schedule."""
+    beta_1: Rate = 0.9
+    """Decay of the mean of gradients."""
+    beta_2: Rate = 0.999
+    """Decay of the mean of squared gradients."""
+    epsilon: Epsilon = 1e-7
+    """Added to the denominator."""
+
+    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+        import keras
+
+        return keras.optimizers.Lamb(rate, self.beta_1, self.beta_2, self.epsilon, weight_decay=_decay(self))
+
+
+def _decay(optimizer: Optimizer) -> float | None:
+    # None keeps Keras from adding the decay's operations to every step.
+    return optimizer.weight_decay or None

@@ -1,0 +1,61 @@
+"""What a task is: the meaning of a network's outputs in terms of the data's labels.
+
+``check`` refuses a run that cannot work before TensorFlow is imported; ``trainer`` crosses into Keras and says what to
+minimise. The loop belongs to ``training/run.py``, for every task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archspec.data.source import FeatureSpec
+from archspec.ir.declaration import Declaration
+from archspec.ir.diagnostics import Note
+from archspec.ir.graph import Graph
+
+if TYPE_CHECKING:
+    import keras
+
+
+class TaskError(Exception):
+    """A run cannot work. ``at`` is the place in the run file that is at fault, ``help`` what would do."""
+
+    def __init__(self, message: str, *, at: tuple[str | int, ...], help: str | None = None, notes: tuple[Note, ...] = ()):
+        super().__init__(message)
+        self.message, self.at, self.help, self.notes = message, at, help, notes
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What ``fit`` needs besides data and an optimiser.
+
+    ``model`` may override ``compute_loss`` or ``train_step``; ``losses``, ``weights`` and ``metrics`` are by output, as
+    ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data.
+    """
+
+    model: keras.Model
+    pairs: Callable[[dict[str, Any]], tuple[Any, Any]]
+    losses: Mapping[str, Any]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, list[Any]] = field(default_factory=dict)
+
+
+class Task(Declaration, package="archspec.tasks"):
+    """One kind of problem. Order of rules: fields, ``defaults``, ``check``, ``trainer``."""
+
+    def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
+        """Values for what a run file does not say, by section: ``augment``, ``train``, ``evaluate``."""
+        return {}
+
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, loss: Any = None) -> None:
+        """Refuse a run that cannot work: the data (as they reach the network) against the graph, its heads and losses.
+
+        ``loss`` is the run file's, for the first head. Raises TaskError.
+        """
+        raise NotImplementedError
+
+    def trainer(self, graph: Graph, model: keras.Model, loss: Any = None) -> Objective:
+        """What to minimise, for the model that was built from the graph with its train-only heads."""
+        raise NotImplementedError
