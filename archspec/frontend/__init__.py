@@ -1,0 +1,84 @@
+"""YAML text → Graph. The only door in: text → values with places → validated document → graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.ir.graph import Graph
+
+
+def load(name: str, *, variant: str | None = None, set: dict[str, Any] | None = None) -> Graph:
+    """The graph of a spec: a path, or a name of the catalogue. ``set`` gives parameters values.
+
+    Raises SpecError with every independent mistake, OSError where a file cannot be read.
+    """
+    from archspec.frontend.files import find
+    from archspec.frontend.open import opened
+
+    path, reported, named = find(name)
+    return opened(path, reported, variant or named, set or {})
+
+
+def check(name: str, *, variant: str | None = None, set: dict[str, Any] | None = None) -> list[Graph]:
+    """The graphs of a spec in all its variants (or the one that is named); also looks at blocks that nothing calls.
+
+    Raises SpecError, OSError.
+    """
+    from archspec.frontend.files import find
+    from archspec.frontend.open import every
+
+    path, reported, named = find(name)
+    return every(path, reported, variant or named, set or {})
+
+
+def loads(text: str, name: str = "spec.yaml", *, set: dict[str, Any] | None = None, max_layers: int | None = None,
+          neighbours: bool = True) -> Graph:
+    """The graph of a spec given as text. Raises SpecError."""
+    from archspec.frontend.open import from_text
+
+    return from_text(text, name, set or {}, max_layers=max_layers, neighbours=neighbours)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Name and value out of ``NAME=VALUE``, the value written as in a spec. Raises SpecError, ValueError."""
+    from archspec.frontend.yaml_source import read
+    from archspec.ir.diagnostics import Source
+
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise ValueError(f"write NAME=VALUE, got {text!r}")
+    return name.strip(), read(Source("--set", value or "null"))
+
+
+def prelude() -> Any:
+    """The values of the prelude's file."""
+    from archspec.frontend.files import prelude
+
+    return prelude().tree
+
+
+def tree(name: str) -> tuple[Any, Path]:
+    """The values of a spec file, not validated, and where it is. Raises SpecError, OSError."""
+    from archspec.frontend.files import find, read_source
+    from archspec.frontend.yaml_source import read
+
+    path, reported, _ = find(name)
+    return read(read_source(path, reported)), path
+
+
+def used_trees(values: Any, path: Path) -> dict[str, Any]:
+    """The values of the files that a spec file uses, by the name it gives them; what cannot be read is left out."""
+    from archspec.frontend.files import find
+    from archspec.ir.diagnostics import SpecError
+
+    out = {}
+    use = values.get("use") if isinstance(values, dict) else None
+    for alias, target in (use.items() if isinstance(use, dict) else ()):
+        try:
+            is_path = str(target).endswith((".yaml", ".yml"))
+            out[alias] = tree(str(path.parent / target) if is_path else str(find(str(target))[0]))[0]
+        except (SpecError, OSError):
+            continue
+    return out

@@ -127,6 +127,17 @@ class Training:
     steps: tuple[TrainStep, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Expect:
+    """What the spec says its graph comes to: figures by name, those with train-only heads, and who says so."""
+
+    figures: Mapping[str, Any]
+    training: Mapping[str, Any]
+    source: str
+    span: Span
+    spans: Mapping[tuple[str, ...], Span] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A complete network: every node in topological order, with shapes, weights and source positions.
@@ -144,6 +155,7 @@ class Graph:
     params: Mapping[str, Any] = field(default_factory=dict)
     networks: Mapping[str, Graph] = field(default_factory=dict)
     training: Training | None = None
+    expect: Expect | None = None
     sources: tuple[Source, ...] = ()
 
     @cached_property

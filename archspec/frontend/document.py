@@ -1,0 +1,309 @@
+"""What a spec file says, validated: pydantic models of everything but the steps, which ``steps`` reads.
+
+The models ignore places. ``document`` joins them: an error's path is walked through the text's values to its span.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+
+from archspec.frontend.yaml_source import Map, Seq, read, span, value_span
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
+from archspec.ir.validation import Refused, refused
+from archspec.ops.arguments import refuse
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
+RESERVED = frozenset(("prev", "input"))
+SHAPE_WORDS = ("channels", "height", "width", "length", "rank")
+FIGURES = ("params", "trainable_params", "macs", "flops", "output_shape")
+
+STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
+
+
+def _chain(value: Any) -> Seq:
+    if not isinstance(value, Seq):
+        raise refuse("must be a list of steps")
+    return value
+
+
+def _section(value: Any) -> Map:
+    if not isinstance(value, Map):
+        raise refuse("must be a map")
+    return value
+
+
+def _inputs(value: Any) -> Map | Seq:
+    if isinstance(value, Map) or (isinstance(value, Seq) and all(isinstance(v, str) for v in value)):
+        return value
+    raise refuse("must be a map of names to shapes, or a list of names")
+
+
+Chain = Annotated[Any, PlainValidator(_chain)]
+"""A list of steps, as the text has it."""
+Section = Annotated[Any, PlainValidator(_section)]
+"""A map whose values are read later, as the text has it."""
+Inputs = Annotated[Any, PlainValidator(_inputs)]
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Block(BaseModel):
+    """A function of the language: parameters, inputs, steps."""
+
+    model_config = STRICT
+
+    doc: str = ""
+    params: Section = None
+    inputs: Inputs = None
+    body: Chain
+
+
+class Head(BaseModel):
+    """An output of the model; ``weight``, ``train_only`` and the losses are raw values."""
+
+    model_config = STRICT
+
+    from_: Annotated[Any, Field(alias="from")] = None
+    body: Chain = None
+    loss: Any = None
+    weight: Any = 1.0
+    train_only: Any = False
+    metrics: Any = None
+
+
+class Figures(BaseModel):
+    """Numbers that a graph must have."""
+
+    model_config = STRICT
+
+    params: Count | None = None
+    trainable_params: Count | None = None
+    macs: Count | None = None
+    flops: Count | None = None
+    output_shape: list[Count | None] | None = None
+
+
+class Expect(Figures):
+    """Figures of the inference graph, those with train-only heads, and who says so."""
+
+    training: Figures | None = None
+    source: Text
+
+
+class Train(BaseModel):
+    """Forward graph and updates of one training step over several networks."""
+
+    model_config = STRICT
+
+    inputs: Section
+    body: Chain
+    steps: Annotated[Any, PlainValidator(lambda value: _list(value))]
+
+
+def _list(value: Any) -> Seq:
+    if not isinstance(value, Seq) or not value:
+        raise refuse("must be a list of steps")
+    return value
+
+
+class ArchitectureSpec(BaseModel):
+    """A spec file."""
+
+    model_config = STRICT
+
+    archspec: Literal[1]
+    name: Text
+    doc: str | dict[str, Any] = ""
+    use: dict[str, Text] = {}
+    params: Section = None
+    defaults: dict[str, Section] = {}
+    inputs: Section = None
+    blocks: dict[str, Block] = {}
+    networks: dict[str, Block] = {}
+    body: Chain = None
+    heads: Section = None
+    variants: dict[str, Section] = {}
+    expect: Section = None
+    train: Train | None = None
+
+    @property
+    def title(self) -> str:
+        """``doc`` as one line: the text, or the title of its map."""
+        return self.doc if isinstance(self.doc, str) else str(self.doc.get("title", ""))
+
+
+class Document:
+    """A validated file: ``spec`` is what it says, ``tree`` where."""
+
+    def __init__(self, source: Source, tree: Map, spec: ArchitectureSpec):
+        self.source, self.tree, self.spec = source, tree, spec
+
+    def span(self, *path: str | int) -> Span:
+        """Where the value at a path is written."""
+        return place(self.tree, path)
+
+    def key_span(self, *path: str | int) -> Span:
+        """Where the last key of a path is written."""
+        return place(self.tree, path, key=True)
+
+
+def place(tree: Map | Seq, path: Sequence[str | int], *, key: bool = False) -> Span:
+    """Where the value (or key) at a path is written; of a path that goes on below what is written, the innermost place."""
+    at: Any = tree
+    found = span(tree)
+    for i, part in enumerate(path):
+        if not (isinstance(at, Map) and part in at or isinstance(at, Seq) and isinstance(part, int) and part < len(at)):
+            break
+        wants_key = isinstance(at, Map) and (key and i == len(path) - 1 or at[part] is None)
+        found = at.key_span(part) if wants_key else value_span(at, part)  # type: ignore[union-attr, arg-type]
+        at = at[part]
+    return found
+
+
+def document(source: Source) -> Document:
+    """Read and validate a file. Raises SpecError with every error that can be told without its steps."""
+    tree = read(source)
+    if not isinstance(tree, Map):
+        hint = "a spec starts with 'archspec: 1'"
+        raise SpecError([Diagnostic("S02", f"a spec file is a map, got {shown(tree)}", Span(source, 1, 1), hint)])
+    if "archspec" not in tree:
+        if "archspec_run" in tree:
+            message, hint = "this is a run file, not a spec", "archspec train takes it"
+        else:
+            near = next((k for k in tree if did_you_mean(k, ["archspec"])), None)
+            message, hint = "a spec starts with 'archspec: 1'", "did you mean 'archspec'?" if near else None
+        raise SpecError([Diagnostic("S02", message, span(tree), hint)])
+    try:
+        spec = ArchitectureSpec.model_validate(tree)
+    except ValidationError as error:
+        raise SpecError([_located(e, tree) for e in refused(error)]) from None
+    found = Document(source, tree, spec)
+    if problems := [*_names(found), *_heads(found), *_expectations(found)]:
+        raise SpecError(problems)
+    return found
+
+
+_KEYS: dict[str, type[BaseModel]] = {"blocks": Block, "networks": Block, "train": Train}
+
+
+def _located(error: Refused, tree: Map) -> Diagnostic:
+    path = tuple(p for p in error.path if not (isinstance(p, str) and p in ("str", "dict[str,any]")))
+    owner = ".".join(str(p) for p in path[:-1])
+    if error.kind == "unknown":
+        model = _KEYS.get(str(path[0]), ArchitectureSpec) if len(path) > 1 else ArchitectureSpec
+        keys = [f.alias or name for name, f in model.model_fields.items()]
+        what = f"unknown top-level key {shown(path[-1])}" if not owner else f"{owner} has no key {shown(path[-1])}"
+        return Diagnostic("S01", what, place(tree, path, key=True), did_you_mean(path[-1], keys) or f"known are {', '.join(keys)}")
+    if error.kind == "missing":
+        return Diagnostic("S02", f"{owner or 'a spec'} needs {shown(path[-1])}", place(tree, path[:-1], key=True))
+    return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), error.help)
+
+
+def check_name(name: str, what: str, at: Span) -> Diagnostic | None:
+    """The error of a name that the language does not take."""
+    if not NAME.match(name):
+        return Diagnostic("S03", f"{what} {shown(name)} must be letters, digits and _, not starting with a digit", at)
+    if name in RESERVED:
+        return Diagnostic("S03", f"{what} cannot be '{name}': the word is reserved", at)
+    return None
+
+
+def _names(found: Document) -> list[Diagnostic]:
+    out = []
+    spec, tree = found.spec, found.tree
+    if bad := check_name(spec.name, "a spec's name", tree.value_span("name")):
+        out.append(bad)
+    seen: dict[str, str] = {}
+    for section, what in (
+        ("use", "a used file"),
+        ("params", "a parameter"),
+        ("inputs", "an input"),
+        ("blocks", "a block"),
+        ("networks", "a network"),
+    ):
+        entries = tree.get(section)
+        if not isinstance(entries, Map):
+            continue
+        for name in entries:
+            at = entries.key_span(name)
+            if bad := check_name(name, what, at):
+                out.append(bad)
+            elif name in seen:
+                out.append(Diagnostic("N02", f"'{name}' is already defined under {seen[name]}", at))
+            seen.setdefault(name, section)
+    for section in ("heads", "variants"):
+        entries = tree.get(section)
+        for name in entries if isinstance(entries, Map) else ():
+            if bad := check_name(name, "a head" if section == "heads" else "a variant", entries.key_span(name)):
+                out.append(bad)
+    if spec.body is None and not spec.networks and not spec.blocks:
+        out.append(Diagnostic("S02", "a spec needs a body, networks or blocks", span(tree)))
+    if spec.body is not None and not spec.inputs:
+        out.append(Diagnostic("S02", "a body needs inputs", tree.key_span("body"), "inputs: {image: [224, 224, 3]}"))
+    if spec.train is not None and not spec.networks:
+        out.append(Diagnostic("S02", "train needs networks to update", tree.key_span("train")))
+    return out
+
+
+def _heads(found: Document) -> list[Diagnostic]:
+    out = []
+    spec, tree = found.spec, found.tree
+    if spec.heads and spec.body is None:
+        out.append(Diagnostic("S02", "heads need a body", tree.key_span("heads")))
+    for name, head in (spec.heads or {}).items():
+        if isinstance(head, Seq):
+            continue
+        try:
+            Head.model_validate(head if head is not None else {})
+        except ValidationError as error:
+            keys = [f.alias or n for n, f in Head.model_fields.items()]
+            for e in refused(error):
+                path = ("heads", name, *e.path)
+                if e.kind == "unknown":
+                    hint = did_you_mean(e.path[-1], keys) or f"known are {', '.join(keys)}"
+                    message = f"a head has no key {shown(e.path[-1])}"
+                    out.append(Diagnostic("S01", message, place(tree, path, key=True), hint))
+                else:
+                    message = "a head is a map or a list of steps" if not e.path else f"a head's {e.path[-1]} {e.message}"
+                    out.append(Diagnostic("S02", message, place(tree, path), e.help))
+    return out
+
+
+def is_direct(expect: Mapping[str, Any]) -> bool:
+    """Whether ``expect`` states the file's own figures, rather than those of named variants."""
+    return any(key in expect for key in (*FIGURES, "source", "training"))
+
+
+def _expectations(found: Document) -> list[Diagnostic]:
+    expect, out = found.spec.expect, []
+    if expect is None:
+        return []
+    entries = {(): expect} if is_direct(expect) else {(name,): value for name, value in expect.items()}
+    known = [*found.spec.variants, found.spec.name]
+    for path, value in entries.items():
+        if path and path[0] not in known:
+            at = expect.key_span(path[0])
+            hint = did_you_mean(path[0], known)
+            out.append(Diagnostic("V01", f"expect: there is no variant {shown(path[0])}", at, hint))
+            continue
+        try:
+            Expect.model_validate(value)
+        except ValidationError as error:
+            for e in refused(error):
+                where = ("expect", *path, *e.path)
+                keys = (*FIGURES, "training", "source")
+                if e.kind == "unknown":
+                    hint = did_you_mean(e.path[-1], keys) or f"known are {', '.join(keys)}"
+                    message = f"expect has no key {shown(e.path[-1])}"
+                    out.append(Diagnostic("S01", message, place(found.tree, where, key=True), hint))
+                elif e.kind == "missing":
+                    message = f"expect needs {shown(e.path[-1])}: who says so"
+                    out.append(Diagnostic("S02", message, place(found.tree, where[:-1], key=True)))
+                else:
+                    message = f"expect: {'.'.join(map(str, e.path)) or 'an entry'} {e.message}"
+                    out.append(Diagnostic("S02", message, place(found.tree, where), e.help))
+    return out

@@ -1,0 +1,121 @@
+"""Files: reading them from the catalogue, a path or another file's ``use``, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from archspec.frontend.document import Document, document
+from archspec.frontend.yaml_source import MAX_BYTES
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
+
+MAX_FILES = 256
+MAX_NESTING = 16
+MAX_TOTAL = 8 << 20
+
+
+class Library:
+    """The files of one elaboration, each read once, within the limits."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Document] = {}
+        self.folders: dict[str, Path] = {}
+        self.total = 0
+
+    def open(self, path: Path, name: str) -> Document:
+        """The document at ``path``, reported as ``name``. Raises SpecError, OSError."""
+        real = os.path.realpath(path)
+        if real not in self.documents:
+            source = read_source(path, name)
+            self.total += len(source.text)
+            if len(self.documents) >= MAX_FILES or self.total > MAX_TOTAL:
+                message = f"more than {MAX_FILES} files, or {MAX_TOTAL >> 20} MiB, are used"
+                raise SpecError([Diagnostic("F03", message, Span(source, 1, 1))])
+            self.documents[real] = document(source)
+            self.folders[source.name] = Path(real).parent
+        return self.documents[real]
+
+    def used(self, by: Document, alias: str) -> tuple[Document, str | None]:
+        """What ``use`` names in a file: the document, and the variant if it names one. Raises SpecError."""
+        from archspec.frontend import catalogue
+
+        target, at = by.spec.use[alias], by.span("use", alias)
+        if not target.endswith((".yaml", ".yml")):
+            entry = catalogue.find(target)
+            if entry is None:
+                hint = did_you_mean(target, catalogue.names()) or "a path ends in .yaml"
+                raise SpecError([Diagnostic("F02", f"there is no spec {shown(target)} in the catalogue", at, hint)])
+            return self.open(entry.path, catalogue_name(entry.path)), entry.variant
+        return self.open(self._within(by, target, at), _beside(by.source.name, target)), None
+
+    def _within(self, by: Document, target: str, at: Span) -> Path:
+        """The path of a used file, which lies in the user's folder or in the catalogue."""
+        from archspec.frontend import catalogue
+
+        folder = self.folders.get(by.source.name, Path())
+        roots = [folder, catalogue.folder()]
+        path = folder / target
+        real = Path(os.path.realpath(path))
+        if "\0" in target or not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
+            message = f"{shown(target)} lies outside this file's folder and the catalogue"
+            raise SpecError([Diagnostic("F02", message, at, "use takes a name of the catalogue, or a path in this folder")])
+        if not real.is_file():
+            raise SpecError([Diagnostic("F02", f"there is no file {shown(target)}", at)])
+        return path
+
+
+def read_source(path: Path, name: str) -> Source:
+    """The text of a regular file of UTF-8. Raises SpecError, OSError."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        kind = os.fstat(descriptor)
+        if not stat.S_ISREG(kind.st_mode):
+            raise SpecError([Diagnostic("F01", "not a file", Span(Source(name, ""), 1, 1))])
+        # One byte more than is allowed tells a large file from one that is still growing.
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > MAX_BYTES:
+        raise SpecError([Diagnostic("Y07", f"the file is larger than {MAX_BYTES >> 20} MiB", Span(Source(name, ""), 1, 1))])
+    try:
+        return Source(name, data.decode("utf-8-sig" if data[:3] == b"\xef\xbb\xbf" else "utf-8"))
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        message = f"not valid UTF-8: byte {data[error.start]:#04x}"
+        raise SpecError([Diagnostic("Y01", message, Span(Source(name, before), line, column))]) from None
+
+
+def catalogue_name(path: Path) -> str:
+    """How a file of the catalogue is reported."""
+    return f"specs/{path.parent.name}/{path.name}"
+
+
+def _beside(name: str, target: str) -> str:
+    return str(Path(name).parent / target) if "/" in name else target
+
+
+@cache
+def prelude() -> Document:
+    """The prelude, which every file sees."""
+    path = Path(__file__).parent / "prelude.yaml"
+    return document(Source("prelude.yaml", path.read_text(encoding="utf-8")))
+
+
+def find(name: str) -> tuple[Path, str, str | None]:
+    """Path, reported name and variant of what a person names: a path, or a name of the catalogue. Raises SpecError."""
+    if name.endswith((".yaml", ".yml")) or os.sep in name or os.path.isfile(name):
+        return Path(name), name, None
+    from archspec.frontend import catalogue
+
+    entry = catalogue.find(name)
+    if entry is None:
+        known: Any = catalogue.names()
+        hint = did_you_mean(name, known) or "'archspec list' shows the catalogue; a path ends in .yaml"
+        message = f"there is no spec or variant {shown(name)}"
+        raise SpecError([Diagnostic("F01", message, Span(Source("SPEC", name), 1, 1, max(1, len(name))), hint)])
+    return entry.path, catalogue_name(entry.path), entry.variant

@@ -1,0 +1,167 @@
+"""Typed parameters of files, blocks and networks: how they are declared, and which values they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.frontend.yaml_source import Map
+from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, shown
+
+TYPES = ("int", "float", "bool", "str", "list", "block", "any")
+_KEYS = ("type", "default", "choices", "min", "max", "doc")
+REQUIRED: Any = object()
+"""Default of a parameter that has none."""
+
+
+class Mismatch(Exception):
+    """A value that a parameter does not take: the rest of a sentence about it, and what would do."""
+
+    def __init__(self, message: str, help: str | None = None):
+        super().__init__(message)
+        self.message, self.help = message, help
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter. ``default`` is the raw value of the text, or REQUIRED; ``type`` one of TYPES, or ``name`` (inferred
+    from a text default: a name, or a one-op map in its place)."""
+
+    name: str
+    type: str
+    default: Any = REQUIRED
+    choices: tuple[Any, ...] | None = None
+    min: float | None = None
+    max: float | None = None
+
+    def accept(self, value: Any) -> Any:
+        """``value`` as this parameter holds it. Raises Mismatch. Blocks are resolved before, by whoever passes them."""
+        value = _TAKES[self.type](value)
+        if self.choices is not None and value not in self.choices:
+            hint = did_you_mean(value, self.choices)
+            raise Mismatch(f"must be one of {', '.join(shown(c) for c in self.choices)}, got {shown(value)}", hint)
+        if self.min is not None and isinstance(value, (int, float)) and value < self.min:
+            raise Mismatch(f"must be at least {self.min}, got {shown(value)}")
+        if self.max is not None and isinstance(value, (int, float)) and value > self.max:
+            raise Mismatch(f"must be at most {self.max}, got {shown(value)}")
+        return value
+
+
+def whole(value: Any) -> Any:
+    """A float without a fraction as an integer: ``6.0`` is 6 wherever a number is meant."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _int(value: Any) -> int:
+    value = whole(value)
+    if type(value) is not int:
+        raise Mismatch(f"must be an integer, got {shown(value)}", _division(value))
+    return value
+
+
+def _division(value: Any) -> str | None:
+    return "use // for integer division" if isinstance(value, float) else None
+
+
+def _float(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise Mismatch(f"must be a number, got {shown(value)}")
+    return float(value)
+
+
+def _bool(value: Any) -> bool:
+    if type(value) is not bool:
+        yes_no = isinstance(value, str) and value.lower() in ("yes", "no", "on", "off")
+        hint = "archspec uses YAML 1.2 booleans: true/false" if yes_no else None
+        raise Mismatch(f"must be true or false, got {shown(value)}", hint)
+    return value
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Mismatch(f"must be text, got {shown(value)}")
+    return value
+
+
+def _name(value: Any) -> Any:
+    if isinstance(value, str) or (isinstance(value, dict) and len(value) == 1):
+        return value
+    raise Mismatch(f"must be a name, or a one-op map, got {shown(value)}")
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise Mismatch(f"must be a list, got {shown(value)}")
+    return value
+
+
+def _any(value: Any) -> Any:
+    return whole(value)
+
+
+_TAKES = {
+    "int": _int,
+    "float": _float,
+    "bool": _bool,
+    "str": _str,
+    "name": _name,
+    "list": _list,
+    "block": _any,
+    "any": _any,
+}
+
+
+def parameters(section: Map | None) -> tuple[dict[str, Parameter], list[Diagnostic]]:
+    """The parameters that a ``params`` section declares, and what is wrong with it. Read only once."""
+    if section is None:
+        return {}, []
+    if section.memo is None:
+        diagnostics: list[Diagnostic] = []
+        declared = {}
+        for name, value in section.items():
+            try:
+                declared[name] = _declared(name, value)
+            except Mismatch as mismatch:
+                message = f"parameter '{name}' {mismatch.message}"
+                diagnostics.append(Diagnostic("P03", message, _place(section, name, value, mismatch), mismatch.help))
+                declared[name] = Parameter(name, "any")
+        section.memo = (declared, diagnostics)
+    memo: tuple[dict[str, Parameter], list[Diagnostic]] = section.memo
+    return memo
+
+
+def _place(section: Map, name: str, value: Any, mismatch: Mismatch) -> Span:
+    key = getattr(mismatch, "key", None)
+    return value.key_span(key) if isinstance(value, Map) and key in value else section.value_span(name)
+
+
+def _declared(name: str, value: Any) -> Parameter:
+    if not isinstance(value, Map):
+        if isinstance(value, str) and value in TYPES:
+            return Parameter(name, value)
+        return Parameter(name, _inferred(value), value)
+    for key in value:
+        if key not in _KEYS:
+            mismatch = Mismatch(f"has no key {shown(key)}", did_you_mean(key, _KEYS) or f"known are {', '.join(_KEYS)}")
+            mismatch.key = key  # type: ignore[attr-defined]
+            raise mismatch
+    default = value.get("default", REQUIRED)
+    kind = value.get("type") or ("any" if default is REQUIRED else _inferred(default))
+    if kind not in (*TYPES, "name"):
+        raise Mismatch(f"has type {shown(kind)}, types are {', '.join(TYPES)}", did_you_mean(kind, TYPES))
+    choices, low, high = value.get("choices"), value.get("min"), value.get("max")
+    if choices is not None and not (isinstance(choices, list) and choices):
+        raise Mismatch(f"has choices {shown(choices)}, which must be a list")
+    for word, bound in (("min", low), ("max", high)):
+        if bound is not None and type(bound) not in (int, float):
+            raise Mismatch(f"has {word} {shown(bound)}, which must be a number")
+    return Parameter(name, kind, default, tuple(choices) if choices else None, low, high)
+
+
+def _inferred(default: Any) -> str:
+    if isinstance(default, str):
+        return "any" if default[:1] == "=" else "name"
+    for kind, word in ((bool, "bool"), (int, "int"), (float, "float"), (list, "list")):
+        if isinstance(default, kind):
+            return word
+    return "any"

@@ -1,0 +1,21 @@
+"""How the walk through a text is turned back."""
+
+from __future__ import annotations
+
+from archspec.ir.diagnostics import Span
+
+
+class Poisoned(Exception):
+    """A value depends on something that has been reported as wrong: nothing more is to be said about it."""
+
+
+class Refusal(Exception):
+    """One mistake, at a place."""
+
+    def __init__(self, code: str, message: str, span: Span, help: str | None = None):
+        super().__init__(message)
+        self.code, self.message, self.span, self.help = code, message, span, help
+
+
+class Exhausted(Refusal):
+    """A limit is passed: the elaboration ends."""

@@ -1,0 +1,227 @@
+"""What a name means where it is written: results, families of results, loop variables, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from archspec.frontend.document import SHAPE_WORDS
+from archspec.frontend.expressions import ExpressionError, Indexable, missing_element, unknown_name
+from archspec.frontend.refusal import Poisoned
+from archspec.ir.diagnostics import shown
+from archspec.ir.graph import Tensor
+from archspec.ir.tensors import TensorSpec
+
+
+class _Poison(Indexable):
+    def __repr__(self) -> str:
+        return "POISON"
+
+
+POISON = _Poison()
+"""Stands for a result or argument that could not be had."""
+
+
+NOTHING: Any = object()
+"""What a name means that nothing defines."""
+
+
+class Result(Indexable):
+    """One tensor, with the named steps of the block it came from as ports."""
+
+    __slots__ = ("family", "ports", "spec", "tensor")
+
+    def __init__(self, tensor: Tensor, spec: TensorSpec, ports: Mapping[str, Any] | None = None):
+        self.tensor, self.spec, self.ports = tensor, spec, ports or {}
+        self.family: Family | None = None
+
+    def attribute(self, name: str) -> Any:
+        """A size of the shape, or a port."""
+        if name in self.ports:
+            return self.ports[name]
+        return shape_word(self.spec, name, list(self.ports))
+
+    def item(self, index: Any) -> Any:
+        """Another member of the family that this result belongs to."""
+        if self.family is None:
+            raise ExpressionError("N04", "a single result has no elements", "names get an index from the loop they are defined in")
+        return self.family.item(index)
+
+    def __str__(self) -> str:
+        return f"a tensor {self.spec}"
+
+
+class Family(Indexable):
+    """Results by index: a bundle (of ``each``, ``branches``, ``split``), or what a loop gave one name."""
+
+    __slots__ = ("elements", "ports")
+
+    def __init__(self, elements: dict[Any, Any] | None = None, ports: Mapping[str, Any] | None = None):
+        self.elements, self.ports = elements if elements is not None else {}, ports or {}
+
+    def attribute(self, name: str) -> Any:
+        """A port of the block that the bundle came from."""
+        if name in self.ports:
+            return self.ports[name]
+        raise ExpressionError("N04", f"a bundle of {len(self.elements)} has no '{name}'", "take one element first: name[index]")
+
+    def item(self, index: Any) -> Any:
+        """The member under ``index``, a loop value."""
+        if isinstance(index, float) and index.is_integer():
+            index = int(index)
+        if isinstance(index, (list, Indexable)) or index not in self.elements:
+            raise missing_element(index, list(self.elements))
+        return self.elements[index]
+
+    def flat(self) -> Iterator[Any]:
+        """All members in order, families within unrolled."""
+        for element in self.elements.values():
+            if isinstance(element, Family):
+                yield from element.flat()
+            else:
+                yield element
+
+    def __str__(self) -> str:
+        return f"a bundle of {len(self.elements)}"
+
+
+def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
+    """``channels``, ``height``, ``width``, ``length`` or ``rank`` of a shape. Raises ExpressionError."""
+    shape = spec.shape
+    match word:
+        case "rank":
+            return len(shape)
+        case "channels":
+            size = shape[-1] if shape else None
+        case "height" if len(shape) >= 3:
+            size = shape[-3]
+        case "width" if len(shape) >= 3:
+            size = shape[-2]
+        case "length" if len(shape) == 2:
+            size = shape[0]
+        case "length" if len(shape) == 1:
+            size = shape[0]
+        case "height" | "width" | "length":
+            raise ExpressionError("N04", f"{spec} has no {word}")
+        case _:
+            from archspec.ir.diagnostics import did_you_mean
+
+            known = [*SHAPE_WORDS, *ports]
+            raise ExpressionError("N04", f"a result has no '{word}'", did_you_mean(word, known) or f"known are {', '.join(known)}")
+    if size is None:
+        raise ExpressionError("X05", f"the {word} of {spec} is open", "give the size with --set, or in inputs")
+    return size
+
+
+class Frame:
+    """One running body: of a file, a block or a network. ``constants`` are the file's parameters, seen from its blocks."""
+
+    __slots__ = ("constants", "file", "inputs", "params")
+
+    def __init__(self, file: Any, params: dict[str, Any], inputs: dict[str, Any], constants: Mapping[str, Any]):
+        self.file, self.params, self.inputs, self.constants = file, params, inputs, constants
+
+
+class Scope:
+    """Names of a body, or of one turn of a loop within it."""
+
+    __slots__ = ("frame", "names", "parent", "variables")
+
+    def __init__(self, frame: Frame, parent: Scope | None = None, variables: dict[str, Any] | None = None):
+        self.frame, self.parent = frame, parent
+        self.names: dict[str, Any] = {}
+        self.variables = variables or {}
+
+    def base(self) -> Scope:
+        """The scope of the whole body."""
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+    def get(self, name: str) -> Any:
+        """What a name means here, or NOTHING."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            if name in scope.variables:
+                return scope.variables[name]
+            scope = scope.parent
+        frame = self.frame
+        for values in (frame.params, frame.inputs, frame.constants):
+            if name in values:
+                return values[name]
+        return NOTHING
+
+    def known(self) -> list[str]:
+        """Every name that means something here."""
+        out = ["prev", "input"]
+        scope: Scope | None = self
+        while scope is not None:
+            out += [*scope.names, *scope.variables]
+            scope = scope.parent
+        return [*out, *self.frame.params, *self.frame.inputs, *self.frame.constants]
+
+    def lookup(self, name: str, prev: Any) -> Any:
+        """The meaning of a name in an expression or reference. Raises ExpressionError, Poisoned."""
+        if name == "prev":
+            value = prev
+            if value is None:
+                raise ExpressionError("N01", "there is no previous step here", "say from:")
+        else:
+            value = self.get(name)
+            if value is NOTHING and name == "input":
+                value = self._input()
+            if value is NOTHING:
+                raise unknown_name(name, self.known())
+        if value is POISON:
+            raise Poisoned
+        return value
+
+    def _input(self) -> Any:
+        inputs = self.frame.inputs
+        if len(inputs) == 1:
+            return next(iter(inputs.values()))
+        if "input" in inputs:
+            return inputs["input"]
+        raise ExpressionError("N01", f"there are several inputs: {', '.join(inputs)}", "name the one that is meant")
+
+    def visible_family(self, name: str) -> Family | None:
+        """The family of that name, of this scope or one around it."""
+        scope: Scope | None = self
+        while scope is not None:
+            found = scope.names.get(name)
+            if isinstance(found, Family):
+                return found
+            scope = scope.parent
+        return None
+
+    def conflict(self, name: str) -> str | None:
+        """Why a step cannot take a name: what has it already."""
+        frame = self.frame
+        if name in frame.params or name in frame.constants:
+            return f"'{name}' is a parameter"
+        if name in frame.inputs:
+            return f"'{name}' is an input"
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.variables:
+                return f"'{name}' is a loop variable"
+            if name in scope.names and (scope is self or not isinstance(scope.names[name], Family)):
+                return f"'{name}' is already the name of a step"
+            scope = scope.parent
+        return None
+
+    def export(self, key: Any) -> None:
+        """Put the names of a finished turn into the scope around it, each under ``key`` of a family."""
+        assert self.parent is not None
+        for name, value in self.names.items():
+            outer = self.parent.names.setdefault(name, Family())
+            if isinstance(outer, Family):
+                outer.elements[key] = value
+
+
+def described(value: Any) -> str:
+    """A value as a message names it."""
+    return str(value) if isinstance(value, (Result, Family)) else shown(value)

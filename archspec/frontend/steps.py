@@ -1,0 +1,130 @@
+"""Lists of steps, read once: which op, its arguments, its modifiers, and where each is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, shown
+
+MODIFIERS = ("as", "from", "when", "repeat", "each", "merge")
+STRUCTURAL = ("do", "branches", "residual")
+
+
+class Step:
+    """One item of a chain. ``op`` is None for a step that only names something; modifiers are raw values."""
+
+    __slots__ = ("args", "container", "container_key", "each", "from_", "given", "key", "merge", "name", "op", "repeat", "when")
+
+    def __init__(self, op: str | None, args: Any, container: Map | Seq, key: Any, given: Map | None):
+        self.op, self.args, self.given = op, args, given
+        self.container, self.key = container, key
+        self.name: str | None = None
+        self.from_ = self.when = self.repeat = self.each = self.merge = None
+        if given is not None:
+            get = given.get
+            self.name, self.from_, self.when = get("as"), get("from"), get("when")
+            self.repeat, self.each, self.merge = get("repeat"), get("each"), get("merge")
+
+    @property
+    def span(self) -> Span:
+        """Where the op is written."""
+        if self.given is not None and self.op is not None:
+            return self.given.key_span(self.op)
+        return value_span(self.container, self.key)
+
+    def modifier_span(self, modifier: str) -> Span:
+        """Where a modifier's value is written."""
+        assert self.given is not None
+        return self.given.value_span(modifier)
+
+    def args_span(self) -> Span:
+        """Where the arguments are written; the op where there are none."""
+        return self.span if self.given is None or self.op is None or self.args is None else self.given.value_span(self.op)
+
+
+def steps_of(chain: Seq) -> tuple[list[Step | None], list[Diagnostic]]:
+    """The steps of a chain, None in place of each that cannot be read, and what is wrong with those. Read only once."""
+    if chain.memo is None:
+        diagnostics: list[Diagnostic] = []
+        chain.memo = ([_step(chain, i, item, diagnostics) for i, item in enumerate(chain)], diagnostics)
+    memo: tuple[list[Step | None], list[Diagnostic]] = chain.memo
+    return memo
+
+
+def _step(chain: Seq, i: int, item: Any, diagnostics: list[Diagnostic]) -> Step | None:
+    if type(item) is str:
+        if item[:1] != "=":
+            return Step(item, None, chain, i, None)
+    elif type(item) is Map:
+        return _mapped(chain, i, item, diagnostics)
+    elif type(item) is Seq:
+        return Step("do", item, chain, i, None)
+    message = f"a step is a name, a map or a list of steps, got {shown(item)}"
+    diagnostics.append(Diagnostic("S04", message, chain.value_span(i)))
+    return None
+
+
+def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Step | None:
+    ops = [key for key in item if key not in MODIFIERS]
+    if len(ops) == 1:
+        op = ops[0]
+        step = Step(op, item[op], chain, i, item)
+    elif ops:
+        hint = next((h for op in ops[1:] if (h := did_you_mean(op, MODIFIERS))), None)
+        message = f"a step has one op, found {shown(ops[0])} and {shown(ops[1])}"
+        at = item.key_span(ops[1])
+        diagnostics.append(Diagnostic("S04", message, at, hint or "put each op in its own list item"))
+        return None
+    elif item.get("as") is not None:
+        step = Step(None, None, chain, i, item)
+        surplus = [m for m in ("when", "repeat", "each", "merge") if m in item]
+        if surplus:
+            message = f"a step without an op only names something: it takes as and from, not {surplus[0]}"
+            diagnostics.append(Diagnostic("S04", message, item.key_span(surplus[0])))
+            return None
+    else:
+        message = "a step needs an op" + (f", found only {' and '.join(item)}" if item else "")
+        diagnostics.append(Diagnostic("S04", message, chain.value_span(i)))
+        return None
+    if step.repeat is not None and step.each is not None:
+        message = "a step takes repeat (one after the other) or each (side by side), not both"
+        diagnostics.append(Diagnostic("S04", message, item.key_span("each")))
+        return None
+    if "as" in item and not isinstance(step.name, str):
+        message = f"as: must be a name, or name[index], got {shown(step.name)}"
+        diagnostics.append(Diagnostic("S03", message, item.value_span("as")))
+        return None
+    return step
+
+
+def chains_in(step: Step) -> Iterator[Seq]:
+    """The chains that a structural step is written of."""
+    args = step.args
+    if step.op == "do" and type(args) is Seq:
+        yield args
+    elif step.op == "branches" and type(args) is Seq:
+        for branch in args:
+            if type(branch) is Seq:
+                yield branch
+    elif step.op == "residual":
+        if type(args) is Seq:
+            yield args
+        elif type(args) is Map:
+            for key in ("body", "project"):
+                if type(args.get(key)) is Seq:
+                    yield args[key]
+
+
+def given_names(chain: Seq) -> frozenset[str]:
+    """Every name that ``as`` gives within a chain, blocks that it calls not counted."""
+    names: set[str] = set()
+    todo = [chain]
+    while todo:
+        for step in steps_of(todo.pop())[0]:
+            if step is not None:
+                if step.name is not None:
+                    names.add(step.name.partition("[")[0])
+                todo.extend(chains_in(step))
+    return frozenset(names)
