@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.frontend.arguments import Arguments
+from archspec.frontend.calls import body, call, file_of
 from archspec.frontend.document import FIGURES, Document, Head, is_direct, place
-from archspec.frontend.elaborate import Elaborator, File, Place
+from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.files import Library
 from archspec.frontend.naming import Names, key_texts
+from archspec.frontend.references import evaluated, reference
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Frame, Result, Scope, described
+from archspec.frontend.walk import File, Place, constants
 from archspec.frontend.yaml_source import Map, Seq, value_span
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import Span, SpecError, did_you_mean, shown
@@ -40,7 +43,7 @@ def assemble(
     walk = Elaborator(library, **({} if max_layers is None else {"max_layers": max_layers}))
     graph: Graph | None = None
     try:
-        graph = walk.attempt(lambda: _graph(walk, document, variant, args or {}, shapes or {}))
+        graph = walk.attempt(_graph, walk, document, variant, args or {}, shapes or {})
         if walk.problems or thorough:
             walk.uncalled(document)
     except Exhausted as limit:
@@ -53,7 +56,7 @@ def assemble(
 
 def _graph(walk: Elaborator, document: Document, variant: str | None, args: Arguments, shapes: Shapes) -> Graph:
     spec = document.spec
-    file = walk.file(document, args, document.span("name"), variant=variant)
+    file = file_of(walk, document, args, document.span("name"), variant=variant)
     common: dict[str, Any] = {
         "name": spec.name,
         "variant": variant,
@@ -64,34 +67,40 @@ def _graph(walk: Elaborator, document: Document, variant: str | None, args: Argu
     }
     if spec.body is None:
         return _networks(walk, file, common)
-    constants = walk._constants(file)
-    inputs = _inputs(walk, spec.inputs, constants)
+    outside = constants(file)
+    inputs = _inputs(walk, spec.inputs, outside)
     for name, shape in shapes.items():
         inputs[name] = TensorSpec(shape, inputs[name].dtype)
     results: dict[str, Any] = {n: POISON if s is None else Result(Tensor(n), s) for n, s in inputs.items()}
     walk.by_name |= set(inputs)
-    end = walk.body(file, results, "")
+    end = body(walk, file, results, "")
     outputs = _heads(walk, document, end)
     if walk.problems:
         raise Poisoned
     nodes = reachable(tuple(walk.nodes), [o.tensor for o in outputs])
     training = _training(walk, file) if spec.train is not None else None
-    return Graph(inputs={n: s for n, s in inputs.items() if s is not None}, nodes=nodes, outputs=outputs, training=training, **common)
+    return Graph(
+        inputs={n: s for n, s in inputs.items() if s is not None},
+        nodes=nodes,
+        outputs=outputs,
+        training=training,
+        **common,
+    )
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
 
 
-def _inputs(walk: Elaborator, section: Map | None, constants: Place) -> dict[str, TensorSpec | None]:
+def _inputs(walk: Elaborator, section: Map | None, outside: Place) -> dict[str, TensorSpec | None]:
     """Specs of the inputs that a section declares; None where one is wrong."""
     out: dict[str, TensorSpec | None] = {}
     for name in section or ():
-        found = walk.attempt(lambda name=name: _input(walk, section, name, constants))  # type: ignore[misc]
+        found = walk.attempt(_input, walk, section, name, outside)
         out[name] = None if found is POISON else found
     return out
 
 
-def _input(walk: Elaborator, section: Any, name: str, constants: Place) -> TensorSpec:
+def _input(walk: Elaborator, section: Any, name: str, outside: Place) -> TensorSpec:
     raw, container, key = section[name], section, name
     dtype = "float32"
     if type(raw) is Map:
@@ -106,17 +115,23 @@ def _input(walk: Elaborator, section: Any, name: str, constants: Place) -> Tenso
             raise Refusal("T01", message, raw.value_span("dtype"), did_you_mean(dtype, DTYPES))
         raw, container, key = raw["shape"], raw, "shape"
     if isinstance(raw, str) and raw[:1] == "=":
-        sizes = walk.value(raw, container, key, constants)
+        sizes = evaluated(raw, container, key, outside)
         if not isinstance(sizes, list):
-            raise Refusal("T01", f"the shape of input '{name}' must be a list, got {shown(sizes)}", value_span(container, key))
+            raise Refusal(
+                "T01", f"the shape of input '{name}' must be a list, got {shown(sizes)}", value_span(container, key)
+            )
         places = [value_span(container, key)] * len(sizes)
     elif isinstance(raw, Seq):
         # A bare word that is not an expression is a size left open, under a name.
-        sizes = [None if isinstance(s, str) and s[:1] != "=" else walk.value(s, raw, i, constants) for i, s in enumerate(raw)]
+        sizes = [
+            None if isinstance(s, str) and s[:1] != "=" else evaluated(s, raw, i, outside) for i, s in enumerate(raw)
+        ]
         places = [raw.value_span(i) for i in range(len(raw))]
     else:
         hint = "channels last, without the batch: [224, 224, 3]"
-        raise Refusal("T01", f"the shape of input '{name}' must be a list, got {shown(raw)}", value_span(container, key), hint)
+        raise Refusal(
+            "T01", f"the shape of input '{name}' must be a list, got {shown(raw)}", value_span(container, key), hint
+        )
     if len(sizes) > 8:
         raise Refusal("T01", f"input '{name}' has {len(sizes)} axes, at most 8 go", value_span(container, key))
     for size, at in zip(sizes, places, strict=True):
@@ -142,7 +157,7 @@ def _heads(walk: Elaborator, document: Document, end: Place) -> tuple[Output, ..
         return _outputs("output", None, end.prev, at)
     out: list[Output] = []
     for name in heads:
-        made = walk.attempt(lambda name=name: _head(walk, document, heads, name, end))  # type: ignore[misc]
+        made = walk.attempt(_head, walk, document, heads, name, end)
         if made is not POISON:
             out += made
     return tuple(out)
@@ -155,16 +170,18 @@ def _head(walk: Elaborator, document: Document, heads: Map, name: str, end: Plac
     scope = Scope(end.scope.frame, end.scope)
     start = end.prev
     if head.from_ is not None:
-        start = walk.attempt(lambda: _from(walk, raw, end))
+        start = walk.attempt(_from, walk, raw, end)
     if start is None:
         raise Refusal("N01", f"head '{name}' has nothing to stand on", at, "say from:")
-    inner = Place(scope, start, Names(f"{name}.", walk._names_given(head.body) if head.body is not None else frozenset()))
+    inner = Place(
+        scope, start, Names(f"{name}.", walk.names_given(head.body) if head.body is not None else frozenset())
+    )
     if head.body is not None:
         walk.chain(head.body, inner)
-    loss = walk.attempt(lambda: _declared(walk, "loss", head.loss, where, "loss", end)) if head.loss is not None else None
-    weight = walk.attempt(lambda: _number(walk, head.weight, where, "weight", end))
-    train_only = walk.attempt(lambda: _flag(walk, head.train_only, where, "train_only", end))
-    metrics = walk.attempt(lambda: _metrics(walk, head.metrics, raw, end)) if head.metrics is not None else ()
+    loss = walk.attempt(_declared, walk, "loss", head.loss, where, "loss", end) if head.loss is not None else None
+    weight = walk.attempt(_number, walk, head.weight, where, "weight", end)
+    train_only = walk.attempt(_flag, walk, head.train_only, where, "train_only", end)
+    metrics = walk.attempt(_metrics, walk, head.metrics, raw, end) if head.metrics is not None else ()
     if POISON in (loss, weight, train_only, metrics) or inner.prev is POISON:
         raise Poisoned
     outputs = _outputs(name, name, inner.prev, at, loss, weight, train_only, metrics)
@@ -176,47 +193,44 @@ def _head(walk: Elaborator, document: Document, heads: Map, name: str, end: Plac
             except OpError as error:
                 raise Refusal("H06", f"head '{name}': {error.message}", span, error.help) from None
         if why := _contradiction(walk, loss, outputs):
-            raise Refusal("H06", f"head '{name}': {why}", span)
+            raise Refusal("H06", f"head '{name}': {why.message}", span, why.help)
     return outputs
 
 
 def _from(walk: Elaborator, raw: Map, end: Place) -> Any:
     at = raw["from"]
     if isinstance(at, Seq):
-        return Family({i: walk.reference(r, at, i, end) for i, r in enumerate(at)})
-    return walk.reference(at, raw, "from", end)
+        return Family({i: reference(r, at, i, end) for i, r in enumerate(at)})
+    return reference(at, raw, "from", end)
 
 
-def _contradiction(walk: Elaborator, loss: Any, outputs: tuple[Output, ...]) -> str | None:
+def _contradiction(walk: Elaborator, loss: Any, outputs: tuple[Output, ...]) -> OpError | None:
     """Why what a loss asks for is not what the head gives, by the head's last op."""
-    logits = getattr(loss, "from_logits", None)
-    if logits is None:
-        return None
+    from archspec.ops.loss import last_activation
+
     by_name = {node.name: node for node in walk.nodes}
     for output in outputs:
-        node = by_name.get(output.tensor.node)
-        if node is not None and logits == ends_in_probabilities(node):
-            gives = "probabilities" if not logits is False else "scores"
-            return f"the loss takes {'logits' if logits else 'probabilities'}, {node.name} gives {gives}"
+        try:
+            loss.gets_logits(last_activation(by_name, output.tensor))
+        except OpError as error:
+            return error
     return None
-
-
-def ends_in_probabilities(node: Node) -> bool:
-    """Whether a node's output is that of softmax or sigmoid."""
-    last: Any = node.op
-    for field in ("activation", "function"):
-        held = getattr(last, field, None)
-        if isinstance(held, Declaration):
-            last = held
-    return last.name in ("softmax", "sigmoid")
 
 
 def _flat(value: Any) -> list[Result]:
     return list(value.flat()) if isinstance(value, Family) else [value]
 
 
-def _outputs(name: str, head: str | None, value: Any, at: Span, loss: Any = None, weight: float = 1.0,
-             train_only: bool = False, metrics: tuple[Any, ...] = ()) -> tuple[Output, ...]:
+def _outputs(
+    name: str,
+    head: str | None,
+    value: Any,
+    at: Span,
+    loss: Any = None,
+    weight: float = 1.0,
+    train_only: bool = False,
+    metrics: tuple[Any, ...] = (),
+) -> tuple[Output, ...]:
     if isinstance(value, Family):
         made: list[Output] = []
         for text, element in zip(key_texts(list(value.elements)), value.elements.values(), strict=True):
@@ -228,14 +242,14 @@ def _outputs(name: str, head: str | None, value: Any, at: Span, loss: Any = None
 
 
 def _number(walk: Elaborator, raw: Any, container: Any, key: str, end: Place) -> float:
-    value = walk.value(raw, container, key, end) if isinstance(raw, str) else raw
+    value = evaluated(raw, container, key, end) if isinstance(raw, str) else raw
     if type(value) not in (int, float):
         raise Refusal("T01", f"{key} must be a number, got {shown(value)}", value_span(container, key))
     return float(value)
 
 
 def _flag(walk: Elaborator, raw: Any, container: Any, key: str, end: Place) -> bool:
-    value = walk.value(raw, container, key, end) if isinstance(raw, str) else raw
+    value = evaluated(raw, container, key, end) if isinstance(raw, str) else raw
     if type(value) is not bool:
         hint = "archspec uses YAML 1.2 booleans: true/false" if value in ("yes", "no", "on", "off") else None
         raise Refusal("T01", f"{key} must be true or false, got {shown(value)}", value_span(container, key), hint)
@@ -270,8 +284,13 @@ def _declared(walk: Elaborator, word: str, raw: Any, container: Any, key: Any, e
         raise Refusal("T01", f"{word} must be a name, or {{name: arguments}}, got {shown(raw)}", at)
     member = kind.find(name)
     if member is None:
-        raise Refusal("N00", f"unknown {word} {shown(name)}", at, did_you_mean(name, kind.names()) or f"known are {', '.join(kind.names())}")
-    value = walk.value(args, inner, name if inner is raw else key, end) if args is not None else {}
+        raise Refusal(
+            "N00",
+            f"unknown {word} {shown(name)}",
+            at,
+            did_you_mean(name, kind.names()) or f"known are {', '.join(kind.names())}",
+        )
+    value = evaluated(args, inner, name if inner is raw else key, end) if args is not None else {}
     if not isinstance(value, dict):
         if member.main is None:
             raise Refusal("P04", f"{name} takes no single value, got {shown(value)}", at)
@@ -298,14 +317,16 @@ def _networks(walk: Elaborator, file: File, common: dict[str, Any]) -> Graph:
     document = file.document
     networks: dict[str, Graph] = {}
     for name, block in document.spec.networks.items():
-        made = walk.attempt(lambda name=name, block=block: _network(walk, file, name, block, common))  # type: ignore[misc]
+        made = walk.attempt(_network, walk, file, name, block, common)
         if made is not POISON:
             networks[name] = made
     if walk.problems:
         raise Poisoned
     inputs = {f"{n}.{i}": s for n, g in networks.items() for i, s in g.inputs.items()}
     nodes = tuple(node for g in networks.values() for node in g.nodes)
-    outputs = tuple(Output(f"{n}.{o.name}", o.tensor, None, span=o.span) for n, g in networks.items() for o in g.outputs)
+    outputs = tuple(
+        Output(f"{n}.{o.name}", o.tensor, None, span=o.span) for n, g in networks.items() for o in g.outputs
+    )
     training = _training(walk, file) if document.spec.train is not None else None
     if walk.problems:
         raise Poisoned
@@ -317,31 +338,32 @@ def _network(walk: Elaborator, file: File, name: str, block: Any, common: dict[s
     if not isinstance(block.inputs, Map):
         hint = "inputs: {x: [64, 64, 3]}"
         raise Refusal("S02", f"network '{name}' needs inputs with shapes: the file has no body that calls it", at, hint)
-    specs = _inputs(walk, block.inputs, walk._constants(file))
+    specs = _inputs(walk, block.inputs, constants(file))
     given = {n: POISON if s is None else Result(Tensor(f"{name}.{n}"), s) for n, s in specs.items()}
     first = len(walk.nodes)
-    end = walk.call(file.callees[name], {}, given, name, at)
+    end = call(walk, file.callees[name], {}, given, name, at)
     if end is POISON:
         raise Poisoned
     outputs = _outputs("output", None, end, at)
     nodes = reachable(tuple(walk.nodes[first:]), [o.tensor for o in outputs])
     inputs = {f"{name}.{n}": s for n, s in specs.items() if s is not None}
-    return Graph(**{**common, "name": name, "variant": None, "expect": None}, inputs=inputs, nodes=nodes, outputs=outputs)
+    return Graph(
+        **{**common, "name": name, "variant": None, "expect": None}, inputs=inputs, nodes=nodes, outputs=outputs
+    )
 
 
 def _training(walk: Elaborator, file: File) -> Training | None:
     """The ``train`` section: the forward graph of a step and its updates."""
     document, train = file.document, file.document.spec.train
     assert train is not None
-    tree: Map = document.tree["train"]
-    constants = walk._constants(file)
-    specs = _inputs(walk, train.inputs, constants)
+    outside = constants(file)
+    specs = _inputs(walk, train.inputs, outside)
     given = {n: POISON if s is None else Result(Tensor(n), s) for n, s in specs.items()}
     inner = Elaborator(walk.library, max_layers=walk.max_layers)
     inner.layers, inner.problems, inner.called = dict(walk.layers), walk.problems, walk.called
     inner.by_name = set(specs)
     first = next(iter(given.values())) if len(given) == 1 else None
-    place = Place(Scope(Frame(file, {}, given, file.params)), first, Names("", walk._names_given(train.body)))
+    place = Place(Scope(Frame(file, {}, given, file.params)), first, Names("", walk.names_given(train.body)))
     inner.chain(train.body, place)
     for node in inner.nodes:
         if node.weights and node.layer.split(".")[0] not in document.spec.networks:
@@ -350,7 +372,7 @@ def _training(walk: Elaborator, file: File) -> Training | None:
     known = {**place.scope.names, **given}
     steps = []
     for i, raw in enumerate(train.steps):
-        made = walk.attempt(lambda i=i, raw=raw: _train_step(walk, document, train.steps, i, raw, known, constants))  # type: ignore[misc]
+        made = walk.attempt(_train_step, walk, document, train.steps, i, raw, known, outside)
         if made is not POISON:
             steps.append(made)
     inputs = {n: s for n, s in specs.items() if s is not None}
@@ -358,7 +380,9 @@ def _training(walk: Elaborator, file: File) -> Training | None:
     return Training(body, {**{n: Tensor(n) for n in inputs}, **results}, tuple(steps))
 
 
-def _train_step(walk: Elaborator, document: Document, steps: Seq, i: int, raw: Any, known: dict[str, Any], constants: Place) -> TrainStep:
+def _train_step(
+    walk: Elaborator, document: Document, steps: Seq, i: int, raw: Any, known: dict[str, Any], outside: Place
+) -> TrainStep:
     at = steps.value_span(i)
     if not isinstance(raw, Map):
         raise Refusal("S04", f"a training step is a map of update and minimize, got {shown(raw)}", at)
@@ -376,13 +400,13 @@ def _train_step(walk: Elaborator, document: Document, steps: Seq, i: int, raw: A
         if name not in networks:
             hint = did_you_mean(name, networks) or f"known are {', '.join(networks)}"
             walk.report("N00", f"there is no network {shown(name)}", update.value_span(n), hint)
-    terms = [walk.attempt(lambda n=n: _term(walk, minimize, n, known, constants)) for n in range(len(minimize))]  # type: ignore[misc]
+    terms = [walk.attempt(_term, walk, minimize, n, known, outside) for n in range(len(minimize))]  # type: ignore[misc]
     if any(t is POISON for t in terms):
         raise Poisoned
     return TrainStep(tuple(update), tuple(terms), at)
 
 
-def _term(walk: Elaborator, minimize: Seq, n: int, known: dict[str, Any], constants: Place) -> Term:
+def _term(walk: Elaborator, minimize: Seq, n: int, known: dict[str, Any], outside: Place) -> Term:
     raw, at = minimize[n], minimize.value_span(n)
     if not isinstance(raw, Map):
         raise Refusal("S04", f"a term is {{loss: [result, target], weight: …}}, got {shown(raw)}", at)
@@ -391,7 +415,7 @@ def _term(walk: Elaborator, minimize: Seq, n: int, known: dict[str, Any], consta
         raise Refusal("S04", f"a term has one loss, found {' and '.join(names) or 'none'}", at)
     (name,) = names
     operands = raw[name]
-    loss = _declared(walk, "loss", name, raw, name, constants)
+    loss = _declared(walk, "loss", name, raw, name, outside)
     if not isinstance(operands, Seq) or len(operands) != 2:
         raise Refusal("S04", f"{name} takes [result, target], got {shown(operands)}", raw.value_span(name))
     taken: list[Any] = []
@@ -420,7 +444,7 @@ def _term(walk: Elaborator, minimize: Seq, n: int, known: dict[str, Any], consta
         message = f"{name} compares {known[taken[0]].spec} with {wanted}, '{taken[1]}' is {known[taken[1]].spec}"
         raise Refusal("H06", message, operands.value_span(1))
     weight = raw.get("weight", 1.0)
-    return Term(loss, tuple(taken), _number(walk, weight, raw, "weight", constants), at)
+    return Term(loss, tuple(taken), _number(walk, weight, raw, "weight", outside), at)
 
 
 # -- expectations ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Losses: Keras's, as declarations, with the rule of what target a prediction wants.
 
-A loss is arguments and rules, in this order: fields, ``target``, ``gets_logits``, ``lower``. Whether it gets logits is no
-argument: it follows from the last op of the head (``last_activation``), and a head that contradicts its loss is
+A loss is arguments and rules, in this order: fields, ``target``, ``gets_logits``, ``lower``. Whether it gets logits is
+no argument: it follows from the last op of the head (``last_activation``), and a head that contradicts its loss is
 refused.
 """
 
@@ -391,11 +391,13 @@ class Tversky(Loss, name="tversky"):
     beta: Share = 0.5
     """Weight of what is missed."""
 
-    target, gets_logits, lower = alike, probabilities, keras_loss("Tversky")
+    target, gets_logits = alike, probabilities
+    # Keras 3.15 takes prediction for target where it counts errors: its alpha weighs what is missed.
+    lower = keras_loss("Tversky", alpha="beta", beta="alpha")
 
 
 class Ctc(Loss, name="ctc"):
-    """Connectionist temporal classification (Graves et al. 2006): labels without places. Class 0 is blank and padding."""
+    """Connectionist temporal classification (Graves et al. 2006): labels without places; class 0 is the blank."""
 
     labels = "index"
     gets_logits, lower = scores, keras_loss("CTC")
