@@ -29,6 +29,8 @@ exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code. Nothing is raised: what goes wrong is said on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Looking for plug-ins of pydantic reads the metadata of every installed distribution: none has a part here.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")

@@ -33,8 +33,14 @@ def check(name: str, *, variant: str | None = None, set: dict[str, Any] | None =
     return every(path, reported, variant or named, set or {})
 
 
-def loads(text: str, name: str = "spec.yaml", *, set: dict[str, Any] | None = None, max_layers: int | None = None,
-          neighbours: bool = True) -> Graph:
+def loads(
+    text: str,
+    name: str = "spec.yaml",
+    *,
+    set: dict[str, Any] | None = None,
+    max_layers: int | None = None,
+    neighbours: bool = True,
+) -> Graph:
     """The graph of a spec given as text. Raises SpecError."""
     from archspec.frontend.open import from_text
 
@@ -75,7 +81,7 @@ def used_trees(values: Any, path: Path) -> dict[str, Any]:
 
     out = {}
     use = values.get("use") if isinstance(values, dict) else None
-    for alias, target in (use.items() if isinstance(use, dict) else ()):
+    for alias, target in use.items() if isinstance(use, dict) else ():
         try:
             is_path = str(target).endswith((".yaml", ".yml"))
             out[alias] = tree(str(path.parent / target) if is_path else str(find(str(target))[0]))[0]

@@ -156,9 +156,11 @@ def place(tree: Map | Seq, path: Sequence[str | int], *, key: bool = False) -> S
     at: Any = tree
     found = span(tree)
     for i, part in enumerate(path):
-        if not (isinstance(at, Map) and part in at or isinstance(at, Seq) and isinstance(part, int) and part < len(at)):
+        if not (
+            (isinstance(at, Map) and part in at) or (isinstance(at, Seq) and isinstance(part, int) and part < len(at))
+        ):
             break
-        wants_key = isinstance(at, Map) and (key and i == len(path) - 1 or at[part] is None)
+        wants_key = isinstance(at, Map) and ((key and i == len(path) - 1) or at[part] is None)
         found = at.key_span(part) if wants_key else value_span(at, part)  # type: ignore[union-attr, arg-type]
         at = at[part]
     return found
@@ -197,7 +199,9 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
         model = _KEYS.get(str(path[0]), ArchitectureSpec) if len(path) > 1 else ArchitectureSpec
         keys = [f.alias or name for name, f in model.model_fields.items()]
         what = f"unknown top-level key {shown(path[-1])}" if not owner else f"{owner} has no key {shown(path[-1])}"
-        return Diagnostic("S01", what, place(tree, path, key=True), did_you_mean(path[-1], keys) or f"known are {', '.join(keys)}")
+        return Diagnostic(
+            "S01", what, place(tree, path, key=True), did_you_mean(path[-1], keys) or f"known are {', '.join(keys)}"
+        )
     if error.kind == "missing":
         return Diagnostic("S02", f"{owner or 'a spec'} needs {shown(path[-1])}", place(tree, path[:-1], key=True))
     return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), error.help)
@@ -268,7 +272,9 @@ def _heads(found: Document) -> list[Diagnostic]:
                     message = f"a head has no key {shown(e.path[-1])}"
                     out.append(Diagnostic("S01", message, place(tree, path, key=True), hint))
                 else:
-                    message = "a head is a map or a list of steps" if not e.path else f"a head's {e.path[-1]} {e.message}"
+                    message = (
+                        "a head is a map or a list of steps" if not e.path else f"a head's {e.path[-1]} {e.message}"
+                    )
                     out.append(Diagnostic("S02", message, place(tree, path), e.help))
     return out
 

@@ -133,10 +133,14 @@ def _check(tree: ast.expr) -> None:
         match node:
             case ast.Name(id="True" | "False" | "None"):
                 raise ExpressionError("X02", "write true, false or null outside of expressions")
-            case ast.Name() | ast.Attribute() | ast.Subscript() | ast.IfExp() | ast.BoolOp() | ast.Compare() | ast.List():
+            case (
+                ast.Name() | ast.Attribute() | ast.Subscript() | ast.IfExp() | ast.BoolOp() | ast.Compare() | ast.List()
+            ):
                 pass
             case ast.Constant(value=bool() | None):
-                raise ExpressionError("X02", f"{node.value} is not part of the expression grammar", "compare, or use a parameter")
+                raise ExpressionError(
+                    "X02", f"{node.value} is not part of the expression grammar", "compare, or use a parameter"
+                )
             case ast.Constant(value=int() | float() | str()):
                 if isinstance(node.value, (int, float)) and not abs(node.value) <= MAX_VALUE:
                     raise ExpressionError("X04", "a number is larger than 2^53")
@@ -148,7 +152,9 @@ def _check(tree: ast.expr) -> None:
                 if any(isinstance(a, ast.Starred) for a in node.args):
                     raise ExpressionError("X02", "Starred is not allowed in an expression")
             case ast.Call():
-                raise ExpressionError("X02", "Call is not allowed in an expression", f"functions: {', '.join(FUNCTIONS)}")
+                raise ExpressionError(
+                    "X02", "Call is not allowed in an expression", f"functions: {', '.join(FUNCTIONS)}"
+                )
             case ast.expr_context() | ast.operator() | ast.unaryop() | ast.boolop():
                 pass
             case ast.cmpop():
@@ -169,7 +175,9 @@ def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
         case ast.Attribute(value=of, attr=name):
             target = _value(of, lookup)
             if not isinstance(target, Indexable):
-                raise ExpressionError("X04", f"{shown(target)} has no '{name}': shapes and ports belong to named results")
+                raise ExpressionError(
+                    "X04", f"{shown(target)} has no '{name}': shapes and ports belong to named results"
+                )
             return target.attribute(name)
         case ast.Subscript(value=of, slice=index):
             target, at = _value(of, lookup), _value(index, lookup)

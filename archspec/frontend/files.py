@@ -61,7 +61,9 @@ class Library:
         real = Path(os.path.realpath(path))
         if "\0" in target or not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
             message = f"{shown(target)} lies outside this file's folder and the catalogue"
-            raise SpecError([Diagnostic("F02", message, at, "use takes a name of the catalogue, or a path in this folder")])
+            raise SpecError(
+                [Diagnostic("F02", message, at, "use takes a name of the catalogue, or a path in this folder")]
+            )
         if not real.is_file():
             raise SpecError([Diagnostic("F02", f"there is no file {shown(target)}", at)])
         return path
@@ -80,7 +82,9 @@ def read_source(path: Path, name: str) -> Source:
     finally:
         os.close(descriptor)
     if len(data) > MAX_BYTES:
-        raise SpecError([Diagnostic("Y07", f"the file is larger than {MAX_BYTES >> 20} MiB", Span(Source(name, ""), 1, 1))])
+        raise SpecError(
+            [Diagnostic("Y07", f"the file is larger than {MAX_BYTES >> 20} MiB", Span(Source(name, ""), 1, 1))]
+        )
     try:
         return Source(name, data.decode("utf-8-sig" if data[:3] == b"\xef\xbb\xbf" else "utf-8"))
     except UnicodeDecodeError as error:

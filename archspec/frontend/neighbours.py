@@ -37,10 +37,16 @@ def with_sizes(error: SpecError, found: Document, library: Library, variant: str
     near = [str(n) for n in (low, high) if n is not None]
     if not near:
         return error
-    help = f"nearest sizes that work are {' and '.join(near)}" if len(near) > 1 else f"the nearest size that works is {near[0]}"
+    help = (
+        f"nearest sizes that work are {' and '.join(near)}"
+        if len(near) > 1
+        else f"the nearest size that works is {near[0]}"
+    )
     if low is not None and high is not None:
         step = high - low
-        multiple = low % step == 0 and step > 1 and all(fits(n) == (n % step == 0) for n in (high + step, high + step - 1))
+        multiple = (
+            low % step == 0 and step > 1 and all(fits(n) == (n % step == 0) for n in (high + step, high + step - 1))
+        )
         if multiple:
             help = f"with this architecture the input side must be a multiple of {step}: nearest sizes are {low} and {high}"
     first, *rest = error.diagnostics
@@ -76,7 +82,11 @@ class _Side:
     def args(self, side: int) -> Arguments:
         if self._parameter is None:
             return self._given
-        span = self._given[self._parameter][1] if self._parameter in self._given else next((s for _, s in self._given.values()), None)
+        span = (
+            self._given[self._parameter][1]
+            if self._parameter in self._given
+            else next((s for _, s in self._given.values()), None)
+        )
         from archspec.ir.diagnostics import Source, Span
 
         return {**self._given, self._parameter: (side, span or Span(Source("size", ""), 1, 1))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.frontend.yaml_source import Map
@@ -15,17 +15,17 @@ REQUIRED: Any = object()
 
 
 class Mismatch(Exception):
-    """A value that a parameter does not take: the rest of a sentence about it, and what would do."""
+    """A value that a parameter does not take: the rest of a sentence about it, what would do, the key at fault."""
 
-    def __init__(self, message: str, help: str | None = None):
+    def __init__(self, message: str, help: str | None = None, key: str | None = None):
         super().__init__(message)
-        self.message, self.help = message, help
+        self.message, self.help, self.key = message, help, key
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. ``default`` is the raw value of the text, or REQUIRED; ``type`` one of TYPES, or ``name`` (inferred
-    from a text default: a name, or a one-op map in its place)."""
+    """One parameter. ``default`` is the raw value of the text, or REQUIRED; ``type`` is one of TYPES, or ``name`` where
+    the default is a word: then a one-op map may stand in its place."""
 
     name: str
     type: str
@@ -33,6 +33,8 @@ class Parameter:
     choices: tuple[Any, ...] | None = None
     min: float | None = None
     max: float | None = None
+    section: Any = None
+    """The ``params`` that declare it, where its place is kept."""
 
     def accept(self, value: Any) -> Any:
         """``value`` as this parameter holds it. Raises Mismatch. Blocks are resolved before, by whoever passes them."""
@@ -120,18 +122,22 @@ def parameters(section: Map | None) -> tuple[dict[str, Parameter], list[Diagnost
         declared = {}
         for name, value in section.items():
             try:
-                declared[name] = _declared(name, value)
+                declared[name] = replace(_declared(name, value), section=section)
             except Mismatch as mismatch:
                 message = f"parameter '{name}' {mismatch.message}"
                 diagnostics.append(Diagnostic("P03", message, _place(section, name, value, mismatch), mismatch.help))
                 declared[name] = Parameter(name, "any")
         section.memo = (declared, diagnostics)
-    memo: tuple[dict[str, Parameter], list[Diagnostic]] = section.memo
-    return memo
+    return section.memo
+
+
+def blocks_among(declared: dict[str, Parameter]) -> tuple[str, ...]:
+    """Names of the parameters that hold a block."""
+    return tuple([name for name, parameter in declared.items() if parameter.type == "block"])
 
 
 def _place(section: Map, name: str, value: Any, mismatch: Mismatch) -> Span:
-    key = getattr(mismatch, "key", None)
+    key = mismatch.key
     return value.key_span(key) if isinstance(value, Map) and key in value else section.value_span(name)
 
 
@@ -142,9 +148,7 @@ def _declared(name: str, value: Any) -> Parameter:
         return Parameter(name, _inferred(value), value)
     for key in value:
         if key not in _KEYS:
-            mismatch = Mismatch(f"has no key {shown(key)}", did_you_mean(key, _KEYS) or f"known are {', '.join(_KEYS)}")
-            mismatch.key = key  # type: ignore[attr-defined]
-            raise mismatch
+            raise Mismatch(f"has no key {shown(key)}", did_you_mean(key, _KEYS) or f"known are {', '.join(_KEYS)}", key)
     default = value.get("default", REQUIRED)
     kind = value.get("type") or ("any" if default is REQUIRED else _inferred(default))
     if kind not in (*TYPES, "name"):

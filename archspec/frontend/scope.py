@@ -8,7 +8,7 @@ from typing import Any
 from archspec.frontend.document import SHAPE_WORDS
 from archspec.frontend.expressions import ExpressionError, Indexable, missing_element, unknown_name
 from archspec.frontend.refusal import Poisoned
-from archspec.ir.diagnostics import shown
+from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Tensor
 from archspec.ir.tensors import TensorSpec
 
@@ -44,7 +44,9 @@ class Result(Indexable):
     def item(self, index: Any) -> Any:
         """Another member of the family that this result belongs to."""
         if self.family is None:
-            raise ExpressionError("N04", "a single result has no elements", "names get an index from the loop they are defined in")
+            raise ExpressionError(
+                "N04", "a single result has no elements", "names get an index from the loop they are defined in"
+            )
         return self.family.item(index)
 
     def __str__(self) -> str:
@@ -63,7 +65,9 @@ class Family(Indexable):
         """A port of the block that the bundle came from."""
         if name in self.ports:
             return self.ports[name]
-        raise ExpressionError("N04", f"a bundle of {len(self.elements)} has no '{name}'", "take one element first: name[index]")
+        raise ExpressionError(
+            "N04", f"a bundle of {len(self.elements)} has no '{name}'", "take one element first: name[index]"
+        )
 
     def item(self, index: Any) -> Any:
         """The member under ``index``, a loop value."""
@@ -104,10 +108,10 @@ def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
         case "height" | "width" | "length":
             raise ExpressionError("N04", f"{spec} has no {word}")
         case _:
-            from archspec.ir.diagnostics import did_you_mean
-
             known = [*SHAPE_WORDS, *ports]
-            raise ExpressionError("N04", f"a result has no '{word}'", did_you_mean(word, known) or f"known are {', '.join(known)}")
+            raise ExpressionError(
+                "N04", f"a result has no '{word}'", did_you_mean(word, known) or f"known are {', '.join(known)}"
+            )
     if size is None:
         raise ExpressionError("X05", f"the {word} of {spec} is open", "give the size with --set, or in inputs")
     return size
@@ -125,11 +129,12 @@ class Frame:
 class Scope:
     """Names of a body, or of one turn of a loop within it."""
 
-    __slots__ = ("frame", "names", "parent", "variables")
+    __slots__ = ("frame", "names", "parent", "places", "variables")
 
     def __init__(self, frame: Frame, parent: Scope | None = None, variables: dict[str, Any] | None = None):
         self.frame, self.parent = frame, parent
         self.names: dict[str, Any] = {}
+        self.places: dict[str, Span] = {}
         self.variables = variables or {}
 
     def base(self) -> Scope:
@@ -200,6 +205,8 @@ class Scope:
     def conflict(self, name: str) -> str | None:
         """Why a step cannot take a name: what has it already."""
         frame = self.frame
+        if name in self.names and self.names[name] is POISON:
+            return None
         if name in frame.params or name in frame.constants:
             return f"'{name}' is a parameter"
         if name in frame.inputs:
@@ -213,13 +220,24 @@ class Scope:
             scope = scope.parent
         return None
 
-    def export(self, key: Any) -> None:
-        """Put the names of a finished turn into the scope around it, each under ``key`` of a family."""
+    def export(self, key: Any) -> list[tuple[str, Span]]:
+        """Put the names of a finished turn into the scope around it, each under ``key`` of a family.
+
+        Returns those that have a result under that key already, with where they are given again.
+        """
         assert self.parent is not None
+        twice = []
         for name, value in self.names.items():
             outer = self.parent.names.setdefault(name, Family())
-            if isinstance(outer, Family):
+            if not isinstance(outer, Family):
+                continue
+            if key in outer.elements and name in self.places:
+                twice.append((name, self.places[name]))
+            else:
                 outer.elements[key] = value
+                if name in self.places:
+                    self.parent.places.setdefault(name, self.places[name])
+        return twice
 
 
 def described(value: Any) -> str:

@@ -15,7 +15,20 @@ STRUCTURAL = ("do", "branches", "residual")
 class Step:
     """One item of a chain. ``op`` is None for a step that only names something; modifiers are raw values."""
 
-    __slots__ = ("args", "container", "container_key", "each", "from_", "given", "key", "merge", "name", "op", "repeat", "when")
+    __slots__ = (
+        "args",
+        "container",
+        "container_key",
+        "each",
+        "from_",
+        "given",
+        "key",
+        "merge",
+        "name",
+        "op",
+        "repeat",
+        "when",
+    )
 
     def __init__(self, op: str | None, args: Any, container: Map | Seq, key: Any, given: Map | None):
         self.op, self.args, self.given = op, args, given
@@ -41,7 +54,9 @@ class Step:
 
     def args_span(self) -> Span:
         """Where the arguments are written; the op where there are none."""
-        return self.span if self.given is None or self.op is None or self.args is None else self.given.value_span(self.op)
+        return (
+            self.span if self.given is None or self.op is None or self.args is None else self.given.value_span(self.op)
+        )
 
 
 def steps_of(chain: Seq) -> tuple[list[Step | None], list[Diagnostic]]:
@@ -49,8 +64,7 @@ def steps_of(chain: Seq) -> tuple[list[Step | None], list[Diagnostic]]:
     if chain.memo is None:
         diagnostics: list[Diagnostic] = []
         chain.memo = ([_step(chain, i, item, diagnostics) for i, item in enumerate(chain)], diagnostics)
-    memo: tuple[list[Step | None], list[Diagnostic]] = chain.memo
-    return memo
+    return chain.memo
 
 
 def _step(chain: Seq, i: int, item: Any, diagnostics: list[Diagnostic]) -> Step | None:
@@ -115,6 +129,13 @@ def chains_in(step: Step) -> Iterator[Seq]:
             for key in ("body", "project"):
                 if type(args.get(key)) is Seq:
                     yield args[key]
+
+
+def words_in(item: Any) -> Iterator[str]:
+    """Words of a step that cannot be read, any of which may have been meant as its name."""
+    for value in item.values() if isinstance(item, Map) else ():
+        if isinstance(value, str):
+            yield value.partition("[")[0]
 
 
 def given_names(chain: Seq) -> frozenset[str]:

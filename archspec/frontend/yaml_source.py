@@ -29,7 +29,8 @@ class Map(dict[str, Any]):
     __slots__ = ("key_marks", "mark", "memo", "source", "value_marks")
 
     def __init__(self, source: Source, mark: Mark):
-        self.source, self.mark, self.memo = source, mark, None
+        self.source, self.mark = source, mark
+        self.memo: Any = None
         self.key_marks: dict[str, Mark] = {}
         self.value_marks: dict[str, Mark] = {}
 
@@ -48,7 +49,8 @@ class Seq(list[Any]):
     __slots__ = ("mark", "memo", "source", "value_marks")
 
     def __init__(self, source: Source, mark: Mark):
-        self.source, self.mark, self.memo = source, mark, None
+        self.source, self.mark = source, mark
+        self.memo: Any = None
         self.value_marks: list[Mark] = []
 
     def value_span(self, index: int) -> Span:
@@ -78,7 +80,15 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _OTHER_BASE = re.compile(r"[-+]?0[xXoObB][0-9a-fA-F]+\Z")
 _NON_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _WORDS = {"true": True, "false": False, "null": None, "": None}
-_WORD_FORMS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false", "Null": "null", "NULL": "null", "~": "null"}
+_WORD_FORMS = {
+    "True": "true",
+    "TRUE": "true",
+    "False": "false",
+    "FALSE": "false",
+    "Null": "null",
+    "NULL": "null",
+    "~": "null",
+}
 
 
 def read(source: Source) -> Any:
@@ -131,7 +141,13 @@ def _document(parser: Any, source: Source) -> Any:
         if kind is Alias or event.anchor is not None:
             sign = "*" if kind is Alias else "&"
             word = "alias" if kind is Alias else "anchor"
-            _refuse(source, mark, "Y03", f"YAML {word} {sign}{event.anchor} is not part of archspec", "use params or blocks for reuse")
+            _refuse(
+                source,
+                mark,
+                "Y03",
+                f"YAML {word} {sign}{event.anchor} is not part of archspec",
+                "use params or blocks for reuse",
+            )
         if event.tag is not None and event.tag != "!":
             _refuse(source, mark, "Y04", f"YAML tag {event.tag} is not part of archspec")
         nodes += 1
@@ -140,11 +156,19 @@ def _document(parser: Any, source: Source) -> Any:
 
         if type(container) is Map and key is None:
             if kind is not Scalar:
-                _refuse(source, mark, "Y09", "a key must be a plain word, found a list or mapping", _flow_help(source, mark))
+                _refuse(
+                    source, mark, "Y09", "a key must be a plain word, found a list or mapping", _flow_help(source, mark)
+                )
             key = event.value
             if not event.style:
                 if key == "<<":
-                    _refuse(source, mark, "Y03", "YAML merge key << is not part of archspec", "use params or blocks for reuse")
+                    _refuse(
+                        source,
+                        mark,
+                        "Y03",
+                        "YAML merge key << is not part of archspec",
+                        "use params or blocks for reuse",
+                    )
                 if key == "=":
                     _refuse(source, mark, "Y05", "'=' alone is not a key")
                 if not isinstance(_scalar(key, source, mark), str):
@@ -191,7 +215,11 @@ def _document(parser: Any, source: Source) -> Any:
 
 def _mark(event: Any) -> Mark:
     start, end = event.start_mark, event.end_mark
-    return (start.line, start.column, end.column - start.column if end.line == start.line and end.column > start.column else 1)
+    return (
+        start.line,
+        start.column,
+        end.column - start.column if end.line == start.line and end.column > start.column else 1,
+    )
 
 
 def _scalar(text: str, source: Source, mark: Mark) -> Any:
@@ -203,7 +231,13 @@ def _scalar(text: str, source: Source, mark: Mark) -> Any:
     if _INTEGER.match(text):
         if _LEADING_ZERO.match(text):
             plain = text.lstrip("+-0") or "0"
-            _refuse(source, mark, "Y05", f"ambiguous number {text[:40]} (octal in YAML 1.1, decimal in 1.2)", f"write {plain[:40]}")
+            _refuse(
+                source,
+                mark,
+                "Y05",
+                f"ambiguous number {text[:40]} (octal in YAML 1.1, decimal in 1.2)",
+                f"write {plain[:40]}",
+            )
         if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
             _refuse(source, mark, "Y05", f"integer {text[:24]} is larger than 2^53")
         return int(text)

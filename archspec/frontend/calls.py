@@ -1,0 +1,250 @@
+"""Calls of blocks, networks and used files: whom a name means, its parameters, its inputs, its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.frontend.arguments import Arguments, arguments_of
+from archspec.frontend.document import Document
+from archspec.frontend.files import MAX_NESTING
+from archspec.frontend.naming import Names
+from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, parameters
+from archspec.frontend.references import block_value, evaluated
+from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
+from archspec.frontend.scope import POISON, Family, Frame, Result, Scope
+from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
+from archspec.frontend.walk import Callee, File, Place, Walk, constants
+from archspec.frontend.yaml_source import Map, Seq
+from archspec.ir.diagnostics import Span, SpecError, did_you_mean, shown
+from archspec.ops.base import Op
+
+
+def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
+    """What an op position names: a block, a network, a used file or an op."""
+    frame = place.scope.frame
+    held = place.scope.get(name)
+    if isinstance(held, Callee):
+        return held
+    if held is POISON:
+        raise Poisoned
+    if isinstance(held, type):
+        return held
+    file: File = frame.file
+    if name in file.callees:
+        found = file.callees[name]
+        if isinstance(found, type):
+            return found
+        return found
+    if name in file.document.spec.use:
+        return file.document
+    found = walk.prelude.callees.get(name) or Op.find(name)
+    if found is None:
+        known = {*Op.names(), *walk.prelude.callees, *file.callees, *file.document.spec.use, *STRUCTURAL}
+        hint = did_you_mean(name, known)
+        near = did_you_mean(name, MODIFIERS) if hint is None else None
+        if name in frame.params or name in frame.constants:
+            hint = f"'{name}' is a parameter; declare it as a block ({name}: block) to call it"
+        raise Refusal("N00", f"unknown op or block {shown(name)}", step.span, hint or near)
+    file.callees[name] = found
+    return found
+
+
+def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at: Span) -> Any:
+    """A block's or network's result on ``given``, its named steps as ports."""
+    block, file = callee.block, callee.file
+    walk.called.add(id(block))
+    declared, problems = parameters(block.params)
+    for problem in problems:
+        walk.keep(problem)
+    if any(c is callee or (isinstance(c, Callee) and c.block is block) for c, _ in walk.calls):
+        raise Refusal("N05", f"block '{callee.name}' calls itself", at)
+    params = bind(walk, callee.name, declared, args, at, place=None, file=file)
+    walk.enter(callee, callee.name, at)
+    outer = walk.network
+    if callee.network is not None:
+        walk.network = (len(path) + 1, f"{callee.network}.")
+    try:
+        inputs = _inputs_of(walk, callee, given, at)
+        frame = Frame(file, params, inputs, file.params)
+        first = next(iter(inputs.values())) if len(inputs) == 1 else None
+        inner = Place(Scope(frame), first, Names(f"{path}.", walk.names_given(block.body)))
+        walk.chain(block.body, inner)
+    finally:
+        walk.network = outer
+        walk.calls.pop()
+    return _with_ports(inner.prev, inner.scope.names)
+
+
+def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span) -> dict[str, Any]:
+    """The inputs of a block by name."""
+    declared = callee.block.inputs
+    if declared is None:
+        if isinstance(given, dict):
+            name = next(iter(given))
+            raise Refusal("H04", f"{callee.name} has no input '{name}': it takes one, without a name", at)
+        if isinstance(given, list):
+            return {"input": Family(dict(enumerate(given)))}
+        if given is None:
+            raise Refusal("N01", "there is no previous step here", at, "say from:")
+        return {"input": given}
+    return _by_input(walk, callee.name, list(declared), given, at)
+
+
+def _by_input(walk: Walk, called: str, names: list[str], given: Any, at: Span) -> dict[str, Any]:
+    if isinstance(given, dict):
+        for name in given:
+            if name not in names:
+                hint = did_you_mean(name, names) or f"it has {', '.join(names)}"
+                raise Refusal("H04", f"{called} has no input '{name}'", at, hint)
+        values = dict(given)
+    else:
+        if given is None:
+            raise Refusal("N01", "there is no previous step here", at, "say from:")
+        listed = given if isinstance(given, list) else [given]
+        if len(listed) == 1 and len(names) > 1 and isinstance(listed[0], Family):
+            listed = list(listed[0].elements.values())
+        if len(listed) > len(names):
+            raise Refusal("H04", f"{called} takes {len(names)} inputs ({', '.join(names)}), got {len(listed)}", at)
+        values = dict(zip(names, listed, strict=False))
+    if missing := [n for n in names if n not in values]:
+        hint = f"from: {{{', '.join(f'{n}: …' for n in names)}}}"
+        raise Refusal("H04", f"{called} needs input '{missing[0]}'", at, hint)
+    return {n: values[n] for n in names}
+
+
+def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, path: str) -> Any:
+    """The body of a used file on ``given``."""
+    assert step.op is not None
+    here: File = place.scope.frame.file
+    at = step.span
+    try:
+        document, variant = walk.library.used(by, step.op)
+    except SpecError as error:
+        for diagnostic in error.diagnostics:
+            walk.keep(diagnostic)
+        raise Poisoned from None
+    if here.depth >= MAX_NESTING:
+        raise Exhausted("F03", f"files use each other deeper than {MAX_NESTING} levels", at)
+    if any(isinstance(c, File) and c.document is document for c, _ in walk.calls):
+        raise Refusal("N05", f"file '{step.op}' uses itself", at)
+    if document.spec.body is None:
+        raise Refusal(
+            "N00", f"'{step.op}' has no body to call: it describes {', '.join(document.spec.networks) or 'blocks'}", at
+        )
+    declared = parameters(document.spec.params)[0]
+    args = arguments_of(walk, step, place, step.op, declared, None, extra=("variant",), blocks=blocks_among(declared))
+    if "variant" in args:
+        variant, span = args.pop("variant")
+        if variant is POISON:
+            raise Poisoned
+        if variant is not None and variant not in document.spec.variants:
+            known = list(document.spec.variants)
+            hint = did_you_mean(variant, known) or f"known are {', '.join(known)}"
+            raise Refusal("V01", f"{step.op} has no variant {shown(variant)}", span, hint)
+    file = file_of(walk, document, args, at, variant=variant, path=f"{path}.", depth=here.depth + 1, name=step.op)
+    names = list(document.spec.inputs or {})
+    inputs = _by_input(walk, step.op, names, given, at)
+    walk.enter(file, step.op, at)
+    try:
+        inner = body(walk, file, inputs, path)
+    finally:
+        walk.calls.pop()
+    return _with_ports(inner.prev, inner.scope.names)
+
+
+def body(walk: Walk, file: File, inputs: dict[str, Any], path: str) -> Place:
+    """The place behind a file's body. ``path`` is the prefix of its nodes' names; ``""`` at the top."""
+    steps = file.document.spec.body
+    frame = Frame(file, {}, inputs, file.params)
+    first = next(iter(inputs.values())) if len(inputs) == 1 else None
+    heads = frozenset(file.document.spec.heads or ()) if not path else frozenset()
+    names = Names(f"{path}." if path else "", walk.names_given(steps) | heads)
+    place = Place(Scope(frame), first, names)
+    walk.chain(steps, place)
+    return place
+
+
+def file_of(
+    walk: Walk,
+    document: Document,
+    args: Arguments,
+    at: Span,
+    *,
+    variant: str | None = None,
+    path: str = "",
+    depth: int = 0,
+    name: str | None = None,
+) -> File:
+    """A file with its parameters given: by ``args``, else by the variant, else by default."""
+    declared, problems = parameters(document.spec.params)
+    for problem in problems:
+        walk.keep(problem)
+    file = File(document, {}, path, depth)
+    given: Arguments = {}
+    if variant is not None:
+        section = document.spec.variants[variant]
+        for key in section:
+            if key not in declared:
+                hint = did_you_mean(key, declared) or (f"known are {', '.join(declared)}" if declared else None)
+                walk.report("P01", f"{document.spec.name} has no parameter '{key}'", section.key_span(key), hint)
+            else:
+                value = walk.attempt(evaluated, section[key], section, key, constants(file))
+                given[key] = (value, section.value_span(key))
+    given |= args
+    bind(walk, name or document.spec.name, declared, given, at, place=constants(file), file=file, into=file.params)
+    return file
+
+
+def bind(
+    walk: Walk,
+    called: str,
+    declared: dict[str, Parameter],
+    args: Arguments,
+    at: Span,
+    *,
+    place: Place | None,
+    file: File,
+    into: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Values of all parameters; every mistake is reported, and what it concerns is POISON. ``file`` is the callee's."""
+    params = {} if into is None else into
+    missing = False
+    if place is None:
+        place = Place(Scope(Frame(file, params, {}, file.params)), None, Names("", frozenset()))
+    for name, parameter in declared.items():
+        if name in args:
+            value, span = args[name]
+        elif parameter.default is REQUIRED:
+            hint = None
+            if variants := list(file.document.spec.variants) if called == file.document.spec.name else []:
+                hint = f"or name a variant: {', '.join(variants[:12])}{', …' if len(variants) > 12 else ''}"
+            walk.report("P02", f"{called} needs parameter '{name}' ({parameter.type})", at, hint)
+            params[name], missing = POISON, True
+            continue
+        else:
+            span = None
+            value = parameter.default
+            if type(value) in (str, Map, Seq):
+                value = walk.attempt(evaluated, value, parameter.section, name, place)
+        if value is not POISON and parameter.type == "block":
+            value = walk.attempt(block_value, walk, value, place, span or at)
+        if value is not POISON:
+            try:
+                value = parameter.accept(value)
+            except Mismatch as mismatch:
+                walk.report("T01", f"{called}.{name} {mismatch.message}", span or at, mismatch.help)
+                value = POISON
+        params[name] = value
+    if missing and into is None:
+        raise Poisoned
+    return params
+
+
+def _with_ports(value: Any, names: Mapping[str, Any]) -> Any:
+    """A body's result with its named steps as ports."""
+    if isinstance(value, Result):
+        return Result(value.tensor, value.spec, names)
+    if isinstance(value, Family):
+        return Family(value.elements, names)
+    return value

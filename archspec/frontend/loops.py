@@ -1,0 +1,112 @@
+"""``repeat`` and ``each``: the turns of a step, and what their names mean outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from archspec.frontend.document import NAME
+from archspec.frontend.naming import Names, key_texts
+from archspec.frontend.references import anchor_of, evaluated, given_to
+from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
+from archspec.frontend.scope import POISON, Family, Scope
+from archspec.frontend.steps import Step
+from archspec.frontend.structure import merge
+from archspec.frontend.walk import MANY, MAX_STEPS, Place, Walk
+from archspec.frontend.yaml_source import Map
+from archspec.ir.diagnostics import Span, shown
+
+
+def _turns(step: Step, modifier: str, place: Place) -> list[tuple[Any, str, dict[str, Any]]]:
+    """Key, path text and variables of every turn."""
+    raw = getattr(step, modifier)
+    at = step.modifier_span(modifier)
+    variables: dict[str, list[Any]] = {}
+    try:
+        if type(raw) is Map:
+            for name in raw:
+                if why := (None if NAME.match(name) else f"'{name}' is not a name") or place.scope.conflict(name):
+                    raise Refusal("N02", f"a loop variable: {why}", raw.key_span(name))
+                values = evaluated(raw[name], raw, name, place)
+                variables[name] = _loop_values(values, raw.value_span(name))
+        else:
+            values = _loop_values(evaluated(raw, step.given, modifier, place), at)
+            return [(k, text, {}) for k, text in zip(values, key_texts(values), strict=True)]
+    except Poisoned:
+        names = list(raw) if type(raw) is Map else []
+        return [(0, "0", dict.fromkeys(names, POISON))]
+    if not variables:
+        raise Refusal("T03", f"{modifier}: needs a count or variables", at)
+    lengths = {name: len(values) for name, values in variables.items()}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise Refusal("T05", f"loop variables advance together, but their lengths differ: {said}", at)
+    first = next(iter(variables.values()))
+    try:
+        keys = first if len(set(first)) == len(first) else list(range(len(first)))
+    except TypeError:
+        keys = list(range(len(first)))
+    texts = key_texts(keys)
+    return [(key, texts[i], {name: values[i] for name, values in variables.items()}) for i, key in enumerate(keys)]
+
+
+def _loop_values(value: Any, at: Span) -> list[Any]:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is int:
+        if value < 0:
+            raise Refusal("T02", f"repeat count is negative: {value}", at)
+        if value > MAX_STEPS:
+            raise Exhausted("B01", f"more than {MAX_STEPS:,} steps and turns", at, MANY)
+        return list(range(value))
+    if isinstance(value, list):
+        return value
+    raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at)
+
+
+def _run(walk: Walk, step: Step, modifier: str, place: Place, *, sequential: bool) -> Iterator[tuple[Any, Any]]:
+    """Key and result of every turn; names given within are visible from outside under the key."""
+    turns = _turns(step, modifier, place)
+    anchor = anchor_of(step, place, looped=True)
+    result = given_to(step, place) if sequential else None
+    started = []
+    for n, (key, text, variables) in enumerate(turns):
+        walk.tick(step)
+        names = place.names.turn(text) if anchor is None else None
+        if names is not None:
+            started.append(names)
+        scope = Scope(place.scope.frame, place.scope, variables)
+        # The first turn's previous step is the one before the loop, unless from: starts it elsewhere.
+        prev = result if sequential and (n > 0 or step.from_ is not None) else place.prev
+        turn = Place(scope, prev, place.names)
+        path = None if anchor is None else f"{anchor}.{text}"
+        result = walk.attempt(_turn, walk, step, turn, result if sequential else None, path, names)
+        for name, at in scope.export(key):
+            walk.report("N02", f"'{name}[{key}]' is already defined", at)
+        yield key, result
+    place.names.after(started)
+
+
+def _turn(walk: Walk, step: Step, turn: Place, given: Any, path: str | None, names: Names | None) -> Any:
+    return walk.apply(step, turn, given_to(step, turn) if given is None else given, path, names)
+
+
+def repeat(walk: Walk, step: Step, place: Place) -> Any:
+    """The last turn's result; without turns, what the first would have been given."""
+    results = [result for _, result in _run(walk, step, "repeat", place, sequential=True)]
+    return results[-1] if results else given_to(step, place)
+
+
+def each(walk: Walk, step: Step, place: Place) -> Any:
+    """A bundle of all turns' results, or their merge."""
+    elements = dict(_run(walk, step, "each", place, sequential=False))
+    if step.op in ("branches", "residual") or step.merge is None:
+        return Family(elements)
+    return merge(walk, step, place, step.merge, list(elements.values()), _merge_path(step, place))
+
+
+def _merge_path(step: Step, place: Place) -> Callable[[str], str]:
+    """Where the merge of a step's turns stands: below its name, else beside it."""
+    if step.name is not None and (anchor := anchor_of(step, place, looped=True)):
+        return lambda base: f"{anchor}.{base}"
+    return place.names.auto

@@ -1,0 +1,151 @@
+"""Ops → nodes: arguments to an instance, results to operands, shapes and weights to a Node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from archspec.frontend.arguments import Arguments, arguments_of
+from archspec.frontend.references import reference
+from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
+from archspec.frontend.scope import POISON, Family, Result, described
+from archspec.frontend.steps import Step
+from archspec.frontend.walk import Place, Walk
+from archspec.frontend.yaml_source import Seq
+from archspec.ir.diagnostics import Span, did_you_mean
+from archspec.ir.graph import Node, Tensor
+from archspec.ir.tensors import TensorSpec
+from archspec.ir.validation import refused
+from archspec.ops.base import Op, OpError, ports
+
+
+def node(walk: Walk, op: type[Op], step: Step, place: Place, given: Any, path: str) -> Any:
+    if op.is_merge and type(step.args) is Seq:
+        refs = step.args
+        given = [walk.attempt(reference, refs[i], refs, i, place) for i in range(len(refs))]  # type: ignore[misc]
+        args: Arguments = {}
+    else:
+        args = arguments_of(walk, step, place, op.name, op.model_fields, op.main)
+    made = instance(walk, op, args, step.span)
+    return add(walk, made, operands(op, given, step), path, step.span, args)
+
+
+def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
+    """The op with its arguments, validated; equal ones are one object. Raises Poisoned after reporting."""
+    values = {name: value for name, (value, _) in args.items() if value is not POISON}
+    key = (op, repr(values))
+    found = walk.instances.get(key)
+    if found is None or len(values) != len(args):
+        try:
+            found = op.model_validate(values)
+        except ValidationError as error:
+            for e in refused(error):
+                name = str(e.path[0]) if e.path else ""
+                span = args[name][1] if name in args else at
+                if e.kind == "missing":
+                    if name not in args:
+                        walk.report("P02", f"{op.name} needs parameter '{name}'", at)
+                else:
+                    walk.report("T01", f"{op.name}.{name} {e.message}", span, e.help)
+            raise Poisoned from None
+        if len(values) != len(args):
+            raise Poisoned
+        walk.instances[key] = found
+    return found
+
+
+def tensors(values: list[Any]) -> list[Result]:
+    """Single results out of results and bundles. Raises Poisoned."""
+    out: list[Result] = []
+    for value in values:
+        out.extend(value.flat() if isinstance(value, Family) else (value,))
+    if any(v is POISON for v in out):
+        raise Poisoned
+    return out
+
+
+def operands(op: type[Op], given: Any, step: Step) -> list[Result]:
+    """The tensors of an op in the order of its ports. Raises Refusal, Poisoned."""
+    names, required, variadic = ports(op)
+    at = step.span
+    if given is POISON:
+        raise Poisoned
+    if given is None:
+        raise Refusal("N01", "there is no previous step here", at, "say from:")
+    if isinstance(given, dict):
+        if variadic:
+            raise Refusal("H04", f"{op.name} takes any number of tensors, not ports", at)
+        for name in given:
+            if name not in names:
+                hint = did_you_mean(name, names) or f"it has {', '.join(names)}"
+                raise Refusal("H04", f"{op.name} has no input '{name}'", at, hint)
+        found = [given[n] for n in names if n in given]
+        if missing := [n for n in names[:required] if n not in given]:
+            raise Refusal("H04", f"{op.name} needs input '{missing[0]}'", at)
+        for value in found:
+            if isinstance(value, Family):
+                raise Refusal("H04", f"{op.name} needs one tensor for each input, got {described(value)}", at)
+        return tensors(found)
+    results = tensors(given if isinstance(given, list) else [given])
+    if variadic:
+        return results
+    if required <= len(results) <= len(names):
+        return results
+    if len(names) == 1:
+        whence = " (from each/branches)" if isinstance(given, Family) else ""
+        raise Refusal(
+            "H04", f"{op.name} needs one tensor but gets {len(results)}{whence}", at, "add a merge, or give from:"
+        )
+    needs = f"{required}" if required == len(names) else f"{required} to {len(names)}"
+    hint = f"from: {{{', '.join(f'{n}: …' for n in names[:required])}}}"
+    raise Refusal("H04", f"{op.name} needs {needs} tensors ({', '.join(names)}) but gets {len(results)}", at, hint)
+
+
+def add(walk: Walk, op: Op, results: list[Result], path: str, at: Span, args: Arguments) -> Result | Family:
+    """A node of ``op``; its result, or a bundle of its results."""
+    specs = tuple([r.spec for r in results])
+    try:
+        inferred = op.infer(*specs)
+        outputs = inferred if isinstance(inferred, tuple) else (inferred,)
+        weights = op.weights(*specs)
+        check_limits(op.name, outputs, weights)
+    except OpError as error:
+        span = args[error.argument][1] if error.argument in args else at
+        raise Refusal("H01", error.message, span, error.help) from None
+    layer = path
+    if walk.network is not None and weights:
+        cut, prefix = walk.network
+        layer = prefix + path[cut:]
+        if (first := walk.layers.get(layer)) is not None and first.weights != weights:
+            old, new = (", ".join(f"{w.name} {list(w.shape)}" for w in ws) for ws in (first.weights, weights))
+            network, at_call = walk.network_call()
+            message = f"a network has one set of weights: {layer} has {old} from its first call, this call needs {new}"
+            raise Refusal("H05", message, at_call or at, f"call '{network}' with as many channels each time")
+    if path in walk.by_name:
+        raise Refusal("N02", f"two layers would be named '{path}'", at, "give one of them a name with as:")
+    if len(walk.nodes) >= walk.max_layers:
+        raise Exhausted("B02", f"more than {walk.max_layers:,} layers", at)
+    made = Node(path, op, tuple([r.tensor for r in results]), specs, outputs, weights, layer, at)
+    walk.nodes.append(made)
+    walk.by_name.add(path)
+    if weights:
+        walk.layers.setdefault(layer, made)
+    if len(outputs) == 1 and not isinstance(inferred, tuple):
+        return Result(Tensor(path), outputs[0])
+    return Family({i: Result(Tensor(path, i), spec) for i, spec in enumerate(outputs)})
+
+
+def check_limits(name: str, outputs: tuple[TensorSpec, ...], weights: tuple[Any, ...]) -> None:
+    """Raises OpError for sizes beyond what any machine holds (a limit against typing errors and hostile files)."""
+    for spec in outputs:
+        size = 1
+        for n in spec.shape:
+            if n is not None:
+                if n <= 0:
+                    raise OpError(f"{name} leaves nothing: its output would be {spec}")
+                size *= n
+        if size > 2**40:
+            raise OpError(f"{name}: an output of {spec} has more than 2^40 elements")
+    if sum(w.size for w in weights) > 2 * 10**10:
+        raise OpError(f"{name} would have more than 2·10^10 parameters")

@@ -1,0 +1,179 @@
+"""What values, references and names mean at a place in the text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from archspec.frontend.document import SHAPE_WORDS
+from archspec.frontend.expressions import ExpressionError, evaluate
+from archspec.frontend.naming import key_texts
+from archspec.frontend.parameters import whole
+from archspec.frontend.refusal import Poisoned, Refusal
+from archspec.frontend.scope import POISON, Family, Result, described
+from archspec.frontend.steps import Step
+from archspec.frontend.walk import Callee, File, Place, Walk
+from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.ir.diagnostics import Span, did_you_mean, shown
+from archspec.ops.base import Op
+
+_NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[(.+)\])?\Z", re.ASCII)
+
+
+def flag(step: Step, place: Place) -> bool:
+    try:
+        value = evaluated(step.when, step.given, "when", place)
+    except Poisoned:
+        return True
+    if type(value) is not bool:
+        hint = "archspec uses YAML 1.2 booleans: true/false" if value in ("yes", "no", "on", "off") else None
+        raise Refusal("T01", f"when: must be true or false, got {shown(value)}", step.modifier_span("when"), hint)
+    return value
+
+
+def given_to(step: Step, place: Place) -> Any:
+    """What a step is applied to: a value, a list of values, or values by port."""
+    raw = step.from_
+    if raw is None:
+        if step.given is not None and "from" in step.given:
+            raise Refusal("S04", "from: names a result", step.modifier_span("from"))
+        return place.prev
+    at = step.given
+    assert at is not None
+    if type(raw) is Seq:
+        return [reference(r, raw, i, place) for i, r in enumerate(raw)]
+    if type(raw) is Map:
+        return {port: reference(r, raw, port, place) for port, r in raw.items()}
+    return reference(raw, at, "from", place)
+
+
+def anchor_of(step: Step, place: Place, *, looped: bool) -> str | None:
+    """The path of a step; None for one without a component of its own."""
+    if step.name is not None:
+        name, index = name_of(step, place)
+        return place.names.named(name, None if index is None else key_texts([index])[0])
+    if step.op == "do" or (step.op == "residual" and not looped):
+        return None
+    assert step.op is not None
+    return place.names.auto(step.op)
+
+
+def evaluated(raw: Any, container: Any, key: Any, place: Place) -> Any:
+    """A raw value with its expressions evaluated, as plain lists and dicts. Raises Refusal, Poisoned."""
+    if type(raw) is str and raw[:1] == "=":
+        at = value_span(container, key)
+        try:
+            value = evaluate(raw[1:].strip(), lambda name: place.scope.lookup(name, place.prev))
+        except ExpressionError as error:
+            raise Refusal(error.code, error.message, at, error.help) from None
+        if value is POISON:
+            raise Poisoned
+        if isinstance(value, (Result, Family)):
+            raise Refusal(
+                "X06", f"an argument is a value, {raw} is {described(value)}", at, "results are taken with from:"
+            )
+        return whole(value)
+    if isinstance(raw, Seq):
+        return [evaluated(item, raw, i, place) for i, item in enumerate(raw)]
+    if isinstance(raw, Map):
+        return {name: evaluated(raw[name], raw, name, place) for name in raw}
+    return raw
+
+
+def block_value(walk: Walk, value: Any, place: Place, at: Span) -> Any:
+    """A block-typed argument: the block or op that its name means where it is written. Raises Refusal."""
+    if isinstance(value, (Callee, type)):
+        return value
+    if not isinstance(value, str):
+        raise Refusal("T01", f"must be the name of a block or op, got {shown(value)}", at)
+    held = place.scope.get(value)
+    if isinstance(held, (Callee, type)):
+        return held
+    file: File = place.scope.frame.file
+    found = file.callees.get(value) or walk.prelude.callees.get(value) or Op.find(value)
+    if not found:
+        known = {*file.callees, *walk.prelude.callees, *Op.names()}
+        raise Refusal("N00", f"unknown op or block {shown(value)}", at, did_you_mean(value, known))
+    return found
+
+
+def reference(raw: Any, container: Map | Seq, key: Any, place: Place) -> Any:
+    """The result that a reference names. Raises Refusal, Poisoned."""
+    at = value_span(container, key)
+    if not isinstance(raw, str) or raw[:1] == "=":
+        hint = "a reference has no =" if isinstance(raw, str) else None
+        raise Refusal("S04", f"a reference is a name, name[index] or name.port, got {shown(raw)}", at, hint)
+    try:
+        value = evaluate(raw, lambda name: place.scope.lookup(name, place.prev))
+    except ExpressionError as error:
+        raise Refusal(error.code, error.message, at, error.help) from None
+    if value is POISON:
+        raise Poisoned
+    if not isinstance(value, (Result, Family)):
+        raise Refusal("N01", f"'{raw}' is {shown(value)}, not a step's result", at)
+    return value
+
+
+def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
+    """Give a result its name."""
+    assert step.given is not None and step.name is not None
+    at = step.given.value_span("as")
+    try:
+        name, index = name_of(step, place)
+    except (Refusal, Poisoned):
+        # Said already, when the step took its path.
+        place.scope.names.setdefault(step.name.partition("[")[0], POISON)
+        return
+    if index is not None:
+        _extend(walk, place, name, index, result, at)
+        return
+    scope = place.scope
+    if why := scope.conflict(name):
+        walk.report("N02", why, at, "every name is given once")
+        return
+    family = scope.parent.visible_family(name) if scope.parent is not None else None
+    if family is not None and isinstance(result, Result):
+        result = Result(result.tensor, result.spec, result.ports)
+        result.family = family
+    scope.names[name] = result
+    scope.places[name] = at
+
+
+def _extend(walk: Walk, place: Place, name: str, index: Any, result: Any, at: Span) -> None:
+    """One more member of a family of results, which belongs to the whole body."""
+    scope = place.scope.base()
+    family = scope.names.get(name)
+    if family is None:
+        if why := place.scope.conflict(name):
+            walk.report("N02", why, at)
+            return
+        family = scope.names[name] = Family()
+    if isinstance(family, Result):
+        walk.report("N02", f"'{name}' is already the name of a step", at)
+    elif isinstance(family, Family):
+        if index in family.elements:
+            walk.report("N02", f"'{name}[{index}]' is already defined", at)
+        family.elements.setdefault(index, result)
+
+
+def name_of(step: Step, place: Place) -> tuple[str, Any]:
+    """Name and index that ``as`` gives. Raises Refusal."""
+    assert step.given is not None and step.name is not None
+    at = step.given.value_span("as")
+    match = _NAMED.match(step.name)
+    if not match:
+        raise Refusal("S03", f"as: must be a name, or name[index], got {shown(step.name)}", at)
+    name, index = match.groups()
+    if name in ("prev", "input") or name in SHAPE_WORDS:
+        raise Refusal("S03", f"as: cannot be '{name}': the word is reserved", at)
+    if index is None:
+        return name, None
+    try:
+        value = evaluate(index, lambda word: place.scope.lookup(word, place.prev))
+    except ExpressionError as error:
+        raise Refusal(error.code, error.message, at, error.help) from None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, (int, str)):
+        raise Refusal("T01", f"an index is an integer or a word, got {described(value)}", at)
+    return name, value

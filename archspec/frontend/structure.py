@@ -1,0 +1,208 @@
+"""``do``, ``branches``, ``residual`` and the MERGES that end them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from archspec.frontend.arguments import Arguments
+from archspec.frontend.calls import call
+from archspec.frontend.naming import Names
+from archspec.frontend.nodes import add, instance, tensors
+from archspec.frontend.references import evaluated
+from archspec.frontend.refusal import Poisoned, Refusal
+from archspec.frontend.scope import POISON, Family, Result, Scope
+from archspec.frontend.steps import Step
+from archspec.frontend.walk import Place, Walk, constants
+from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.base import Op, OpError
+
+PROBE = 840
+"""Stands for an open size while it is decided whether a skip fits: divisible by every stride up to 8."""
+MERGES = ("concat", "add", "multiply", "average", "maximum", "minimum", "subtract")
+
+
+def do(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
+    if type(step.args) is not Seq:
+        raise Refusal("S04", f"do takes a list of steps, got {shown(step.args)}", step.args_span())
+    walk.chain(step.args, place)
+    return place.prev
+
+
+def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
+    chains = step.args
+    if type(chains) is not Seq or not chains:
+        raise Refusal("S04", f"branches takes a list of chains, got {shown(chains)}", step.args_span())
+    elements = {}
+    for i, chain in enumerate(chains):
+        if type(chain) is not Seq:
+            walk.report("S04", f"a branch is a list of steps, got {shown(chain)}", chains.value_span(i))
+            elements[i] = POISON
+            continue
+        branch = Place(place.scope, place.prev, Names(f"{path}.{i}.", walk.names_given(chain)))
+        walk.chain(chain, branch)
+        elements[i] = branch.prev
+    if step.merge is None:
+        return Family(elements)
+    return merge(walk, step, place, step.merge, list(elements.values()), lambda base: f"{path}.{base}")
+
+
+def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
+    body, project, at = step.args, None, step.given
+    if type(body) is Map:
+        for key in body:
+            if key not in ("body", "project"):
+                hint = did_you_mean(key, ("body", "project"))
+                raise Refusal("P01", f"residual has no parameter '{key}'", body.key_span(key), hint)
+        project, at, body = body.get("project"), body, body.get("body")
+    if type(body) is not Seq:
+        raise Refusal("S04", f"residual takes a list of steps, got {shown(body)}", step.args_span())
+    if project is None:
+        at = place.scope.frame.file.defaults.get("residual")
+        project = at.get("project", "auto") if at is not None else "auto"
+    if not (project in ("auto", "none") or type(project) is Seq):
+        hint = did_you_mean(project, ("auto", "none"))
+        raise Refusal(
+            "T01",
+            f"residual.project must be auto, none or a list of steps, got {shown(project)}",
+            value_span(at, "project"),
+            hint,
+        )  # type: ignore[arg-type]
+    raw = "add" if step.merge is None else step.merge
+    op = merge_op(walk, step, place, raw)
+    skip, scope = place.prev, place.scope
+    is_open = isinstance(skip, Result) and None in skip.spec.spatial
+    probed = _probed(walk, step, place, body) if is_open and op.is_projectable and project != "none" else None
+    inner = Place(scope, skip, place.names)
+    walk.chain(body, inner)
+    out = inner.prev
+    if skip is POISON or out is POISON:
+        raise Poisoned
+    if op.is_projectable and isinstance(skip, Result) and isinstance(out, Result):
+        skip = _projected(walk, step, Place(scope, skip, place.names), project, out, op, probed)
+    return merge(walk, step, place, raw, [skip, out], place.names.auto)
+
+
+def _projected(
+    walk: Walk,
+    step: Step,
+    place: Place,
+    project: Any,
+    out: Result,
+    op: Op,
+    probed: tuple[TensorSpec, TensorSpec] | None,
+) -> Result:
+    """The skip (``place.prev``) as it meets the body's result: itself where it fits."""
+    skip: Result = place.prev
+    before, after = probed or (skip.spec, out.spec)
+    try:
+        op.infer(before, after)
+        return skip
+    except OpError as error:
+        if project == "none":
+            hint = "project: auto inserts a 1x1 convolution where a skip does not fit"
+            raise Refusal("H01", error.message, step.span, hint) from None
+    path = place.names.auto("projection")
+    if type(project) is Seq:
+        inner = Place(place.scope, skip, Names(f"{path}.", walk.names_given(project)))
+        walk.chain(project, inner)
+        if inner.prev is POISON:
+            raise Poisoned
+        if not isinstance(inner.prev, Result):
+            raise Refusal("H04", "project: needs one tensor", step.span)
+        return inner.prev
+    stride = _stride(before, after)
+    if stride is None or after.channels is None:
+        message = f"no 1x1 convolution brings the skip {skip.spec} to {out.spec}"
+        raise Refusal("H02", message, step.span, "project: takes a list of steps")
+    given: Arguments = {"channels": (after.channels, step.span), "stride": (stride, step.span)}
+    file = place.scope.frame.file
+    if (defaults := file.defaults.get("projection")) is not None:
+        for name in defaults:
+            given[name] = (evaluated(defaults[name], defaults, name, constants(file)), defaults.value_span(name))
+    projected: Result = call(walk, walk.prelude.callees["projection"], given, skip, path, step.span)
+    return projected
+
+
+def _probed(walk: Walk, step: Step, place: Place, body: Seq) -> tuple[TensorSpec, TensorSpec]:
+    """Shapes of the skip and of the body's result, were the open sizes PROBE: what the body does to a size shows in them.
+
+    Leaves no trace: neither nodes nor names nor mistakes. Raises Refusal where it cannot be told.
+    """
+    skip: Result = place.prev
+    sizes = tuple(PROBE if n is None else n for n in skip.spec.spatial)
+    before = TensorSpec((*sizes, skip.spec.channels), skip.spec.dtype)
+    nodes, layers, problems, taken = len(walk.nodes), dict(walk.layers), dict(walk.problems), set(walk.by_name)
+    scope = Scope(place.scope.frame, place.scope)
+    inner = Place(scope, Result(skip.tensor, before), Names("probe.", walk.names_given(body)))
+    try:
+        walk.chain(body, inner)
+        clean = len(walk.problems) == len(problems)
+    finally:
+        del walk.nodes[nodes:]
+        walk.layers, walk.problems, walk.by_name = layers, problems, taken
+    out = inner.prev
+    if not clean or not isinstance(out, Result) or None in out.spec.shape:
+        message = f"whether the skip {skip.spec} fits what the steps make of it depends on an open size"
+        raise Refusal("H02", message, step.span, "give the size with --set, or say project:")
+    return before, out.spec
+
+
+def merge_op(walk: Walk, step: Step, place: Place, raw: Any) -> Op:
+    """The op of a ``merge:`` modifier: a name, or a one-op map."""
+    at = step.modifier_span("merge") if step.merge is not None else step.span
+    name, args = next(iter(raw.items())) if isinstance(raw, dict) and len(raw) == 1 else (raw, None)
+    op = Op.find(name) if isinstance(name, str) else None
+    if op is None or not op.is_merge:
+        raise Refusal(
+            "T01", f"merge must be one of {', '.join(MERGES)}, got {shown(name)}", at, did_you_mean(name, MERGES)
+        )
+    given: Arguments = {}
+    if type(args) is Map:
+        given = {key: (evaluated(args[key], args, key, place), args.value_span(key)) for key in args}
+    elif args is not None:
+        raise Refusal("T01", f"merge: {name} takes arguments by name, got {shown(args)}", at)
+    return instance(walk, op, given, at)
+
+
+def merge(walk: Walk, step: Step, place: Place, raw: Any, values: list[Any], path: Callable[[str], str]) -> Result:
+    op = merge_op(walk, step, place, raw)
+    results = tensors(values)
+    if not results:
+        raise Refusal("H04", f"{op.name} needs at least one tensor", step.span)
+    at = step.modifier_span("merge") if step.merge is not None else step.span
+    made = add(walk, op, results, path(op.name), at, {})
+    assert isinstance(made, Result)
+    return made
+
+
+def one(given: Any, step: Step) -> Any:
+    """A single value for a structural step."""
+    if given is None:
+        raise Refusal("N01", "there is no previous step here", step.span, "say from:")
+    if isinstance(given, list):
+        return Family(dict(enumerate(given)))
+    if isinstance(given, dict):
+        raise Refusal("H04", f"{step.op} takes no ports", step.span)
+    return given
+
+
+def _stride(before: TensorSpec, after: TensorSpec) -> int | None:
+    """The integer s with ⌈in / s⌉ = out on every spatial axis, if there is one."""
+    if before.rank != after.rank or before.rank < 2:
+        return None
+    pairs = [(n, m) for n, m in zip(before.spatial, after.spatial, strict=True)]
+    if any(n is None or m is None or m > n for n, m in pairs):
+        return None
+    if all(n == m for n, m in pairs):
+        return 1
+    n, m = max(pairs)  # type: ignore[type-var]
+    for stride in range(max(1, n // m - 1), n // m + 2):  # type: ignore[operator]
+        if all(-(-a // stride) == b for a, b in pairs):  # type: ignore[operator]
+            return stride
+    return None
+
+
+STRUCTURES: dict[str, Callable[[Walk, Step, Place, Any], Any]] = {"do": do, "branches": branches, "residual": residual}

@@ -1,0 +1,137 @@
+"""The state of one elaboration: the nodes so far, the mistakes so far, the calls that it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archspec.frontend.document import Block, Document
+from archspec.frontend.files import Library, prelude
+from archspec.frontend.naming import Names
+from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
+from archspec.frontend.scope import POISON, Frame, Scope
+from archspec.frontend.steps import Step, chains_in, given_names
+from archspec.frontend.yaml_source import Map, Seq
+from archspec.ir.diagnostics import Diagnostic, Note, Span
+from archspec.ir.graph import Node
+from archspec.ops.base import Op
+
+MAX_STEPS = 200_000
+MAX_LAYERS = 20_000
+MAX_CALLS = 64
+MAX_DEPTH = 150
+MANY = "loops within loops multiply"
+
+
+class File:
+    """A file with its parameters given, as its steps and blocks see it. ``path`` is the prefix of its networks' layers."""
+
+    def __init__(self, document: Document, params: dict[str, Any], path: str = "", depth: int = 0):
+        self.document, self.params, self.path, self.depth = document, params, path, depth
+        spec = document.spec
+        self.callees: dict[str, Any] = {
+            **{name: Callee(name, block, self) for name, block in spec.blocks.items()},
+            **{name: Callee(name, block, self, network=f"{path}{name}") for name, block in spec.networks.items()},
+        }
+        self.defaults: Mapping[str, Map] = spec.defaults
+
+
+class Callee:
+    """A block (or, with ``network``, the layer path of its one set of weights) and the file that it sees."""
+
+    __slots__ = ("block", "file", "name", "network")
+
+    def __init__(self, name: str, block: Block, file: File, network: str | None = None):
+        self.name, self.block, self.file, self.network = name, block, file, network
+
+
+class Place:
+    """Where in a body the walk stands: what is visible, the previous step's result, the names given so far."""
+
+    __slots__ = ("names", "prev", "scope")
+
+    def __init__(self, scope: Scope, prev: Any, names: Names):
+        self.scope, self.prev, self.names = scope, prev, names
+
+
+def constants(file: File) -> Place:
+    """Where only a file's parameters are visible."""
+    return Place(Scope(Frame(file, {}, {}, file.params)), None, Names("", frozenset()))
+
+
+class Walk:
+    """What every part of the elaboration shares. ``chain`` and ``apply`` are the elaborator's."""
+
+    def __init__(self, library: Library, *, max_layers: int = MAX_LAYERS):
+        self.library, self.max_layers = library, max_layers
+        self.nodes: list[Node] = []
+        self.by_name: set[str] = set()
+        self.layers: dict[str, Node] = {}
+        self.problems: dict[Any, Diagnostic] = {}
+        self.called: set[int] = set()
+        self.steps = 0
+        self.calls: list[tuple[Callee | File, Note]] = []
+        self.depth = 0
+        self.network: tuple[int, str] | None = None
+        self.instances: dict[tuple[type[Op], str], Op] = {}
+        self._given: dict[int, frozenset[str]] = {}
+        self.prelude = File(prelude(), {})
+
+    def report(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        """Keep a mistake; of several with one code at one place, the first."""
+        notes = tuple(note for _, note in reversed(self.calls))
+        self.keep(Diagnostic(code, message, span, help, notes))
+
+    def keep(self, diagnostic: Diagnostic) -> None:
+        """Keep a diagnostic that is complete."""
+        self.problems.setdefault((diagnostic.code, diagnostic.span.order), diagnostic)
+
+    def attempt(self, action: Callable[..., Any], *args: Any) -> Any:
+        """What ``action`` gives; POISON, and the mistake kept, where it is refused."""
+        try:
+            return action(*args)
+        except Poisoned:
+            return POISON
+        except Exhausted:
+            raise
+        except Refusal as r:
+            self.report(r.code, r.message, r.span, r.help)
+            return POISON
+
+    def tick(self, step: Step) -> None:
+        """Count a step or a turn. Raises Exhausted."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Exhausted("B01", f"more than {MAX_STEPS:,} steps and turns", step.span, MANY)
+
+    def enter(self, called: Callee | File, name: str, at: Span) -> None:
+        """Note a call; whoever enters pops it. Raises Exhausted."""
+        if len(self.calls) >= MAX_CALLS:
+            raise Exhausted("B03", f"calls nest deeper than {MAX_CALLS}", at)
+        self.calls.append((called, Note(f"in {name}, called", at)))
+
+    def network_call(self) -> tuple[str, Span | None]:
+        """Name and place of the innermost call of a network."""
+        for called, note in reversed(self.calls):
+            if isinstance(called, Callee) and called.network is not None:
+                return called.name, note.span
+        return "", None
+
+    def names_given(self, chain: Seq) -> frozenset[str]:
+        """Names that ``as`` gives anywhere in a chain."""
+        found = self._given.get(id(chain))
+        if found is None:
+            found = self._given[id(chain)] = given_names(chain)
+        return found
+
+    def given_in(self, step: Step) -> frozenset[str]:
+        """The same for the chains that a structural step is written of."""
+        return frozenset[str]().union(*(self.names_given(chain) for chain in chains_in(step)))
+
+    def chain(self, chain: Seq, place: Place) -> None:
+        """All steps of a chain; ``place.prev`` is its result afterwards."""
+        raise NotImplementedError
+
+    def apply(self, step: Step, place: Place, given: Any, path: str | None, names: Names | None) -> Any:
+        """A step without its modifiers. ``path`` is its own, or ``names`` are those of the steps around it."""
+        raise NotImplementedError
