@@ -28,9 +28,9 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code. Nothing is raised: what goes wrong is said on stderr."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    # Looking for plug-ins of pydantic reads the metadata of every installed distribution: none has a part here.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Not list(…): once that verb is imported, ``list`` here is its module.
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
+    _start_quickly()
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
@@ -48,6 +48,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except Exception as error:
         return _explain(error)
+
+
+def _start_quickly() -> None:
+    """Keep pydantic from looking for plug-ins, which have no part here.
+
+    It would read the metadata of every installed distribution; told not to, it imports the library for that all the same,
+    a tenth of the time that a table may take: the import waits for the first use.
+    """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if "importlib.metadata" in sys.modules:
+        return
+    from importlib.util import LazyLoader, find_spec, module_from_spec
+
+    spec = find_spec("importlib.metadata")
+    if spec is not None and spec.loader is not None:
+        spec.loader = loader = LazyLoader(spec.loader)
+        sys.modules["importlib.metadata"] = module = module_from_spec(spec)
+        loader.exec_module(module)
 
 
 def verbs() -> dict[str, str]:

@@ -1,0 +1,61 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both set up .venv first; nothing else is needed but Python.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(p)),$(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+LOGDIR ?= runs/lenet5
+JOBS ?= 2
+
+export TF_CPP_MIN_LOG_LEVEL := 3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test lint types floors fast test-slow installs constraints clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(INSTALLED) ## make .venv with every version pinned
+
+demo: setup ## the table of LeNet-5, then its training on digits
+	$(BIN)/archspec table lenet5
+	$(BIN)/archspec train lenet5 --data digits --logdir $(LOGDIR)
+	@echo; echo "Curves, tables and the graph: $(BIN)/tensorboard --logdir $(LOGDIR)"
+
+test: setup lint types floors fast ## lint, types, floors and every fast test
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+floors: setup
+	$(BIN)/lint-imports --no-cache
+
+fast: setup
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow" --durations 15
+
+test-slow: setup ## the tests that build large networks or train
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m slow --durations 15
+
+installs: setup ## wheel and sdist, each install in a fresh venv
+	$(BIN)/python tools/check_installs.py
+
+constraints: setup ## write constraints.txt from what .venv has
+	{ grep '^#' constraints.txt; $(BIN)/pip freeze --all --exclude-editable --exclude setuptools --exclude torch; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean: ## remove .venv and what tools left behind
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+
+# Build tools come first and pinned, so that building the package takes nothing from elsewhere.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt pip hatchling editables
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[tensorflow]' --group dev
+	touch $@

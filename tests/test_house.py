@@ -1,0 +1,296 @@
+"""The house itself: its floors, what it never imports, what it never does, and what lies where."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "archspec"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SPECS = sorted(p for p in (ROOT / "specs").rglob("*.yaml") if "runs" not in p.relative_to(ROOT / "specs").parts)
+HEAVY = ("keras", "tensorflow", "numpy", "h5py", "scipy", "sklearn", "jax", "torch", "PIL", "safetensors")
+
+
+def python(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, cwd=cwd, timeout=120
+    )
+
+
+def test_floors():
+    """The contract of pyproject.toml: every folder has a floor, and no floor imports one above."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_floors_are_those_of_the_tree():
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    floors = {room for floor in contract["layers"] for room in floor.split(" | ")}
+    assert contract["exhaustive"] and floors >= {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (),
+        ("--help",),
+        ("check", "lenet5"),
+        ("table", "resnet50"),
+        ("table", "densenet121", "--format", "json"),
+        ("table", "googlenet", "--training", "--format", "markdown"),
+        ("list",),
+        ("ops",),
+        ("ops", "conv", "--format", "json"),
+        ("schema",),
+        ("schema", "lenet5"),
+    ],
+    ids=" ".join,
+)
+def test_the_static_path_imports_no_framework(argv, tmp_path):
+    """In a process of its own, in a folder of its own."""
+    code = (
+        "import sys\n"
+        "import archspec\n"
+        "code = 0\n"
+        "if sys.argv[1:]:\n"
+        "    from archspec.cli import main\n"
+        "    code = main(sys.argv[1:])\n"
+        f"heavy = [m for m in {HEAVY} if m in sys.modules]\n"
+        "print(code, heavy, file=sys.stderr)\n"
+    )
+    done = python(code, *argv, cwd=tmp_path)
+    assert done.stderr.splitlines()[-1:] == ["0 []"], done.stderr
+
+
+def test_the_static_path_works_where_no_framework_can_be_imported(tmp_path):
+    """Not even behind a try: importing one stops the process."""
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {HEAVY}: sys.exit(f'{{name}} was imported')\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "from archspec.cli import main\n"
+        "verbs = (['check', 'lenet5'], ['table', 'lenet5', '--format', 'csv'], ['list'], ['ops'], ['schema'])\n"
+        "codes = [main(verb) for verb in verbs]\n"
+        "sys.exit(0 if codes == [0] * 5 else repr(codes))\n"
+    )
+    done = python(code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+FORBIDDEN_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "os.system",
+    "os.popen",
+    "yaml.load",
+    "yaml.load_all",
+    "yaml.full_load",
+    "yaml.unsafe_load",
+    "yaml.safe_load",
+    "load_model",
+    "deserialize_keras_object",
+    "model_from_json",
+    "extractall",
+    "get_file",
+}
+FORBIDDEN_MODULES = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "dill",
+    "joblib",
+    "cloudpickle",
+    "marshal",
+    "shelve",
+    "ctypes",
+    "code",
+}
+FORBIDDEN_MODULES |= {
+    "socket",
+    "urllib.request",
+    "http.client",
+    "requests",
+    "ftplib",
+    "telnetlib",
+    "smtplib",
+    "subprocess",
+}
+FORBIDDEN_KEYWORDS = {("shell", True), ("allow_pickle", True), ("safe_mode", False), ("weights_only", False)}
+MAY_IMPORT = {"archspec/backend/archives/state_dict.py": {"pickletools"}}
+"""``pickletools`` names the opcodes of a pickle and runs none."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_is_executed_that_a_file_says(path):
+    """No code, pickle, shell or network out of what a person gives (reliability: R18)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    own = {name for name, home in module_names(tree).items() if home.startswith("archspec.") or home == "local"}
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=function):
+                name = dotted(function)
+                last = name.rpartition(".")[2]
+                bad = name in FORBIDDEN_CALLS or (
+                    last in {"load_model", "deserialize_keras_object", "model_from_json", "extractall", "get_file"}
+                )
+                if bad and name not in own:
+                    found.append((node.lineno, f"{name}()"))
+                for keyword in node.keywords:
+                    value = keyword.value
+                    if isinstance(value, ast.Constant) and (keyword.arg, value.value) in FORBIDDEN_KEYWORDS:
+                        found.append((node.lineno, f"{keyword.arg}={value.value}"))
+            case ast.Import(names=names):
+                found += [(node.lineno, a.name) for a in names if a.name in FORBIDDEN_MODULES]
+            case ast.ImportFrom(module=module) if module:
+                found += [(node.lineno, module)] if module in FORBIDDEN_MODULES else []
+                full = [f"{module}.{a.name}" for a in node.names]
+                found += [(node.lineno, name) for name in full if name in FORBIDDEN_MODULES | FORBIDDEN_CALLS]
+    assert found == []
+
+
+def module_names(tree: ast.Module) -> dict[str, str]:
+    """Name → where it comes from (``local`` for definitions), for all imports and definitions of a module."""
+    out = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            out.update({a.asname or a.name: f"{node.module}.{a.name}" for a in node.names})
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            out[node.name] = "local"
+    return out
+
+
+def dotted(node: ast.expr) -> str:
+    """``a.b.c`` of a name or attribute; a call or subscript in between is left out."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def architectures() -> set[str]:
+    """Names of all specs, variants and families, without digits and suffixes that are words of the field."""
+    names = set()
+    for path in SPECS:
+        document = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        names |= {path.parent.name, path.stem, document["name"], *(document.get("variants") or {})}
+    stems = {re.sub(r"[\d.].*$", "", name).strip("_").lower() for name in names} | {n.lower() for n in names}
+    # Words of the field besides being names of networks.
+    words = {"rnn", "lstm", "gru", "transformer", "seq", "attention", "plain", "mlp", "captioner", "siamese", "style"}
+    return {s for s in stems if len(s) > 2} - words
+
+
+def test_no_architecture_is_named_in_python():
+    """Docstrings may cite where a rule comes from; names, strings and branches know no network."""
+    names = "|".join(sorted(map(re.escape, architectures()), key=len, reverse=True))
+    pattern = re.compile(rf"(?<![a-z])(?:{names})(?![a-z])", re.IGNORECASE)
+    found = []
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documented = {id(doc) for doc in docstrings(tree)}
+        for node in ast.walk(tree):
+            match node:
+                case ast.Constant(value=str(text)) if id(node) not in documented:
+                    found += [(str(path.relative_to(ROOT)), node.lineno, m) for m in pattern.findall(text)]
+                case ast.Name(id=text) | ast.Attribute(attr=text) | ast.arg(arg=text):
+                    found += [(str(path.relative_to(ROOT)), node.lineno, m) for m in pattern.findall(text)]
+                case ast.FunctionDef(name=text) | ast.ClassDef(name=text):
+                    found += [(str(path.relative_to(ROOT)), node.lineno, m) for m in pattern.findall(text)]
+    assert found == []
+
+
+def docstrings(tree: ast.AST):
+    """Strings that stand alone as statements."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.value
+
+
+def tracked() -> list[str]:
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("not a git clone")
+    return done.stdout.split("\n")[:-1]
+
+
+def test_what_lies_at_the_top():
+    tops = {name.partition("/")[0] for name in tracked()}
+    assert tops - {"CHANGELOG.md", "LICENSE", "CONTRIBUTING.md"} <= {
+        ".ci",
+        ".gitignore",
+        "Makefile",
+        "README.md",
+        "archspec",
+        "constraints.txt",
+        "docs",
+        "pyproject.toml",
+        "specs",
+        "tests",
+        "tools",
+    }
+
+
+def test_no_room_has_a_name_that_says_nothing():
+    drawers = {
+        "utils",
+        "util",
+        "common",
+        "helpers",
+        "helper",
+        "misc",
+        "core",
+        "experiments",
+        "deprecated",
+        "base_classes",
+    }
+    assert [name for name in tracked() if drawers & set(Path(name).with_suffix("").parts)] == []
+
+
+def test_no_large_file_and_no_file_of_weights_is_kept():
+    big = [name for name in tracked() if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 1_000_000]
+    weights = [
+        n for n in tracked() if n.endswith((".h5", ".keras", ".npz", ".safetensors", ".pth", ".th", ".caffemodel"))
+    ]
+    assert big == [] and weights == []
+
+
+def test_every_dependency_is_pinned():
+    """Whatever pyproject.toml asks for stands in constraints.txt with one version."""
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert lines and all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line) for line in lines)
+    pinned = {normal(line.partition("==")[0]) for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = [
+        *project["project"]["dependencies"],
+        *project["dependency-groups"]["dev"],
+        *project["build-system"]["requires"],
+    ]
+    asked += [r for extra in project["project"]["optional-dependencies"].values() for r in extra]
+    assert {normal(re.match(r"[A-Za-z0-9._-]+", r)[0]) for r in asked} - {"tensorflow-datasets"} <= pinned
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
