@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from archspec.ops.loss import Loss
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "archspec"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -198,8 +200,9 @@ def architectures() -> set[str]:
         document = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
         names |= {path.parent.name, path.stem, document["name"], *(document.get("variants") or {})}
     stems = {re.sub(r"[\d.].*$", "", name).strip("_").lower() for name in names} | {n.lower() for n in names}
-    # Words of the field besides being names of networks.
+    # Words of the field besides being names of networks, and losses that the language calls after their paper.
     words = {"rnn", "lstm", "gru", "transformer", "seq", "attention", "plain", "mlp", "captioner", "siamese", "style"}
+    words |= set(Loss.names())
     return {s for s in stems if len(s) > 2} - words
 
 
