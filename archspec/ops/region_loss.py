@@ -1,0 +1,70 @@
+"""Losses of regions, sequences and boxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import PositiveInt
+from archspec.ops.base import OpError
+from archspec.ops.loss import Loss, Share, alike, keras_loss, probabilities, scored, scores
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Dice(Loss, name="dice"):
+    """1 - 2 · Σ target · prediction / (Σ target + Σ prediction), over the whole batch (Milletari et al. 2016)."""
+
+    labels = "binary"
+    target, gets_logits, lower = alike, probabilities, keras_loss("Dice")
+
+
+class Tversky(Loss, name="tversky"):
+    """Dice with weights of its own for what is wrongly predicted and what is missed (Salehi et al. 2017)."""
+
+    labels = "binary"
+
+    alpha: Share = 0.5
+    """Weight of what is wrongly predicted."""
+    beta: Share = 0.5
+    """Weight of what is missed."""
+
+    target, gets_logits = alike, probabilities
+    # Keras 3.15 takes prediction for target where it counts errors: its alpha weighs what is missed.
+    lower = keras_loss("Tversky", alpha="beta", beta="alpha")
+
+
+class Ctc(Loss, name="ctc"):
+    """Connectionist temporal classification (Graves et al. 2006): labels without places; class 0 is the blank."""
+
+    labels = "index"
+    gets_logits, lower = scores, keras_loss("CTC")
+
+    def target(self, spec: TensorSpec) -> TensorSpec:
+        if scored(self, spec).rank != 2:
+            raise OpError(f"ctc needs scores of shape (time, classes), got {spec}")
+        return TensorSpec((None,), "int32")
+
+
+class Yolo(Loss, name="yolo", main="anchors"):
+    """Boxes, objectness and classes on a grid (Redmon and Farhadi 2018): what it wants is the detection task's."""
+
+    anchors: PositiveInt = 3
+    """Boxes of each cell; a box is 4 numbers, its objectness, and a score for each class."""
+
+    gets_logits = scores
+
+    def target(self, spec: TensorSpec) -> TensorSpec:
+        if scored(self, spec).rank != 3:
+            raise OpError(f"yolo needs predictions of shape (height, width, channels), got {spec}")
+        channels = spec.channels
+        if channels is not None and (channels % self.anchors or channels // self.anchors < 6):
+            raise OpError(
+                f"yolo with {self.anchors} anchors needs {self.anchors} · (5 + classes) channels, got {channels}",
+                argument="anchors",
+            )
+        return TensorSpec(spec.shape)
+
+    def lower(self, from_logits: bool = False) -> keras.losses.Loss:
+        raise OpError("yolo compares boxes, which only the detection task knows how to match")

@@ -1,0 +1,86 @@
+"""Losses of numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.ops.loss import Loss, Positive, alike, keras_loss, probabilities, share_of_each_class
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Mse(Loss, name="mse"):
+    """(target - prediction)²."""
+
+    target, lower = alike, keras_loss("MeanSquaredError")
+
+
+class Mae(Loss, name="mae"):
+    """|target - prediction|."""
+
+    target, lower = alike, keras_loss("MeanAbsoluteError")
+
+
+class Mape(Loss, name="mape"):
+    """100 · |target - prediction| / |target|."""
+
+    target, lower = alike, keras_loss("MeanAbsolutePercentageError")
+
+
+class Msle(Loss, name="msle"):
+    """(log(1 + target) - log(1 + prediction))²."""
+
+    target, lower = alike, keras_loss("MeanSquaredLogarithmicError")
+
+
+class Huber(Loss, name="huber", main="delta"):
+    """d² / 2 where the distance d is at most delta, else delta · (d - delta / 2) (Huber 1964)."""
+
+    delta: Positive = 1.0
+    """Distance at which the square becomes a line."""
+
+    target, lower = alike, keras_loss("Huber")
+
+
+class SmoothL1(Loss, name="smooth_l1", main="beta"):
+    """d² / (2 · beta) where the distance d is at most beta, else d - beta / 2 (Girshick 2015): huber / beta."""
+
+    beta: Positive = 1.0
+    """Distance at which the square becomes a line of slope 1."""
+
+    target = alike
+
+    def lower(self, from_logits: bool = False) -> keras.losses.Loss:
+        import keras
+
+        if self.beta == 1:
+            return keras.losses.Huber(1.0, name="smooth_l1")
+        from archspec.layers.loss import SmoothL1
+
+        return SmoothL1(self.beta)
+
+
+class LogCosh(Loss, name="log_cosh"):
+    """log(cosh(prediction - target)): a smooth mae."""
+
+    target, lower = alike, keras_loss("LogCosh")
+
+
+class Poisson(Loss, name="poisson"):
+    """prediction - target · log(prediction): the prediction is a rate, above 0."""
+
+    target, lower = alike, keras_loss("Poisson")
+
+
+class KlDivergence(Loss, name="kl_divergence"):
+    """Σ target · log(target / prediction) over the classes."""
+
+    labels = "one_hot"
+    target, gets_logits, lower = share_of_each_class, probabilities, keras_loss("KLDivergence")
+
+
+class CosineSimilarity(Loss, name="cosine_similarity"):
+    """Minus the cosine of the angle between prediction and target, over channels."""
+
+    target, lower = alike, keras_loss("CosineSimilarity")
