@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import Activation, Width
 from archspec.ops.base import Op
-from archspec.ops.shapes import known_channels
+from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
     import keras
@@ -48,3 +48,29 @@ class Dense(Op, name="dense", main="units"):
         return keras.layers.Dense(
             self.units, use_bias=self.bias, activation=self.activation.function() if self.activation else None
         )
+
+
+class Rbf(Op, name="rbf", main="units"):
+    """Squared Euclidean distance of the last axis to fixed points, one per unit (LeCun et al. 1998, LeNet-5's output).
+
+    The points are not trained. They start as random ±1, which the paper names as an alternative to its drawn bitmaps.
+    """
+
+    units: Width
+    """Points, and so output features."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "rbf")
+        known_channels(x, "rbf")
+        return TensorSpec((*x.spatial, self.units))
+
+    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
+        return (WeightSpec("centers", (known_channels(x, "rbf"), self.units), trainable=False),)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        return (3 * known_channels(x, "rbf") - 1) * out.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.distance import Rbf
+
+        return Rbf(self.units)

@@ -1,4 +1,4 @@
-"""Dense by numpy's matrix product."""
+"""Dense by numpy's matrix product, distances by their definition."""
 
 import numpy as np
 
@@ -16,6 +16,10 @@ def softmax(y):
     return np.exp(y) / np.exp(y).sum(-1, keepdims=True)
 
 
+def rbf(weights, x):
+    return np.square(x[..., None] - weights["centers"]).sum(-2)
+
+
 ROWS = [
     Row("dense", {"units": 5}, ((3,),), dense()),
     Row("dense", {"units": 5, "bias": False}, ((3,),), dense()),
@@ -28,4 +32,6 @@ ROWS = [
         "dense", {"units": 5, "activation": {"leaky_relu": 0.1}}, ((3,),), dense(lambda y: np.where(y > 0, y, 0.1 * y))
     ),
     Row("dense", {"units": 6, "activation": "scaled_tanh"}, ((3,),), dense(lambda y: 1.7159 * np.tanh(2 * y / 3))),
+    Row("rbf", {"units": 10}, ((84,),), rbf),
+    Row("rbf", {"units": 1}, ((4, 3),), rbf),
 ]

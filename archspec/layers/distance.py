@@ -1,0 +1,35 @@
+"""Distances to fixed points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("archspec")
+class Rbf(keras.Layer):
+    """Squared Euclidean distance of the last axis to ``units`` points of ±1 that training leaves alone."""
+
+    def __init__(self, units: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape: Any) -> None:
+        shape = (input_shape[-1], self.units)
+        self.centers = self.add_weight(name="centers", shape=shape, initializer=_signs, trainable=False)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.sum(ops.square(ops.expand_dims(inputs, -1) - self.centers), axis=-2)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
+
+
+def _signs(shape: Any, dtype: Any = None) -> Any:
+    """±1 with equal chances."""
+    return ops.cast(2 * keras.random.randint(shape, 0, 2) - 1, dtype)
