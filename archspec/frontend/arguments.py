@@ -32,8 +32,8 @@ def arguments_of(
     """The arguments of a step's call: its own, then its file's ``defaults`` for what it calls.
 
     ``known`` and ``extra`` are the names that may be given, ``main`` the one that a single value sets, ``blocks`` those
-    that hold a block. Every mistake is reported. Raises Poisoned where a name is not known, Refusal where a single value
-    is not taken.
+    that hold a block. Every mistake is reported. Raises Poisoned where a name is not known, Refusal where a single
+    value is not taken.
     """
     raw, out = step.args, {}
     is_known = True

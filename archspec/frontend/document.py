@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
-from archspec.frontend.yaml_source import Map, Seq, read, span, value_span
+from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
 from archspec.ir.validation import Refused, refused
 from archspec.ops.arguments import refuse
@@ -152,17 +152,18 @@ class Document:
 
 
 def place(tree: Map | Seq, path: Sequence[str | int], *, key: bool = False) -> Span:
-    """Where the value (or key) at a path is written; of a path that goes on below what is written, the innermost place."""
+    """Where the value (or key) at a path is written; the innermost place, where the path goes on below what is."""
     at: Any = tree
     found = span(tree)
     for i, part in enumerate(path):
-        if not (
-            (isinstance(at, Map) and part in at) or (isinstance(at, Seq) and isinstance(part, int) and part < len(at))
-        ):
+        if isinstance(at, Map) and isinstance(part, str) and part in at:
+            wants_key = at[part] is None or (key and i == len(path) - 1)
+            found = at.key_span(part) if wants_key else at.value_span(part)
+        elif isinstance(at, Seq) and isinstance(part, int) and part < len(at):
+            found = at.value_span(part)
+        else:
             break
-        wants_key = isinstance(at, Map) and ((key and i == len(path) - 1) or at[part] is None)
-        found = at.key_span(part) if wants_key else value_span(at, part)  # type: ignore[union-attr, arg-type]
-        at = at[part]
+        at = at[part]  # type: ignore[index]
     return found
 
 
@@ -170,9 +171,10 @@ def document(source: Source) -> Document:
     """Read and validate a file. Raises SpecError with every error that can be told without its steps."""
     tree = read(source)
     if not isinstance(tree, Map):
-        hint = "a spec starts with 'archspec: 1'"
-        raise SpecError([Diagnostic("S02", f"a spec file is a map, got {shown(tree)}", Span(source, 1, 1), hint)])
+        start = "a spec starts with 'archspec: 1'"
+        raise SpecError([Diagnostic("S02", f"a spec file is a map, got {shown(tree)}", Span(source, 1, 1), start)])
     if "archspec" not in tree:
+        hint: str | None
         if "archspec_run" in tree:
             message, hint = "this is a run file, not a spec", "archspec train takes it"
         else:
@@ -285,9 +287,10 @@ def is_direct(expect: Mapping[str, Any]) -> bool:
 
 
 def _expectations(found: Document) -> list[Diagnostic]:
-    expect, out = found.spec.expect, []
+    out: list[Diagnostic] = []
+    expect: Any = found.spec.expect
     if expect is None:
-        return []
+        return out
     entries = {(): expect} if is_direct(expect) else {(name,): value for name, value in expect.items()}
     known = [*found.spec.variants, found.spec.name]
     for path, value in entries.items():

@@ -1,7 +1,7 @@
 """``=…`` expressions and references: parsed with ``ast``, walked against a whitelist, never compiled or executed.
 
-A reference (``bb.c[i]``) is the same grammar without ``=``; its value is a result instead of a number. What a name means
-is the caller's business: ``evaluate`` gets a lookup.
+A reference (``bb.c[i]``) is the same grammar without ``=``; its value is a result instead of a number. What a name
+means is the caller's business: ``evaluate`` gets a lookup.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Indexable:
 
 
 def make_divisible(value: float, divisor: int = 8, minimum: int | None = None) -> int:
-    """The nearest multiple of ``divisor``, not under ``minimum`` and not more than 10 % below ``value`` (MobileNet's rule)."""
+    """The nearest multiple of ``divisor``, at least ``minimum`` and at most 10 % below ``value`` (MobileNet's rule)."""
     if divisor <= 0:
         raise ExpressionError("X04", "make_divisible needs a positive divisor")
     rounded = max(divisor if minimum is None else minimum, int(value + divisor / 2) // divisor * divisor)
@@ -95,7 +95,7 @@ _PARSED: dict[str, ast.expr] = {}
 
 
 def parse(text: str) -> ast.expr:
-    """The syntax tree of an expression (without its ``=``). Raises ExpressionError (X01 syntax, X02 what is not allowed)."""
+    """The syntax tree of an expression, without its ``=``. Raises ExpressionError (X01 syntax, X02 not allowed)."""
     tree = _PARSED.get(text)
     if tree is None:
         if len(text) > MAX_LENGTH:
@@ -139,7 +139,7 @@ def _check(tree: ast.expr) -> None:
                 pass
             case ast.Constant(value=bool() | None):
                 raise ExpressionError(
-                    "X02", f"{node.value} is not part of the expression grammar", "compare, or use a parameter"
+                    "X02", f"{node.value!r} is not part of the expression grammar", "compare, or use a parameter"
                 )
             case ast.Constant(value=int() | float() | str()):
                 if isinstance(node.value, (int, float)) and not abs(node.value) <= MAX_VALUE:
@@ -189,21 +189,21 @@ def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return not _value(operand, lookup)
         case ast.UnaryOp(op=op, operand=operand):
-            value = _number(_value(operand, lookup))
-            return -value if isinstance(op, ast.USub) else value
+            number = _number(_value(operand, lookup))
+            return -number if isinstance(op, ast.USub) else number
         case ast.BoolOp(op=op, values=values):
             stop = isinstance(op, ast.Or)
             result: Any = None
-            for value in values:
-                result = _value(value, lookup)
+            for operand in values:
+                result = _value(operand, lookup)
                 if bool(result) is stop:
                     return result
             return result
         case ast.Compare(left=left, ops=ops, comparators=rights):
             a = _value(left, lookup)
-            for op, right in zip(ops, rights, strict=True):
+            for comparison, right in zip(ops, rights, strict=True):
                 b = _value(right, lookup)
-                if not _compare(op, a, b):
+                if not _compare(comparison, a, b):
                     return False
                 a = b
             return True

@@ -48,7 +48,10 @@ def with_sizes(error: SpecError, found: Document, library: Library, variant: str
             low % step == 0 and step > 1 and all(fits(n) == (n % step == 0) for n in (high + step, high + step - 1))
         )
         if multiple:
-            help = f"with this architecture the input side must be a multiple of {step}: nearest sizes are {low} and {high}"
+            help = (
+                f"with this architecture the input side must be a multiple of {step}: "
+                f"nearest sizes are {low} and {high}"
+            )
     first, *rest = error.diagnostics
     return SpecError([replace(first, help=help), *rest])
 

@@ -29,7 +29,8 @@ def every(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) ->
     variants: list[str | None] = [variant] if variant else list(found.spec.variants)
     if not variants or (not variant and _stands_alone(found)):
         variants.insert(0, None)
-    graphs, problems = [], {}
+    graphs: list[Graph] = []
+    problems: dict[tuple[object, ...], Diagnostic] = {}
     for each in variants:
         try:
             graphs.append(_graph(found, library, each, set, thorough=True))

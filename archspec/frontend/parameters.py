@@ -138,7 +138,8 @@ def blocks_among(declared: dict[str, Parameter]) -> tuple[str, ...]:
 
 def _place(section: Map, name: str, value: Any, mismatch: Mismatch) -> Span:
     key = mismatch.key
-    return value.key_span(key) if isinstance(value, Map) and key in value else section.value_span(name)
+    is_inside = isinstance(value, Map) and key is not None and key in value
+    return value.key_span(key) if is_inside else section.value_span(name)
 
 
 def _declared(name: str, value: Any) -> Parameter:

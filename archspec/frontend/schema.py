@@ -79,7 +79,7 @@ def _file(document: Json, callables: Iterable[str]) -> Json:
     figures = {"$ref": "#/$defs/figures"}
     variants = _section(document, "variants")
     block = {"$ref": "#/$defs/block"}
-    properties = {
+    properties: dict[str, Json] = {
         "archspec": {"const": 1, "description": "version of the language"},
         "name": {"type": "string", "pattern": f"^{_NAME}$"},
         "doc": {"anyOf": [{"type": "string"}, {"type": "object"}], "description": "what this is, for readers"},
@@ -279,7 +279,7 @@ def _op_arguments(op: type[Op]) -> Json:
 
 def _opened(schema: Json) -> Json:
     """``schema`` with an expression allowed wherever a value is."""
-    extra = {key: schema[key] for key in ("default", "description") if key in schema}
+    extra: Json = {key: schema[key] for key in ("default", "description") if key in schema}
     rest = {key: value for key, value in schema.items() if key not in extra and key != "title"}
     if not rest:
         return extra

@@ -118,7 +118,7 @@ def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
 
 
 class Frame:
-    """One running body: of a file, a block or a network. ``constants`` are the file's parameters, seen from its blocks."""
+    """One running body: of a file, a block or a network. ``constants`` are its file's parameters."""
 
     __slots__ = ("constants", "file", "inputs", "params")
 

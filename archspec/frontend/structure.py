@@ -14,7 +14,7 @@ from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Result, Scope
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk, constants
-from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
@@ -64,12 +64,8 @@ def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
         project = at.get("project", "auto") if at is not None else "auto"
     if not (project in ("auto", "none") or type(project) is Seq):
         hint = did_you_mean(project, ("auto", "none"))
-        raise Refusal(
-            "T01",
-            f"residual.project must be auto, none or a list of steps, got {shown(project)}",
-            value_span(at, "project"),
-            hint,
-        )  # type: ignore[arg-type]
+        message = f"residual.project must be auto, none or a list of steps, got {shown(project)}"
+        raise Refusal("T01", message, at.value_span("project") if at else step.span, hint)
     raw = "add" if step.merge is None else step.merge
     op = merge_op(walk, step, place, raw)
     skip, scope = place.prev, place.scope
@@ -127,7 +123,7 @@ def _projected(
 
 
 def _probed(walk: Walk, step: Step, place: Place, body: Seq) -> tuple[TensorSpec, TensorSpec]:
-    """Shapes of the skip and of the body's result, were the open sizes PROBE: what the body does to a size shows in them.
+    """Shapes of the skip and of the body's result, were the open sizes PROBE: what is done to a size shows in them.
 
     Leaves no trace: neither nodes nor names nor mistakes. Raises Refusal where it cannot be told.
     """

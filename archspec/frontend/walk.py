@@ -24,7 +24,7 @@ MANY = "loops within loops multiply"
 
 
 class File:
-    """A file with its parameters given, as its steps and blocks see it. ``path`` is the prefix of its networks' layers."""
+    """A file with its parameters given, as its steps see it. ``path`` is the prefix of its networks' layers."""
 
     def __init__(self, document: Document, params: dict[str, Any], path: str = "", depth: int = 0):
         self.document, self.params, self.path, self.depth = document, params, path, depth

@@ -1,0 +1,66 @@
+"""The ``inputs`` of a file or network: shapes and types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.frontend.references import evaluated
+from archspec.frontend.refusal import Refusal
+from archspec.frontend.scope import POISON
+from archspec.frontend.walk import Place, Walk
+from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.tensors import TensorSpec
+
+DTYPES = ("float32", "float16", "bfloat16", "float64", "int32", "int64", "uint8", "bool")
+
+
+def inputs_of(walk: Walk, section: Map | None, outside: Place) -> dict[str, TensorSpec | None]:
+    """Specs of the inputs that a section declares; None where one is wrong."""
+    out: dict[str, TensorSpec | None] = {}
+    for name in section or ():
+        found = walk.attempt(_input, section, name, outside)
+        out[name] = None if found is POISON else found
+    return out
+
+
+def _input(section: Any, name: str, outside: Place) -> TensorSpec:
+    raw, container, key = section[name], section, name
+    dtype = "float32"
+    if type(raw) is Map:
+        for k in raw:
+            if k not in ("shape", "dtype"):
+                raise Refusal("S01", f"an input has no key '{k}'", raw.key_span(k), did_you_mean(k, ("shape", "dtype")))
+        if "shape" not in raw:
+            raise Refusal("S02", f"input '{name}' needs 'shape'", section.key_span(name))
+        dtype = raw.get("dtype", "float32")
+        if dtype not in DTYPES:
+            message = f"dtype must be one of {', '.join(DTYPES)}, got {shown(dtype)}"
+            raise Refusal("T01", message, raw.value_span("dtype"), did_you_mean(dtype, DTYPES))
+        raw, container, key = raw["shape"], raw, "shape"
+    if isinstance(raw, str) and raw[:1] == "=":
+        sizes = evaluated(raw, container, key, outside)
+        if not isinstance(sizes, list):
+            raise Refusal(
+                "T01", f"the shape of input '{name}' must be a list, got {shown(sizes)}", value_span(container, key)
+            )
+        places = [value_span(container, key)] * len(sizes)
+    elif isinstance(raw, Seq):
+        # A bare word that is not an expression is a size left open, under a name.
+        sizes = [
+            None if isinstance(s, str) and s[:1] != "=" else evaluated(s, raw, i, outside) for i, s in enumerate(raw)
+        ]
+        places = [raw.value_span(i) for i in range(len(raw))]
+    else:
+        hint = "channels last, without the batch: [224, 224, 3]"
+        raise Refusal(
+            "T01", f"the shape of input '{name}' must be a list, got {shown(raw)}", value_span(container, key), hint
+        )
+    if len(sizes) > 8:
+        raise Refusal("T01", f"input '{name}' has {len(sizes)} axes, at most 8 go", value_span(container, key))
+    for size, at in zip(sizes, places, strict=True):
+        if size is not None and (type(size) is not int or not 0 < size <= 2**31):
+            raise Refusal("T01", f"a size must be a positive integer, got {shown(size)}", at)
+        if size is not None and size > 2**20 and len(sizes) > 2:
+            raise Refusal("T01", f"a size of {size} is beyond the limit of 2^20", at)
+    return TensorSpec(tuple(sizes), dtype)
