@@ -59,12 +59,15 @@ def _start_quickly() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if "importlib.metadata" in sys.modules:
         return
+    import importlib
     from importlib.util import LazyLoader, find_spec, module_from_spec
 
     spec = find_spec("importlib.metadata")
     if spec is not None and spec.loader is not None:
         spec.loader = loader = LazyLoader(spec.loader)
         sys.modules["importlib.metadata"] = module = module_from_spec(spec)
+        # As an import would: NumPy asks the package for it.
+        importlib.metadata = module
         loader.exec_module(module)
 
 

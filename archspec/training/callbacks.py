@@ -1,84 +1,194 @@
-"""What watches a run: TensorBoard, the CSV log, the end of a run that went to NaN, progress for a person."""
+"""What watches a run: checkpoints and the ends of a run, TensorBoard, progress for a person."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
+from archspec.training.checkpoint import Checkpoints, Position
+from archspec.training.interrupts import Interrupted, Request
 from archspec.training.plan import Plan
+from archspec.training.record import run_text, write_history
 
 if TYPE_CHECKING:
     import keras
 
+Say = Callable[[str], None]
 
-def callbacks(plan: Plan, logdir: Path, progress: TextIO | None) -> list[keras.callbacks.Callback]:
-    """All that a run is watched by, in the order they are to be called."""
+
+def keeper(
+    plan: Plan, logdir: Path, checkpoints: Checkpoints, position: Position, request: Request, say: Say
+) -> keras.callbacks.Callback:
+    """Counts steps, keeps the history and checkpoints, ends a run that is over, asked to stop, or went to NaN."""
     import keras
 
-    out = [
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.TensorBoard(str(logdir), write_graph=True, write_steps_per_second=True, profile_batch=0),
-        keras.callbacks.CSVLogger(str(logdir / "log.csv")),
-        _cost_table(plan, logdir),
-    ]
-    return [*out, _progress(plan, progress)] if progress else out
+    train, steps = plan.spec.train, plan.steps
+
+    class Keeper(keras.callbacks.Callback):
+        not_finite = False
+        resumed: int | None = position.step if position.step % steps else None
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.before = -1
+            if self.resumed is not None:
+                # Keras has just set the running means of the epoch to nothing.
+                checkpoints.restore(self.model, self.resumed, "metric/")
+                self.resumed = None
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            position.step += batch - self.before
+            self.before = batch
+            if logs and not _finite(logs.get("loss", 0.0)):
+                self.not_finite = self.model.stop_training = True
+                return
+            if position.step % steps == 0:
+                return
+            every = train.checkpoint_steps
+            if request or (every and position.step % every < plan.steps_per_execution()):
+                self.save()
+            if request:
+                raise Interrupted(request.code, position.step)
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            if request:
+                raise Interrupted(request.code, (checkpoints.steps() or [0])[-1])
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            row = {name: float(value) for name, value in (logs or {}).items()}
+            position.history.append(row | {"learning_rate": float(self.model.optimizer.learning_rate)})
+            self.log()
+            if self.not_finite or not _finite(row.get("val_loss", 0.0)):
+                self.not_finite = self.model.stop_training = True
+                return
+            self.judge(row)
+            self.save()
+            if request:
+                raise Interrupted(request.code, position.step)
+            if is_exhausted(plan, position):
+                self.model.stop_training = True
+
+        def judge(self, row: dict[str, float]) -> None:
+            if train.monitor is None:
+                return
+            value = row[next(n for n in row if n.startswith("val_") and n.endswith(train.monitor))]
+            sign = -1 if train.monitor == "loss" else 1
+            if position.best is None or sign * value > sign * position.best["value"]:
+                position.best = {"step": position.step, "value": value}
+
+        def save(self) -> None:
+            if not checkpoints.save(self.model, position):
+                self.not_finite = self.model.stop_training = True
+
+        def log(self) -> None:
+            try:
+                write_history(position.history, logdir)
+            except OSError as error:
+                say(f"log.csv could not be written: {error.strerror or error}; training goes on")
+
+    return Keeper()
 
 
-def _cost_table(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
-    """Writes the network's table of shapes and costs, and the run, among TensorBoard's texts."""
+def is_exhausted(plan: Plan, position: Position) -> bool:
+    """Whether patience with what is monitored has come to its end."""
+    patience = plan.spec.train.patience
+    if patience is None or position.best is None:
+        return False
+    return len(position.history) - position.best["step"] / plan.steps >= patience
+
+
+def _finite(value: Any) -> bool:
+    return abs(float(value)) < float("inf")
+
+
+def averages() -> keras.callbacks.Callback:
+    """Evaluates the running averages of the weights in place of the weights."""
     import keras
 
-    class CostTable(keras.callbacks.Callback):
+    return keras.callbacks.SwapEMAWeights(swap_on_epoch=False)
+
+
+def board(plan: Plan, logdir: Path, say: Say) -> list[keras.callbacks.Callback]:
+    """TensorBoard: scalars, the graph, the table of costs and the run. A full disk ends it, not the training."""
+    import keras
+    import tensorflow as tf
+
+    class Texts(keras.callbacks.Callback):
         def on_train_begin(self, logs: Any = None) -> None:
-            import tensorflow as tf
-
             from archspec.report.table import table
 
             writer = tf.summary.create_file_writer(str(logdir / "train"), filename_suffix=".text")
             with writer.as_default(step=0):
                 tf.summary.text("cost", table(plan.graph, training=True).to_markdown())
-                tf.summary.text("run", "".join(f"    {line}\n" for line in plan.text().splitlines()))
+                run = run_text(plan, f"spec/{plan.graph.name}.yaml")
+                tf.summary.text("run", "".join(f"    {line}\n" for line in run.splitlines()))
             writer.close()
 
-    return CostTable()
+    scalars = keras.callbacks.TensorBoard(str(logdir), write_graph=True, write_steps_per_second=True, profile_batch=0)
+    return [_guarded(Texts(), say), _guarded(scalars, say)]
 
 
-def _progress(plan: Plan, stream: TextIO) -> keras.callbacks.Callback:
+def _guarded(callback: keras.callbacks.Callback, say: Say) -> keras.callbacks.Callback:
+    """The callback, which falls silent when it cannot write."""
+    import tensorflow as tf
+
+    failed = []
+
+    def guard(hook: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if failed:
+                return None
+            try:
+                return hook(*args, **kwargs)
+            except (OSError, tf.errors.OpError) as error:
+                failed.append(error)
+                text = (str(error).splitlines() or [type(error).__name__])[0]
+                say(f"TensorBoard's files could not be written: {text}; training goes on without")
+                return None
+
+        return call
+
+    for name in dir(callback):
+        if name.startswith("on_") and not getattr(getattr(callback, name), "_is_default", False):
+            setattr(callback, name, guard(getattr(callback, name)))
+    return callback
+
+
+def progress(plan: Plan, stream: TextIO, position: Position) -> keras.callbacks.Callback:
     """One line for each epoch; on a terminal it moves while the epoch lasts."""
     import keras
 
-    epochs, steps, batch = plan.spec.train.epochs, plan.pipeline.steps_per_epoch(), plan.pipeline.batch_size()
+    epochs, steps, batch = plan.spec.train.epochs, plan.steps, plan.pipeline.batch_size()
     live = stream.isatty()
+    first = position.step
 
     class Progress(keras.callbacks.Callback):
-        def on_train_begin(self, logs: Any = None) -> None:
-            self.begin = perf_counter()
-            self.shown = 0.0
+        begin = 0.0
+        shown = 0.0
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.epoch, self.start = epoch, perf_counter()
+            self.epoch, self.start, self.done = epoch, perf_counter(), position.step
+            self.begin = self.begin or self.start
 
-        def on_train_batch_end(self, step: int, logs: Any = None) -> None:
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             now = perf_counter()
             if live and now - self.shown > 0.2:
                 self.shown = now
-                stream.write(f"\r\x1b[K{self.line(step + 1, now, logs or {})}")
+                stream.write(f"\r\x1b[K{self.line(now, logs or {})}")
                 stream.flush()
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            text = self.line(steps, perf_counter(), logs or {})
+            text = self.line(perf_counter(), logs or {})
             stream.write(f"\r\x1b[K{text}" + ("\n" if epoch + 1 == epochs else "") if live else f"{text}\n")
             stream.flush()
 
-        def line(self, step: int, now: float, logs: dict[str, float]) -> str:
-            done = (self.epoch * steps + step) / (epochs * steps)
-            rest = (now - self.begin) * (1 - done) / done
-            rate = step * batch / max(now - self.start, 1e-9)
-            bar = "━" * round(step / steps * 20) if live else ""
-            values = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if name != "learning_rate")
-            return f"epoch {self.epoch + 1}/{epochs} {bar:<20} {values}  {rate:.0f}/s  {rest:.0f} s left".replace(
-                " " * 20, "" if not live else " " * 20
-            )
+        def line(self, now: float, logs: dict[str, float]) -> str:
+            rate = (position.step - self.done) * batch / max(now - self.start, 1e-9)
+            rest = (epochs * steps - position.step) * (now - self.begin) / max(1, position.step - first)
+            within = position.step - epoch_start if (epoch_start := self.epoch * steps) <= position.step else 0
+            bar = f" {'━' * round(within / steps * 20):<20}" if live else ""
+            values = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+            return f"epoch {self.epoch + 1}/{epochs}{bar}  {values}  {rate:.0f} images/s  {rest:.0f} s left"
 
     return Progress()

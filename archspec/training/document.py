@@ -14,30 +14,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from archspec.data.arguments import Items, declared, restated
+from archspec.data.arguments import Items, declared, restated, told
 from archspec.data.source import DataSource
 from archspec.data.transform import Transform
 from archspec.frontend.yaml_source import Map, Seq, read, value_span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 from archspec.ops.arguments import PositiveInt, refuse
 from archspec.ops.loss import Loss
-from archspec.training.optimizers import Adam, Optimizer
+from archspec.training.optimizers import Adam, LearningRate, Optimizer
 from archspec.training.schedules import Cosine, Epochs, Schedule
 from archspec.training.task import Task
 
 MAX_SEED = 2**31 - 1
+Section = TypeVar("Section", bound=BaseModel)
 STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 def _settings(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise refuse("must be a map of the spec's parameters")
+        raise refuse("must be a map of names and values")
     return dict(value)
+
+
+Momentum = Annotated[float, Field(gt=0, lt=1)]
+Factor = Annotated[float, Field(ge=0, le=1e6)]
+
+
+class Clip(BaseModel):
+    """Limits of gradients; one of the three."""
+
+    model_config = STRICT
+
+    value: LearningRate | None = None
+    """Largest magnitude of an element."""
+    norm: LearningRate | None = None
+    """Largest length of a weight's gradient."""
+    global_norm: LearningRate | None = None
+    """Largest length of all gradients together."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Clip:
+        if sum(v is not None for v in (self.value, self.norm, self.global_norm)) != 1:
+            raise told("value", "clip takes one of value, norm, global_norm")
+        return self
 
 
 class Train(BaseModel):
@@ -63,6 +87,30 @@ class Train(BaseModel):
     """In place of the loss of the spec's first head."""
     deterministic: bool | None = None
     """Use only operations that give the same result each time; where nothing is said, on CPUs."""
+    clip: Clip | None = None
+    """Limits of gradients."""
+    accumulate: PositiveInt = 1
+    """Steps whose gradients are averaged before the weights change."""
+    ema: Momentum | None = None
+    """Evaluate and save running averages of the weights, that keep this share of their value in each step."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """What layers compute in; weights stay float32. With ``mixed_float16`` the loss is scaled."""
+    jit_compile: bool = False
+    """Compile a step with XLA: for GPUs, on CPUs it makes a step 1.6 to 2 times slower."""
+    steps_per_execution: PositiveInt | None = None
+    """Steps between two looks of Python at the run; where nothing is said, more where a step is short."""
+    class_weight: Items[Factor] = ()
+    """Weight of each class's examples in the loss."""
+    freeze: Items[Annotated[str, Field(min_length=1)]] = ()
+    """Layers that stay as they are, statistics of normalisation included: names, parts of a path, or ``*`` patterns."""
+    rates: Annotated[dict[str, Factor], BeforeValidator(_settings)] = {}
+    """Factors of the learning rate by layer, named as in ``freeze``; of several that match, the last counts."""
+    checkpoint_steps: PositiveInt | None = None
+    """Steps between checkpoints, besides those at the end of each epoch."""
+    monitor: Literal["loss", "accuracy"] | None = None
+    """What the best checkpoint is best in, on the evaluated split; where nothing is said, none is kept but the last."""
+    patience: PositiveInt | None = None
+    """Stop after so many epochs without a better value of what is monitored."""
 
 
 class Evaluate(BaseModel):
@@ -119,7 +167,8 @@ def place(tree: Map, path: Iterable[str | int]) -> Span:
     at: Any = tree
     span = Span(tree.source, tree.mark[0] + 1, tree.mark[1] + 1, tree.mark[2])
     for part in path:
-        if not (isinstance(at, Map) and part in at or isinstance(at, Seq) and isinstance(part, int) and part < len(at)):
+        held = range(len(at)) if isinstance(at, Seq) else at if isinstance(at, Map) else ()
+        if part not in held:
             break
         span, at = value_span(at, part), at[part]
     return span
@@ -138,3 +187,15 @@ def _diagnostic(error: Any, tree: Map) -> Diagnostic:
             at = at[part]
         span = at.key_span(error["loc"][-1])
     return Diagnostic(CODES[said.type], context["message"], span, context.get("help"))
+
+
+def read_section(model: type[Section], values: Any, name: str, text: str) -> Section:
+    """A section of a run file out of values that were typed: ``name`` and ``text`` are what a person is shown."""
+    try:
+        return model.model_validate(values if model is not RunSpec else {"archspec_run": 1, "spec": "…", **values})
+    except ValidationError as error:
+        span = Span(Source(name, text), 1, 1, max(1, len(text)))
+        problems = [e["type"].context or {} for e in restated(error, model)]  # type: ignore[union-attr]
+        raise SpecError(
+            Diagnostic(CODES["value"], said["message"], span, said.get("help")) for said in problems
+        ) from None

@@ -21,15 +21,15 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimizer(Declaration, package="archspec.training"):
-    """How weights change by gradients. All have ``learning_rate``, which the schedule multiplies, and ``weight_decay``."""
+    """How weights change by gradients. All have ``learning_rate``, times the schedule, and ``weight_decay``."""
 
     learning_rate: LearningRate
     """Size of a step, before the schedule."""
     weight_decay: Decay = 0.0
     """Share of its value that a weight of rank 2 and more loses in each step, per unit of learning rate."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
-        """The Keras optimiser; ``rate`` is a float or a Keras schedule."""
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+        """The Keras optimiser; ``rate`` is a float or a Keras schedule, ``common`` what all of Keras's take."""
         raise NotImplementedError
 
 
@@ -43,10 +43,12 @@ class Sgd(Optimizer, name="sgd", main="learning_rate"):
     nesterov: bool = False
     """Look ahead by the momentum before taking the gradient's step."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
-        return keras.optimizers.SGD(rate, momentum=self.momentum, nesterov=self.nesterov, weight_decay=_decay(self))
+        return keras.optimizers.SGD(
+            rate, momentum=self.momentum, nesterov=self.nesterov, weight_decay=_decay(self), **common
+        )
 
 
 class Rmsprop(Optimizer, name="rmsprop", main="learning_rate"):
@@ -63,7 +65,7 @@ class Rmsprop(Optimizer, name="rmsprop", main="learning_rate"):
     centered: bool = False
     """Subtract the squared mean of the gradients."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.RMSprop(
@@ -73,6 +75,7 @@ class Rmsprop(Optimizer, name="rmsprop", main="learning_rate"):
             epsilon=self.epsilon,
             centered=self.centered,
             weight_decay=_decay(self),
+            **common,
         )
 
 
@@ -90,11 +93,11 @@ class Adam(Optimizer, name="adam", main="learning_rate"):
     amsgrad: bool = False
     """Divide by the largest mean of squares so far (Reddi et al. 2018)."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.Adam(
-            rate, self.beta_1, self.beta_2, self.epsilon, amsgrad=self.amsgrad, weight_decay=_decay(self)
+            rate, self.beta_1, self.beta_2, self.epsilon, amsgrad=self.amsgrad, weight_decay=_decay(self), **common
         )
 
 
@@ -112,10 +115,10 @@ class Adamw(Optimizer, name="adamw", main="learning_rate"):
     epsilon: Epsilon = 1e-7
     """Added to the denominator."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
-        return keras.optimizers.AdamW(rate, self.weight_decay, self.beta_1, self.beta_2, self.epsilon)
+        return keras.optimizers.AdamW(rate, self.weight_decay, self.beta_1, self.beta_2, self.epsilon, **common)
 
 
 class Lion(Optimizer, name="lion", main="learning_rate"):
@@ -128,10 +131,10 @@ class Lion(Optimizer, name="lion", main="learning_rate"):
     beta_2: Rate = 0.99
     """Decay of the momentum."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
-        return keras.optimizers.Lion(rate, self.beta_1, self.beta_2, weight_decay=_decay(self))
+        return keras.optimizers.Lion(rate, self.beta_1, self.beta_2, weight_decay=_decay(self), **common)
 
 
 class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
@@ -144,10 +147,10 @@ class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
     epsilon: Epsilon = 1e-7
     """Added to the denominator."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
-        return keras.optimizers.Adagrad(rate, self.accumulator, self.epsilon, weight_decay=_decay(self))
+        return keras.optimizers.Adagrad(rate, self.accumulator, self.epsilon, weight_decay=_decay(self), **common)
 
 
 class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
@@ -160,10 +163,10 @@ class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
     epsilon: Epsilon = 1e-7
     """Added to the denominator."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
-        return keras.optimizers.Adadelta(rate, self.rho, self.epsilon, weight_decay=_decay(self))
+        return keras.optimizers.Adadelta(rate, self.rho, self.epsilon, weight_decay=_decay(self), **common)
 
 
 class Lamb(Optimizer, name="lamb", main="learning_rate"):
@@ -178,10 +181,10 @@ class Lamb(Optimizer, name="lamb", main="learning_rate"):
     epsilon: Epsilon = 1e-7
     """Added to the denominator."""
 
-    def lower(self, rate: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
-        return keras.optimizers.Lamb(rate, self.beta_1, self.beta_2, self.epsilon, weight_decay=_decay(self))
+        return keras.optimizers.Lamb(rate, self.beta_1, self.beta_2, self.epsilon, weight_decay=_decay(self), **common)
 
 
 def _decay(optimizer: Optimizer) -> float | None:

@@ -1,19 +1,23 @@
 """The training loop: the only place that calls ``fit``.
 
-A log directory holds all that a run was and gave::
+A run directory holds all that a run was and gave::
 
-    run.yaml       the run, every default spelt out; ``archspec train DIR/run.yaml`` repeats it
-    <spec>.yaml    the spec it names, and the files that this uses
-    log.csv        loss, metrics and learning rate of each epoch
-    train/ validation/   TensorBoard's events: scalars, the cost table, the graph
-    model.keras    the inference network with the weights of the last step
-    result.json    what came out
+    run.yaml, spec/    the run with all defaults, and the files of the spec: ``archspec train DIR/run.yaml`` repeats it
+    environment.json   versions, machine, seed, state of the repository
+    table.md           the network's shapes and costs
+    log.csv, log.jsonl loss, metrics and learning rate of each epoch
+    train/ validation/ TensorBoard's events: scalars, the cost table, the graph
+    checkpoints/       from which ``archspec resume DIR`` goes on
+    model.keras        the inference network with the last weights; best.keras with the best, if something is monitored
+    result.json        what came out
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter, process_time
@@ -21,8 +25,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.data.pipeline import fault
 from archspec.data.source import TRAIN, DataError
-from archspec.training.plan import Plan
-from archspec.training.record import write_plan, write_result
+from archspec.training.checkpoint import Checkpoints, Position
+from archspec.training.interrupts import Request, listening
+from archspec.training.plan import Plan, fingerprint, matches, matching
+from archspec.training.record import write_history, write_plan, write_result, write_text
 
 if TYPE_CHECKING:
     import keras
@@ -31,11 +37,15 @@ if TYPE_CHECKING:
 
 
 class NotFinite(Exception):
-    """The loss, or what the trained model computes, is NaN or infinite. ``result`` holds what was reached."""
+    """The loss, or a weight, is NaN or infinite. ``result`` holds what was reached."""
 
     def __init__(self, result: Result, message: str):
         super().__init__(message)
         self.result, self.message = result, message
+
+
+class InUse(Exception):
+    """Another process writes into the run directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,52 +64,70 @@ class Result:
     params: int
     metrics: dict[str, float]
     training: dict[str, float]
+    best: dict[str, float] | None
     seconds: float
     cpu_seconds: float
     logdir: str
     finished: bool = True
 
 
-def run(plan: Plan, logdir: Path, *, progress: TextIO | None = sys.stderr) -> Result:
-    """Train, evaluate, save. Raises DataError, NotFinite, MissingExtra, OSError.
+def run(plan: Plan, logdir: Path, *, resume: bool = False, progress: TextIO | None = sys.stderr) -> Result:
+    """Train, evaluate, save; with ``resume``, from the last checkpoint that is whole.
 
-    ``logdir`` is made when everything that can be refused without training has been.
+    Raises DataError, NotFinite, Interrupted, InUse, CheckpointError, MissingExtra, OSError. The directory is made, or
+    refused, before Keras is imported.
     """
+    logdir.mkdir(parents=True, exist_ok=True)
+    with _locked(logdir), listening() as request:
+        if not resume:
+            write_plan(plan, logdir)
+        return _run(plan, logdir, resume, progress, request)
+
+
+def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request) -> Result:
     from archspec.backend.build import compile
     from archspec.backend.installation import import_keras
-    from archspec.training.callbacks import callbacks
+    from archspec.report.table import table
+    from archspec.training import callbacks as watch
 
     keras = import_keras()
     import tensorflow as tf
 
+    def say(text: str) -> None:
+        if stream:
+            print(f"archspec: {text}", file=stream)
+
     wall, cpu = perf_counter(), process_time()
-    train, evaluate = plan.spec.train, plan.spec.evaluate
+    train = plan.spec.train
     # Keras tells what it does on stdout, which is for results.
     keras.utils.disable_interactive_logging()
     keras.utils.set_random_seed(train.seed)
-    if plan.deterministic(bool(tf.config.list_physical_devices("GPU"))):
+    if plan.is_deterministic(bool(tf.config.list_physical_devices("GPU"))):
         tf.config.experimental.enable_op_determinism()
+    with _policy(train.precision):
+        model = compile(plan.graph, training=True)
+        _freeze(plan, model)
+        objective = plan.task.trainer(plan.graph, model, train.loss)
+        finalize = _compile(model, objective, plan)
 
-    objective = plan.task.trainer(plan.graph, compile(plan.graph, training=True), train.loss)
-    model = objective.model
-    batches = plan.pipeline.training(objective.pairs)
+    checkpoints = Checkpoints(logdir, fingerprint(plan.graph))
+    position = checkpoints.position() if resume else None
+    for problem in checkpoints.passed_over:
+        say(f"{problem}; the one before it is used")
+    if position is None:
+        position = Position()
+    else:
+        checkpoints.restore(model, position.step)
+        say(f"goes on at step {position.step} of {plan.steps * train.epochs}")
+    write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
+
+    keeper = watch.keeper(plan, logdir, checkpoints, position, request, say)
+    watching = [keeper, *([watch.averages()] if train.ema else []), *watch.board(plan, logdir, say)]
+    if stream:
+        watching.append(watch.progress(plan, stream, position))
     held_out = plan.pipeline.evaluation(plan.split, objective.pairs) if plan.split else None
-    steps = plan.pipeline.steps_per_epoch()
-    _compile(model, objective, plan, steps)
-
-    write_plan(plan, logdir)
-    watch = callbacks(plan, logdir, progress)
     try:
-        history = model.fit(
-            batches,
-            epochs=train.epochs,
-            steps_per_epoch=steps,
-            validation_data=held_out,
-            callbacks=watch,
-            verbose=0,
-            shuffle=False,
-        ).history
-        metrics = _plain(model.evaluate(held_out, return_dict=True, verbose=0)) if held_out is not None else {}
+        _fit(plan, model, objective, held_out, position, watching)
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(error.message.splitlines()[0]) from None
     except tf.errors.OpError:
@@ -107,7 +135,8 @@ def run(plan: Plan, logdir: Path, *, progress: TextIO | None = sys.stderr) -> Re
             if found := fault(plan.source, split):
                 raise DataError(f"{found}", help="mend or remove it") from None
         raise
-    done = len(history["loss"])
+    write_history(position.history, logdir)
+    last = position.history[-1]
     result = Result(
         run=plan.name,
         spec=plan.graph.name,
@@ -116,32 +145,78 @@ def run(plan: Plan, logdir: Path, *, progress: TextIO | None = sys.stderr) -> Re
         split=plan.split,
         examples=plan.features.splits[plan.split] if plan.split else 0,
         seed=train.seed,
-        epochs=done,
-        steps=int(model.optimizer.iterations),
+        epochs=len(position.history),
+        steps=position.step,
         params=model.count_params(),
-        metrics=metrics,
-        training=_plain({name: values[-1] for name, values in history.items() if not name.startswith("val_")}),
+        metrics={name.removeprefix("val_"): v for name, v in last.items() if name.startswith("val_")},
+        training={name: v for name, v in last.items() if not name.startswith("val_")},
+        best=position.best,
         seconds=round(perf_counter() - wall, 2),
         cpu_seconds=round(process_time() - cpu, 2),
         logdir=str(logdir),
-        finished=_finite(history["loss"][-1], *metrics.values()),
+        finished=not keeper.not_finite,
     )
     write_result(asdict(result), logdir)
-    if not result.finished:
-        raise NotFinite(result, _why(result, plan))
-    _save(plan, model, logdir)
+    if keeper.not_finite:
+        raise NotFinite(result, _why(plan, model, position, checkpoints))
+    finalize()
+    save_inference(plan, model, logdir / "model.keras")
+    if position.best:
+        if position.best["step"] != position.step:
+            checkpoints.restore(model, int(position.best["step"]))
+            finalize()
+        save_inference(plan, model, logdir / "best.keras")
     return result
 
 
-def _compile(model: keras.Model, objective: Objective, plan: Plan, steps: int) -> None:
-    """Give the model its optimiser, losses and metrics."""
+def _fit(
+    plan: Plan, model: keras.Model, objective: Objective, held_out: Any, position: Position, watching: list[Any]
+) -> None:
+    """Do what is left: the rest of an epoch that was begun, then whole epochs."""
+    from archspec.training.callbacks import is_exhausted
+
+    epochs, steps = plan.spec.train.epochs, plan.steps
+    weights = dict(enumerate(plan.spec.train.class_weight)) or None
+    while position.step < epochs * steps and not is_exhausted(plan, position):
+        epoch, within = divmod(position.step, steps)
+        model.fit(
+            plan.pipeline.training(objective.pairs, first_step=position.step),
+            initial_epoch=epoch,
+            epochs=epoch + 1 if within else epochs,
+            steps_per_epoch=steps - within,
+            validation_data=held_out,
+            class_weight=weights,
+            callbacks=watching,
+            verbose=0,
+            shuffle=False,
+        )
+        if model.stop_training:
+            break
+
+
+def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
+    """Give the model its optimiser, losses and metrics; what puts averages in the place of the weights at the end."""
     from archspec.training.schedules import learning_rate, rates
 
     train = plan.spec.train
-    table = rates(train.schedule, train.optimizer.learning_rate, train.epochs, steps, train.warmup)
-    optimizer = train.optimizer.lower(learning_rate(table))
+    table = rates(train.schedule, train.optimizer.learning_rate, train.epochs, plan.steps, train.warmup)
+    clip = train.clip
+    common = {
+        "clipvalue": clip and clip.value,
+        "clipnorm": clip and clip.norm,
+        "global_clipnorm": clip and clip.global_norm,
+        "gradient_accumulation_steps": train.accumulate if train.accumulate > 1 else None,
+        "use_ema": train.ema is not None,
+        "ema_momentum": train.ema or 0.99,
+    }
+    optimizer = train.optimizer.lower(learning_rate(table[:: train.accumulate]), **common)
+    factors = _factors(plan, model)
     if train.optimizer.weight_decay:
-        optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) < 2])
+        spared = [v for v in model.trainable_variables if len(v.shape) < 2 or factors.get(v.path) == 0]
+        optimizer.exclude_from_weight_decay(var_list=spared)
+    if factors:
+        step = optimizer.update_step
+        optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(v.path, 1.0))
     single = len(objective.losses) == 1
     model.compile(
         optimizer,
@@ -149,12 +224,47 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan, steps: int) -
         loss_weights=None if single else dict(objective.weights),
         metrics=next(iter(objective.metrics.values()), None) if single else dict(objective.metrics),
         steps_per_execution=plan.steps_per_execution(),
-        # XLA makes training on CPUs slower (1.6 to 2 times), and operations deterministic it does not.
-        jit_compile=False,
+        # Left to itself Keras compiles with XLA, which makes training on CPUs slower.
+        jit_compile=train.jit_compile,
     )
+    model.optimizer.build(model.trainable_variables)
+    finalize = model.optimizer.finalize_variable_values
+    # fit would put the averages in the place of the weights whenever it returns, also in the middle of a run.
+    model.optimizer.finalize_variable_values = lambda variables: None
+    return lambda: finalize(model.trainable_variables)
 
 
-def _save(plan: Plan, model: keras.Model, logdir: Path) -> None:
+def _factors(plan: Plan, model: keras.Model) -> dict[str, float]:
+    """Factor of the learning rate by a variable's path, where it is not 1."""
+    rates = plan.spec.train.rates
+    out = {}
+    for node in plan.graph.owners():
+        pattern = matching(rates, node.layer)
+        if pattern is not None:
+            out.update({v.path: rates[pattern] for v in model.get_layer(node.layer).trainable_variables})
+    return out
+
+
+def _freeze(plan: Plan, model: keras.Model) -> None:
+    for node in plan.graph.owners():
+        if any(matches(pattern, node.layer) for pattern in plan.spec.train.freeze):
+            model.get_layer(node.layer).trainable = False
+
+
+@contextmanager
+def _policy(precision: str) -> Iterator[None]:
+    """What layers that are made meanwhile compute in."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def save_inference(plan: Plan, model: keras.Model, path: Path) -> None:
     """Write the inference network, without the optimiser and the heads that only training needs."""
     from archspec.backend.build import compile
     from archspec.backend.export import save
@@ -162,22 +272,42 @@ def _save(plan: Plan, model: keras.Model, logdir: Path) -> None:
     inference = compile(plan.graph)
     for layer in inference.layers:
         layer.set_weights(model.get_layer(layer.name).get_weights())
-    save(inference, logdir / "model.keras")
+    save(inference, path)
 
 
-def _why(result: Result, plan: Plan) -> str:
-    loss = result.training["loss"]
-    what = "the evaluation" if _finite(loss) else "the loss"
-    place = f"in epoch {result.epochs} of {plan.spec.train.epochs}, at step {result.steps}"
-    return f"training went to NaN: {what} is {'infinite' if loss in (float('inf'), float('-inf')) else 'NaN'} {place}"
+def _why(plan: Plan, model: keras.Model, position: Position, checkpoints: Checkpoints) -> str:
+    """Where it happened, the first layer that it reached, and what is left."""
+    import numpy as np
+
+    spoilt = next(
+        (
+            node.layer
+            for node in plan.graph.owners()
+            if node.weights and not all(np.isfinite(w).all() for w in model.get_layer(node.layer).get_weights())
+        ),
+        None,
+    )
+    weights = f"; the weights of '{spoilt}' are not finite" if spoilt else ""
+    steps = checkpoints.steps()
+    left = f"; the last good checkpoint is that of step {steps[-1]}" if steps else "; there was no checkpoint yet"
+    epoch = min(len(position.history), plan.spec.train.epochs)
+    return f"training went to NaN in epoch {epoch}, by step {position.step}{weights}{left}"
 
 
-def _finite(*values: float) -> bool:
-    return all(abs(v) < float("inf") for v in values)
-
-
-def _plain(values: dict[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items()}
+@contextmanager
+def _locked(logdir: Path) -> Iterator[None]:
+    """One process at a time; the lock goes with the process, however that ends. Raises InUse."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (logdir / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(f"another process is training in {logdir}") from None
+        yield
 
 
 def new_logdir(root: Path, name: str) -> Path:

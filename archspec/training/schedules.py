@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from archspec.data.arguments import Items
 from archspec.ir.declaration import Declaration
 from archspec.ops.arguments import PositiveInt, Rate
-from archspec.data.arguments import Items
 
 if TYPE_CHECKING:
     import keras

@@ -1,0 +1,189 @@
+"""Runs as they are typed: a run file, a spec with flags, or a run directory; and what is said at their end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
+
+if TYPE_CHECKING:
+    from archspec.frontend.yaml_source import Map
+    from archspec.ir.graph import Graph
+    from archspec.training.document import RunSpec
+    from archspec.training.plan import Plan
+    from archspec.training.run import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run as it was asked for: what it is called, its content, the text's values if it has one, and its folder."""
+
+    name: str
+    run: RunSpec
+    tree: Map | None
+    folder: Path
+
+
+def asked(what: str) -> Asked:
+    """The run that a path or name stands for: a run file, or a spec without one. Raises SpecError, OSError."""
+    from archspec.frontend import catalogue
+    from archspec.frontend.files import find, read_source
+    from archspec.frontend.yaml_source import read
+    from archspec.training.document import RunSpec, read_run
+
+    path = _run_file(what)
+    if path is None:
+        spec, reported, _ = find(what)
+        values = read(read_source(spec, reported))
+        if not (isinstance(values, dict) and "archspec_run" in values):
+            return Asked(Path(what).stem, RunSpec(archspec_run=1, spec=what), None, Path())
+        path = spec
+    root = catalogue.folder()
+    shown = f"specs/{path.relative_to(root)}" if path.is_relative_to(root) else str(path)
+    run, tree = read_run(read_source(path, shown), path.parent)
+    return Asked(path.stem, run, tree, path.parent)
+
+
+def _run_file(name: str) -> Path | None:
+    """The run file of the catalogue with this name."""
+    from archspec.frontend import catalogue
+
+    if not name.isidentifier():
+        return None
+    return next(iter(sorted(catalogue.folder().glob(f"runs/*/{name}.yaml"))), None)
+
+
+def with_flags(
+    found: Asked, *, data: str | None, variant: str | None, settings: Mapping[str, Any], train: Any
+) -> Asked:
+    """The run with what the command line says in place of what it says itself. Raises SpecError."""
+    from archspec.data.source import DataError, source_for
+    from archspec.training.document import Train, read_section
+
+    run = found.run
+    changes: dict[str, Any] = {}
+    if data is not None:
+        try:
+            name, args = source_for(data)
+        except DataError as error:
+            raise SpecError([_typed("--data", data, error.message, error.help)]) from None
+        changes["data"] = read_section(type(run), {"data": {name: args}}, "--data", data).data
+    if variant is not None:
+        changes["variant"] = variant
+    if settings:
+        changes["set"] = {**run.set, **settings}
+    given = {name: value for name, value in train.items() if value is not None}
+    if given:
+        checked = read_section(Train, given, "the command line", " ".join(f"--{k} {v}" for k, v in given.items()))
+        changes["train"] = run.train.model_copy(update={name: getattr(checked, name) for name in given})
+    return Asked(found.name, run.model_copy(update=changes), found.tree, found.folder)
+
+
+def _typed(flag: str, text: str, message: str, help: str | None) -> Diagnostic:
+    return Diagnostic("R05", message, Span(Source(flag, text), 1, 1, max(1, len(text))), help)
+
+
+def planned(found: Asked) -> Plan:
+    """The plan of a run. Raises SpecError with the place in the run file, if it has one."""
+    from archspec.data.source import DataError
+    from archspec.training.document import place
+    from archspec.training.plan import make_plan
+    from archspec.training.task import TaskError
+
+    graph = spec_graph(found)
+    try:
+        return make_plan(found.run, graph, found.name)
+    except DataError as error:
+        failed = TaskError(error.message, at=("data",), help=error.help)
+    except TaskError as error:
+        failed = error
+    if found.tree is not None:
+        at = place(found.tree, failed.at)
+    else:
+        at = Span(Source("the run", f"spec: {found.run.spec}"), 1, 1)
+    raise SpecError([Diagnostic("R05", failed.message, at, failed.help, failed.notes)])
+
+
+def spec_graph(found: Asked) -> Graph:
+    """The graph of a run's spec. Raises SpecError, OSError."""
+    from archspec.frontend import load
+
+    spec, run = found.run.spec, found.run
+    beside = found.folder / spec
+    if spec.endswith((".yaml", ".yml")) and found.folder != Path():
+        spec = os.path.relpath(beside) if len(os.path.relpath(beside)) < len(str(beside)) else str(beside)
+    return load(spec, variant=run.variant, set=run.set)
+
+
+def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool) -> int:
+    """Train, and say what came out; the exit code."""
+    from archspec.backend.installation import quiet_start
+    from archspec.cli import FAILED, NOT_A_NUMBER
+    from archspec.data.source import DataError
+    from archspec.training.checkpoint import CheckpointError
+    from archspec.training.interrupts import Interrupted
+    from archspec.training.run import InUse, NotFinite, run
+
+    try:
+        logdir.mkdir(parents=True, exist_ok=True)
+        quiet_start()
+        result = run(plan, logdir, resume=resume, progress=None if quiet else sys.stderr)
+    except NotFinite as error:
+        return _failed(error.message, NOT_A_NUMBER)
+    except Interrupted as stop:
+        return _failed(f"{stop}; 'archspec resume {logdir}' goes on", stop.code)
+    except DataError as error:
+        return _failed(f"{error.message}" + (f"; {error.help}" if error.help else ""), FAILED)
+    except (InUse, CheckpointError) as error:
+        return _failed(str(error), FAILED)
+    except OSError as error:
+        if not error.strerror:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        kept = (
+            f"; 'archspec resume {logdir}' goes on from the last checkpoint"
+            if (logdir / "checkpoints").is_dir()
+            else ""
+        )
+        return _failed(f"{place}{error.strerror}{kept}", FAILED)
+    show(result, form)
+    return 0
+
+
+def _failed(message: str, code: int) -> int:
+    from archspec.ir.diagnostics import printable
+
+    print(f"archspec: {printable(message)}", file=sys.stderr)
+    return code
+
+
+def show(result: Result, form: str) -> None:
+    """Print what came out of a run."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from archspec.cli._output import write
+
+    if form == "json":
+        write(dumps(asdict(result), indent=1, ensure_ascii=False))
+        return
+    figures = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    lines = [
+        f"{result.run}: {result.epochs} epochs, {result.steps} steps, {result.params:,} parameters, seed {result.seed}",
+        f"{result.split} ({result.examples:,} examples): {figures}" if result.split else "nothing was evaluated",
+        f"{result.cpu_seconds:.0f} CPU seconds, {result.seconds:.0f} s; all of it in {result.logdir}",
+    ]
+    write("\n".join(lines))
+
+
+def recorded(logdir: Path) -> Plan:
+    """The plan of a run directory, from its own copy of the spec. Raises SpecError, OSError."""
+    from archspec.training.record import recorded_name
+
+    found = asked(str(logdir / "run.yaml"))
+    return planned(Asked(recorded_name(logdir), found.run, found.tree, found.folder))

@@ -1,0 +1,224 @@
+"""Checkpoints: all that a run needs to go on as if nothing had happened, in generations that a crash cannot spoil.
+
+A generation is a folder ``checkpoints/<step>`` with two files::
+
+    state.npz       every array: weights, states of random generators, the optimiser's, and those of running means
+    manifest.json   the step, what was logged so far, and each array's name, shape and dtype; the checksum of state.npz
+
+A generation is written beside the others, brought to the disk, renamed, read back and compared; only then are older
+ones deleted, of which the last and the best stay. Reading takes nothing but arrays of the names, shapes and types that
+the network, built anew from its spec, has; a generation that is damaged is passed over for the one before it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+FORMAT = 1
+KEPT = 2
+"""Generations that stay, besides the best."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be read, or is not one of this run."""
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a run is: ``step`` steps were done, and ``history`` holds what each finished epoch gave."""
+
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float] | None = None
+    """``step`` and ``value`` of the best generation."""
+
+
+def arrays(model: keras.Model) -> dict[str, keras.Variable]:
+    """Every variable that a training changes, by a name that is the same in each process."""
+    out: dict[str, Any] = {}
+    # Metrics come last: they exist only when fit has begun, and count only within an epoch.
+    metrics = {id(v) for metric in model.metrics for v in metric.variables}
+    seeds = 0
+    for variable in model.variables:
+        if id(variable) in metrics:
+            continue
+        if "seed_generator" in variable.path:
+            # Keras numbers these within a process.
+            out[f"seed/{seeds}"] = variable
+            seeds += 1
+        else:
+            out[f"weight/{variable.path}"] = variable
+    for i, variable in enumerate(model.optimizer.variables):
+        out[f"optimizer/{i}"] = variable
+    for i, metric in enumerate(model.metrics):
+        for j, variable in enumerate(metric.variables):
+            out[f"metric/{i}/{j}"] = variable
+    return out
+
+
+class Checkpoints:
+    """The generations of one run directory."""
+
+    def __init__(self, logdir: Path, fingerprint: str):
+        self.folder, self.fingerprint = logdir / "checkpoints", fingerprint
+        self.passed_over: list[str] = []
+        """What was wrong with generations that could not be used."""
+
+    def save(self, model: keras.Model, position: Position) -> bool:
+        """Write a generation; False, and nothing changed, where an array is not finite. Raises OSError."""
+        import numpy as np
+
+        values = {name: _read(variable) for name, variable in arrays(model).items()}
+        for name, value in values.items():
+            if not name.startswith("metric/") and value.dtype.kind == "f" and not np.isfinite(value).all():
+                return False
+        target = self.folder / f"{position.step:09d}"
+        beside = self.folder / f".{os.getpid()}-{target.name}"
+        try:
+            beside.mkdir(parents=True, exist_ok=True)
+            digest = _write_arrays(beside / "state.npz", values)
+            manifest = {
+                "format": FORMAT,
+                "network": self.fingerprint,
+                "sha256": digest,
+                **asdict(position),
+                "arrays": {name: [list(v.shape), str(v.dtype)] for name, v in values.items()},
+            }
+            _write(beside / "manifest.json", json.dumps(manifest).encode())
+            _sync(beside)
+            if target.exists():
+                shutil.rmtree(target)
+            os.rename(beside, target)
+            _sync(self.folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        if _digest(target / "state.npz") != digest:
+            raise OSError(f"{target}: what was read back is not what was written")
+        self._prune(position)
+        return True
+
+    def _prune(self, position: Position) -> None:
+        best = position.best["step"] if position.best else None
+        steps = self.steps()
+        for step in steps[:-KEPT]:
+            if step != best:
+                shutil.rmtree(self._path(step), ignore_errors=True)
+        for left in self.folder.glob(".*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def steps(self) -> list[int]:
+        """Steps of the generations, in order."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isascii() and p.name.isdecimal())
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step:09d}"
+
+    def position(self) -> Position | None:
+        """That of the last generation that is whole; None if there is none. What is not is told in ``passed_over``."""
+        for step in reversed(self.steps()):
+            try:
+                manifest = self._manifest(step)
+            except CheckpointError as error:
+                self.passed_over.append(str(error))
+                continue
+            best = manifest["best"]
+            return Position(manifest["step"], manifest["history"], best)
+        return None
+
+    def restore(self, model: keras.Model, step: int, prefix: str = "") -> None:
+        """Put a generation's arrays, or those named ``prefix…``, into the model. Raises CheckpointError."""
+        import numpy as np
+
+        listed = self._manifest(step)["arrays"]
+        wanted = {n: v for n, v in arrays(model).items() if n.startswith(prefix) and not n.startswith("metric/")}
+        if prefix == "metric/":
+            wanted = {n: v for n, v in arrays(model).items() if n.startswith(prefix)}
+        else:
+            listed = {n: v for n, v in listed.items() if n.startswith(prefix) and not n.startswith("metric/")}
+            if set(listed) != set(wanted):
+                other = sorted(set(listed) ^ set(wanted))[0]
+                raise CheckpointError(f"{self._path(step)} is of another network: {other} is only in one of the two")
+        with np.load(self._path(step) / "state.npz", allow_pickle=False) as file:
+            for name, variable in wanted.items():
+                if name not in listed:
+                    raise CheckpointError(f"{self._path(step)} lacks {name}")
+                shape, dtype = list(variable.shape), str(_read(variable).dtype)
+                if listed[name] != [shape, dtype]:
+                    found = f"{listed[name][1]} {tuple(listed[name][0])}"
+                    raise CheckpointError(
+                        f"{self._path(step)}: {name} is {found}, the network has {dtype} {tuple(shape)}"
+                    )
+                _assign(variable, file[name])
+
+    def _manifest(self, step: int) -> dict[str, Any]:
+        """The manifest of a whole generation of this run. Raises CheckpointError."""
+        path = self._path(step)
+        try:
+            manifest = json.loads((path / "manifest.json").read_bytes())
+            digest = _digest(path / "state.npz")
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path} is damaged: {error}") from None
+        if not isinstance(manifest, dict) or manifest.get("sha256") != digest:
+            raise CheckpointError(f"{path} is damaged: its checksum differs")
+        if manifest.get("format") != FORMAT:
+            raise CheckpointError(f"{path} is of another version of archspec")
+        if manifest.get("network") != self.fingerprint:
+            raise CheckpointError(f"{path} is of another network: the spec has changed since")
+        return manifest
+
+
+def _read(variable: Any) -> np.ndarray:
+    import numpy as np
+
+    value = variable.numpy() if hasattr(variable, "numpy") else variable
+    return np.asarray(value)
+
+
+def _assign(variable: Any, value: np.ndarray) -> None:
+    variable.assign(value.reshape(variable.shape))
+
+
+def _write_arrays(path: Path, values: Mapping[str, np.ndarray]) -> str:
+    import numpy as np
+
+    with path.open("wb") as file:
+        np.savez(file, **values)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+    return _digest(path)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

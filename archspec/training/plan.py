@@ -1,0 +1,212 @@
+"""Everything that is known of a run before TensorFlow is imported, and everything that is refused by then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from archspec.data.arguments import written
+from archspec.data.pipeline import Pipeline
+from archspec.data.source import DataError, DataSource, FeatureSpec
+from archspec.data.transform import TransformError, for_evaluation
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.graph import Graph
+from archspec.training.document import Evaluate, RunSpec, Train
+from archspec.training.task import Task, TaskError
+
+BUSY = 4e9
+"""Multiply-accumulates, forward and back, beside which what Keras does around each step does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that can start. ``graph`` has the heads that only training needs; ``features`` are the data as they lie;
+    ``split`` is evaluated after every epoch, None for none."""
+
+    name: str
+    spec: RunSpec
+    graph: Graph
+    source: DataSource
+    task: Task
+    features: FeatureSpec
+    split: str | None
+    pipeline: Pipeline
+
+    @property
+    def steps(self) -> int:
+        """Steps of one epoch."""
+        return self.pipeline.steps_per_epoch()
+
+    def is_deterministic(self, has_gpu: bool) -> bool:
+        """Whether only operations may be used that give the same result each time."""
+        said = self.spec.train.deterministic
+        return not has_gpu if said is None else said
+
+    def steps_per_execution(self) -> int:
+        """How many steps TensorFlow does before Python is asked again: many where a step is short.
+
+        A divisor of the steps of an epoch, for Keras would run over an epoch's end.
+        """
+        given = self.spec.train.steps_per_execution
+        if given is not None:
+            return given
+        macs = sum(node.cost().macs or 0 for node in self.graph.nodes)
+        most = min(32, self.steps, int(BUSY / max(1, 3 * macs * self.pipeline.batch_size())))
+        return next(n for n in range(max(1, most), 0, -1) if self.steps % n == 0)
+
+    def document(self, spec: str) -> dict[str, Any]:
+        """The run file with every default spelt out, as plain values; ``spec`` is where the spec lies from there."""
+        run = self.spec
+        given = {"variant": run.variant, "set": _values(run.set)}
+        return {
+            "archspec_run": 1,
+            "doc": run.doc,
+            "spec": spec,
+            **{key: value for key, value in given.items() if value},
+            "data": written(self.source),
+            "augment": [written(step) for step in self.pipeline.augment],
+            "train": {**_section(run.train), "task": written(self.task)},
+            "evaluate": {
+                "split": self.split,
+                "batch": self.pipeline.batch if run.evaluate.batch is None else run.evaluate.batch,
+                "transforms": [written(step) for step in self.pipeline.steady],
+            },
+        }
+
+
+def _section(section: Train) -> dict[str, Any]:
+    return {name: _value(getattr(section, name)) for name in Train.model_fields if getattr(section, name) is not None}
+
+
+def _value(value: Any) -> Any:
+    from archspec.ir.declaration import Declaration
+
+    if isinstance(value, Declaration):
+        return written(value)
+    if hasattr(value, "model_dump"):
+        return {k: v for k, v in value.model_dump().items() if v is not None}
+    return _values(value)
+
+
+def _values(value: Any) -> Any:
+    """Plain lists and dicts, as YAML writes them."""
+    if isinstance(value, dict):
+        return {k: _values(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_values(v) for v in value]
+    return value
+
+
+def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
+    """Fill in what the run does not say, and refuse what cannot work. Raises TaskError, with the place at fault."""
+    task = run.train.task or _classification()
+    source = _located(run.data)
+    try:
+        features = source.features()
+        usual = task.defaults(graph, features)
+        augment = run.augment if run.augment is not None else tuple(usual.get("augment", ()))
+        steady = run.evaluate.transforms
+        steady = for_evaluation(augment) if steady is None else steady
+        split = _split(run.evaluate, features)
+        pipeline = Pipeline(source, features, augment, steady, run.train.batch, run.train.seed)
+        training = _reaching(pipeline, 0, ("augment",))
+        evaluation = _reaching(pipeline, 1, ("evaluate", "transforms") if run.evaluate.transforms else ("augment",))
+    except DataError as error:
+        raise TaskError(error.message, at=("data",), help=error.help) from None
+    task.check(graph, training, evaluation, run.train.loss)
+    made = Plan(name, run, graph, source, task, features, split, pipeline)
+    _check_train(made)
+    return made
+
+
+def _classification() -> Task:
+    kind = Task.find("classification")
+    assert kind is not None
+    return kind()
+
+
+def _located(source: DataSource | None) -> DataSource:
+    """The source with absolute paths, so that the run's record means the same anywhere."""
+    if source is None:
+        names = ", ".join(DataSource.names())
+        raise TaskError("the run does not say what data to use", at=(), help=f"--data, or 'data:': {names}, or a path")
+    held = {name: getattr(source, name) for name in type(source).model_fields}
+    paths = {name: Path(os.path.abspath(value)) for name, value in held.items() if isinstance(value, Path)}
+    return source.model_copy(update=paths) if paths else source
+
+
+def _split(evaluate: Evaluate, features: FeatureSpec) -> str | None:
+    if evaluate.split is not None and evaluate.split not in features.splits:
+        known = ", ".join(features.splits)
+        raise TaskError(
+            f"the data have no split {shown(evaluate.split)}",
+            at=("evaluate", "split"),
+            help=did_you_mean(evaluate.split, features.splits) or f"the splits are {known}",
+        )
+    return evaluate.split or features.held_out
+
+
+def _reaching(pipeline: Pipeline, which: int, at: tuple[str, ...]) -> FeatureSpec:
+    """What an example is when it reaches the network, in training (0) or evaluation (1)."""
+    try:
+        return pipeline.features()[which]
+    except TransformError as error:
+        raise TaskError(error.message, at=(*at, error.position), help=error.help) from None
+
+
+def _check_train(plan: Plan) -> None:
+    train, steps = plan.spec.train, plan.steps
+    if train.steps_per_execution is not None and steps % train.steps_per_execution:
+        divisors = [n for n in range(1, min(steps, 64) + 1) if steps % n == 0]
+        raise TaskError(
+            f"an epoch has {steps} steps, steps_per_execution of {train.steps_per_execution} does not divide them",
+            at=("train", "steps_per_execution"),
+            help=f"{', '.join(map(str, divisors))} do",
+        )
+    if train.warmup > train.epochs:
+        raise TaskError(
+            f"the warm-up takes {train.warmup:g} epochs, the run has {train.epochs}", at=("train", "warmup")
+        )
+    if len(plan.graph.outputs) > 1 and train.class_weight:
+        raise TaskError("class weights need a network with one head", at=("train", "class_weight"))
+    classes = plan.features.classes or 0
+    if train.class_weight and len(train.class_weight) != classes:
+        raise TaskError(
+            f"class_weight has {len(train.class_weight)} values, the data have {classes} classes",
+            at=("train", "class_weight"),
+        )
+    owners = [node.layer for node in plan.graph.owners() if node.weights]
+    for key in ("freeze", "rates"):
+        for pattern in getattr(train, key):
+            if not any(matches(pattern, owner) for owner in owners):
+                near = did_you_mean(pattern, owners) or f"names of layers are {', '.join(owners[:4])}, …"
+                raise TaskError(f"{shown(pattern)} matches no layer with weights", at=("train", key), help=near)
+    if all(any(matches(p, owner) for p in train.freeze) for owner in owners):
+        raise TaskError("every layer is frozen", at=("train", "freeze"))
+    if plan.spec.train.monitor and plan.split is None:
+        raise TaskError("no split is evaluated, so there is no best one", at=("train", "monitor"))
+
+
+def matches(pattern: str, layer: str) -> bool:
+    """Whether a layer is meant: the pattern is its name, a part of its path from the start, or has ``*``."""
+    return fnmatchcase(layer, pattern) or layer.startswith(f"{pattern}.")
+
+
+def matching(patterns: Iterable[str], layer: str) -> str | None:
+    """The last of the patterns that means a layer."""
+    return next((p for p in reversed(list(patterns)) if matches(p, layer)), None)
+
+
+def fingerprint(graph: Graph) -> str:
+    """What tells networks apart: every op with its arguments, its wiring, weights and outputs."""
+    digest = sha256()
+    for node in graph.nodes:
+        digest.update(repr((node.name, node.layer, node.op.name, node.op, node.inputs, node.weights)).encode())
+    for output in graph.outputs:
+        digest.update(repr((output.name, output.tensor, output.loss, output.weight, output.train_only)).encode())
+    return digest.hexdigest()

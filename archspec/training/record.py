@@ -1,0 +1,127 @@
+"""What a run directory says of its run: enough to repeat it, and what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePath
+from typing import Any
+
+from archspec.backend.export import write_atomically
+from archspec.training.plan import Plan, fingerprint
+
+PACKAGES = ("archspec-keras", "keras", "tensorflow", "jax", "numpy")
+
+
+def write_plan(plan: Plan, logdir: Path) -> None:
+    """Write ``run.yaml``, the spec's files and ``environment.json`` into the run directory. Raises OSError."""
+    spec = write_sources(plan, logdir)
+    write_text(logdir / "run.yaml", run_text(plan, spec))
+    write_json(logdir / "environment.json", environment(plan))
+
+
+def run_text(plan: Plan, spec: str) -> str:
+    """The run file that repeats the run."""
+    import yaml
+
+    text: str = yaml.safe_dump(plan.document(spec), sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def write_sources(plan: Plan, logdir: Path) -> str:
+    """Copy the spec and the files that it uses to ``spec/``; the path of the spec from the run directory."""
+    sources = [s for s in plan.graph.sources if s.name != "prelude.yaml"]
+    first = PurePath(sources[0].name if sources else f"{plan.graph.name}.yaml")
+    for source in sources:
+        name = PurePath(source.name)
+        beside = name.is_relative_to(first.parent) and ".." not in name.parts
+        path = Path("spec") / (name.relative_to(first.parent) if beside else PurePath("used", *_inside(name)))
+        (logdir / path).parent.mkdir(parents=True, exist_ok=True)
+        write_text(logdir / path, source.text)
+    return f"spec/{first.name}"
+
+
+def _inside(name: PurePath) -> tuple[str, ...]:
+    return tuple(part for part in name.parts if part not in ("..", name.anchor))
+
+
+def environment(plan: Plan) -> dict[str, Any]:
+    """Versions, machine, state of the repository that one stands in, and what tells the network from others."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "run": plan.name,
+        "network": fingerprint(plan.graph),
+        "seed": plan.spec.train.seed,
+        "classes": list(plan.features.class_names),
+        "python": platform.python_version(),
+        "packages": versions,
+        "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "git": _git(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
+    except OSError:
+        return platform.processor()
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the repository around the working folder, and whether files differ from it."""
+
+    def ask(*args: str) -> str:
+        done = subprocess.run(["git", *args], capture_output=True, text=True, timeout=5, check=True)
+        return done.stdout.strip()
+
+    try:
+        return {"commit": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def write_result(result: Mapping[str, Any], logdir: Path) -> None:
+    """Write ``result.json``. Raises OSError."""
+    write_json(logdir / "result.json", result)
+
+
+def write_history(history: Sequence[Mapping[str, float]], logdir: Path) -> None:
+    """Write ``log.csv`` and ``log.jsonl``, one row for each epoch. Raises OSError."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    rows = [",".join(["epoch", *names])]
+    rows += [
+        ",".join([str(i + 1), *(repr(row[n]) if n in row else "" for n in names)]) for i, row in enumerate(history)
+    ]
+    write_text(logdir / "log.csv", "\n".join(rows) + "\n")
+    lines = [json.dumps({"epoch": i + 1, **row}) for i, row in enumerate(history)]
+    write_text(logdir / "log.jsonl", "\n".join(lines) + "\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file of JSON, or leave the old one. Raises OSError."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, or leave the old one. Raises OSError."""
+    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))  # type: ignore[arg-type,return-value]
+
+
+def recorded_name(logdir: Path) -> str:
+    """What the run of a directory is called."""
+    try:
+        return str(json.loads((logdir / "environment.json").read_bytes())["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return logdir.name
