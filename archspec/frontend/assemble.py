@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.frontend.arguments import Arguments
@@ -30,14 +31,17 @@ def assemble(
     variant: str | None = None,
     args: Arguments | None = None,
     shapes: Shapes | None = None,
+    sizes: Mapping[str, int] | None = None,
     max_layers: int | None = None,
     thorough: bool = False,
 ) -> Graph:
     """The graph of a file. Raises SpecError with every independent mistake.
 
-    ``shapes`` replaces the shapes of inputs; ``thorough`` also looks at blocks that nothing calls.
+    ``shapes`` replaces the shapes of inputs, ``sizes`` fills those left open under a name; ``thorough`` also looks at
+    blocks that nothing calls.
     """
     walk = Elaborator(library, **({} if max_layers is None else {"max_layers": max_layers}))
+    walk.sizes = sizes or {}
     graph: Graph | None = None
     try:
         graph = walk.attempt(_graph, walk, document, variant, args or {}, shapes or {})
@@ -59,7 +63,7 @@ def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments,
         "variant": variant,
         "doc": spec.title,
         "params": {k: v for k, v in file.params.items() if isinstance(v, (str, int, float, bool, list, dict))},
-        "expect": _expect(document, variant) if not args and not shapes else None,
+        "expect": None if args or shapes or walk.sizes else _expect(document, variant),
         "sources": tuple(d.source for d in walk.library.documents.values()),
     }
     if spec.body is None:

@@ -243,7 +243,9 @@ def _names(found: Document) -> list[Diagnostic]:
             seen.setdefault(name, section)
     for section in ("heads", "variants"):
         entries = tree.get(section)
-        for name in entries if isinstance(entries, Map) else ():
+        if not isinstance(entries, Map):
+            continue
+        for name in entries:
             if bad := check_name(name, "a head" if section == "heads" else "a variant", entries.key_span(name)):
                 out.append(bad)
     if spec.body is None and not spec.networks and not spec.blocks:

@@ -155,6 +155,8 @@ def _check(tree: ast.expr) -> None:
                 raise ExpressionError(
                     "X02", "Call is not allowed in an expression", f"functions: {', '.join(FUNCTIONS)}"
                 )
+            case ast.Slice(step=None):
+                pass
             case ast.expr_context() | ast.operator() | ast.unaryop() | ast.boolop():
                 pass
             case ast.cmpop():
@@ -179,6 +181,9 @@ def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
                     "X04", f"{shown(target)} has no '{name}': shapes and ports belong to named results"
                 )
             return target.attribute(name)
+        case ast.Subscript(value=of, slice=ast.Slice(lower=lower, upper=upper)):
+            ends = [None if end is None else _value(end, lookup) for end in (lower, upper)]
+            return _stretch(_value(of, lookup), *ends)
         case ast.Subscript(value=of, slice=index):
             target, at = _value(of, lookup), _value(index, lookup)
             if isinstance(target, Indexable):
@@ -266,6 +271,14 @@ def _element(target: Any, index: Any) -> Any:
     if not isinstance(index, int) or not -len(target) <= index < len(target):
         raise ExpressionError("N03", f"no element [{shown(index)}]", f"the list has {len(target)} elements, from 0")
     return target[index]
+
+
+def _stretch(target: Any, start: Any, stop: Any) -> Any:
+    if not isinstance(target, list):
+        raise ExpressionError("X04", f"{shown(target)} has no elements")
+    if any(end is not None and type(end) is not int for end in (start, stop)):
+        raise ExpressionError("X04", f"a list is cut at whole numbers, got [{shown(start)}:{shown(stop)}]")
+    return target[start:stop]
 
 
 def missing_element(index: Any, valid: list[Any]) -> ExpressionError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.frontend.references import evaluated
@@ -19,12 +20,18 @@ def inputs_of(walk: Walk, section: Map | None, outside: Place) -> dict[str, Tens
     """Specs of the inputs that a section declares; None where one is wrong."""
     out: dict[str, TensorSpec | None] = {}
     for name in section or ():
-        found = walk.attempt(_input, section, name, outside)
+        found = walk.attempt(_input, section, name, outside, walk.sizes)
         out[name] = None if found is POISON else found
     return out
 
 
-def _input(section: Any, name: str, outside: Place) -> TensorSpec:
+def symbols(section: Map | None) -> set[str]:
+    """Names of the sizes that a section leaves open (``[T, 64]``)."""
+    shapes = [raw.get("shape") if type(raw) is Map else raw for raw in (section or {}).values()]
+    return {s for shape in shapes if type(shape) is Seq for s in shape if isinstance(s, str) and s[:1] != "="}
+
+
+def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) -> TensorSpec:
     raw, container, key = section[name], section, name
     dtype = "float32"
     if type(raw) is Map:
@@ -41,21 +48,20 @@ def _input(section: Any, name: str, outside: Place) -> TensorSpec:
     if isinstance(raw, str) and raw[:1] == "=":
         sizes = evaluated(raw, container, key, outside)
         if not isinstance(sizes, list):
-            raise Refusal(
-                "T01", f"the shape of input '{name}' must be a list, got {shown(sizes)}", value_span(container, key)
-            )
+            message = f"the shape of input '{name}' must be a list, got {shown(sizes)}"
+            raise Refusal("T01", message, value_span(container, key))
         places = [value_span(container, key)] * len(sizes)
     elif isinstance(raw, Seq):
         # A bare word that is not an expression is a size left open, under a name.
         sizes = [
-            None if isinstance(s, str) and s[:1] != "=" else evaluated(s, raw, i, outside) for i, s in enumerate(raw)
+            given.get(s) if isinstance(s, str) and s[:1] != "=" else evaluated(s, raw, i, outside)
+            for i, s in enumerate(raw)
         ]
         places = [raw.value_span(i) for i in range(len(raw))]
     else:
         hint = "channels last, without the batch: [224, 224, 3]"
-        raise Refusal(
-            "T01", f"the shape of input '{name}' must be a list, got {shown(raw)}", value_span(container, key), hint
-        )
+        message = f"the shape of input '{name}' must be a list, got {shown(raw)}"
+        raise Refusal("T01", message, value_span(container, key), hint)
     if len(sizes) > 8:
         raise Refusal("T01", f"input '{name}' has {len(sizes)} axes, at most 8 go", value_span(container, key))
     for size, at in zip(sizes, places, strict=True):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from archspec.frontend.arguments import Arguments
-from archspec.frontend.assemble import assemble
+from archspec.frontend.assemble import Shapes, assemble
 from archspec.frontend.document import Document, document
 from archspec.frontend.files import Library
+from archspec.frontend.inputs import symbols
 from archspec.frontend.parameters import parameters
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
 from archspec.ir.graph import Graph
@@ -77,32 +78,57 @@ def _graph(
             hint = did_you_mean(variant, known) or (f"known are {', '.join(known)}" if known else "the spec has none")
             at = Span(Source("--variant", variant), 1, 1, max(1, len(variant)))
             raise SpecError([Diagnostic("V01", f"{found.spec.name} has no variant {shown(variant)}", at, hint)])
-    args = _settings(found, set)
+    given = _settings(found, set)
     try:
-        return assemble(found, library, variant=variant, args=args, max_layers=max_layers, thorough=thorough)
+        return assemble(found, library, variant=variant, max_layers=max_layers, thorough=thorough, **given)
     except SpecError as error:
-        if not neighbours or not all(d.code in ("H01", "H02") for d in error.diagnostics):
+        if not neighbours or given["shapes"] or not all(d.code in ("H01", "H02") for d in error.diagnostics):
             raise
         from archspec.frontend.neighbours import with_sizes
 
-        raise with_sizes(error, found, library, variant, args) from None
+        raise with_sizes(error, found, library, variant, given["args"]) from None
 
 
-def _settings(found: Document, set: Mapping[str, Any]) -> Arguments:
-    """``--set`` values as arguments, placed in what was typed. Raises SpecError for unknown names."""
+class _Given(TypedDict):
+    args: Arguments
+    shapes: Shapes
+    sizes: dict[str, int]
+
+
+def _settings(found: Document, set: Mapping[str, Any]) -> _Given:
+    """``--set`` values, placed in what was typed: of parameters, else of inputs (a shape) or sizes left open by name.
+
+    Raises SpecError.
+    """
     declared = parameters(found.spec.params)[0]
-    args: Arguments = {}
+    inputs = found.spec.inputs or {}
+    opened = symbols(found.spec.inputs)
+    given: _Given = {"args": {}, "shapes": {}, "sizes": {}}
     problems = []
     for name, value in set.items():
         text = f"{name}={value if isinstance(value, (str, int, float)) else shown(value)}"
         span = Span(Source("--set", text), 1, 1, len(text))
-        if name not in declared:
-            hint = did_you_mean(name, declared) or (f"known are {', '.join(declared)}" if declared else "it has none")
+        if name in declared:
+            given["args"][name] = (_plain(value), span)
+        elif name in inputs:
+            shape = _plain(value)
+            if isinstance(shape, list) and all(n is None or (type(n) is int and n > 0) for n in shape):
+                given["shapes"][name] = tuple(shape)
+            else:
+                message = f"the shape of input '{name}' must be a list of sizes, got {shown(value)}"
+                problems.append(Diagnostic("T01", message, span, f"--set {name}='[224, 224, 3]'"))
+        elif name in opened:
+            if type(value) is int and value > 0:
+                given["sizes"][name] = value
+            else:
+                problems.append(Diagnostic("T01", f"size {name} must be a positive integer, got {shown(value)}", span))
+        else:
+            known = [*declared, *inputs, *sorted(opened)]
+            hint = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else "it has none")
             problems.append(Diagnostic("P01", f"{found.spec.name} has no parameter '{name}'", span, hint))
-        args[name] = (_plain(value), span)
     if problems:
         raise SpecError(problems)
-    return args
+    return given
 
 
 def _plain(value: Any) -> Any:

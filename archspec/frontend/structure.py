@@ -1,4 +1,4 @@
-"""``do``, ``branches``, ``residual`` and the MERGES that end them."""
+"""``do``, ``branches``, ``residual`` and the merges that end them."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def merge(walk: Walk, step: Step, place: Place, raw: Any, values: list[Any], pat
 
 def one(given: Any, step: Step) -> Any:
     """A single value for a structural step."""
-    if given is None:
+    if given is None and step.op == "residual":
         raise Refusal("N01", "there is no previous step here", step.span, "say from:")
     if isinstance(given, list):
         return Family(dict(enumerate(given)))

@@ -64,6 +64,7 @@ class Walk:
 
     def __init__(self, library: Library, *, max_layers: int = MAX_LAYERS):
         self.library, self.max_layers = library, max_layers
+        self.sizes: Mapping[str, int] = {}
         self.nodes: list[Node] = []
         self.by_name: set[str] = set()
         self.layers: dict[str, Node] = {}
