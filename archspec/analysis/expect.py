@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.analysis.cost import totals
 from archspec.ir.diagnostics import Diagnostic
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Expect, Graph
 
 
 def unmet(graph: Graph) -> list[Diagnostic]:
@@ -14,20 +15,23 @@ def unmet(graph: Graph) -> list[Diagnostic]:
     expect = graph.expect
     if expect is None:
         return []
-    out = []
-    for path, figures, what in (((), expect.figures, graph.inference()), (("training",), expect.training, graph)):
-        if not figures:
-            continue
-        found = _figures(what)
-        for name, wanted in figures.items():
-            if found[name] != wanted:
-                name_of = graph.variant or graph.name
-                of = f"{name_of}, with train-only heads," if path else name_of
-                message = f"{of} has {name} {_said(found[name])}, expected {_said(wanted)} ({expect.source})"
-                span = expect.spans.get((*path, name), expect.span)
-                difference = f"{found[name] - wanted:+,}" if isinstance(wanted, int) and found[name] is not None else None
-                out.append(Diagnostic("E01", message, span, f"the difference is {difference}" if difference else None))
-    return out
+    name = graph.variant or graph.name
+    return [
+        *_differences(expect, expect.figures, graph.inference(), name, ()),
+        *_differences(expect, expect.training, graph, f"{name}, with train-only heads,", ("training",)),
+    ]
+
+
+def _differences(
+    expect: Expect, figures: Mapping[str, Any], graph: Graph, name: str, path: tuple[str, ...]
+) -> Iterator[Diagnostic]:
+    found = _figures(graph) if figures else {}
+    for figure, wanted in figures.items():
+        got = found[figure]
+        if got != wanted:
+            help = f"the difference is {got - wanted:+,}" if isinstance(wanted, int) and got is not None else None
+            message = f"{name} has {figure} {_said(got)}, expected {_said(wanted)} ({expect.source})"
+            yield Diagnostic("E01", message, expect.spans.get((*path, figure), expect.span), help)
 
 
 def _figures(graph: Graph) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def compile(graph: Graph, *, training: bool = False) -> keras.Model:
     graph = graph if training else graph.inference()
     inputs = {name: keras.Input(spec.shape, dtype=spec.dtype, name=name) for name, spec in graph.inputs.items()}
     tensors: dict[Tensor, Any] = {Tensor(name): tensor for name, tensor in inputs.items()}
-    layers: dict[str, keras.Layer] = {}
+    layers: dict[str, Any] = {}
     for node in graph.nodes:
         layer = layers.get(node.layer)
         if layer is None:

@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _start_quickly() -> None:
     """Keep pydantic from looking for plug-ins, which have no part here.
 
-    It would read the metadata of every installed distribution; told not to, it imports the library for that all the same,
-    a tenth of the time that a table may take: the import waits for the first use.
+    It would read the metadata of every installed distribution. Told not to, it imports the library for that all the
+    same, a tenth of the time that a table may take: the import waits for the first use.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if "importlib.metadata" in sys.modules:

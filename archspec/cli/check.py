@@ -6,7 +6,6 @@ Without --variant every variant is checked. Exit code 0 when all are well, 1 oth
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from archspec.cli import _arguments
@@ -27,24 +26,18 @@ def run(args: argparse.Namespace) -> int:
     from archspec.cli._output import print_diagnostics, write
 
     found: list[Diagnostic] = []
-    failed = False
     for spec in args.specs:
         diagnostics, graphs = _checked(spec, args)
-        if args.format == "json":
-            found += diagnostics
-        elif diagnostics:
+        found += diagnostics
+        if args.format == "text":
             print_diagnostics(diagnostics)
-        if not diagnostics:
-            if args.format == "text":
+            if not diagnostics:
                 write(f"{spec}: ok" + (f", {graphs} variants" if graphs > 1 else ""))
-        failed = failed or any(d.severity == "error" for d in diagnostics)
     if args.format == "json":
         from json import dumps
 
         write(dumps([d.record() for d in found], indent=1, ensure_ascii=False))
-    if failed and args.format == "text" and len(args.specs) > 1:
-        print(f"archspec: {sum(1 for _ in args.specs)} specs checked, some are wrong", file=sys.stderr)
-    return int(failed)
+    return int(any(d.severity == "error" for d in found))
 
 
 def _checked(spec: str, args: argparse.Namespace) -> tuple[list[Diagnostic], int]:

@@ -47,7 +47,9 @@ class Cost:
 
     def times(self, n: int) -> Cost:
         """The cost of ``n`` samples."""
-        return Cost(*(None if v is None else v * n for v in (self.macs, self.flops, self.transcendentals, self.activations)))
+        return Cost(
+            *(None if v is None else v * n for v in (self.macs, self.flops, self.transcendentals, self.activations))
+        )
 
 
 def _sum(a: int | None, b: int | None) -> int | None:

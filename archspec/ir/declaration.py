@@ -44,7 +44,7 @@ class Declaration(BaseModel):
             cls.kind, cls.package, cls.registry = cls.__name__, package, {}
         if name is not None:
             cls.name, cls.main = name, main
-            cls.registry[name] = cls
+            cls.registry[name] = cls  # type: ignore[assignment]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Class keywords are read in __pydantic_init_subclass__, when the fields are known.

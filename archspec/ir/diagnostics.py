@@ -1,9 +1,9 @@
 """What is said to a person about their text, and where.
 
-    SpecError            what ``load`` raises: one or more diagnostics, in file order
-      └ Diagnostic       code, message, span, help, one note per enclosing call
-          └ Span         a stretch of one line of a source
-              └ Source   a named text
+SpecError            what ``load`` raises: one or more diagnostics, in file order
+  └ Diagnostic       code, message, span, help, one note per enclosing call
+      └ Span         a stretch of one line of a source
+          └ Source   a named text
 """
 
 from __future__ import annotations

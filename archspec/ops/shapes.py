@@ -95,7 +95,7 @@ def windows(
     kernels = per_axis(kernel, rank, kernel_name)
     strides = per_axis(stride, rank, "stride")
     dilations = per_axis(dilation, rank, "dilation")
-    sides: tuple[str | tuple[int, int], ...]
+    sides: Any
     sides = (padding,) * rank if isinstance(padding, str) else explicit_padding(padding, rank)
     out = []
     for size, k, s, p, d in zip(x.spatial, kernels, strides, sides, dilations, strict=True):

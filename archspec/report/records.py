@@ -48,8 +48,8 @@ def to_csv(table: Table) -> str:
     import csv
     from io import StringIO
 
-    columns = ("name", "op", "inputs", "output_shape", "params", "trainable_params", "macs", "flops", "transcendentals")
-    columns += ("activations", "source", "shared")
+    counts = ("params", "trainable_params", "macs", "flops", "transcendentals", "activations")
+    columns = ("name", "op", "inputs", "output_shape", *counts, "source", "shared")
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
