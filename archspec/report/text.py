@@ -73,9 +73,8 @@ def footnotes(table: Table) -> list[str]:
     notes = []
     for name, spec in table.inputs.items():
         if None in spec.shape:
-            notes.append(
-                f"? input {name} {spec} has an open size: counts that depend on it are unknown (--set {name}=[…] gives it)"
-            )
+            open_size = f"? input {name} {spec} has an open size: counts that depend on it are unknown"
+            notes.append(f"{open_size} (--set {name}=[…] gives it)")
     calls: dict[str, set[str]] = {}
     for row in table.rows:
         if row.shared_params and row.shared:
