@@ -16,8 +16,9 @@ register = keras.saving.register_keras_serializable("archspec")
 class Attention(keras.Layer):
     """Multi-head attention with the weights of ``keras.layers.MultiHeadAttention``.
 
-    Beyond it: the query may be the only input; ``causal`` and ``rotary`` are of the layer, not of the call; fewer heads
-    of keys and values than of queries, with values of any size.
+    Beyond it: the query may be the only input; ``causal`` and ``rotary`` are of the layer, not of the call; there may be
+    fewer heads of keys and values than of queries, with values of any size; and the query keeps its mask. (Keras's
+    layer takes it off, so the skip beside it goes on unmasked: Keras 3.15.)
     """
 
     def __init__(

@@ -228,6 +228,7 @@ class Bias(keras.Layer):
     def __init__(self, per: str = "channel", **kwargs: Any):
         super().__init__(**kwargs)
         self.per = per
+        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         shapes = {"channel": input_shape[-1:], "position": (*input_shape[1:-1], 1), "element": input_shape[1:]}

@@ -15,6 +15,7 @@ class Rbf(keras.Layer):
     def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = units
+        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         shape = (input_shape[-1], self.units)

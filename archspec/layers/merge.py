@@ -15,11 +15,16 @@ class MatrixProduct(keras.Layer):
     def __init__(self, transpose_a: bool = False, transpose_b: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.transpose_a, self.transpose_b = transpose_a, transpose_b
+        self.supports_masking = True
 
     def call(self, a: Any, b: Any) -> Any:
         a = ops.swapaxes(a, -1, -2) if self.transpose_a else a
         b = ops.swapaxes(b, -1, -2) if self.transpose_b else b
         return ops.matmul(a, b)
+
+    def compute_mask(self, a: Any, mask: Any = None) -> Any:
+        """The mask of ``a``, whose steps are rows unless they are summed over."""
+        return None if self.transpose_a else mask
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "transpose_a": self.transpose_a, "transpose_b": self.transpose_b}

@@ -9,6 +9,15 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable("archspec")
+class RootMeanSquareNormalization(keras.layers.RMSNormalization):
+    """RMSNormalization that hands the mask on, as Keras's other normalisations do."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+
+@keras.saving.register_keras_serializable("archspec")
 class LocalResponseNormalization(keras.Layer):
     """x / (k + alpha · Σ x²) ** beta, the sum over ``size`` (odd) channels around each (Krizhevsky et al. 2012, §3.3).
 
@@ -18,6 +27,7 @@ class LocalResponseNormalization(keras.Layer):
     def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         if keras.backend.backend() == "tensorflow":

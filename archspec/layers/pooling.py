@@ -30,6 +30,48 @@ def pooling(
     return WindowPooling(mode, size, strides, ((0, 0),) * len(size) if isinstance(padding, str) else padding, ceil)
 
 
+def global_pooling(mode: str, rank: int, keep: bool) -> keras.Layer:
+    """Pooling by ``mode`` (max, average) over all of ``rank`` axes; over a single one with respect for masks."""
+    if rank == 1:
+        layer = MaskedGlobalMaxPooling1D if mode == "max" else MaskedGlobalAveragePooling1D
+    else:
+        layer = getattr(keras.layers, f"Global{'Max' if mode == 'max' else 'Average'}Pooling{rank}D")
+    return layer(keepdims=keep, data_format="channels_last")
+
+
+@register
+class MaskedGlobalAveragePooling1D(keras.layers.GlobalAveragePooling1D):
+    """GlobalAveragePooling1D where the mean of no step at all is 0; Keras's is NaN."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        there = ops.cast(mask, "bool")[:, :, None]
+        total = ops.sum(ops.where(there, inputs, ops.zeros_like(inputs)), axis=1, keepdims=self.keepdims)
+        count = ops.sum(ops.cast(there, inputs.dtype), axis=1, keepdims=self.keepdims)
+        return total / ops.maximum(count, 1)
+
+
+@register
+class MaskedGlobalMaxPooling1D(keras.layers.GlobalMaxPooling1D):
+    """GlobalMaxPooling1D where masked steps never win, as they do in Keras; the maximum of no step at all is 0."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        there = ops.cast(mask, "bool")[:, :, None]
+        lowest = ops.cast(float("-inf"), inputs.dtype)
+        largest = ops.max(ops.where(there, inputs, lowest), axis=1, keepdims=self.keepdims)
+        return ops.where(ops.any(there, axis=1, keepdims=self.keepdims), largest, ops.zeros_like(largest))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
+
+
 @register
 class WindowPooling(keras.Layer):
     """``max`` or ``average`` pooling with (before, after) padding per axis, by PyTorch's rules.

@@ -17,9 +17,13 @@ class Slice(keras.Layer):
     def __init__(self, start: int, stop: int | None, axis: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.start, self.stop, self.axis = start, stop, axis
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return inputs[(slice(None),) * self.axis + (slice(self.start, self.stop),)]
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return mask if mask is None or self.axis > 1 else mask[:, self.start : self.stop]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "start": self.start, "stop": self.stop, "axis": self.axis}
@@ -32,9 +36,15 @@ class Split(keras.Layer):
     def __init__(self, sizes: Sequence[int], axis: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.sizes, self.axis = tuple(sizes), axis
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return tuple(ops.split(inputs, list(accumulate(self.sizes[:-1])), axis=self.axis))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None or self.axis > 1:
+            return [mask] * len(self.sizes)
+        return list(ops.split(mask, list(accumulate(self.sizes[:-1])), axis=1))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sizes": self.sizes, "axis": self.axis}
@@ -73,6 +83,7 @@ class PadChannels(keras.Layer):
     def __init__(self, before: int = 0, after: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         self.before, self.after = before, after
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return ops.pad(inputs, ((0, 0),) * (len(inputs.shape) - 1) + ((self.before, self.after),))
@@ -88,9 +99,13 @@ class Subsample(keras.Layer):
     def __init__(self, strides: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.strides = tuple(strides)
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return inputs[(slice(None), *(slice(None, None, step) for step in self.strides))]
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None if mask is None else mask[:, :: self.strides[0]]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "strides": self.strides}
@@ -103,6 +118,7 @@ class ChannelShuffle(keras.Layer):
     def __init__(self, groups: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.groups = groups
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         shape = ops.shape(inputs)

@@ -121,15 +121,9 @@ class Attention(Op, name="attention", main="heads"):
         return self.heads * elements(query.shape[:1]) * elements((value or query).shape[:1])
 
     def lower(self, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None) -> keras.Layer:
-        key_dim, value_dim, dim_out = self._dims(query)
-        if value is not None and not self.causal and self.kv_heads is None and self.rotary is None:
-            import keras
-
-            return keras.layers.MultiHeadAttention(
-                self.heads, key_dim, value_dim, self.dropout, self.bias, output_shape=dim_out
-            )
         from archspec.layers.attention import Attention
 
+        key_dim, value_dim, dim_out = self._dims(query)
         return Attention(
             heads=self.heads,
             kv_heads=self._kv_heads,

@@ -161,9 +161,9 @@ class RmsNorm(Op, name="rms_norm"):
         return elements(x.spatial)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        import keras
+        from archspec.layers.normalization import RootMeanSquareNormalization
 
-        return keras.layers.RMSNormalization(epsilon=self.epsilon)
+        return RootMeanSquareNormalization(epsilon=self.epsilon)
 
 
 class Lrn(Op, name="lrn", main="size"):

@@ -63,7 +63,7 @@ class AvgPool(Op, name="avg_pool", main="size"):
 
 
 class GlobalAvgPool(Op, name="global_avg_pool"):
-    """Mean over all positions."""
+    """Mean over all positions; over time, of the steps that no mask leaves out (0 if there are none)."""
 
     keep: bool = False
     """Keep the spatial axes, as 1."""
@@ -75,15 +75,13 @@ class GlobalAvgPool(Op, name="global_avg_pool"):
         return x.size
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        import keras
+        from archspec.layers.pooling import global_pooling
 
-        rank = spatial_rank(x, "global_avg_pool")
-        layer = getattr(keras.layers, f"GlobalAveragePooling{rank}D")
-        return layer(keepdims=self.keep, data_format="channels_last")
+        return global_pooling("average", spatial_rank(x, "global_avg_pool"), self.keep)
 
 
 class GlobalMaxPool(Op, name="global_max_pool"):
-    """Maximum over all positions."""
+    """Maximum over all positions; over time, of the steps that no mask leaves out (0 if there are none)."""
 
     keep: bool = False
     """Keep the spatial axes, as 1."""
@@ -95,11 +93,9 @@ class GlobalMaxPool(Op, name="global_max_pool"):
         return x.size - out.size
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        import keras
+        from archspec.layers.pooling import global_pooling
 
-        rank = spatial_rank(x, "global_max_pool")
-        layer = getattr(keras.layers, f"GlobalMaxPooling{rank}D")
-        return layer(keepdims=self.keep, data_format="channels_last")
+        return global_pooling("max", spatial_rank(x, "global_max_pool"), self.keep)
 
 
 class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class Mask(Op, name="mask", main="value"):
     """Leaves out the steps of (time, channels) whose channels all have one value, as ``embedding: {mask_zero: true}``
-    leaves out zeros: what follows skips them, and they become zero."""
+    leaves out zeros: what follows skips them, and they become zero. A mask that was there is replaced."""
 
     value: Number = 0.0
     """What padding consists of."""
