@@ -66,8 +66,11 @@ class Archive:
         object.__setattr__(self, "by_name", names)
 
 
-def grouped(arrays: Iterable[tuple[str, Stored]]) -> Archive:
-    """An archive of arrays with plain names: ``layer/weight`` as archspec writes them, or PyTorch's ``module.weight``."""
+def grouped(arrays: Iterable[tuple[str, Stored]], *, is_ordered: bool = True) -> Archive:
+    """An archive of arrays with plain names: ``layer/weight`` as archspec writes them, or PyTorch's ``module.weight``.
+
+    Raises WeightsError where two arrays have one name.
+    """
     layers: dict[str, dict[str, Stored]] = {}
     listed = list(arrays)
     is_torch = not any("/" in name for name, _ in listed)
@@ -80,5 +83,8 @@ def grouped(arrays: Iterable[tuple[str, Stored]]) -> Archive:
                 continue
             if role not in ROLES:
                 layer, role = name, "weight"
-        layers.setdefault(layer, {})[role] = array
-    return Archive(tuple(StoredLayer(n, a) for n, a in layers.items()), "torch" if is_torch else "keras")
+        if role in layers.setdefault(layer, {}):
+            raise WeightsError(f"two arrays of the file are called {name!r}")
+        layers[layer][role] = array
+    stored = tuple(StoredLayer(n, a) for n, a in layers.items())
+    return Archive(stored, "torch" if is_torch else "keras", is_ordered=is_ordered)

@@ -42,6 +42,14 @@ def label(arrays: Iterable[tuple[str, tuple[int, ...]]], layout: Layout) -> tupl
     return tuple(sorted((role, tuple(n for n in shape if n > 1)) for role, shape in arrays))
 
 
+def in_order(stored: StoredLayer, node: Node) -> StoredLayer:
+    """The layer with its arrays in the node's order, where they bear the names of the node's weights."""
+    names = [w.name for w in node.weights]
+    if set(names) == set(stored.arrays):
+        return StoredLayer(stored.name, {name: stored.arrays[name] for name in names})
+    return stored
+
+
 def stored_label(stored: StoredLayer, layout: Layout) -> tuple[Any, ...]:
     """The label of a layer of a file."""
     return label(((role, array.shape) for role, array in stored.arrays.items()), layout)
@@ -61,13 +69,15 @@ def converted(node: Node, stored: StoredLayer, layout: Layout, order: np.ndarray
     ``order`` is where each of the node's flat input channels lies in the source.
     """
     if layout == "keras":
-        return [array.read() for array in stored.arrays.values()]
+        return [array.read() for array in in_order(stored, node).arrays.values()]
     out = []
     for weight in node.weights:
         form = torch_form(node, weight)
-        arrays = [stored.arrays[role].read().reshape(shape) for role, shape in zip(form.roles, form.shapes, strict=True)]
+        arrays = [
+            stored.arrays[role].read().reshape(shape) for role, shape in zip(form.roles, form.shapes, strict=True)
+        ]
         value = form.convert(*arrays)
-        if order is not None and (node.op.name == "dense" and weight.name == "kernel" or node.op.name in VECTORS):
+        if order is not None and ((node.op.name == "dense" and weight.name == "kernel") or node.op.name in VECTORS):
             value = value[order]
         out.append(value)
     return out

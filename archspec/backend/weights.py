@@ -1,19 +1,20 @@
 """Weights from elsewhere into a spec: which array is which weight, or a refusal.
 
-Four ways, the first that applies: rules that a person wrote; equal names, as in files that archspec wrote; equal wiring,
-where the source tells it; else the order of the file, which then must have the spec's shapes in the spec's order, or leave no
-choice where it has not. Nothing is guessed.
+Four ways, the first that applies: rules that a person wrote; equal names, as in files that archspec wrote; equal
+wiring, where the source tells it; else the order of the file, which then must have the spec's shapes in the spec's
+order, or leave no choice where it has not. Nothing is guessed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
-from archspec.backend.layouts import converted, flattened_order, node_label, stored_label
+from archspec.backend.layouts import converted, flattened_order, in_order, node_label, stored_label
 from archspec.backend.wiring import Wiring, corresponding
 from archspec.ir.graph import Graph, Node
 
@@ -39,7 +40,7 @@ def transfer(source: keras.Model, graph: Graph, model: keras.Model) -> dict[str,
 
 def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[str, StoredLayer]:
     """Layer of the graph → layer of the archive, for all that hold weights. Raises WeightsError."""
-    nodes = [node for node in graph.owners() if node.weights]
+    nodes: Sequence[Node] = [node for node in graph.owners() if node.weights]
     layers: Sequence[StoredLayer] = archive.layers
     if rules:
         nodes, layers, pairs = rules.apply(nodes, layers)
@@ -54,16 +55,48 @@ def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[st
 
 
 def arrays(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer]) -> dict[str, np.ndarray]:
-    """``layer/weight`` → array as Keras has it. Raises WeightsError, OSError."""
+    """``layer/weight`` → float32 array as Keras has it. Raises WeightsError, also for NaN and infinity; OSError."""
+    import numpy as np
+
     out = {}
     for node in graph.owners():
         if stored := pairs.get(node.layer):
             order = flattened_order(graph, node) if archive.layout == "torch" else None
             for weight, array in zip(node.weights, converted(node, stored, archive.layout, order), strict=True):
                 if array.shape != weight.shape:
-                    raise WeightsError(f"{stored.name!r}: {array.shape} is not {node.layer}/{weight.name} {weight.shape}")
+                    raise WeightsError(
+                        f"{stored.name!r}: {array.shape} is not {node.layer}/{weight.name} {weight.shape}"
+                    )
+                array = array.astype("float32")
+                if not np.isfinite(array).all():
+                    raise WeightsError(
+                        f"{stored.name!r} holds NaN or infinity where {node.layer}/{weight.name} should be"
+                    )
                 out[f"{node.layer}/{weight.name}"] = array
     return out
+
+
+def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The weights of a graph out of a file, and which layer of the file each of its layers is.
+
+    Raises WeightsError, OSError.
+    """
+    from archspec.backend.importers import opened
+
+    archive = opened(path)
+    pairs = match(archive, graph, rules)
+    return arrays(archive, graph, pairs), {layer: stored.name for layer, stored in pairs.items()}
+
+
+def write(path: Path, values: Mapping[str, np.ndarray]) -> None:
+    """Keep weights by ``layer/weight`` in a .npz file. Raises ValueError for another suffix, OSError."""
+    import numpy as np
+
+    from archspec.backend.export import write_atomically
+
+    if path.suffix != ".npz":
+        raise ValueError(f"the name of a file of weights must end in .npz, got {path.name!r}")
+    write_atomically(path, lambda beside: np.savez(beside, **values))  # type: ignore[arg-type]
 
 
 def assign(model: keras.Model, values: Mapping[str, Any]) -> None:
@@ -86,7 +119,7 @@ def _checked(
         stored = pairs.get(node.layer)
         if stored is None:
             raise WeightsError(f"nothing in the file is {node.layer}; {_example(layers)}")
-        if stored_label(stored, archive.layout) != node_label(node, archive.layout):
+        if stored_label(in_order(stored, node), archive.layout) != node_label(node, archive.layout):
             raise WeightsError(f"{_said(stored)} of the file is not {_wanted(node)}")
     used = Counter(stored.name for stored in pairs.values())
     if twice := [name for name, n in used.items() if n > 1]:
@@ -110,13 +143,13 @@ def _in_order(nodes: Sequence[Node], layers: Sequence[StoredLayer], archive: Arc
         says.append(f"the spec has {', '.join(map(_wanted, lost[:4]))}{_more(lost)}")
     if says:
         raise WeightsError("the layers differ in shape: " + "; ".join(says))
-    pairs = {}
+    pairs: dict[str, StoredLayer] = {}
     for start, stop in _segments(found, wanted, archive.is_ordered):
         if stop - start > 1 and len(set(found[start:stop])) < stop - start:
             alike = [s.name for s, shape in zip(layers, found, strict=True) if shape == _repeated(found[start:stop])]
             raise WeightsError(
-                f"the order of the file is not the spec's from {layers[start].name!r} and {nodes[start].layer!r} on, and "
-                f"{', '.join(map(repr, alike[:4]))} have one shape: say in rules which is which"
+                f"the order of the file is not the spec's from {layers[start].name!r} and {nodes[start].layer!r} on, "
+                f"and {', '.join(map(repr, alike[:4]))} have one shape: say in rules which is which"
             )
         by_shape = dict(zip(found[start:stop], layers[start:stop], strict=True))
         pairs.update((node.layer, by_shape[node_label(node, archive.layout)]) for node in nodes[start:stop])

@@ -1,8 +1,9 @@
 """Which layer of one network is which of another, told by how they are wired and by the shapes of their arrays.
 
 Both networks are walked from their outputs back to their inputs in an order that depends on nothing but the wiring:
-concatenations keep the order of their operands, sums and products sort theirs by what stands behind them, and whatever has
-one input and no arrays (activations, padding, flatten) is looked through. Names and the order of writing play no part.
+concatenations keep the order of their operands, sums and products sort theirs by what stands behind them, and whatever
+has one input and no arrays (activations, padding, flatten) is looked through. Names and the order of writing play no
+part.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from archspec.ir.graph import Graph
@@ -52,8 +54,8 @@ class Wiring:
             elif getattr(node.op, "is_merge", False) and node.op.name != "subtract":
                 order = "any"
             arrays = tuple(w.shape for w in node.weights) or None
-            vertices.append(Vertex(node.name, node.layer, tuple(tuple(t) for t in node.inputs), arrays, order))
-        return cls(tuple(vertices), tuple(graph.inputs), tuple(tuple(o.tensor) for o in graph.outputs))
+            vertices.append(Vertex(node.name, node.layer, tuple((t.node, t.port) for t in node.inputs), arrays, order))
+        return cls(tuple(vertices), tuple(graph.inputs), tuple((o.tensor.node, o.tensor.port) for o in graph.outputs))
 
 
 def corresponding(source: Wiring, target: Wiring) -> dict[str, str]:
@@ -153,7 +155,7 @@ class _Walk:
                 yield port
 
     def layers(self) -> Iterator[Vertex]:
-        """The calls that hold arrays, inputs before what takes them. Raises WeightsError where operands can be swapped."""
+        """The calls that hold arrays, inputs before users. Raises WeightsError where operands can be swapped."""
         done: set[str] = set()
         stack: list[tuple[str, bool]] = [(name, False) for name, _ in reversed(self.wiring.outputs)]
         while stack:
@@ -170,7 +172,9 @@ class _Walk:
             operands = self.operands[name]
             if vertex.order == "any" and len(operands) > 1:
                 operands = tuple(sorted(operands, key=self.number.__getitem__))
-                for a, b in zip(operands, operands[1:], strict=False):
+                for a, b in pairwise(operands):
                     if self.number[a] == self.number[b] and a != b and not {a[0], b[0]} <= done:
-                        raise WeightsError(f"{a[0]!r} and {b[0]!r} are alike in shape and wiring: either could be either")
+                        raise WeightsError(
+                            f"{a[0]!r} and {b[0]!r} are alike in shape and wiring: either could be either"
+                        )
             stack.extend((operand, False) for operand, _ in reversed(operands))

@@ -43,7 +43,9 @@ def wiring(config: Mapping[str, Any], arrays: Mapping[str, Hashable]) -> Wiring:
             raise WeightsError(f"{name!r} is a model within the model")
         for turn, node in enumerate(layer["inbound_nodes"]):
             call = _call(name, turn)
-            taken = tuple(_port(history) for history in _histories([node["args"], node["kwargs"]]))
+            # Before Keras 3 a call was a list of [layer, call, port, arguments].
+            sources = node if isinstance(node, list) else _histories([node["args"], node["kwargs"]])
+            taken = tuple(_port(history) for history in sources)
             if taken:
                 order: Any = "kept" if name in arrays else ORDERS.get(layer["class_name"], "any")
                 waiting.append(Vertex(call, name, taken, arrays.get(name), order))
@@ -67,7 +69,7 @@ def _call(layer: str, turn: int) -> str:
 
 
 def _port(history: Any) -> Port:
-    name, turn, port = history
+    name, turn, port, *_ = history
     return (_call(name, turn), port)
 
 

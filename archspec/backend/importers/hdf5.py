@@ -1,0 +1,165 @@
+"""Keras's files: .weights.h5 and .keras of Keras 3, and the .h5 of whole models or weights before it.
+
+Only arrays and the wiring are read; no layer is made from what a file says.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.backend.archive import Archive, Stored, StoredLayer, WeightsError
+from archspec.backend.importers import keras_config
+from archspec.backend.wiring import Wiring
+
+if TYPE_CHECKING:
+    import h5py
+
+MAX_CONFIG = 1 << 26
+
+
+def archive(path: Path) -> Archive:
+    """Layers with their arrays, and the wiring where the file tells it. Raises WeightsError, OSError."""
+    if path.suffix.lower() == ".keras":
+        return _bundle(path)
+    return _opened(path, None)
+
+
+def _bundle(path: Path) -> Archive:
+    """A .keras file: its config for the wiring, its HDF5 file for the arrays."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            names = bundle.namelist()
+            if "config.json" not in names or "model.weights.h5" not in names:
+                raise WeightsError("this is no .keras file: it lacks config.json or model.weights.h5")
+            weights, config = bundle.getinfo("model.weights.h5"), bundle.getinfo("config.json")
+            if config.file_size > MAX_CONFIG:
+                raise WeightsError(f"its config.json has {config.file_size} bytes, more than any network needs")
+            if weights.compress_type != zipfile.ZIP_STORED:
+                raise WeightsError("its model.weights.h5 is compressed; Keras does not do that")
+            text = bundle.read(config)
+            # Copied whole, since a zip's checksum is only looked at when an entry is read to its end.
+            copy = tempfile.TemporaryFile()  # noqa: SIM115 - h5py reads it later
+            with bundle.open(weights) as file:
+                while block := file.read(1 << 20):
+                    copy.write(block)
+    except zipfile.BadZipFile as error:
+        raise WeightsError(f"this is no .keras file, or a damaged one: {error}") from None
+    return _opened(copy, text)
+
+
+def _opened(file: Any, config: bytes | str | None) -> Archive:
+    import h5py
+
+    try:
+        root = h5py.File(file, "r")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise WeightsError(f"this is no HDF5 file, or a damaged one: {error}") from None
+    try:
+        if "layer_names" in root.attrs or "model_weights" in root:
+            layers = tuple(_before_keras_3(root.get("model_weights", root)))
+            config = root.attrs.get("model_config", config)
+            is_ordered = True
+        else:
+            layers, is_ordered = tuple(_keras_3(root)), False
+    except (KeyError, OSError, RuntimeError, RecursionError, TypeError, AttributeError) as error:
+        raise WeightsError(f"the file is damaged, or not one of Keras's: {error}") from None
+    return Archive(layers, "keras", _wiring(config, layers), is_ordered)
+
+
+def _wiring(config: bytes | str | None, layers: tuple[StoredLayer, ...]) -> Wiring | None:
+    """The wiring that a config tells; None for a model that is not functional, or no config."""
+    if config is None:
+        return None
+    try:
+        tree = json.loads(config)
+        inner = tree["config"]
+        return (
+            keras_config.wiring(inner, {layer.name: layer.shapes for layer in layers})
+            if "output_layers" in inner
+            else None
+        )
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        raise WeightsError("the config in the file is not Keras's") from None
+
+
+def _before_keras_3(root: h5py.Group) -> Iterator[StoredLayer]:
+    """``layer_names`` and each layer's ``weight_names`` give the order."""
+    for name in map(_text, root.attrs["layer_names"]):
+        group = _linked(root, name)
+        names = [_text(n) for n in group.attrs["weight_names"]]
+        arrays = {n: _stored(group, n) for n in names}
+        if arrays:
+            yield StoredLayer(name, arrays)
+
+
+def _keras_3(root: h5py.Group) -> Iterator[StoredLayer]:
+    """Groups of ``layers``, each with the name of its layer; arrays by number below ``vars``, sublayers' after."""
+    if "layers" not in root:
+        raise WeightsError("the file is not one of Keras's: it has no group 'layers'")
+    layers = _linked(root, "layers")
+    for key in layers:
+        group = _linked(layers, key)
+        arrays = dict(_variables(group, ""))
+        if arrays:
+            yield StoredLayer(_text(group.attrs.get("name", key)), arrays)
+
+
+def _variables(group: h5py.Group, prefix: str) -> Iterator[tuple[str, Stored]]:
+    own = _linked(group, "vars") if "vars" in group else {}
+    for index in sorted(own, key=int):
+        yield f"{prefix}{index}", _stored(own, index)
+    below = [(k, list(_variables(_linked(group, k), f"{prefix}{k}/"))) for k in sorted(group) if k != "vars"]
+    below = [(k, found) for k, found in below if found and k != "seed_generator"]
+    if len(below) > 1:
+        if {k for k, _ in below} != {"forward_layer", "backward_layer"}:
+            raise WeightsError(f"{group.name!r} has several sublayers with weights: {', '.join(k for k, _ in below)}")
+        below.reverse()
+    for _, found in below:
+        yield from found
+
+
+def _stored(group: h5py.Group, name: str) -> Stored:
+    """A dataset that lies in the file itself. Raises WeightsError for any other."""
+    import h5py
+
+    *folders, last = name.split("/")
+    for folder in folders:
+        group = _linked(group, folder)
+    data = _linked(group, last)
+    if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "fiu":
+        raise WeightsError(f"{data.name!r} is no array of numbers")
+    if data.is_virtual or data.external:
+        raise WeightsError(f"refused: {data.name!r} lies in another file")
+    if data.size and not data.id.get_storage_size():
+        raise WeightsError(f"{data.name!r} declares {data.shape} and holds nothing")
+
+    def read() -> Any:
+        try:
+            return data[()]
+        except OSError as error:
+            raise WeightsError(f"{data.name!r} is damaged: {error}") from None
+
+    return Stored(tuple(data.shape), read)
+
+
+def _linked(group: h5py.Group, name: str) -> Any:
+    """An entry that lies in the group itself. Raises WeightsError for links to elsewhere."""
+    import h5py
+
+    parts = name.split("/")
+    for part in parts:
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+            raise WeightsError(f"refused: {name!r} is a link out of its group")
+        group = group[part]
+    return group
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,277 @@
+"""PyTorch's .pth and .th: a state dict in a pickle.
+
+The pickle is not loaded. Its opcodes are read one by one, and only those few mean something that a state dict consists
+of: text, numbers, containers, and how a tensor lies in a storage. Whatever names anything else is refused; nothing is
+imported and nothing called.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickletools
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from archspec.backend.archive import Archive, Stored, WeightsError, grouped
+from archspec.backend.importers.binary import WIDTHS, numbers
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAGIC = 0x1950A86A20F9469CFC6C
+"""First object of the format before PyTorch 1.6."""
+
+MAX_PICKLE = 1 << 26
+
+STORAGES = {
+    "DoubleStorage": "F64",
+    "FloatStorage": "F32",
+    "HalfStorage": "F16",
+    "BFloat16Storage": "BF16",
+    "LongStorage": "I64",
+    "IntStorage": "I32",
+    "ShortStorage": "I16",
+    "CharStorage": "I8",
+    "ByteStorage": "U8",
+    "BoolStorage": "BOOL",
+}
+"""Class of a storage → type of its numbers."""
+
+REBUILD, PARAMETER, ORDERED = (
+    "torch._utils _rebuild_tensor_v2",
+    "torch._utils _rebuild_parameter",
+    "collections OrderedDict",
+)
+KNOWN = {REBUILD, PARAMETER, ORDERED, *(f"torch {name}" for name in STORAGES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a pickle would import."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A run of numbers kept elsewhere in the file."""
+
+    key: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A view on a storage."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+MARK = object()
+
+
+def archive(path: Path) -> Archive:
+    """The tensors of a state dict, in its order. Raises WeightsError, OSError."""
+    try:
+        saved, read = _zipped(path) if zipfile.is_zipfile(path) else _plain(path)
+    except zipfile.BadZipFile as error:
+        raise WeightsError(f"the file is damaged: {error}") from None
+    tensors = _state(saved)
+    return grouped([(name, _stored(name, tensor, read)) for name, tensor in tensors.items()])
+
+
+def _state(saved: Any) -> dict[str, Tensor]:
+    """The one dict of tensors, be it the whole of what was saved or an entry of it. Raises WeightsError."""
+    if not isinstance(saved, dict):
+        raise WeightsError("the file holds no state dict")
+    if any(isinstance(v, Tensor) for v in saved.values()) and not any(isinstance(v, dict) for v in saved.values()):
+        return {str(k): v for k, v in saved.items() if isinstance(v, Tensor)}
+    inside = {
+        str(k): v
+        for k, v in saved.items()
+        if isinstance(v, dict) and v and all(isinstance(x, Tensor) for x in v.values())
+    }
+    if len(inside) != 1:
+        found = f"several state dicts: {', '.join(sorted(inside))}" if inside else "no state dict"
+        raise WeightsError(f"the file holds {found}; save the one that is meant by itself")
+    return {str(k): v for k, v in next(iter(inside.values())).items()}
+
+
+def _stored(name: str, tensor: Tensor, read: Callable[[Storage], bytes]) -> Stored:
+    def array() -> np.ndarray:
+        import numpy as np
+
+        flat = numbers(name, tensor.storage.kind, read(tensor.storage), tensor.storage.count)
+        width = flat.itemsize
+        view: np.ndarray = np.lib.stride_tricks.as_strided(
+            flat[tensor.offset :], tensor.shape, [s * width for s in tensor.strides], writeable=False
+        )
+        return view.copy()
+
+    return Stored(tensor.shape, array)
+
+
+def _zipped(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
+    """PyTorch 1.6 and later: ``NAME/data.pkl`` and ``NAME/data/KEY``. Raises WeightsError."""
+    with zipfile.ZipFile(path) as bundle:
+        pickles = [info for info in bundle.infolist() if info.filename.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise WeightsError("this is no file of torch.save: it has no data.pkl")
+        root = pickles[0].filename.removesuffix("data.pkl")
+        if f"{root}byteorder" in bundle.namelist() and bundle.read(f"{root}byteorder") != b"little":
+            raise WeightsError("the file was written on a big-endian machine")
+        if pickles[0].file_size > MAX_PICKLE:
+            raise WeightsError(f"its data.pkl has {pickles[0].file_size} bytes, more than any state dict needs")
+        saved = _value(io.BytesIO(bundle.read(pickles[0])))
+
+    def read(storage: Storage) -> bytes:
+        size = storage.count * WIDTHS[storage.kind]
+        try:
+            with zipfile.ZipFile(path) as bundle, bundle.open(f"{root}data/{storage.key}") as file:
+                return file.read(size + 1)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise WeightsError(f"storage {storage.key!r} is missing or damaged: {error}") from None
+
+    return saved, read
+
+
+def _plain(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
+    """Before PyTorch 1.6: five pickles, then the storages, each behind its count. Raises WeightsError."""
+    with path.open("rb") as file:
+        if _value(file) != MAGIC:
+            raise WeightsError("this is no file of torch.save")
+        _, system = _value(file), _value(file)
+        storages: dict[str, Storage] = {}
+        if isinstance(system, dict) and system.get("little_endian") is False:
+            raise WeightsError("the file was written on a big-endian machine")
+        saved = _value(file, storages)
+        keys = _value(file)
+        places: dict[str, int] = {}
+        end = os.path.getsize(path)
+        for key in keys if isinstance(keys, list) else ():
+            count = int.from_bytes(file.read(8), "little")
+            storage = storages.get(key)
+            if storage is None or storage.count != count:
+                raise WeightsError(f"storage {key!r} is not what its tensors say")
+            places[key] = file.tell()
+            if places[key] + count * WIDTHS[storage.kind] > end:
+                raise WeightsError("the file is truncated")
+            file.seek(count * WIDTHS[storage.kind], os.SEEK_CUR)
+
+    def read(storage: Storage) -> bytes:
+        if storage.key not in places:
+            raise WeightsError(f"storage {storage.key!r} is missing")
+        with path.open("rb") as file:
+            file.seek(places[storage.key])
+            return file.read(storage.count * WIDTHS[storage.kind])
+
+    return saved, read
+
+
+def _value(file: IO[bytes], storages: dict[str, Storage] | None = None) -> Any:
+    """The next pickle's value. Raises WeightsError for what no state dict holds."""
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+    try:
+        for opcode, argument, _ in pickletools.genops(file):
+            _step(opcode.name, argument, stack, memo, {} if storages is None else storages)
+        (value,) = stack
+    except WeightsError:
+        raise
+    except Exception as error:  # whatever a crafted or cut pickle makes of the few lines below
+        raise WeightsError(f"its pickle cannot be read: {error}") from None
+    return value
+
+
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+EMPTY: Mapping[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+LITERALS = {
+    *("BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "BINFLOAT", "FLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "UNICODE", "BINSTRING", "SHORT_BINSTRING"),
+}
+
+
+def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any], storages: dict[str, Storage]) -> None:
+    """What one opcode does to the stack and the memo."""
+    if name in LITERALS:
+        stack.append(argument)
+    elif name in CONSTANTS:
+        stack.append(CONSTANTS[name])
+    elif name in EMPTY:
+        stack.append(EMPTY[name]())
+    elif name == "MARK":
+        stack.append(MARK)
+    elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
+        memo[len(memo) if argument is None else argument] = stack[-1]
+    elif name in ("BINGET", "LONG_BINGET"):
+        stack.append(memo[argument])
+    elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
+        taken = int(name[-1])
+        stack[-taken:] = [tuple(stack[-taken:])]
+    elif name == "TUPLE":
+        stack.append(tuple(_marked(stack)))
+    elif name in ("SETITEM", "SETITEMS"):
+        items = _marked(stack) if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
+        stack[-1].update(zip(items[::2], items[1::2], strict=True))
+    elif name in ("APPEND", "APPENDS"):
+        stack[-1].extend(_marked(stack) if name == "APPENDS" else [stack.pop()])
+    elif name in ("GLOBAL", "STACK_GLOBAL"):
+        path = argument if name == "GLOBAL" else f"{stack.pop(-2)} {stack.pop()}"
+        if path not in KNOWN:
+            raise WeightsError(
+                f"refused: the file would have Python load {path.replace(' ', '.')}; only a state dict is read"
+            )
+        stack.append(Name(path))
+    elif name == "BINPERSID":
+        stack.append(_storage(stack.pop(), storages))
+    elif name == "REDUCE":
+        taken, function = stack.pop(), stack.pop()
+        stack.append(_made(function, taken))
+    elif name == "BUILD":
+        stack.pop()  # the versions of modules, kept as an attribute of the dict
+        if not isinstance(stack[-1], dict):
+            raise WeightsError("refused: the file sets attributes; only a state dict is read")
+    elif name not in ("PROTO", "FRAME", "STOP"):
+        raise WeightsError(f"refused: the file's pickle has {name}, which no state dict needs")
+
+
+def _marked(stack: list[Any]) -> list[Any]:
+    """Pop what is above the last mark, and the mark."""
+    at = len(stack) - 1 - stack[::-1].index(MARK)
+    above = stack[at + 1 :]
+    del stack[at:]
+    return above
+
+
+def _storage(saved: Any, storages: dict[str, Storage]) -> Storage:
+    match saved:
+        case ("storage", Name(path), str(key), _, int(count), *view) if not any(view) and count >= 0:
+            return storages.setdefault(key, Storage(key, STORAGES[path.removeprefix("torch ")], count))
+    raise WeightsError("the file keeps a tensor in a way that is not known")
+
+
+def _made(function: Any, arguments: Any) -> Any:
+    """What a call that state dicts consist of gives. Raises WeightsError for all others."""
+    match function, arguments:
+        case Name(path), () if path == ORDERED:
+            return {}
+        case Name(path), (Tensor() as tensor, *_) if path == PARAMETER:
+            return tensor
+        case Name(path), (Storage() as storage, int(offset), tuple(shape), tuple(strides), *_) if path == REBUILD:
+            whole = all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)) and len(shape) == len(strides)
+            last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=False))
+            if not whole or (prod(shape) and last >= storage.count):
+                raise WeightsError(f"a tensor of shape {shape} does not lie within its storage of {storage.count}")
+            if prod(shape) > storage.count:
+                raise WeightsError(f"a tensor of shape {shape} repeats the {storage.count} numbers of its storage")
+            return Tensor(storage, offset, shape, strides)
+    raise WeightsError("refused: the file calls something that no state dict needs")

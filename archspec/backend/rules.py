@@ -1,0 +1,90 @@
+"""Rules that a person writes where order and shapes leave a choice: which layer of a file is which of the spec.
+
+A file of YAML::
+
+    ignore: ['aux\\..*']                    # layers of the file that the spec has no place for
+    names:                                  # layer of the file: layer of the spec
+      'layer(\\d+)\\.0\\.conv1': 'stage\\1.unit.conv'
+
+Both sides of ``names`` are whole names; the left one is a regular expression, the right one may refer to its groups.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archspec.backend.archive import StoredLayer
+from archspec.backend.wiring import WeightsError
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.graph import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a file of rules says."""
+
+    names: tuple[tuple[re.Pattern[str], str], ...] = ()
+    ignore: tuple[re.Pattern[str], ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Rules:
+        """Raises WeightsError, SpecError, OSError."""
+        from archspec.frontend.yaml_source import read
+        from archspec.ir.diagnostics import Source
+
+        return cls.of(read(Source(str(path), path.read_text(encoding="utf-8"))))
+
+    @classmethod
+    def of(cls, tree: Any) -> Rules:
+        """Rules out of the values of such a file. Raises WeightsError."""
+        if not isinstance(tree, dict) or not tree:
+            raise WeightsError("rules are a mapping with 'names', 'ignore' or both")
+        for key in tree:
+            if key not in ("names", "ignore"):
+                hint = did_you_mean(str(key), ("names", "ignore")) or "the keys are 'names' and 'ignore'"
+                raise WeightsError(f"rules have no {shown(key)}; {hint}")
+        names, ignore = tree.get("names", {}), tree.get("ignore", [])
+        if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):
+            raise WeightsError("'names' of the rules must map a pattern to a name")
+        if not isinstance(ignore, list):
+            raise WeightsError("'ignore' of the rules must be a list of patterns")
+        return cls(tuple((_pattern(k), v) for k, v in names.items()), tuple(_pattern(p) for p in ignore))
+
+    def apply(
+        self, nodes: Sequence[Node], layers: Sequence[StoredLayer]
+    ) -> tuple[Sequence[Node], Sequence[StoredLayer], dict[str, StoredLayer]]:
+        """The nodes, the layers that are not ignored, and the pairs that the names make. Raises WeightsError."""
+        layers = [stored for stored in layers if not any(p.fullmatch(stored.name) for p in self.ignore)]
+        known = {node.layer for node in nodes}
+        pairs: dict[str, StoredLayer] = {}
+        for stored in layers:
+            for pattern, template in self.names:
+                if found := pattern.fullmatch(stored.name):
+                    name = _expanded(found, template)
+                    if name not in known:
+                        hint = did_you_mean(name, known)
+                        said = f"the rules make {name!r} of {stored.name!r}, which the spec has not"
+                        raise WeightsError(said + (f"; {hint}" if hint else ""))
+                    if name in pairs:
+                        raise WeightsError(f"the rules make {name!r} of both {pairs[name].name!r} and {stored.name!r}")
+                    pairs[name] = stored
+                    break
+        return nodes, layers, pairs
+
+
+def _pattern(text: Any) -> re.Pattern[str]:
+    try:
+        return re.compile(str(text))
+    except (re.error, RecursionError, OverflowError) as error:
+        raise WeightsError(f"{shown(text)} of the rules is no regular expression: {error}") from None
+
+
+def _expanded(found: re.Match[str], template: str) -> str:
+    try:
+        return found.expand(template)
+    except (re.error, IndexError) as error:
+        raise WeightsError(f"{template!r} of the rules: {error}") from None
