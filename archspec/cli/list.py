@@ -6,6 +6,9 @@ import argparse
 import sys
 from typing import Any
 
+MIN_NAME = 24
+"""Room that names have whatever the width."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to list, and the form."""
@@ -20,11 +23,11 @@ def run(args: argparse.Namespace) -> int:
 
     entries = catalogue.entries()
     if args.word:
-        entries = [e for e in entries if args.word in e["family"] or args.word in e["name"]]
+        entries = [e for e in entries if any(args.word in e[key] for key in ("family", "name", "spec"))]
         if not entries:
             from archspec.ir.diagnostics import did_you_mean, shown
 
-            names = {name for e in catalogue.entries() for name in (e["name"], e["family"])}
+            names = {name for e in catalogue.entries() for name in (e["name"], e["family"], e["spec"])}
             hint = did_you_mean(args.word, names) or "'archspec list' shows all"
             print(f"archspec list: error: no name contains {shown(args.word)}; {hint}", file=sys.stderr)
             return 1
@@ -33,10 +36,49 @@ def run(args: argparse.Namespace) -> int:
 
         write("[\n" + ",\n".join(dumps(e, ensure_ascii=False) for e in entries) + "\n]")
     else:
-        write(text(entries))
+        from shutil import get_terminal_size
+
+        write(text(entries, get_terminal_size().columns))
     return 0
 
 
-def text(entries: list[dict[str, Any]]) -> str:
-    """Families with their members: name, year, input, parameters, MACs, what it is."""
-    return ""
+def text(entries: list[dict[str, Any]], width: int = 80) -> str:
+    """Families with their papers and, below each, the members: name, input, parameters, MACs."""
+    from archspec.report.format import quantity
+
+    rows = [
+        ("    " + e["name"], (e["input"] or "?").replace("x", "×"), quantity(e["params"]), quantity(e["macs"]))
+        for e in entries
+    ]
+    header = ("family, paper, member", "input", "params", "MACs")
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(4)]
+    widths[0] = max(MIN_NAME, min(widths[0], width - sum(widths[1:]) - 2 * 3))
+
+    def line(row: tuple[str, ...]) -> str:
+        name, shape, *counts = row
+        cells = [name.ljust(widths[0]), shape.ljust(widths[1]), *map(str.rjust, counts, widths[2:])]
+        return "  ".join(cells)
+
+    out, family, paper = [line(header), "─" * (sum(widths) + 2 * 3)], None, None
+    for entry, row in zip(entries, rows, strict=True):
+        if entry["family"] != family:
+            family, paper = entry["family"], None
+            out += ["", family]
+        if (entry["title"], entry["year"]) != paper:
+            paper = (entry["title"], entry["year"])
+            out.append(_cut(f"  {_cited(entry)}", width))
+        out.append(line(row))
+    members = len(entries)
+    return "\n".join([*out, "", f"{members} {'network' if members == 1 else 'networks'}"])
+
+
+def _cited(entry: dict[str, Any]) -> str:
+    """``2015 He et al.: Deep Residual Learning for Image Recognition``."""
+    first, *others = (entry["authors"] or "").split(", ")
+    authors = f"{first} et al." if len(others) > 1 else " and ".join([first, *others])
+    source = " ".join(str(part) for part in (entry["year"], authors) if part)
+    return ": ".join(part for part in (source, entry["title"]) if part) or "no paper"
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
