@@ -142,19 +142,16 @@ class Checkpoints:
         """Put a generation's arrays, or those named ``prefix…``, into the model. Raises CheckpointError."""
         import numpy as np
 
-        listed = self._manifest(step)["arrays"]
-        wanted = {n: v for n, v in arrays(model).items() if n.startswith(prefix) and not n.startswith("metric/")}
-        if prefix == "metric/":
-            wanted = {n: v for n, v in arrays(model).items() if n.startswith(prefix)}
-        else:
-            listed = {n: v for n, v in listed.items() if n.startswith(prefix) and not n.startswith("metric/")}
-            if set(listed) != set(wanted):
-                other = sorted(set(listed) ^ set(wanted))[0]
-                raise CheckpointError(f"{self._path(step)} is of another network: {other} is only in one of the two")
+        def chosen(names: Any) -> dict[str, Any]:
+            # The running means of an epoch exist only when the first batch has been seen.
+            return {n: v for n, v in names.items() if n.startswith(prefix) and (prefix or not n.startswith("metric/"))}
+
+        listed, wanted = chosen(self._manifest(step)["arrays"]), chosen(arrays(model))
+        if set(listed) != set(wanted):
+            other = sorted(set(listed) ^ set(wanted))[0]
+            raise CheckpointError(f"{self._path(step)} is of another network: {other} is only in one of the two")
         with np.load(self._path(step) / "state.npz", allow_pickle=False) as file:
             for name, variable in wanted.items():
-                if name not in listed:
-                    raise CheckpointError(f"{self._path(step)} lacks {name}")
                 shape, dtype = list(variable.shape), str(_read(variable).dtype)
                 if listed[name] != [shape, dtype]:
                     found = f"{listed[name][1]} {tuple(listed[name][0])}"

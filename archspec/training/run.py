@@ -117,6 +117,8 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     if position is None:
         position = Position()
     else:
+        # Keras makes the metrics' variables when it sees the first batch.
+        model.test_on_batch(*next(iter(plan.pipeline.training(objective.pairs))))
         checkpoints.restore(model, position.step)
         say(f"goes on at step {position.step} of {plan.steps * train.epochs}")
     write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
