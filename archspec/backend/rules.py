@@ -36,7 +36,10 @@ class Rules:
         from archspec.frontend.yaml_source import read
         from archspec.ir.diagnostics import Source
 
-        return cls.of(read(Source(str(path), path.read_text(encoding="utf-8"))))
+        try:
+            return cls.of(read(Source(str(path), path.read_text(encoding="utf-8"))))
+        except (WeightsError, UnicodeDecodeError) as error:
+            raise WeightsError(f"{path}: {error}") from None
 
     @classmethod
     def of(cls, tree: Any) -> Rules:

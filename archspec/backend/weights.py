@@ -79,13 +79,16 @@ def arrays(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer]) -> 
 def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The weights of a graph out of a file, and which layer of the file each of its layers is.
 
-    Raises WeightsError, OSError.
+    Raises WeightsError with the file's name, OSError.
     """
     from archspec.backend.importers import opened
 
     archive = opened(path)
-    pairs = match(archive, graph, rules)
-    return arrays(archive, graph, pairs), {layer: stored.name for layer, stored in pairs.items()}
+    try:
+        pairs = match(archive, graph, rules)
+        return arrays(archive, graph, pairs), {layer: stored.name for layer, stored in pairs.items()}
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
 
 
 def write(path: Path, values: Mapping[str, np.ndarray]) -> None:

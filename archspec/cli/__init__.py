@@ -115,6 +115,7 @@ def _run(arguments: list[str]) -> int:
 
 def _explain(error: Exception) -> int:
     """Say what went wrong, without a traceback; the exit code."""
+    from archspec.backend.wiring import WeightsError
     from archspec.cli._output import print_diagnostics
     from archspec.ir.diagnostics import SpecError
 
@@ -125,6 +126,8 @@ def _explain(error: Exception) -> int:
     if isinstance(error, SpecError):
         print_diagnostics(error.diagnostics)
         return FAILED
+    if isinstance(error, WeightsError):
+        return _say(str(error), FAILED)
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("archspec"):
         return _say(
             f"this needs {error.name}, which is not installed: pip install 'archspec-keras[tensorflow]'", FAILED

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from archspec.cli import _arguments
 
@@ -16,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add_spec(parser)
     parser.add_argument("-o", "--output", type=_model_file, metavar="FILE", help="write the model here; ends in .keras")
     parser.add_argument("--summary", action="store_true", help="print Keras's own summary of the model")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="give the model these weights; see 'archspec weights --help'"
+    )
     parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
 
 
@@ -25,11 +29,20 @@ def run(args: argparse.Namespace) -> int:
         print("archspec compile: error: give -o FILE.keras, --summary or both", file=sys.stderr)
         return 2
     graph = _arguments.load(args)
+    values = None
+    if args.weights:
+        from archspec.backend.weights import read
+
+        values, _ = read(args.weights, graph if args.training else graph.inference())
     from archspec.backend.build import compile
     from archspec.backend.installation import quiet_start
 
     quiet_start()
     model = compile(graph, training=args.training)
+    if values:
+        from archspec.backend.weights import assign
+
+        assign(model, values)
     if args.summary:
         from archspec.cli._output import write
 

@@ -26,12 +26,15 @@ KINDS = {
 
 
 def opened(path: Path) -> Archive:
-    """What a file of weights holds. Raises WeightsError, OSError."""
+    """What a file of weights holds. Raises WeightsError with the file's name, OSError."""
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
         known = ", ".join(KINDS)
-        raise WeightsError(f"{path.name!r} is no kind of file that weights are read from; the kinds are {known}")
+        raise WeightsError(f"{path}: weights are not read from such a file; the kinds are {known}")
     if path.is_dir():
-        raise WeightsError(f"{path.name!r} is a folder")
-    archive: Archive = import_module(f"{__name__}.{kind}").archive(path)
+        raise WeightsError(f"{path}: this is a folder")
+    try:
+        archive: Archive = import_module(f"{__name__}.{kind}").archive(path)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
     return archive

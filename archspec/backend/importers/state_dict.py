@@ -42,12 +42,9 @@ STORAGES = {
 }
 """Class of a storage → type of its numbers."""
 
-REBUILD, PARAMETER, ORDERED = (
-    "torch._utils _rebuild_tensor_v2",
-    "torch._utils _rebuild_parameter",
-    "collections OrderedDict",
-)
-KNOWN = {REBUILD, PARAMETER, ORDERED, *(f"torch {name}" for name in STORAGES)}
+REBUILDS = ("torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2")
+PARAMETER, ORDERED = "torch._utils _rebuild_parameter", "collections OrderedDict"
+KNOWN = {*REBUILDS, PARAMETER, ORDERED, *(f"torch {name}" for name in STORAGES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +220,8 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any], stor
         items = _marked(stack) if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
         stack[-1].update(zip(items[::2], items[1::2], strict=True))
     elif name in ("APPEND", "APPENDS"):
-        stack[-1].extend(_marked(stack) if name == "APPENDS" else [stack.pop()])
+        values = _marked(stack) if name == "APPENDS" else [stack.pop()]
+        stack[-1].extend(values)
     elif name in ("GLOBAL", "STACK_GLOBAL"):
         path = argument if name == "GLOBAL" else f"{stack.pop(-2)} {stack.pop()}"
         if path not in KNOWN:
@@ -266,7 +264,7 @@ def _made(function: Any, arguments: Any) -> Any:
             return {}
         case Name(path), (Tensor() as tensor, *_) if path == PARAMETER:
             return tensor
-        case Name(path), (Storage() as storage, int(offset), tuple(shape), tuple(strides), *_) if path == REBUILD:
+        case Name(path), (Storage() as storage, int(offset), tuple(shape), tuple(strides), *_) if path in REBUILDS:
             whole = all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)) and len(shape) == len(strides)
             last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=False))
             if not whole or (prod(shape) and last >= storage.count):

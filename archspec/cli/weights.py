@@ -1,0 +1,101 @@
+"""Bring weights from elsewhere into a spec, and show what a file of weights holds.
+
+import reads .npz, .safetensors, .h5, .weights.h5, .keras, PyTorch's .pth and .th (state dicts), and Caffe's
+.caffemodel; it writes a .npz that 'archspec compile SPEC --weights FILE' takes. The layers of a Keras model are told by
+how they are wired; all others by names, or by order and shape. Where that leaves a choice, nothing is written: say in a
+file of rules (YAML)
+
+  ignore: ['aux\\..*']                      layers of the file that the spec has no place for
+  names: {'layer(\\d)\\.conv': 'c.\\1.conv'}   layer of the file (a regular expression): layer of the spec
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.cli import _arguments
+
+if TYPE_CHECKING:
+    from archspec.backend.archive import Archive
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``import SPEC FILE -o OUT`` and ``show FILE``."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("import", help="weights of a file as weights of a spec")
+    _arguments.add_spec(add)
+    add.add_argument("file", metavar="FILE", type=Path, help="where the weights are")
+    add.add_argument("-o", "--output", metavar="OUT", type=_npz, required=True, help="what to write; ends in .npz")
+    add.add_argument("--rules", metavar="FILE", type=Path, help="rules that say which layer is which")
+    add.add_argument("--training", action="store_true", help="include the heads that only training needs")
+    add.add_argument("--quiet", action="store_true", help="do not list which layer of the file each layer is")
+    show = actions.add_parser("show", help="layers and shapes of a file of weights")
+    show.add_argument("file", metavar="FILE", type=Path, help="where the weights are")
+    show.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import or show; what does not fit is said, and nothing is written."""
+    return _show(args) if args.action == "show" else _import(args)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from archspec.backend import weights
+    from archspec.backend.rules import Rules
+    from archspec.cli._output import write
+
+    graph = _arguments.load(args)
+    graph = graph if args.training else graph.inference()
+    values, names = weights.read(args.file, graph, Rules.read(args.rules) if args.rules else None)
+    weights.write(args.output, values)
+    if not args.quiet:
+        width = max((len(layer) for layer in names), default=0)
+        write("\n".join(f"{layer:<{width}}  {name}" for layer, name in names.items()))
+    count = sum(v.size for v in values.values())
+    print(f"archspec: wrote {args.output}: {len(names)} layers, {count:,} parameters", file=sys.stderr)
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from archspec.backend.importers import opened
+    from archspec.cli._output import write
+
+    archive = opened(args.file)
+    write(_json(archive) if args.format == "json" else _text(archive))
+    return 0
+
+
+def _text(archive: Archive) -> str:
+    from math import prod
+
+    from archspec.ir.diagnostics import printable
+
+    rows = [
+        (printable(layer.name), printable(role), str(array.shape))
+        for layer in archive.layers
+        for role, array in layer.arrays.items()
+    ]
+    widths = [max((len(row[k]) for row in rows), default=0) for k in range(2)]
+    lines = [f"{name:<{widths[0]}}  {role:<{widths[1]}}  {shape}" for name, role, shape in rows]
+    count = sum(prod(array.shape) for layer in archive.layers for array in layer.arrays.values())
+    known = "wiring" if archive.wiring else "order of the network" if archive.is_ordered else "no order"
+    return "\n".join([*lines, "", f"{len(archive.layers)} layers, {count:,} parameters, {known} known"])
+
+
+def _json(archive: Archive) -> str:
+    from json import dumps
+
+    layers = [
+        {"name": layer.name, "arrays": {role: list(array.shape) for role, array in layer.arrays.items()}}
+        for layer in archive.layers
+    ]
+    return dumps({"layout": archive.layout, "is_ordered": archive.is_ordered, "layers": layers}, indent=1)
+
+
+def _npz(text: str) -> Path:
+    if not text.endswith(".npz"):
+        raise argparse.ArgumentTypeError(f"must end in .npz, got {text!r}")
+    return Path(text)
