@@ -1,0 +1,46 @@
+"""Every member of the catalogue builds in Keras and is, node by node, what the static graph says."""
+
+from __future__ import annotations
+
+import pytest
+
+import archspec
+from archspec.frontend import catalogue
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+FILES = {file["spec"]: [m["variant"] or file["name"] for m in file["members"]] for file in catalogue.files()}
+
+
+@pytest.fixture
+def unallocated():
+    """Keras makes variables without values: ViT-H alone would fill 2.5 GB."""
+    keras = pytest.importorskip("keras")
+    with keras.StatelessScope(initialize_variables=False):
+        yield keras
+    keras.backend.clear_session()
+
+
+@pytest.mark.parametrize("spec", FILES)
+def test_keras_equals_the_static_graph(spec, unallocated):
+    for name in FILES[spec]:
+        graph = archspec.load(name)
+        for part in graph.networks.values() if not graph.outputs or graph.training else [graph]:
+            compare(part, archspec.compile(part, training=True))
+
+
+def compare(graph, model):
+    """Shape and dtype of every output of every node; names, shapes and trainability of its layer's weights."""
+    calls: dict[str, int] = {}
+    layers = {layer.name: layer for layer in model.layers}
+    for node in graph.nodes:
+        layer = layers.pop(node.layer, None) or model.get_layer(node.layer)
+        call = calls[node.layer] = calls.get(node.layer, -1) + 1
+        found = [(tuple(t.shape[1:]), str(t.dtype)) for t in layer._inbound_nodes[call].output_tensors]
+        assert found == [(spec.shape, spec.dtype) for spec in node.outputs], f"{graph.name} {node.name}"
+        weights = [(w.path.removeprefix(f"{layer.name}/"), tuple(w.shape), w.trainable) for w in layer.weights]
+        assert weights == [(w.name, w.shape, w.trainable) for w in node.weights], f"{graph.name} {node.name}"
+    assert sorted(layers) == sorted(graph.inputs), "layers that are no nodes"
+    totals = archspec.table(graph, training=True).totals
+    assert model.count_params() == totals.params
+    assert sum(w.shape.num_elements() for w in model.trainable_weights) == totals.trainable_params
