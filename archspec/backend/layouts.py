@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,11 @@ def torch_form(node: Node, weight: WeightSpec) -> Form:
     name = weight.name.rpartition("/")[2]
     if op in RECURRENT:
         return RECURRENT[op](name, shape)
+    if op == "bidirectional":
+        # forward_lstm/lstm_cell/kernel
+        way, _, kind = weight.name.partition("/")[0].partition("_")
+        form = RECURRENT[kind](name, shape)
+        return form if way == "forward" else replace(form, roles=tuple(f"{role}_reverse" for role in form.roles))
     if name == "kernel" and op == "depthwise_conv":
         *taps, channels, multiplier = shape
         return Form(
