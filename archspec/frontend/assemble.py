@@ -100,7 +100,7 @@ def _networks(walk: Walk, file: File, common: dict[str, Any]) -> Graph:
             networks[name] = made
     if walk.problems:
         raise Poisoned
-    inputs = {f"{n}.{i}": s for n, g in networks.items() for i, s in g.inputs.items()}
+    inputs = {i: s for g in networks.values() for i, s in g.inputs.items()}
     nodes = tuple(node for g in networks.values() for node in g.nodes)
     outputs = tuple(
         Output(f"{n}.{o.name}", o.tensor, None, span=o.span) for n, g in networks.items() for o in g.outputs
