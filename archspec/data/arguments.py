@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
-from archspec.ops.arguments import named, refuse
+from archspec.ops.arguments import named
 
 T = TypeVar("T")
 
@@ -40,7 +40,9 @@ def declared(kind: type[Declaration], word: str) -> Any:
             raise told("unknown_name", f"there is no {noun} {shown(name)}", hint)
         if not isinstance(args, dict):
             if member.main is None:
-                raise told("value", f"{name} takes no single value, got {shown(args)}", "write {name: {argument: value}}")
+                raise told(
+                    "value", f"{name} takes no single value, got {shown(args)}", "write {name: {argument: value}}"
+                )
             args = {member.main: args}
         try:
             return member.model_validate(args, context=info.context)
@@ -71,7 +73,9 @@ def _restated(error: Any, model: type[BaseModel], name: str) -> InitErrorDetails
         said = told(kind, context["message"], context.get("help"))
     elif kind == "extra_forbidden":
         hint = did_you_mean(loc[-1], fields) or (f"known are {', '.join(fields)}" if fields else "it takes none")
-        said = told("unknown_key", f"{owner or 'a run file'} has no {'argument' if name else 'key'} {shown(loc[-1])}", hint)
+        said = told(
+            "unknown_key", f"{owner or 'a run file'} has no {'argument' if name else 'key'} {shown(loc[-1])}", hint
+        )
     elif kind == "missing":
         said = told("missing_key", f"{owner or 'a run file'} needs {shown(loc[-1])}")
         loc = loc[:-1]

@@ -8,6 +8,7 @@ whole call; here a call needs as many as there are examples, so the generator is
 
 from __future__ import annotations
 
+from math import pi, prod
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -28,14 +29,43 @@ class Draw:
         self._key = _mix(key + tf.cast(index, tf.uint64))
         self._count = 0
 
-    def uniform(self, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
-        """One float32 for each example, low ≤ x < high, in steps of 2⁻²⁴ of the range."""
+    def uniform(self, low: float = 0.0, high: float = 1.0, *, shape: tuple[int, ...] = ()) -> tf.Tensor:
+        """One float32 for each example (or ``shape`` of them), low ≤ x < high, in steps of 2⁻²⁴ of the range."""
         import tensorflow as tf
 
-        self._count += 1
-        bits = _mix(self._key + tf.constant(self._count * GOLDEN % 2**64, tf.uint64))
-        unit = tf.cast(tf.bitwise.right_shift(bits, tf.constant(40, tf.uint64)), tf.float32) * 2.0**-24
+        unit = tf.cast(tf.bitwise.right_shift(self._bits(shape), tf.constant(40, tf.uint64)), tf.float32) * 2.0**-24
         return low + (high - low) * unit
+
+    def normal(self, *, shape: tuple[int, ...] = ()) -> tf.Tensor:
+        """One float32 for each example (or ``shape`` of them) of the standard normal distribution (Box and Muller)."""
+        import tensorflow as tf
+
+        radius = tf.sqrt(-2.0 * tf.math.log(1.0 - self.uniform(shape=shape)))
+        return radius * tf.cos(self.uniform(0.0, 2 * pi, shape=shape))
+
+    def sign(self) -> tf.Tensor:
+        """-1 or 1 for each example."""
+        import tensorflow as tf
+
+        return tf.where(self.uniform() < 0.5, -1.0, 1.0)
+
+    def seeds(self) -> tf.Tensor:
+        """A seed of TensorFlow's stateless operations for each example: int64 of shape (batch, 2)."""
+        import tensorflow as tf
+
+        return tf.bitcast(self._bits((2,)), tf.int64)
+
+    def _bits(self, shape: tuple[int, ...]) -> tf.Tensor:
+        """64 random bits for each example and element; element k takes the count's next place but k."""
+        import numpy as np
+        import tensorflow as tf
+
+        count = prod(shape)
+        steps = [(self._count + 1 + k) * GOLDEN % 2**64 for k in range(count)]
+        self._count += count
+        # As an array: of a list, tf.constant rounds numbers of 64 bits to floats where it builds a graph.
+        offsets = tf.constant(np.array(steps, np.uint64).reshape(shape))
+        return _mix(tf.reshape(self._key, (-1,) + (1,) * len(shape)) + offsets)
 
     def integers(self, limit: tf.Tensor | int) -> tf.Tensor:
         """One int32 for each example, 0 ≤ n < limit."""

@@ -3,16 +3,18 @@
 The order of a training is arithmetic: step s of epoch e takes the examples at positions s·batch … (s + 1)·batch - 1
 of a permutation that (seed, e) determines, without a table (tf.random.experimental.index_shuffle). Any step can
 therefore be the first, and a restart reads what the uninterrupted run would have read. What is left of an epoch after its
-last full batch is not used in that epoch; the permutation of the next leaves out others.
+last full batch is not used in that epoch; the permutation of the next leaves out others. A shard is an equal slice of
+every batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import TRAIN, DataSource, FeatureSpec
+from archspec.data.source import ENCODED, IMAGE, TRAIN, DataError, DataSource, FeatureSpec
 from archspec.data.transform import Transform, infer
 
 if TYPE_CHECKING:
@@ -47,55 +49,158 @@ class Pipeline:
         """Full batches in the training split."""
         return self.raw.splits[TRAIN] // self.batch_size()
 
-    def training(self, pairs: Pairs, *, first_step: int = 0) -> tf.data.Dataset:
-        """Batches from a step on, without end."""
+    def fitted(self) -> Pipeline:
+        """The same, its transforms told what they need to know of the training examples (mean, principal axes)."""
+        from archspec.data.statistics import fitted
+
+        return replace(
+            self,
+            augment=fitted(self.source, self.raw, self.augment),
+            steady=fitted(self.source, self.raw, self.steady),
+        )
+
+    def training(self, pairs: Pairs, *, first_step: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        """Batches from a step on, without end; of each, part ``shard[0]`` of ``shard[1]`` equal parts. Raises DataError."""
         import tensorflow as tf
 
         size, count = self.batch_size(), self.raw.splits[TRAIN]
-        per_epoch = self.steps_per_epoch() * size
+        per_epoch = self.steps_per_epoch()
+        part, parts = shard
+        if size % parts:
+            raise DataError(
+                f"a batch of {size} cannot be divided among {parts}", help=f"batch: {size // parts * parts}"
+            )
 
-        def at(position: tf.Tensor) -> Batch:
-            epoch = position // per_epoch
+        def at(step: tf.Tensor) -> Batch:
+            epoch = step // per_epoch
             seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
-            index = tf.random.experimental.index_shuffle(position % per_epoch, seed, tf.constant(count - 1, tf.int64))
-            return {"epoch": epoch, "index": index}
+            position = step % per_epoch * size + tf.range(
+                size // parts * part, size // parts * (part + 1), dtype=tf.int64
+            )
+            index = tf.random.experimental.index_shuffle(position, seed, tf.constant(count - 1, tf.int64))
+            index = tf.ensure_shape(index, (size // parts,))
+            return {"epoch": tf.fill((size // parts,), epoch), "index": index}
 
-        order = tf.data.Dataset.range(first_step * size, 2**62).map(at)
-        return self._batches(TRAIN, order, self.augment, size, pairs, drop_remainder=True)
+        order = tf.data.Dataset.range(first_step, 2**62).map(at)
+        return self._batches(TRAIN, order, self.augment, size // parts, pairs)
 
     def evaluation(self, split: str, pairs: Pairs) -> tf.data.Dataset:
-        """Every example of a split once, in order; the last batch may be smaller."""
+        """Every example of a split that can be read once, in order; the last batch may be smaller."""
         import tensorflow as tf
 
-        order = tf.data.Dataset.range(self.raw.splits[split])
-        order = order.map(lambda i: {"epoch": tf.constant(0, tf.int64), "index": i})
-        return self._batches(split, order, self.steady, self.batch, pairs, drop_remainder=False)
+        positions = self.source.usable(split)
+        if positions is None:
+            order = tf.data.Dataset.range(self.raw.splits[split])
+        else:
+            order = tf.data.Dataset.from_tensor_slices(positions)
+        order = order.batch(self.batch)
+        order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
+        return self._batches(split, order, self.steady, self.batch, pairs)
 
     def _batches(
-        self,
-        split: str,
-        order: tf.data.Dataset,
-        transforms: Sequence[Transform],
-        size: int,
-        pairs: Pairs,
-        *,
-        drop_remainder: bool,
+        self, split: str, order: tf.data.Dataset, transforms: Sequence[Transform], size: int, pairs: Pairs
     ) -> tf.data.Dataset:
+        """``order`` is of batches of ``epoch`` and ``index``."""
         import tensorflow as tf
 
+        from archspec.data.statistics import fitted
+
+        transforms = fitted(self.source, self.raw, tuple(transforms))
         specs = infer(self.raw, transforms)
         # Examples stand in one batch from the moment that they have one size; until then a batch is one of them.
         closed = next(i for i, spec in enumerate(specs) if not any(s.has_open_sizes for s in specs[i:]))
-        single, batched = (_steps(transforms, part, self.seed) for part in (slice(closed), slice(closed, None)))
+        steps = _streams(transforms, self.seed)
         parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
-        examples = self.source.open(split, order)
-        if closed:
-            examples = examples.map(
-                lambda one: {k: v[0] for k, v in single({k: v[None] for k, v in one.items()}).items()}, **parallel
-            )
-        batches = examples.batch(size, drop_remainder=drop_remainder)
-        batches = batches.map(lambda batch: pairs(batched(batch)), **parallel)
+        if self.source.in_memory and not closed:
+            batches = self.source.open(split, order)
+            return batches.map(lambda b: pairs(_applied(steps, b)), **parallel).prefetch(tf.data.AUTOTUNE)
+        whole = order.element_spec["index"].shape[0]
+        order = order.unbatch()
+        single, batched = steps[:closed], steps[closed:]
+        if self.source.is_encoded:
+            examples = self.source.encoded(split, order)
+            channels = self.raw.image.channels
+            examples = examples.map(lambda one: _alone(single, one, channels), **parallel)
+        else:
+            examples = self.source.open(split, order)
+            if single:
+                examples = examples.map(lambda one: _alone(single, one, None), **parallel)
+        batches = examples.batch(size, drop_remainder=whole is not None)
+        if self.source.is_encoded or single or batched:
+            batches = batches.map(lambda batch: pairs(_applied(batched, batch)), **parallel)
+        else:
+            batches = batches.map(pairs)
         return batches.prefetch(tf.data.AUTOTUNE)
+
+
+Step = tuple[Transform, Callable[..., Any]]
+"""A transform, and what makes its draws for the examples of a batch."""
+
+
+def _streams(transforms: Sequence[Transform], seed: int) -> list[Step]:
+    """Each transform with its draws: from a stream of its own, named after it and its place among those of its name, so
+    that putting another kind beside it changes nothing of what it draws."""
+    from archspec.data.draw import Draw
+
+    names = [f"{t.name}/{sum(o.name == t.name for o in transforms[:i])}" for i, t in enumerate(transforms)]
+    return [(t, partial(Draw, seed, name)) for t, name in zip(transforms, names, strict=True)]
+
+
+def _applied(steps: Sequence[Step], batch: Batch) -> Batch:
+    """The batch after the steps; neighbours that only map colors are one map."""
+    from archspec.data.transforms.color import mapped
+
+    at = 0
+    while at < len(steps):
+        end = at
+        while end < len(steps) and steps[end][0].is_color:
+            end += 1
+        if end > at:
+            run = [(t, draws(batch["epoch"], batch["index"])) for t, draws in steps[at:end]]
+            batch, at = {**batch, IMAGE: mapped(batch[IMAGE], run)}, end
+        else:
+            transform, draws = steps[at]
+            batch, at = transform.apply(batch, draws(batch["epoch"], batch["index"])), at + 1
+    return batch
+
+
+def _alone(steps: Sequence[Step], one: Batch, channels: int | None) -> Batch:
+    """One example after the steps; ``channels`` are those to decode, None where it is an image already.
+
+    Where the first step keeps only a part of the image, only that part of a JPEG file is decoded.
+    """
+    import tensorflow as tf
+
+    from archspec.data.images import decode, decode_window
+    from archspec.data.transform import keep_type
+
+    if channels is not None:
+        data = one.pop(ENCODED)
+        if steps and steps[0][0].takes_window:
+            (transform, draws), steps = steps[0], steps[1:]
+
+            def part(shape: tf.Tensor) -> tf.Tensor:
+                # Draws made anew: both branches are traced, and they must draw the same numbers.
+                draw = draws(one["epoch"][None], one["index"][None])
+                return tf.stack([n[0] for n in transform.window((shape[:1], shape[1:2]), draw)])
+
+            def from_jpeg() -> tf.Tensor:
+                return decode_window(data, channels, part(tf.image.extract_jpeg_shape(data)))
+
+            def from_other() -> tf.Tensor:
+                image = decode(data, channels)
+                top, left, height, width = tf.unstack(part(tf.shape(image)))
+                return image[top : top + height, left : left + width]
+
+            image = tf.cond(tf.io.is_jpeg(data), from_jpeg, from_other)
+            image = tf.ensure_shape(image, (None, None, channels))
+            image = keep_type(tf.image.resize(image, transform.size), tf.uint8)  # type: ignore[attr-defined]
+        else:
+            image = decode(data, channels)
+        one = {**one, IMAGE: image}
+    if not steps:
+        return one
+    return {k: v[0] for k, v in _applied(steps, {k: v[None] for k, v in one.items()}).items()}
 
 
 def fault(source: DataSource, split: str) -> str | None:
@@ -107,23 +212,13 @@ def fault(source: DataSource, split: str) -> str | None:
         try:
             next(iter(source.open(split, order)))
         except tf.errors.OpError as error:
-            return f"{source.describe(split, position)}: {error.message.splitlines()[0].split('{{')[0].strip()}"
+            return f"{source.describe(split, position)}: {plainly(error)}"
     return None
 
 
-def _steps(transforms: Sequence[Transform], part: slice, seed: int) -> Callable[[Batch], Batch]:
-    """Some of the transforms as one function on batches.
+def plainly(error: tf.errors.OpError) -> str:
+    """What TensorFlow says is wrong, without the names of its nodes."""
+    import re
 
-    A transform draws from a stream of its own, named after it and its place among those of its name: putting another
-    kind beside it changes nothing of what it draws.
-    """
-    streams = [f"{t.name}/{sum(o.name == t.name for o in transforms[:i])}" for i, t in enumerate(transforms)]
-
-    def apply(batch: Batch) -> Batch:
-        from archspec.data.draw import Draw
-
-        for transform, stream in list(zip(transforms, streams, strict=True))[part]:
-            batch = transform.apply(batch, Draw(seed, stream, batch["epoch"], batch["index"]))
-        return batch
-
-    return apply
+    text = re.sub(r"\{\{.*?\}\}", "", error.message.splitlines()[0])
+    return re.sub(r"\[Op:.*", "", text).strip(" .")

@@ -8,7 +8,7 @@ and no source has to know of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 IMAGE, LABEL = "image", "label"
+ENCODED = "encoded"
+"""What stands in an example in the image's place while it is still a file's bytes."""
 TRAIN = "train"
 HELD_OUT = ("val", "test")
 """Names of splits that are not trained on, in order of preference for evaluation."""
@@ -78,6 +80,10 @@ class DataSource(Declaration, package="archspec.data.sources"):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Endings of a path that mean this source where only a path is given; ``/`` is a folder."""
+    in_memory: ClassVar[bool] = False
+    """True where ``arrays`` gives all examples at once; ``open`` then takes orders of whole batches too."""
+    is_encoded: ClassVar[bool] = False
+    """True where ``encoded`` gives images as their files' bytes, of which a part alone can be decoded."""
 
     def features(self) -> FeatureSpec:
         """What an example is, from headers and names alone. Raises DataError."""
@@ -91,6 +97,24 @@ class DataSource(Declaration, package="archspec.data.sources"):
         """
         raise NotImplementedError
 
+    def arrays(self, split: str) -> dict[str, Any]:
+        """All examples of a split as NumPy arrays, where ``in_memory``. Needs no TensorFlow."""
+        raise NotImplementedError
+
+    def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        """As ``open``, with the bytes of each image under ``encoded``, where ``is_encoded``."""
+        raise NotImplementedError
+
+    def usable(self, split: str) -> Any:
+        """Positions of the examples that can be read, where some cannot; None for all. Raises DataError."""
+        return None
+
+    def fingerprint(self) -> str:
+        """A text that changes when the examples do: what is computed of them is kept under it."""
+        from archspec.data.arguments import written
+
+        return repr(written(self))
+
     def describe(self, split: str, position: int) -> str:
         """What a person calls an example: its file, where it has one."""
         return f"example {position} of {split}"
@@ -103,21 +127,19 @@ def in_order(count: int) -> tf.data.Dataset:
     return tf.data.Dataset.range(count).map(lambda i: {"index": i})
 
 
-def from_arrays(parts: Mapping[str, Any], positions: Sequence[int], order: tf.data.Dataset | None) -> tf.data.Dataset:
-    """``DataSource.open`` for arrays in memory, of which a split holds those at ``positions``."""
-    import numpy as np
+def from_arrays(parts: Mapping[str, Any], order: tf.data.Dataset | None) -> tf.data.Dataset:
+    """``DataSource.open`` for the arrays of a split; ``index`` may be a batch of positions."""
     import tensorflow as tf
 
-    rows = tf.constant(np.asarray(positions, np.int64))
     # Captured as tensors, the arrays never become constants of a graph (which is limited to 2 GB).
     with tf.device("CPU"):
         tensors = {name: tf.convert_to_tensor(array) for name, array in parts.items()}
 
     def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        row = rows[at["index"]]
-        return {**at, **{name: tf.gather(tensor, row) for name, tensor in tensors.items()}}
+        return {**at, **{name: tf.gather(tensor, at["index"]) for name, tensor in tensors.items()}}
 
-    return (in_order(len(positions)) if order is None else order).map(read)
+    count = len(next(iter(parts.values())))
+    return (in_order(count) if order is None else order).map(read)
 
 
 def dealt(labels: Sequence[int], seed: int) -> list[int]:
@@ -188,3 +210,19 @@ def source_for(text: str) -> tuple[str, dict[str, Any]]:
     hint = did_you_mean(text, DataSource.names())
     known = f"the sources are {', '.join(DataSource.names())}; or give a path"
     raise DataError(f"there is no data source, file or folder {shown(text)}", help=hint or known)
+
+
+def stamp(source: DataSource, files: Iterable[str | os.PathLike[str]]) -> str:
+    """``DataSource.fingerprint`` of a source in files: its arguments, and the files' names, sizes and times."""
+    from hashlib import sha256
+
+    from archspec.data.arguments import written
+
+    digest = sha256(repr(written(source)).encode())
+    for file in files:
+        try:
+            found = os.stat(file)
+        except OSError as error:
+            raise DataError(f"{shown(os.fspath(file), 400)[1:-1]} cannot be read: {error.strerror}") from None
+        digest.update(f"\0{os.fspath(file)}\0{found.st_size}\0{found.st_mtime_ns}".encode(errors="surrogateescape"))
+    return digest.hexdigest()

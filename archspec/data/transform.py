@@ -6,8 +6,10 @@ Transforms work on batches: tensors with a leading axis of examples. Where sizes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+
+from pydantic import Field
 
 from archspec.data.source import DataError, FeatureSpec
 from archspec.ir.declaration import Declaration
@@ -17,8 +19,22 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from archspec.data.draw import Draw
+    from archspec.data.statistics import Statistics
 
     Batch = dict[str, tf.Tensor]
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A probability, or a part of a whole."""
+
+
+class Window(NamedTuple):
+    """A part of each image: top, left, height and width in pixels, int32 of shape (batch,)."""
+
+    top: tf.Tensor
+    left: tf.Tensor
+    height: tf.Tensor
+    width: tf.Tensor
 
 
 class TransformError(DataError):
@@ -32,6 +48,10 @@ class Transform(Declaration, package="archspec.data.transforms"):
 
     is_random: ClassVar[bool] = False
     """True where the outcome is drawn; such a step stands out of evaluation unless ``evaluation`` replaces it."""
+    takes_window: ClassVar[bool] = False
+    """True where the outcome is a part of the image, scaled to ``size``: the rest of a file need not be decoded."""
+    is_color: ClassVar[bool] = False
+    """True where all it does is an affine map of each pixel's color: neighbours of this kind become one map."""
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         """What an example is afterwards. Raises TransformError."""
@@ -40,6 +60,19 @@ class Transform(Declaration, package="archspec.data.transforms"):
     def evaluation(self) -> Transform | None:
         """What takes its place when a model is evaluated; None for nothing."""
         return None if self.is_random else self
+
+    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], draw: Draw) -> Window:
+        """Where ``takes_window``: the part of images of the given heights and widths that is kept."""
+        raise NotImplementedError
+
+    def matrix(self, mean: tf.Tensor, draw: Draw) -> tf.Tensor:
+        """Where ``is_color``: what is done to each pixel's (r, g, b, 1), of shape (batch, 3, 4); ``mean`` is the images'
+        mean color, of shape (batch, 3), in units in which white is 1."""
+        raise NotImplementedError
+
+    def fit(self, statistics: Callable[[], Statistics]) -> Transform:
+        """The same with what it needs to know of the training examples, as they are when they reach it."""
+        return self
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         """The batch with the step done; ``draw`` gives random numbers by example."""
@@ -76,3 +109,12 @@ def keep_type(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     import tensorflow as tf
 
     return tf.saturate_cast(tf.round(image), dtype) if dtype.is_integer else image
+
+
+def chosen(draw: Draw, probability: float, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    """``new`` for a share of the examples, ``old`` for the others."""
+    import tensorflow as tf
+
+    if probability >= 1:
+        return new
+    return tf.where(tf.reshape(draw.uniform() < probability, (-1,) + (1,) * (len(old.shape) - 1)), new, old)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ class Digits(DataSource, name="digits", main="fold"):
     One stratified fifth is held out as ``test``. The 17 grey levels are spread over 0 … 255.
     """
 
+    in_memory = True
+
     fold: Annotated[int, Field(ge=0, lt=FOLDS)] = 0
     """Which of the five fifths is held out."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -35,11 +37,14 @@ class Digits(DataSource, name="digits", main="fold"):
             class_names=tuple("0123456789"),
         )
 
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+    def arrays(self, split: str) -> dict[str, Any]:
         import numpy as np
         from sklearn.datasets import load_digits
 
         digits = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-        splits = held_out_fold(digits.target.tolist(), self.fold, FOLDS, self.seed)
-        return from_arrays({IMAGE: images, LABEL: digits.target.astype(np.int32)}, splits[split], order)
+        positions = held_out_fold(digits.target.tolist(), self.fold, FOLDS, self.seed)[split]
+        return {IMAGE: images[positions], LABEL: digits.target[positions].astype(np.int32)}
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        return from_arrays(self.arrays(split), order)

@@ -17,6 +17,7 @@ from archspec.data.source import (
     FeatureSpec,
     from_arrays,
     held_out_share,
+    stamp,
 )
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
@@ -42,6 +43,7 @@ class Npz(DataSource, name="npz", main="path"):
     """
 
     suffixes = (".npz",)
+    in_memory = True
 
     path: DataPath
     """The file."""
@@ -86,7 +88,7 @@ class Npz(DataSource, name="npz", main="path"):
             class_names=names,
         )
 
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+    def arrays(self, split: str) -> dict[str, Any]:
         import numpy as np
 
         found = self._arrays(self._headers())
@@ -96,7 +98,16 @@ class Npz(DataSource, name="npz", main="path"):
         if image.ndim == 3:
             image = image[..., None]
         label = self._read(y).astype(np.int32).reshape(-1)
-        return from_arrays({IMAGE: image, LABEL: label}, self._positions(found)[split], order)
+        if "" in found:
+            positions = self._positions(found)[split]
+            image, label = image[positions], label[positions]
+        return {IMAGE: image, LABEL: label}
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        return from_arrays(self.arrays(split), order)
+
+    def fingerprint(self) -> str:
+        return stamp(self, [self.path])
 
     def _arrays(self, headers: dict[str, Header]) -> dict[str, tuple[str, str]]:
         """Names of the image and label arrays by split; the split is ``""`` for arrays not yet divided."""

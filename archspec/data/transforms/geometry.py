@@ -1,14 +1,15 @@
-"""Where pixels stand: size, crops, mirroring, small displacements."""
+"""Where pixels stand: size, mirroring, displacements."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import pi
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Transform, TransformError, image_of, keep_type
+from archspec.data.transform import Share, Transform, image_of, keep_type
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import refuse
 
@@ -57,52 +58,6 @@ class Resize(Transform, name="resize", main="size"):
         return {**batch, IMAGE: keep_type(out, image.dtype)}
 
 
-class CenterCrop(Transform, name="center_crop", main="size"):
-    """The middle of the image."""
-
-    size: Extent
-    """Height and width in pixels; one number is both."""
-
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
-        return _cropped(features, self.size, 0, "center_crop")
-
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
-        import tensorflow as tf
-
-        shape = tf.shape(batch[IMAGE])
-        top, left = (shape[1] - self.size[0]) // 2, (shape[2] - self.size[1]) // 2
-        return {**batch, IMAGE: tf.image.crop_to_bounding_box(batch[IMAGE], top, left, *self.size)}
-
-
-class RandomCrop(Transform, name="random_crop", main="size"):
-    """A part of the image, anywhere, after padding it (zeros; He et al. 2015 on CIFAR: size 32, padding 4). In
-    evaluation the middle of the image."""
-
-    is_random = True
-
-    size: Extent
-    """Height and width in pixels; one number is both."""
-    padding: Annotated[int, Field(ge=0, le=2**12)] = 0
-    """Pixels put around the image first."""
-
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
-        return _cropped(features, self.size, self.padding, "random_crop")
-
-    def evaluation(self) -> Transform:
-        return CenterCrop(size=self.size)
-
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
-        import tensorflow as tf
-
-        p = self.padding
-        image = tf.pad(batch[IMAGE], [[0, 0], [p, p], [p, p], [0, 0]]) if p else batch[IMAGE]
-        shape = tf.shape(image)
-        top, left = (draw.integers(shape[axis] - self.size[axis - 1] + 1) for axis in (1, 2))
-        rows, columns = (start[:, None] + tf.range(n)[None] for start, n in zip((top, left), self.size, strict=True))
-        out = tf.gather(tf.gather(image, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
-        return {**batch, IMAGE: tf.ensure_shape(out, (None, *self.size, image.shape[-1]))}
-
-
 class Mirror(Transform, name="mirror", main="axis"):
     """Swap left and right (or top and bottom) of every second image."""
 
@@ -110,7 +65,7 @@ class Mirror(Transform, name="mirror", main="axis"):
 
     axis: Literal["horizontal", "vertical"] = "horizontal"
     """``horizontal`` swaps left and right."""
-    probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+    probability: Share = 0.5
     """Share of the images that are mirrored."""
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
@@ -145,7 +100,7 @@ class Shift(Transform, name="shift", main="share"):
         height, width = _size(batch[IMAGE])
         down, right = draw.uniform(-self.share, self.share) * height, draw.uniform(-self.share, self.share) * width
         one, zero = tf.ones_like(down), tf.zeros_like(down)
-        return {**batch, IMAGE: _warp(batch[IMAGE], (one, zero, right, zero, one, down), self.fill)}
+        return {**batch, IMAGE: warped(batch[IMAGE], (one, zero, right, zero, one, down), self.fill)}
 
 
 class Rotate(Transform, name="rotate", main="degrees"):
@@ -169,19 +124,7 @@ class Rotate(Transform, name="rotate", main="degrees"):
         angle = draw.uniform(-self.degrees, self.degrees) * (pi / 180)
         cos, sin, x, y = tf.cos(angle), tf.sin(angle), (width - 1) / 2, (height - 1) / 2
         matrix = (cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
-        return {**batch, IMAGE: _warp(batch[IMAGE], matrix, self.fill)}
-
-
-def _cropped(features: FeatureSpec, size: tuple[int, int], padding: int, name: str) -> FeatureSpec:
-    image = image_of(features, name)
-    for extent, wanted in zip(image.spatial, size, strict=True):
-        if extent is not None and extent + 2 * padding < wanted:
-            raise TransformError(
-                f"{name}: {size[0]}×{size[1]} does not fit into the image {image}", help="resize first"
-            )
-        if extent is None:
-            raise TransformError(f"{name} needs images of one size, the data are {image}", help="resize first")
-    return features.with_image(TensorSpec((*size, image.channels), image.dtype))
+        return {**batch, IMAGE: warped(batch[IMAGE], matrix, self.fill)}
 
 
 def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -191,17 +134,27 @@ def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return shape[1], shape[2]
 
 
-def _warp(image: tf.Tensor, matrix: tuple[tf.Tensor, ...], fill: Fill) -> tf.Tensor:
-    """Output pixel (x, y) from the input at (a·x + b·y + c, d·x + e·y + f); ``matrix`` is a … f by example."""
+def warped(
+    image: tf.Tensor,
+    matrix: Sequence[tf.Tensor],
+    fill: Fill,
+    *,
+    size: tuple[int, int] | None = None,
+    value: float = 0.0,
+    method: Literal["bilinear", "nearest"] = "bilinear",
+) -> tf.Tensor:
+    """Output pixel (x, y) from the input at ((a·x + b·y + c) / k, (d·x + e·y + f) / k) with k = g·x + h·y + 1; ``matrix``
+    is a … f, or a … h, by example."""
     import tensorflow as tf
 
-    rows = tf.stack([*matrix, *[tf.zeros_like(matrix[0])] * 2], axis=1)
+    rows = tf.stack([*matrix, *[tf.zeros_like(matrix[0])] * (8 - len(matrix))], axis=1)
     out = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(image, tf.float32),
+        images=image if method == "nearest" else tf.cast(image, tf.float32),
         transforms=rows,
-        output_shape=tf.shape(image)[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
+        output_shape=size or tf.shape(image)[1:3],
+        fill_value=value,
+        interpolation=method.upper(),
         fill_mode=fill.upper(),
     )
-    return keep_type(tf.ensure_shape(out, image.shape), image.dtype)
+    out = tf.ensure_shape(out, (image.shape[0], *(size or image.shape[1:3]), image.shape[-1]))
+    return out if method == "nearest" else keep_type(out, image.dtype)

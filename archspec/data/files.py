@@ -1,0 +1,249 @@
+"""Images in files, of whatever container: which there are, which are broken, and their bytes by position.
+
+A source lists its entries; the rest is the same for a folder, a list, a zip and records. Every file is decoded once
+before the first training on it (the outcome is kept), so that a broken one stops the run at once or is left out with a
+count, and never ends an epoch halfway.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from archspec.data import cache
+from archspec.data.source import ENCODED, IMAGE, LABEL, DataError, FeatureSpec, in_order
+from archspec.ir.diagnostics import shown
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+OnBad = Literal["fail", "skip"]
+"""What happens where files are broken: the run is refused, or they are left out."""
+
+
+class Entry(NamedTuple):
+    """One example: a file, or ``length`` bytes of one from ``offset`` on (compressed ones where ``packed``)."""
+
+    path: str
+    label: int
+    name: str
+    """What a person calls it."""
+    offset: int = 0
+    length: int = -1
+    packed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All examples of a source. ``strays`` are files that are no examples."""
+
+    class_names: tuple[str, ...]
+    splits: Mapping[str, Sequence[Entry]]
+    strays: tuple[str, ...] = ()
+
+
+class InFiles(Protocol):
+    """A source whose examples are entries."""
+
+    channels: Any
+    on_bad: Any
+
+    def listing(self) -> Listing:
+        """Its examples, in a fixed order. Raises DataError."""
+        ...
+
+    def fingerprint(self) -> str:
+        """As ``DataSource.fingerprint``."""
+        ...
+
+    def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Parts of an example (``encoded``, and ``label`` where entries have none) out of its bytes."""
+        ...
+
+
+def features(source: InFiles, classes: int | None = None) -> FeatureSpec:
+    """``DataSource.features``; ``classes`` where the listing has no names."""
+    listing = source.listing()
+    return FeatureSpec(
+        parts={IMAGE: TensorSpec((None, None, source.channels), "uint8"), LABEL: TensorSpec((), "int32")},
+        splits={split: len(entries) for split, entries in listing.splits.items()},
+        classes=classes or len(listing.class_names),
+        class_names=listing.class_names,
+    )
+
+
+def encoded(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.data.Dataset:
+    """``DataSource.encoded``. Raises DataError where files are broken and the source's ``on_bad`` is ``fail``."""
+    import numpy as np
+    import tensorflow as tf
+
+    entries = source.listing().splits[split]
+    rows = tf.constant(_substitutes(entries, _refused(source, split)), tf.int64)
+    labels = tf.constant(np.array([e.label for e in entries], np.int32))
+    bytes_of = _reader(entries)
+
+    def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        row = tf.gather(rows, at["index"])
+        return {**at, LABEL: tf.gather(labels, row), **source.parsed(bytes_of(row))}
+
+    order = in_order(len(entries)) if order is None else order
+    return order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def opened(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.data.Dataset:
+    """``DataSource.open``."""
+    import tensorflow as tf
+
+    from archspec.data.images import decode
+
+    def image(one: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        data = one.pop(ENCODED)
+        return {**one, IMAGE: decode(data, source.channels)}
+
+    return encoded(source, split, order).map(image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def usable(source: InFiles, split: str) -> np.ndarray | None:
+    """``DataSource.usable``."""
+    import numpy as np
+
+    bad = _refused(source, split)
+    count = len(source.listing().splits[split])
+    return np.array([i for i in range(count) if i not in bad], np.int64) if bad else None
+
+
+def _refused(source: InFiles, split: str) -> dict[int, str]:
+    """Positions of what is broken, with the reason, where the source leaves them out. Raises DataError otherwise."""
+    bad = broken(source, split)
+    if bad and source.on_bad == "fail":
+        entries = source.listing().splits[split]
+        first = [f"{shown(entries[i].name, 300)[1:-1]} {why}" for i, why in list(bad.items())[:5]]
+        more = f" (and {len(bad) - 5} more)" if len(bad) > 5 else ""
+        what = "1 image" if len(bad) == 1 else f"{len(bad)} images"
+        raise DataError(
+            f"{what} of {len(entries)} in {split} cannot be read: {'; '.join(first)}{more}",
+            help="'archspec data check' lists them all; on_bad: skip leaves them out",
+        )
+    if len(bad) == len(source.listing().splits[split]):
+        raise DataError(f"none of the {len(bad)} images in {split} can be read: {next(iter(bad.values()))}")
+    return bad
+
+
+def _substitutes(entries: Sequence[Entry], bad: Mapping[int, str]) -> list[int]:
+    """What is read at each position: itself, or where it is broken the next sound one of its class, or else of any."""
+    rows = list(range(len(entries)))
+    sound: dict[int, list[int]] = {}
+    for i in rows:
+        if bad and i not in bad:
+            sound.setdefault(entries[i].label, []).append(i)
+    for i in bad:
+        others = sound.get(entries[i].label) or next(iter(sound.values()))
+        rows[i] = next((j for j in others if j > i), others[0])
+    return rows
+
+
+def _reader(entries: Sequence[Entry]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The bytes of an entry by its row."""
+    import tensorflow as tf
+
+    if all(e.length < 0 for e in entries):
+        paths = tf.constant([os.fsencode(e.path) for e in entries])
+        return lambda row: tf.io.read_file(tf.gather(paths, row))
+    return lambda row: tf.ensure_shape(
+        tf.numpy_function(lambda i: content(entries[int(i)]), [row], tf.string, stateful=False), ()
+    )
+
+
+def content(entry: Entry) -> bytes:
+    """The bytes of one entry. Raises OSError, ValueError."""
+    # The path may have been turned into a pipe or a device, which would never end.
+    if not stat.S_ISREG(os.stat(entry.path).st_mode):
+        raise ValueError("is not a regular file")
+    with open(entry.path, "rb") as file:
+        file.seek(entry.offset)
+        data = file.read(entry.length)
+    if 0 <= entry.length != len(data):
+        raise ValueError("is cut off")
+    if entry.packed:
+        import zlib
+
+        try:
+            return zlib.decompress(data, -15)
+        except zlib.error as error:
+            raise ValueError(f"cannot be unpacked ({error})") from None
+    return data
+
+
+def broken(source: InFiles, split: str) -> dict[int, str]:
+    """Positions of the examples that cannot be decoded, with the reason. Decodes all, once for a state of the files."""
+    return _broken(source, split, source.fingerprint())
+
+
+@lru_cache(maxsize=32)
+def _broken(source: InFiles, split: str, fingerprint: str) -> dict[int, str]:
+    entries = source.listing().splits[split]
+    path = cache.place("broken", ".json", fingerprint, split)
+    found = cache.kept(path, lambda: {str(i): why for i, why in _decoded(source, entries).items()})
+    return {int(i): why for i, why in found.items()}
+
+
+def _decoded(source: InFiles, entries: Sequence[Entry]) -> dict[int, str]:
+    import tensorflow as tf
+
+    from archspec.data.images import decode
+
+    bad = {i: why for i, e in enumerate(entries) if (why := _unreadable(e))}
+    rows = [i for i in range(len(entries)) if i not in bad]
+    if not rows:
+        return bad
+    read = _reader(entries)
+
+    def attempt(row: tf.Tensor) -> tf.Tensor:
+        image = decode(source.parsed(read(row))[ENCODED], 3)
+        with tf.control_dependencies([tf.reduce_max(image)]):
+            return tf.identity(row)
+
+    data = tf.data.Dataset.from_tensor_slices(tf.constant(rows, tf.int64))
+    sound = {int(i) for i in data.map(attempt, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()}
+    for row in rows:
+        if row not in sound:
+            bad[row] = _reason(source, entries[row])
+    return dict(sorted(bad.items()))
+
+
+def _unreadable(entry: Entry) -> str | None:
+    try:
+        found = os.stat(entry.path)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if not stat.S_ISREG(found.st_mode):
+        return "is not a regular file"
+    if not os.access(entry.path, os.R_OK):
+        return "cannot be read (Permission denied)"
+    return None
+
+
+def _reason(source: InFiles, entry: Entry) -> str:
+    """Why an entry cannot be decoded."""
+    import tensorflow as tf
+
+    from archspec.data.images import BadImage, decode, header
+    from archspec.data.pipeline import plainly
+
+    try:
+        data = source.parsed(tf.constant(content(entry)))[ENCODED].numpy()
+        header(data)
+        decode(data, 3)
+    except (BadImage, ValueError) as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except tf.errors.OpError as error:
+        return f"cannot be decoded ({plainly(error)})"
+    return "cannot be decoded"

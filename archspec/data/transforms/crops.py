@@ -1,0 +1,237 @@
+"""Parts of the image."""
+
+from __future__ import annotations
+
+from math import log
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from archspec.data.source import IMAGE, FeatureSpec
+from archspec.data.transform import Transform, TransformError, Window, image_of
+from archspec.data.transforms.geometry import Extent, warped
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import refuse
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.draw import Draw
+    from archspec.data.transform import Batch
+
+
+def _interval(value: Any) -> tuple[float, float]:
+    pair = value if isinstance(value, (list, tuple)) else ()
+    numbers = [float(n) for n in pair if isinstance(n, (int, float)) and not isinstance(n, bool)]
+    if len(numbers) == len(pair) == 2 and 0 < numbers[0] <= numbers[1] < 1e6:
+        return numbers[0], numbers[1]
+    raise refuse("must be [low, high] with 0 < low ≤ high")
+
+
+Interval = Annotated[
+    tuple[float, float],
+    BeforeValidator(_interval),
+    WithJsonSchema({"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2}),
+]
+"""Least and largest value of what is drawn."""
+
+
+class CenterCrop(Transform, name="center_crop", main="size"):
+    """The middle of the image."""
+
+    size: Extent
+    """Height and width in pixels; one number is both."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        return _cropped(features, self.size, 0, "center_crop")
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        shape = tf.shape(batch[IMAGE])
+        top, left = (shape[1] - self.size[0]) // 2, (shape[2] - self.size[1]) // 2
+        return {**batch, IMAGE: tf.image.crop_to_bounding_box(batch[IMAGE], top, left, *self.size)}
+
+
+class RandomCrop(Transform, name="random_crop", main="size"):
+    """A part of the image, anywhere, after padding it (zeros; He et al. 2015 on CIFAR: size 32, padding 4). In
+    evaluation the middle of the image."""
+
+    is_random = True
+
+    size: Extent
+    """Height and width in pixels; one number is both."""
+    padding: Annotated[int, Field(ge=0, le=2**12)] = 0
+    """Pixels put around the image first."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        return _cropped(features, self.size, self.padding, "random_crop")
+
+    def evaluation(self) -> Transform:
+        return CenterCrop(size=self.size)
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        p = self.padding
+        image = tf.pad(batch[IMAGE], [[0, 0], [p, p], [p, p], [0, 0]]) if p else batch[IMAGE]
+        shape = tf.shape(image)
+        top, left = (draw.integers(shape[axis] - self.size[axis - 1] + 1) for axis in (1, 2))
+        rows, columns = (start[:, None] + tf.range(n)[None] for start, n in zip((top, left), self.size, strict=True))
+        out = tf.gather(tf.gather(image, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+        return {**batch, IMAGE: tf.ensure_shape(out, (None, *self.size, image.shape[-1]))}
+
+
+class ResizedCenterCrop(Transform, name="resized_center_crop", main="size"):
+    """The largest middle part of the size's aspect ratio, less a margin, scaled to the size (bilinear): as resizing the
+    short side to 256 and taking the middle 224 does."""
+
+    takes_window = True
+
+    size: Extent
+    """Height and width in pixels; one number is both."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.875
+    """Part of the height or width, whichever is short, that is kept; 224 of 256 is 0.875."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        return _scaled(features, self.size, "resized_center_crop")
+
+    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], draw: Draw) -> Window:
+        import tensorflow as tf
+
+        height, width = _whole(sizes, self.size, tf.fill(tf.shape(sizes[0]), self.share))
+        return Window((sizes[0] - height) // 2, (sizes[1] - width) // 2, height, width)
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        return _taken(self, batch, draw)
+
+
+class RandomResizedCrop(Transform, name="random_resized_crop", main="size"):
+    """A part of random area and aspect ratio, anywhere, scaled to a size (bilinear; Szegedy et al. 2014). Of the areas
+    and ratios drawn, the first that fits is taken; after ten, the middle of the image. In evaluation
+    ``resized_center_crop``."""
+
+    is_random = True
+    takes_window = True
+
+    size: Extent
+    """Height and width in pixels; one number is both."""
+    area: Interval = (0.08, 1.0)
+    """Least and largest share of the image's area."""
+    ratio: Interval = (3 / 4, 4 / 3)
+    """Least and largest width over height; the logarithm is drawn evenly."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        if self.area[1] > 1:
+            raise TransformError(f"random_resized_crop: area {self.area[1]:g} is more than the image")
+        return _scaled(features, self.size, "random_resized_crop")
+
+    def evaluation(self) -> Transform:
+        return ResizedCenterCrop(size=self.size)
+
+    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], draw: Draw) -> Window:
+        import tensorflow as tf
+
+        tries = 10
+        high, wide = (tf.cast(n, tf.float32)[:, None] for n in sizes)
+        area = draw.uniform(*self.area, shape=(tries,)) * high * wide
+        ratio = tf.exp(draw.uniform(log(self.ratio[0]), log(self.ratio[1]), shape=(tries,)))
+        heights, widths = tf.round(tf.sqrt(area / ratio)), tf.round(tf.sqrt(area * ratio))
+        fits = (heights <= high) & (widths <= wide) & (heights >= 1) & (widths >= 1)
+        first = tf.argmax(fits, 1)
+        found = tf.gather(fits, first, batch_dims=1)
+        middle = _whole(sizes, self.size, tf.ones_like(high[:, 0]))
+        height, width = (
+            tf.where(found, tf.cast(tf.gather(drawn, first, batch_dims=1), tf.int32), fallback)
+            for drawn, fallback in zip((heights, widths), middle, strict=True)
+        )
+        top, left = (
+            tf.where(found, draw.integers(whole - part + 1), (whole - part) // 2)
+            for whole, part in zip(sizes, (height, width), strict=True)
+        )
+        return Window(top, left, height, width)
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        return _taken(self, batch, draw)
+
+
+class ScaleJitter(Transform, name="scale_jitter", main="size"):
+    """Scale the short side to a random length, then take a part of a given size, anywhere (bilinear; Simonyan and
+    Zisserman 2014). In evaluation ``resized_center_crop``."""
+
+    is_random = True
+    takes_window = True
+
+    size: Extent
+    """Height and width in pixels; one number is both."""
+    short: Interval = (256.0, 512.0)
+    """Least and largest length of the short side, in pixels."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        if self.short[0] < max(self.size):
+            raise TransformError(
+                f"scale_jitter: {self.size[0]}×{self.size[1]} does not fit into a short side of {self.short[0]:g}",
+                help=f"short: [{max(self.size)}, {max(self.size) * 2}]",
+            )
+        return _scaled(features, self.size, "scale_jitter")
+
+    def evaluation(self) -> Transform:
+        return ResizedCenterCrop(size=self.size, share=min(self.size) / (sum(self.short) / 2))
+
+    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], draw: Draw) -> Window:
+        import tensorflow as tf
+
+        least = tf.cast(tf.minimum(*sizes), tf.float32)
+        scale = draw.uniform(*self.short) / least
+        height, width = (
+            tf.clip_by_value(tf.cast(tf.round(n / scale), tf.int32), 1, whole)
+            for n, whole in zip(self.size, sizes, strict=True)
+        )
+        top, left = (draw.integers(whole - part + 1) for whole, part in zip(sizes, (height, width), strict=True))
+        return Window(top, left, height, width)
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        return _taken(self, batch, draw)
+
+
+def _taken(transform: Transform, batch: Batch, draw: Draw) -> Batch:
+    """Each image's window, scaled to the transform's size."""
+    import tensorflow as tf
+
+    image = batch[IMAGE]
+    shape = tf.shape(image)
+    window = transform.window(tuple(tf.repeat(shape[axis], shape[0]) for axis in (1, 2)), draw)  # type: ignore[arg-type]
+    size: tuple[int, int] = transform.size  # type: ignore[attr-defined]
+    top, left, height, width = (tf.cast(n, tf.float32) for n in window)
+    y, x = height / size[0], width / size[1]
+    zero = tf.zeros_like(y)
+    # Centres of pixels: output i lies at (i + ½)·scale - ½ of the window.
+    matrix = (x, zero, left + (x - 1) / 2, zero, y, top + (y - 1) / 2)
+    return {**batch, IMAGE: warped(image, matrix, "nearest", size=size)}
+
+
+def _whole(sizes: tuple[tf.Tensor, tf.Tensor], size: tuple[int, int], share: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Height and width of the largest part of the size's aspect ratio, times ``share``."""
+    import tensorflow as tf
+
+    high, wide = (tf.cast(n, tf.float32) for n in sizes)
+    scale = tf.minimum(high / size[0], wide / size[1]) * share
+    height, width = (tf.cast(tf.round(n * scale), tf.int32) for n in size)
+    return tf.clip_by_value(height, 1, sizes[0]), tf.clip_by_value(width, 1, sizes[1])
+
+
+def _scaled(features: FeatureSpec, size: tuple[int, int], name: str) -> FeatureSpec:
+    image = image_of(features, name)
+    return features.with_image(TensorSpec((*size, image.channels), image.dtype))
+
+
+def _cropped(features: FeatureSpec, size: tuple[int, int], padding: int, name: str) -> FeatureSpec:
+    image = image_of(features, name)
+    for extent, wanted in zip(image.spatial, size, strict=True):
+        if extent is not None and extent + 2 * padding < wanted:
+            raise TransformError(
+                f"{name}: {size[0]}×{size[1]} does not fit into the image {image}", help="resize first"
+            )
+        if extent is None:
+            raise TransformError(f"{name} needs images of one size, the data are {image}", help="resize first")
+    return features.with_image(TensorSpec((*size, image.channels), image.dtype))

@@ -1,0 +1,124 @@
+"""The order of examples and what is drawn for them: by seed, epoch and example alone."""
+
+import numpy as np
+import pytest
+
+from archspec.data.pipeline import Pipeline
+from archspec.data.source import TRAIN, DataError, DataSource
+from archspec.data.sources.digits import Digits
+from archspec.data.sources.folder import Folder
+from archspec.data.transforms.crops import RandomResizedCrop, ResizedCenterCrop
+from archspec.data.transforms.geometry import Mirror, Resize, Rotate, Shift
+from archspec.data.transforms.intensity import Rescale
+
+pytestmark = pytest.mark.tensorflow
+AUGMENT = (Resize(size=16), Shift(share=0.1), Rotate(degrees=10), Mirror(), Rescale())
+
+
+def both(batch):
+    return batch["image"], batch["index"]
+
+
+def pipeline(augment=AUGMENT, batch=64, seed=3, source=None):
+    source = source or Digits()
+    steady = tuple(t for t in augment if not t.is_random)
+    return Pipeline(source, source.features(), augment, steady, batch, seed)
+
+
+def steps(p, count, **options):
+    return [(x.numpy(), y.numpy()) for x, y in p.training(both, **options).take(count)]
+
+
+def test_an_epoch_has_no_example_twice_and_the_next_another_order():
+    p = pipeline()
+    order = [index for _, index in steps(p, 2 * p.steps_per_epoch())]
+    first, second = (np.concatenate(order[: len(order) // 2]), np.concatenate(order[len(order) // 2 :]))
+    assert len(set(first)) == len(first) == p.steps_per_epoch() * 64
+    assert set(first) <= set(range(p.raw.splits[TRAIN]))
+    assert not np.array_equal(first, second)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.1
+
+
+def test_equal_seeds_give_equal_batches_and_others_do_not():
+    once, again, other = (steps(pipeline(seed=seed), 3) for seed in (3, 3, 4))
+    for (x, i), (y, j), (_, k) in zip(once, again, other, strict=True):
+        assert np.array_equal(x, y) and np.array_equal(i, j) and not np.array_equal(i, k)
+
+
+@pytest.mark.parametrize("first", [1, 21, 22, 47])
+def test_any_step_can_be_the_first(first):
+    p = pipeline()
+    assert p.steps_per_epoch() == 22
+    for (x, i), (y, j) in zip(steps(p, first + 2)[first:], steps(p, 2, first_step=first), strict=True):
+        assert np.array_equal(x, y) and np.array_equal(i, j)
+
+
+def test_shards_are_the_parts_of_each_batch():
+    whole, *parts = (steps(pipeline(), 3, shard=shard) for shard in ((0, 1), (0, 2), (1, 2)))
+    for k, (x, i) in enumerate(whole):
+        assert np.array_equal(x, np.concatenate([part[k][0] for part in parts]))
+        assert np.array_equal(i, np.concatenate([part[k][1] for part in parts]))
+    with pytest.raises(DataError, match="a batch of 64 cannot be divided among 3"):
+        pipeline().training(both, shard=(0, 3))
+
+
+def test_what_is_drawn_does_not_depend_on_the_batch():
+    drawn = {}
+    for batch in (16, 48):
+        for x, index in steps(pipeline(batch=batch), 3 * 48 // batch):
+            for image, i in zip(x, index, strict=True):
+                drawn.setdefault(int(i), []).append(image)
+    twice = [images for images in drawn.values() if len(images) == 2]
+    assert len(twice) > 40
+    assert all(np.array_equal(*images) for images in twice)
+
+
+def test_another_epoch_draws_anew():
+    p = pipeline(batch=1437)
+    (x, i), (y, j) = steps(p, 2)
+    a, b = x[np.argsort(i)], y[np.argsort(j)]
+    changed = np.abs(a - b).reshape(len(a), -1).max(1) > 0
+    assert changed.mean() > 0.99
+
+
+def test_evaluation_sees_every_example_once_in_order_and_unchanged():
+    p = pipeline((Mirror(), Shift(share=0.2)), batch=50)
+    batches = list(p.evaluation("test", both))
+    assert [len(i) for _, i in batches] == [50] * 7 + [10]
+    seen = np.concatenate([x for x, _ in batches])
+    assert np.array_equal(np.concatenate([i for _, i in batches]), np.arange(360))
+    assert np.array_equal(seen, Digits().arrays("test")["image"])
+
+
+def test_batches_are_never_larger_than_the_data(class_folders):
+    source = Folder(path=class_folders)
+    p = pipeline((Resize(size=8),), batch=500, source=source)
+    assert (p.batch_size(), p.steps_per_epoch()) == (10, 1)
+    assert steps(p, 1)[0][0].shape == (10, 8, 8, 3)
+
+
+@pytest.mark.parametrize("transform", [RandomResizedCrop(size=10), ResizedCenterCrop(size=10, share=0.8)])
+def test_decoding_a_part_gives_what_a_part_of_the_whole_is(class_folders, transform):
+    """Against the same window cut out of the decoded image: JPEG's colors differ at its borders."""
+    import tensorflow as tf
+
+    from archspec.data.draw import Draw
+    from archspec.data.images import decode
+
+    p = pipeline((transform,), batch=10, source=Folder(path=class_folders))
+    (x, index), *_ = steps(p, 1)
+    entries = p.source.listing().splits[TRAIN]
+    for image, i in zip(x, index, strict=True):
+        whole = decode(tf.io.read_file(entries[i].path), 3)
+        draw = Draw(3, f"{transform.name}/0", tf.constant([0], tf.int64), tf.constant([i], tf.int64))
+        shape = tf.shape(whole)
+        top, left, height, width = (int(n[0]) for n in transform.window((shape[:1], shape[1:2]), draw))
+        assert top >= 0 and left >= 0 and top + height <= shape[0] and left + width <= shape[1]
+        wanted = tf.image.resize(whole[top : top + height, left : left + width], (10, 10)).numpy()
+        assert np.abs(image - wanted).mean() < (2.5 if entries[i].path.endswith("jpg") else 0.6)
+
+
+def test_all_kinds_of_source_say_what_they_are():
+    for source in DataSource.all():
+        assert source.summary() and source.in_memory + source.is_encoded == 1
+        assert set(source.field_docs()) == set(source.model_fields)
