@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import archspec
 from archspec.frontend.catalogue import INDEX, scan
+from archspec.ir.tensors import TensorSpec
 from archspec.report.format import dimensions
 
 SPECS = Path(__file__).parent.parent / "specs"
@@ -52,9 +53,15 @@ def member(path: Path, name: str, variant: str | None) -> dict[str, Any]:
     """One member as the index has it."""
     graph = archspec.load(path, variant=variant)
     totals = archspec.table(graph).totals
-    shapes = list(dict.fromkeys(dimensions(spec.shape, "x") for spec in graph.inputs.values()))
+    inputs, outputs = graph.inputs.values(), [graph.spec(output.tensor) for output in graph.inference().outputs]
+    shapes = {"input": _shapes(inputs), "output": _shapes(outputs)}
     counts = {"params": totals.params, "trainable_params": totals.trainable_params, "macs": totals.macs}
-    return {"variant": variant, "input": ", ".join(shapes)} | counts
+    return {"variant": variant} | shapes | counts
+
+
+def _shapes(specs: Iterable[TensorSpec]) -> str:
+    """``224x224x3``; each shape of several once."""
+    return ", ".join(dict.fromkeys(dimensions(spec.shape, "x") for spec in specs))
 
 
 def _line(values: Mapping[str, Any]) -> str:

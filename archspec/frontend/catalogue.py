@@ -4,7 +4,7 @@ The answers come from ``index.json`` beside the specs, which ``tools/catalogue.p
 A folder without an index is scanned for names and variants. The index is a list of files::
 
     {"spec": "vgg/vgg.yaml", "name": "vgg", "title": …, "year": …, "authors": …, "members": [
-        {"variant": "vgg11", "input": "224x224x3", "params": …, "trainable_params": …, "macs": …}, …]}
+        {"variant": "vgg11", "input": "224x224x3", "output": "1000", "params": …, "trainable_params": …, "macs": …}, …]}
 
 A member without a variant is the file with its defaults; a file whose parameters have none is no member itself, but
 its name is known.
@@ -54,7 +54,7 @@ def entries() -> list[dict[str, Any]]:
     for file in files():
         paper = {key: file.get(key) for key in ("title", "year", "authors")}
         for member in file["members"]:
-            counts = {key: member.get(key) for key in ("input", "params", "trainable_params", "macs")}
+            counts = {key: member.get(key) for key in ("input", "output", "params", "trainable_params", "macs")}
             variant = member["variant"]
             named = {"family": file["spec"].partition("/")[0], "name": variant or file["name"], "spec": file["name"]}
             out.append(named | {"variant": variant} | paper | counts)

@@ -59,14 +59,16 @@ def test_entries_carry_paper_and_counts():
         "year": 2015,
         "authors": "He, Zhang, Ren, Sun",
         "input": "224x224x3",
+        "output": "1000",
         "params": 25_610_152,
         "trainable_params": 25_557_032,
         "macs": 4_089_184_256,
     }
 
 
-def test_the_index_is_fresh():
-    done = subprocess.run([sys.executable, "tools/catalogue.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("tool", ["tools/catalogue.py", "tools/zoo.py"])
+def test_what_is_generated_is_fresh(tool):
+    done = subprocess.run([sys.executable, tool, "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -127,3 +129,13 @@ def test_members_without_counts_or_paper_are_listed(elsewhere):
         "",
         "1 network",
     ]
+
+
+def test_the_picture_has_a_dot_for_every_large_classifier():
+    from xml.etree import ElementTree
+
+    root = ElementTree.parse(ROOT / "docs" / "zoo.svg").getroot()
+    titles = [t.text.partition(",")[0] for t in root.iterfind(".//{*}circle/{*}title")]
+    assert len(titles) == len(set(titles))
+    assert {"alexnet", "resnet50", "vit_h14"} <= set(titles)
+    assert not {"lenet5", "unet", "yolov3", "captioner", "resnet20_cifar"} & set(titles)
