@@ -133,7 +133,7 @@ def _guarded(callback: keras.callbacks.Callback, say: Say) -> keras.callbacks.Ca
     """The callback, which falls silent when it cannot write."""
     import tensorflow as tf
 
-    failed = []
+    failed: list[Exception] = []
 
     def guard(hook: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -70,7 +70,7 @@ class Plan:
             **{key: value for key, value in given.items() if value},
             "data": written(self.source),
             "augment": [written(step) for step in self.pipeline.augment],
-            "train": {**_section(run.train), "task": written(self.task)},
+            "train": {"task": written(self.task), **_section(run.train)},
             "evaluate": {
                 "split": self.split,
                 "batch": self.pipeline.batch if run.evaluate.batch is None else run.evaluate.batch,

@@ -218,7 +218,7 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
         optimizer.exclude_from_weight_decay(var_list=spared)
     if factors:
         step = optimizer.update_step
-        optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(v.path, 1.0))
+        optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(_path(v), 1.0))
     single = len(objective.losses) == 1
     model.compile(
         optimizer,
@@ -245,6 +245,12 @@ def _factors(plan: Plan, model: keras.Model) -> dict[str, float]:
         if pattern is not None:
             out.update({v.path: rates[pattern] for v in model.get_layer(node.layer).trainable_variables})
     return out
+
+
+def _path(variable: Any) -> str:
+    """A variable's path in the model, also of the TensorFlow variable in it, which an update is given."""
+    path: str = getattr(variable, "path", None) or variable.name.partition(":")[0]
+    return path
 
 
 def _freeze(plan: Plan, model: keras.Model) -> None:

@@ -11,8 +11,9 @@ from archspec.data.transforms.intensity import Rescale
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import Op
-from archspec.ops.loss import Loss
+from archspec.ops.base import OpError
+from archspec.ops.loss import Loss, last_activation
+from archspec.ops.metric import Metric
 from archspec.training.task import Objective, Task, TaskError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Classification(Task, name="classification"):
         wanted = _only_input(graph)
         steps: list[Any] = []
         if None not in wanted.spatial and len(wanted.spatial) == 2 and features.image.spatial != wanted.spatial:
-            steps.append(Resize(size=wanted.spatial))
+            steps.append(Resize(size=wanted.spatial))  # type: ignore[arg-type]
         if "float" in wanted.dtype and features.image.dtype == "uint8":
             steps.append(Rescale())
         return {"augment": tuple(steps)}
@@ -43,7 +44,9 @@ class Classification(Task, name="classification"):
             notes = (Note(f"head '{output.name}'", output.span),) if output.span else ()
             if spec.rank != 1:
                 raise TaskError(
-                    f"classification needs one score per class, head '{output.name}' gives {spec}", at=("spec",), notes=notes
+                    f"classification needs one score per class, head '{output.name}' gives {spec}",
+                    at=("spec",),
+                    notes=notes,
                 )
             if spec.channels != training.classes:
                 names = f" ({', '.join(training.class_names[:4])}, …)" if len(training.class_names) > 4 else ""
@@ -51,19 +54,30 @@ class Classification(Task, name="classification"):
                 raise TaskError(
                     f"the data have {training.classes} classes{names}, head '{output.name}' has {spec.channels}",
                     at=("data",),
-                    help=f"--set classes={training.classes}" if known else "a head with as many outputs as there are classes",
+                    help=f"--set classes={training.classes}"
+                    if known
+                    else "a head with as many outputs as there are classes",
                     notes=notes,
                 )
-            target = _loss(output, loss if output is _first(graph) else None).target(spec)
-            if target.shape not in ((), (training.classes,)):
+            given = loss if output is _first(graph) else None
+            kind = _loss(output, given)
+            at = ("train", "loss") if given else ("spec",)
+            try:
+                kind.target(spec)
+                kind.gets_logits(last_activation(graph.by_name, output.tensor))
+                for metric in output.metrics:
+                    metric.check(spec, kind.labels)
+            except OpError as error:
+                raise TaskError(f"head '{output.name}': {error.message}", at=at, help=error.help, notes=notes) from None
+            if kind.labels == "numbers":
                 raise TaskError(
-                    f"the loss of head '{output.name}' wants targets {target}, classification has a class",
-                    at=("train", "loss") if loss else ("spec",),
+                    f"{kind.name} compares numbers, classification has a class for each example",
+                    at=at,
+                    help="categorical_crossentropy is the usual loss",
                     notes=notes,
                 )
 
     def trainer(self, graph: Graph, model: keras.Model, loss: Any = None) -> Objective:
-        import keras
         import tensorflow as tf
 
         first = _first(graph)
@@ -73,21 +87,31 @@ class Classification(Task, name="classification"):
 
         def pairs(batch: dict[str, tf.Tensor]) -> tuple[Any, Any]:
             wanted = {
-                name: batch[LABEL] if t.rank == 0 else tf.one_hot(batch[LABEL], t.shape[0]) for name, t in targets.items()
+                name: batch[LABEL] if t.rank == 0 else tf.one_hot(batch[LABEL], t.shape[0])
+                for name, t in targets.items()
             }
             return batch[IMAGE], wanted if len(wanted) > 1 else next(iter(wanted.values()))
 
-        def accuracy(output: Output) -> keras.Metric:
-            sparse = targets[output.name].rank == 0
-            kind = keras.metrics.SparseCategoricalAccuracy if sparse else keras.metrics.CategoricalAccuracy
-            return kind(name="accuracy")
+        logits = {o.name: kinds[o.name].gets_logits(last_activation(graph.by_name, o.tensor)) for o in graph.outputs}
+        accuracy = Metric.find("accuracy")
+        assert accuracy is not None
+
+        def metrics(output: Output) -> list[keras.Metric]:
+            labels = kinds[output.name].labels
+            # A class is one of several, also where each has a yes or no of its own.
+            counted = "one_hot" if labels == "binary" else labels
+            named = [accuracy(), *(m for m in output.metrics if m.name != "accuracy")]
+            return [
+                m.lower(specs[output.name], counted if m.name == "accuracy" else labels, logits[output.name])
+                for m in named
+            ]
 
         return Objective(
             model=model,
             pairs=pairs,
-            losses={o.name: kinds[o.name].lower(from_logits=_gives_logits(graph, o)) for o in graph.outputs},
+            losses={o.name: kinds[o.name].lower(from_logits=logits[o.name]) for o in graph.outputs},
             weights={o.name: o.weight for o in graph.outputs},
-            metrics={o.name: [accuracy(o)] for o in graph.outputs if not o.train_only},
+            metrics={o.name: metrics(o) for o in graph.outputs if not o.train_only},
         )
 
 
@@ -110,23 +134,11 @@ def _loss(output: Output, given: Any) -> Any:
     return kind()
 
 
-def _gives_logits(graph: Graph, output: Output) -> bool:
-    """True unless the head ends in softmax or sigmoid."""
-    node = graph.by_name.get(output.tensor.node)
-    while node is not None:
-        op: Any = node.op
-        last = next((a for a in (getattr(op, n, None) for n in ("activation", "function")) if isinstance(a, Op)), op)
-        if last.name in ("softmax", "sigmoid"):
-            return False
-        if not op.is_view:
-            return True
-        node = graph.by_name.get(node.inputs[0].node)
-    return True
-
-
 def _check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> None:
     """Refuse images that the network does not take, with the transform that would mend it."""
-    fits = image.rank == wanted.rank and all(w is None or w == i for w, i in zip(wanted.shape, image.shape, strict=True))
+    fits = image.rank == wanted.rank and all(
+        w is None or w == i for w, i in zip(wanted.shape, image.shape, strict=True)
+    )
     if not fits:
         sizes = wanted.spatial
         mend = None

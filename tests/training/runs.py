@@ -1,0 +1,92 @@
+"""Small runs that tests train in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+SPEC = """
+archspec: 1
+name: small
+params: {classes: 10, rate: 0.3}
+inputs: {image: [8, 8, 1]}
+body:
+  - conv: {filters: 8, kernel: 3}
+  - batch_norm
+  - relu
+  - dropout: =rate
+  - {conv: {filters: 8, kernel: 3, stride: 2}, as: second}
+  - relu
+  - flatten
+  - dropout: =rate
+heads:
+  main: {body: [dense: {units: =classes, activation: softmax}], loss: categorical_crossentropy}
+"""
+
+RUN = """
+archspec_run: 1
+spec: small.yaml
+data: digits
+augment: [shift: 0.1, rescale]
+train: {optimizer: {adam: 0.01}, epochs: 4, batch: 32, seed: 5, ema: 0.99, steps_per_execution: 1, checkpoint_steps: 17}
+"""
+
+
+def write(folder: Path, run: str = RUN, spec: str = SPEC) -> Path:
+    """The run file and its spec in a folder."""
+    (folder / "small.yaml").write_text(spec)
+    path = folder / "small_run.yaml"
+    path.write_text(run)
+    return path
+
+
+def start(*arguments: str | Path, code: str = "") -> subprocess.Popen[str]:
+    """``archspec …`` in a process of its own; ``code`` runs there before."""
+    program = f"{code}\nfrom archspec.cli import main\nimport sys\nsys.exit(main())"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr."""
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def kill_when(process: subprocess.Popen[str], ready: object, delay: float = 0.0, number: int = signal.SIGKILL) -> bool:
+    """Send a signal once ``ready()`` and a while after; False if the process had ended before."""
+    while process.poll() is None and not ready():  # type: ignore[operator]
+        time.sleep(0.005)
+    time.sleep(delay)
+    if process.poll() is not None:
+        return False
+    process.send_signal(number)
+    return True
+
+
+def state(logdir: Path) -> dict[str, np.ndarray]:
+    """Every array of the last checkpoint."""
+    last = sorted((logdir / "checkpoints").glob("[0-9]*"))[-1]
+    with np.load(last / "state.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Two runs ended in the same weights, optimiser, generators and log, to the bit."""
+    a, b = state(one), state(other)
+    assert list(a) == list(b)
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+    assert (one / "log.csv").read_bytes() == (other / "log.csv").read_bytes()

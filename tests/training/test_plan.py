@@ -1,0 +1,130 @@
+"""What is refused before TensorFlow is imported, with its place; and what a plan fills in."""
+
+import subprocess
+import sys
+
+import pytest
+
+from archspec.ir.diagnostics import SpecError
+from archspec.training.plan import matches
+from archspec.training.record import run_text
+from tests.training import runs
+
+REFUSED = [
+    ({"train": "{optimizer: adm}"}, 5, 20, "there is no optimizer 'adm'", "did you mean 'adam'?"),
+    ({"train": "{epochs: two}"}, 5, 17, "train.epochs must be a whole number, got 'two'", None),
+    ({"train": "{eppochs: 2}"}, 5, 9, "train has no key 'eppochs'", "did you mean 'epochs'?"),
+    ({"train": "{warmup: 30}"}, 5, 17, "the warm-up takes 30 epochs, the run has 20", None),
+    ({"train": "{freeze: [secnd]}"}, 5, 17, "'secnd' matches no layer with weights", "did you mean 'second'?"),
+    ({"train": "{freeze: ['*']}"}, 5, 17, "every layer is frozen", None),
+    ({"train": "{class_weight: [1, 2]}"}, 5, 23, "class_weight has 2 values, the data have 10 classes", None),
+    (
+        {"train": "{steps_per_execution: 5}"},
+        5,
+        30,
+        "an epoch has 44 steps, steps_per_execution of 5 does not divide them",
+        "1, 2, 4, 11, 22, 44 do",
+    ),
+    ({"train": "{clip: {norm: 1, value: 1}}"}, 5, 15, "clip takes one of value, norm, global_norm", None),
+    ({"train": "{loss: mse}"}, 5, 15, "mse compares numbers, classification has a class for each example", None),
+    ({"train": "{loss: dice, epochs: 1}", "spec": "linear"}, 5, 15, "head 'main': dice takes probabilities", None),
+    ({"augment": "[resize: 32, rescale]"}, 4, 10, "the network takes images (8, 8, 1), it would get (32, 32, 1)", None),
+    ({"augment": "[shift: 0.1]"}, 4, 10, "the network takes float32, it would get uint8", None),
+    ({"data": "digit"}, 3, 7, "there is no data source 'digit'", "did you mean 'digits'?"),
+    (
+        {"rest": "set: {classes: 3}"},
+        3,
+        7,
+        "the data have 10 classes (0, 1, 2, 3, …), head 'main' has 3",
+        "--set classes=10",
+    ),
+    ({"rest": "evaluate: {split: tset}"}, 6, 19, "the data have no split 'tset'", "did you mean 'test'?"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "column", "message", "help"), REFUSED, ids=lambda v: str(v)[:40])
+def test_a_wrong_run_is_refused_where_it_is_wrong(plan, text, line, column, message, help):
+    if text.get("spec") == "linear":
+        text = {
+            **text,
+            "spec": runs.SPEC.replace(", activation: softmax", "").replace(", loss: categorical_crossentropy", ""),
+        }
+    with pytest.raises(SpecError) as caught:
+        plan(**text)
+    (found,) = caught.value.diagnostics
+    assert found.message.startswith(message)
+    assert (found.span.line, found.span.column) == (line, column)
+    assert help is None or found.help == help
+
+
+def test_several_mistakes_are_told_at_once(plan):
+    with pytest.raises(SpecError) as caught:
+        plan("{optimizer: adm, epochs: 0, bach: 3}", augment="[rescal]")
+    assert [d.span.line for d in caught.value.diagnostics] == [4, 5, 5, 5]
+
+
+def test_refusing_imports_no_framework(tmp_path):
+    run = runs.write(tmp_path, runs.RUN.replace("adam: 0.01", "adm: 0.01"))
+    program = (
+        "import sys\nfrom archspec.cli import main\n"
+        f"code = main(['train', {str(run)!r}])\n"
+        "assert code == 1, code\n"
+        "loaded = {'tensorflow', 'keras'} & set(sys.modules)\nassert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "did you mean 'adam'?" in done.stderr
+
+
+def test_a_plan_of_a_good_run_imports_no_framework_either(tmp_path):
+    run = runs.write(tmp_path)
+    program = (
+        "import sys\nfrom archspec.cli._runs import asked, planned\n"
+        f"plan = planned(asked({str(run)!r}))\nassert plan.steps == 44\n"
+        "loaded = {'tensorflow', 'keras'} & set(sys.modules)\nassert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_data_are_brought_to_the_network(plan):
+    made = plan(augment="null", spec=runs.SPEC.replace("[8, 8, 1]", "[12, 12, 1]"))
+    assert [t.name for t in made.pipeline.augment] == ["resize", "rescale"]
+    assert [t.name for t in made.pipeline.steady] == ["resize", "rescale"]
+    assert made.split == "test"
+
+
+def test_small_networks_take_many_steps_at_once_that_divide_the_epoch(plan):
+    small = plan()
+    assert small.steps == 44
+    assert small.steps_per_execution() == 22
+    large = plan(spec=runs.SPEC.replace("conv: {filters: 8, kernel: 3}", "conv: {filters: 4096, kernel: 7}"))
+    assert large.steps_per_execution() == 1
+
+
+def test_the_record_of_a_run_is_a_run(plan, tmp_path):
+    from archspec.cli._runs import asked, planned
+
+    first = plan(
+        "{optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}, clip: {norm: 1}, rates: {second: 0.5}, epochs: 3}"
+    )
+    again = tmp_path / "again.yaml"
+    again.write_text(run_text(first, "small.yaml"))
+    second = planned(asked(str(again)))
+    assert run_text(second, "small.yaml") == run_text(first, "small.yaml")
+    assert second.spec.train.model_copy(update={"task": None}) == first.spec.train
+    assert second.pipeline.augment == first.pipeline.augment
+
+
+@pytest.mark.parametrize(
+    ("pattern", "layer", "meant"),
+    [
+        ("stem", "stem", True),
+        ("stem", "stem.conv", True),
+        ("stem", "stem2.conv", False),
+        ("c.*.conv", "c.3.conv", True),
+        ("conv", "c.3.conv", False),
+    ],
+)
+def test_patterns_of_layers(pattern, layer, meant):
+    assert matches(pattern, layer) is meant

@@ -1,0 +1,111 @@
+"""Runs that are killed or asked to stop, in processes of their own: what is resumed ends where an uninterrupted run ends."""
+
+import random
+import signal
+from itertools import count
+
+import pytest
+
+from tests.training import runs
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The small run, uninterrupted."""
+    folder = tmp_path_factory.mktemp("reference")
+    code, _, err = runs.finish(runs.start("train", runs.write(folder), "--logdir", folder / "run", "--quiet"))
+    assert code == 0, err
+    return folder / "run"
+
+
+def reached(logdir):
+    """The step of the last generation."""
+    return max((int(p.name) for p in (logdir / "checkpoints").glob("[0-9]*")), default=0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_run_ends_to_the_bit_where_an_uninterrupted_one_ends(tmp_path, reference, seed):
+    draw, logdir, kills = random.Random(seed), tmp_path / "run", 0
+    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet")
+    for k in count():
+        # The first kill strikes while the network is built, those after it anywhere in training, saving and evaluation.
+        before = reached(logdir)
+        ready = (logdir / "run.yaml").exists if k == 0 else lambda before=before: reached(logdir) > before
+        if k < 4 and runs.kill_when(process, ready, draw.random() * (2.0 if k == 0 else 0.15)):
+            runs.finish(process)
+            kills += 1
+            process = runs.start("resume", logdir, "--quiet")
+            continue
+        code, _, err = runs.finish(process)
+        assert code == 0, err
+        break
+    assert kills >= 2
+    runs.assert_same(logdir, reference)
+
+
+SLOW = "from archspec.training import checkpoint\nimport time\n"
+IN_SAVE = (
+    SLOW
+    + "write = checkpoint._write_arrays\n"
+    + "def slowly(path, values):\n    path.write_bytes(b'half')\n    time.sleep(0.4)\n    return write(path, values)\n"
+    + "checkpoint._write_arrays = slowly\n"
+)
+
+
+def test_a_kill_within_a_save_spoils_nothing(tmp_path, reference):
+    logdir = tmp_path / "run"
+    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=IN_SAVE)
+    half = lambda: reached(logdir) > 17 and any((logdir / "checkpoints").glob(".*/state.npz"))  # noqa: E731
+    assert runs.kill_when(process, half, 0.1)
+    runs.finish(process)
+    assert any((logdir / "checkpoints").glob(".*"))
+    code, _, err = runs.finish(runs.start("resume", logdir, "--quiet"))
+    assert code == 0, err
+    assert not any((logdir / "checkpoints").glob(".*"))
+    runs.assert_same(logdir, reference)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_says_how_to_go_on_and_is_resumed_exactly(tmp_path, reference, number, code):
+    logdir = tmp_path / "run"
+    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=IN_SAVE)
+    assert runs.kill_when(process, lambda: reached(logdir) >= 17, 0.05, number)
+    found, out, err = runs.finish(process)
+    assert (found, out) == (code, "")
+    assert f"'archspec resume {logdir}' goes on" in err
+    assert f"stopped at step {reached(logdir)}" in err
+    assert "Traceback" not in err
+    code, out, err = runs.finish(runs.start("resume", logdir))
+    assert code == 0, err
+    assert "goes on at step" in err
+    assert "176 steps" in out
+    runs.assert_same(logdir, reference)
+
+
+def test_a_finished_run_is_left_alone(reference):
+    before = runs.state(reference)
+    code, _, err = runs.finish(runs.start("resume", reference))
+    assert (code, "is finished already" in err) == (0, True)
+    assert list(runs.state(reference)) == list(before)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    code, _, err = runs.finish(runs.start("resume", tmp_path))
+    assert (code, "holds no run" in err) == (1, True)
+
+
+def test_a_run_directory_is_not_overwritten(tmp_path, reference):
+    code, _, err = runs.finish(runs.start("train", runs.write(tmp_path), "--logdir", reference))
+    assert code == 2
+    assert "holds a run already" in err
+
+
+def test_nan_ends_with_exit_code_4(tmp_path):
+    spec = runs.SPEC.replace("  - relu\n", "").replace(", activation: softmax", "").replace("  - batch_norm\n", "")
+    run = runs.RUN.replace("adam: 0.01", "sgd: 1000")
+    code, out, err = runs.finish(runs.start("train", runs.write(tmp_path, run, spec), "--logdir", tmp_path / "run"))
+    assert (code, out) == (4, "")
+    assert "training went to NaN in epoch 1" in err
+    assert "Traceback" not in err

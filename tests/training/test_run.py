@@ -1,0 +1,205 @@
+"""What settings of a run do to its weights, seen against a bare loop over Keras; what a run leaves behind."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from archspec.training.run import NotFinite, run
+from tests.training.runs import state
+
+pytestmark = pytest.mark.tensorflow
+
+PLAIN = """
+archspec: 1
+name: small
+inputs: {image: [8, 8, 1]}
+body: [conv: {filters: 4, kernel: 3}, relu, flatten, {dense: 16, as: hidden}, relu]
+heads:
+  main: {body: [dense: {units: 10, activation: softmax}], loss: categorical_crossentropy}
+"""
+
+
+def trained(made, folder, **kwargs):
+    """The result and the trained layers' weights by name."""
+    result = run(made, folder, progress=None, **kwargs)
+    model = keras.saving.load_model(folder / "model.keras")
+    return result, {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def bare(made, optimizer, epochs=1):
+    """The same batches through a bare compile and fit."""
+    from archspec import compile
+
+    keras.utils.set_random_seed(made.spec.train.seed)
+    model = compile(made.graph)
+    model.compile(optimizer, "categorical_crossentropy", jit_compile=False)
+    objective = made.task.trainer(made.graph, model)
+    model.fit(made.pipeline.training(objective.pairs), epochs=epochs, steps_per_epoch=made.steps, verbose=0)
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def assert_close(one, other, tolerance=1e-5):
+    assert list(one) == list(other)
+    for name in one:
+        for a, b in zip(one[name], other[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=tolerance, err_msg=name)
+
+
+SETTINGS = {
+    "momentum": ("optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}", lambda k: k.SGD(0.05, 0.9)),
+    "norm": ("optimizer: {sgd: 0.1}, clip: {norm: 0.05}", lambda k: k.SGD(0.1, clipnorm=0.05)),
+    "value": ("optimizer: {sgd: 0.1}, clip: {value: 0.001}", lambda k: k.SGD(0.1, clipvalue=0.001)),
+    "global": ("optimizer: {sgd: 0.1}, clip: {global_norm: 0.05}", lambda k: k.SGD(0.1, global_clipnorm=0.05)),
+    "accumulate": ("optimizer: {sgd: 0.1}, accumulate: 4", lambda k: k.SGD(0.1, gradient_accumulation_steps=4)),
+    "ema": ("optimizer: {sgd: 0.1}, ema: 0.9", lambda k: k.SGD(0.1, use_ema=True, ema_momentum=0.9)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_does_what_keras_does(plan, tmp_path, name):
+    text, optimizer = SETTINGS[name]
+    made = plan(f"{{{text}, schedule: constant, epochs: 1, seed: 3}}", spec=PLAIN)
+    _, weights = trained(made, tmp_path / "run")
+    assert_close(weights, bare(made, optimizer(keras.optimizers)))
+    with pytest.raises(AssertionError):
+        assert_close(weights, bare(made, keras.optimizers.SGD(0.1)))
+
+
+def test_frozen_layers_stay_and_their_statistics(plan, tmp_path):
+    spec = PLAIN.replace("kernel: 3}, relu", "kernel: 3}, batch_norm, relu")
+    keras.utils.set_random_seed(0)
+    from archspec import compile
+
+    made = plan("{freeze: [conv, batch_norm], epochs: 1}", spec=spec)
+    before = {layer.name: layer.get_weights() for layer in compile(made.graph).layers}
+    _, weights = trained(made, tmp_path / "run")
+    for name in ("conv", "batch_norm"):
+        for a, b in zip(weights[name], before[name], strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert np.abs(weights["hidden"][0] - before["hidden"][0]).max() > 1e-3
+
+
+def test_rates_by_layer(plan, tmp_path):
+    settings = "optimizer: {sgd: 0.05}, schedule: constant, epochs: 1, seed: 0"
+    from archspec import compile
+
+    made = plan(f"{{{settings}, batch: 1437}}", spec=PLAIN)
+    keras.utils.set_random_seed(0)
+    start = {layer.name: layer.get_weights() for layer in compile(made.graph).layers}
+    _, plain = trained(made, tmp_path / "plain")
+    halved = plan(f"{{{settings}, batch: 1437, rates: {{hidden: 0.5, conv: 0}}}}", spec=PLAIN)
+    _, weights = trained(halved, tmp_path / "halved")
+    step = plain["hidden"][0] - start["hidden"][0]
+    np.testing.assert_allclose(weights["hidden"][0] - start["hidden"][0], step / 2, atol=1e-6)
+    np.testing.assert_array_equal(weights["conv"][0], start["conv"][0])
+    assert np.abs(step).max() > 1e-4
+
+
+def test_weight_decay_spares_biases(plan, tmp_path):
+    made = plan("{optimizer: {sgd: {learning_rate: 1.0e-6, weight_decay: 0.9}}, epochs: 1}", spec=PLAIN)
+    from archspec.backend.build import compile
+    from archspec.training.run import _compile
+
+    model = compile(made.graph)
+    _compile(model, made.task.trainer(made.graph, model), made)
+    decayed = [v.path for v in model.trainable_variables if model.optimizer._use_weight_decay(v)]
+    assert [path.rpartition("/")[2] for path in decayed] == ["kernel"] * 3
+
+
+def test_mixed_precision_trains_and_saves_float32(plan, tmp_path):
+    result, weights = trained(plan("{precision: mixed_bfloat16, epochs: 8}", spec=PLAIN), tmp_path / "run")
+    assert result.metrics["accuracy"] > 0.5
+    assert {w.dtype for layer in weights.values() for w in layer} == {np.dtype("float32")}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_class_weights_of_zero_leave_a_class_unlearnt(plan, tmp_path):
+    trained(plan("{class_weight: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1], epochs: 8}", spec=PLAIN), tmp_path / "run")
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    said = model.predict(digits.images[..., None] / 16, verbose=0).argmax(-1)
+    assert (said == 0).sum() == 0
+    assert (said == digits.target)[digits.target > 0].mean() > 0.85
+
+
+def test_two_runs_are_identical_and_another_seed_is_not(plan, tmp_path):
+    text = "{{epochs: 2, seed: {}}}"
+    logs = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        trained(plan(text.format(seed), augment="[shift: 0.1, rescale]"), tmp_path / name)
+        logs.append((tmp_path / name / "log.csv").read_text())
+    assert logs[0] == logs[1] != logs[2]
+
+
+def test_the_directory_holds_all_that_the_run_was_and_gave(plan, tmp_path):
+    folder = tmp_path / "run"
+    result, _ = trained(plan("{epochs: 3, monitor: accuracy}"), folder)
+    held = {path.name for path in folder.iterdir()}
+    assert held >= {"run.yaml", "spec", "environment.json", "table.md", "log.csv", "log.jsonl", "checkpoints"}
+    assert held >= {"train", "validation", "model.keras", "best.keras", "result.json"}
+    assert json.loads((folder / "result.json").read_text())["metrics"] == result.metrics
+    rows = list(csv.DictReader((folder / "log.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[-1]["val_accuracy"]) == result.metrics["accuracy"]
+    assert max(float(row["val_accuracy"]) for row in rows) == result.best["value"]
+    assert "| second | conv |" in (folder / "table.md").read_text().replace("  ", " ")
+    said = json.loads((folder / "environment.json").read_text())
+    assert said["classes"] == list("0123456789") and said["packages"]["keras"] == keras.__version__
+
+
+def test_the_reported_accuracy_is_that_of_the_saved_model(plan, tmp_path):
+    made = plan("{epochs: 3, ema: 0.95}")
+    result, _ = trained(made, tmp_path / "run")
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    objective = made.task.trainer(made.graph, model)
+    right = [
+        (np.argmax(model(x, training=False), -1) == np.argmax(y, -1))
+        for x, y in made.pipeline.evaluation("test", objective.pairs)
+    ]
+    assert np.concatenate(right).mean() == pytest.approx(result.metrics["accuracy"], abs=1e-6)
+
+
+def test_tensorboard_gets_scalars_texts_and_the_graph(plan, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trained(plan("{epochs: 2}"), tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "train"), size_guidance={"tensors": 0}).Reload()
+    tags = events.Tags()
+    assert {
+        "epoch_loss",
+        "epoch_accuracy",
+        "epoch_learning_rate",
+        "epoch_steps_per_second",
+        "cost",
+        "run",
+    } <= set(tags["tensors"])
+    text = events.Tensors("cost")[0].tensor_proto.string_val[0].decode()
+    assert "second" in text and "1,986" in text
+    assert tags["graph"] or "keras" in tags["tensors"]
+
+
+def test_a_rate_that_is_far_too_large_ends_as_nan_with_the_last_good_checkpoint(plan, tmp_path):
+    spec = PLAIN.replace("relu, ", "").replace(", relu", "").replace(", activation: softmax", "")
+    made = plan("{optimizer: {sgd: 1000}, epochs: 3, steps_per_execution: 1, checkpoint_steps: 1}", spec=spec)
+    with pytest.raises(
+        NotFinite, match=r"went to NaN in epoch 1, by step .*last good checkpoint is that of step"
+    ) as caught:
+        run(made, tmp_path / "run", progress=None)
+    kept = state(tmp_path / "run")
+    assert all(np.isfinite(value).all() for name, value in kept.items() if not name.startswith("metric/"))
+    assert caught.value.result.finished is False
+    assert not (tmp_path / "run" / "model.keras").exists()
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["finished"] is False
+
+
+def test_patience_stops_a_run_that_no_longer_gets_better(plan, tmp_path):
+    made = plan("{optimizer: {sgd: 1.0e-9}, monitor: loss, patience: 2, epochs: 9, schedule: constant}", spec=PLAIN)
+    result, _ = trained(made, tmp_path / "run")
+    assert result.epochs < 9
+    assert result.epochs - result.best["step"] / made.steps == 2
