@@ -37,7 +37,11 @@ def kept(path: Path, compute: Callable[[], Any]) -> Any:
         value = compute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda beside: beside.write_text(json.dumps(value), encoding="utf-8") and None)
+        write_atomically(path, lambda beside: _write(beside, value))
     except OSError:
         pass
     return value
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")

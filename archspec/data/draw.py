@@ -55,6 +55,18 @@ class Draw:
 
         return tf.bitcast(self._bits((2,)), tf.int64)
 
+    def pixels(self, shape: tuple[int, ...]) -> tf.Tensor:
+        """Evenly drawn numbers 0 ≤ x < 1 for every element of ``shape``, of which there may be many."""
+        import tensorflow as tf
+
+        count = prod(shape)
+        steps = tf.range(1, count + 1, dtype=tf.int64)
+        key = _mix(self._key + tf.constant((self._count + 1) * GOLDEN % 2**64, tf.uint64))
+        self._count += 1
+        bits = _mix(key[:, None] + tf.cast(steps, tf.uint64)[None] * tf.constant(GOLDEN, tf.uint64))
+        unit = tf.cast(tf.bitwise.right_shift(bits, tf.constant(40, tf.uint64)), tf.float32) * 2.0**-24
+        return tf.reshape(unit, (-1, *shape))
+
     def _bits(self, shape: tuple[int, ...]) -> tf.Tensor:
         """64 random bits for each example and element; element k takes the count's next place but k."""
         import numpy as np

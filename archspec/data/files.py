@@ -54,6 +54,8 @@ class InFiles(Protocol):
     channels: Any
     on_bad: Any
 
+    def __hash__(self) -> int: ...
+
     def listing(self) -> Listing:
         """Its examples, in a fixed order. Raises DataError."""
         ...

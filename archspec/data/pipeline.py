@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import ENCODED, IMAGE, TRAIN, DataError, DataSource, FeatureSpec
+from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataError, DataSource, FeatureSpec
 from archspec.data.transform import Transform, infer
 
 if TYPE_CHECKING:
@@ -111,9 +111,16 @@ class Pipeline:
         closed = next(i for i, spec in enumerate(specs) if not any(s.has_open_sizes for s in specs[i:]))
         steps = _streams(transforms, self.seed)
         parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+        spread = LABEL in self.raw.parts and specs[-1].parts[LABEL].rank > self.raw.parts[LABEL].rank
+
+        def finished(steps: Sequence[Step], batch: Batch) -> Any:
+            if spread:
+                batch = {**batch, LABEL: tf.one_hot(batch[LABEL], self.raw.classes)}
+            return pairs(_applied(steps, batch))
+
         if self.source.in_memory and not closed:
             batches = self.source.open(split, order)
-            return batches.map(lambda b: pairs(_applied(steps, b)), **parallel).prefetch(tf.data.AUTOTUNE)
+            return batches.map(lambda batch: finished(steps, batch), **parallel).prefetch(tf.data.AUTOTUNE)
         whole = order.element_spec["index"].shape[0]
         order = order.unbatch()
         single, batched = steps[:closed], steps[closed:]
@@ -126,11 +133,7 @@ class Pipeline:
             if single:
                 examples = examples.map(lambda one: _alone(single, one, None), **parallel)
         batches = examples.batch(size, drop_remainder=whole is not None)
-        if self.source.is_encoded or single or batched:
-            batches = batches.map(lambda batch: pairs(_applied(batched, batch)), **parallel)
-        else:
-            batches = batches.map(pairs)
-        return batches.prefetch(tf.data.AUTOTUNE)
+        return batches.map(lambda batch: finished(batched, batch), **parallel).prefetch(tf.data.AUTOTUNE)
 
 
 Step = tuple[Transform, Callable[..., Any]]

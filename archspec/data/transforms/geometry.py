@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Share, Transform, image_of, keep_type
+from archspec.data.transform import Share, Transform, TransformError, chosen, image_of, keep_type
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import refuse
 
@@ -32,6 +32,15 @@ Extent = Annotated[tuple[int, int], BeforeValidator(_pair), WithJsonSchema({"typ
 
 Fill = Literal["constant", "nearest", "reflect", "wrap"]
 """What comes in at the border: black, or the image continued."""
+
+
+def _scales(value: Any) -> tuple[float, float]:
+    pair = list(value) if isinstance(value, (list, tuple)) else []
+    if len(pair) == 2 and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in pair):
+        low, high = float(pair[0]), float(pair[1])
+        if 0 < low <= high <= 100:
+            return low, high
+    raise refuse("must be [low, high] with 0 < low ≤ high")
 
 
 class Resize(Transform, name="resize", main="size"):
@@ -90,6 +99,9 @@ class Shift(Transform, name="shift", main="share"):
     fill: Fill = "constant"
     """What comes in at the border."""
 
+    probability: Share = 1.0
+    """Share of the images that are changed."""
+
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         image_of(features, "shift")
         return features
@@ -100,7 +112,8 @@ class Shift(Transform, name="shift", main="share"):
         height, width = _size(batch[IMAGE])
         down, right = draw.uniform(-self.share, self.share) * height, draw.uniform(-self.share, self.share) * width
         one, zero = tf.ones_like(down), tf.zeros_like(down)
-        return {**batch, IMAGE: warped(batch[IMAGE], (one, zero, right, zero, one, down), self.fill)}
+        out = warped(batch[IMAGE], (one, zero, right, zero, one, down), self.fill)
+        return {**batch, IMAGE: chosen(draw, self.probability, out, batch[IMAGE])}
 
 
 class Rotate(Transform, name="rotate", main="degrees"):
@@ -113,6 +126,9 @@ class Rotate(Transform, name="rotate", main="degrees"):
     fill: Fill = "constant"
     """What comes in at the border."""
 
+    probability: Share = 1.0
+    """Share of the images that are changed."""
+
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         image_of(features, "rotate")
         return features
@@ -124,7 +140,168 @@ class Rotate(Transform, name="rotate", main="degrees"):
         angle = draw.uniform(-self.degrees, self.degrees) * (pi / 180)
         cos, sin, x, y = tf.cos(angle), tf.sin(angle), (width - 1) / 2, (height - 1) / 2
         matrix = (cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
-        return {**batch, IMAGE: warped(batch[IMAGE], matrix, self.fill)}
+        out = warped(batch[IMAGE], matrix, self.fill)
+        return {**batch, IMAGE: chosen(draw, self.probability, out, batch[IMAGE])}
+
+
+class Shear(Transform, name="shear", main="degrees"):
+    """Slant by up to an angle, either way, along both axes, about the middle (bilinear)."""
+
+    is_random = True
+
+    degrees: Annotated[float, Field(gt=0, lt=90)]
+    """Largest angle."""
+    axes: Literal["horizontal", "vertical", "both"] = "both"
+    """``horizontal`` moves rows sideways."""
+    fill: Fill = "constant"
+    """What comes in at the border."""
+    probability: Share = 1.0
+    """Share of the images that are changed."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        image_of(features, "shear")
+        return features
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        image = batch[IMAGE]
+        height, width = _size(image)
+        x, y = (width - 1) / 2, (height - 1) / 2
+        across, down = (tf.tan(draw.uniform(-self.degrees, self.degrees) * (pi / 180)) for _ in range(2))
+        one, zero = tf.ones_like(across), tf.zeros_like(across)
+        across = across if self.axes != "vertical" else zero
+        down = down if self.axes != "horizontal" else zero
+        out = warped(image, (one, across, -across * y, down, one, -down * x), self.fill)
+        return {**batch, IMAGE: chosen(draw, self.probability, out, image)}
+
+
+class Zoom(Transform, name="zoom", main="scale"):
+    """Scale about the middle, both axes alike (bilinear)."""
+
+    is_random = True
+
+    scale: Annotated[tuple[float, float], BeforeValidator(_scales), WithJsonSchema({"type": "array"})]
+    """Least and largest factor; above 1 the image grows over the border."""
+    fill: Fill = "constant"
+    """What comes in at the border."""
+    probability: Share = 1.0
+    """Share of the images that are changed."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        image_of(features, "zoom")
+        return features
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        image = batch[IMAGE]
+        height, width = _size(image)
+        k = 1 / draw.uniform(*self.scale)
+        zero = tf.zeros_like(k)
+        matrix = (k, zero, (1 - k) * (width - 1) / 2, zero, k, (1 - k) * (height - 1) / 2)
+        return {**batch, IMAGE: chosen(draw, self.probability, warped(image, matrix, self.fill), image)}
+
+
+class Perspective(Transform, name="perspective", main="strength"):
+    """Move the four corners inwards by random amounts, each its own (bilinear)."""
+
+    is_random = True
+
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Largest displacement of a corner, as a share of half the height and width."""
+    fill: Fill = "constant"
+    """What comes in at the border."""
+    probability: Share = 0.5
+    """Share of the images that are changed."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        image_of(features, "perspective")
+        return features
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        image = batch[IMAGE]
+        height, width = _size(image)
+        moves = draw.uniform(0.0, self.strength / 2, shape=(4, 2))
+        size = tf.stack([width, height])
+        corners = tf.constant([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        inwards = 1 - 2 * corners
+        source = corners * (size - 1)
+        matrix = projective(source[None] + moves * inwards * (size - 1), tf.repeat(source[None], tf.shape(moves)[0], 0))
+        out = warped(image, tf.unstack(matrix, axis=1), self.fill)
+        return {**batch, IMAGE: chosen(draw, self.probability, out, image)}
+
+
+class Elastic(Transform, name="elastic", main="strength"):
+    """Move every pixel by smoothed noise (bilinear; Simard et al. 2003)."""
+
+    is_random = True
+
+    strength: Annotated[float, Field(gt=0, le=1000)] = 8.0
+    """α: what the smoothed noise, drawn evenly from -1 … 1, is multiplied by, in pixels."""
+    sigma: Annotated[float, Field(gt=0, le=64)] = 4.0
+    """Standard deviation of the Gaussian that smooths it, in pixels."""
+    probability: Share = 1.0
+    """Share of the images that are changed."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        image = image_of(features, "elastic")
+        if features.has_open_sizes:
+            raise TransformError(f"elastic needs images of one size, the data are {image}", help="resize first")
+        return features
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        from archspec.data.transforms.filters import blurred
+
+        image = batch[IMAGE]
+        height, width = image.shape[1:3]
+        noise = draw.pixels((height, width, 2)) * 2 - 1
+        flow = self.strength * blurred(noise, tf.fill(tf.shape(noise)[:1], self.sigma), self.sigma)
+        y = tf.range(height, dtype=tf.float32)[None, :, None] + flow[..., 0]
+        x = tf.range(width, dtype=tf.float32)[None, None, :] + flow[..., 1]
+        out = sampled(tf.cast(image, tf.float32), y, x)
+        return {**batch, IMAGE: chosen(draw, self.probability, keep_type(out, image.dtype), image)}
+
+
+def projective(here: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+    """The eight numbers of ``warped`` that take four points (x, y) of the output to four of the input, by example."""
+    import tensorflow as tf
+
+    x, y, u, v = here[..., 0], here[..., 1], there[..., 0], there[..., 1]
+    one, zero = tf.ones_like(x), tf.zeros_like(x)
+    rows = tf.concat(
+        [
+            tf.stack([x, y, one, zero, zero, zero, -x * u, -y * u], -1),
+            tf.stack([zero, zero, zero, x, y, one, -x * v, -y * v], -1),
+        ],
+        1,
+    )
+    return tf.linalg.solve(rows, tf.concat([u, v], 1)[..., None])[..., 0]
+
+
+def sampled(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Values of a float image between its pixels, at (y, x) of shape (batch, h, w); the border is repeated."""
+    import tensorflow as tf
+
+    height, width = image.shape[1:3]
+    y, x = tf.clip_by_value(y, 0.0, height - 1.0), tf.clip_by_value(x, 0.0, width - 1.0)
+    top, left = tf.floor(y), tf.floor(x)
+    down, right = (y - top)[..., None], (x - left)[..., None]
+    rows, columns = tf.cast(top, tf.int32), tf.cast(left, tf.int32)
+
+    def at(row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(image, (-1, height * width, image.shape[-1]))
+        where = tf.minimum(row, height - 1) * width + tf.minimum(column, width - 1)
+        values = tf.gather(flat, tf.reshape(where, (-1, height * width)), batch_dims=1)
+        return tf.reshape(values, (-1, height, width, image.shape[-1]))
+
+    upper = at(rows, columns) * (1 - right) + at(rows, columns + 1) * right
+    lower = at(rows + 1, columns) * (1 - right) + at(rows + 1, columns + 1) * right
+    return upper * (1 - down) + lower * down
 
 
 def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

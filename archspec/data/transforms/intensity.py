@@ -6,31 +6,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Transform, TransformError
+from archspec.data.source import IMAGE, DataError, DataPath, FeatureSpec
+from archspec.data.transform import Transform, TransformError, image_of
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import Number, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from archspec.data.draw import Draw
+    from archspec.data.statistics import Statistics
     from archspec.data.transform import Batch
 
 
-def _by_channel(value: Any) -> tuple[float, ...]:
+def _by_channel(value: Any) -> tuple[float, ...] | str:
+    if value == "data":
+        return value
     values = value if isinstance(value, (list, tuple)) else [value]
     if values and all(isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < 1e30 for v in values):
         return tuple(float(v) for v in values)
-    raise refuse("must be a number, or a list of one per channel")
+    raise refuse("must be a number, a list of one per channel, or data")
 
 
-def _positive_by_channel(value: Any) -> tuple[float, ...]:
+def _positive_by_channel(value: Any) -> tuple[float, ...] | str:
     values = _by_channel(value)
-    if min(values) <= 0:
-        raise refuse("must be a positive number, or a list of one per channel")
+    if not isinstance(values, str) and min(values) <= 0:
+        raise refuse("must be a positive number, a list of one per channel, or data")
     return values
 
 
-_SCHEMA = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}, "minItems": 1}]})
+_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "number"}, {"const": "data"}, {"type": "array", "items": {"type": "number"}, "minItems": 1}]}
+)
 
 
 class Rescale(Transform, name="rescale"):
@@ -59,19 +66,71 @@ class Rescale(Transform, name="rescale"):
 class Normalize(Transform, name="normalize"):
     """(x - mean) / std, by channel, in the units that the values have here; the result is float32."""
 
-    mean: Annotated[tuple[float, ...], BeforeValidator(_by_channel), _SCHEMA] = (0.0,)
-    """What to subtract, for all channels or one per channel."""
-    std: Annotated[tuple[float, ...], BeforeValidator(_positive_by_channel), _SCHEMA] = (1.0,)
-    """What to divide by, for all channels or one per channel."""
+    mean: Annotated[tuple[float, ...] | str, BeforeValidator(_by_channel), _SCHEMA] = (0.0,)
+    """What to subtract, for all channels or one per channel; ``data`` is the mean of the training split."""
+    std: Annotated[tuple[float, ...] | str, BeforeValidator(_positive_by_channel), _SCHEMA] = (1.0,)
+    """What to divide by, for all channels or one per channel; ``data`` is the deviation of the training split."""
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         image = features.image
         for argument, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) not in (1, image.channels):
+            if values != "data" and len(values) not in (1, image.channels):
                 raise TransformError(f"normalize: {argument} has {len(values)} values, the images are {image}")
         return features.with_image(TensorSpec(image.shape))
+
+    def fit(self, statistics: Callable[[], Statistics]) -> Transform:
+        if "data" not in (self.mean, self.std):
+            return self
+        found = statistics()
+        std = tuple(n or 1.0 for n in found.std)
+        return Normalize(
+            mean=found.mean if self.mean == "data" else self.mean, std=std if self.std == "data" else self.std
+        )
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         import tensorflow as tf
 
         return {**batch, IMAGE: (tf.cast(batch[IMAGE], tf.float32) - self.mean) / tf.constant(self.std)}
+
+
+class Standardize(Transform, name="standardize"):
+    """Each image less its own mean, over its own deviation (at least 1 / √n of n values), all channels alike; float32."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        return features.with_image(TensorSpec(features.image.shape))
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        return {**batch, IMAGE: tf.image.per_image_standardization(batch[IMAGE])}
+
+
+class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
+    """The image less the mean of all training images, pixel by pixel (Krizhevsky et al. 2012); float32. The mean is
+    computed of the training split, once, where no file is given."""
+
+    path: DataPath | None = None
+    """A NumPy file (``.npy``) of the mean."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        image = image_of(features, "subtract_mean_image")
+        if None in image.shape:
+            raise TransformError(
+                f"subtract_mean_image needs images of one size, the data are {image}", help="resize first"
+            )
+        return features.with_image(TensorSpec(image.shape))
+
+    def fit(self, statistics: Callable[[], Statistics]) -> Transform:
+        return self if self.path is not None else SubtractMeanImage(path=statistics().mean_image)
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import numpy as np
+        import tensorflow as tf
+
+        try:
+            mean = np.load(self.path, allow_pickle=False)  # type: ignore[arg-type]
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{self.path} is not a NumPy file of numbers: {error}") from None
+        if mean.shape != tuple(batch[IMAGE].shape[1:]):
+            raise DataError(f"{self.path} holds {mean.shape}, the images are {tuple(batch[IMAGE].shape[1:])}")
+        return {**batch, IMAGE: tf.cast(batch[IMAGE], tf.float32) - tf.constant(mean, tf.float32)}
