@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from archspec.frontend.references import block_value, evaluated
-from archspec.frontend.refusal import Poisoned, Refusal
+from archspec.frontend.refusal import Refusal
 from archspec.frontend.scope import POISON
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk, constants
@@ -32,8 +32,8 @@ def arguments_of(
     """The arguments of a step's call: its own, then its file's ``defaults`` for what it calls.
 
     ``known`` and ``extra`` are the names that may be given, ``main`` the one that a single value sets, ``blocks`` those
-    that hold a block. Every mistake is reported. Raises Poisoned where a name is not known, Refusal where a single
-    value is not taken.
+    that hold a block. Every mistake is reported; where a name is not known, all that is not given is POISON. Raises
+    Refusal where a single value is not taken.
     """
     raw, out = step.args, {}
     is_known = True
@@ -55,11 +55,14 @@ def arguments_of(
             if name not in out:
                 out[name] = (_attempted(walk, defaults[name], defaults, name, outside), defaults.value_span(name))
     if not is_known:
-        raise Poisoned
+        # Which of the others an unknown name was meant for is not known: nothing is said of those that are missing.
+        out = {name: value for name, value in out.items() if name in known or name in extra}
+        for name in known:
+            out.setdefault(name, (POISON, step.span))
     if blocks:
         for name, (value, at) in out.items():
             if name in blocks and value is not POISON:
-                out[name] = (walk.attempt(block_value, walk, value, place, at), at)
+                out[name] = (walk.attempt(block_value, walk, value, place, at, f"{called}.{name} "), at)
     return out
 
 

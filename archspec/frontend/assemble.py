@@ -14,12 +14,14 @@ from archspec.frontend.heads import heads_of, outputs_of
 from archspec.frontend.inputs import inputs_of
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Result
+from archspec.frontend.steps import STRUCTURAL
 from archspec.frontend.updates import training_of
 from archspec.frontend.walk import File, Walk, constants
 from archspec.frontend.yaml_source import Map
-from archspec.ir.diagnostics import Span, SpecError
+from archspec.ir.diagnostics import Span, SpecError, did_you_mean, shown
 from archspec.ir.graph import Expect, Graph, Output, Tensor, reachable
 from archspec.ir.tensors import Size, TensorSpec
+from archspec.ops.base import Op
 
 Shapes = dict[str, tuple[Size, ...]]
 
@@ -66,6 +68,7 @@ def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments,
         "expect": None if args or shapes or walk.sizes else _expect(document, variant),
         "sources": tuple(d.source for d in walk.library.documents.values()),
     }
+    _defaults(walk, file)
     if spec.body is None:
         return _networks(walk, file, common)
     outside = constants(file)
@@ -88,6 +91,19 @@ def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments,
         training=training,
         **common,
     )
+
+
+def _defaults(walk: Walk, file: File) -> None:
+    """Report the sections of ``defaults`` that are for nothing."""
+    spec = file.document.spec
+    for name in spec.defaults:
+        if name in (*STRUCTURAL, *file.callees, *spec.use, *walk.prelude.callees) or Op.find(name) is not None:
+            continue
+        declared = {p for block in (*spec.blocks.values(), *spec.networks.values()) for p in block.params or ()}
+        if name not in declared and name not in (spec.params or ()):
+            known = {*STRUCTURAL, *file.callees, *spec.use, *walk.prelude.callees, *Op.names()}
+            at = file.document.key_span("defaults", name)
+            walk.report("N00", f"defaults for an unknown op or block {shown(name)}", at, did_you_mean(name, known))
 
 
 def _networks(walk: Walk, file: File, common: dict[str, Any]) -> Graph:

@@ -209,26 +209,24 @@ def bind(
 ) -> dict[str, Any]:
     """Values of all parameters; every mistake is reported, and what it concerns is POISON. ``file`` is the callee's."""
     params = {} if into is None else into
-    missing = False
+    missing: list[str] = []
+    span: Span | None
     if place is None:
         place = Place(Scope(Frame(file, params, {}, file.params)), None, Names("", frozenset()))
     for name, parameter in declared.items():
         if name in args:
             value, span = args[name]
         elif parameter.default is REQUIRED:
-            hint = None
-            if variants := list(file.document.spec.variants) if called == file.document.spec.name else []:
-                hint = f"or name a variant: {', '.join(variants[:12])}{', …' if len(variants) > 12 else ''}"
-            walk.report("P02", f"{called} needs parameter '{name}' ({parameter.type})", at, hint)
-            params[name], missing = POISON, True
+            params[name] = POISON
+            missing.append(f"'{name}' ({parameter.type})")
             continue
         else:
-            span = None
+            span = None if parameter.section is None else parameter.section.value_span(name)
             value = parameter.default
             if type(value) in (str, Map, Seq):
                 value = walk.attempt(evaluated, value, parameter.section, name, place)
         if value is not POISON and parameter.type == "block":
-            value = walk.attempt(block_value, walk, value, place, span or at)
+            value = walk.attempt(block_value, walk, value, place, span or at, f"{called}.{name} ")
         if value is not POISON:
             try:
                 value = parameter.accept(value)
@@ -236,8 +234,13 @@ def bind(
                 walk.report("T01", f"{called}.{name} {mismatch.message}", span or at, mismatch.help)
                 value = POISON
         params[name] = value
-    if missing and into is None:
-        raise Poisoned
+    if missing:
+        hint = None
+        if variants := list(file.document.spec.variants) if called == file.document.spec.name else []:
+            hint = f"or name a variant: {', '.join(variants[:12])}{', …' if len(variants) > 12 else ''}"
+        walk.report("P02", f"{called} needs parameter{'s' * (len(missing) > 1)} {', '.join(missing)}", at, hint)
+        if into is None:
+            raise Poisoned
     return params
 
 

@@ -91,7 +91,8 @@ def read_source(path: Path, name: str) -> Source:
         before = data[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         message = f"not valid UTF-8: byte {data[error.start]:#04x}"
-        raise SpecError([Diagnostic("Y01", message, Span(Source(name, before), line, column))]) from None
+        at = Span(Source(name, before), line, column)
+        raise SpecError([Diagnostic("Y01", message, at, "save the file as UTF-8")]) from None
 
 
 def catalogue_name(path: Path) -> str:

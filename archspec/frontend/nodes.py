@@ -43,7 +43,11 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
             for e in refused(error):
                 name = str(e.path[0]) if e.path else ""
                 span = args[name][1] if name in args else at
-                if e.kind == "missing":
+                if e.kind == "unknown":
+                    known = tuple(op.model_fields)
+                    hint = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it takes none")
+                    walk.report("P01", f"{op.name} has no parameter '{name}'", span, hint)
+                elif e.kind == "missing":
                     if name not in args:
                         walk.report("P02", f"{op.name} needs parameter '{name}'", at)
                 else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archspec.frontend.scope import POISON
 from archspec.frontend.yaml_source import Map
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, shown
 
@@ -126,7 +127,7 @@ def parameters(section: Map | None) -> tuple[dict[str, Parameter], list[Diagnost
             except Mismatch as mismatch:
                 message = f"parameter '{name}' {mismatch.message}"
                 diagnostics.append(Diagnostic("P03", message, _place(section, name, value, mismatch), mismatch.help))
-                declared[name] = Parameter(name, "any")
+                declared[name] = Parameter(name, "any", POISON)
         section.memo = (declared, diagnostics)
     return section.memo
 

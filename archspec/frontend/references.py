@@ -17,6 +17,7 @@ from archspec.frontend.yaml_source import Map, Seq, value_span
 from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ops.base import Op
 
+ONCE = "every name is given once"
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[(.+)\])?\Z", re.ASCII)
 
 
@@ -51,6 +52,9 @@ def anchor_of(step: Step, place: Place, *, looped: bool) -> str | None:
     """The path of a step; None for one without a component of its own."""
     if step.name is not None:
         name, index = name_of(step, place)
+        if index is None and (why := place.scope.conflict(name)):
+            assert step.given is not None
+            raise Refusal("N02", why, step.given.value_span("as"), ONCE)
         return place.names.named(name, None if index is None else key_texts([index])[0])
     if step.op == "do" or (step.op == "residual" and not looped):
         return None
@@ -80,12 +84,15 @@ def evaluated(raw: Any, container: Any, key: Any, place: Place) -> Any:
     return raw
 
 
-def block_value(walk: Walk, value: Any, place: Place, at: Span) -> Any:
-    """A block-typed argument: the block or op that its name means where it is written. Raises Refusal."""
+def block_value(walk: Walk, value: Any, place: Place, at: Span, what: str = "") -> Any:
+    """A block-typed argument: the block or op that its name means where it is written. ``what`` begins the message.
+
+    Raises Refusal.
+    """
     if isinstance(value, (Callee, type)):
         return value
     if not isinstance(value, str):
-        raise Refusal("T01", f"must be the name of a block or op, got {shown(value)}", at)
+        raise Refusal("T01", f"{what}must be the name of a block or op, got {shown(value)}", at)
     held = place.scope.get(value)
     if isinstance(held, (Callee, type)):
         return held
@@ -129,7 +136,7 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
         return
     scope = place.scope
     if why := scope.conflict(name):
-        walk.report("N02", why, at, "every name is given once")
+        walk.report("N02", why, at, ONCE)
         return
     family = scope.parent.visible_family(name) if scope.parent is not None else None
     if family is not None and isinstance(result, Result):

@@ -89,7 +89,11 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
         hint = next((h for op in ops[1:] if (h := did_you_mean(op, MODIFIERS))), None)
         message = f"a step has one op, found {shown(ops[0])} and {shown(ops[1])}"
         at = item.key_span(ops[1])
-        diagnostics.append(Diagnostic("S04", message, at, hint or "put each op in its own list item"))
+        diagnostics.append(
+            Diagnostic(
+                "S04", message, at, hint or f"put each op in its own list item; modifiers are {', '.join(MODIFIERS)}"
+            )
+        )
         return None
     elif item.get("as") is not None:
         step = Step(None, None, chain, i, item)

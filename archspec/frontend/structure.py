@@ -112,6 +112,7 @@ def _projected(
     stride = _stride(before, after)
     if stride is None or after.channels is None:
         message = f"no 1x1 convolution brings the skip {skip.spec} to {out.spec}"
+        message += ", whose open sizes differ" if probed else ""
         raise Refusal("H02", message, step.span, "project: takes a list of steps")
     given: Arguments = {"channels": (after.channels, step.span), "stride": (stride, step.span)}
     file = place.scope.frame.file

@@ -107,7 +107,7 @@ def read(source: Source) -> Any:
         mark = error.problem_mark or error.context_mark
         at = (mark.line, mark.column, 1) if mark else (0, 0, 1)
         what = error.problem or error.context or "cannot be read"
-        _refuse(source, at, "Y01", f"not valid YAML: {what}", _syntax_help(source, at))
+        _refuse(source, at, "Y01", f"not valid YAML: {what}", _syntax_help(source, at) or _begun(error, at))
     except (yaml.YAMLError, UnicodeError) as error:
         what = getattr(error, "reason", None) or str(error).splitlines()[0]
         _refuse(source, _reader_mark(text, error), "Y01", f"not valid YAML: {what}")
@@ -301,6 +301,14 @@ def _syntax_help(source: Source, at: Mark) -> str | None:
     if re.match(r"\s*- \w+: .*: ", line) or re.search(r"=[^#]*: ", line):
         return "': ' starts a mapping: quote the value"
     return None
+
+
+def _begun(error: yaml.MarkedYAMLError, at: Mark) -> str | None:
+    """Where what is not closed begins, if on another line."""
+    begin = error.context_mark
+    if begin is None or begin.line == at[0] or not error.context:
+        return None
+    return f"{error.context}, which begins at line {begin.line + 1}, column {begin.column + 1}"
 
 
 def _reader_mark(text: str, error: Exception) -> Mark:

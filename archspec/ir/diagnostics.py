@@ -69,6 +69,12 @@ class Diagnostic:
     notes: tuple[Note, ...] = ()
     severity: str = "error"
 
+    @property
+    def order(self) -> tuple[str, int, int]:
+        """Sort key: where the mistake is; one in another file stands where the person's own file calls it."""
+        outer = self.notes[-1].span if self.notes else self.span
+        return (self.span if outer.source is self.span.source else outer).order
+
     def render(self, *, source_line: bool = True) -> str:
         """``file:line:col: error[CODE]: message``, then the line with carets, the help and the call notes."""
         out = [f"{self.span}: {self.severity}[{self.code}]: {printable(self.message)}"]
@@ -101,14 +107,17 @@ class SpecError(Exception):
     """A spec (or run file) that cannot be used: ``diagnostics`` holds every independent error, in file order."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]):
-        self.diagnostics = tuple(sorted(diagnostics, key=lambda d: d.span.order))[:MAX_DIAGNOSTICS]
+        self.diagnostics = tuple(sorted(diagnostics, key=lambda d: (d.order, d.span.order)))[:MAX_DIAGNOSTICS]
         super().__init__("\n".join(d.render() for d in self.diagnostics))
 
 
 def did_you_mean(word: object, known: Iterable[object]) -> str | None:
     """``did you mean 'x'?`` for the nearest known word, or None when nothing is near."""
     words = [str(k) for k in known]
-    near = get_close_matches(str(word)[:64], words, n=1, cutoff=0.6)
+    written = str(word)[:64]
+    near = get_close_matches(written, words, n=1, cutoff=0.6)
+    if not near and (small := written.lower()) != written:
+        near = get_close_matches(small, words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else None
 
 

@@ -57,7 +57,7 @@ def _refused(error: dict[str, Any]) -> Refused:
         message = context["message"]
     elif kind == "literal_error":
         words = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        message, help = f"must be one of {', '.join(words)}", did_you_mean(value, words)
+        message, help = f"must be {'one of ' * (len(words) > 1)}{', '.join(words)}", did_you_mean(value, words)
     elif kind in _WORDS:
         message = _WORDS[kind].format(**context)
     else:
