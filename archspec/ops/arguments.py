@@ -1,7 +1,5 @@
 """Field types that several ops share. Each normalises its forms once and has one message when the value is wrong."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, WithJsonSchema
@@ -165,3 +163,55 @@ Activation = Annotated[Any, BeforeValidator(_activation), _ACTIVATION_SCHEMA]
 
 AnyActivation = Annotated[Any, BeforeValidator(_any_activation), _ACTIVATION_SCHEMA]
 """An activation op that becomes a step of its own: weights are allowed."""
+
+
+def _weight_rule(module: str, kind_name: str, word: str) -> Any:
+    """The reader of an argument that is a declaration of another kind, which is imported when one is given."""
+
+    def read(value: Any) -> Any:
+        from importlib import import_module
+
+        from archspec.ir.diagnostics import did_you_mean
+
+        kind = getattr(import_module(module), kind_name)
+        if value is None or isinstance(value, kind):
+            return value
+        name, args = named(value, word)
+        member = kind.find(name)
+        if member is None:
+            hint = did_you_mean(name, kind.names()) or f"known are {', '.join(kind.names())}"
+            raise PydanticCustomError("argument", "{message}", {"message": f"must be the name of {word}", "help": hint})
+        if not isinstance(args, dict):
+            if member.main is None:
+                raise refuse(f"must not give {name} an argument: it takes none")
+            args = {member.main: args}
+        try:
+            return member.model_validate(args)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in (name, *first["loc"]))
+            raise refuse(f"has a wrong argument, {where}: {first['msg']}") from None
+
+    return PlainValidator(read)
+
+
+_DECLARED_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}, {"type": "null"}]}
+)
+Initializer = Annotated[
+    Any, _weight_rule("archspec.ops.initializer", "Initializer", "an initializer"), _DECLARED_SCHEMA
+]
+"""What a weight is before training: ``he_normal``, ``{normal: 0.01}``, ``{constant: -4.6}``; null is Keras's."""
+
+Regularizer = Annotated[Any, _weight_rule("archspec.ops.regularizer", "Regularizer", "a regularizer"), _DECLARED_SCHEMA]
+"""What of a weight is added to the loss in training: ``{l2: 0.0001}``."""
+
+
+def weight_rules(op: Any, kernel: str = "kernel") -> dict[str, Any]:
+    """Keras's arguments for the initialisers and the regulariser of an op, if it has any."""
+    given = {
+        f"{kernel}_initializer": op.kernel_initializer,
+        "bias_initializer": op.bias_initializer,
+        f"{kernel}_regularizer": op.kernel_regularizer,
+    }
+    return {name: rule.lower() for name, rule in given.items() if rule is not None}

@@ -6,7 +6,17 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Offsets, Padding, PositiveInt, Sizes, Width
+from archspec.ops.arguments import (
+    Activation,
+    Initializer,
+    Offsets,
+    Padding,
+    PositiveInt,
+    Regularizer,
+    Sizes,
+    Width,
+    weight_rules,
+)
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
 
@@ -33,6 +43,12 @@ class Conv(Op, name="conv", main="filters"):
     """Add a bias per filter."""
     activation: Activation = None
     """Activation of the output."""
+    kernel_initializer: Initializer = None
+    """What the kernel is before training."""
+    bias_initializer: Initializer = None
+    """What the bias is before training."""
+    kernel_regularizer: Regularizer = None
+    """What of the kernel is added to the loss in training."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "conv")
@@ -72,6 +88,7 @@ class Conv(Op, name="conv", main="filters"):
             groups=self.groups,
             use_bias=self.bias,
             activation=self.activation.function() if self.activation else None,
+            **weight_rules(self),
         )
 
 
@@ -99,6 +116,12 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
     """Add a bias per filter."""
     activation: Activation = None
     """Activation of the output."""
+    kernel_initializer: Initializer = None
+    """What the kernel is before training."""
+    bias_initializer: Initializer = None
+    """What the bias is before training."""
+    kernel_regularizer: Regularizer = None
+    """What of the kernel is added to the loss in training."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "conv_transpose")
@@ -150,6 +173,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
             dilation_rate=self.dilation,
             use_bias=self.bias,
             activation=self.activation.function() if self.activation else None,
+            **weight_rules(self),
         )
 
 
@@ -170,6 +194,12 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
     """Add a bias per output channel."""
     activation: Activation = None
     """Activation of the output."""
+    kernel_initializer: Initializer = None
+    """What the kernel is before training."""
+    bias_initializer: Initializer = None
+    """What the bias is before training."""
+    kernel_regularizer: Regularizer = None
+    """What of the kernel is added to the loss in training."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         _refuse_volumes(x, "depthwise_conv")
@@ -204,6 +234,7 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
             depth_multiplier=self.multiplier,
             use_bias=self.bias,
             activation=self.activation.function() if self.activation else None,
+            **weight_rules(self, "depthwise"),
         )
 
 

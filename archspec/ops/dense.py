@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Width
+from archspec.ops.arguments import Activation, Initializer, Regularizer, Width, weight_rules
 from archspec.ops.base import Op
 from archspec.ops.shapes import floating, known_channels
 
@@ -22,6 +22,12 @@ class Dense(Op, name="dense", main="units"):
     """Add a bias per unit."""
     activation: Activation = None
     """Activation of the output."""
+    kernel_initializer: Initializer = None
+    """What the kernel is before training."""
+    bias_initializer: Initializer = None
+    """What the bias is before training."""
+    kernel_regularizer: Regularizer = None
+    """What of the kernel is added to the loss in training."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         known_channels(x, "dense")
@@ -46,7 +52,10 @@ class Dense(Op, name="dense", main="units"):
         import keras
 
         return keras.layers.Dense(
-            self.units, use_bias=self.bias, activation=self.activation.function() if self.activation else None
+            self.units,
+            use_bias=self.bias,
+            activation=self.activation.function() if self.activation else None,
+            **weight_rules(self),
         )
 
 

@@ -40,6 +40,7 @@ def fail_at_write(monkeypatch, k):
     monkeypatch.setattr(checkpoint, "_write_arrays", full)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2, 3, 6])
 def test_a_full_disk_leaves_what_was_there_and_the_run_goes_on_from_it(tmp_path, monkeypatch, reference, k):
     plan = planned(asked(str(runs.write(tmp_path))))
@@ -54,6 +55,7 @@ def test_a_full_disk_leaves_what_was_there_and_the_run_goes_on_from_it(tmp_path,
     runs.assert_same(tmp_path / "run", reference)
 
 
+@pytest.mark.slow
 def test_without_the_states_of_generators_a_resumed_run_ends_elsewhere(tmp_path, monkeypatch, reference):
     plan = planned(asked(str(runs.write(tmp_path))))
     with monkeypatch.context() as patched:
@@ -114,6 +116,7 @@ def test_no_truncation_goes_unseen(copy, reference):
     assert damaged(copy, reference)[0].step == 176
 
 
+@pytest.mark.slow
 def test_a_damaged_generation_is_passed_over_and_the_run_ends_the_same(copy, reference):
     last = sorted((copy / "checkpoints").glob("[0-9]*"))[-1] / "state.npz"
     last.write_bytes(last.read_bytes()[:-1])

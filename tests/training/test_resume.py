@@ -1,4 +1,4 @@
-"""Runs that are killed or asked to stop, in processes of their own: what is resumed ends where an uninterrupted run ends."""
+"""Runs that are killed or asked to stop, in processes of their own: resumed, they end where others end."""
 
 import random
 import signal

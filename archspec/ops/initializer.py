@@ -1,0 +1,154 @@
+"""Initialisers: Keras's, as declarations; what a weight is before training. They stand as arguments of ops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from archspec.ir.declaration import Declaration
+from archspec.ops.arguments import Number
+
+if TYPE_CHECKING:
+    import keras
+
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class Initializer(Declaration, package="archspec.ops"):
+    """Values of a weight at the start; what is drawn follows from the seed of the run."""
+
+    def lower(self) -> keras.initializers.Initializer:
+        """The Keras initialiser."""
+        raise NotImplementedError
+
+
+def keras_initializer(name: str, **renamed: str) -> Any:
+    """``lower`` of an initialiser that Keras has under ``name``; ``renamed`` are Keras's words for fields."""
+
+    def lower(self: Initializer) -> keras.initializers.Initializer:
+        """The Keras initialiser."""
+        import keras
+
+        arguments = {renamed.get(f, f): getattr(self, f) for f in type(self).model_fields}
+        made: keras.initializers.Initializer = getattr(keras.initializers, name)(**arguments)
+        return made
+
+    return lower
+
+
+class Zeros(Initializer, name="zeros"):
+    """0."""
+
+    lower = keras_initializer("Zeros")
+
+
+class Ones(Initializer, name="ones"):
+    """1."""
+
+    lower = keras_initializer("Ones")
+
+
+class Constant(Initializer, name="constant", main="value"):
+    """One value everywhere (RetinaNet starts its class bias at -4.595: a probability of 0.01)."""
+
+    value: Number
+    """The value."""
+
+    lower = keras_initializer("Constant")
+
+
+class Normal(Initializer, name="normal", main="std"):
+    """A normal distribution (AlexNet: std 0.01)."""
+
+    std: Positive = 0.05
+    """Standard deviation."""
+    mean: Number = 0.0
+    """Mean."""
+
+    lower = keras_initializer("RandomNormal", std="stddev")
+
+
+class TruncatedNormal(Initializer, name="truncated_normal", main="std"):
+    """A normal distribution without what lies beyond two standard deviations."""
+
+    std: Positive = 0.05
+    """Standard deviation before truncation."""
+    mean: Number = 0.0
+    """Mean."""
+
+    lower = keras_initializer("TruncatedNormal", std="stddev")
+
+
+class Uniform(Initializer, name="uniform", main="limit"):
+    """Evenly between -limit and limit."""
+
+    limit: Positive = 0.05
+    """Largest magnitude."""
+
+    def lower(self) -> keras.initializers.Initializer:
+        import keras
+
+        return keras.initializers.RandomUniform(-self.limit, self.limit)
+
+
+class GlorotUniform(Initializer, name="glorot_uniform"):
+    """Evenly up to √(6 / (inputs + outputs)) (Glorot and Bengio 2010): Keras's default for kernels."""
+
+    lower = keras_initializer("GlorotUniform")
+
+
+class GlorotNormal(Initializer, name="glorot_normal"):
+    """Truncated normal of variance 2 / (inputs + outputs) (Glorot and Bengio 2010)."""
+
+    lower = keras_initializer("GlorotNormal")
+
+
+class HeUniform(Initializer, name="he_uniform"):
+    """Evenly up to √(6 / inputs) (He et al. 2015)."""
+
+    lower = keras_initializer("HeUniform")
+
+
+class HeNormal(Initializer, name="he_normal"):
+    """Truncated normal of variance 2 / inputs, for ReLU (He et al. 2015)."""
+
+    lower = keras_initializer("HeNormal")
+
+
+class LecunUniform(Initializer, name="lecun_uniform"):
+    """Evenly up to √(3 / inputs) (LeCun et al. 1998)."""
+
+    lower = keras_initializer("LecunUniform")
+
+
+class LecunNormal(Initializer, name="lecun_normal"):
+    """Truncated normal of variance 1 / inputs, for SELU (LeCun et al. 1998)."""
+
+    lower = keras_initializer("LecunNormal")
+
+
+class VarianceScaling(Initializer, name="variance_scaling", main="scale"):
+    """Variance scale / n, n being the inputs, the outputs, or the mean of both."""
+
+    scale: Positive = 1.0
+    """The factor."""
+    fan: Literal["in", "out", "average"] = "in"
+    """What n is: inputs, outputs (He et al. 2015 for the backward pass), or their mean."""
+    distribution: Literal["truncated_normal", "untruncated_normal", "uniform"] = "truncated_normal"
+    """What is drawn from."""
+
+    def lower(self) -> keras.initializers.Initializer:
+        import keras
+
+        mode = "fan_avg" if self.fan == "average" else f"fan_{self.fan}"
+        return keras.initializers.VarianceScaling(self.scale, mode, self.distribution)
+
+
+class Orthogonal(Initializer, name="orthogonal", main="gain"):
+    """An orthogonal matrix (Saxe et al. 2013)."""
+
+    gain: Positive = 1.0
+    """Its factor."""
+
+    lower = keras_initializer("Orthogonal")
