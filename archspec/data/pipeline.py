@@ -97,6 +97,18 @@ class Pipeline:
         order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
         return self._batches(split, order, self.steady, self.batch, pairs)
 
+    def seen(
+        self, index: Sequence[int], epoch: int, transforms: Sequence[Transform], split: str = TRAIN
+    ) -> dict[str, Any]:
+        """Given examples, in one batch, as an epoch sees them: NumPy arrays by name. Raises DataError."""
+        import numpy as np
+        import tensorflow as tf
+
+        at = np.asarray(index, np.int64)
+        order = tf.data.Dataset.from_tensors({"epoch": np.full_like(at, epoch), "index": at})
+        batches = self._batches(split, order, transforms, len(at), lambda batch: (batch, ()))
+        return {name: value.numpy() for name, value in next(iter(batches))[0].items()}
+
     def _batches(
         self, split: str, order: tf.data.Dataset, transforms: Sequence[Transform], size: int, pairs: Pairs
     ) -> tf.data.Dataset:

@@ -1,0 +1,109 @@
+"""Look at data before training: check all of it, or show examples beside their augmentation.
+
+  archspec data check SOURCE     read and decode everything; what is broken or odd, and numbers
+  archspec data show SOURCE      write a contact sheet (PNG) of originals beside augmented images
+
+A SOURCE is a run file (its data and augmentation), a folder, a file, or the name of a source with defaults, as 'digits'.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.cli._output import write
+
+if TYPE_CHECKING:
+    from archspec.data.source import DataSource
+    from archspec.data.transform import Transform
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from archspec.cli import _arguments
+
+    parser.add_argument("action", choices=("check", "show"), help="what to do")
+    parser.add_argument("source", metavar="SOURCE", help="a run file, a path, or a source's name")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to write what check finds")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=Path("contact-sheet.png"), help="where show writes")
+    parser.add_argument("--examples", metavar="N", type=_arguments.positive, default=8, help="rows that show writes")
+    parser.add_argument("--draws", metavar="N", type=_arguments.whole, default=5, help="augmented images in each row")
+    parser.add_argument("--tile", metavar="N", type=_arguments.positive, default=128, help="pixels of each image")
+    parser.add_argument("--seed", metavar="N", type=_arguments.whole, help="seed of the augmentation")
+
+
+def run(args: argparse.Namespace) -> int:
+    from archspec.cli import FAILED, OK, _say
+    from archspec.data.source import DataError
+
+    try:
+        source, transforms, seed = _found(args.source)
+        if args.action == "check":
+            return OK if _check(source, args.format) else FAILED
+        if args.tile > 2048 or args.examples * (args.draws + 1) > 2000:
+            return _say("the sheet would be too large; at most 2048 pixels and 2000 images", FAILED)
+        _show(source, transforms, seed if args.seed is None else args.seed, args)
+        return OK
+    except DataError as error:
+        return _say(error.message + (f"\n  help: {error.help}" if error.help else ""), FAILED)
+
+
+def _check(source: DataSource, form: str) -> bool:
+    from archspec.data.check import check
+
+    report = check(source)
+    if form == "json":
+        import json
+
+        write(json.dumps(report.record(), indent=2, ensure_ascii=False))
+    else:
+        write(report.text())
+    return report.is_well
+
+
+def _show(source: DataSource, transforms: tuple[Transform, ...], seed: int, args: argparse.Namespace) -> None:
+    import sys
+
+    from archspec.data.pipeline import Pipeline
+    from archspec.data.sheet import contact_sheet
+    from archspec.data.sheet import write as write_sheet
+
+    pipeline = Pipeline(source, source.features(), transforms, (), 2, seed)
+    pipeline.features()
+    sheet = contact_sheet(pipeline, examples=args.examples, draws=args.draws, tile=args.tile)
+    write_sheet(sheet, args.out)
+    for row in sheet.rows:
+        write(row)
+    print(f"wrote {args.out}: a row for each, the original first", file=sys.stderr)
+
+
+def _found(text: str) -> tuple[DataSource, tuple[Transform, ...], int]:
+    """The source, its augmentation and seed. Raises DataError, SpecError."""
+    from pydantic import ValidationError
+
+    from archspec.data.source import DataError, DataSource, source_for
+
+    path = Path(text).expanduser()
+    if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+        return _of_run(path)
+    name, arguments = source_for(text)
+    kind = DataSource.find(name)
+    assert kind is not None
+    try:
+        return kind.model_validate(arguments), (), 0
+    except ValidationError as error:
+        from archspec.data.arguments import restated
+
+        first: Any = restated(error, kind, name)[0]["type"]
+        raise DataError(first.context["message"], help="say it in a run file, under data") from None
+
+
+def _of_run(path: Path) -> tuple[DataSource, tuple[Transform, ...], int]:
+    from archspec.data.source import DataError
+    from archspec.ir.diagnostics import Source
+    from archspec.training.document import read_run
+
+    spec, _ = read_run(Source(str(path), path.read_text(encoding="utf-8")), path.parent)
+    if spec.data is None:
+        raise DataError(f"{path} names no data", help="data: folder/of/class/folders")
+    return spec.data, spec.augment or (), spec.train.seed

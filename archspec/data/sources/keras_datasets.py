@@ -1,0 +1,65 @@
+"""The image data sets that Keras knows by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from archspec.data.source import IMAGE, LABEL, TRAIN, DataError, DataSource, FeatureSpec, from_arrays
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+CLOTHES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+KNOWN: dict[str, tuple[tuple[int, ...], int, int, tuple[str, ...], str]] = {
+    "mnist": ((28, 28, 1), 60000, 10, tuple("0123456789"), "mnist.npz"),
+    "fashion_mnist": ((28, 28, 1), 60000, 10, CLOTHES, "fashion-mnist/train-images-idx3-ubyte.gz"),
+    "cifar10": ((32, 32, 3), 50000, 10, CIFAR10, "cifar-10-batches-py-target"),
+    "cifar100": ((32, 32, 3), 50000, 100, (), "cifar-100-python-target"),
+}
+"""Shape, training examples, classes, their names, and the file that Keras keeps, by name; 10,000 are for testing."""
+
+
+class KerasDataset(DataSource, name="keras_dataset", main="dataset"):
+    """A data set that ``keras.datasets`` has downloaded before: archspec itself downloads nothing."""
+
+    in_memory = True
+
+    dataset: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
+    """Its name."""
+
+    def features(self) -> FeatureSpec:
+        shape, count, classes, names, _ = KNOWN[self.dataset]
+        self._require()
+        return FeatureSpec(
+            parts={IMAGE: TensorSpec(shape, "uint8"), LABEL: TensorSpec((), "int32")},
+            splits={TRAIN: count, "test": 10000},
+            classes=classes,
+            class_names=names,
+        )
+
+    def arrays(self, split: str) -> dict[str, Any]:
+        import importlib
+
+        import numpy as np
+
+        self._require()
+        parts = importlib.import_module(f"keras.datasets.{self.dataset}").load_data()
+        image, label = parts[0 if split == TRAIN else 1]
+        shape = KNOWN[self.dataset][0]
+        return {IMAGE: np.asarray(image, np.uint8).reshape(-1, *shape), LABEL: label.astype(np.int32).reshape(-1)}
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        return from_arrays(self.arrays(split), order)
+
+    def _require(self) -> None:
+        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        file = home / "datasets" / KNOWN[self.dataset][-1]
+        if not file.exists():
+            raise DataError(
+                f"{self.dataset} is not downloaded: {file} does not exist",
+                help=f"where there is a network: python -c 'import keras; keras.datasets.{self.dataset}.load_data()'",
+            )
