@@ -187,19 +187,18 @@ def one(given: Any, step: Step) -> Any:
 
 
 def _stride(before: TensorSpec, after: TensorSpec) -> int | None:
-    """The integer s with ⌈in / s⌉ = out on every spatial axis, if there is one."""
+    """The least integer s with ⌈in / s⌉ = out on every spatial axis, if there is one."""
     if before.rank != after.rank or before.rank < 2:
         return None
-    pairs = [(n, m) for n, m in zip(before.spatial, after.spatial, strict=True)]
-    if any(n is None or m is None or m > n for n, m in pairs):
-        return None
-    if all(n == m for n, m in pairs):
-        return 1
-    n, m = max(pairs)  # type: ignore[type-var]
-    for stride in range(max(1, n // m - 1), n // m + 2):  # type: ignore[operator]
-        if all(-(-a // stride) == b for a, b in pairs):  # type: ignore[operator]
-            return stride
-    return None
+    low, high = 1, None
+    for n, m in zip(before.spatial, after.spatial, strict=True):
+        if n is None or m is None or m > n:
+            return None
+        # ⌈n / s⌉ = m where n/m ≤ s < n/(m - 1).
+        low = max(low, -(-n // m))
+        if m > 1:
+            high = min(high or n, (n - 1) // (m - 1))
+    return low if high is None or low <= high else None
 
 
 STRUCTURES: dict[str, Callable[[Walk, Step, Place, Any], Any]] = {"do": do, "branches": branches, "residual": residual}
