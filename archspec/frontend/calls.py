@@ -138,7 +138,7 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
         variant, span = args.pop("variant")
         if variant is POISON:
             raise Poisoned
-        if variant is not None and variant not in document.spec.variants:
+        if variant is not None and not (isinstance(variant, str) and variant in document.spec.variants):
             known = list(document.spec.variants)
             hint = did_you_mean(variant, known) or f"known are {', '.join(known)}"
             raise Refusal("V01", f"{step.op} has no variant {shown(variant)}", span, hint)

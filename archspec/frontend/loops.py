@@ -31,7 +31,8 @@ def _turns(step: Step, modifier: str, place: Place) -> list[tuple[Any, str, dict
                 variables[name] = _loop_values(values, raw.value_span(name))
         else:
             values = _loop_values(evaluated(raw, step.given, modifier, place), at)
-            return [(k, text, {}) for k, text in zip(values, key_texts(values), strict=True)]
+            keys = _keys(values)
+            return [(k, text, {}) for k, text in zip(keys, key_texts(keys), strict=True)]
     except Poisoned:
         names = list(raw) if type(raw) is Map else []
         return [(0, "0", dict.fromkeys(names, POISON))]
@@ -41,13 +42,17 @@ def _turns(step: Step, modifier: str, place: Place) -> list[tuple[Any, str, dict
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} has {n}" for name, n in lengths.items())
         raise Refusal("T05", f"loop variables advance together, but their lengths differ: {said}", at)
-    first = next(iter(variables.values()))
-    try:
-        keys = first if len(set(first)) == len(first) else list(range(len(first)))
-    except TypeError:
-        keys = list(range(len(first)))
+    keys = _keys(next(iter(variables.values())))
     texts = key_texts(keys)
     return [(key, texts[i], {name: values[i] for name, values in variables.items()}) for i, key in enumerate(keys)]
+
+
+def _keys(values: list[Any]) -> list[Any]:
+    """What the turns are known by: the values themselves, or their positions where two are equal or one is a list."""
+    try:
+        return values if len(set(values)) == len(values) else list(range(len(values)))
+    except TypeError:
+        return list(range(len(values)))
 
 
 def _loop_values(value: Any, at: Span) -> list[Any]:

@@ -43,7 +43,9 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
             continue
         branch = Place(place.scope, place.prev, Names(f"{path}.{i}.", walk.names_given(chain)))
         walk.chain(chain, branch)
-        elements[i] = branch.prev
+        if branch.prev is None:
+            walk.report("N01", "a branch gives nothing: there is no previous step here", chains.value_span(i), "say from:")
+        elements[i] = POISON if branch.prev is None else branch.prev
     if step.merge is None:
         return Family(elements)
     return merge(walk, step, place, step.merge, list(elements.values()), lambda base: f"{path}.{base}")
