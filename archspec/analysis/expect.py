@@ -19,6 +19,13 @@ def unmet(graph: Graph) -> list[Diagnostic]:
     return [
         *_differences(expect, expect.figures, graph.inference(), name, ()),
         *_differences(expect, expect.training, graph, f"{name}, with train-only heads,", ("training",)),
+        *(
+            difference
+            for network, figures in expect.networks.items()
+            for difference in _differences(
+                expect, figures, graph.networks[network], f"{network} of {name}", ("networks", network)
+            )
+        ),
     ]
 
 

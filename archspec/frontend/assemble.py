@@ -65,7 +65,6 @@ def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments,
         "variant": variant,
         "doc": spec.title,
         "params": {k: v for k, v in file.params.items() if isinstance(v, (str, int, float, bool, list, dict))},
-        "expect": None if args or shapes or walk.sizes else _expect(document, variant),
         "sources": tuple(d.source for d in walk.library.documents.values()),
     }
     _defaults(walk, file)
@@ -146,7 +145,7 @@ def _network(walk: Walk, file: File, name: str, block: Any, common: dict[str, An
     )
 
 
-def _expect(document: Document, variant: str | None) -> Expect | None:
+def expected(document: Document, variant: str | None) -> Expect | None:
     """What the file says of this variant, or of itself."""
     expect = document.spec.expect
     if expect is None:
@@ -162,5 +161,9 @@ def _expect(document: Document, variant: str | None) -> Expect | None:
     training = expect.get("training") or {}
     spans: dict[tuple[str, ...], Span] = {(k,): document.span(*path, k) for k in expect if k in FIGURES}
     spans |= {("training", k): document.span(*path, "training", k) for k in training}
+    networks = expect.get("networks") or {}
+    for name, given in networks.items():
+        spans |= {("networks", name, k): document.span(*path, "networks", name, k) for k in given}
     figures = {k: v for k, v in expect.items() if k in FIGURES}
-    return Expect(figures, dict(training), expect["source"], document.key_span(*path), spans)
+    by_network = {n: dict(given) for n, given in networks.items()}
+    return Expect(figures, dict(training), expect["source"], document.key_span(*path), spans, by_network)

@@ -91,6 +91,7 @@ class Expect(Figures):
     """Figures of the inference graph, those with train-only heads, and who says so."""
 
     training: Figures | None = None
+    networks: dict[str, Figures] = {}
     source: Text
 
 
@@ -102,6 +103,8 @@ class Train(BaseModel):
     inputs: Section
     body: Chain
     steps: Annotated[Any, PlainValidator(lambda value: _list(value))]
+    together: Any = False
+    average: Section = None
 
 
 def _list(value: Any) -> Seq:
@@ -186,7 +189,7 @@ def document(source: Source) -> Document:
     except ValidationError as error:
         raise SpecError([_located(e, tree) for e in refused(error)]) from None
     found = Document(source, tree, spec)
-    if problems := [*_names(found), *_heads(found), *_expectations(found)]:
+    if problems := [*_names(found), *_heads(found)]:
         raise SpecError(problems)
     return found
 
@@ -285,10 +288,11 @@ def _heads(found: Document) -> list[Diagnostic]:
 
 def is_direct(expect: Mapping[str, Any]) -> bool:
     """Whether ``expect`` states the file's own figures, rather than those of named variants."""
-    return any(key in expect for key in (*FIGURES, "source", "training"))
+    return any(key in expect for key in (*FIGURES, "source", "training", "networks"))
 
 
-def _expectations(found: Document) -> list[Diagnostic]:
+def expectations(found: Document) -> list[Diagnostic]:
+    """What is wrong with what a file expects of itself."""
     out: list[Diagnostic] = []
     expect: Any = found.spec.expect
     if expect is None:
@@ -301,12 +305,18 @@ def _expectations(found: Document) -> list[Diagnostic]:
             hint = did_you_mean(path[0], known)
             out.append(Diagnostic("V01", f"expect: there is no variant {shown(path[0])}", at, hint))
             continue
+        known_networks = list(found.spec.networks)
+        for name in (value.get("networks") or ()) if isinstance(value, Map) else ():
+            if name not in known_networks:
+                at = place(found.tree, ("expect", *path, "networks", name), key=True)
+                hint = did_you_mean(name, known_networks) or f"known are {', '.join(known_networks)}"
+                out.append(Diagnostic("N00", f"expect: there is no network {shown(name)}", at, hint))
         try:
             Expect.model_validate(value)
         except ValidationError as error:
             for e in refused(error):
                 where = ("expect", *path, *e.path)
-                keys = (*FIGURES, "training", "source")
+                keys = (*FIGURES, "training", "networks", "source")
                 if e.kind == "unknown":
                     hint = did_you_mean(e.path[-1], keys) or f"known are {', '.join(keys)}"
                     message = f"expect has no key {shown(e.path[-1])}"

@@ -112,9 +112,11 @@ def _file(document: Json, callables: Iterable[str]) -> Json:
         "train": {
             **_closed(
                 {
-                    "inputs": _map_of({"$ref": "#/$defs/input"}),
+                    "inputs": _map_of({"anyOf": [{"$ref": "#/$defs/input"}, {"$ref": "#/$defs/drawn"}]}),
                     "body": {"$ref": "#/$defs/chain"},
-                    "steps": _list_of({"type": "object"}),
+                    "steps": _list_of({"$ref": "#/$defs/update"}),
+                    "together": {"type": ["boolean", "string"]},
+                    "average": _map_of({"type": ["number", "string"]}),
                 }
             ),
             "description": "forward graph and updates of a training step over several networks",
@@ -246,8 +248,40 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
                 ),
             ]
         },
+        "drawn": {
+            "anyOf": [
+                _closed({"normal": _or_expression(_list_of({"$ref": "#/$defs/size"}))}),
+                _closed(
+                    {
+                        "uniform": _or_expression(_list_of({"$ref": "#/$defs/size"})),
+                        "low": _or_expression({"type": "number"}),
+                        "high": _or_expression({"type": "number"}),
+                    }
+                ),
+                _closed({"label": _or_expression(integer)}),
+            ],
+            "description": "noise, or the number of a class",
+        },
+        "update": {
+            **_closed(
+                {
+                    "update": _list_of({"$ref": "#/$defs/names"}),
+                    "minimize": _list_of({"type": "object"}),
+                    "turns": _or_expression(integer),
+                    "constraint": _closed(dict.fromkeys(("clip", "max_norm"), _or_expression({"type": "number"}))),
+                }
+            ),
+            "required": ["update", "minimize"],
+        },
         "figures": {
-            **_closed({**figures, "training": _closed(figures), "source": {"type": "string"}}),
+            **_closed(
+                {
+                    **figures,
+                    "training": _closed(figures),
+                    "networks": _map_of(_closed(figures)),
+                    "source": {"type": "string"},
+                }
+            ),
             "required": ["source"],
         },
     }

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from archspec.frontend.document import Document
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.inputs import inputs_of
 from archspec.frontend.naming import Names
-from archspec.frontend.objectives import declared, number
+from archspec.frontend.objectives import number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Frame, Result, Scope, described
+from archspec.frontend.scope import POISON, Frame, Result, Scope
+from archspec.frontend.terms import Objectives, scheduled, term
 from archspec.frontend.walk import File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import did_you_mean, shown
-from archspec.ir.graph import Graph, Tensor, Term, Training, TrainStep
-from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, check_operands
+from archspec.ir.graph import Graph, Tensor
+from archspec.ir.tensors import TensorSpec
+from archspec.ir.training import Constraint, Drawn, Schedule, Term, Training, TrainStep
+
+DRAWS = ("normal", "uniform", "label")
+STEP_KEYS = ("update", "minimize", "turns", "constraint")
 
 
 def training_of(walk: Walk, file: File) -> Training | None:
@@ -24,7 +30,7 @@ def training_of(walk: Walk, file: File) -> Training | None:
     document, train = file.document, file.document.spec.train
     assert train is not None
     outside = constants(file)
-    specs = inputs_of(walk, train.inputs, outside)
+    specs, drawn = _inputs(walk, train.inputs, outside)
     given = {n: POISON if s is None else Result(Tensor(n), s) for n, s in specs.items()}
     inner = Elaborator(walk.library, max_layers=walk.max_layers)
     inner.layers, inner.problems, inner.called = dict(walk.layers), walk.problems, walk.called
@@ -35,27 +41,93 @@ def training_of(walk: Walk, file: File) -> Training | None:
     for node in inner.nodes:
         if node.weights and node.layer.split(".")[0] not in document.spec.networks:
             walk.report("H07", f"train.body only calls networks: '{node.name}' would make weights", node.span)
-    results = {n: v.tensor for n, v in place.scope.names.items() if isinstance(v, Result)}
-    known = {**place.scope.names, **given}
-    steps = []
-    for i, raw in enumerate(train.steps):
-        made = walk.attempt(_train_step, walk, document, train.steps, i, raw, known, outside)
-        if made is not POISON:
-            steps.append(made)
     inputs = {n: s for n, s in specs.items() if s is not None}
     body = Graph(f"{document.spec.name}_train", inputs, tuple(inner.nodes), ())
-    return Training(body, {**{n: Tensor(n) for n in inputs}, **results}, tuple(steps))
+    objectives = Objectives(body, {**place.scope.names, **given}, frozenset(document.spec.networks))
+    steps: list[TrainStep] = []
+    for i, raw in enumerate(train.steps):
+        made = walk.attempt(_train_step, walk, document, train.steps, i, raw, objectives, outside)
+        if made is not POISON:
+            name = "_".join(made.update)
+            same = sum(s.update == made.update for s in steps)
+            steps.append(replace(made, name=f"{name}_{same + 1}" if same else name))
+    together = walk.attempt(truth, train.together, document.tree["train"], "together", outside)
+    if together is True:
+        for step in steps:
+            if step.turns != 1:
+                assert step.span is not None
+                walk.report("S05", "together: true is one update of each step, this one takes turns", step.span)
+    results = {n: v.tensor for n, v in place.scope.names.items() if isinstance(v, Result)}
+    return Training(
+        body,
+        {**{n: Tensor(n) for n in inputs}, **results},
+        tuple(steps),
+        drawn,
+        together is True,
+        dict(_averages(walk, document, train.average, outside)),
+    )
+
+
+def _inputs(walk: Walk, section: Map, outside: Place) -> tuple[dict[str, TensorSpec | None], dict[str, Drawn]]:
+    """Shapes of a step's inputs in their order, and how those that are drawn come about."""
+    specs: dict[str, TensorSpec | None] = {}
+    drawn: dict[str, Drawn] = {}
+    for name in section:
+        raw = section[name]
+        kind = next((k for k in DRAWS if isinstance(raw, Map) and k in raw), None)
+        if kind is None:
+            if isinstance(raw, Map) and (near := next((k for k in raw if did_you_mean(k, DRAWS)), None)):
+                walk.report("S01", f"an input has no key '{near}'", raw.key_span(near), did_you_mean(near, DRAWS))
+                specs[name] = None
+            else:
+                specs |= inputs_of(walk, _only(section, name), outside)
+            continue
+        made = walk.attempt(_drawn, walk, raw, kind, outside)
+        specs[name], found = (None, None) if made is POISON else made
+        if found is not None:
+            drawn[name] = found
+    return specs, drawn
+
+
+def _only(section: Map, key: str) -> Map:
+    """One entry of a section, in its place."""
+    out = Map(section.source, section.mark)
+    out[key] = section[key]
+    out.key_marks[key], out.value_marks[key] = section.key_marks[key], section.value_marks[key]
+    return out
+
+
+def _drawn(walk: Walk, raw: Map, kind: str, outside: Place) -> tuple[TensorSpec | None, Drawn]:
+    known = (kind, "low", "high") if kind == "uniform" else (kind,)
+    for key in raw:
+        if key not in known:
+            raise Refusal("S01", f"an input of {kind} has no key '{key}'", raw.key_span(key), did_you_mean(key, known))
+    if kind == "label":
+        classes = number(raw[kind], raw, kind, outside)
+        if not classes.is_integer() or not 1 < classes <= 2**24:
+            message = f"label must be a number of classes, 2 or more, got {shown(raw[kind])}"
+            raise Refusal("T01", message, raw.value_span(kind), "label: 10")
+        return TensorSpec((), "int32"), Drawn("label", classes=int(classes))
+    (spec,) = inputs_of(walk, _only(raw, kind), outside).values()
+    if spec is not None and None in spec.shape:
+        raise Refusal("T01", f"what is drawn needs all its sizes, got {spec}", raw.value_span(kind))
+    if kind == "normal":
+        return spec, Drawn("normal")
+    low, high = (number(raw.get(key, usual), raw, key, outside) for key, usual in (("low", 0.0), ("high", 1.0)))
+    if not low < high:
+        raise Refusal("T01", f"low must be below high, got {low:g} and {high:g}", raw.value_span(kind))
+    return spec, Drawn("uniform", low, high)
 
 
 def _train_step(
-    walk: Walk, document: Document, steps: Seq, i: int, raw: Any, known: dict[str, Any], outside: Place
-) -> TrainStep:
+    walk: Walk, document: Document, steps: Seq, i: int, raw: Any, objectives: Objectives, outside: Place
+) -> Any:
     at = steps.value_span(i)
     if not isinstance(raw, Map):
         raise Refusal("S04", f"a training step is a map of update and minimize, got {shown(raw)}", at)
     for key in raw:
-        if key not in ("update", "minimize"):
-            hint = did_you_mean(key, ("update", "minimize"))
+        if key not in STEP_KEYS:
+            hint = did_you_mean(key, STEP_KEYS) or f"known are {', '.join(STEP_KEYS)}"
             raise Refusal("S01", f"a training step has no key '{key}'", raw.key_span(key), hint)
     update, minimize = raw.get("update"), raw.get("minimize")
     if not isinstance(update, Seq) or not update:
@@ -63,49 +135,72 @@ def _train_step(
     if not isinstance(minimize, Seq) or not minimize:
         raise Refusal("S02", "a training step needs 'minimize': a list of losses", at)
     networks = list(document.spec.networks)
+    wrong = False
     for n, name in enumerate(update):
         if name not in networks:
             hint = did_you_mean(name, networks) or f"known are {', '.join(networks)}"
             walk.report("N00", f"there is no network {shown(name)}", update.value_span(n), hint)
-    terms = [walk.attempt(_term, walk, minimize, n, known, outside) for n in range(len(minimize))]
-    if any(t is POISON for t in terms):
+            wrong = True
+        elif name in update[:n]:
+            walk.report("N02", f"'{name}' is updated already", update.value_span(n))
+    terms: list[Any] = [walk.attempt(term, minimize, n, objectives, outside) for n in range(len(minimize))]
+    turns = walk.attempt(_turns, raw, outside)
+    constraint = walk.attempt(_constraint, raw, outside)
+    if wrong or POISON in (turns, constraint) or any(t is POISON for t in terms):
         raise Poisoned
-    return TrainStep(tuple(update), tuple(terms), at)
+    for n, name in enumerate(update):
+        if not any(name in objectives.changed_by(t) for t in terms):
+            hint = "its results must reach a loss, not through detach, hold or image_pool"
+            walk.report("H08", f"no term of the step depends on '{name}'", update.value_span(n), hint)
+    return TrainStep("", tuple(update), _named(terms), turns, constraint, at)
 
 
-def _term(walk: Walk, minimize: Seq, n: int, known: dict[str, Any], outside: Place) -> Term:
-    raw, at = minimize[n], minimize.value_span(n)
-    if not isinstance(raw, Map):
-        raise Refusal("S04", f"a term is {{loss: [result, target], weight: …}}, got {shown(raw)}", at)
-    names = [key for key in raw if key != "weight"]
-    if len(names) != 1:
-        raise Refusal("S04", f"a term has one loss, found {' and '.join(names) or 'none'}", at)
-    (name,) = names
-    operands = raw[name]
-    loss = declared(Loss, name, raw, name, outside)
-    if not isinstance(operands, Seq) or len(operands) != 2:
-        raise Refusal("S04", f"{name} takes [result, target], got {shown(operands)}", raw.value_span(name))
-    taken: list[Any] = []
-    for i, operand in enumerate(operands):
-        span = operands.value_span(i)
-        if isinstance(operand, (int, float)) and not isinstance(operand, bool):
-            taken.append(float(operand))
+def _named(terms: list[Term]) -> tuple[Term, ...]:
+    """The terms by names that are one each: loss and result, numbered where that is not enough."""
+    out: list[Term] = []
+    for t in terms:
+        name = f"{t.loss.name}.{t.operands[0]}"
+        same = sum(o.name == name or o.name.startswith(f"{name}_") for o in out)
+        out.append(replace(t, name=f"{name}_{same + 1}" if same else name))
+    return tuple(out)
+
+
+def _turns(raw: Map, outside: Place) -> int | Schedule:
+    turns = scheduled(raw.get("turns", 1), raw, "turns", outside)
+    first = turns.at(0) if isinstance(turns, Schedule) else turns
+    if not float(first).is_integer() or not 1 <= first <= 10_000:
+        raise Refusal("T01", f"turns must be a whole number from 1 to 10000, got {first:g}", raw.value_span("turns"))
+    return turns if isinstance(turns, Schedule) else int(turns)
+
+
+def _constraint(raw: Map, outside: Place) -> Constraint | None:
+    if "constraint" not in raw:
+        return None
+    given, known = raw["constraint"], ("clip", "max_norm")
+    at = raw.value_span("constraint")
+    if not isinstance(given, Map) or len(given) != 1:
+        raise Refusal("T01", f"constraint must be {{clip: number}} or {{max_norm: number}}, got {shown(given)}", at)
+    (kind,) = given
+    if kind not in known:
+        hint = did_you_mean(kind, known) or f"known are {', '.join(known)}"
+        raise Refusal("S01", f"a constraint has no key '{kind}'", given.key_span(kind), hint)
+    value = number(given[kind], given, kind, outside)
+    if value <= 0:
+        raise Refusal("T01", f"{kind} must be above 0, got {value:g}", given.value_span(kind))
+    return Constraint(**{kind: value})
+
+
+def _averages(walk: Walk, document: Document, section: Map | None, outside: Place) -> Iterator[tuple[str, float]]:
+    networks = list(document.spec.networks)
+    for name in section or ():
+        assert section is not None
+        if name not in networks:
+            hint = did_you_mean(name, networks) or f"known are {', '.join(networks)}"
+            walk.report("N00", f"there is no network {shown(name)}", section.key_span(name), hint)
             continue
-        if not isinstance(operand, str):
-            raise Refusal("S04", f"an operand is a result or a number, got {shown(operand)}", span)
-        held = known.get(operand)
-        if held is None:
-            raise Refusal("N01", f"train.body has no result {shown(operand)}", span, did_you_mean(operand, known))
-        if held is POISON:
-            raise Poisoned
-        if not isinstance(held, Result):
-            raise Refusal("H04", f"'{operand}' is {described(held)}, a loss takes one tensor", span)
-        taken.append(operand)
-    if not isinstance(taken[0], str):
-        raise Refusal("S04", f"the first operand of {name} is a result, got {shown(taken[0])}", operands.value_span(0))
-    try:
-        check_operands(loss, known[taken[0]].spec, known[taken[1]].spec if isinstance(taken[1], str) else taken[1])
-    except OpError as error:
-        raise Refusal("H06", error.message, operands.value_span(1), error.help) from None
-    weight = raw.get("weight", 1.0)
-    return Term(loss, tuple(taken), number(weight, raw, "weight", outside), at)
+        share = walk.attempt(number, section[name], section, name, outside)
+        if share is not POISON and not 0 < share < 1:
+            message = f"an average keeps a share between 0 and 1 of itself, got {share:g}"
+            walk.report("T01", message, section.value_span(name), f"{name}: 0.999")
+        elif share is not POISON:
+            yield name, share

@@ -9,6 +9,7 @@ from typing import Any, Callable, ClassVar, Iterable, Mapping, NamedTuple, Proto
 from archspec.ir.cost import Cost
 from archspec.ir.diagnostics import Source, Span
 from archspec.ir.tensors import TensorSpec, UnknownSize, WeightSpec
+from archspec.ir.training import Training
 
 
 class Operation(Protocol):
@@ -100,42 +101,19 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Term:
-    """One summand of what a training step minimises: a loss between operands (names of results, or constants)."""
-
-    loss: Any
-    operands: tuple[str | float, ...]
-    weight: float = 1.0
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainStep:
-    """Which networks one update changes, and what it minimises."""
-
-    update: tuple[str, ...]
-    minimize: tuple[Term, ...]
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Training:
-    """A spec's ``train:`` section: the forward graph of one step over the networks, its named results, the updates."""
-
-    body: Graph
-    results: Mapping[str, Tensor]
-    steps: tuple[TrainStep, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Expect:
-    """What the spec says its graph comes to: figures by name, those with train-only heads, and who says so."""
+    """What a spec says its graph comes to: figures by name, those with train-only heads, and who says so.
+
+    Only ``check`` asks for it; a graph that is loaded for another purpose has none.
+    """
 
     figures: Mapping[str, Any]
     training: Mapping[str, Any]
     source: str
     span: Span
     spans: Mapping[tuple[str, ...], Span] = field(default_factory=dict)
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Figures of each of several networks."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,3 +22,15 @@ class SmoothL1(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {"beta": self.beta, **super().get_config()}
+
+
+@keras.saving.register_keras_serializable("archspec")
+class Wasserstein(keras.losses.Loss):
+    """Minus the product of target and prediction (Arjovsky et al. 2017)."""
+
+    def __init__(self, name: str = "wasserstein", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """One value for each vector of channels."""
+        return -keras.ops.mean(keras.ops.cast(y_true, y_pred.dtype) * y_pred, axis=-1)

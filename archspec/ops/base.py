@@ -37,6 +37,10 @@ class Op(Declaration, package="archspec.ops"):
     """True where the op joins any number of tensors and may stand after ``merge:``."""
     is_projectable: ClassVar[bool] = False
     """True for merges where a skip that does not fit may be projected (``project: auto``)."""
+    stops_gradient: ClassVar[bool] = False
+    """True where the output counts as a constant in training."""
+    is_held: ClassVar[bool] = False
+    """True where a training step's output is that of the round's beginning, for all of its updates."""
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec | tuple[TensorSpec, ...]:
         """Shape and dtype of the output (a tuple for several). Raises OpError."""

@@ -91,6 +91,7 @@ VALUES = [
         1 - (BITS * YES).sum() / ((BITS * YES).sum() + 0.3 * ((1 - BITS) * YES).sum() + 0.7 * (BITS * (1 - YES)).sum()),
     ),
     ("circle", {}, INDEX, UNIT, None),
+    ("wasserstein", {}, SIGNS, SCORES, -(SIGNS * SCORES).mean()),
 ]
 KERAS = {
     "categorical_hinge": lambda t, p: np.maximum(1 + ((1 - t) * p).max(-1) - (t * p).sum(-1), 0).mean(),

@@ -1,0 +1,159 @@
+"""The terms of a training step: losses between results, gradient penalties, weights that may change with time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.frontend.expressions import ExpressionError, evaluate
+from archspec.frontend.objectives import declared, number
+from archspec.frontend.refusal import Poisoned, Refusal
+from archspec.frontend.scope import POISON, Result, described
+from archspec.frontend.walk import Place
+from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.ir.diagnostics import Span, did_you_mean, shown
+from archspec.ir.graph import Graph, Tensor
+from archspec.ir.training import GradientPenalty, Schedule, Scheduled, Term
+from archspec.ops.base import OpError
+from archspec.ops.loss import Loss, check_operands, last_activation
+
+PENALTY = GradientPenalty.name
+TIME = re.compile(r"\brounds\b")
+PROBED = (0, 1, 1000, 1_000_000)
+"""Rounds for which a schedule is tried."""
+
+
+class Objectives:
+    """What terms can be made of: the forward graph, its results by name, the networks whose weights are in it."""
+
+    def __init__(self, body: Graph, known: Mapping[str, Any], networks: frozenset[str]):
+        self.body, self.known, self.networks = body, known, networks
+
+    def changed_by(self, term: Term) -> set[str]:
+        """The networks that the gradient of a term reaches."""
+        found: set[str] = set()
+        for operand in term.operands:
+            if isinstance(operand, str):
+                found |= self.reached(self.known[operand].tensor)[1]
+        return found
+
+    def reached(self, tensor: Tensor) -> tuple[set[str], set[str]]:
+        """Names of the nodes and inputs, and the networks, that a gradient from a tensor reaches."""
+        names, networks, todo = set[str](), set[str](), [tensor.node]
+        while todo:
+            name = todo.pop()
+            if name in names:
+                continue
+            names.add(name)
+            node = self.body.by_name.get(name)
+            if node is None or getattr(node.op, "stops_gradient", False):
+                continue
+            owner = node.layer.split(".")[0]
+            if owner in self.networks and any(w.trainable for w in node.weights):
+                networks.add(owner)
+            todo.extend(t.node for t in node.inputs)
+        return names, networks
+
+
+def scheduled(raw: Any, container: Any, key: str, outside: Place) -> Scheduled:
+    """A number, or an expression in which ``rounds`` counts the rounds that were done. Raises Refusal, Poisoned."""
+    if not isinstance(raw, str) or raw[:1] != "=" or not TIME.search(raw):
+        return number(raw, container, key, outside)
+    text, at = raw[1:].strip(), value_span(container, key)
+
+    def value(rounds: int) -> float:
+        found = evaluate(text, lambda name: rounds if name == "rounds" else outside.scope.lookup(name, None))
+        if type(found) not in (int, float):
+            raise Refusal("T01", f"{key} must be a number, got {shown(found)}", at)
+        return float(found)
+
+    for rounds in PROBED:
+        try:
+            value(rounds)
+        except ExpressionError as error:
+            raise Refusal(error.code, error.message, at, error.help) from None
+    return Schedule(text, value)
+
+
+def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term:
+    """One summand of what a step minimises. Raises Refusal, Poisoned."""
+    raw, at = minimize[n], minimize.value_span(n)
+    if not isinstance(raw, Map):
+        raise Refusal("S04", f"a term is {{loss: [result, target], weight: …}}, got {shown(raw)}", at)
+    names = [key for key in raw if key != "weight"]
+    if len(names) != 1:
+        raise Refusal("S04", f"a term has one loss, found {' and '.join(names) or 'none'}", at)
+    (name,) = names
+    made = _penalty(raw, objectives, outside, at) if name == PENALTY else _loss(raw, name, objectives, outside, at)
+    if not objectives.changed_by(made):
+        reason = f"{name} of '{made.operands[0]}' depends on no network"
+        raise Refusal("H08", reason, raw.value_span(name), "what stands behind detach, hold or image_pool is constant")
+    weight = scheduled(raw.get("weight", 1.0), raw, "weight", outside)
+    return Term(made.loss, made.operands, weight, "", made.from_logits, at)
+
+
+def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span) -> Term:
+    near = [*Loss.names(), PENALTY]
+    if Loss.find(name) is None:
+        hint = did_you_mean(name, near) or f"known are {', '.join(near)}"
+        raise Refusal("N00", f"unknown loss {shown(name)}", raw.key_span(name), hint)
+    loss = declared(Loss, name, raw, name, outside)
+    operands = raw[name]
+    if not isinstance(operands, Seq) or len(operands) != 2:
+        raise Refusal("S04", f"{name} takes [result, target], got {shown(operands)}", raw.value_span(name))
+    taken = [_operand(operands, i, objectives, outside) for i in range(2)]
+    result, target = taken
+    if not isinstance(result, str):
+        raise Refusal("S04", f"the first operand of {name} is a result, got {shown(result)}", operands.value_span(0))
+    found = objectives.known
+    try:
+        check_operands(loss, found[result].spec, found[target].spec if isinstance(target, str) else target)
+    except OpError as error:
+        raise Refusal("H06", error.message, operands.value_span(1), error.help) from None
+    try:
+        logits = loss.gets_logits(last_activation(objectives.body.by_name, found[result].tensor))
+    except OpError as error:
+        raise Refusal("H06", error.message, operands.value_span(0), error.help) from None
+    return Term(loss, (result, target), from_logits=logits, span=at)
+
+
+def _penalty(raw: Map, objectives: Objectives, outside: Place, at: Span) -> Term:
+    operands = raw[PENALTY]
+    if not isinstance(operands, Seq) or len(operands) not in (2, 3):
+        message = f"{PENALTY} takes [result, point] or [result, point, norm], got {shown(operands)}"
+        raise Refusal("S04", message, raw.value_span(PENALTY))
+    taken = [_operand(operands, i, objectives, outside) for i in range(len(operands))]
+    for i, operand in enumerate(taken):
+        if isinstance(operand, str) == (i == 2):
+            wanted = "a number" if i == 2 else "a result"
+            message = f"operand {i + 1} of {PENALTY} is {wanted}, got {shown(operand)}"
+            raise Refusal("S04", message, operands.value_span(i))
+    result, point = str(taken[0]), str(taken[1])
+    spec, seen = objectives.known[result].spec, objectives.known[point]
+    if None in spec.shape or spec.size != 1:
+        message = f"{PENALTY} needs one number for each example, '{result}' is {spec}"
+        raise Refusal("H06", message, operands.value_span(0))
+    if "float" not in seen.spec.dtype or seen.tensor.node not in objectives.reached(objectives.known[result].tensor)[0]:
+        message = f"'{result}' does not depend on '{point}', or not by anything that has a gradient"
+        raise Refusal("H09", message, operands.value_span(1), "the point is what the network is called on")
+    norm = float(taken[2]) if len(taken) == 3 else 1.0
+    return Term(GradientPenalty(norm), (result, point), span=at)
+
+
+def _operand(operands: Seq, i: int, objectives: Objectives, outside: Place) -> str | float:
+    operand, at = operands[i], operands.value_span(i)
+    if isinstance(operand, (int, float)) and not isinstance(operand, bool):
+        return float(operand)
+    if not isinstance(operand, str):
+        raise Refusal("S04", f"an operand is a result or a number, got {shown(operand)}", at)
+    if operand[:1] == "=":
+        return number(operand, operands, i, outside)  # type: ignore[arg-type]
+    held = objectives.known.get(operand)
+    if held is None:
+        raise Refusal("N01", f"train.body has no result {shown(operand)}", at, did_you_mean(operand, objectives.known))
+    if held is POISON:
+        raise Poisoned
+    if not isinstance(held, Result):
+        raise Refusal("H04", f"'{operand}' is {described(held)}, a loss takes one tensor", at)
+    return operand

@@ -1,0 +1,29 @@
+"""Layers of training steps over several networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("archspec")
+class StopGradient(keras.Layer):
+    """The input, as a constant."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, x: Any) -> Any:
+        return ops.stop_gradient(x)
+
+
+@keras.saving.register_keras_serializable("archspec")
+class Interpolation(keras.Layer):
+    """``b + at * (a - b)``, ``at`` one number for each example."""
+
+    def call(self, a: Any, b: Any, at: Any) -> Any:
+        at = ops.reshape(at, (-1, *(1,) * (len(a.shape) - 1)))
+        return b + at * (a - b)

@@ -1,0 +1,138 @@
+"""The ``train`` section: what a person writes is what the graph says. Mistakes are in ``invalid/train_*.yaml``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archspec.frontend import load
+from archspec.ir.diagnostics import SpecError
+from archspec.ir.tensors import TensorSpec
+from archspec.ir.training import Constraint, Drawn, GradientPenalty, Schedule
+
+SPECS = Path(__file__).parents[2] / "specs"
+
+CRITIC = """
+archspec: 1
+name: critic
+params: {noise: 8, late: 3}
+networks:
+  G:
+    inputs: {z: [=noise], label: {shape: [], dtype: int32}}
+    body: [{one_hot: 4, from: label, as: hot}, {concat: [z, hot]}, dense: 4]
+  D: {inputs: {x: [4]}, body: [dense: 1]}
+train:
+  inputs:
+    real: [4]
+    z: {normal: [=noise]}
+    at: {uniform: [1]}
+    angle: {uniform: [2, 2], low: -1, high: =late}
+    label: {label: 4}
+  average: {G: 0.999}
+  body:
+    - {G, from: {z: z, label: label}, as: fake}
+    - {image_pool: 20, from: fake, as: pooled}
+    - {interpolate, from: [real, pooled, at], as: between}
+    - {D, from: real, as: real_score}
+    - {D, from: pooled, as: pooled_score}
+    - {D, from: fake, as: score}
+    - {D, from: between, as: between_score}
+  steps:
+    - update: [D]
+      turns: "=100 if rounds < 25 or rounds % 500 == 0 else 5"
+      constraint: {clip: 0.01}
+      minimize:
+        - {wasserstein: [real_score, 1]}
+        - {wasserstein: [pooled_score, -1]}
+        - {wasserstein: [pooled_score, -1], weight: "=min(1, rounds / 10)"}
+        - {gradient_penalty: [between_score, between, 0], weight: 10}
+    - update: [G]
+      minimize: [{wasserstein: [score, 1], weight: =late}]
+    - {update: [G], turns: 2, constraint: {max_norm: 3}, minimize: [{mse: [score, =late]}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    path = tmp_path_factory.mktemp("critic") / "critic.yaml"
+    path.write_text(CRITIC, encoding="utf-8")
+    return load(str(path)).training
+
+
+def test_inputs_are_arrays_or_drawn(training):
+    assert list(training.body.inputs) == ["real", "z", "at", "angle", "label"]
+    assert training.body.inputs["z"] == TensorSpec((8,))
+    assert training.body.inputs["label"] == TensorSpec((), "int32")
+    assert training.drawn == {
+        "z": Drawn("normal"),
+        "at": Drawn("uniform", 0.0, 1.0),
+        "angle": Drawn("uniform", -1.0, 3.0),
+        "label": Drawn("label", classes=4),
+    }
+
+
+def test_steps_have_names_turns_and_constraints(training):
+    assert [step.name for step in training.steps] == ["D", "G", "G_2"]
+    assert [step.constraint for step in training.steps] == [Constraint(clip=0.01), None, Constraint(max_norm=3.0)]
+    turns = training.steps[0].turns
+    assert isinstance(turns, Schedule)
+    assert [turns.at(n) for n in (0, 24, 25, 499, 500, 501, 1000)] == [100, 100, 5, 5, 100, 5, 100]
+    assert [step.turns for step in training.steps[1:]] == [1, 2]
+    assert training.averages == {"G": 0.999}
+    assert not training.together
+
+
+def test_terms_have_names_weights_and_operands(training):
+    terms = training.steps[0].minimize
+    assert [t.name for t in terms] == [
+        "wasserstein.real_score",
+        "wasserstein.pooled_score",
+        "wasserstein.pooled_score_2",
+        "gradient_penalty.between_score",
+    ]
+    assert [t.operands for t in terms] == [
+        ("real_score", 1.0),
+        ("pooled_score", -1.0),
+        ("pooled_score", -1.0),
+        ("between_score", "between"),
+    ]
+    assert terms[3].loss == GradientPenalty(0.0)
+    assert [t.weight for t in terms[:2]] == [1.0, 1.0]
+    assert [terms[2].weight.at(n) for n in (0, 5, 20)] == [0.0, 0.5, 1.0]
+    assert training.steps[1].minimize[0].weight == 3.0
+    assert training.steps[2].minimize[0].operands == ("score", 3.0)
+
+
+def test_calls_of_a_network_share_its_weights(training):
+    owners = {n.layer for n in training.body.nodes if n.weights}
+    assert owners == {"G.dense", "D.dense"}
+
+
+def test_together(tmp_path):
+    text = (SPECS / "cyclegan" / "cyclegan.yaml").read_text("utf-8")
+    path = tmp_path / "cyclegan.yaml"
+    path.write_text(text.replace("\n  steps:\n", "\n  together: true\n  steps:\n"), encoding="utf-8")
+    assert load(str(path)).training.together
+    assert not load("cyclegan").training.together
+
+
+def test_mistakes_are_told_without_tensorflow():
+    case = Path(__file__).parent / "invalid" / "train_terms.yaml"
+    code = (
+        "import sys; from archspec.cli import main; code = main(['check', sys.argv[1]]);"
+        "print(code, [m for m in ('tensorflow', 'keras', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(case)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1 []"
+    assert "error[H09]" in done.stdout + done.stderr
+
+
+def test_every_error_of_a_file_is_told_in_its_order(tmp_path):
+    with pytest.raises(SpecError) as caught:
+        load(str(Path(__file__).parent / "invalid" / "train_steps.yaml"))
+    lines = [d.span.line for d in caught.value.diagnostics]
+    assert lines == sorted(lines)
+    assert len(lines) >= 8
