@@ -23,6 +23,24 @@ def save(model: keras.Model, path: str | os.PathLike[str]) -> None:
     write_atomically(path, lambda beside: model.save(beside))
 
 
+def export(model: keras.Model, path: str | os.PathLike[str], form: str) -> None:
+    """Write ``model`` for other programs: ``saved_model`` (a new folder), ``onnx``, ``litert`` or ``keras``.
+
+    Raises FileExistsError for a folder that is there already, OSError.
+    """
+    path = Path(path)
+    if form == "keras":
+        save(model, path)
+    elif form == "saved_model":
+        if path.exists():
+            raise FileExistsError(17, "is there already", str(path))
+        beside = path.parent / f".{os.getpid()}-{path.name}"
+        model.export(str(beside), format="tf_saved_model", verbose=False)
+        os.replace(beside, path)
+    else:
+        write_atomically(path, lambda beside: model.export(str(beside), format=form, verbose=False))
+
+
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Have ``write`` make a file beside ``path``, bring it to the disk, then put it in its place. Raises OSError."""
     folder = path.parent

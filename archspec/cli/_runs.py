@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 
 if TYPE_CHECKING:
+    from archspec.data.source import FeatureSpec
     from archspec.frontend.yaml_source import Map
     from archspec.ir.graph import Graph
     from archspec.training.document import RunSpec
@@ -134,13 +135,13 @@ def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool) 
         quiet_start()
         result = run(plan, logdir, resume=resume, progress=None if quiet else sys.stderr)
     except NotFinite as error:
-        return _failed(error.message, NOT_A_NUMBER)
+        return failed(error.message, NOT_A_NUMBER)
     except Interrupted as stop:
-        return _failed(f"{stop}; 'archspec resume {logdir}' goes on", stop.code)
+        return failed(f"{stop}; 'archspec resume {logdir}' goes on", stop.code)
     except DataError as error:
-        return _failed(f"{error.message}" + (f"; {error.help}" if error.help else ""), FAILED)
+        return failed(f"{error.message}" + (f"; {error.help}" if error.help else ""), FAILED)
     except (InUse, CheckpointError) as error:
-        return _failed(str(error), FAILED)
+        return failed(str(error), FAILED)
     except OSError as error:
         if not error.strerror:
             raise
@@ -150,12 +151,12 @@ def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool) 
             if (logdir / "checkpoints").is_dir()
             else ""
         )
-        return _failed(f"{place}{error.strerror}{kept}", FAILED)
+        return failed(f"{place}{error.strerror}{kept}", FAILED)
     show(result, form)
     return 0
 
 
-def _failed(message: str, code: int) -> int:
+def failed(message: str, code: int) -> int:
     from archspec.ir.diagnostics import printable
 
     print(f"archspec: {printable(message)}", file=sys.stderr)
@@ -181,9 +182,31 @@ def show(result: Result, form: str) -> None:
     write("\n".join(lines))
 
 
-def recorded(logdir: Path) -> Plan:
+def recorded(logdir: Path, *, data: str | None = None, split: str | None = None, batch: int | None = None) -> Plan:
     """The plan of a run directory, from its own copy of the spec. Raises SpecError, OSError."""
     from archspec.training.record import recorded_name
 
-    found = asked(str(logdir / "run.yaml"))
-    return planned(Asked(recorded_name(logdir), found.run, found.tree, found.folder))
+    found = _without_data(logdir) if data else asked(str(logdir / "run.yaml"))
+    found = with_flags(found, data=data, variant=None, settings={}, train={"batch": batch})
+    if split or data:
+        evaluate = found.run.evaluate.model_copy(update={"split": split})
+        found = replace(found, run=found.run.model_copy(update={"evaluate": evaluate}))
+    return planned(replace(found, name=recorded_name(logdir)))
+
+
+def remembered(logdir: Path) -> tuple[Asked, FeatureSpec]:
+    """The run of a directory and what its data were, without asking for them. Raises SpecError, OSError."""
+    from archspec.training.record import recorded_features
+
+    return _without_data(logdir), recorded_features(logdir)
+
+
+def _without_data(logdir: Path) -> Asked:
+    """The run of a directory, whose data may be gone."""
+    from archspec.frontend.files import read_source
+    from archspec.frontend.yaml_source import read
+    from archspec.training.document import RunSpec
+
+    path = logdir / "run.yaml"
+    values = {key: value for key, value in read(read_source(path, str(path))).items() if key != "data"}
+    return Asked(path.stem, RunSpec.model_validate(values, context={"folder": logdir}), None, logdir)

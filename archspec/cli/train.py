@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     plan = _runs.planned(asked)
     logdir = args.logdir or _next(Path("runs"), asked.name)
     if (logdir / "run.yaml").exists():
-        return _runs._failed(f"{logdir} holds a run already; 'archspec resume {logdir}' goes on with it", 2)
+        return _runs.failed(f"{logdir} holds a run already; 'archspec resume {logdir}' goes on with it", 2)
     return _runs.finished(plan, logdir, resume=False, form=args.format, quiet=args.quiet)
 
 

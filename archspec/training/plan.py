@@ -104,7 +104,7 @@ def _values(value: Any) -> Any:
 
 def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
     """Fill in what the run does not say, and refuse what cannot work. Raises TaskError, with the place at fault."""
-    task = run.train.task or _classification()
+    task = task_of(run)
     source = _located(run.data)
     try:
         features = source.features()
@@ -124,10 +124,11 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
     return made
 
 
-def _classification() -> Task:
+def task_of(run: RunSpec) -> Task:
+    """The run's task; classification where it names none."""
     kind = Task.find("classification")
     assert kind is not None
-    return kind()
+    return run.train.task or kind()
 
 
 def _located(source: DataSource | None) -> DataSource:

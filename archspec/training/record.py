@@ -13,6 +13,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from archspec.backend.export import write_atomically
+from archspec.data.source import FeatureSpec
+from archspec.ir.tensors import TensorSpec
 from archspec.training.plan import Plan, fingerprint
 
 PACKAGES = ("archspec-keras", "keras", "tensorflow", "jax", "numpy")
@@ -62,7 +64,9 @@ def environment(plan: Plan) -> dict[str, Any]:
         "run": plan.name,
         "network": fingerprint(plan.graph),
         "seed": plan.spec.train.seed,
-        "classes": list(plan.features.class_names),
+        "classes": plan.features.classes,
+        "class_names": list(plan.features.class_names),
+        "parts": {name: [list(spec.shape), spec.dtype] for name, spec in plan.features.parts.items()},
         "python": platform.python_version(),
         "packages": versions,
         "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
@@ -125,3 +129,10 @@ def recorded_name(logdir: Path) -> str:
         return str(json.loads((logdir / "environment.json").read_bytes())["run"])
     except (OSError, ValueError, KeyError, TypeError):
         return logdir.name
+
+
+def recorded_features(logdir: Path) -> FeatureSpec:
+    """What an example of the run's data was. Raises OSError, ValueError."""
+    said = json.loads((logdir / "environment.json").read_bytes())
+    parts = {name: TensorSpec(tuple(shape), dtype) for name, (shape, dtype) in said["parts"].items()}
+    return FeatureSpec(parts, classes=said["classes"], class_names=tuple(said["class_names"]))

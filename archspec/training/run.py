@@ -9,6 +9,7 @@ A run directory holds all that a run was and gave::
     train/ validation/ TensorBoard's events: scalars, the cost table, the graph
     checkpoints/       from which ``archspec resume DIR`` goes on
     model.keras        the inference network with the last weights; best.keras with the best, if something is monitored
+    weights.npz        the same weights as plain arrays, which is what archspec itself reads; best.npz
     result.json        what came out
 """
 
@@ -29,6 +30,7 @@ from archspec.training.checkpoint import Checkpoints, Position
 from archspec.training.interrupts import Request, listening
 from archspec.training.plan import Plan, fingerprint, matches, matching
 from archspec.training.record import write_history, write_plan, write_result, write_text
+from archspec.training.trained import BEST, LAST
 
 if TYPE_CHECKING:
     import keras
@@ -162,12 +164,12 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     if keeper.not_finite:
         raise NotFinite(result, _why(plan, model, position, checkpoints))
     finalize()
-    save_inference(plan, model, logdir / "model.keras")
+    save_inference(plan, model, logdir / "model.keras", logdir / LAST)
     if position.best:
         if position.best["step"] != position.step:
             checkpoints.restore(model, int(position.best["step"]))
             finalize()
-        save_inference(plan, model, logdir / "best.keras")
+        save_inference(plan, model, logdir / "best.keras", logdir / BEST)
     return result
 
 
@@ -272,15 +274,26 @@ def _policy(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def save_inference(plan: Plan, model: keras.Model, path: Path) -> None:
-    """Write the inference network, without the optimiser and the heads that only training needs."""
-    from archspec.backend.build import compile
+def save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path) -> None:
+    """Write the inference network, without the optimiser and the heads that only training needs, and its weights."""
+    from archspec.backend.build import compile, weight_name
     from archspec.backend.export import save
+    from archspec.backend.weights import write
 
     inference = compile(plan.graph)
     for layer in inference.layers:
         layer.set_weights(model.get_layer(layer.name).get_weights())
+    held = {
+        f"{layer.name}/{weight_name(w, layer.name)}": _array(w) for layer in inference.layers for w in layer.weights
+    }
+    write(arrays, held)
     save(inference, path)
+
+
+def _array(variable: Any) -> Any:
+    import keras
+
+    return keras.ops.convert_to_numpy(variable)
 
 
 def _why(plan: Plan, model: keras.Model, position: Position, checkpoints: Checkpoints) -> str:

@@ -58,6 +58,10 @@ class Task(Declaration, package="archspec.tasks"):
         """
         raise NotImplementedError
 
+    def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:
+        """What the model says of every example of ``batches``, as an array of one row for each."""
+        raise NotImplementedError
+
     def trainer(self, graph: Graph, model: keras.Model, loss: Any = None) -> Objective:
         """What to minimise, for the model that was built from the graph with its train-only heads."""
         raise NotImplementedError

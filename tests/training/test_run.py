@@ -142,7 +142,7 @@ def test_the_directory_holds_all_that_the_run_was_and_gave(plan, tmp_path):
     result, _ = trained(plan("{epochs: 3, monitor: accuracy}"), folder)
     held = {path.name for path in folder.iterdir()}
     assert held >= {"run.yaml", "spec", "environment.json", "table.md", "log.csv", "log.jsonl", "checkpoints"}
-    assert held >= {"train", "validation", "model.keras", "best.keras", "result.json"}
+    assert held >= {"train", "validation", "model.keras", "weights.npz", "best.npz", "best.keras", "result.json"}
     assert json.loads((folder / "result.json").read_text())["metrics"] == result.metrics
     rows = list(csv.DictReader((folder / "log.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -150,7 +150,7 @@ def test_the_directory_holds_all_that_the_run_was_and_gave(plan, tmp_path):
     assert max(float(row["val_accuracy"]) for row in rows) == result.best["value"]
     assert "| second | conv |" in (folder / "table.md").read_text().replace("  ", " ")
     said = json.loads((folder / "environment.json").read_text())
-    assert said["classes"] == list("0123456789") and said["packages"]["keras"] == keras.__version__
+    assert said["class_names"] == list("0123456789") and said["packages"]["keras"] == keras.__version__
 
 
 def test_the_reported_accuracy_is_that_of_the_saved_model(plan, tmp_path):

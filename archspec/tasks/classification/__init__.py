@@ -12,7 +12,7 @@ from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, last_activation
+from archspec.ops.loss import SIGMOID, SOFTMAX, Loss, last_activation
 from archspec.ops.metric import Metric
 from archspec.training.task import Objective, Task, TaskError
 
@@ -69,6 +69,13 @@ class Classification(Task, name="classification"):
                     metric.check(spec, kind.labels)
             except OpError as error:
                 raise TaskError(f"head '{output.name}': {error.message}", at=at, help=error.help, notes=notes) from None
+            if kind.labels == "index" and training.parts[LABEL].rank:
+                raise TaskError(
+                    f"{kind.name} takes one class for each example, mixed examples have shares of several",
+                    at=at,
+                    help="categorical_crossentropy takes shares",
+                    notes=notes,
+                )
             if kind.labels == "numbers":
                 raise TaskError(
                     f"{kind.name} compares numbers, classification has a class for each example",
@@ -86,9 +93,11 @@ class Classification(Task, name="classification"):
         targets = {name: kind.target(specs[name]) for name, kind in kinds.items()}
 
         def pairs(batch: dict[str, tf.Tensor]) -> tuple[Any, Any]:
+            label = batch[LABEL]
+            # Mixed examples have a share of each class already.
+            spread = label.shape.rank == 2
             wanted = {
-                name: batch[LABEL] if t.rank == 0 else tf.one_hot(batch[LABEL], t.shape[0])
-                for name, t in targets.items()
+                name: label if spread or t.rank == 0 else tf.one_hot(label, t.shape[0]) for name, t in targets.items()
             }
             return batch[IMAGE], wanted if len(wanted) > 1 else next(iter(wanted.values()))
 
@@ -113,6 +122,28 @@ class Classification(Task, name="classification"):
             weights={o.name: o.weight for o in graph.outputs},
             metrics={o.name: metrics(o) for o in graph.outputs if not o.train_only},
         )
+
+    def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:
+        import numpy as np
+
+        from archspec.tasks.classification.assessment import probabilities
+
+        activation, head = scored_by(graph, loss), _first(graph).name
+        out = []
+        for images in batches:
+            scores = model(images, training=False)
+            scores = scores[head] if isinstance(scores, dict) else scores
+            out.append(probabilities(np.asarray(scores), activation))
+        return np.concatenate(out)
+
+
+def scored_by(graph: Graph, loss: Any) -> str | None:
+    """The activation that turns the first head's scores into probabilities; None where they are such."""
+    output = _first(graph)
+    kind, last = _loss(output, loss), last_activation(graph.by_name, output.tensor)
+    if kind.gets_logits(last):
+        return "sigmoid" if kind.labels == "binary" else "softmax"
+    return None if last in (*SOFTMAX, *SIGMOID) else "softmax"
 
 
 def _only_input(graph: Graph) -> TensorSpec:
