@@ -1,0 +1,162 @@
+"""The verbs around a run, from the command line: train, evaluate, predict, export."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from archspec.cli import main
+from tests.training import runs
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two runs of the small network from different seeds, and images of test digits."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    folder = tmp_path_factory.mktemp("runs")
+    run = runs.write(folder, runs.RUN.replace("epochs: 4", "epochs: 12").replace(", ema: 0.99", ""))
+    for seed in (1, 2):
+        assert main(["train", str(run), "--logdir", str(folder / f"run{seed}"), "--seed", str(seed), "--quiet"]) == 0
+    digits = load_digits()
+    for i in range(5):
+        Image.fromarray(np.rint(digits.images[i] * 255 / 16).astype("uint8")).save(folder / f"{digits.target[i]}.png")
+    return folder
+
+
+def output(capsys, *arguments):
+    capsys.readouterr()
+    code = main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_evaluate_says_what_training_said(trained, capsys):
+    code, out, _ = output(capsys, "evaluate", trained / "run1", "--format", "json")
+    result = json.loads((trained / "run1" / "result.json").read_text())
+    found = json.loads(out)
+    assert code == 0
+    assert found["top_1"] == pytest.approx(result["metrics"]["accuracy"])
+    assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-4)
+    assert sum(map(sum, found["confusion"])) == found["examples"] == 360
+
+
+def test_an_ensemble_is_the_mean_of_probabilities(trained, capsys):
+    from archspec.cli._runs import recorded
+    from archspec.data.source import IMAGE, LABEL
+
+    code, out, _ = output(capsys, "evaluate", trained / "run1", trained / "run2", "--format", "json")
+    plan, total = recorded(trained / "run1"), 0
+    (images, labels), *_ = plan.pipeline.__class__(
+        plan.source, plan.features, (), plan.pipeline.steady, 360, 0
+    ).evaluation("test", lambda batch: (batch[IMAGE], batch[LABEL]))
+    for seed in (1, 2):
+        total = total + keras.saving.load_model(trained / f"run{seed}" / "model.keras").predict(images, verbose=0) / 2
+    found = json.loads(out)
+    assert code == 0
+    assert found["top_1"] == pytest.approx((total.argmax(-1) == np.asarray(labels)).mean())
+    assert found["loss"] == pytest.approx(-np.log(total[np.arange(360), np.asarray(labels)]).mean(), rel=1e-4)
+
+
+def test_predict_names_the_classes_of_images(trained, capsys):
+    images = [trained / f"{i}.png" for i in range(5)]
+    code, out, _ = output(capsys, "predict", trained / "run1", *images, "--top", "3", "--format", "json")
+    found = json.loads(out)
+    assert code == 0
+    assert [record["image"] for record in found] == [str(path) for path in images]
+    assert sum(record["classes"][0]["class"] == path.stem for record, path in zip(found, images, strict=True)) >= 4
+    for record in found:
+        shares = [c["probability"] for c in record["classes"]]
+        assert len(shares) == 3 and shares == sorted(shares, reverse=True) and sum(shares) <= 1.00001
+
+
+@pytest.mark.parametrize("name", ["saved", "net.tflite", "net.keras"])
+def test_exported_networks_say_what_the_network_says(trained, tmp_path, capsys, name):
+    code, _, err = output(capsys, "export", trained / "run1", "-o", tmp_path / name)
+    assert code == 0, err
+    x = np.random.default_rng(0).random((3, 8, 8, 1), np.float32)
+    expected = keras.saving.load_model(trained / "run1" / "model.keras").predict(x, verbose=0)
+    if name == "saved":
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(tmp_path / name))
+        found = np.asarray(loaded.serve(x))
+    elif name == "net.keras":
+        found = keras.saving.load_model(tmp_path / name).predict(x, verbose=0)
+    else:
+        import tensorflow as tf
+
+        interpreter = tf.lite.Interpreter(str(tmp_path / name))
+        given = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(given, x.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(given, x)
+        interpreter.invoke()
+        found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_onnx_says_what_is_missing_or_agrees(trained, tmp_path, capsys):
+    from importlib.util import find_spec
+
+    code, _, err = output(capsys, "export", trained / "run1", "-o", tmp_path / "net.onnx")
+    if find_spec("tf2onnx") is None:
+        assert (code, "ONNX needs tf2onnx" in err) == (1, True)
+    else:
+        assert (code, (tmp_path / "net.onnx").is_file()) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["evaluate", "{}"], 1, "holds no finished run"),
+        (["predict", "{}", "x.png"], 1, "holds no finished run"),
+        (["export", "{}", "-o", "x.onxx"], 2, "must end in .onnx, .tflite, .keras, or in nothing"),
+        (["train", "lenet5", "--epochs", "0"], 2, "must be at least 1"),
+        (["train", "lenett5", "--data", "digits"], 1, "did you mean 'lenet5'?"),
+        (["train", "lenet5", "--data", "digit"], 1, "did you mean 'digits'?"),
+        (["train", "lenet5", "--set", "actvation=relu"], 1, "did you mean 'activation'?"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path, capsys, arguments, code, message):
+    found, out, err = output(capsys, *(a.format(tmp_path) for a in arguments))
+    assert (found, out) == (code, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_best_weights_that_were_not_kept(trained, capsys):
+    code, _, err = output(capsys, "evaluate", trained / "run1", "--best")
+    assert (code, "names nothing to 'monitor'" in err) == (1, True)
+
+
+def test_an_image_that_is_none(trained, tmp_path, capsys):
+    (tmp_path / "note.png").write_text("not an image")
+    code, _, err = output(capsys, "predict", trained / "run1", tmp_path / "note.png")
+    assert code == 1
+    assert "is not an image of a kind that can be read" in err
+
+
+def test_other_data_with_other_classes_are_refused(trained, tmp_path, capsys):
+    np.savez(tmp_path / "other.npz", x=np.zeros((20, 8, 8, 1), "uint8"), y=np.arange(20) % 3)
+    code, _, err = output(capsys, "evaluate", trained / "run1", "--data", tmp_path / "other.npz")
+    assert code == 1
+    assert "the data have 3 classes, head 'main' has 10" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_lenet_5_learns_digits_within_two_cpu_minutes(tmp_path, capsys, seed):
+    code, out, err = output(
+        capsys, "train", "lenet5", "--seed", seed, "--logdir", tmp_path / "run", "--quiet", "--format", "json"
+    )
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["examples"] == 360
+    assert result["params"] == 61706
+    assert result["metrics"]["accuracy"] >= 0.975
+    assert result["cpu_seconds"] < 120
