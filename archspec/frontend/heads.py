@@ -101,7 +101,10 @@ def outputs_of(
     train_only: bool = False,
     metrics: tuple[Any, ...] = (),
 ) -> tuple[Output, ...]:
-    """One output for each tensor of a result; those of a bundle are called ``name.index``. Raises Poisoned."""
+    """One output for each tensor of a result; those of a bundle are called ``name.index``.
+
+    Raises Refusal, Poisoned.
+    """
     if isinstance(value, Family):
         made: list[Output] = []
         for text, element in zip(key_texts(list(value.elements)), value.elements.values(), strict=True):
@@ -109,6 +112,8 @@ def outputs_of(
         return tuple(made)
     if value is POISON:
         raise Poisoned
+    if value is None:
+        raise Refusal("N01", f"'{name}' gives nothing: there is no step in it", at)
     return (Output(name, value.tensor, head, loss, weight, train_only, metrics, at),)
 
 

@@ -1,7 +1,8 @@
 """Random well-formed specs: at every step an op, a structure or a call that the shapes so far allow.
 
-A step is its text and what it does to a shape. It is tried before it is taken: the op's own rule may refuse, and another
-is drawn. So what comes out is valid by construction, and says which shape the model ends in. Keras is the oracle, not this.
+A step is its text and what it does to a shape. It is tried before it is taken: the op's own rule may refuse, and
+another is drawn. So what comes out is valid by construction, and says which shapes the model ends in. Keras is the
+oracle, not this.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
-from tests.frontend.draw import Draw, Formula, State, Unfit, resolved, written
+from tests.frontend.draw import Draw, State, Unfit, resolved, written
 from tests.frontend.vocabulary import WORDS, activation
 
 MAX_LAYERS = 40
@@ -107,10 +108,13 @@ class Generator:
 
     def name(self) -> str:
         return self.draw.name(
-            lambda n: n in PRELUDE
-            or Op.find(n) is not None
-            or n in ("prev", "input", "do", "branches", "residual", "channels", "height", "width", "length", "rank")
-            or n in ("as", "from", "when", "repeat", "each", "merge", "variant", "training", "source", "params", "macs")
+            lambda n: (
+                n in PRELUDE
+                or Op.find(n) is not None
+                or n in ("prev", "input", "do", "branches", "residual", "channels", "height", "width", "length", "rank")
+                or n
+                in ("as", "from", "when", "repeat", "each", "merge", "variant", "training", "source", "params", "macs")
+            )
         )
 
     # -- single steps
@@ -199,7 +203,10 @@ class Generator:
     def maybe(self, state: State) -> Step:
         """A step with ``when``."""
         step = self.step(state)
-        options = [("=prev.rank > 2", lambda s: s.x.rank > 2), ("=prev.channels % 2 == 0", lambda s: not s.x.channels % 2)]
+        options = [
+            ("=prev.rank > 2", lambda s: s.x.rank > 2),
+            ("=prev.channels % 2 == 0", lambda s: not s.x.channels % 2),
+        ]
         options += [(True, lambda s: True), (False, lambda s: False)]
         for value in self.draw.visible:
             options.append((f"={value} > 2", lambda s, value=value: s.values[value] > 2))
@@ -438,7 +445,10 @@ class Generator:
         whole = {step.text: None} if isinstance(step.text, str) else step.text
         if not isinstance(whole, dict) or "prev." in str(whole):
             raise Unfit
-        text = [{"split": 2, "as": name}, {**whole, "each": {i: 2}, "from": f"{name}[{i}]", "as": out, "merge": "concat"}]
+        text = [
+            {"split": 2, "as": name},
+            {**whole, "each": {i: 2}, "from": f"{name}[{i}]", "as": out, "merge": "concat"},
+        ]
 
         def run(s: State) -> Any:
             halves = applied("split", {"parts": 2}, s.x, s)
@@ -488,7 +498,9 @@ class Generator:
         draw.visible = outer
         if unit:
             steps.append(Step(unit, lambda s: applied(s.values[unit], {}, tensor(s.x), s)))
-        forms = {n: draw.choice((v, "int", {"type": "int", "default": v, "min": 1, "max": 9})) for n, v in numbers.items()}
+        forms = {
+            n: draw.choice((v, "int", {"type": "int", "default": v, "min": 1, "max": 9})) for n, v in numbers.items()
+        }
         params = {**forms, **({unit: draw.choice(("block", {"type": "block", "default": "relu"}))} if unit else {})}
         text: dict[str, Any] = {"params": params} if params else {}
         self.spec.setdefault("blocks", {})[name] = {**text, "body": [s.text for s in steps]}
@@ -559,7 +571,9 @@ class Generator:
         if draw.chance(0.3):
             spec["defaults"] = draw.choice(({"conv": {"bias": False}}, {"dense": {"activation": "relu"}}))
         x = TensorSpec(tuple(sizes), dtype)
-        names = {n: TensorSpec(tuple(sizes), dtype if n == next(iter(spec["inputs"])) else "float32") for n in spec["inputs"]}
+        names = {
+            n: TensorSpec(tuple(sizes), dtype if n == next(iter(spec["inputs"])) else "float32") for n in spec["inputs"]
+        }
         state = State(x, x, dict(self.params), names, [], [])
         if len(names) > 1:
             # Without from: there is no previous step, nor one input.
@@ -608,7 +622,7 @@ def projected(skip: TensorSpec, y: TensorSpec, state: State) -> TensorSpec:
     return y
 
 
-class Plain(yaml.SafeDumper):
+class Plain(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
     """YAML without anchors, and with short lists on one line."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -53,7 +53,23 @@ def test_static_equals_keras():
 
 def test_generator_writes_every_construct_and_names_at_random():
     cases = [generate(random.Random(seed)) for seed in range(400)]
-    words = "params blocks networks defaults heads do branches residual project merge as from when repeat each".split()
+    words = [
+        "params",
+        "blocks",
+        "networks",
+        "defaults",
+        "heads",
+        "do",
+        "branches",
+        "residual",
+        "project",
+        "merge",
+        "as",
+        "from",
+        "when",
+        "repeat",
+        "each",
+    ]
     for word in words:
         assert sum(f"{word}:" in case.text for case in cases) >= 10, word
     names = {case.text.splitlines()[1] for case in cases}

@@ -1,7 +1,7 @@
 """Arguments for every op with one input, drawn from what fits a shape: the words of ``generator``.
 
-``WORDS[op](draw, x)`` gives the arguments of a call on ``x``, or None where the op means nothing there. What it gives may
-still be refused by the op's own rule: whoever asks tries another.
+``WORDS[op](draw, x)`` gives the arguments of a call on ``x``, or None where the op means nothing there. What it gives
+may still be refused by the op's own rule: whoever asks tries another.
 """
 
 from __future__ import annotations
@@ -14,10 +14,25 @@ from archspec.ir.tensors import TensorSpec
 from tests.frontend.draw import Draw
 
 Args = dict[str, Any] | None
-ACTIVATIONS = (
-    "relu relu6 elu selu gelu silu hard_swish hard_sigmoid sigmoid tanh softplus softsign mish linear softmax log_softmax"
-    " scaled_tanh"
-).split()
+ACTIVATIONS = [
+    "relu",
+    "relu6",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "hard_swish",
+    "hard_sigmoid",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "softsign",
+    "mish",
+    "linear",
+    "softmax",
+    "log_softmax",
+    "scaled_tanh",
+]
 WITH_ARGUMENT = ({"leaky_relu": 0.1}, {"elu": 0.5}, {"softmax": -1}, "leaky_relu")
 
 
@@ -254,20 +269,26 @@ WORDS: dict[str, Callable[[Draw, TensorSpec], Args]] = {
     "slice": cut,
     "split": split,
     "pad": spatial(
-        lambda draw, x: {"padding": axes(draw, x, lambda: draw.integer(0, 2))}
-        | optional(draw, mode=lambda: draw.choice(("zero", "reflect", "replicate")))
+        lambda draw, x: (
+            {"padding": axes(draw, x, lambda: draw.integer(0, 2))}
+            | optional(draw, mode=lambda: draw.choice(("zero", "reflect", "replicate")))
+        )
     ),
     "crop": spatial(lambda draw, x: {"margins": axes(draw, x, lambda: draw.integer(0, 1))}),
     "center_crop": spatial(lambda draw, x: {"size": [draw.integer(1, n) for n in x.spatial]}),
     "subsample": spatial(lambda draw, x: {"stride": axes(draw, x, lambda: draw.integer(1, 3))}),
     "pad_channels": lambda draw, x: {"after": draw.integer(1, 3), "before": draw.integer(0, 2)},
     "upsample": spatial(
-        lambda draw, x: {"factor": axes(draw, x, lambda: draw.integer(1, 2))}
-        | optional(draw, mode=lambda: draw.choice(("nearest", "bilinear", "bicubic", "area")))
+        lambda draw, x: (
+            {"factor": axes(draw, x, lambda: draw.integer(1, 2))}
+            | optional(draw, mode=lambda: draw.choice(("nearest", "bilinear", "bicubic", "area")))
+        )
     ),
     "resize": spatial(
-        lambda draw, x: {"size": sides(draw, x)}
-        | optional(draw, mode=lambda: draw.choice(("nearest", "bilinear", "bicubic", "area")))
+        lambda draw, x: (
+            {"size": sides(draw, x)}
+            | optional(draw, mode=lambda: draw.choice(("nearest", "bilinear", "bicubic", "area")))
+        )
     ),
     "channel_shuffle": lambda draw, x: {"groups": divisor(draw, x.channels)},
     "pixel_shuffle": image(lambda draw, x: {"factor": 2} if x.channels % 4 == 0 else None),

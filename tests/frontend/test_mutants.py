@@ -1,0 +1,74 @@
+"""Files that are wrong in ways nobody thought of: each ends in a graph or in errors with their places, and soon.
+
+``python tools/soak.py bytes|trees|faults --n 1000000 --seed 7`` runs any number.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from tests.frontend.mutation import corpus, faulty, mutated_bytes, mutated_tree, outcome, verdict, written_and_read
+
+BYTES = 20_000
+TREES = 6_000
+FAULTS = 500
+SECONDS = 1.0
+"""CPU time of one answer; a hundred milliseconds on a quiet machine."""
+
+
+@pytest.mark.slow
+def test_changed_bytes(tmp_path):
+    texts, scratch, stages, slowest = corpus(), tmp_path / "spec.yaml", Counter(), 0.0
+    for i in range(BYTES):
+        stage, seconds, _, _ = outcome(mutated_bytes(random.Random(f"bytes:{i}"), texts), scratch)
+        stages[stage] += 1
+        slowest = max(slowest, seconds)
+    print(dict(stages), f"slowest {slowest * 1000:.1f} ms")
+    assert slowest < SECONDS
+    assert 1 - stages["yaml"] / BYTES >= 0.2
+    assert (stages["steps"] + stages["graph"]) / BYTES >= 0.05
+
+
+@pytest.mark.slow
+def test_changed_trees_and_their_tables(tmp_path):
+    texts, scratch, stages, slowest = corpus(), tmp_path / "spec.yaml", Counter(), 0.0
+    for i in range(TREES):
+        stage, seconds, graph, _ = outcome(mutated_tree(random.Random(f"trees:{i}"), texts).encode(), scratch)
+        stages[stage] += 1
+        slowest = max(slowest, seconds)
+        if graph is not None:
+            written_and_read(graph)
+    print(dict(stages), f"slowest {slowest * 1000:.1f} ms")
+    assert slowest < SECONDS
+    assert stages["graph"] > TREES / 10
+    assert stages["steps"] > TREES / 4
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_what_passes_with_one_fault_is_what_keras_builds():
+    import keras
+
+    stages: Counter[str] = Counter()
+    for i in range(FAULTS):
+        text = faulty(random.Random(f"faults:{i}"))
+        stage, wrong = verdict(text)
+        assert wrong is None, f"{text}\n{wrong}"
+        stages[stage] += 1
+        if i % 50 == 49:
+            keras.backend.clear_session()
+    assert stages["refused"] > FAULTS / 4
+    assert stages["built"] > FAULTS / 4
+
+
+def test_catalogue_and_generated_specs_are_written_and_read(tmp_path):
+    read = 0
+    for data in corpus(20):
+        graph = outcome(data, tmp_path / "spec.yaml").graph
+        if graph is not None:
+            written_and_read(graph)
+            read += 1
+    assert read >= 20
