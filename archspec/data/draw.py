@@ -28,6 +28,7 @@ class Draw:
         key = _mix(tf.cast(epoch, tf.uint64) + tf.constant(start, tf.uint64))
         self._key = _mix(key + tf.cast(index, tf.uint64))
         self._count = 0
+        self.batch = tf.shape(index)[0]
 
     def uniform(self, low: float = 0.0, high: float = 1.0, *, shape: tuple[int, ...] = ()) -> tf.Tensor:
         """One float32 for each example (or ``shape`` of them), low ≤ x < high, in steps of 2⁻²⁴ of the range."""

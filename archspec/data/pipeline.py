@@ -134,8 +134,10 @@ class Pipeline:
             batches = self.source.open(split, order)
             return batches.map(lambda batch: finished(steps, batch), **parallel).prefetch(tf.data.AUTOTUNE)
         whole = order.element_spec["index"].shape[0]
-        order = order.unbatch()
         single, batched = steps[:closed], steps[closed:]
+        if self.source.is_encoded and single and single[0][0].takes_window:
+            order = order.map(partial(_with_draws, single[0]))
+        order = order.unbatch()
         if self.source.is_encoded:
             examples = self.source.encoded(split, order)
             channels = self.raw.image.channels
@@ -179,6 +181,15 @@ def _applied(steps: Sequence[Step], batch: Batch) -> Batch:
     return batch
 
 
+DRAWN = "drawn"
+"""What is drawn for the part of an image that is to be decoded, on its way to where the image's size is known."""
+
+
+def _with_draws(step: Step, order: Batch) -> Batch:
+    transform, draws = step
+    return {**order, DRAWN: transform.window_draws(draws(order["epoch"], order["index"]))}
+
+
 def _alone(steps: Sequence[Step], one: Batch, channels: int | None) -> Batch:
     """One example after the steps; ``channels`` are those to decode, None where it is an image already.
 
@@ -187,17 +198,15 @@ def _alone(steps: Sequence[Step], one: Batch, channels: int | None) -> Batch:
     import tensorflow as tf
 
     from archspec.data.images import decode, decode_window
-    from archspec.data.transform import keep_type
 
     if channels is not None:
         data = one.pop(ENCODED)
         if steps and steps[0][0].takes_window:
-            (transform, draws), steps = steps[0], steps[1:]
+            transform, steps = steps[0][0], steps[1:]
+            drawn = one.pop(DRAWN)[None]
 
             def part(shape: tf.Tensor) -> tf.Tensor:
-                # Draws made anew: both branches are traced, and they must draw the same numbers.
-                draw = draws(one["epoch"][None], one["index"][None])
-                return tf.stack([n[0] for n in transform.window((shape[:1], shape[1:2]), draw)])
+                return tf.stack([n[0] for n in transform.window((shape[:1], shape[1:2]), drawn)])
 
             def from_jpeg() -> tf.Tensor:
                 return decode_window(data, channels, part(tf.image.extract_jpeg_shape(data)))
@@ -209,7 +218,8 @@ def _alone(steps: Sequence[Step], one: Batch, channels: int | None) -> Batch:
 
             image = tf.cond(tf.io.is_jpeg(data), from_jpeg, from_other)
             image = tf.ensure_shape(image, (None, None, channels))
-            image = keep_type(tf.image.resize(image, transform.size), tf.uint8)  # type: ignore[attr-defined]
+            # Between values of 8 bits, bilinear ones need no cutting off: adding a half rounds them.
+            image = tf.cast(tf.image.resize(image, transform.size) + 0.5, tf.uint8)  # type: ignore[attr-defined]
         else:
             image = decode(data, channels)
         one = {**one, IMAGE: image}

@@ -112,7 +112,9 @@ def test_decoding_a_part_gives_what_a_part_of_the_whole_is(class_folders, transf
         whole = decode(tf.io.read_file(entries[i].path), 3)
         draw = Draw(3, f"{transform.name}/0", tf.constant([0], tf.int64), tf.constant([i], tf.int64))
         shape = tf.shape(whole)
-        top, left, height, width = (int(n[0]) for n in transform.window((shape[:1], shape[1:2]), draw))
+        top, left, height, width = (
+            int(n[0]) for n in transform.window((shape[:1], shape[1:2]), transform.window_draws(draw))
+        )
         assert top >= 0 and left >= 0 and top + height <= shape[0] and left + width <= shape[1]
         wanted = tf.image.resize(whole[top : top + height, left : left + width], (10, 10)).numpy()
         assert np.abs(image - wanted).mean() < (2.5 if entries[i].path.endswith("jpg") else 0.6)

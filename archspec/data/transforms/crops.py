@@ -36,6 +36,10 @@ Interval = Annotated[
 """Least and largest value of what is drawn."""
 
 
+TRIES = 10
+"""Areas and ratios that are drawn for a part of random area."""
+
+
 class CenterCrop(Transform, name="center_crop", main="size"):
     """The middle of the image."""
 
@@ -96,7 +100,7 @@ class ResizedCenterCrop(Transform, name="resized_center_crop", main="size"):
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         return _scaled(features, self.size, "resized_center_crop")
 
-    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], draw: Draw) -> Window:
+    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], drawn: tf.Tensor) -> Window:
         import tensorflow as tf
 
         height, width = _whole(sizes, self.size, tf.fill(tf.shape(sizes[0]), self.share))
@@ -129,27 +133,27 @@ class RandomResizedCrop(Transform, name="random_resized_crop", main="size"):
     def evaluation(self) -> Transform:
         return ResizedCenterCrop(size=self.size)
 
-    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], draw: Draw) -> Window:
+    def window_draws(self, draw: Draw) -> tf.Tensor:
         import tensorflow as tf
 
-        tries = 10
-        high, wide = (tf.cast(n, tf.float32)[:, None] for n in sizes)
-        area = draw.uniform(*self.area, shape=(tries,)) * high * wide
-        ratio = tf.exp(draw.uniform(log(self.ratio[0]), log(self.ratio[1]), shape=(tries,)))
-        heights, widths = tf.round(tf.sqrt(area / ratio)), tf.round(tf.sqrt(area * ratio))
-        fits = (heights <= high) & (widths <= wide) & (heights >= 1) & (widths >= 1)
-        first = tf.argmax(fits, 1)
-        found = tf.gather(fits, first, batch_dims=1)
-        middle = _whole(sizes, self.size, tf.ones_like(high[:, 0]))
-        height, width = (
-            tf.where(found, tf.cast(tf.gather(drawn, first, batch_dims=1), tf.int32), fallback)
-            for drawn, fallback in zip((heights, widths), middle, strict=True)
-        )
-        top, left = (
-            tf.where(found, draw.integers(whole - part + 1), (whole - part) // 2)
-            for whole, part in zip(sizes, (height, width), strict=True)
-        )
-        return Window(top, left, height, width)
+        area = draw.uniform(*self.area, shape=(TRIES,))
+        ratio = tf.exp(draw.uniform(log(self.ratio[0]), log(self.ratio[1]), shape=(TRIES,)))
+        return tf.concat([tf.sqrt(area / ratio), tf.sqrt(area * ratio), draw.uniform(shape=(2,))], 1)
+
+    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], drawn: tf.Tensor) -> Window:
+        import tensorflow as tf
+
+        whole = tf.cast(tf.stack(sizes, 1), tf.float32)
+        side = tf.sqrt(whole[:, :1] * whole[:, 1:])[..., None]
+        parts = tf.round(tf.reshape(drawn[:, : 2 * TRIES], (-1, 2, TRIES)) * side)
+        fits = tf.reduce_all((parts <= whole[..., None]) & (parts >= 1), 1)
+        # The middle of the image stands last: it is what is left where nothing fits.
+        middle = tf.cast(tf.stack(_whole(sizes, self.size, tf.ones_like(whole[:, 0])), 1), tf.float32)
+        first = tf.argmax(tf.pad(fits, [[0, 0], [0, 1]], constant_values=True), 1)
+        part = tf.gather(tf.concat([parts, middle[..., None]], 2), first, axis=2, batch_dims=1)
+        place = tf.where((first < TRIES)[:, None], drawn[:, 2 * TRIES :], 0.5)
+        start = tf.minimum(tf.floor(place * (whole - part + 1)), whole - part)
+        return Window(*tf.unstack(tf.cast(tf.concat([start, part], 1), tf.int32), axis=1))
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         return _taken(self, batch, draw)
@@ -178,17 +182,19 @@ class ScaleJitter(Transform, name="scale_jitter", main="size"):
     def evaluation(self) -> Transform:
         return ResizedCenterCrop(size=self.size, share=min(self.size) / (sum(self.short) / 2))
 
-    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], draw: Draw) -> Window:
+    def window_draws(self, draw: Draw) -> tf.Tensor:
         import tensorflow as tf
 
-        least = tf.cast(tf.minimum(*sizes), tf.float32)
-        scale = draw.uniform(*self.short) / least
-        height, width = (
-            tf.clip_by_value(tf.cast(tf.round(n / scale), tf.int32), 1, whole)
-            for n, whole in zip(self.size, sizes, strict=True)
-        )
-        top, left = (draw.integers(whole - part + 1) for whole, part in zip(sizes, (height, width), strict=True))
-        return Window(top, left, height, width)
+        return tf.concat([draw.uniform(*self.short)[:, None], draw.uniform(shape=(2,))], 1)
+
+    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], drawn: tf.Tensor) -> Window:
+        import tensorflow as tf
+
+        whole = tf.cast(tf.stack(sizes, 1), tf.float32)
+        scale = drawn[:, :1] / tf.reduce_min(whole, 1, keepdims=True)
+        part = tf.clip_by_value(tf.round(tf.constant(self.size, tf.float32) / scale), 1.0, whole)
+        start = tf.minimum(tf.floor(drawn[:, 1:] * (whole - part + 1)), whole - part)
+        return Window(*tf.unstack(tf.cast(tf.concat([start, part], 1), tf.int32), axis=1))
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         return _taken(self, batch, draw)
@@ -200,7 +206,7 @@ def _taken(transform: Transform, batch: Batch, draw: Draw) -> Batch:
 
     image = batch[IMAGE]
     shape = tf.shape(image)
-    window = transform.window(tuple(tf.repeat(shape[axis], shape[0]) for axis in (1, 2)), draw)  # type: ignore[arg-type]
+    window = transform.window(tuple(tf.repeat(shape[axis], shape[0]) for axis in (1, 2)), transform.window_draws(draw))  # type: ignore[arg-type]
     size: tuple[int, int] = transform.size  # type: ignore[attr-defined]
     top, left, height, width = (tf.cast(n, tf.float32) for n in window)
     y, x = height / size[0], width / size[1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Share, Transform, TransformError, chosen, image_of, keep_type
+from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of, keep_type
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import refuse
 
@@ -84,9 +84,12 @@ class Mirror(Transform, name="mirror", main="axis"):
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         import tensorflow as tf
 
-        image = batch[IMAGE]
-        mirrored = tf.reverse(image, [2 if self.axis == "horizontal" else 1])
-        return {**batch, IMAGE: tf.where((draw.uniform() < self.probability)[:, None, None, None], mirrored, image)}
+        axis = 2 if self.axis == "horizontal" else 1
+
+        def mirror(which: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+            return tf.where(which[:, None, None, None], tf.reverse(image, [axis]), image)
+
+        return {**batch, IMAGE: compiled(mirror, draw.uniform() < self.probability, batch[IMAGE])}
 
 
 class Shift(Transform, name="shift", main="share"):

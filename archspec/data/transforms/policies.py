@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Transform, TransformError, image_of, keep_type
+from archspec.data.transform import Transform, TransformError, compiled, image_of, keep_type
 from archspec.data.transforms.color import LUMA, brightened, contrasted, saturated
 from archspec.data.transforms.geometry import warped
 
@@ -145,21 +145,18 @@ def _toned(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor, sign: tf.Tensor)
     bits = 8 - tf.cast(tf.round(level * 4), tf.int32)
     mask = chosen("posterize", tf.bitwise.left_shift(255, 8 - bits) & 255, tf.fill(tf.shape(kind), 255))
     limit = chosen("solarize", 255 * (1 - level), tf.fill(tf.shape(kind), 256.0))
-    return tf.ensure_shape(_tone(image, matrix, tf.cast(mask, tf.uint8), limit), image.shape)
+    return tf.ensure_shape(compiled(_tone, image, matrix, tf.cast(mask, tf.uint8), limit), image.shape)
 
 
 def _tone(image: tf.Tensor, matrix: tf.Tensor, mask: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    """Each pixel's color mapped, then inverted from a limit on, then cut to the bits of a mask."""
     import tensorflow as tf
 
-    @tf.function(jit_compile=True)
-    def tone(image: tf.Tensor, matrix: tf.Tensor, mask: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-        m = matrix[:, None, None]
-        r, g, b = (tf.cast(image[..., i : i + 1], tf.float32) for i in range(3))
-        out = keep_type(r * m[..., 0] + g * m[..., 1] + b * m[..., 2] + m[..., 3] * 255, tf.uint8)
-        inverted = tf.where(tf.cast(out, tf.float32) >= limit[:, None, None, None], 255 - out, out)
-        return tf.bitwise.bitwise_and(inverted, mask[:, None, None, None])
-
-    return tone(image, matrix, mask, limit)
+    m = matrix[:, None, None]
+    r, g, b = (tf.cast(image[..., i : i + 1], tf.float32) for i in range(3))
+    out = keep_type(r * m[..., 0] + g * m[..., 1] + b * m[..., 2] + m[..., 3] * 255, tf.uint8)
+    inverted = tf.where(tf.cast(out, tf.float32) >= limit[:, None, None, None], 255 - out, out)
+    return tf.bitwise.bitwise_and(inverted, mask[:, None, None, None])
 
 
 def _displaced(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,326 @@
+"""Images per CPU-second of the input pipeline, against a bare JPEG decoder and against other libraries.
+
+    python tools/bench_data.py PHOTOS [--seconds 3] [--runs 5] [--only ours,albumentations] [--json FILE]
+
+PHOTOS is a folder of JPEG photos; they are scaled to 500×375 and written as JPEG of quality 90 with 4:2:0 colors first.
+The anchor is simplejpeg's full decode with its fast transform. Every contestant runs once in each round, in turn; what is
+shown is the median of the rounds, as a share of the anchor's in the same round. What is not installed is left out; it is
+not needed by archspec (pip install simplejpeg torch torchvision albumentations). CPU time is of this process, all its
+threads, and its children. OMP and OpenCV threads are left to one, which is to the others' advantage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+SIZE, BATCH = 224, 64
+RECIPES = ("crop", "color", "rand_augment")
+AXES = {
+    "deviations": [55.46, 4.794, 1.148],
+    "axes": [[-0.5675, -0.5808, -0.5836], [0.7192, -0.0045, -0.6948], [0.4009, -0.8140, 0.4203]],
+}
+
+Work = Callable[[], Iterator[int]]
+"""A run: yields how many images have come out since the last time."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--seconds", type=float, default=3.0, help="CPU seconds of each run")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", help="contestants, with commas between")
+    parser.add_argument("--recipes", default=",".join(RECIPES))
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ARCHSPEC_CACHE"] = f"{folder}/cache"
+        paths = prepared(args.photos, Path(folder, "photos"))
+        works = contestants(paths, args.recipes.split(","), args.only.split(",") if args.only else None)
+        figures = measured(works, args.runs, args.seconds)
+    report(figures)
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1))
+
+
+def prepared(photos: Path, folder: Path) -> list[Path]:
+    """The photos as 500×375 JPEG files in two class folders."""
+    from PIL import Image
+
+    out = []
+    for i, path in enumerate(sorted(p for p in photos.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg"))):
+        target = folder / "ab"[i % 2] / f"{i}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            image.convert("RGB").resize((500, 375), Image.Resampling.LANCZOS).save(target, quality=90, subsampling=2)
+        out.append(target)
+    if len(out) < 2 * BATCH:
+        sys.exit(f"{photos} holds {len(out)} photos; at least {2 * BATCH} are needed")
+    print(f"{len(out)} photos of {sum(p.stat().st_size for p in out) / len(out) / 1024:.0f} KB", file=sys.stderr)
+    return out
+
+
+def measured(works: dict[str, Work], runs: int, seconds: float) -> dict[str, list[float]]:
+    """Images per CPU-second of each contestant, by round."""
+    out: dict[str, list[float]] = {name: [] for name in works}
+    for k in range(runs):
+        for name, work in works.items():
+            run = work()
+            # Compiling, filling buffers, starting workers.
+            for _ in range(6):
+                next(run)
+            start, images = cpu(), 0
+            while cpu() - start < seconds:
+                images += next(run)
+            used = cpu() - start
+            run.close()  # type: ignore[attr-defined]
+            out[name].append(images / used)
+            print(f"round {k + 1}: {name:<28} {out[name][-1]:7.0f}", file=sys.stderr, flush=True)
+    return out
+
+
+def cpu() -> float:
+    """CPU seconds of this process and of its children so far, the living ones included."""
+    own = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    children = 0.0
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            children += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + children
+
+
+def report(figures: dict[str, list[float]]) -> None:
+    """A table: median images per CPU-second, and the median of the shares of the anchor in the same rounds."""
+    print(f"{'':<28}{'img/cpu-s':>11}{'of anchor':>11}{'of ours':>9}")
+    for name, values in figures.items():
+        row = f"{name:<28}{statistics.median(values):>11.0f}"
+        if anchor := figures.get("anchor"):
+            row += f"{statistics.median(v / a for v, a in zip(values, anchor, strict=True)):>11.2f}"
+        ours = figures.get(f"ours/{name.partition('/')[2]}")
+        if ours and not name.startswith("ours"):
+            row += f"{statistics.median(o / v for v, o in zip(values, ours, strict=True)):>8.1f}×"
+        print(row)
+
+
+def contestants(paths: list[Path], recipes: list[str], only: list[str] | None) -> dict[str, Work]:
+    """All that are installed and asked for, by name."""
+    kinds = {
+        "ours": ours,
+        "keras": keras_layers,
+        "torchvision": torchvision_alone,
+        "torch": torch_loader,
+        "albumentations": with_albumentations,
+    }
+    out: dict[str, Work] = {}
+    try:
+        import simplejpeg
+
+        data = [p.read_bytes() for p in paths]
+
+        def anchor() -> Iterator[int]:
+            for one in itertools.cycle(data):
+                simplejpeg.decode_jpeg(one, fastdct=True)
+                yield 1
+
+        out["anchor"] = anchor
+    except ImportError:
+        print("simplejpeg is not installed: no anchor", file=sys.stderr)
+    for recipe in recipes:
+        for kind, build in kinds.items():
+            if only and kind not in only:
+                continue
+            try:
+                work = build(paths, recipe)
+            except ImportError as error:
+                print(f"{kind} is left out: {error}", file=sys.stderr)
+                continue
+            if work:
+                out[f"{kind}/{recipe}"] = work
+    return out
+
+
+def ours(paths: list[Path], recipe: str) -> Work:
+    """archspec's pipeline on the folder."""
+    from archspec.data.pipeline import Pipeline
+    from archspec.data.sources.folder import Folder
+    from archspec.data.transform import Transform
+
+    def made(name: str, **arguments: object) -> Transform:
+        kind = Transform.find(name)
+        assert kind is not None
+        return kind.model_validate(arguments)
+
+    steps = [made("random_resized_crop", size=SIZE), made("mirror")]
+    if recipe == "color":
+        steps += [
+            made("color_jitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+            made("pca_noise", **AXES),
+        ]
+    if recipe == "rand_augment":
+        steps.append(made("rand_augment", layers=2, magnitude=9))
+    source = Folder(path=paths[0].parents[1], holdout=0.02)
+    pipeline = Pipeline(source, source.features(), tuple(steps), (), BATCH, 0)
+    batches = pipeline.training(lambda batch: (batch["image"], batch["label"]))
+
+    def run() -> Iterator[int]:
+        for image, _ in batches:
+            yield image.shape[0]
+
+    return run
+
+
+def keras_layers(paths: list[Path], recipe: str) -> Work:
+    """The same decoding and crop in tf.data; the rest by Keras's layers, image by image."""
+    import keras
+    import tensorflow as tf
+
+    layers = [keras.layers.RandomFlip("horizontal", seed=0)]
+    if recipe == "color":
+        layers.append(
+            keras.layers.RandomColorJitter(
+                value_range=(0, 255),
+                brightness_factor=0.4,
+                contrast_factor=0.4,
+                saturation_factor=0.4,
+                hue_factor=0.1,
+                seed=0,
+            )
+        )
+    if recipe == "rand_augment":
+        layers.append(keras.layers.RandAugment(value_range=(0, 255), num_ops=2, factor=0.3, seed=0))
+
+    def read(path: tf.Tensor) -> tf.Tensor:
+        data = tf.io.read_file(path)
+        begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+            tf.image.extract_jpeg_shape(data),
+            tf.zeros((1, 0, 4)),
+            tf.random.uniform((2,), maxval=2**31 - 1, dtype=tf.int32),
+            area_range=(0.08, 1.0),
+            use_image_if_no_bounding_boxes=True,
+        )
+        window = tf.concat([begin[:2], size[:2]], 0)
+        image = tf.image.resize(tf.image.decode_and_crop_jpeg(data, window, 3, dct_method="INTEGER_FAST"), (SIZE, SIZE))
+        for layer in layers:
+            image = layer(image, training=True)
+        return tf.cast(image, tf.uint8)
+
+    names = tf.data.Dataset.from_tensor_slices([str(p) for p in paths]).shuffle(len(paths)).repeat()
+    batches = names.map(read, tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+
+    def run() -> Iterator[int]:
+        for image in batches:
+            yield image.shape[0]
+
+    return run
+
+
+def torchvision_steps(recipe: str) -> object:
+    """The recipe in torchvision's transforms, on Pillow's images, to 8-bit tensors."""
+    import torch
+    from torchvision import transforms as T
+
+    class Lighting:
+        """Noise along principal axes, as in torch's ImageNet examples."""
+
+        def __call__(self, image: torch.Tensor) -> torch.Tensor:
+            amounts = torch.randn(3) * 0.1 * torch.tensor(AXES["deviations"])
+            moved = image.float() + (torch.tensor(AXES["axes"]).T @ amounts)[:, None, None]
+            return moved.round_().clamp_(0, 255).to(torch.uint8)
+
+    steps: list[object] = [T.RandomResizedCrop(SIZE), T.RandomHorizontalFlip()]
+    if recipe == "color":
+        steps.append(T.ColorJitter(0.4, 0.4, 0.4, 0.1))
+    if recipe == "rand_augment":
+        steps.append(T.RandAugment(2, 9))
+    return T.Compose([*steps, T.PILToTensor(), *([Lighting()] if recipe == "color" else [])])
+
+
+def torchvision_alone(paths: list[Path], recipe: str) -> Work:
+    """Pillow and torchvision in this process."""
+    from PIL import Image
+
+    steps = torchvision_steps(recipe)
+
+    def run() -> Iterator[int]:
+        import torch
+
+        torch.set_num_threads(1)
+        for path in itertools.cycle(paths):
+            with Image.open(path) as image:
+                steps(image.convert("RGB"))  # type: ignore[operator]
+            yield 1
+
+    return run
+
+
+class Photos:
+    """The photos as torch takes a data set."""
+
+    def __init__(self, paths: list[Path], steps: object):
+        self.paths, self.steps = paths, steps
+
+    def __len__(self) -> int:
+        return 1 << 20
+
+    def __getitem__(self, i: int) -> object:
+        from PIL import Image
+
+        with Image.open(self.paths[i % len(self.paths)]) as image:
+            return self.steps(image.convert("RGB"))  # type: ignore[operator]
+
+
+def torch_loader(paths: list[Path], recipe: str) -> Work:
+    """torch's DataLoader of two processes, the same transforms."""
+    from torch.utils.data import DataLoader
+
+    photos = Photos(paths, torchvision_steps(recipe))
+
+    def run() -> Iterator[int]:
+        # Spawned: this process has TensorFlow's threads, which a fork would not survive.
+        for batch in DataLoader(photos, BATCH, num_workers=2, multiprocessing_context="spawn"):  # type: ignore[arg-type]
+            yield len(batch)
+
+    return run
+
+
+def with_albumentations(paths: list[Path], recipe: str) -> Work | None:
+    """OpenCV and albumentations in this process; it has no RandAugment."""
+    import albumentations as A
+    import cv2
+    import numpy as np
+
+    if recipe == "rand_augment":
+        return None
+    cv2.setNumThreads(1)
+    steps = [A.RandomResizedCrop((SIZE, SIZE)), A.HorizontalFlip()]
+    if recipe == "color":
+        steps += [A.ColorJitter((0.6, 1.4), (0.6, 1.4), (0.6, 1.4), (-0.1, 0.1), p=1), A.FancyPCA(0.1, p=1)]
+    compose = A.Compose(steps)
+
+    def run() -> Iterator[int]:
+        for path in itertools.cycle(paths):
+            raw = np.frombuffer(io.FileIO(path).read(), np.uint8)
+            compose(image=cv2.cvtColor(cv2.imdecode(raw, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+            yield 1
+
+    return run
+
+
+if __name__ == "__main__":
+    main()
