@@ -18,6 +18,7 @@ import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -47,12 +48,18 @@ def main() -> None:
     parser.add_argument("--only", help="contestants, with commas between")
     parser.add_argument("--recipes", default=",".join(RECIPES))
     parser.add_argument("--json", type=Path, help="write the figures there as well")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.serve:
+        serve(args.serve, sorted(args.photos.rglob("*.jpg")), args.seconds)
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ARCHSPEC_CACHE"] = f"{folder}/cache"
-        paths = prepared(args.photos, Path(folder, "photos"))
-        works = contestants(paths, args.recipes.split(","), args.only.split(",") if args.only else None)
-        figures = measured(works, args.runs, args.seconds)
+        photos = Path(folder, "photos")
+        prepared(args.photos, photos)
+        kinds = [k for k in CONTESTANTS if not args.only or k in args.only.split(",")]
+        names = ["anchor", *(f"{kind}/{recipe}" for recipe in args.recipes.split(",") for kind in kinds)]
+        figures = measured(names, photos, args.runs, args.seconds)
     report(figures)
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1))
@@ -75,23 +82,60 @@ def prepared(photos: Path, folder: Path) -> list[Path]:
     return out
 
 
-def measured(works: dict[str, Work], runs: int, seconds: float) -> dict[str, list[float]]:
-    """Images per CPU-second of each contestant, by round."""
-    out: dict[str, list[float]] = {name: [] for name in works}
+def measured(names: list[str], photos: Path, runs: int, seconds: float) -> dict[str, list[float]]:
+    """Images per CPU-second of each contestant, by round. Each has a process of its own: their libraries do not go
+    together, and none pays for another's threads."""
+    out: dict[str, list[float]] = {}
+    served: dict[str, subprocess.Popen[str]] = {}
+    for name in names:
+        command = [sys.executable, __file__, str(photos), "--serve", name, "--seconds", str(seconds)]
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert child.stdout and child.stderr
+        first = child.stdout.readline().strip()
+        if first == "ready":
+            served[name], out[name] = child, []
+        else:
+            why = child.stderr.read().strip().splitlines()
+            print(f"{name} is left out: {first or (why or ['it ended'])[-1]}", file=sys.stderr)
+            child.wait()
     for k in range(runs):
-        for name, work in works.items():
-            run = work()
-            # Compiling, filling buffers, starting workers.
-            for _ in range(6):
-                next(run)
-            start, images = cpu(), 0
-            while cpu() - start < seconds:
-                images += next(run)
-            used = cpu() - start
-            run.close()  # type: ignore[attr-defined]
-            out[name].append(images / used)
+        for name, child in served.items():
+            assert child.stdin and child.stdout
+            child.stdin.write("go\n")
+            child.stdin.flush()
+            out[name].append(float(child.stdout.readline()))
             print(f"round {k + 1}: {name:<28} {out[name][-1]:7.0f}", file=sys.stderr, flush=True)
+    for child in served.values():
+        child.communicate("")
     return out
+
+
+def serve(name: str, paths: list[Path], seconds: float) -> None:
+    """Run one contestant each time that a line comes in; its figure goes out."""
+    kind, _, recipe = name.partition("/")
+    out = sys.stdout
+    sys.stdout = sys.stderr
+    try:
+        work = CONTESTANTS[kind](paths, recipe) if recipe else decoder(paths)
+    except ImportError as error:
+        print(f"{error}", file=out, flush=True)
+        return
+    print("ready" if work else "it has no such recipe", file=out, flush=True)
+    for _ in sys.stdin:
+        assert work
+        run = work()
+        # Compiling, filling buffers, starting workers.
+        for _ in range(6):
+            next(run)
+        start, images = cpu(), 0
+        while cpu() - start < seconds:
+            images += next(run)
+        print(images / (cpu() - start), file=out, flush=True)
+        run.close()  # type: ignore[attr-defined]
+    # Threads of libraries may outlive what they work for.
+    os._exit(0)
 
 
 def cpu() -> float:
@@ -118,41 +162,18 @@ def report(figures: dict[str, list[float]]) -> None:
         print(row)
 
 
-def contestants(paths: list[Path], recipes: list[str], only: list[str] | None) -> dict[str, Work]:
-    """All that are installed and asked for, by name."""
-    kinds = {
-        "ours": ours,
-        "keras": keras_layers,
-        "torchvision": torchvision_alone,
-        "torch": torch_loader,
-        "albumentations": with_albumentations,
-    }
-    out: dict[str, Work] = {}
-    try:
-        import simplejpeg
+def decoder(paths: list[Path]) -> Work:
+    """The anchor: whole images, decoded from memory."""
+    import simplejpeg
 
-        data = [p.read_bytes() for p in paths]
+    data = [p.read_bytes() for p in paths]
 
-        def anchor() -> Iterator[int]:
-            for one in itertools.cycle(data):
-                simplejpeg.decode_jpeg(one, fastdct=True)
-                yield 1
+    def run() -> Iterator[int]:
+        for one in itertools.cycle(data):
+            simplejpeg.decode_jpeg(one, fastdct=True)
+            yield 1
 
-        out["anchor"] = anchor
-    except ImportError:
-        print("simplejpeg is not installed: no anchor", file=sys.stderr)
-    for recipe in recipes:
-        for kind, build in kinds.items():
-            if only and kind not in only:
-                continue
-            try:
-                work = build(paths, recipe)
-            except ImportError as error:
-                print(f"{kind} is left out: {error}", file=sys.stderr)
-                continue
-            if work:
-                out[f"{kind}/{recipe}"] = work
-    return out
+    return run
 
 
 def ours(paths: list[Path], recipe: str) -> Work:
@@ -321,6 +342,14 @@ def with_albumentations(paths: list[Path], recipe: str) -> Work | None:
 
     return run
 
+
+CONTESTANTS: dict[str, Callable[[list[Path], str], Work | None]] = {
+    "ours": ours,
+    "keras": keras_layers,
+    "torchvision": torchvision_alone,
+    "torch": torch_loader,
+    "albumentations": with_albumentations,
+}
 
 if __name__ == "__main__":
     main()

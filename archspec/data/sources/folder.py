@@ -320,15 +320,22 @@ def _walked(root: Path) -> tuple[list[str], list[str]]:
             raise DataError(f"{os.path.join(root, folder)} cannot be read: {error.strerror}") from None
         for entry in inside:
             name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir(follow_symlinks=depth < 2):
+            if _is_folder(entry, follow=depth < 2):
                 folders.append(name)
                 if not entry.name.startswith("."):
                     enter(name, depth + 1)
-            elif not (entry.is_dir() and entry.is_symlink()):
+            elif not _is_folder(entry, follow=True):
                 found.append(name)
 
     enter("", 0)
     return found, folders
+
+
+def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:
+        return False  # A link that leads to itself.
 
 
 def _is_class(text: str) -> bool:
