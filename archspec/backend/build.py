@@ -28,11 +28,15 @@ def compile(graph: Graph, *, training: bool = False) -> keras.Model:
     inputs = {name: keras.Input(spec.shape, dtype=spec.dtype, name=name) for name, spec in graph.inputs.items()}
     tensors: dict[Tensor, Any] = {Tensor(name): tensor for name, tensor in inputs.items()}
     layers: dict[str, Any] = {}
+    policy, heads = keras.config.dtype_policy(), {output.tensor.node for output in graph.outputs}
     for node in graph.nodes:
         layer = layers.get(node.layer)
         if layer is None:
             layer = layers[node.layer] = node.op.lower(*node.input_specs)
             layer.name = node.layer
+            if node.name in heads and policy.compute_dtype != policy.variable_dtype:
+                # In half precision probabilities and losses are too coarse.
+                layer.dtype_policy = keras.DTypePolicy(policy.variable_dtype)
         taken = [tensors[tensor] for tensor in node.inputs]
         made = layer(taken) if ports(type(node.op))[2] else layer(*taken)
         if len(node.outputs) == 1:

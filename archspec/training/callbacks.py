@@ -11,6 +11,7 @@ from archspec.training.checkpoint import Checkpoints, Position
 from archspec.training.interrupts import Interrupted, Request
 from archspec.training.plan import Plan
 from archspec.training.record import run_text, write_history
+from archspec.training.schedules import Plateau
 
 if TYPE_CHECKING:
     import keras
@@ -63,6 +64,10 @@ def keeper(
                 self.not_finite = self.model.stop_training = True
                 return
             self.judge(row)
+            if isinstance(train.schedule, Plateau):
+                watched = "val_loss" if "val_loss" in row else "loss"
+                factor = train.schedule.after([past[watched] for past in position.history])
+                self.model.optimizer.learning_rate = train.optimizer.learning_rate * factor
             self.save()
             if request:
                 raise Interrupted(request.code, position.step)

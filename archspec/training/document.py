@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from archspec.data.arguments import Items, declared, restated, told
-from archspec.data.source import DataSource
+from archspec.data.source import DataPath, DataSource
 from archspec.data.transform import Transform
 from archspec.frontend.yaml_source import Map, Seq, read, value_span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
@@ -101,6 +101,9 @@ class Train(BaseModel):
     """Steps between two looks of Python at the run; where nothing is said, more where a step is short."""
     class_weight: Items[Factor] = ()
     """Weight of each class's examples in the loss."""
+    weights: DataPath | None = None
+    """A file of weights to start from (``weights.npz`` of another run, or what ``archspec weights`` wrote). Layers of
+    equal name and shape take theirs; a head for other classes starts anew."""
     freeze: Items[Annotated[str, Field(min_length=1)]] = ()
     """Layers that stay as they are, statistics of normalisation included: names, parts of a path, or ``*`` patterns."""
     rates: Annotated[dict[str, Factor], BeforeValidator(_settings)] = {}

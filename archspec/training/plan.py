@@ -17,6 +17,7 @@ from archspec.data.transform import TransformError, for_evaluation
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
 from archspec.training.document import Evaluate, RunSpec, Train
+from archspec.training.schedules import Plateau
 from archspec.training.task import Task, TaskError
 
 BUSY = 4e9
@@ -95,6 +96,8 @@ def _value(value: Any) -> Any:
 
 def _values(value: Any) -> Any:
     """Plain lists and dicts, as YAML writes them."""
+    if isinstance(value, Path):
+        return os.path.abspath(value)
     if isinstance(value, dict):
         return {k: _values(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -189,8 +192,35 @@ def _check_train(plan: Plan) -> None:
                 raise TaskError(f"{shown(pattern)} matches no layer with weights", at=("train", key), help=near)
     if all(any(matches(p, owner) for p in train.freeze) for owner in owners):
         raise TaskError("every layer is frozen", at=("train", "freeze"))
+    if train.weights:
+        initial(plan.graph, train.weights)
+    if isinstance(train.schedule, Plateau) and train.warmup:
+        raise TaskError("plateau watches the loss from the start: it takes no warm-up", at=("train", "warmup"))
     if plan.spec.train.monitor and plan.split is None:
         raise TaskError("no split is evaluated, so there is no best one", at=("train", "monitor"))
+
+
+def initial(graph: Graph, path: Path) -> dict[str, Any]:
+    """``layer/weight`` → array, for layers that the file has under the same names in the same shapes. Raises TaskError.
+
+    Where it has other names, the file must be the whole network's.
+    """
+    from archspec.backend.archive import WeightsError
+    from archspec.backend.importers import opened
+    from archspec.backend.weights import arrays, match
+
+    try:
+        archive = opened(path)
+        named = {n.layer: archive.by_name[n.layer] for n in graph.owners() if n.weights and n.layer in archive.by_name}
+        if archive.layout == "keras" and named:
+            shapes = {n.layer: [w.shape for w in n.weights] for n in graph.owners()}
+            fitting = {name: stored for name, stored in named.items() if list(stored.shapes) == shapes[name]}
+            if not fitting:
+                raise WeightsError(f"{path}: no layer has the shapes that the network has")
+            return arrays(archive, graph, fitting)
+        return arrays(archive, graph, match(archive, graph))
+    except WeightsError as error:
+        raise TaskError(str(error), at=("train", "weights")) from None
 
 
 def matches(pattern: str, layer: str) -> bool:

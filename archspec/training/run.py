@@ -28,7 +28,7 @@ from archspec.data.pipeline import fault
 from archspec.data.source import TRAIN, DataError
 from archspec.training.checkpoint import Checkpoints, Position
 from archspec.training.interrupts import Request, listening
-from archspec.training.plan import Plan, fingerprint, matches, matching
+from archspec.training.plan import Plan, fingerprint, initial, matches, matching
 from archspec.training.record import write_history, write_plan, write_result, write_text
 from archspec.training.trained import BEST, LAST
 
@@ -89,6 +89,7 @@ def run(plan: Plan, logdir: Path, *, resume: bool = False, progress: TextIO | No
 def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request) -> Result:
     from archspec.backend.build import compile
     from archspec.backend.installation import import_keras
+    from archspec.backend.weights import assign
     from archspec.report.table import table
     from archspec.training import callbacks as watch
 
@@ -109,6 +110,11 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     with _policy(train.precision):
         model = compile(plan.graph, training=True)
         _freeze(plan, model)
+        if train.weights and not resume:
+            values = initial(plan.graph, train.weights)
+            assign(model, values)
+            layers = len({name.rpartition("/")[0] for name in values})
+            say(f"{layers} of {sum(1 for n in plan.graph.owners() if n.weights)} layers start from {train.weights}")
         objective = plan.task.trainer(plan.graph, model, train.loss)
         finalize = _compile(model, objective, plan)
 

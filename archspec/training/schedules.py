@@ -6,6 +6,7 @@ schedules have warm-up in front of one only (cosine) and count in steps; here wa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import cos, pi
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +82,65 @@ class Polynomial(Schedule, name="polynomial", main="power"):
 
     def factor(self, epoch: float, epochs: float) -> float:
         return self.final + (1 - self.final) * max(0.0, 1 - epoch / epochs) ** self.power
+
+
+class CosineRestarts(Schedule, name="cosine_restarts", main="first"):
+    """Half cosines, each longer and lower than the last by a factor (Loshchilov and Hutter 2016)."""
+
+    first: Annotated[float, Field(gt=0, le=1e6)]
+    """Epochs of the first."""
+    longer: Annotated[float, Field(ge=1, le=16)] = 2.0
+    """Factor of the length from one to the next."""
+    lower: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Factor of the height from one to the next."""
+
+    def factor(self, epoch: float, epochs: float) -> float:
+        length, height = self.first, 1.0
+        # A hair less than the length, or rounding puts off a restart by a step.
+        while epoch >= length - 1e-9:
+            epoch, length, height = epoch - length, length * self.longer, height * self.lower
+        return height * (1 + cos(pi * max(epoch, 0.0) / length)) / 2
+
+
+class OneCycle(Schedule, name="one_cycle", main="rise"):
+    """Half a cosine up from a low rate, and another down to next to nothing (Smith and Topin 2017)."""
+
+    rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share of the epochs in which the rate rises."""
+    start: Rate = 0.04
+    """Factor at the start."""
+    final: Rate = 4e-6
+    """Factor at the end."""
+
+    def factor(self, epoch: float, epochs: float) -> float:
+        top = self.rise * epochs
+        if epoch < top:
+            return 1 + (self.start - 1) * (1 + cos(pi * epoch / top)) / 2
+        return self.final + (1 - self.final) * (1 + cos(pi * (epoch - top) / (epochs - top))) / 2
+
+
+class Plateau(Schedule, name="plateau", main="patience"):
+    """Multiply by a factor when the loss on the evaluated split has not fallen for some epochs (AlexNet, VGG: 0.1)."""
+
+    patience: PositiveInt = 10
+    """Epochs without a lower loss."""
+    by: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Factor of one change."""
+    least: Rate = 0.0
+    """Factor below which it does not fall."""
+
+    def factor(self, epoch: float, epochs: float) -> float:
+        return 1.0
+
+    def after(self, losses: Sequence[float]) -> float:
+        """The factor that follows from the losses of the epochs so far."""
+        factor, best, waited = 1.0, float("inf"), 0
+        for loss in losses:
+            waited = 0 if loss < best else waited + 1
+            best = min(best, loss)
+            if waited >= self.patience:
+                factor, waited = max(self.least, factor * self.by), 0
+        return factor
 
 
 def rates(schedule: Schedule, rate: float, epochs: PositiveInt, steps: int, warmup: float = 0.0) -> list[float]:

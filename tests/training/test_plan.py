@@ -26,6 +26,14 @@ REFUSED = [
         "1, 2, 4, 11, 22, 44 do",
     ),
     ({"train": "{clip: {norm: 1, value: 1}}"}, 5, 15, "clip takes one of value, norm, global_norm", None),
+    (
+        {"train": "{schedule: plateau, warmup: 1}"},
+        5,
+        36,
+        "plateau watches the loss from the start: it takes no warm-up",
+        None,
+    ),
+    ({"train": "{weights: none.npz}"}, 5, 18, "train.weights 'none.npz' does not exist", None),
     ({"train": "{loss: mse}"}, 5, 15, "mse compares numbers, classification has a class for each example", None),
     ({"train": "{loss: dice, epochs: 1}", "spec": "linear"}, 5, 15, "head 'main': dice takes probabilities", None),
     ({"augment": "[resize: 32, rescale]"}, 4, 10, "the network takes images (8, 8, 1), it would get (32, 32, 1)", None),
@@ -98,7 +106,7 @@ def test_small_networks_take_many_steps_at_once_that_divide_the_epoch(plan):
     small = plan()
     assert small.steps == 44
     assert small.steps_per_execution() == 22
-    large = plan(spec=runs.SPEC.replace("conv: {filters: 8, kernel: 3}", "conv: {filters: 4096, kernel: 7}"))
+    large = plan(spec=runs.SPEC.replace("conv: {filters: 8, kernel: 3}", "conv: {filters: 4096, kernel: 15}"))
     assert large.steps_per_execution() == 1
 
 

@@ -99,6 +99,30 @@ def test_rates_by_layer(plan, tmp_path):
     assert np.abs(step).max() > 1e-4
 
 
+def test_a_run_starts_from_the_weights_of_another_and_its_head_anew(plan, tmp_path):
+    trained(plan("{epochs: 3}", spec=PLAIN), tmp_path / "first")
+    before = np.load(tmp_path / "first" / "weights.npz")
+    text = f"{{epochs: 1, freeze: [conv, hidden], weights: {tmp_path / 'first' / 'weights.npz'}}}"
+    result, weights = trained(
+        plan(text, spec=PLAIN.replace("units: 10", "units: 10, bias: false")), tmp_path / "second"
+    )
+    np.testing.assert_array_equal(weights["hidden"][0], before["hidden/kernel"])
+    np.testing.assert_array_equal(weights["conv"][1], before["conv/bias"])
+    assert len(weights["main.dense"]) == 1
+    scratch, _ = trained(plan("{epochs: 1, freeze: [conv, hidden]}", spec=PLAIN), tmp_path / "third")
+    assert result.metrics["accuracy"] > scratch.metrics["accuracy"]
+
+
+def test_the_rate_falls_on_a_plateau(plan, tmp_path):
+    made = plan("{optimizer: {sgd: 1.0e-8}, schedule: {plateau: 1}, epochs: 4}", spec=PLAIN)
+    trained(made, tmp_path / "run")
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    losses = [float(row["val_loss"]) for row in rows]
+    expected = [1e-8 * made.spec.train.schedule.after(losses[:i]) for i in range(4)]
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx(expected, rel=1e-5)
+    assert rows[0]["learning_rate"] == rows[1]["learning_rate"]
+
+
 def test_weight_decay_spares_biases(plan, tmp_path):
     made = plan("{optimizer: {sgd: {learning_rate: 1.0e-6, weight_decay: 0.9}}, epochs: 1}", spec=PLAIN)
     from archspec.backend.build import compile
@@ -110,11 +134,27 @@ def test_weight_decay_spares_biases(plan, tmp_path):
     assert [path.rpartition("/")[2] for path in decayed] == ["kernel"] * 3
 
 
-def test_mixed_precision_trains_and_saves_float32(plan, tmp_path):
-    result, weights = trained(plan("{precision: mixed_bfloat16, epochs: 8}", spec=PLAIN), tmp_path / "run")
+@pytest.mark.parametrize("settings", ["precision: mixed_bfloat16", "precision: mixed_float16, ema: 0.9"])
+def test_mixed_precision_trains_and_saves_float32(plan, tmp_path, settings):
+    result, weights = trained(plan(f"{{{settings}, epochs: 8}}", spec=PLAIN), tmp_path / "run")
     assert result.metrics["accuracy"] > 0.5
     assert {w.dtype for layer in weights.values() for w in layer} == {np.dtype("float32")}
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_heads_stay_in_full_precision(plan, precision):
+    from archspec.backend.build import compile
+    from archspec.training.run import _compile, _policy
+
+    made = plan(f"{{precision: {precision}}}", spec=PLAIN)
+    with _policy(precision):
+        model = compile(made.graph)
+    assert model.output.dtype == "float32"
+    assert model.get_layer("hidden").output.dtype == precision.removeprefix("mixed_")
+    _compile(model, made.task.trainer(made.graph, model), made)
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (precision == "mixed_float16")
 
 
 def test_class_weights_of_zero_leave_a_class_unlearnt(plan, tmp_path):

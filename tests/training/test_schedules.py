@@ -33,6 +33,38 @@ def test_equals_keras_at_every_step(name, args, expected):
     np.testing.assert_allclose(table, [float(expected(step)) for step in range(ALL)], rtol=1e-5, atol=1e-8)
 
 
+def test_restarts_equal_keras():
+    for longer, lower in ((2.0, 1.0), (1.0, 0.5), (1.5, 0.8)):
+        schedule = Schedule.find("cosine_restarts")(first=1.0, longer=longer, lower=lower)
+        table = rates(schedule, RATE, EPOCHS, STEPS)
+        expected = S.CosineDecayRestarts(RATE, STEPS, longer, lower)
+        np.testing.assert_allclose(table, [float(expected(step)) for step in range(ALL)], rtol=1e-4, atol=1e-6)
+
+
+def test_one_cycle_rises_and_falls_in_half_cosines():
+    table = np.array(rates(Schedule.find("one_cycle")(rise=0.4, start=0.04, final=0.001), RATE, 10, 10))
+    assert table.argmax() == 40
+    assert table[[0, 20, 40, 70]] / RATE == pytest.approx([0.04, 0.52, 1.0, 0.5005])
+    assert table[-1] < 0.003 * RATE
+    assert (np.diff(table[:41]) > 0).all() and (np.diff(table[40:]) < 0).all()
+
+
+def test_plateaus_are_found_where_keras_finds_them():
+    losses = np.random.default_rng(3).random(60) + np.exp(-np.arange(60) / 10)
+    schedule = Schedule.find("plateau")(patience=3, by=0.5, least=0.01)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(RATE), "mse")
+    watch = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=3, min_delta=0, min_lr=0.01 * RATE)
+    watch.set_model(model)
+    watch.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        watch.on_epoch_end(epoch, {"loss": loss})
+        assert RATE * schedule.after(losses[: epoch + 1]) == pytest.approx(
+            float(model.optimizer.learning_rate), rel=1e-4
+        )
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01 * RATE)
+
+
 def test_warm_up_rises_in_a_line_and_the_schedule_has_the_rest():
     table = rates(Schedule.find("cosine")(), RATE, EPOCHS, STEPS, warmup=2)
     np.testing.assert_allclose(table[:10], RATE * np.arange(1, 11) / 10)
