@@ -1,0 +1,71 @@
+"""The run files of the catalogue: each is a run that can start, given data of its kind."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archspec.cli._runs import asked, planned, with_flags
+from archspec.frontend import catalogue
+
+RECIPES = sorted(catalogue.folder().glob("runs/classification/*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Six photographs in three classes, and as many for validation."""
+    from PIL import Image
+
+    folder, draw = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for split in ("train", "val"):
+        for name in ("cat", "dog", "owl"):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(2):
+                pixels = draw.integers(0, 256, (300, 400, 3)).astype("uint8")
+                Image.fromarray(pixels).save(folder / split / name / f"{i}.jpg")
+    return folder
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_a_recipe_can_start(path, photos):
+    found = asked(path.stem)
+    if found.run.data is None:
+        settings, data = {"classes": 3}, str(photos)
+        if found.run.variant == "resnet20_cifar":
+            data = str(_small(photos))
+        found = with_flags(found, data=data, variant=None, settings=settings, train={})
+    plan = planned(found)
+    training, evaluation = plan.pipeline.features()
+    assert training.image.shape == evaluation.image.shape == next(iter(plan.graph.inputs.values())).shape
+    assert plan.steps > 0
+
+
+def _small(photos: Path) -> Path:
+    path = photos / "small.npz"
+    np.savez(path, x=np.zeros((30, 32, 32, 3), "uint8"), y=np.arange(30) % 3)
+    return path
+
+
+def test_googlenet_trains_its_auxiliary_heads(photos):
+    plan = planned(with_flags(asked("googlenet"), data=str(photos), variant=None, settings={"classes": 3}, train={}))
+    assert [(o.name, o.weight, o.train_only) for o in plan.graph.outputs][1:] == [
+        ("aux1", 0.3, True),
+        ("aux2", 0.3, True),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_googlenet_takes_a_step_and_saves_without_them(photos, tmp_path):
+    import keras
+
+    from archspec.training.run import run
+
+    found = with_flags(
+        asked("googlenet"), data=str(photos), variant=None, settings={"classes": 3}, train={"epochs": 1, "batch": 2}
+    )
+    result = run(planned(found), tmp_path / "run", progress=None)
+    assert set(result.training) >= {"loss", "main_loss", "aux1_loss", "aux2_loss", "main_accuracy"}
+    t = result.training
+    assert t["loss"] == pytest.approx(t["main_loss"] + 0.3 * (t["aux1_loss"] + t["aux2_loss"]), rel=1e-3)
+    assert keras.saving.load_model(tmp_path / "run" / "model.keras").output.shape == (None, 3)

@@ -1,0 +1,150 @@
+"""What training through archspec costs beside a bare compile and fit of the same network on the same batches.
+
+python tools/bench_train.py [--pairs 7] [--epochs 4]
+
+Both use the same pipeline, determinism and steps_per_execution; archspec adds its checkpoints, TensorBoard and logs. Of
+either, the seconds of the epochs after the first are taken, in alternating pairs; printed is the median ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+RUNS = {
+    "LeNet-5, batch 32": ("lenet5", {"activation": "relu"}, "[resize: 32, rescale]", 32),
+    "ResNet-20, batch 64": ("resnet20_cifar", {}, "[resize: 32, rescale]", 64),
+}
+
+
+def main() -> None:
+    """Measure every run and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--epochs", type=int, default=4)
+    args = parser.parse_args()
+    for title, run in RUNS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            pairs = [_pair(run, args.epochs, Path(folder) / str(i), i % 2 == 1) for i in range(args.pairs)]
+        ratios = [ours / bare for ours, bare in pairs]
+        bare = statistics.median(b for _, b in pairs)
+        print(
+            f"{title}: median {statistics.median(ratios):.3f} of the bare loop's time "
+            f"({min(ratios):.3f} to {max(ratios):.3f}, {args.pairs} pairs; bare {1000 * bare:.2f} ms a step)",
+            flush=True,
+        )
+
+
+def _pair(run: tuple[Any, ...], epochs: int, folder: Path, bare_first: bool) -> tuple[float, float]:
+    """Seconds of a step through archspec, and of a bare one."""
+    plan = _plan(run, epochs, folder)
+    if bare_first:
+        bare = _bare(plan)
+        return _ours(plan, folder), bare
+    ours = _ours(plan, folder)
+    return ours, _bare(plan)
+
+
+def _plan(run: tuple[Any, ...], epochs: int, folder: Path) -> Any:
+    from archspec.cli._runs import asked, planned
+
+    spec, settings, augment, batch = run
+    folder.mkdir()
+    path = folder / "bench.yaml"
+    channels = {} if spec == "lenet5" else {"channels": 1}
+    chosen = {**settings, **channels}
+    lines = [
+        "archspec_run: 1",
+        f"spec: {spec}",
+        f"data: {'digits' if spec == 'lenet5' else '{npz: images.npz}'}",
+        f"augment: {augment}",
+        f"train: {{optimizer: {{sgd: 0.01}}, epochs: {epochs}, batch: {batch}}}",
+    ]
+    if spec == "lenet5":
+        lines.insert(2, f"set: {{{', '.join(f'{k}: {v}' for k, v in chosen.items())}}}")
+    else:
+        import numpy as np
+
+        draw = np.random.default_rng(0)
+        np.savez(
+            folder / "images.npz",
+            x=draw.integers(0, 256, (1000, 32, 32, 3)).astype("uint8"),
+            y=np.arange(1000) % 10,
+        )
+    path.write_text("\n".join(lines) + "\n")
+    return planned(asked(str(path)))
+
+
+class _Clock:
+    """Seconds of each epoch, of training alone."""
+
+    def __init__(self) -> None:
+        self.epochs: list[float] = []
+
+    def callback(self) -> Any:
+        import keras
+
+        clock = self
+
+        class Clock(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                clock.epochs.append(perf_counter())
+
+        return Clock()
+
+
+def _step(starts: list[float], steps: int) -> float:
+    """Seconds of a step, of the epochs after the first; each lasts until the next begins."""
+    return (starts[-1] - starts[1]) / (len(starts) - 2) / steps
+
+
+def _ours(plan: Any, folder: Path) -> float:
+    from archspec.training import callbacks
+    from archspec.training.run import run
+
+    clock, board = _Clock(), callbacks.board
+    callbacks.board = lambda *args: [clock.callback(), *board(*args)]  # type: ignore[assignment]
+    try:
+        run(plan, folder / "run", progress=None)
+    finally:
+        callbacks.board = board
+    return _step(clock.epochs, plan.steps)
+
+
+def _bare(plan: Any) -> float:
+    import keras
+
+    from archspec import compile
+
+    keras.utils.set_random_seed(0)
+    model = compile(plan.graph)
+    clock = _Clock()
+    objective = plan.task.trainer(plan.graph, model)
+    name = next(iter(objective.losses))
+    model.compile(
+        keras.optimizers.SGD(0.01),
+        objective.losses[name],
+        metrics=objective.metrics[name],
+        steps_per_execution=plan.steps_per_execution(),
+        jit_compile=False,
+    )
+    model.fit(
+        plan.pipeline.training(objective.pairs),
+        epochs=plan.spec.train.epochs,
+        steps_per_epoch=plan.steps,
+        validation_data=plan.pipeline.evaluation(plan.split, objective.pairs),
+        callbacks=[clock.callback()],
+        verbose=0,
+    )
+    return _step(clock.epochs, plan.steps)
+
+
+if __name__ == "__main__":
+    main()
