@@ -2,11 +2,12 @@
 
     python tools/bench_data.py PHOTOS [--seconds 3] [--runs 5] [--only ours,albumentations] [--json FILE]
 
-PHOTOS is a folder of JPEG photos; they are scaled to 500×375 and written as JPEG of quality 90 with 4:2:0 colors first.
-The anchor is simplejpeg's full decode with its fast transform. Every contestant runs once in each round, in turn; what is
-shown is the median of the rounds, as a share of the anchor's in the same round. What is not installed is left out; it is
-not needed by archspec (pip install simplejpeg torch torchvision albumentations). CPU time is of this process, all its
-threads, and its children. OMP and OpenCV threads are left to one, which is to the others' advantage.
+PHOTOS is a folder of JPEG photos; they are scaled to 500×375 and written as JPEG of quality 90 with 4:2:0 colours
+first. The anchor is simplejpeg's full decode with its fast transform. Every contestant runs once in each round, in
+turn; what is shown is the median of the rounds, as a share of the anchor's in the same round. What is not installed
+is left out; it is not needed by archspec (pip install simplejpeg torch torchvision albumentations). CPU time is of
+this process, all its threads, and its children. OMP and OpenCV threads are left to one, which is to the others'
+advantage.
 """
 
 from __future__ import annotations
@@ -89,23 +90,29 @@ def measured(names: list[str], photos: Path, runs: int, seconds: float) -> dict[
     served: dict[str, subprocess.Popen[str]] = {}
     for name in names:
         command = [sys.executable, __file__, str(photos), "--serve", name, "--seconds", str(seconds)]
-        child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        served[name] = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        assert child.stdout and child.stderr
+    for name in names:
+        child = served[name]
+        assert child.stdout
         first = child.stdout.readline().strip()
         if first == "ready":
-            served[name], out[name] = child, []
+            out[name] = []
         else:
-            why = child.stderr.read().strip().splitlines()
-            print(f"{name} is left out: {first or (why or ['it ended'])[-1]}", file=sys.stderr)
-            child.wait()
+            print(f"{name} is left out: {first or 'it ended'}", file=sys.stderr)
+            del served[name]
     for k in range(runs):
-        for name, child in served.items():
+        for name, child in list(served.items()):
             assert child.stdin and child.stdout
             child.stdin.write("go\n")
             child.stdin.flush()
-            out[name].append(float(child.stdout.readline()))
+            line = child.stdout.readline()
+            if not line:
+                print(f"{name} ended with {child.wait()}", file=sys.stderr)
+                del served[name], out[name]
+                continue
+            out[name].append(float(line))
             print(f"round {k + 1}: {name:<28} {out[name][-1]:7.0f}", file=sys.stderr, flush=True)
     for child in served.values():
         child.communicate("")
@@ -314,7 +321,7 @@ def torch_loader(paths: list[Path], recipe: str) -> Work:
 
     def run() -> Iterator[int]:
         # Spawned: this process has TensorFlow's threads, which a fork would not survive.
-        for batch in DataLoader(photos, BATCH, num_workers=2, multiprocessing_context="spawn"):  # type: ignore[arg-type]
+        for batch in DataLoader(photos, BATCH, num_workers=2, multiprocessing_context="spawn"):  # type: ignore
             yield len(batch)
 
     return run

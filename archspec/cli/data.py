@@ -3,7 +3,7 @@
   archspec data check SOURCE     read and decode everything; what is broken or odd, and numbers
   archspec data show SOURCE      write a contact sheet (PNG) of originals beside augmented images
 
-A SOURCE is a run file (its data and augmentation), a folder, a file, or the name of a source with defaults, as 'digits'.
+A SOURCE is a run file (its data and augmentation), a folder, a file, or a source's name where that is all (digits).
 """
 
 from __future__ import annotations

@@ -59,13 +59,15 @@ def told(kind: str, message: str, help: str | None = None) -> PydanticCustomErro
 
 
 def restated(error: ValidationError, model: type[BaseModel], name: str = "") -> list[InitErrorDetails]:
-    """The errors of ``model``'s fields as sentences, ``name`` being what a person calls the model; ``""`` is the file."""
+    """The errors of ``model``'s fields as sentences; ``name`` is what a person calls the model, ``""`` the file."""
     return [_restated(e, model, name) for e in error.errors(include_url=False)]
 
 
 def _restated(error: Any, model: type[BaseModel], name: str) -> InitErrorDetails:
     loc, value, kind, context = error["loc"], error["input"], error["type"], error.get("ctx") or {}
     fields = _fields(model, loc[:-1])
+    message: str
+    hint: str | None
     own = ".".join(str(part) for part in loc if isinstance(part, str))
     subject = ".".join(filter(None, (name, own)))
     owner = ".".join(filter(None, (name, *(p for p in loc[:-1] if isinstance(p, str)))))
@@ -131,8 +133,9 @@ def written(declaration: Declaration) -> Any:
     }
     if not args:
         return declaration.name
-    if set(args) == {declaration.main} and not isinstance(args[declaration.main], dict):
-        return {declaration.name: args[declaration.main]}
+    main = declaration.main
+    if main is not None and set(args) == {main} and not isinstance(args[main], dict):
+        return {declaration.name: args[main]}
     return {declaration.name: args}
 
 

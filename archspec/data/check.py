@@ -73,8 +73,8 @@ class Report:
             least = min(self.classes, key=lambda name: self.classes[name].get(TRAIN, 0))
             most = max(self.classes, key=lambda name: self.classes[name].get(TRAIN, 0))
             out.append(
-                f"{len(self.classes)} classes of {min(counts)} ({printable(least)}) to {max(counts)} ({printable(most)}) "
-                f"examples in {TRAIN}"
+                f"{len(self.classes)} classes of {min(counts)} ({printable(least)}) to {max(counts)} "
+                f"({printable(most)}) examples in {TRAIN}"
             )
         for split, (low, middle, high, distinct) in self.sizes.items():
             out.append(f"{split}: shorter sides of {low} to {high} pixels, median {middle}, {distinct} sizes")

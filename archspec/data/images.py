@@ -138,7 +138,7 @@ def decode(data: tf.Tensor, channels: int) -> tf.Tensor:
     """The image of one file, uint8; of an animation the first picture. The slow and accurate way."""
     import tensorflow as tf
 
-    # Of WebP only the decoder of its own takes one channel or an animation's first picture; grey is made of color.
+    # Of WebP only the decoder of its own takes one channel or an animation's first picture; grey is made of colour.
     image = tf.io.decode_image(data, 3, expand_animations=False)
     image = tf.ensure_shape(image, (None, None, 3))
     if channels == 3:

@@ -2,9 +2,9 @@
 
 The order of a training is arithmetic: step s of epoch e takes the examples at positions s·batch … (s + 1)·batch - 1
 of a permutation that (seed, e) determines, without a table (tf.random.experimental.index_shuffle). Any step can
-therefore be the first, and a restart reads what the uninterrupted run would have read. What is left of an epoch after its
-last full batch is not used in that epoch; the permutation of the next leaves out others. A shard is an equal slice of
-every batch.
+therefore be the first, and a restart reads what the uninterrupted run would have read. What is left of an epoch after
+its last full batch is not used in that epoch; the permutation of the next leaves out others. A shard is an equal slice
+of every batch.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataError, DataSource, FeatureSpec
 from archspec.data.transform import Transform, infer
+from archspec.data.transforms.caching import Cache
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -60,7 +61,7 @@ class Pipeline:
         )
 
     def training(self, pairs: Pairs, *, first_step: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        """Batches from a step on, without end; of each, part ``shard[0]`` of ``shard[1]`` equal parts. Raises DataError."""
+        """Batches from a step on, without end; of each, part ``shard[0]`` of ``shard[1]``. Raises DataError."""
         import tensorflow as tf
 
         size, count = self.batch_size(), self.raw.splits[TRAIN]
@@ -82,7 +83,7 @@ class Pipeline:
             return {"epoch": tf.fill((size // parts,), epoch), "index": index}
 
         order = tf.data.Dataset.range(first_step, 2**62).map(at)
-        return self._batches(TRAIN, order, self.augment, size // parts, pairs)
+        return self.ordered(TRAIN, order, self.augment, size // parts, pairs)
 
     def evaluation(self, split: str, pairs: Pairs) -> tf.data.Dataset:
         """Every example of a split that can be read once, in order; the last batch may be smaller."""
@@ -95,7 +96,7 @@ class Pipeline:
             order = tf.data.Dataset.from_tensor_slices(positions)
         order = order.batch(self.batch)
         order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
-        return self._batches(split, order, self.steady, self.batch, pairs)
+        return self.ordered(split, order, self.steady, self.batch, pairs)
 
     def seen(
         self, index: Sequence[int], epoch: int, transforms: Sequence[Transform], split: str = TRAIN
@@ -106,13 +107,13 @@ class Pipeline:
 
         at = np.asarray(index, np.int64)
         order = tf.data.Dataset.from_tensors({"epoch": np.full_like(at, epoch), "index": at})
-        batches = self._batches(split, order, transforms, len(at), lambda batch: (batch, ()))
+        batches = self.ordered(split, order, transforms, len(at), lambda batch: (batch, ()))
         return {name: value.numpy() for name, value in next(iter(batches))[0].items()}
 
-    def _batches(
+    def ordered(
         self, split: str, order: tf.data.Dataset, transforms: Sequence[Transform], size: int, pairs: Pairs
     ) -> tf.data.Dataset:
-        """``order`` is of batches of ``epoch`` and ``index``."""
+        """Batches after some transforms, in an order: batches of ``epoch`` and ``index``. Raises DataError."""
         import tensorflow as tf
 
         from archspec.data.statistics import fitted
@@ -130,6 +131,14 @@ class Pipeline:
                 batch = {**batch, LABEL: tf.one_hot(batch[LABEL], self.raw.classes)}
             return pairs(_applied(steps, batch))
 
+        kept = max((i for i, t in enumerate(transforms) if isinstance(t, Cache)), default=0)
+        if kept:
+            from archspec.data.memory import remembered
+
+            before, where = transforms[:kept], cast(Cache, transforms[kept]).where
+            batches = remembered(self.source, self.raw, split, before, where, order)
+            batches = batches.map(lambda batch: finished(steps[kept:], batch), **parallel)
+            return batches.prefetch(tf.data.AUTOTUNE)
         if self.source.in_memory and not closed:
             batches = self.source.open(split, order)
             return batches.map(lambda batch: finished(steps, batch), **parallel).prefetch(tf.data.AUTOTUNE)
@@ -164,7 +173,7 @@ def _streams(transforms: Sequence[Transform], seed: int) -> list[Step]:
 
 
 def _applied(steps: Sequence[Step], batch: Batch) -> Batch:
-    """The batch after the steps; neighbours that only map colors are one map."""
+    """The batch after the steps; neighbours that only map colours are one map."""
     from archspec.data.transforms.color import mapped
 
     at = 0

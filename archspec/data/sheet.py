@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import IMAGE, LABEL, TRAIN, DataError
@@ -36,7 +36,7 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
     total = raw.splits[TRAIN]
     # Examples are mixed in pairs, so there is an even number of them where there can be.
     count = min(examples, total)
-    index = np.arange(count + count % 2) % total * total // (count + count % 2) % total
+    index: Any = np.arange(count + count % 2) % total * total // (count + count % 2) % total
     whole = (ResizedCenterCrop(size=(tile, tile), share=1.0),) if raw.has_open_sizes else ()
     columns = [pipeline.seen(index, 0, whole)]
     columns += [pipeline.seen(index, epoch, pipeline.augment) for epoch in range(draws)]
@@ -55,7 +55,7 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
 
 
 def _tiled(image: np.ndarray, tile: int) -> np.ndarray:
-    """One image as 8-bit colors, as large as fits a square of white, its pixels kept square."""
+    """One image as 8-bit colours, as large as fits a square of white, its pixels kept square."""
     import numpy as np
     import tensorflow as tf
 

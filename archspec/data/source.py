@@ -1,8 +1,8 @@
 """Where examples come from.
 
 An example is a dict of tensors by name (``image``, ``label``). What it holds is known from headers alone, as a
-FeatureSpec; the examples themselves are read by position, so that order, resume and sharding are arithmetic on positions
-and no source has to know of them.
+FeatureSpec; the examples themselves are read by position, so that order, resume and sharding are arithmetic on
+positions and no source has to know of them.
 """
 
 from __future__ import annotations

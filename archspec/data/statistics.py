@@ -1,4 +1,4 @@
-"""What is computed of the training examples for their preprocessing: mean, deviation, principal axes of color."""
+"""What is computed of the training examples for their preprocessing: mean, deviation, principal axes of colour."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Statistics:
         return tuple(row[i] ** 0.5 for i, row in enumerate(self.covariance))
 
     def axes(self) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
-        """Standard deviations along the principal axes, largest first, and the axes (each a row, its first part ≥ 0)."""
+        """Standard deviations along the principal axes, largest first, and the axes (rows, first part ≥ 0)."""
         import numpy as np
 
         values, vectors = np.linalg.eigh(np.array(self.covariance))

@@ -51,7 +51,7 @@ class Transform(Declaration, package="archspec.data.transforms"):
     takes_window: ClassVar[bool] = False
     """True where the outcome is a part of the image, scaled to ``size``: the rest of a file need not be decoded."""
     is_color: ClassVar[bool] = False
-    """True where all it does is an affine map of each pixel's color: neighbours of this kind become one map."""
+    """True where all it does is an affine map of each pixel's colour: neighbours of this kind become one map."""
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         """What an example is afterwards. Raises TransformError."""
@@ -74,8 +74,8 @@ class Transform(Declaration, package="archspec.data.transforms"):
         return tf.zeros((draw.batch, 1))
 
     def matrix(self, mean: tf.Tensor, draw: Draw) -> tf.Tensor:
-        """Where ``is_color``: what is done to each pixel's (r, g, b, 1), of shape (batch, 3, 4); ``mean`` is the images'
-        mean color, of shape (batch, 3), in units in which white is 1."""
+        """Where ``is_color``: what is done to each pixel's (r, g, b, 1), of shape (batch, 3, 4); ``mean`` is the
+        images' mean colour, of shape (batch, 3), in units in which white is 1."""
         raise NotImplementedError
 
     def fit(self, statistics: Callable[[], Statistics]) -> Transform:
@@ -98,8 +98,11 @@ def image_of(features: FeatureSpec, name: str) -> TensorSpec:
 def infer(features: FeatureSpec, transforms: Sequence[Transform]) -> tuple[FeatureSpec, ...]:
     """What an example is before the first transform and after each. Raises TransformError."""
     out = [features]
+    drawn = next((t.name for t in transforms if t.is_random), None)
     for position, transform in enumerate(transforms):
         try:
+            if transform.name == "cache" and any(t.is_random for t in transforms[:position]):
+                raise TransformError(f"cache stands after {drawn}, which is random", help="put it before")
             out.append(transform.infer(out[-1]))
         except TransformError as error:
             error.position = position

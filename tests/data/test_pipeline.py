@@ -1,5 +1,9 @@
 """The order of examples and what is drawn for them: by seed, epoch and example alone."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,6 +11,8 @@ from archspec.data.pipeline import Pipeline
 from archspec.data.source import TRAIN, DataError, DataSource
 from archspec.data.sources.digits import Digits
 from archspec.data.sources.folder import Folder
+from archspec.data.transform import TransformError
+from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.crops import RandomResizedCrop, ResizedCenterCrop
 from archspec.data.transforms.geometry import Mirror, Resize, Rotate, Shift
 from archspec.data.transforms.intensity import Rescale
@@ -99,7 +105,7 @@ def test_batches_are_never_larger_than_the_data(class_folders):
 
 @pytest.mark.parametrize("transform", [RandomResizedCrop(size=10), ResizedCenterCrop(size=10, share=0.8)])
 def test_decoding_a_part_gives_what_a_part_of_the_whole_is(class_folders, transform):
-    """Against the same window cut out of the decoded image: JPEG's colors differ at its borders."""
+    """Against the same window cut out of the decoded image: JPEG's colours differ at its borders."""
     import tensorflow as tf
 
     from archspec.data.draw import Draw
@@ -118,6 +124,46 @@ def test_decoding_a_part_gives_what_a_part_of_the_whole_is(class_folders, transf
         assert top >= 0 and left >= 0 and top + height <= shape[0] and left + width <= shape[1]
         wanted = tf.image.resize(whole[top : top + height, left : left + width], (10, 10)).numpy()
         assert np.abs(image - wanted).mean() < (2.5 if entries[i].path.endswith("jpg") else 0.6)
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_a_cache_changes_nothing_but_the_time(class_folders, where):
+    source = Folder(path=class_folders)
+    steady, drawn = (Resize(size=12),), (Mirror(), Shift(share=0.2), Rescale())
+    plain = pipeline((*steady, *drawn), batch=5, source=source)
+    cached = pipeline((*steady, Cache(where=where), *drawn), batch=5, source=source)
+    for _ in range(2):
+        for (x, i), (y, j) in zip(steps(plain, 4), steps(cached, 4), strict=True):
+            assert np.array_equal(x, y) and np.array_equal(i, j)
+
+
+def test_a_cache_after_what_is_random_is_refused():
+    with pytest.raises(TransformError, match="cache stands after mirror, which is random") as refusal:
+        pipeline((Mirror(), Cache())).features()
+    assert refusal.value.position == 1
+
+
+@pytest.mark.slow
+def test_deterministic_operations_give_the_same(class_folders):
+    """TensorFlow's own switch refuses operations that are not: none of ours is, compiled passes included."""
+    code = (
+        "import sys, numpy as np, tensorflow as tf; from pathlib import Path;"
+        "tf.config.experimental.enable_op_determinism(); tf.keras.utils.set_random_seed(1);"
+        "from archspec.data.pipeline import Pipeline; from archspec.data.sources.folder import Folder;"
+        "from archspec.data.transform import Transform; s = Folder(path=Path(sys.argv[1]));"
+        "made = lambda n, **k: Transform.find(n).model_validate(k);"
+        "t = (made('random_resized_crop', size=16), made('mirror'), made('color_jitter', hue=0.1, contrast=0.3),"
+        " made('pca_noise'), made('rand_augment'), made('aug_mix'), made('random_erasing'), made('cutmix'));"
+        "p = Pipeline(s, s.features(), t, (), 4, 0);"
+        "print([int(x.numpy().astype(int).sum()) for x, _ in p.training(lambda b: (b['image'], b['label'])).take(4)])"
+    )
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    run = [
+        subprocess.run([sys.executable, "-c", code, class_folders], capture_output=True, text=True, env=environment)
+        for _ in range(2)
+    ]
+    assert run[0].returncode == 0, run[0].stderr[-2000:]
+    assert run[0].stdout == run[1].stdout and run[0].stdout.startswith("[")
 
 
 def test_all_kinds_of_source_say_what_they_are():

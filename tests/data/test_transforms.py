@@ -1,4 +1,4 @@
-"""Each transform against Pillow, torchvision's published formulas, NumPy or Keras, and all of them for their contract."""
+"""Each transform against Pillow, torchvision's published formulas, NumPy or SciPy, and all for their contract."""
 
 from types import SimpleNamespace
 

@@ -34,8 +34,9 @@ PREFIXES = {"train": TRAIN, "t10k": "test", "test": "test", "val": "val"}
 
 
 class Idx(DataSource, name="idx", main="path"):
-    """MNIST's format, packed (``.gz``) or not: a folder of ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the
-    same of ``t10k``; or one file of images, its labels beside it, of which a stratified share is held out as ``val``."""
+    """MNIST's format, packed (``.gz``) or not: a folder of ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and
+    the same of ``t10k``; or one file of images, its labels beside it, of which a stratified share is held out as
+    ``val``."""
 
     suffixes = ("-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
     in_memory = True
@@ -50,7 +51,8 @@ class Idx(DataSource, name="idx", main="path"):
     """Seed of that division."""
 
     def features(self) -> FeatureSpec:
-        shapes, counts = set(), {}
+        shapes: set[tuple[int, ...]] = set()
+        counts = {}
         found = self._files()
         for split, (images, labels) in found.items():
             shape, (count, *rest) = _idx_shape(images), _idx_shape(labels)
@@ -63,7 +65,7 @@ class Idx(DataSource, name="idx", main="path"):
         if set(found) == {""}:
             counts = {s: len(p) for s, p in self._divided(_idx(found[""][1])).items()}
         return FeatureSpec(
-            parts={IMAGE: TensorSpec(*shapes, "uint8"), LABEL: TensorSpec((), "int32")},
+            parts={IMAGE: TensorSpec(shapes.pop(), "uint8"), LABEL: TensorSpec((), "int32")},
             splits=counts,
             classes=self.classes,
             class_names=tuple(str(i) for i in range(self.classes)) if self.classes == 10 else (),

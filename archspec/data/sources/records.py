@@ -44,7 +44,7 @@ class TfRecord(DataSource, name="tfrecord", main="path"):
     first_label: Annotated[int, Field(ge=0)] = 0
     """Label of the first class; 1 where 0 stands for the background."""
     channels: Literal[1, 3] = 3
-    """Grey or color; images of the other kind are converted."""
+    """Grey or colour; images of the other kind are converted."""
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share held out where there are no splits; not stratified, as labels stand inside the records."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -113,7 +113,7 @@ class Tfds(DataSource, name="tfds", main="dataset"):
     label: Key = "label"
     """Feature of the label."""
     channels: Literal[1, 3] = 3
-    """Grey or color; images of the other kind are converted."""
+    """Grey or colour; images of the other kind are converted."""
     on_bad: OnBad = "fail"
     """Where records cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
     training takes another instead."""
@@ -205,7 +205,7 @@ def _parsed(data: tf.Tensor, image: str, label: str, first: int, classes: int) -
 
 
 def _records(paths: Sequence[Path]) -> list[Entry]:
-    out = []
+    out: list[Entry] = []
     for path in paths:
         found = os.stat(path)
         out += [
@@ -218,7 +218,7 @@ def _records(paths: Sequence[Path]) -> list[Entry]:
 @lru_cache(maxsize=4096)
 def _index(path: str, size: int, time: int) -> tuple[tuple[int, int], ...]:
     """Offset and length of each record: a length (8 bytes), its checksum (4), the record, its checksum (4)."""
-    out = []
+    out: list[tuple[int, int]] = []
     at = 0
     with open(path, "rb") as file:
         while at < size:
@@ -239,7 +239,7 @@ def _index(path: str, size: int, time: int) -> tuple[tuple[int, int], ...]:
 @lru_cache(maxsize=1)
 def _table() -> tuple[int, ...]:
     """CRC-32C (Castagnoli) of each byte."""
-    out = []
+    out: list[int] = []
     for byte in range(256):
         for _ in range(8):
             byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)

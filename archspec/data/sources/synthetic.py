@@ -19,8 +19,8 @@ GOLDEN = 0x9E3779B97F4A7C15
 
 
 class Shapes(DataSource, name="shapes", main="classes"):
-    """Shapes on noise: one of up to eight, bright on dark, of random place, size and color, in noisy images. The class is
-    the shape."""
+    """Shapes on noise: one of up to eight, bright on dark, of random place, size and colour, in noisy images. The class
+    is the shape."""
 
     in_memory = True
 
@@ -29,7 +29,7 @@ class Shapes(DataSource, name="shapes", main="classes"):
     size: Annotated[int, Field(ge=8, le=1024)] = 32
     """Height and width in pixels."""
     channels: Literal[1, 3] = 3
-    """Grey or color."""
+    """Grey or colour."""
     train: PositiveInt = 2000
     """Examples to train on."""
     test: PositiveInt = 500

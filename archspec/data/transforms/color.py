@@ -1,4 +1,4 @@
-"""What is done to colors, the same at every pixel of an image.
+"""What is done to colours, the same at every pixel of an image.
 
 Each of these is an affine map of (r, g, b), by example. Neighbours in a list become one map, so that jitter, hue and
 principal-axes noise together cost one pass over the pixels; nothing is cut off between them. In 8-bit images white is
@@ -32,8 +32,8 @@ Strength = Annotated[float, Field(ge=0, le=10)]
 
 
 class ColorJitter(Transform, name="color_jitter"):
-    """Brightness, contrast, saturation and hue by random amounts, in this order. Contrast is about the image's mean grey;
-    hue turns about the axis of grey."""
+    """Brightness, contrast, saturation and hue by random amounts, in this order. Contrast is about the image's mean
+    grey; hue turns about the axis of grey."""
 
     is_random = True
     is_color = True
@@ -76,7 +76,7 @@ class ColorJitter(Transform, name="color_jitter"):
 
 
 class Grayscale(Transform, name="grayscale", main="probability"):
-    """Grey in place of color, of as many channels."""
+    """Grey in place of colour, of as many channels."""
 
     is_random = True
     is_color = True
@@ -142,9 +142,9 @@ def _three(value: Any) -> tuple[float, ...]:
 
 
 class PcaNoise(Transform, name="pca_noise", main="sigma"):
-    """Add to all pixels a random amount along each principal axis of the training set's colors, in proportion to the
-    deviation along it (Krizhevsky et al. 2012). Axes and deviations are computed of the training split, once, where they
-    are not given."""
+    """Add to all pixels a random amount along each principal axis of the training set's colours, in proportion to the
+    deviation along it (Krizhevsky et al. 2012). Axes and deviations are computed of the training split, once, where
+    they are not given."""
 
     is_random = True
     is_color = True
@@ -152,7 +152,7 @@ class PcaNoise(Transform, name="pca_noise", main="sigma"):
     sigma: Annotated[float, Field(gt=0, le=10)] = 0.1
     """Standard deviation of the amounts, in units of the axes' own."""
     deviations: Annotated[tuple[float, ...], BeforeValidator(_three)] | None = None
-    """Standard deviation of colors along each axis, in grey levels."""
+    """Standard deviation of colours along each axis, in grey levels."""
     axes: (
         Annotated[
             tuple[tuple[float, ...], ...],
@@ -187,7 +187,7 @@ class PcaNoise(Transform, name="pca_noise", main="sigma"):
 
 
 def mapped(image: tf.Tensor, run: Sequence[tuple[Transform, Draw]]) -> tf.Tensor:
-    """A batch of images after transforms that only map colors."""
+    """A batch of images after transforms that only map colours."""
     import tensorflow as tf
 
     white = 255.0 if image.dtype == tf.uint8 else 1.0
@@ -203,7 +203,7 @@ def mapped(image: tf.Tensor, run: Sequence[tuple[Transform, Draw]]) -> tf.Tensor
 
 
 def _painted(image: tf.Tensor, matrix: tf.Tensor, white: float) -> tf.Tensor:
-    """Each pixel's color mapped, in one pass: compiled, that is ten times as fast as operations on planes."""
+    """Each pixel's colour mapped, in one pass: compiled, that is ten times as fast as operations on planes."""
     import tensorflow as tf
 
     def paint(image: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
@@ -238,7 +238,7 @@ def saturated(factor: tf.Tensor) -> tf.Tensor:
 
 
 def turned(angle: tf.Tensor) -> tf.Tensor:
-    """A turn of the two axes of color in YIQ, by example."""
+    """A turn of the two axes of colour in YIQ, by example."""
     import tensorflow as tf
 
     to_yiq = tf.constant([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])

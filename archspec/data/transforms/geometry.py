@@ -323,8 +323,8 @@ def warped(
     value: float = 0.0,
     method: Literal["bilinear", "nearest"] = "bilinear",
 ) -> tf.Tensor:
-    """Output pixel (x, y) from the input at ((a·x + b·y + c) / k, (d·x + e·y + f) / k) with k = g·x + h·y + 1; ``matrix``
-    is a … f, or a … h, by example."""
+    """Output pixel (x, y) from the input at ((a·x + b·y + c) / k, (d·x + e·y + f) / k) with k = g·x + h·y + 1;
+    ``matrix`` is a … f, or a … h, by example."""
     import tensorflow as tf
 
     rows = tf.stack([*matrix, *[tf.zeros_like(matrix[0])] * (8 - len(matrix))], axis=1)

@@ -94,7 +94,7 @@ class Normalize(Transform, name="normalize"):
 
 
 class Standardize(Transform, name="standardize"):
-    """Each image less its own mean, over its own deviation (at least 1 / √n of n values), all channels alike; float32."""
+    """Each image less its own mean, over its own deviation (at least 1 / √n of n values); float32."""
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         return features.with_image(TensorSpec(features.image.shape))

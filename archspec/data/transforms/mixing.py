@@ -1,8 +1,8 @@
 """Two examples made one; the label follows.
 
-The label becomes a probability for each class (float32), which the pipeline makes of a class before. Examples are mixed in pairs, the first of a batch with the
-second and so on, either with an amount of its own: so what comes out of a batch does not depend on how it is divided
-among devices, as long as each has an even part.
+The label becomes a probability for each class (float32), which the pipeline makes of a class before. Examples are
+mixed in pairs, the first of a batch with the second and so on, either with an amount of its own: so what comes out of
+a batch does not depend on how it is divided among devices, as long as each has an even part.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class CutMix(Transform, name="cutmix", main="alpha"):
 def rectangle(
     image: tf.Tensor, y: tf.Tensor, x: tf.Tensor, height: tf.Tensor, width: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Which pixels lie in a rectangle about (y, x), of shape (batch, height, width, 1), and their share of the image."""
+    """Which pixels lie in a rectangle about (y, x), (batch, height, width, 1), and their share of the image."""
     import tensorflow as tf
 
     masks, share = [], tf.ones_like(y)

@@ -1,6 +1,6 @@
 """Random sequences of operations out of a fixed set, as torchvision names and scales them.
 
-Images are 8-bit. A layer gives every example of a batch one operation: what changes single colors is one compiled pass
+Images are 8-bit. A layer gives every example of a batch one operation: what changes single colours is one compiled pass
 over the whole batch; the rest (warps, sharpness, equalising) is done to the examples that drew it, and only to them.
 """
 
@@ -127,7 +127,7 @@ def _some(image: tf.Tensor, which: tf.Tensor, change: Any, *arguments: tf.Tensor
 
 
 def _toned(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor, sign: tf.Tensor) -> tf.Tensor:
-    """Brightness, color, contrast, posterize and solarize; all others pass."""
+    """Brightness, colour, contrast, posterize and solarize; all others pass."""
     import tensorflow as tf
 
     def chosen(name: str, value: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
@@ -149,7 +149,7 @@ def _toned(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor, sign: tf.Tensor)
 
 
 def _tone(image: tf.Tensor, matrix: tf.Tensor, mask: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    """Each pixel's color mapped, then inverted from a limit on, then cut to the bits of a mask."""
+    """Each pixel's colour mapped, then inverted from a limit on, then cut to the bits of a mask."""
     import tensorflow as tf
 
     m = matrix[:, None, None]
@@ -160,8 +160,8 @@ def _tone(image: tf.Tensor, matrix: tf.Tensor, mask: tf.Tensor, limit: tf.Tensor
 
 
 def _displaced(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
-    """Shear by up to 0.3 about the corner (as torchvision), shift by up to 150/331 of the size, turn by up to 30°; black
-    comes in."""
+    """Shear by up to 0.3 about the corner (as torchvision), shift by up to 150/331 of the size, turn by up to 30°;
+    black comes in."""
     import tensorflow as tf
 
     height, width = (tf.cast(n, tf.float32) for n in tf.unstack(tf.shape(image)[1:3]))
