@@ -23,7 +23,7 @@ exit codes:
   2  bad usage
   4  training went to NaN
   70 a defect of archspec; ARCHSPEC_TRACEBACK=1 shows where
-  130 interrupted"""
+  130 interrupted; 143 terminated (a run that was training says how to go on)"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

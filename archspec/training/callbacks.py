@@ -16,6 +16,9 @@ from archspec.training.schedules import Plateau
 if TYPE_CHECKING:
     import keras
 
+RARITY = 50
+"""Checkpoints at the ends of epochs take at most one part in so many of the time, where epochs are short."""
+
 Say = Callable[[str], None]
 
 
@@ -29,6 +32,7 @@ def keeper(
 
     class Keeper(keras.callbacks.Callback):
         not_finite = False
+        saved, cost = perf_counter(), 0.0
         resumed: int | None = position.step if position.step % steps else None
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -59,7 +63,6 @@ def keeper(
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             row = {name: float(value) for name, value in (logs or {}).items()}
             position.history.append(row | {"learning_rate": float(self.model.optimizer.learning_rate)})
-            self.log()
             if self.not_finite or not _finite(row.get("val_loss", 0.0)):
                 self.not_finite = self.model.stop_training = True
                 return
@@ -68,10 +71,14 @@ def keeper(
                 watched = "val_loss" if "val_loss" in row else "loss"
                 factor = train.schedule.after([past[watched] for past in position.history])
                 self.model.optimizer.learning_rate = train.optimizer.learning_rate * factor
-            self.save()
+            is_over = is_exhausted(plan, position) or position.step >= train.epochs * steps
+            is_best = position.best is not None and position.best["step"] == position.step
+            if is_over or is_best or request or train.checkpoint_steps or self.is_due():
+                self.save()
+                self.log()
             if request:
                 raise Interrupted(request.code, position.step)
-            if is_exhausted(plan, position):
+            if is_over:
                 self.model.stop_training = True
 
         def judge(self, row: dict[str, float]) -> None:
@@ -82,9 +89,16 @@ def keeper(
             if position.best is None or sign * value > sign * position.best["value"]:
                 position.best = {"step": position.step, "value": value}
 
+        def is_due(self) -> bool:
+            """Whether so much time has gone by since the last checkpoint that its cost does not count."""
+            return perf_counter() - self.saved >= RARITY * self.cost
+
         def save(self) -> None:
+            begin = perf_counter()
             if not checkpoints.save(self.model, position):
                 self.not_finite = self.model.stop_training = True
+            self.saved = perf_counter()
+            self.cost = self.saved - begin
 
         def log(self) -> None:
             try:

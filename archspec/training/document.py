@@ -109,7 +109,8 @@ class Train(BaseModel):
     rates: Annotated[dict[str, Factor], BeforeValidator(_settings)] = {}
     """Factors of the learning rate by layer, named as in ``freeze``; of several that match, the last counts."""
     checkpoint_steps: PositiveInt | None = None
-    """Steps between checkpoints, besides those at the end of each epoch."""
+    """Steps between checkpoints, besides the end of each epoch. Where nothing is said: ends of epochs, but no oftener
+    than costs a fiftieth of the time."""
     monitor: Literal["loss", "accuracy"] | None = None
     """What the best checkpoint is best in, on the evaluated split; where nothing is said, none is kept but the last."""
     patience: PositiveInt | None = None

@@ -150,7 +150,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
 
 
 def test_only_the_last_generations_and_the_best_stay(plan, tmp_path):
-    made = plan("{optimizer: {sgd: 0.1}, epochs: 6, monitor: accuracy}")
+    made = plan("{optimizer: {sgd: 0.1}, epochs: 6, monitor: accuracy, checkpoint_steps: 44}")
     result = run(made, tmp_path / "run", progress=None)
     steps = Checkpoints(tmp_path / "run", "").steps()
     assert steps == sorted({5 * made.steps, 6 * made.steps, int(result.best["step"])})
