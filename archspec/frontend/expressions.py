@@ -102,6 +102,9 @@ def parse(text: str) -> ast.expr:
             raise ExpressionError("X03", f"an expression has at most {MAX_LENGTH} characters, this one {len(text)}")
         if not text.strip():
             raise ExpressionError("X01", "empty expression")
+        if not text.isascii():
+            # Python's parser takes look-alikes of letters for the letters.
+            raise ExpressionError("X02", "an expression is written in ASCII letters")
         try:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):

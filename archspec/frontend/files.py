@@ -15,6 +15,7 @@ from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you
 MAX_FILES = 256
 MAX_NESTING = 16
 MAX_TOTAL = 8 << 20
+MAX_PATH = 1024
 
 
 class Library:
@@ -57,9 +58,11 @@ class Library:
 
         folder = self.folders.get(by.source.name, Path())
         roots = [folder, catalogue.folder()]
+        if "\0" in target or len(target) > MAX_PATH:
+            raise SpecError([Diagnostic("F02", f"{shown(target)} is no path", at)])
         path = folder / target
         real = Path(os.path.realpath(path))
-        if "\0" in target or not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
+        if not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
             message = f"{shown(target)} lies outside this file's folder and the catalogue"
             raise SpecError(
                 [Diagnostic("F02", message, at, "use takes a name of the catalogue, or a path in this folder")]

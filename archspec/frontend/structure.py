@@ -44,7 +44,8 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
         branch = Place(place.scope, place.prev, Names(f"{path}.{i}.", walk.names_given(chain)))
         walk.chain(chain, branch)
         if branch.prev is None:
-            walk.report("N01", "a branch gives nothing: there is no previous step here", chains.value_span(i), "say from:")
+            message = "a branch gives nothing: there is no previous step here"
+            walk.report("N01", message, chains.value_span(i), "say from:")
         elements[i] = POISON if branch.prev is None else branch.prev
     if step.merge is None:
         return Family(elements)

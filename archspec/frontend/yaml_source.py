@@ -292,9 +292,10 @@ def _flow_help(source: Source, at: Mark) -> str:
 
 
 def _syntax_help(source: Source, at: Mark) -> str | None:
-    line = source.line(at[0] + 1)
-    before = line[: at[1] + 1]
-    if "\t" in line[: at[1] + 1]:
+    # Only what is near: the patterns below take time that grows with the square of what they look at.
+    line = source.line(at[0] + 1)[max(0, at[1] - 200) : at[1] + 200]
+    before = line[: min(at[1], 200) + 1]
+    if "\t" in before:
         return "indent with spaces"
     if before[-1:] in "[]{}," and re.search(r"[\[{].*[\w.]\[", line):
         return _flow_help(source, at)

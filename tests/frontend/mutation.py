@@ -31,7 +31,8 @@ WORD = re.compile(rb"[A-Za-z0-9_.]+")
 TOKENS = (
     "=", "=prev.channels", "[", "]", "{", "}", ": ", "- ", ", ", "#", "'", '"', "&a ", "*a", "!!str ", "<<: ", "|\n",
     ">\n", "null", "true", "no", "0", "-1", "2.5", "1e999", "010", "0x10", "9007199254740993", "100000000", ".nan",
-    "\t", "\r\n", "\x00", "\x1b[31m", "\u202e", "\ufeff", "\u2028", "\xa0", "\xe9", "\U0001f600", "%YAML 1.1\n", "---\n",
+    "\t", "\r\n", "\x00", "\x1b[31m", "\u202e", "\ufeff", "\u2028", "\xa0", "\xe9", "\U0001f600", "%YAML 1.1\n",
+    "---\n",
     "...\n", "prev", "input", "c[i]", "=9**9**9", "=(((((1)))))", "repeat: 100000", "as: a", "from: a", "merge: add",
     "when: false", "each: 3", "residual: ", "branches: ", "do: ", "concat: ", "conv: ", "use: ",
 )  # fmt: skip
