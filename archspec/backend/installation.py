@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from types import ModuleType
 
@@ -24,7 +25,11 @@ def import_keras() -> ModuleType:
 
 
 def quiet_start() -> ModuleType:
-    """``import_keras`` without TensorFlow's notices on stderr, for commands. Raises MissingExtra."""
+    """``import_keras`` without TensorFlow's notices on stderr, for commands, which collect no garbage until then.
+
+    Raises MissingExtra.
+    """
+    gc.enable()
     if os.environ.get("ARCHSPEC_TRACEBACK"):
         return import_keras()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

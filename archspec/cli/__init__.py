@@ -6,6 +6,7 @@ says what it takes, ``run(args) -> int`` does it. Only the verb that is asked fo
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -51,11 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _start_quickly() -> None:
-    """Keep pydantic from looking for plug-ins, which have no part here.
+    """Leave out what a verb that reads text for a moment does not need.
 
-    It would read the metadata of every installed distribution. Told not to, it imports the library for that all the
-    same, a tenth of the time that a table may take: the import waits for the first use.
+    The collector of garbage has nothing to collect until Keras is there (backend.installation.quiet_start starts it).
+    pydantic would read the metadata of every installed distribution to find plug-ins; told not to, it imports the
+    library for that all the same, a tenth of the time that a table may take: the import waits for the first use.
     """
+    gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if "importlib.metadata" in sys.modules:
         return

@@ -10,6 +10,7 @@ import ast
 import math
 import operator
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -106,7 +107,9 @@ def parse(text: str) -> ast.expr:
             # Python's parser takes look-alikes of letters for the letters.
             raise ExpressionError("X02", "an expression is written in ASCII letters")
         try:
-            tree = ast.parse(text.strip(), mode="eval").body
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise ExpressionError("X01", f"'{text}' is not an expression") from None
         _check(tree)

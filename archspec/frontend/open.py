@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
 from archspec.frontend.arguments import Arguments
-from archspec.frontend.assemble import Shapes, assemble
-from archspec.frontend.document import Document, document
+from archspec.frontend.assemble import Shapes, assemble, expected
+from archspec.frontend.document import Document, document, expectations
 from archspec.frontend.files import Library
 from archspec.frontend.inputs import symbols
 from archspec.frontend.parameters import parameters
@@ -24,17 +25,22 @@ def opened(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) -
 
 
 def every(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) -> list[Graph]:
-    """The graphs of all variants of a file, or of the one that is named. Raises SpecError with what is wrong in any."""
+    """The graphs of all variants of a file, or of the one that is named, with what the file expects of them.
+
+    Also looks at what no call reaches. Raises SpecError with what is wrong in any.
+    """
     library = Library()
     found = library.open(path, name)
     variants: list[str | None] = [variant] if variant else list(found.spec.variants)
     if not variants or (not variant and _stands_alone(found)):
         variants.insert(0, None)
     graphs: list[Graph] = []
-    problems: dict[tuple[object, ...], Diagnostic] = {}
+    problems = {(d.code, d.span.order): d for d in expectations(found)}
+    is_expected = not problems and not set
     for each in variants:
         try:
-            graphs.append(_graph(found, library, each, set, thorough=True))
+            graph = _graph(found, library, each, set, thorough=True)
+            graphs.append(replace(graph, expect=expected(found, each)) if is_expected else graph)
         except SpecError as error:
             for d in error.diagnostics:
                 problems.setdefault((d.code, d.span.order), d)

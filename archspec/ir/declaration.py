@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -84,7 +85,7 @@ class Declaration(BaseModel):
         docs: dict[str, str] = {}
         for klass in reversed(cls.__mro__[: cls.__mro__.index(Declaration)]):
             body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(klass))).body[0].body  # type: ignore[attr-defined]
-            for field, doc in zip(body, body[1:], strict=False):
+            for field, doc in pairwise(body):
                 match field, doc:
                     case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))) if (
                         name in cls.model_fields
@@ -93,16 +94,15 @@ class Declaration(BaseModel):
         return docs
 
 
-_INDEX: dict[tuple[str, str], dict[str, str]] = {}
+_INDEX: dict[str, dict[str, dict[str, str]]] = {}
 _PLUGINS: set[str] = set()
+_MEMBER = re.compile(r'^class \w+\(\s*(\w+),\s*name="([a-z0-9_]+)"', re.MULTILINE)
 
 
 def _modules(kind: type[Declaration]) -> dict[str, str]:
     """Member name → module that declares it, read from the text of the package's modules."""
-    key = (kind.package, kind.kind)
-    if key not in _INDEX:
-        pattern = re.compile(rf'^class \w+\(\s*{kind.kind},\s*name="([a-z0-9_]+)"', re.MULTILINE)
-        found = {}
+    if kind.package not in _INDEX:
+        index: dict[str, dict[str, str]] = {}
         # Not importlib.resources: it imports tempfile and hashlib, a tenth of the time that a table may take.
         for entry in Path(importlib.import_module(kind.package).__path__[0]).iterdir():
             if entry.name.endswith(".py"):
@@ -111,10 +111,11 @@ def _modules(kind: type[Declaration]) -> dict[str, str]:
                 stem, text = entry.name, init.read_text(encoding="utf-8")
             else:
                 continue
-            for name in pattern.findall(text):
-                found[name] = kind.package if stem == "__init__" else f"{kind.package}.{stem}"
-        _INDEX[key] = found
-    return _INDEX[key]
+            module = kind.package if stem == "__init__" else f"{kind.package}.{stem}"
+            for member, name in _MEMBER.findall(text):
+                index.setdefault(member, {})[name] = module
+        _INDEX[kind.package] = index
+    return _INDEX[kind.package].get(kind.kind, {})
 
 
 def _load_plugins(package: str) -> bool:

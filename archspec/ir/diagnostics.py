@@ -8,9 +8,10 @@ SpecError            what ``load`` raises: one or more diagnostics, in file orde
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Iterable
+from typing import Any
 
 MAX_DIAGNOSTICS = 50
 MAX_TEXT = 2048

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Callable, ClassVar, Iterable, Mapping, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from archspec.ir.cost import Cost
 from archspec.ir.diagnostics import Source, Span
@@ -38,8 +39,8 @@ class Tensor(NamedTuple):
 class Node:
     """One op applied to tensors.
 
-    ``name`` is unique in the graph. ``layer`` is the name of the Keras layer that owns the weights: the node's own name,
-    or, inside the call of a network, the network's path; nodes with equal ``layer`` share their weights.
+    ``name`` is unique in the graph. ``layer`` is the name of the Keras layer that owns the weights: the node's own
+    name, or, inside the call of a network, the network's path; nodes with equal ``layer`` share their weights.
     """
 
     name: str
@@ -120,8 +121,8 @@ class Expect:
 class Graph:
     """A complete network: every node in topological order, with shapes, weights and source positions.
 
-    ``inputs`` maps input names to specs. For a spec of several networks and no body, ``networks`` holds the graph of each
-    and the nodes here are theirs side by side, inputs and outputs prefixed with the network's name.
+    ``inputs`` maps input names to specs. For a spec of several networks and no body, ``networks`` holds the graph of
+    each, and the nodes here are theirs side by side, inputs and outputs prefixed with the network's name.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What pydantic refuses, said in our words: one sentence for each error, never pydantic's own text or the whole input."""
+"""What pydantic refuses, said in our words: a sentence for each error, never pydantic's text or the whole input."""
 
 from __future__ import annotations
 

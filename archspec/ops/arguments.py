@@ -1,5 +1,7 @@
 """Field types that several ops share. Each normalises its forms once and has one message when the value is wrong."""
 
+from __future__ import annotations
+
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, WithJsonSchema

@@ -1,9 +1,9 @@
 """What an op is.
 
-An op is typed fields and named rules, in this order: fields, ``infer``, ``weights``, cost, ``lower``. Its inputs are the
-parameters of ``infer`` (``x``; ``query, value, key=None``; ``*inputs`` takes any number). Rules are pure functions of shapes; only
-``lower`` knows Keras, and imports it inside. An op never knows files or lines: it refuses with OpError, and the
-frontend gives the refusal its place.
+An op is typed fields and named rules, in this order: fields, ``infer``, ``weights``, cost, ``lower``. Its inputs are
+the parameters of ``infer`` (``x``; ``query, value, key=None``; ``*inputs`` takes any number). Rules are pure functions
+of shapes; only ``lower`` knows Keras, and imports it inside. An op never knows files or lines: it refuses with OpError,
+and the frontend gives the refusal its place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OpError(Exception):
-    """An op cannot take these inputs. ``argument`` names the field at fault, if one is; ``help`` says what would fit."""
+    """An op cannot take these inputs. ``argument`` names the field at fault, if any; ``help`` says what would fit."""
 
     def __init__(self, message: str, *, argument: str | None = None, help: str | None = None):
         super().__init__(message)
