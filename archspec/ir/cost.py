@@ -5,8 +5,8 @@ Per sample, for inference, unless a table says otherwise.
 MACs
     Multiply-accumulates of contractions: convolution and dense kernels, recurrent gates (all steps), and the two
     matrix products of attention (QKᵀ and AV; causal masks do not halve them). A transposed convolution counts its
-    kernel at each *input* position. Bias, normalisation, activation and pooling are not MACs. Taps that fall on padding count
-    (the nominal convention of papers, torch and TensorFlow).
+    kernel at each *input* position. Bias, normalisation, activation and pooling are not MACs. Taps that fall on padding
+    count (the nominal convention of papers, torch and TensorFlow).
 FLOPs
     2 · MACs + one for each elementwise addition, subtraction, multiplication, division, comparison or maximum.
 Transcendentals
