@@ -24,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -258,18 +259,20 @@ def keras_layers(paths: list[Path], recipe: str) -> Work:
     return run
 
 
+class Lighting:
+    """Noise along principal axes, as in torch's ImageNet examples."""
+
+    def __call__(self, image: Any) -> Any:
+        import torch
+
+        amounts = torch.randn(3) * 0.1 * torch.tensor(AXES["deviations"])
+        moved = image.float() + (torch.tensor(AXES["axes"]).T @ amounts)[:, None, None]
+        return moved.round_().clamp_(0, 255).to(torch.uint8)
+
+
 def torchvision_steps(recipe: str) -> object:
     """The recipe in torchvision's transforms, on Pillow's images, to 8-bit tensors."""
-    import torch
     from torchvision import transforms as T
-
-    class Lighting:
-        """Noise along principal axes, as in torch's ImageNet examples."""
-
-        def __call__(self, image: torch.Tensor) -> torch.Tensor:
-            amounts = torch.randn(3) * 0.1 * torch.tensor(AXES["deviations"])
-            moved = image.float() + (torch.tensor(AXES["axes"]).T @ amounts)[:, None, None]
-            return moved.round_().clamp_(0, 255).to(torch.uint8)
 
     steps: list[object] = [T.RandomResizedCrop(SIZE), T.RandomHorizontalFlip()]
     if recipe == "color":

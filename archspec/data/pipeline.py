@@ -227,8 +227,10 @@ def _alone(steps: Sequence[Step], one: Batch, channels: int | None) -> Batch:
 
             image = tf.cond(tf.io.is_jpeg(data), from_jpeg, from_other)
             image = tf.ensure_shape(image, (None, None, channels))
-            # Between values of 8 bits, bilinear ones need no cutting off: adding a half rounds them.
-            image = tf.cast(tf.image.resize(image, transform.size) + 0.5, tf.uint8)  # type: ignore[attr-defined]
+            # Resizing is a third faster on floats. Between values of 8 bits bilinear ones need no cutting off: adding
+            # a half rounds them.
+            size: tuple[int, int] = transform.size  # type: ignore[attr-defined]
+            image = tf.cast(tf.image.resize(tf.cast(image, tf.float32), size) + 0.5, tf.uint8)
         else:
             image = decode(data, channels)
         one = {**one, IMAGE: image}

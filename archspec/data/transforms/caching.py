@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Cache(Transform, name="cache", main="where"):
-    """Do the steps before it once for each example, and keep what they give: nothing before it may be random, and images
-    must have one size by then. The order of examples and what is drawn stay as they are without it."""
+    """Do the steps before it once for each example, and keep what they give: nothing before it may be random, and
+    images must have one size by then. The order of examples and what is drawn stay as they are without it."""
 
     where: Literal["memory", "disk"] = "memory"
     """``disk`` keeps it from run to run, in the cache folder, and in memory only as far as the system has room."""
