@@ -108,7 +108,9 @@ def _keras_3(root: h5py.Group) -> Iterator[StoredLayer]:
         group = _linked(layers, key)
         arrays = dict(_variables(group, ""))
         if arrays:
-            yield StoredLayer(_text(group.attrs.get("name", key)), arrays)
+            # Keys count classes (conv2d_1); the name is the own variables'.
+            named = group["vars"].attrs if "vars" in group else {}
+            yield StoredLayer(_text(named.get("name", key)), arrays)
 
 
 def _variables(group: h5py.Group, prefix: str) -> Iterator[tuple[str, Stored]]:
