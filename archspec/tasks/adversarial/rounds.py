@@ -1,8 +1,8 @@
-"""Rounds of updates as a keras.Model: its ``train_step`` runs the steps of a spec's ``train`` section, ``fit`` the loop.
+"""Rounds of updates as a keras.Model: its ``train_step`` runs the steps of a spec's ``train`` section under ``fit``.
 
-Nothing here knows what is trained: networks, forward graph, terms, turns and constraints are the graph's. Everything that
-a round draws follows from the seed and the number of rounds that were done, so that number, the weights and the pools are
-all that a checkpoint needs.
+Nothing here knows what is trained: networks, forward graph, terms, turns and constraints are the graph's. Everything
+that a round draws follows from the seed and the number of rounds that were done, so that number, the weights and the
+pools are all that a checkpoint needs.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Rounds(keras.Model):
     def gradients(
         self, step: TrainStep, inputs: Values, held: Values, rounds: Any
     ) -> tuple[list[Any], list[tuple[Any, Any]], dict[str, Any]]:
-        """Gradients of a step at the weights as they are, what its networks' statistics become, and what is reported."""
+        """Gradients of a step at the weights as they are, what its networks' statistics become, what is reported."""
         variables = self.variables_of(step.update)
         with tf.GradientTape() as tape:
             scope, values, points = self._evaluate(step, inputs, held, training=True)

@@ -28,7 +28,8 @@ train:
     - {D, from: shown, as: shown_score}
     - {D, from: fake, as: fake_score}
   steps:
-    - {update: [D], minimize: [{binary_crossentropy: [real_score, 1]}, {binary_crossentropy: [shown_score, 0], weight: 2}]}
+    - update: [D]
+      minimize: [{binary_crossentropy: [real_score, 1]}, {binary_crossentropy: [shown_score, 0], weight: 2}]
     - {update: [G], minimize: [{binary_crossentropy: [fake_score, 1]}]}
 """
 HELD = """

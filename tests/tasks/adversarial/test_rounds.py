@@ -131,8 +131,9 @@ def test_the_ways_of_updating_differ(tmp_path):
 @pytest.mark.parametrize("turns", [1, 3])
 @pytest.mark.parametrize(("updated", "other"), [("D", "G"), ("G", "D")])
 def test_a_network_that_is_not_updated_stays_bit_for_bit(tmp_path, updated, other, turns):
-    steps = [line for line in specs.D_FIRST.splitlines() if "update: [" not in line or f"update: [{updated}]" in line]
-    text = specs.NETWORKS + "\n".join(steps).replace("minimize", f"turns: {turns}, minimize")
+    train, _ = specs.D_FIRST.split("  steps:\n")
+    score = {"D": "{binary_crossentropy: [shown_score, 0]}", "G": "{binary_crossentropy: [fake_score, 1]}"}[updated]
+    text = f"{specs.NETWORKS}{train}  steps: [{{update: [{updated}], turns: {turns}, minimize: [{score}]}}]\n"
     model = rounds(tmp_path, text, rate=0.1)
     still, moving = state(model, [other]), state(model, [updated])
     model.fit(REAL, batch_size=4, epochs=2, verbose=0)
@@ -185,7 +186,7 @@ def test_the_critic_of_wgan_stays_within_its_clip_after_every_turn():
 
 
 def test_max_norm_shortens_the_vector_of_every_unit(tmp_path):
-    text = specs.NETWORKS + specs.D_FIRST.replace("{update: [D],", "{update: [D], constraint: {max_norm: 0.5},")
+    text = specs.NETWORKS + specs.D_FIRST.replace("update: [D]\n", "update: [D]\n      constraint: {max_norm: 0.5}\n")
     model = rounds(tmp_path, text)
     model.train_on_batch(REAL)
     kernels = [v.numpy() for v in model.variables_of(["D"]) if len(v.shape) == 2]
@@ -259,7 +260,7 @@ def test_the_pool_gives_an_earlier_example_half_of_the_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", [POOLED, specs.NETWORKS + specs.D_FIRST.replace("{update: [D],", "{update: [D], turns: 3,")]
+    "text", [POOLED, specs.NETWORKS + specs.D_FIRST.replace("update: [D]\n", "update: [D]\n      turns: 3\n")]
 )
 def test_what_variables_hold_is_all_that_goes_on(tmp_path, text):
     """Rounds that are interrupted give what rounds in one go give: optimisers, counts, pools, draws."""
@@ -350,7 +351,7 @@ def test_optimizers_are_one_for_each_step(tmp_path):
 
 
 def test_learning_rates_follow_rounds_not_turns(tmp_path):
-    text = specs.NETWORKS + specs.D_FIRST.replace("{update: [D],", "{update: [D], turns: 3,")
+    text = specs.NETWORKS + specs.D_FIRST.replace("update: [D]\n", "update: [D]\n      turns: 3\n")
     model = Rounds(specs.graph(tmp_path, text))
     steps = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.0])
     model.compile(keras.optimizers.SGD(steps))

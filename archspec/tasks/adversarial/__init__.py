@@ -1,0 +1,124 @@
+"""Several networks, each with an objective of its own: what a spec's ``train`` section says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from archspec.data.source import IMAGE, LABEL, FeatureSpec
+from archspec.data.transforms.geometry import Resize
+from archspec.data.transforms.intensity import Rescale
+from archspec.ir.graph import Graph
+from archspec.ir.tensors import TensorSpec
+from archspec.ir.training import Training
+from archspec.training.task import Objective, Task, TaskError
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Adversarial(Task, name="adversarial"):
+    """Networks that are updated in turn, by the steps of the spec's ``train`` section. Reports every term.
+
+    An input of that section is the part of the data that has its name; a single one is the image, and an input that is
+    a ``label`` the class of the example, whatever their names.
+    """
+
+    def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
+        """Images brought to the networks' size and, where they are 8-bit, to -1 … 1, which tanh gives."""
+        wanted = [s for s in _arrays(_training(graph)).values() if s.rank > 1]
+        steps: list[Any] = []
+        if len(wanted) == 1 and IMAGE in features.parts and "float" in wanted[0].dtype:
+            sizes = wanted[0].spatial
+            if None not in sizes and len(sizes) == 2 and features.image.spatial != sizes:
+                steps.append(Resize(size=sizes))  # type: ignore[arg-type]
+            if features.image.dtype == "uint8":
+                steps.append(Rescale(low=-1.0))
+        return {"augment": tuple(steps)}
+
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, loss: Any = None) -> None:
+        plan = _training(graph)
+        if loss is not None:
+            raise TaskError(
+                "the losses of several networks are the spec's", at=("train", "loss"), help="leave loss out"
+            )
+        for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
+            for name, part in _sources(plan, features).items():
+                wanted = plan.body.inputs[name]
+                _check_part(name, wanted, features.parts[part], at)
+        for name, drawn in plan.drawn.items():
+            if drawn.kind == "label" and training.classes not in (None, drawn.classes):
+                raise TaskError(
+                    f"the data have {training.classes} classes, input '{name}' has {drawn.classes}",
+                    at=("data",),
+                    help=f"--set classes={training.classes}" if "classes" in graph.params else None,
+                )
+
+    def trainer(self, graph: Graph, model: keras.Model, loss: Any = None) -> Objective:
+        import numpy as np
+        import tensorflow as tf
+
+        from archspec.tasks.adversarial.rounds import Rounds
+
+        # Follows from the seed of the run, which was set before.
+        rounds = Rounds(graph, model, seed=int(np.random.randint(2**20)))
+        plan = _training(graph)
+
+        def pairs(batch: dict[str, tf.Tensor]) -> tuple[Any, Any]:
+            named = {name: batch[part] for name, part in _named(plan, batch).items()}
+            return named, tf.zeros((tf.shape(next(iter(named.values())))[0],))
+
+        return Objective(model=rounds, pairs=pairs, losses={})
+
+
+def _training(graph: Graph) -> Training:
+    if graph.training is None:
+        raise TaskError(
+            f"'{graph.name}' has no 'train' section, which says what its networks minimise",
+            at=("spec",),
+            help="train: {inputs: …, body: …, steps: …}",
+        )
+    return graph.training
+
+
+def _arrays(plan: Training) -> dict[str, TensorSpec]:
+    """The inputs that are arrays of the data."""
+    return {name: spec for name, spec in plan.body.inputs.items() if name not in plan.drawn}
+
+
+def _named(plan: Training, parts: Mapping[str, Any]) -> dict[str, str]:
+    """The part of the data for every input of the step that the data give."""
+    arrays = list(_arrays(plan))
+    found = {name: name for name in arrays if name in parts}
+    if len(arrays) == 1 and not found and IMAGE in parts:
+        found = {arrays[0]: IMAGE}
+    for name, drawn in plan.drawn.items():
+        if drawn.kind == "label" and LABEL in parts:
+            found[name] = LABEL
+    return found
+
+
+def _sources(plan: Training, features: FeatureSpec) -> dict[str, str]:
+    """The same, all there. Raises TaskError."""
+    found = _named(plan, features.parts)
+    labels = {name for name, drawn in plan.drawn.items() if drawn.kind == "label"}
+    for name in (*_arrays(plan), *labels):
+        if name not in found:
+            parts = ", ".join(features.parts)
+            raise TaskError(f"the networks are trained on '{name}', the data have {parts}", at=("data",))
+    return found
+
+
+def _check_part(name: str, wanted: TensorSpec, given: TensorSpec, at: tuple[str, ...]) -> None:
+    """Refuse a part of the data that is not what an input takes."""
+    fits = given.rank == wanted.rank and all(
+        w is None or w == g for w, g in zip(wanted.shape, given.shape, strict=True)
+    )
+    if not fits or None in given.shape:
+        help = None
+        if wanted.rank == given.rank == 3 and None not in wanted.spatial and wanted.channels == given.channels:
+            help = f"augment: [resize: [{wanted.spatial[0]}, {wanted.spatial[1]}], …]"
+        raise TaskError(f"the networks take '{name}' of {wanted}, they would get {given}", at=at, help=help)
+    if ("float" in wanted.dtype) != ("float" in given.dtype):
+        mend = "rescale: {low: -1} in augment: 0 … 255 becomes -1 … 1" if "float" in wanted.dtype else None
+        raise TaskError(f"'{name}' is {wanted.dtype}, it would get {given.dtype}", at=at, help=mend)
