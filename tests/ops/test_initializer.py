@@ -63,7 +63,11 @@ PENALTIES = [
 @pytest.mark.parametrize(("name", "args", "value"), PENALTIES, ids=lambda v: v if isinstance(v, str) else "")
 def test_penalties(name, args, value):
     kind = Regularizer.find(name)
-    found = float(kind.model_validate(args if isinstance(args, dict) else {kind.main: args}).lower()(keras.ops.convert_to_tensor(W)))
+    found = float(
+        kind.model_validate(args if isinstance(args, dict) else {kind.main: args}).lower()(
+            keras.ops.convert_to_tensor(W)
+        )
+    )
     if value is None:
         units = W / np.linalg.norm(W, axis=0)
         products = np.abs(units.T @ units) * (1 - np.eye(3))
