@@ -97,3 +97,16 @@ class Training:
     drawn: Mapping[str, Drawn] = field(default_factory=dict)
     together: bool = False
     averages: Mapping[str, float] = field(default_factory=dict)
+
+
+def drawable(training: Training) -> list[str]:
+    """Named results that need only what is drawn, in their order: what can be sampled."""
+    out = []
+    for name, tensor in training.results.items():
+        needed = {tensor.node}
+        for node in reversed(training.body.nodes):
+            if node.name in needed:
+                needed.update(t.node for t in node.inputs)
+        if tensor.node not in training.body.inputs and needed & set(training.body.inputs) <= set(training.drawn):
+            out.append(name)
+    return out

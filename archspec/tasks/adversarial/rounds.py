@@ -15,8 +15,8 @@ import keras
 import tensorflow as tf
 
 from archspec.backend.build import compile as built
-from archspec.ir.graph import Graph, Tensor, reachable
-from archspec.ir.training import GradientPenalty, Schedule, Term, TrainStep
+from archspec.ir.graph import Graph, Tensor
+from archspec.ir.training import GradientPenalty, Schedule, Term, TrainStep, drawable
 from archspec.tasks.adversarial.forward import Forward, Values
 from archspec.tasks.adversarial.optimizers import StepOptimizers
 from archspec.tasks.adversarial.pool import Pool
@@ -284,7 +284,7 @@ class Rounds(keras.Model):
 
         ``given`` are values for drawn inputs (labels, say). Networks with a running average use it.
         """
-        name = result or drawable(self.plan)
+        name = result or drawable(self.plan)[0]
         inputs = {}
         for i, (key, drawn) in enumerate(self.plan.drawn.items()):
             value = (given or {}).get(key)
@@ -294,7 +294,8 @@ class Rounds(keras.Model):
         swapped = [
             (v, mean) for n in self.averages for v, mean in zip(self.variables_of([n]), self.averages[n], strict=True)
         ]
-        begun = self.optimizer is not None and int(self.optimizer.iterations.numpy()) > 0
+        optimizer = getattr(self, "optimizer", None)
+        begun = optimizer is not None and int(optimizer.iterations.numpy()) > 0
         mapping = [(v, mean.value) for v, mean in swapped] if begun else []
         _, values = self.forward(inputs, [self.plan.results[name]], {}, training=False, mapping=mapping)
         return values[self.plan.results[name]].numpy()
@@ -320,15 +321,6 @@ def at(number: float | Schedule, rounds: Any) -> Any:
     found = tf.numpy_function(value, [rounds], tf.float32)
     found.set_shape(())
     return found
-
-
-def drawable(plan: Any) -> str:
-    """The first named result that drawn inputs suffice for. Raises ValueError if there is none."""
-    for name, tensor in plan.results.items():
-        inputs = {t.node for n in reachable(plan.body.nodes, [tensor]) for t in n.inputs} & set(plan.body.inputs)
-        if tensor.node not in plan.body.inputs and inputs <= set(plan.drawn):
-            return str(name)
-    raise ValueError("no result of train.body depends only on inputs that are drawn")
 
 
 def _draw(drawn: Any, shape: tuple[Any, ...], seed: Any) -> Any:
