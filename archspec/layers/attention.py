@@ -16,8 +16,8 @@ register = keras.saving.register_keras_serializable("archspec")
 class Attention(keras.Layer):
     """Multi-head attention with the weights of ``keras.layers.MultiHeadAttention``.
 
-    Beyond it: the query may be the only input; ``causal`` and ``rotary`` are of the layer, not of the call; there may be
-    fewer heads of keys and values than of queries, with values of any size; and the query keeps its mask. (Keras's
+    Beyond it: the query may be the only input; ``causal`` and ``rotary`` are of the layer, not of the call; there may
+    be fewer heads of keys and values than of queries, with values of any size; and the query keeps its mask. (Keras's
     layer takes it off, so the skip beside it goes on unmasked: Keras 3.15.)
     """
 
@@ -65,6 +65,9 @@ class Attention(keras.Layer):
             name="attention_output",
             dtype=self.dtype_policy,
         )
+        for dense in (self.query_dense, self.key_dense, self.value_dense, self.output_dense):
+            # They keep the time axis; Keras would warn that they lose the mask.
+            dense.supports_masking = True
         self.output_dense.build((*query_shape[:2], self.heads, self.value_dim))
         self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 

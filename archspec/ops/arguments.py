@@ -21,9 +21,9 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 """A finite number."""
 
 
-def refuse(message: str) -> PydanticCustomError:
+def refuse(message: str, help: str | None = None) -> PydanticCustomError:
     """The error of a field type: ``message`` completes the sentence '<op>.<argument> …', e.g. 'must be …'."""
-    return PydanticCustomError("argument", "{message}", {"message": message})
+    return PydanticCustomError("argument", "{message}", {"message": message, **({"help": help} if help else {})})
 
 
 def _is_int(value: Any) -> bool:
@@ -124,6 +124,26 @@ def named(value: Any, kind: str) -> tuple[str, Any]:
     raise refuse(f"must be the name of {kind}, or {{name: arguments}}")
 
 
+def declared(op: Any, args: Any) -> Any:
+    """The op with its arguments, where it is itself an argument; a scalar is its main argument."""
+    from archspec.ir.diagnostics import did_you_mean
+
+    if not isinstance(args, dict):
+        if op.main is None:
+            raise refuse(f"must not give {op.name} an argument: it takes none")
+        args = {op.main: args}
+    for name in args:
+        if name not in op.model_fields:
+            hint = did_you_mean(name, op.model_fields)
+            raise refuse(f"has a wrong argument: {op.name} has no parameter '{name}'", hint)
+    try:
+        return op.model_validate(args)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in (op.name, *first["loc"]))
+        raise refuse(f"has a wrong argument, {where}: {first['msg']}") from None
+
+
 def _any_activation(value: Any) -> Any:
     from archspec.ir.diagnostics import did_you_mean
     from archspec.ops.base import Op
@@ -134,19 +154,8 @@ def _any_activation(value: Any) -> Any:
     op = Op.find(name)
     if op is None or not op.is_activation:
         hint = did_you_mean(name, [o.name for o in Op.all() if o.is_activation])
-        raise PydanticCustomError(
-            "argument", "{message}", {"message": "must be the name of an activation", "help": hint}
-        )
-    if not isinstance(args, dict):
-        if op.main is None:
-            raise refuse(f"must not give {name} an argument: it takes none")
-        args = {op.main: args}
-    try:
-        return op.model_validate(args)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in (name, *first["loc"]))
-        raise refuse(f"has a wrong argument, {where}: {first['msg']}") from None
+        raise refuse("must be the name of an activation", hint)
+    return declared(op, args)
 
 
 def _activation(value: Any) -> Any:

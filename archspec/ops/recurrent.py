@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.ir.diagnostics import did_you_mean
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Rate, Width, named, refuse
+from archspec.ops.arguments import Activation, Rate, Width, declared, named, refuse
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import floating, known_channels
 
@@ -203,14 +202,8 @@ def _recurrent(value: Any) -> Any:
     name, args = named(value, "a recurrent op")
     kinds: dict[str, type[Op]] = {"rnn": Rnn, "lstm": Lstm, "gru": Gru}
     if name not in kinds:
-        message = "must be rnn, lstm or gru: {lstm: {units: 64}}"
-        raise PydanticCustomError("argument", "{message}", {"message": message, "help": did_you_mean(name, kinds)})
-    try:
-        op = kinds[name].model_validate(args if isinstance(args, dict) else {"units": args})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in (name, *first["loc"]))
-        raise refuse(f"has a wrong argument, {where}: {first['msg']}") from None
+        raise refuse("must be rnn, lstm or gru: {lstm: {units: 64}}", did_you_mean(name, kinds))
+    op = declared(kinds[name], args)
     for argument in ("reverse", "states"):
         if getattr(op, argument):
             raise refuse(f"must be without {argument}: both directions are read, and only their outputs are given")

@@ -137,7 +137,7 @@ def test_refusals_say_what_and_name_the_argument(op, args, shapes, argument, mes
     ("layer", "message"),
     [
         ({"conv": {"filters": 3}}, "must be rnn, lstm or gru"),
-        ({"lstm": {"unit": 3}}, "lstm.unit"),
+        ({"lstm": {"unit": 3}}, "lstm has no parameter 'unit'"),
         ({"lstm": {"units": 3, "reverse": True}}, "without reverse"),
         ({"lstm": {"units": 3, "states": True}}, "without states"),
         (3, "name of a recurrent op"),
