@@ -191,6 +191,7 @@ KERAS = [
     ("efficientnet_v2_s", {}, "EfficientNetV2S", {"include_preprocessing": False}),
     ("mobilenet_v3_large", {}, "MobileNetV3Large", {"include_preprocessing": False}),
     ("mobilenet_v3_small", {}, "MobileNetV3Small", {"include_preprocessing": False}),
+    ("nasnet_mobile", {}, "NASNetMobile", {}),
     ("convnext_tiny", {"widths": [24, 48, 96, 192]}, "ConvNeXt", {"include_preprocessing": False}),
 ]
 
@@ -254,6 +255,6 @@ def keras_model(keras, name, size, args):
 
         return ConvNeXt(depths=[3, 3, 9, 3], projection_dims=[24, 48, 96, 192], **args)
     model = getattr(keras.applications, name)(**args)
-    if "include_preprocessing" in args:
-        return model
-    return keras.Model(model.get_layer("stem_conv_pad").input, model.output)
+    if name.startswith("EfficientNetB"):
+        return keras.Model(model.get_layer("stem_conv_pad").input, model.output)
+    return model
