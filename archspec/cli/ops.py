@@ -44,8 +44,15 @@ def _listing() -> str:
         lines += ["", f"{family}: {titles[family].replace('``', '')}"]
         for e in members:
             name = f"{e.name}: {e.main}" if e.main else e.name
-            lines.append(f"  {name:<26} {shorten(e.summary.split('. ')[0].rstrip('.'), width - 29, placeholder=' …')}")
+            lines.append(f"  {name:<26} {shorten(_first(e.summary), width - 29, placeholder=' …')}")
     return "\n".join(lines[1:])
+
+
+def _first(summary: str) -> str:
+    """The first sentence; ``et al.`` ends none."""
+    import re
+
+    return re.split(r"(?<! al)\. ", summary)[0].rstrip(".")
 
 
 def _page(op: type) -> str:
