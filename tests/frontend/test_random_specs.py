@@ -90,3 +90,24 @@ def test_graph_does_not_depend_on_the_style_of_the_text():
         assert [(n.name, n.op, n.outputs, n.layer) for n in one.nodes] == [
             (n.name, n.op, n.outputs, n.layer) for n in other.nodes
         ]
+
+
+@pytest.mark.tensorflow
+def test_the_comparison_sees_what_is_wrong():
+    from dataclasses import replace
+
+    from archspec.ir.tensors import TensorSpec
+    from tests.frontend.equality import differences
+
+    graph = loads("archspec: 1\nname: n\ninputs: {x: [8, 8, 3]}\nbody: [conv: 4, batch_norm, relu]\n")
+    assert differences(graph) == []
+    conv, norm, relu = graph.nodes
+    wrong = (
+        (conv, replace(relu, outputs=(TensorSpec((8, 8, 5)),))),
+        (conv, replace(relu, outputs=(TensorSpec((8, 8, 4), "float16"),))),
+    )
+    for first, last in wrong:
+        found = differences(replace(graph, nodes=(first, norm, last)))
+        assert any(line.startswith("relu: ") for line in found), found
+    fixed = replace(norm, weights=tuple(replace(w, trainable=True) for w in norm.weights))
+    assert any("batch_norm: weights" in line for line in differences(replace(graph, nodes=(conv, fixed, relu))))
