@@ -239,6 +239,7 @@ def test_a_running_average_keeps_its_share(tmp_path):
 POOLED = specs.NETWORKS + specs.HELD.replace("{hold, from", "{image_pool: 20, from")
 
 
+@pytest.mark.slow
 def test_the_pool_gives_an_earlier_example_half_of_the_time(tmp_path):
     model = rounds(tmp_path, POOLED)
     (pool,) = model.pools.values()
@@ -259,6 +260,7 @@ def test_the_pool_gives_an_earlier_example_half_of_the_time(tmp_path):
     assert int(pool.count.numpy()) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", [POOLED, specs.NETWORKS + specs.D_FIRST.replace("update: [D]\n", "update: [D]\n      turns: 3\n")]
 )
