@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code. Nothing is raised: what goes wrong is said on stderr."""
     # Not list(…): once that verb is imported, ``list`` here is its module.
     arguments = [*(sys.argv[1:] if argv is None else argv)]
-    _start_quickly()
+    if argv is None:
+        # The process is ours alone.
+        _start_quickly()
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
