@@ -228,8 +228,7 @@ def example(op: type[Op]) -> Example | None:
             instance = op.model_validate(args)
         except ValueError:
             continue
-        for spec in _INPUTS:
-            inputs = (spec,) * count
+        for inputs in ((*(spec,) * (count - 1), last) for spec in _INPUTS for last in (spec, TensorSpec((1,)))):
             try:
                 out = instance.infer(*inputs)
                 weights = instance.weights(*inputs)

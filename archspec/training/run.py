@@ -116,6 +116,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
             layers = len({name.rpartition("/")[0] for name in values})
             say(f"{layers} of {sum(1 for n in plan.graph.owners() if n.weights)} layers start from {train.weights}")
         objective = plan.task.trainer(plan.graph, model, train.loss)
+        model = objective.model
         finalize = _compile(model, objective, plan)
 
     checkpoints = Checkpoints(logdir, fingerprint(plan.graph))
