@@ -7,7 +7,6 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(if 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-LOGDIR ?= runs/lenet5
 JOBS ?= 2
 
 export TF_CPP_MIN_LOG_LEVEL := 3
@@ -22,8 +21,8 @@ setup: $(INSTALLED) ## make .venv with every version pinned
 
 demo: setup ## the table of LeNet-5, then its training on digits
 	$(BIN)/archspec table lenet5
-	$(BIN)/archspec train lenet5 --data digits --logdir $(LOGDIR)
-	@echo; echo "Curves, tables and the graph: $(BIN)/tensorboard --logdir $(LOGDIR)"
+	$(BIN)/archspec train lenet5 --data digits
+	@echo; echo "Curves, tables and the graph: $(BIN)/tensorboard --logdir runs"
 
 test: setup lint types floors fast ## lint, types, floors and every fast test
 

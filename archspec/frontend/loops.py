@@ -66,7 +66,8 @@ def _loop_values(value: Any, at: Span) -> list[Any]:
         return list(range(value))
     if isinstance(value, list):
         return value
-    raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at)
+    hint = f"an expression starts with =: ={value}" if isinstance(value, str) and NAME.match(value) else None
+    raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at, hint)
 
 
 def _run(walk: Walk, step: Step, modifier: str, place: Place, *, sequential: bool) -> Iterator[tuple[Any, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.frontend.yaml_source import Map, Seq, value_span
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, shown
+from archspec.ops.base import Op
 
 MODIFIERS = ("as", "from", "when", "repeat", "each", "merge")
 STRUCTURAL = ("do", "branches", "residual")
@@ -86,7 +87,7 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
         op = ops[0]
         step = Step(op, item[op], chain, i, item)
     elif ops:
-        hint = next((h for op in ops[1:] if (h := did_you_mean(op, MODIFIERS))), None)
+        hint = next((h for op in ops[1:] if (h := did_you_mean(op, MODIFIERS))), None) or _argument_hint(ops)
         message = f"a step has one op, found {shown(ops[0])} and {shown(ops[1])}"
         at = item.key_span(ops[1])
         diagnostics.append(
@@ -115,6 +116,15 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
         diagnostics.append(Diagnostic("S03", message, item.value_span("as")))
         return None
     return step
+
+
+def _argument_hint(ops: list[str]) -> str | None:
+    """What to do with a key beside an op that is one of its arguments."""
+    op = Op.find(ops[0])
+    if op is None or ops[1] not in op.model_fields:
+        return None
+    main = f"{op.main}: …, " if op.main else ""
+    return f"'{ops[1]}' is an argument of {op.name}: {op.name}: {{{main}{ops[1]}: …}}"
 
 
 def chains_in(step: Step) -> Iterator[Seq]:
