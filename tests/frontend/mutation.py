@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
 import re
 from collections.abc import Iterator
@@ -276,7 +277,7 @@ def verdict(text: str) -> tuple[str, str | None]:
     except SpecError as error:
         _located(error)
         return "refused", None
-    sizes = [o.size for node in graph.nodes for o in node.outputs]
+    sizes = [math.prod(n or 1 for n in o.shape) for node in graph.nodes for o in node.outputs]
     if max(sizes, default=0) > MOST_ELEMENTS or sum(node.params for node in graph.nodes) > MOST_PARAMS:
         return "large", None
     from tests.frontend.equality import differences
