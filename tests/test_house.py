@@ -138,14 +138,15 @@ FORBIDDEN_MODULES |= {
     "subprocess",
 }
 FORBIDDEN_KEYWORDS = {("shell", True), ("allow_pickle", True), ("safe_mode", False), ("weights_only", False)}
-MAY_IMPORT = {"archspec/backend/archives/state_dict.py": {"pickletools"}}
-"""``pickletools`` names the opcodes of a pickle and runs none."""
+MAY_IMPORT = {"archspec/training/record.py": {"subprocess"}}
+"""A run asks git, in fixed words, for the commit that it was made with."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_is_executed_that_a_file_says(path):
     """No code, pickle, shell or network out of what a person gives (reliability: R18)."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    allowed = MAY_IMPORT.get(path.relative_to(ROOT).as_posix(), set())
     own = {name for name, home in module_names(tree).items() if home.startswith("archspec.") or home == "local"}
     found = []
     for node in ast.walk(tree):
@@ -163,7 +164,7 @@ def test_nothing_is_executed_that_a_file_says(path):
                     if isinstance(value, ast.Constant) and (keyword.arg, value.value) in FORBIDDEN_KEYWORDS:
                         found.append((node.lineno, f"{keyword.arg}={value.value}"))
             case ast.Import(names=names):
-                found += [(node.lineno, a.name) for a in names if a.name in FORBIDDEN_MODULES]
+                found += [(node.lineno, a.name) for a in names if a.name in FORBIDDEN_MODULES - allowed]
             case ast.ImportFrom(module=module) if module:
                 found += [(node.lineno, module)] if module in FORBIDDEN_MODULES else []
                 full = [f"{module}.{a.name}" for a in node.names]
