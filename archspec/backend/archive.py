@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +14,25 @@ from archspec.backend.wiring import WeightsError, Wiring
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Archive", "Layout", "Stored", "StoredLayer", "WeightsError", "grouped"]
+__all__ = ["ZIP_FAULTS", "Archive", "Layout", "Stored", "StoredLayer", "WeightsError", "grouped", "said"]
+
+ZIP_FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+"""What Python's zip reader raises on damaged files, and numpy on what it finds in them."""
+
+
+def said(error: BaseException) -> str:
+    """What an error of a library says, in one line; its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
 
 Layout = Literal["keras", "torch"]
 """How arrays lie: a kernel as (height, width, in, out), by position; or as (out, in, height, width), by name."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backend.archive import Archive, Stored, StoredLayer, WeightsError
+from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, StoredLayer, WeightsError
 from archspec.backend.importers import keras_config
 from archspec.backend.wiring import Wiring
 
@@ -47,7 +47,7 @@ def _bundle(path: Path) -> Archive:
             with bundle.open(weights) as file:
                 while block := file.read(1 << 20):
                     copy.write(block)
-    except zipfile.BadZipFile as error:
+    except ZIP_FAULTS as error:
         raise WeightsError(f"this is no .keras file, or a damaged one: {error}") from None
     return _opened(copy, text)
 

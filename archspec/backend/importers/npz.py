@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from archspec.backend.archive import Archive, Stored, WeightsError, grouped
+from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, WeightsError, grouped, said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +18,8 @@ def archive(path: Path) -> Archive:
     try:
         with zipfile.ZipFile(path) as bundle:
             arrays = [_stored(path, bundle, name) for name in bundle.namelist()]
-    except zipfile.BadZipFile as error:
-        raise WeightsError(f"this is no .npz file, or a damaged one: {error}") from None
+    except ZIP_FAULTS as error:
+        raise WeightsError(f"this is no .npz file, or a damaged one: {said(error)}") from None
     return grouped(arrays)
 
 
@@ -39,8 +39,8 @@ def _reader(path: Path, name: str) -> Callable[[], np.ndarray]:
                 if file.read(1):  # also has the checksum looked at
                     raise WeightsError(f"{name!r} is longer than its header says")
                 return array
-        except (zipfile.BadZipFile, ValueError, EOFError) as error:
-            raise WeightsError(f"{name!r} is damaged: {error}") from None
+        except ZIP_FAULTS as error:
+            raise WeightsError(f"{name!r} is damaged: {said(error)}") from None
 
     return read
 
@@ -53,8 +53,8 @@ def _header(file: IO[bytes], name: str) -> tuple[int, ...]:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = read(file)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{name!r} is no array of NumPy's: {str(error).splitlines()[0]}") from None
+    except ZIP_FAULTS as error:
+        raise WeightsError(f"{name!r} is no array of NumPy's: {said(error)}") from None
     if kind.hasobject or kind.kind not in "fiub":
         raise WeightsError(f"{name!r} holds {kind}, not numbers; pickled objects are never read")
     return tuple(shape)

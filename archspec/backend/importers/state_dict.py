@@ -17,7 +17,7 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from archspec.backend.archive import Archive, Stored, WeightsError, grouped
+from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, WeightsError, grouped, said
 from archspec.backend.importers.binary import WIDTHS, numbers
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def archive(path: Path) -> Archive:
     """The tensors of a state dict, in its order. Raises WeightsError, OSError."""
     try:
         saved, read = _zipped(path) if zipfile.is_zipfile(path) else _plain(path)
-    except zipfile.BadZipFile as error:
+    except ZIP_FAULTS as error:
         raise WeightsError(f"the file is damaged: {error}") from None
     tensors = _state(saved)
     return grouped([(name, _stored(name, tensor, read)) for name, tensor in tensors.items()])
@@ -135,8 +135,8 @@ def _zipped(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
         try:
             with zipfile.ZipFile(path) as bundle, bundle.open(f"{root}data/{storage.key}") as file:
                 return file.read(size + 1)
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise WeightsError(f"storage {storage.key!r} is missing or damaged: {error}") from None
+        except ZIP_FAULTS as error:
+            raise WeightsError(f"storage {storage.key!r} is missing or damaged: {said(error)}") from None
 
     return saved, read
 
