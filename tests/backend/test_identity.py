@@ -61,7 +61,7 @@ def randomise(model: keras.Model, rng: np.random.Generator, image: np.ndarray) -
     """Random weights through which the image is still seen at the end.
 
     Scales and variances lie about 1, shifts and means about 0. Batch norms get the statistics of the image, blurred;
-    without batch norms the kernels are He's.
+    without batch norms the kernels are He's. The classifier is scaled so that its softmax does not saturate.
     """
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in model.layers:
@@ -92,3 +92,8 @@ def spread_answers(model: keras.Model, image: np.ndarray) -> None:
     )
     kernel.assign(kernel * (2 / np.ptp(scores, axis=0).max()))
     last.weights[1].assign(0 * last.weights[1])
+    classifier = [layer for layer in model.layers if layer.weights][-1]
+    features = run(keras.Model(model.input, classifier.input), image)
+    kernel = keras.ops.convert_to_numpy(classifier.kernel)
+    logits = features.reshape(len(image), -1) @ kernel.reshape(-1, kernel.shape[-1])
+    classifier.kernel.assign(kernel / logits.std())
