@@ -61,7 +61,7 @@ def randomise(model: keras.Model, rng: np.random.Generator, image: np.ndarray) -
     """Random weights through which the image is still seen at the end.
 
     Scales and variances lie about 1, shifts and means about 0. Batch norms get the statistics of the image, blurred;
-    without batch norms the kernels are He's. The classifier is scaled so that its softmax does not saturate.
+    without batch norms the kernels are He's.
     """
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in model.layers:
@@ -83,17 +83,9 @@ def randomise(model: keras.Model, rng: np.random.Generator, image: np.ndarray) -
 
 
 def spread_answers(model: keras.Model, image: np.ndarray) -> None:
-    """Scale the classifier so that no softmax saturates: the scores of different images lie up to 2 apart."""
-    last = [layer for layer in model.layers if layer.weights][-1]
-    features = run(keras.Model(model.inputs, last.input), image)
-    kernel = last.weights[0]
-    scores = features.reshape(len(image), -1, kernel.shape[-2]).mean(1) @ keras.ops.convert_to_numpy(kernel).reshape(
-        -1, 10
-    )
-    kernel.assign(kernel * (2 / np.ptp(scores, axis=0).max()))
-    last.weights[1].assign(0 * last.weights[1])
+    """Scale the classifier to scores of unit spread, so that no softmax saturates."""
     classifier = [layer for layer in model.layers if layer.weights][-1]
-    features = run(keras.Model(model.input, classifier.input), image)
+    features = run(keras.Model(model.inputs, classifier.input), image)
     kernel = keras.ops.convert_to_numpy(classifier.kernel)
-    logits = features.reshape(len(image), -1) @ kernel.reshape(-1, kernel.shape[-1])
-    classifier.kernel.assign(kernel / logits.std())
+    scores = features.reshape(len(image), -1) @ kernel.reshape(-1, kernel.shape[-1])
+    classifier.kernel.assign(kernel / scores.std())
