@@ -228,7 +228,7 @@ KERAS = [
     ("resnet50_v2_keras", {}, "ResNet50V2", {}),
     ("resnet101_v2_keras", {}, "ResNet101V2", {}),
     ("resnet152_v2_keras", {}, "ResNet152V2", {}),
-    ("inception_v3_keras", {"size": 171, "classes": 10}, "InceptionV3", {"input_shape": (171, 171, 3), "classes": 10}),
+    ("inception_v3_keras", {"size": 315, "classes": 10}, "InceptionV3", {"input_shape": (315, 315, 3), "classes": 10}),
     ("xception", {"size": 151, "classes": 10}, "Xception", {"input_shape": (151, 151, 3), "classes": 10}),
 ]
 
