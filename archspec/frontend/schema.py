@@ -164,8 +164,8 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
         "names": {"pattern": f"^{_NAME}$"},
         "reference": {
             "type": "string",
-            "pattern": rf"^{_NAME}(\.{_NAME}|\[.+\])*$",
-            "description": "a name, name.port or name[expr]",
+            "pattern": rf"^{_NAME}(\.{_NAME}|\[.+\])*( if .+ else .+)?$",
+            "description": "a name, name.port or name[expr]; two of them with a condition between",
         },
         "activation": _or_expression(
             {"enum": activations},
