@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import pytest
 
 import archspec
@@ -162,6 +165,16 @@ def test_counts_equal_the_formula(name, params, expected):
 
 
 # The paper's own widths, where torchvision's differ: figures that the reference gives.
+with (Path(__file__).parents[1] / "reference" / "modern.csv").open(newline="") as file:
+    PEERS = list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("row", PEERS, ids=lambda row: row["name"])
+def test_counts_equal_what_torch_counts(row):
+    sums = archspec.table(archspec.load(row["name"])).totals
+    assert (sums.trainable_params, sums.macs) == (int(row["params_trainable"]), int(row["macs"])), row["source"]
+
+
 @pytest.mark.parametrize(
     ("name", "widths", "group", "trainable"),
     [
