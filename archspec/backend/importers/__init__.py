@@ -37,4 +37,9 @@ def opened(path: Path) -> Archive:
         archive: Archive = import_module(f"{__name__}.{kind}").archive(path)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
+    except OSError as error:
+        if error.filename is not None or isinstance(error, (FileNotFoundError, PermissionError)):
+            raise
+        # Not that the file could not be opened: a place in it that a damaged file points to could not be read.
+        raise WeightsError(f"{path}: the file is damaged: {error}") from None
     return archive

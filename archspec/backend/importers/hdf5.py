@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, StoredLayer, WeightsError
+from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, StoredLayer, WeightsError, said
 from archspec.backend.importers import keras_config
 from archspec.backend.wiring import Wiring
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import h5py
 
 MAX_CONFIG = 1 << 26
+FAULTS = (OSError, KeyError, ValueError, OverflowError, RuntimeError, TypeError, AttributeError)
+"""What h5py raises on damaged files."""
 
 
 def archive(path: Path) -> Archive:
@@ -59,8 +61,8 @@ def _opened(file: Any, config: bytes | str | None) -> Archive:
         root = h5py.File(file, "r")
     except FileNotFoundError:
         raise
-    except OSError as error:
-        raise WeightsError(f"this is no HDF5 file, or a damaged one: {error}") from None
+    except FAULTS as error:
+        raise WeightsError(f"this is no HDF5 file, or a damaged one: {said(error)}") from None
     try:
         if "layer_names" in root.attrs or "model_weights" in root:
             layers = tuple(_before_keras_3(root.get("model_weights", root)))
@@ -68,8 +70,8 @@ def _opened(file: Any, config: bytes | str | None) -> Archive:
             is_ordered = True
         else:
             layers, is_ordered = tuple(_keras_3(root)), False
-    except (KeyError, OSError, RuntimeError, RecursionError, TypeError, AttributeError) as error:
-        raise WeightsError(f"the file is damaged, or not one of Keras's: {error}") from None
+    except FAULTS as error:
+        raise WeightsError(f"the file is damaged, or not one of Keras's: {said(error)}") from None
     return Archive(layers, "keras", _wiring(config, layers), is_ordered)
 
 
@@ -145,8 +147,8 @@ def _stored(group: h5py.Group, name: str) -> Stored:
     def read() -> Any:
         try:
             return data[()]
-        except OSError as error:
-            raise WeightsError(f"{data.name!r} is damaged: {error}") from None
+        except FAULTS as error:
+            raise WeightsError(f"{data.name!r} is damaged: {said(error)}") from None
 
     return Stored(tuple(data.shape), read)
 

@@ -39,7 +39,7 @@ def _reader(path: Path, name: str) -> Callable[[], np.ndarray]:
                 if file.read(1):  # also has the checksum looked at
                     raise WeightsError(f"{name!r} is longer than its header says")
                 return array
-        except ZIP_FAULTS as error:
+        except (OSError, *ZIP_FAULTS) as error:
             raise WeightsError(f"{name!r} is damaged: {said(error)}") from None
 
     return read

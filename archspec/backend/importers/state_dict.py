@@ -135,7 +135,7 @@ def _zipped(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
         try:
             with zipfile.ZipFile(path) as bundle, bundle.open(f"{root}data/{storage.key}") as file:
                 return file.read(size + 1)
-        except ZIP_FAULTS as error:
+        except (OSError, *ZIP_FAULTS) as error:
             raise WeightsError(f"storage {storage.key!r} is missing or damaged: {said(error)}") from None
 
     return saved, read
