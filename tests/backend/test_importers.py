@@ -301,9 +301,9 @@ def test_cut_and_flipped_files_are_refused_or_give_the_same(suffix, tmp_path, mo
         path.write_bytes(flipped)
         try:
             found = read(path)
-            # An array that is lost, or called otherwise, is missed when the file meets a spec.
-            known = found.keys() & wanted.keys()
-            silent += not same({k: found[k] for k in known}, {k: wanted[k] for k in known})
+            # The directory of a zip has no checksum: an array that it loses is missed when the file meets a spec.
+            known = found.keys() & wanted.keys() if suffix == ".npz" else found.keys() | wanted.keys()
+            silent += any(not np.array_equal(found.get(k), wanted.get(k)) for k in known)
         except WeightsError as error:
             assert str(error).startswith(str(path)) or len(str(error)) > 10
     assert silent == 0 or suffix in (".safetensors", ".caffemodel", ".h5")
