@@ -126,7 +126,7 @@ def _bare(plan: Any) -> float:
     keras.utils.set_random_seed(0)
     model = compile(plan.graph)
     clock = _Clock()
-    objective = plan.task.trainer(plan.graph, model)
+    objective = plan.task.trainer(plan.graph, model, plan.spec.train)
     name = next(iter(objective.losses))
     model.compile(
         keras.optimizers.SGD(0.01),

@@ -16,6 +16,8 @@ from archspec.training.schedules import Plateau
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.task import Objective
+
 RARITY = 50
 """Checkpoints at the ends of epochs take at most one part in so many of the time, where epochs are short."""
 
@@ -128,8 +130,9 @@ def averages() -> keras.callbacks.Callback:
     return keras.callbacks.SwapEMAWeights(swap_on_epoch=False)
 
 
-def board(plan: Plan, logdir: Path, say: Say) -> list[keras.callbacks.Callback]:
-    """TensorBoard: scalars, the graph, the table of costs and the run. A full disk ends it, not the training."""
+def board(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[keras.callbacks.Callback]:
+    """TensorBoard: scalars, the graph, the table of costs, the run and what the task shows. A full disk ends it, not the
+    training."""
     import keras
     import tensorflow as tf
 
@@ -145,7 +148,7 @@ def board(plan: Plan, logdir: Path, say: Say) -> list[keras.callbacks.Callback]:
             writer.close()
 
     scalars = keras.callbacks.TensorBoard(str(logdir), write_graph=True, write_steps_per_second=True, profile_batch=0)
-    return [_guarded(Texts(), say), _guarded(scalars, say)]
+    return [_guarded(callback, say) for callback in (Texts(), scalars, *objective.pictures(plan, logdir))]
 
 
 def _guarded(callback: keras.callbacks.Callback, say: Say) -> keras.callbacks.Callback:

@@ -121,7 +121,7 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
         evaluation = _reaching(pipeline, 1, ("evaluate", "transforms") if run.evaluate.transforms else ("augment",))
     except DataError as error:
         raise TaskError(error.message, at=("data",), help=error.help) from None
-    task.check(graph, training, evaluation, run.train.loss)
+    task.check(graph, training, evaluation, run.train)
     made = Plan(name, run, graph, source, task, features, split, pipeline)
     _check_train(made)
     return made

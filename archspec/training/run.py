@@ -115,7 +115,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
             assign(model, values)
             layers = len({name.rpartition("/")[0] for name in values})
             say(f"{layers} of {sum(1 for n in plan.graph.owners() if n.weights)} layers start from {train.weights}")
-        objective = plan.task.trainer(plan.graph, model, train.loss)
+        objective = plan.task.trainer(plan.graph, model, train)
         model = objective.model
         finalize = _compile(model, objective, plan)
 
@@ -133,7 +133,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
 
     keeper = watch.keeper(plan, logdir, checkpoints, position, request, say)
-    watching = [keeper, *([watch.averages()] if train.ema else []), *watch.board(plan, logdir, say)]
+    watching = [keeper, *([watch.averages()] if train.ema else []), *watch.board(plan, logdir, objective, say)]
     if stream:
         watching.append(watch.progress(plan, stream, position))
     held_out = plan.pipeline.evaluation(plan.split, objective.pairs) if plan.split else None

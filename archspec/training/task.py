@@ -6,8 +6,9 @@ minimise. The loop belongs to ``training/run.py``, for every task.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.source import FeatureSpec
@@ -17,6 +18,9 @@ from archspec.ir.graph import Graph
 
 if TYPE_CHECKING:
     import keras
+
+    from archspec.training.document import Train
+    from archspec.training.plan import Plan
 
 
 class TaskError(Exception):
@@ -34,7 +38,8 @@ class Objective:
     """What ``fit`` needs besides data and an optimiser.
 
     ``model`` may override ``compute_loss`` or ``train_step``; ``losses``, ``weights`` and ``metrics`` are by output, as
-    ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data.
+    ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data. ``pictures``
+    gives what TensorBoard shows of the task besides scalars: callbacks for a plan and its run directory.
     """
 
     model: keras.Model
@@ -42,6 +47,7 @@ class Objective:
     losses: Mapping[str, Any]
     weights: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, list[Any]] = field(default_factory=dict)
+    pictures: Callable[[Plan, Path], Sequence[keras.callbacks.Callback]] = lambda plan, logdir: ()
 
 
 class Task(Declaration, package="archspec.tasks"):
@@ -51,10 +57,9 @@ class Task(Declaration, package="archspec.tasks"):
         """Values for what a run file does not say, by section: ``augment``, ``train``, ``evaluate``."""
         return {}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, loss: Any = None) -> None:
-        """Refuse a run that cannot work: the data (as they reach the network) against the graph, its heads and losses.
-
-        ``loss`` is the run file's, for the first head. Raises TaskError.
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
+        """Refuse a run that cannot work: the data (as they reach the network) against the graph, its heads and losses,
+        and what the run file's ``train`` section asks for. Raises TaskError.
         """
         raise NotImplementedError
 
@@ -62,6 +67,6 @@ class Task(Declaration, package="archspec.tasks"):
         """What the model says of every example of ``batches``, as an array of one row for each."""
         raise NotImplementedError
 
-    def trainer(self, graph: Graph, model: keras.Model, loss: Any = None) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
         """What to minimise, for the model that was built from the graph with its train-only heads."""
         raise NotImplementedError

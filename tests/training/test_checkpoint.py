@@ -144,7 +144,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
     manifest["arrays"][name][0] = [10**6, 10**6]
     (last / "manifest.json").write_text(json.dumps(manifest))
     model = compile(plan.graph)
-    _compile(model, plan.task.trainer(plan.graph, model), plan)
+    _compile(model, plan.task.trainer(plan.graph, model, plan.spec.train), plan)
     with pytest.raises(CheckpointError, match=r"float32 \(1000000, 1000000\), the network has float32 \(128, 10\)"):
         Checkpoints(copy, fingerprint(plan.graph)).restore(model, int(last.name))
 

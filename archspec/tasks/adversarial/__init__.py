@@ -16,6 +16,8 @@ from archspec.training.task import Objective, Task, TaskError
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.document import Train
+
 
 class Adversarial(Task, name="adversarial"):
     """Networks that are updated in turn, by the steps of the spec's ``train`` section. Reports every term.
@@ -36,9 +38,9 @@ class Adversarial(Task, name="adversarial"):
                 steps.append(Rescale(low=-1.0))
         return {"augment": tuple(steps)}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, loss: Any = None) -> None:
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
         plan = _training(graph)
-        if loss is not None:
+        if train.loss is not None:
             raise TaskError(
                 "the losses of several networks are the spec's", at=("train", "loss"), help="leave loss out"
             )
@@ -54,7 +56,7 @@ class Adversarial(Task, name="adversarial"):
                     help=f"--set classes={training.classes}" if "classes" in graph.params else None,
                 )
 
-    def trainer(self, graph: Graph, model: keras.Model, loss: Any = None) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
         import numpy as np
         import tensorflow as tf
 

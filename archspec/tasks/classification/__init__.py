@@ -19,6 +19,8 @@ from archspec.training.task import Objective, Task, TaskError
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.document import Train
+
 
 class Classification(Task, name="classification"):
     """One class for each image: heads of one score per class, softmax or logits. Reports accuracy."""
@@ -33,7 +35,7 @@ class Classification(Task, name="classification"):
             steps.append(Rescale())
         return {"augment": tuple(steps)}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, loss: Any = None) -> None:
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
         wanted = _only_input(graph)
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
             _check_image(wanted, features.image, at)
@@ -59,7 +61,7 @@ class Classification(Task, name="classification"):
                     else "a head with as many outputs as there are classes",
                     notes=notes,
                 )
-            given = loss if output is _first(graph) else None
+            given = train.loss if output is _first(graph) else None
             kind = _loss(output, given)
             at = ("train", "loss") if given else ("spec",)
             try:
@@ -84,11 +86,11 @@ class Classification(Task, name="classification"):
                     notes=notes,
                 )
 
-    def trainer(self, graph: Graph, model: keras.Model, loss: Any = None) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
         import tensorflow as tf
 
         first = _first(graph)
-        kinds = {o.name: _loss(o, loss if o is first else None) for o in graph.outputs}
+        kinds = {o.name: _loss(o, train.loss if o is first else None) for o in graph.outputs}
         specs = {o.name: graph.spec(o.tensor) for o in graph.outputs}
         targets = {name: kind.target(specs[name]) for name, kind in kinds.items()}
 

@@ -10,6 +10,7 @@ from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.ir.tensors import TensorSpec
 from archspec.tasks.adversarial import Adversarial
+from archspec.training.document import Train
 from archspec.training.task import Task, TaskError
 from tests.tasks.adversarial import specs
 
@@ -21,7 +22,7 @@ def features(shape=(16, 16, 1), dtype="float32", classes=10, **more):
 
 def refusal(graph, given, loss=None):
     with pytest.raises(TaskError) as caught:
-        Adversarial().check(graph, given, given, loss)
+        Adversarial().check(graph, given, given, Train(loss=loss))
     return caught.value.message, caught.value.at, caught.value.help
 
 
@@ -40,14 +41,14 @@ def test_images_come_in_the_networks_size_from_minus_1_to_1():
 
 
 def test_a_single_array_is_the_image_and_a_label_the_class():
-    Adversarial().check(small(), features(), features())
-    Adversarial().check(archspec.load("cgan", size=16), features(), features())
+    Adversarial().check(small(), features(), features(), Train())
+    Adversarial().check(archspec.load("cgan", size=16), features(), features(), Train())
 
 
 def test_inputs_go_by_their_names_where_there_are_several():
     graph = archspec.load("pix2pix")
     pair = {name: TensorSpec((256, 256, 3)) for name in ("a", "b")}
-    Adversarial().check(graph, features(**pair), features(**pair))
+    Adversarial().check(graph, features(**pair), features(**pair), Train())
     assert refusal(graph, features()) == (
         "the networks are trained on 'a', the data have image, label",
         ("data",),
