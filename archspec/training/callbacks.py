@@ -131,7 +131,7 @@ def averages() -> keras.callbacks.Callback:
 
 
 def board(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[keras.callbacks.Callback]:
-    """TensorBoard: scalars, the graph, the table of costs, the run and what the task shows. A full disk ends it, not the
+    """TensorBoard: scalars, the graph, the costs, the run and what the task shows. A full disk ends it, not the
     training."""
     import keras
     import tensorflow as tf
