@@ -34,6 +34,7 @@ def keeper(
 
     class Keeper(keras.callbacks.Callback):
         not_finite = False
+        is_judged = True
         saved, cost = perf_counter(), 0.0
         resumed: int | None = position.step if position.step % steps else None
 
@@ -60,10 +61,17 @@ def keeper(
 
         def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
             if request:
-                raise Interrupted(request.code, (checkpoints.steps() or [0])[-1])
+                # Not raised here, where averages may stand in the place of the weights.
+                self.is_judged = False
+                self.model.stop_evaluating = True
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             row = {name: float(value) for name, value in (logs or {}).items()}
+            if not self.is_judged:
+                position.unjudged = {name: value for name, value in row.items() if not name.startswith("val_")}
+                self.save()
+                raise Interrupted(request.code, position.step)
+            position.unjudged = None
             position.history.append(row | {"learning_rate": float(self.model.optimizer.learning_rate)})
             if self.not_finite or not _finite(row.get("val_loss", 0.0)):
                 self.not_finite = self.model.stop_training = True

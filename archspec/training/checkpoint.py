@@ -3,7 +3,7 @@
 A generation is a folder ``checkpoints/<step>`` with two files::
 
     state.npz       every array: weights, states of random generators, the optimiser's, and those of running means
-    manifest.json   the step, what was logged so far, and each array's name, shape and dtype; the checksum of state.npz
+    manifest.json   the step, what was logged so far, each array's name, shape and dtype; the checksums of both files
 
 A generation is written beside the others, brought to the disk, renamed, read back and compared; only then are older
 ones deleted, of which the last and the best stay. Reading takes nothing but arrays of the names, shapes and types that
@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,8 @@ class Position:
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, float] | None = None
     """``step`` and ``value`` of the best generation."""
+    unjudged: dict[str, float] | None = None
+    """What the training of the last epoch gave, where its evaluation is still to be done."""
 
 
 def arrays(model: keras.Model) -> dict[str, keras.Variable]:
@@ -95,7 +97,7 @@ class Checkpoints:
                 **asdict(position),
                 "arrays": {name: [list(v.shape), str(v.dtype)] for name, v in values.items()},
             }
-            _write(beside / "manifest.json", json.dumps(manifest).encode())
+            _write(beside / "manifest.json", json.dumps(manifest | {"checksum": _checksum(manifest)}).encode())
             _sync(beside)
             if target.exists():
                 shutil.rmtree(target)
@@ -134,8 +136,7 @@ class Checkpoints:
             except CheckpointError as error:
                 self.passed_over.append(str(error))
                 continue
-            best = manifest["best"]
-            return Position(manifest["step"], manifest["history"], best)
+            return Position(*(manifest[f.name] for f in fields(Position)))
         return None
 
     def restore(self, model: keras.Model, step: int, prefix: str = "") -> None:
@@ -170,6 +171,8 @@ class Checkpoints:
             raise CheckpointError(f"{path} is damaged: {error}") from None
         if not isinstance(manifest, dict) or manifest.get("sha256") != digest:
             raise CheckpointError(f"{path} is damaged: its checksum differs")
+        if manifest.pop("checksum", None) != _checksum(manifest):
+            raise CheckpointError(f"{path} is damaged: the checksum of its manifest differs")
         if manifest.get("format") != FORMAT:
             raise CheckpointError(f"{path} is of another version of archspec")
         if manifest.get("network") != self.fingerprint:
@@ -203,6 +206,10 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(manifest).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -188,6 +188,8 @@ def _fit(
 
     epochs, steps = plan.spec.train.epochs, plan.steps
     weights = dict(enumerate(plan.spec.train.class_weight)) or None
+    if position.unjudged is not None:
+        _judge(model, held_out, position.step // steps - 1, position.unjudged, watching)
     while position.step < epochs * steps and not is_exhausted(plan, position):
         epoch, within = divmod(position.step, steps)
         model.fit(
@@ -203,6 +205,20 @@ def _fit(
         )
         if model.stop_training:
             break
+
+
+def _judge(
+    model: keras.Model, held_out: Any, epoch: int, trained: Mapping[str, float], watching: Sequence[Any]
+) -> None:
+    """Do the evaluation of an epoch that was stopped in it, and what follows in ``fit``."""
+    import keras
+
+    watched = keras.callbacks.CallbackList(list(watching), model=model)
+    watched.on_train_begin()
+    watched.on_epoch_begin(epoch)
+    found = model.evaluate(held_out, callbacks=watched, return_dict=True, verbose=0)
+    watched.on_epoch_end(epoch, {**trained, **{f"val_{name}": value for name, value in found.items()}})
+    watched.on_train_end()
 
 
 def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
