@@ -184,10 +184,13 @@ def show(result: Result, form: str) -> None:
 
 def recorded(logdir: Path, *, data: str | None = None, split: str | None = None, batch: int | None = None) -> Plan:
     """The plan of a run directory, from its own copy of the spec. Raises SpecError, OSError."""
-    from archspec.training.record import recorded_name
+    from archspec.training.record import recorded_name, with_recorded_vocabularies
 
     found = _without_data(logdir) if data else asked(str(logdir / "run.yaml"))
     found = with_flags(found, data=data, variant=None, settings={}, train={"batch": batch})
+    if data and found.run.data:
+        same = with_recorded_vocabularies(found.run.data, logdir)
+        found = replace(found, run=found.run.model_copy(update={"data": same}))
     if split or data:
         evaluate = found.run.evaluate.model_copy(update={"split": split})
         found = replace(found, run=found.run.model_copy(update={"evaluate": evaluate}))

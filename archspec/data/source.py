@@ -24,7 +24,9 @@ from archspec.ops.arguments import refuse
 if TYPE_CHECKING:
     import tensorflow as tf
 
-IMAGE, LABEL = "image", "label"
+    from archspec.data.vocabulary import Vocabulary
+
+IMAGE, TOKENS, LABEL = "image", "tokens", "label"
 ENCODED = "encoded"
 """What stands in an example in the image's place while it is still a file's bytes."""
 TRAIN = "train"
@@ -46,12 +48,16 @@ class FeatureSpec:
 
     ``parts`` are its tensors by name (no batch axis; None for a size that varies), ``splits`` the number of examples by
     split. ``classes`` is None where the label is not a class, ``class_names`` empty where the data give none.
+    ``vocabularies`` say what a part's numbers stand for. Parts named in ``padded`` differ in length, and still stand
+    in one batch: each is filled up at its end, with zeros, to the longest there.
     """
 
     parts: Mapping[str, TensorSpec]
     splits: Mapping[str, int] = field(default_factory=dict)
     classes: int | None = None
     class_names: tuple[str, ...] = ()
+    vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
+    padded: tuple[str, ...] = ()
 
     @property
     def image(self) -> TensorSpec:
@@ -63,7 +69,7 @@ class FeatureSpec:
     @property
     def has_open_sizes(self) -> bool:
         """True where examples differ in size, so that they cannot stand in one batch."""
-        return any(None in part.shape for part in self.parts.values())
+        return any(None in part.shape for name, part in self.parts.items() if name not in self.padded)
 
     @property
     def held_out(self) -> str | None:
@@ -114,6 +120,10 @@ class DataSource(Declaration, package="archspec.data.sources"):
         from archspec.data.arguments import written
 
         return repr(written(self))
+
+    def with_vocabularies(self, files: Mapping[str, Path]) -> DataSource:
+        """The same with vocabularies out of files, by part, in place of those that it would fit."""
+        return self
 
     def describe(self, split: str, position: int) -> str:
         """What a person calls an example: its file, where it has one."""

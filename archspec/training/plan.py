@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from archspec.data.arguments import written
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataError, DataSource, FeatureSpec
 from archspec.data.transform import TransformError, for_evaluation
+from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
 from archspec.training.document import Evaluate, RunSpec, Train
 from archspec.training.schedules import Plateau
 from archspec.training.task import Task, TaskError
 
+Kind = TypeVar("Kind", bound=Declaration)
 BUSY = 4e9
 """Multiply-accumulates, forward and back, beside which what Keras does around each step does not count."""
 
@@ -61,15 +63,17 @@ class Plan:
         return next(n for n in range(max(1, most), 0, -1) if self.steps % n == 0)
 
     def document(self, spec: str) -> dict[str, Any]:
-        """The run file with every default spelt out, as plain values; ``spec`` is where the spec lies from there."""
+        """The run file with every default spelt out, as plain values; ``spec`` is where the spec lies from there, and
+        vocabularies are those that the run keeps beside it."""
         run = self.spec
+        source = self.source.with_vocabularies({part: vocabulary_file(part) for part in self.features.vocabularies})
         given = {"variant": run.variant, "set": _values(run.set)}
         return {
             "archspec_run": 1,
             "doc": run.doc,
             "spec": spec,
             **{key: value for key, value in given.items() if value},
-            "data": written(self.source),
+            "data": written(source),
             "augment": [written(step) for step in self.pipeline.augment],
             "train": {"task": written(self.task), **_section(run.train)},
             "evaluate": {
@@ -80,13 +84,16 @@ class Plan:
         }
 
 
+def vocabulary_file(part: str) -> Path:
+    """Where a run keeps the vocabulary of a part of its examples, from the run directory."""
+    return Path("vocabulary", f"{part}.json")
+
+
 def _section(section: Train) -> dict[str, Any]:
     return {name: _value(getattr(section, name)) for name in Train.model_fields if getattr(section, name) is not None}
 
 
 def _value(value: Any) -> Any:
-    from archspec.ir.declaration import Declaration
-
     if isinstance(value, Declaration):
         return written(value)
     if hasattr(value, "model_dump"):
@@ -139,9 +146,14 @@ def _located(source: DataSource | None) -> DataSource:
     if source is None:
         names = ", ".join(DataSource.names())
         raise TaskError("the run does not say what data to use", at=(), help=f"--data, or 'data:': {names}, or a path")
-    held = {name: getattr(source, name) for name in type(source).model_fields}
-    paths = {name: Path(os.path.abspath(value)) for name, value in held.items() if isinstance(value, Path)}
-    return source.model_copy(update=paths) if paths else source
+    return _absolute(source)
+
+
+def _absolute(declaration: Kind) -> Kind:
+    held = {name: getattr(declaration, name) for name in type(declaration).model_fields}
+    paths: dict[str, Any] = {n: Path(os.path.abspath(value)) for n, value in held.items() if isinstance(value, Path)}
+    paths |= {name: _absolute(value) for name, value in held.items() if isinstance(value, Declaration)}
+    return declaration.model_copy(update=paths) if paths else declaration
 
 
 def _split(evaluate: Evaluate, features: FeatureSpec) -> str | None:

@@ -13,16 +13,22 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from archspec.backend.export import write_atomically
-from archspec.data.source import FeatureSpec
+from archspec.data.source import DataSource, FeatureSpec
+from archspec.data.vocabulary import read_vocabulary
 from archspec.ir.tensors import TensorSpec
-from archspec.training.plan import Plan, fingerprint
+from archspec.training.plan import Plan, fingerprint, vocabulary_file
 
 PACKAGES = ("archspec-keras", "keras", "tensorflow", "jax", "numpy")
 
 
 def write_plan(plan: Plan, logdir: Path) -> None:
-    """Write ``run.yaml``, the spec's files and ``environment.json`` into the run directory. Raises OSError."""
+    """Write ``run.yaml``, the spec's files, vocabularies and ``environment.json`` into the run directory. Raises
+    OSError."""
     spec = write_sources(plan, logdir)
+    for part, vocabulary in plan.features.vocabularies.items():
+        path = logdir / vocabulary_file(part)
+        path.parent.mkdir(exist_ok=True)
+        vocabulary.write(path)
     write_text(logdir / "run.yaml", run_text(plan, spec))
     write_json(logdir / "environment.json", environment(plan))
 
@@ -66,6 +72,8 @@ def environment(plan: Plan) -> dict[str, Any]:
         "seed": plan.spec.train.seed,
         "classes": plan.features.classes,
         "class_names": list(plan.features.class_names),
+        "padded": list(plan.features.padded),
+        "vocabularies": list(plan.features.vocabularies),
         "parts": {name: [list(spec.shape), spec.dtype] for name, spec in plan.features.parts.items()},
         "python": platform.python_version(),
         "packages": versions,
@@ -132,7 +140,20 @@ def recorded_name(logdir: Path) -> str:
 
 
 def recorded_features(logdir: Path) -> FeatureSpec:
-    """What an example of the run's data was. Raises OSError, ValueError."""
+    """What an example of the run's data was. Raises OSError, ValueError, DataError."""
     said = json.loads((logdir / "environment.json").read_bytes())
     parts = {name: TensorSpec(tuple(shape), dtype) for name, (shape, dtype) in said["parts"].items()}
-    return FeatureSpec(parts, classes=said["classes"], class_names=tuple(said["class_names"]))
+    vocabularies = {part: read_vocabulary(logdir / vocabulary_file(part)) for part in said.get("vocabularies", ())}
+    return FeatureSpec(
+        parts,
+        classes=said["classes"],
+        class_names=tuple(said["class_names"]),
+        vocabularies=vocabularies,
+        padded=tuple(said.get("padded", ())),
+    )
+
+
+def with_recorded_vocabularies(source: DataSource, logdir: Path) -> DataSource:
+    """Other data in the numbers of the run's vocabularies. Raises OSError, ValueError."""
+    said = json.loads((logdir / "environment.json").read_bytes())
+    return source.with_vocabularies({part: logdir / vocabulary_file(part) for part in said.get("vocabularies", ())})

@@ -3,6 +3,7 @@
 A run directory holds all that a run was and gave::
 
     run.yaml, spec/    the run with all defaults, and the files of the spec: ``archspec train DIR/run.yaml`` repeats it
+    vocabulary/        the numbers of text, as they were fitted to the training split
     environment.json   versions, machine, seed, state of the repository
     table.md           the network's shapes and costs
     log.csv, log.jsonl loss, metrics and learning rate of each epoch

@@ -1,0 +1,1 @@
+"""The tokenisers, one module a family."""

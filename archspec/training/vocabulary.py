@@ -1,0 +1,31 @@
+"""Whether the numbers of text fit the network that they go into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.data.source import FeatureSpec
+from archspec.ir.diagnostics import Note
+from archspec.ir.graph import Graph
+from archspec.training.task import TaskError
+
+
+def check_vocabulary(graph: Graph, name: str, features: FeatureSpec, part: str) -> None:
+    """Refuse a vocabulary larger than what the layers at the graph's input ``name`` have entries for, where ``part`` of
+    the examples goes there. Raises TaskError."""
+    if part not in features.vocabularies:
+        return
+    size, reached = features.vocabularies[part].size, {name}
+    for node in graph.nodes:
+        if not any(tensor.node in reached for tensor in node.inputs):
+            continue
+        entries: Any = getattr(node.op, "vocab", None)
+        if entries is not None and "int" in node.input_specs[0].dtype and size > entries:
+            raise TaskError(
+                f"the vocabulary of {part} has {size:,} tokens, '{node.name}' has entries for {entries:,}",
+                at=("data",),
+                help=f"--set vocab={size}, or a limit of the tokenizer" if "vocab" in graph.params else None,
+                notes=(Note(f"layer '{node.name}'", node.span),),
+            )
+        if all("int" in spec.dtype for spec in node.outputs):
+            reached.add(node.name)
