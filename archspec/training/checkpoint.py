@@ -12,6 +12,7 @@ the network, built anew from its spec, has; a generation that is damaged is pass
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -97,12 +98,14 @@ class Checkpoints:
                 **asdict(position),
                 "arrays": {name: [list(v.shape), str(v.dtype)] for name, v in values.items()},
             }
-            _write(beside / "manifest.json", json.dumps(manifest | {"checksum": _checksum(manifest)}).encode())
+            _write(beside / "manifest.json", sealed(json.dumps(manifest).encode()))
             _sync(beside)
             if target.exists():
                 shutil.rmtree(target)
             os.rename(beside, target)
             _sync(self.folder)
+        except OSError as error:
+            raise _told(error, target, sum(value.nbytes for value in values.values())) from None
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         if _digest(target / "state.npz") != digest:
@@ -165,13 +168,14 @@ class Checkpoints:
         """The manifest of a whole generation of this run. Raises CheckpointError."""
         path = self._path(step)
         try:
-            manifest = json.loads((path / "manifest.json").read_bytes())
+            text = (path / "manifest.json").read_bytes()
+            manifest = json.loads(text)
             digest = _digest(path / "state.npz")
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path} is damaged: {error}") from None
         if not isinstance(manifest, dict) or manifest.get("sha256") != digest:
             raise CheckpointError(f"{path} is damaged: its checksum differs")
-        if manifest.pop("checksum", None) != _checksum(manifest):
+        if text != sealed(b"{" + text[len(sealed(b"")) :]):
             raise CheckpointError(f"{path} is damaged: the checksum of its manifest differs")
         if manifest.get("format") != FORMAT:
             raise CheckpointError(f"{path} is of another version of archspec")
@@ -191,6 +195,15 @@ def _assign(variable: Any, value: np.ndarray) -> None:
     variable.assign(value.reshape(variable.shape))
 
 
+def _told(error: OSError, target: Path, needed: int) -> OSError:
+    """What went wrong in a save; of a full disk, also how much it lacks."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return error
+    free = shutil.disk_usage(target.parent).free
+    text = f"{error.strerror}: a checkpoint takes {needed:,} bytes, {free:,} are free"
+    return OSError(error.errno, text, str(target))
+
+
 def _write_arrays(path: Path, values: Mapping[str, np.ndarray]) -> str:
     import numpy as np
 
@@ -208,8 +221,9 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _checksum(manifest: Mapping[str, Any]) -> str:
-    return sha256(json.dumps(manifest).encode()).hexdigest()
+def sealed(text: bytes) -> bytes:
+    """A JSON map with its own checksum in front."""
+    return f'{{"checksum": "{sha256(text).hexdigest()}", '.encode() + text[1:]
 
 
 def _digest(path: Path) -> str:

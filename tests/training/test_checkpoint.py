@@ -91,29 +91,28 @@ def damaged(copy, reference):
     return found.position(), found.passed_over
 
 
-def test_no_flipped_bit_of_the_arrays_goes_unseen(copy, reference):
-    path = sorted((copy / "checkpoints").glob("[0-9]*"))[-1] / "state.npz"
-    whole, draw = path.read_bytes(), random.Random(0)
-    for _ in range(200):
+@pytest.mark.parametrize("name", ["state.npz", "manifest.json"])
+def test_no_flipped_bit_and_no_truncation_goes_unseen(copy, reference, name):
+    path, draw = sorted((copy / "checkpoints").glob("[0-9]*"))[-1] / name, random.Random(0)
+    whole, network = path.read_bytes(), fingerprint(recorded(reference).graph)
+
+    def used(content):
+        path.write_bytes(content)
+        kept = Checkpoints(copy, network)
+        step = kept.position().step
+        assert (step == 176) == (not kept.passed_over)
+        assert all(f"{path.parent} is damaged" in said for said in kept.passed_over)
+        return step
+
+    for _ in range(500 if name == "state.npz" else 2_000):
         spoilt = bytearray(whole)
         spoilt[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
-        path.write_bytes(spoilt)
-        position, said = damaged(copy, reference)
-        assert position.step == 170
-        assert "000000176 is damaged: its checksum differs" in said[0]
-
-
-def test_no_truncation_goes_unseen(copy, reference):
-    last = sorted((copy / "checkpoints").glob("[0-9]*"))[-1]
-    for name in ("state.npz", "manifest.json"):
-        whole = (last / name).read_bytes()
-        for share in (0, 0.1, 0.5, 0.9, 0.999):
-            (last / name).write_bytes(whole[: int(share * len(whole))])
-            assert damaged(copy, reference)[0].step == 170
-        (last / name).unlink()
-        assert damaged(copy, reference)[0].step == 170
-        (last / name).write_bytes(whole)
-    assert damaged(copy, reference)[0].step == 176
+        assert used(spoilt) == 170
+    for _ in range(200):
+        assert used(whole[: draw.randrange(len(whole))]) == 170
+    path.unlink()
+    assert damaged(copy, reference)[0].step == 170
+    assert used(whole) == 176
 
 
 @pytest.mark.slow
@@ -142,7 +141,8 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
     manifest = json.loads((last / "manifest.json").read_text())
     name = next(n for n in manifest["arrays"] if n.endswith("main.dense/kernel"))
     manifest["arrays"][name][0] = [10**6, 10**6]
-    (last / "manifest.json").write_text(json.dumps(manifest))
+    del manifest["checksum"]
+    (last / "manifest.json").write_bytes(checkpoint.sealed(json.dumps(manifest).encode()))
     model = compile(plan.graph)
     _compile(model, plan.task.trainer(plan.graph, model, plan.spec.train), plan)
     with pytest.raises(CheckpointError, match=r"float32 \(1000000, 1000000\), the network has float32 \(128, 10\)"):

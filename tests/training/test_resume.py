@@ -45,18 +45,45 @@ def test_a_killed_run_ends_to_the_bit_where_an_uninterrupted_one_ends(tmp_path, 
     runs.assert_same(logdir, reference)
 
 
-SLOW = "from archspec.training import checkpoint\nimport time\n"
-IN_SAVE = (
-    SLOW
-    + "write = checkpoint._write_arrays\n"
-    + "def slowly(path, values):\n    path.write_bytes(b'half')\n    time.sleep(0.4)\n    return write(path, values)\n"
-    + "checkpoint._write_arrays = slowly\n"
-)
+SLEEPING = """
+import time
+from pathlib import Path
+from archspec.training import checkpoint
+write = checkpoint._write_arrays
+def slowly(path, values):
+    path.write_bytes(b"half")
+    time.sleep(0.4)
+    return write(path, values)
+checkpoint._write_arrays = slowly
+"""
+MARKING = """
+import keras, time
+from pathlib import Path
+there = keras.{name}
+def marked(*args, **kwargs):
+    Path({marker!r}).touch()
+    time.sleep(0.4)
+    return there(*args, **kwargs)
+keras.{name} = marked
+"""
+PHASES = {"the building of the network": "Model.compile", "an evaluation": "callbacks.CallbackList.on_test_batch_end"}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_kill_in(phase, tmp_path, reference):
+    logdir, marker = tmp_path / "run", tmp_path / "marker"
+    code = MARKING.format(name=PHASES[phase], marker=str(marker))
+    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=code)
+    assert runs.kill_when(process, marker.exists, 0.1)
+    runs.finish(process)
+    code, _, err = runs.finish(runs.start("resume", logdir, "--quiet"))
+    assert code == 0, err
+    runs.assert_same(logdir, reference)
 
 
 def test_a_kill_within_a_save_spoils_nothing(tmp_path, reference):
     logdir = tmp_path / "run"
-    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=IN_SAVE)
+    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=SLEEPING)
     half = lambda: reached(logdir) > 17 and any((logdir / "checkpoints").glob(".*/state.npz"))  # noqa: E731
     assert runs.kill_when(process, half, 0.1)
     runs.finish(process)
@@ -70,7 +97,7 @@ def test_a_kill_within_a_save_spoils_nothing(tmp_path, reference):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_says_how_to_go_on_and_is_resumed_exactly(tmp_path, reference, number, code):
     logdir = tmp_path / "run"
-    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=IN_SAVE)
+    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=SLEEPING)
     assert runs.kill_when(process, lambda: reached(logdir) >= 17, 0.05, number)
     found, out, err = runs.finish(process)
     assert (found, out) == (code, "")
