@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from archspec.backend.installation import quiet_start
     from archspec.cli import _runs
     from archspec.cli._output import write
+    from archspec.data.source import IMAGE
     from archspec.training.trained import NotTrained, trained, weights_file
 
     try:
@@ -41,8 +42,10 @@ def run(args: argparse.Namespace) -> int:
     first = plans[0]
     if first.split is None:
         return _runs.failed("the data have no split that was held out; say which with --split", 1)
+    if args.views != "single" and IMAGE not in first.features.parts:
+        return _runs.failed(f"--views {args.views} is for images", 1)
     for plan, logdir in zip(plans, args.logdir, strict=True):
-        if plan.features.classes != first.features.classes or plan.source != first.source:
+        if plan.features.classes != first.features.classes or _data(plan) != _data(first):
             return _runs.failed(f"{logdir} was trained on other data than {args.logdir[0]}; give --data", 1)
     from archspec.tasks.classification.assessment import assess
     from archspec.tasks.classification.views import views
@@ -70,21 +73,26 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _data(plan: Any) -> Any:
+    """The source, whatever vocabularies its text is counted in."""
+    return plan.source.with_vocabularies(dict.fromkeys(plan.features.vocabularies, Path()))
+
+
 def _said(plan: Any, model: Any, look: tuple[Any, ...]) -> tuple[Any, Any]:
     """Probabilities and true classes of a split."""
     from dataclasses import replace
 
     import numpy as np
 
-    from archspec.data.source import IMAGE, LABEL
+    from archspec.data.source import LABEL, input_of
 
     pipeline = replace(plan.pipeline, steady=look)
     labels: list[Any] = []
 
-    def images() -> Any:
-        for image, label in pipeline.evaluation(plan.split, lambda batch: (batch[IMAGE], batch[LABEL])):
+    def inputs() -> Any:
+        for x, label in pipeline.evaluation(plan.split, lambda batch: (batch[input_of(batch)], batch[LABEL])):
             labels.append(np.asarray(label))
-            yield image
+            yield x
 
-    said = plan.task.probabilities(plan.graph.inference(), model, images(), plan.spec.train.loss)
+    said = plan.task.probabilities(plan.graph.inference(), model, inputs(), plan.spec.train.loss)
     return said, np.concatenate(labels)

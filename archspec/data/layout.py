@@ -14,16 +14,23 @@ SPLITS = (TRAIN, *HELD_OUT)
 
 
 def arranged(
-    place: str, files: Iterable[str], folders: Iterable[str], holdout: float, seed: int
+    place: str,
+    files: Iterable[str],
+    folders: Iterable[str],
+    holdout: float,
+    seed: int,
+    *,
+    suffixes: tuple[str, ...] = SUFFIXES,
+    noun: str = "images",
 ) -> tuple[tuple[str, ...], dict[str, list[tuple[str, int]]], tuple[str, ...]]:
-    """Class names, path and class of every image by split, and the files that are no images.
+    """Class names, path and class of every image (or what ``noun`` says) by split, and the files that are none.
 
     Paths are relative, with ``/``; ``folders`` are all there are, so that an empty class is seen. Hidden files are left
     out. Without folders for the splits a stratified share is held out as ``val``. Raises DataError.
     """
     parts = sorted(tuple(f.split("/")) for f in files if not _hidden(f))
-    images = [p for p in parts if p[-1].lower().endswith(SUFFIXES)]
-    strays = tuple("/".join(p) for p in parts if not p[-1].lower().endswith(SUFFIXES))
+    images = [p for p in parts if p[-1].lower().endswith(suffixes)]
+    strays = tuple("/".join(p) for p in parts if not p[-1].lower().endswith(suffixes))
     below = {tuple(f.split("/")) for f in folders if f and not _hidden(f)}
     tops = {p[0] for p in below}
     named = [s for s in SPLITS if s in tops]
@@ -36,7 +43,9 @@ def arranged(
     }
     names = classes[TRAIN if named else ""]
     if not names:
-        raise DataError(f"{place} holds no class folders", help="one folder of images for each class: cat/1.jpg")
+        raise DataError(
+            f"{place} holds no class folders", help=f"one folder of {noun} for each class: cat/1{suffixes[0]}"
+        )
     out: dict[str, list[tuple[str, int]]] = {}
     for split in classes:
         at = f"{place}/{split}" if split else place
@@ -48,14 +57,14 @@ def arranged(
         ]
         if not out[split]:
             raise DataError(
-                f"{at} holds no images in its class folders", help=f"files that end in {', '.join(SUFFIXES)}"
+                f"{at} holds no {noun} in its class folders", help=f"files that end in {', '.join(suffixes)}"
             )
     first = out[TRAIN if named else ""]
     present = {label for _, label in first}
     if empty := [name for i, name in enumerate(names) if i not in present]:
         raise DataError(
-            f"{place}/{TRAIN + '/' if named else ''}{empty[0]} holds no images: a class without examples",
-            help="remove the folder, or put images into it",
+            f"{place}/{TRAIN + '/' if named else ''}{empty[0]} holds no {noun}: a class without examples",
+            help=f"remove the folder, or put {noun} into it",
         )
     strays += tuple("/".join(p) for p in images if len(p) <= depth + 1)
     return tuple(names), out if named else divided(first, [label for _, label in first], holdout, seed), strays

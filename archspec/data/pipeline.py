@@ -5,6 +5,9 @@ of a permutation that (seed, e) determines, without a table (tf.random.experimen
 therefore be the first, and a restart reads what the uninterrupted run would have read. What is left of an epoch after
 its last full batch is not used in that epoch; the permutation of the next leaves out others. A shard is an equal slice
 of every batch.
+
+Where examples differ in length, the batches of a pool are drawn together, as above, then divided by length, and come in
+an order that (seed, e, pool) determines: still arithmetic.
 """
 
 from __future__ import annotations
@@ -66,22 +69,33 @@ class Pipeline:
 
         size, count = self.batch_size(), self.raw.splits[TRAIN]
         per_epoch = self.steps_per_epoch()
+        buckets = self.source.buckets(TRAIN)
         part, parts = shard
         if size % parts:
             raise DataError(
                 f"a batch of {size} cannot be divided among {parts}", help=f"batch: {size // parts * parts}"
             )
 
+        def shuffled(position: tf.Tensor, number: tf.Tensor, size: Any) -> tf.Tensor:
+            seed = tf.stack([tf.constant(self.seed, tf.int64), number])
+            return tf.random.experimental.index_shuffle(position, seed, tf.cast(size - 1, tf.int64))
+
         def at(step: tf.Tensor) -> Batch:
-            epoch = step // per_epoch
-            seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
-            position = step % per_epoch * size + tf.range(
-                size // parts * part, size // parts * (part + 1), dtype=tf.int64
-            )
-            index = tf.random.experimental.index_shuffle(position, seed, tf.constant(count - 1, tf.int64))
+            epoch, within = step // per_epoch, step % per_epoch
+            slice = tf.range(size // parts * part, size // parts * (part + 1), dtype=tf.int64)
+            if buckets is None or buckets.batches == 1:
+                index = shuffled(within * size + slice, epoch, count)
+            else:
+                first = within // buckets.batches * buckets.batches
+                batches = tf.minimum(tf.constant(buckets.batches, tf.int64), per_epoch - first)
+                pool = shuffled(first * size + tf.range(batches * size), epoch, count)
+                alike = tf.argsort(tf.gather(lengths, pool), stable=True)
+                place = shuffled(within - first, ~(epoch * per_epoch + first), batches)
+                index = tf.gather(pool, tf.gather(alike, place * size + slice))
             index = tf.ensure_shape(index, (size // parts,))
             return {"epoch": tf.fill((size // parts,), epoch), "index": index}
 
+        lengths = None if buckets is None else tf.constant(buckets.lengths)
         order = tf.data.Dataset.range(first_step, 2**62).map(at)
         return self.ordered(TRAIN, order, self.augment, size // parts, pairs)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
@@ -32,6 +32,18 @@ ENCODED = "encoded"
 TRAIN = "train"
 HELD_OUT = ("val", "test")
 """Names of splits that are not trained on, in order of preference for evaluation."""
+
+
+POSITION = ("epoch", "index")
+"""What stands in a batch besides its parts: where its examples come from."""
+
+
+def input_of(parts: Iterable[str]) -> str:
+    """The one part of an example, or of a batch, that is no label: what a network gets of it. Raises DataError."""
+    found = [name for name in parts if name not in (LABEL, *POSITION)]
+    if len(found) != 1:
+        raise DataError(f"one input beside the label is needed, the data have {', '.join(found) or 'none'}")
+    return found[0]
 
 
 class DataError(Exception):
@@ -81,6 +93,14 @@ class FeatureSpec:
         return replace(self, parts={**self.parts, IMAGE: image})
 
 
+class Buckets(NamedTuple):
+    """How examples that differ in length come into batches of alike ones: ``batches`` of them are drawn together and
+    divided by ``lengths``, the steps of every example."""
+
+    lengths: Any
+    batches: int
+
+
 class DataSource(Declaration, package="archspec.data.sources"):
     """Examples by split and position. Order of rules: fields, ``features``, ``open``."""
 
@@ -110,6 +130,10 @@ class DataSource(Declaration, package="archspec.data.sources"):
     def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         """As ``open``, with the bytes of each image under ``encoded``, where ``is_encoded``."""
         raise NotImplementedError
+
+    def buckets(self, split: str) -> Buckets | None:
+        """How lengths come into batches in training, where they matter. Raises DataError."""
+        return None
 
     def usable(self, split: str) -> Any:
         """Positions of the examples that can be read, where some cannot; None for all. Raises DataError."""

@@ -1,4 +1,4 @@
-"""Whether the numbers of text fit the network that they go into."""
+"""Whether sequences, and the numbers of text, fit the network that they go into."""
 
 from __future__ import annotations
 
@@ -7,7 +7,23 @@ from typing import Any
 from archspec.data.source import FeatureSpec
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph
+from archspec.ir.tensors import TensorSpec
 from archspec.training.task import TaskError
+
+
+def check_sequence(wanted: TensorSpec, features: FeatureSpec, part: str) -> None:
+    """Refuse a part of the examples that an input of the network does not take, as text of another length. Raises
+    TaskError."""
+    got = features.parts[part]
+    alike = got.rank == wanted.rank and ("int" in got.dtype) == ("int" in wanted.dtype)
+    if not alike:
+        raise TaskError(f"the network takes {wanted}, it would get {part} of {got}", at=("data",))
+    for want, have in zip(wanted.shape, got.shape, strict=True):
+        if want is not None and want != have:
+            varies = f"{part} that differ in length" if have is None else f"{part} of {got}"
+            raise TaskError(
+                f"the network takes {wanted}, it would get {varies}", at=("data",), help=f"length: {want}, in the data"
+            )
 
 
 def check_vocabulary(graph: Graph, name: str, features: FeatureSpec, part: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import IMAGE, LABEL, FeatureSpec
+from archspec.data.source import IMAGE, LABEL, FeatureSpec, input_of
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.ir.diagnostics import Note
@@ -15,6 +15,7 @@ from archspec.ops.base import OpError
 from archspec.ops.loss import SIGMOID, SOFTMAX, Loss, last_activation
 from archspec.ops.metric import Metric
 from archspec.training.task import Objective, Task, TaskError
+from archspec.training.vocabulary import check_sequence, check_vocabulary
 
 if TYPE_CHECKING:
     import keras
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 
 
 class Classification(Task, name="classification"):
-    """One class for each image: heads of one score per class, softmax or logits. Reports accuracy."""
+    """One class for each image or text: heads of one score per class, softmax or logits. Reports accuracy."""
 
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
         wanted = _only_input(graph)
         steps: list[Any] = []
+        if input_of(features.parts) != IMAGE:
+            return {}
         if None not in wanted.spatial and len(wanted.spatial) == 2 and features.image.spatial != wanted.spatial:
             steps.append(Resize(size=wanted.spatial))  # type: ignore[arg-type]
         if "float" in wanted.dtype and features.image.dtype == "uint8":
@@ -37,8 +40,13 @@ class Classification(Task, name="classification"):
 
     def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
         wanted = _only_input(graph)
+        part = input_of(training.parts)
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
-            _check_image(wanted, features.image, at)
+            if part == IMAGE:
+                _check_image(wanted, features.image, at)
+            else:
+                check_sequence(wanted, features, part)
+                check_vocabulary(graph, next(iter(graph.inputs)), features, part)
         if training.classes is None:
             raise TaskError("classification needs data with classes", at=("data",))
         for output in graph.outputs:
@@ -101,7 +109,7 @@ class Classification(Task, name="classification"):
             wanted = {
                 name: label if spread or t.rank == 0 else tf.one_hot(label, t.shape[0]) for name, t in targets.items()
             }
-            return batch[IMAGE], wanted if len(wanted) > 1 else next(iter(wanted.values()))
+            return batch[input_of(batch)], wanted if len(wanted) > 1 else next(iter(wanted.values()))
 
         logits = {o.name: kinds[o.name].gets_logits(last_activation(graph.by_name, o.tensor)) for o in graph.outputs}
         accuracy = Metric.find("accuracy")
@@ -132,8 +140,8 @@ class Classification(Task, name="classification"):
 
         activation, head = scored_by(graph, loss), _first(graph).name
         out = []
-        for images in batches:
-            scores = model(images, training=False)
+        for inputs in batches:
+            scores = model(inputs, training=False)
             scores = scores[head] if isinstance(scores, dict) else scores
             out.append(probabilities(np.asarray(scores), activation))
         return np.concatenate(out)

@@ -1,0 +1,210 @@
+"""Sentences and documents with a class for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from archspec.data.layout import arranged
+from archspec.data.source import (
+    LABEL,
+    TOKENS,
+    TRAIN,
+    Buckets,
+    DataError,
+    DataPath,
+    DataSource,
+    FeatureSpec,
+    from_arrays,
+    held_out_share,
+    stamp,
+)
+from archspec.data.text import Encoding, class_names, labelled_lines, labelled_rows, padded, read_text, text_files
+from archspec.data.tokenizer import Tokenizing, fitted
+from archspec.data.tokenizers.file import File
+from archspec.data.tokenizers.level import Words
+from archspec.data.vocabulary import Vocabulary
+from archspec.ir.diagnostics import shown
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Length = Annotated[int, Field(ge=1, le=2**20)]
+
+
+class Text(DataSource, name="text", main="path"):
+    """Text with a class for each: a file of lines ``label sentence``, a CSV or TSV file with headings, or a folder of
+    class folders of ``.txt`` files (``train/pos/…``, ``val/pos/…`` or ``test/…``; or ``pos/…``).
+
+    An example is the numbers of its tokens. Labels that are all whole numbers are the classes; others are numbered in
+    the order of their names. Where the data say nothing of splits, a stratified share is held out as ``val``.
+    """
+
+    suffixes = (".txt",)
+    in_memory = True
+
+    path: DataPath
+    """The file or folder."""
+    test: DataPath | None = None
+    """A second file or folder, to evaluate on; all of ``path`` is then trained on."""
+    tokenizer: Tokenizing = Words()
+    """How text becomes numbers; the vocabulary is that of the training split."""
+    length: Length | None = None
+    """Tokens of every example: longer ones are cut, shorter ones filled up with zeros at the end. Where it is not
+    given, lengths vary, and a batch is filled up to its longest."""
+    bucket: Annotated[int, Field(ge=1, le=2**16)] = 16
+    """Where lengths vary: training batches that are drawn together and divided by length; 1 leaves that out."""
+    encoding: Encoding = "utf-8"
+    """Encoding of the files."""
+    text_column: str = "text"
+    """Heading of the texts in a table."""
+    label_column: str = "label"
+    """Heading of the labels."""
+    split_column: str = "split"
+    """Heading of the splits, if there is such a column: train, val or test."""
+    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share held out where the data say nothing of splits."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of that division."""
+
+    def features(self) -> FeatureSpec:
+        found = _read(self, self.fingerprint())
+        return FeatureSpec(
+            parts={TOKENS: TensorSpec((self.length,), "int32"), LABEL: TensorSpec((), "int32")},
+            splits={split: len(texts.labels) for split, texts in found.splits.items()},
+            classes=len(found.names),
+            class_names=found.names,
+            vocabularies={TOKENS: found.vocabulary},
+            padded=() if self.length else (TOKENS,),
+        )
+
+    def arrays(self, split: str) -> dict[str, Any]:
+        import numpy as np
+
+        numbers, labels = _numbers(self, self.fingerprint(), split)
+        return {TOKENS: padded(numbers, self.length), LABEL: np.array(labels, np.int32)}
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        examples = from_arrays(self.arrays(split), order)
+        if self.length or order is None or not order.element_spec["index"].shape.rank:
+            return examples
+        return examples.map(_to_longest)
+
+    def buckets(self, split: str) -> Buckets | None:
+        import numpy as np
+
+        if self.length:
+            return None
+        numbers, _ = _numbers(self, self.fingerprint(), split)
+        return Buckets(np.array([len(row) for row in numbers], np.int32), self.bucket)
+
+    def with_vocabularies(self, files: Mapping[str, Path]) -> Text:
+        return self.model_copy(update={"tokenizer": File(path=files[TOKENS])}) if TOKENS in files else self
+
+    def fingerprint(self) -> str:
+        paths = [self.path, *([self.test] if self.test else [])]
+        return stamp(self, [file for path in paths for file in _files(path)])
+
+    def describe(self, split: str, position: int) -> str:
+        return _read(self, self.fingerprint()).splits[split].places[position]
+
+
+class Labelled(NamedTuple):
+    """A split: texts, their classes, and where each stands."""
+
+    texts: tuple[str, ...]
+    labels: tuple[int, ...]
+    places: tuple[str, ...]
+
+
+class Content(NamedTuple):
+    """All that the files say."""
+
+    names: tuple[str, ...]
+    splits: dict[str, Labelled]
+    vocabulary: Vocabulary
+
+
+Rows = list[tuple[str, str, str]]
+"""Label, text and place of examples."""
+
+
+@lru_cache(maxsize=4)
+def _read(source: Text, fingerprint: str) -> Content:
+    """The texts by split and the vocabulary; ``fingerprint`` is that of the source, whose files may change."""
+    rows, splits = _rows(source, source.path)
+    if source.test is not None:
+        if splits:
+            raise DataError(f"{source.path} has splits of its own", help="leave 'test' out, or its column of splits")
+        more, _ = _rows(source, source.test)
+        rows, splits = rows + more, [TRAIN] * len(rows) + ["test"] * len(more)
+    names = class_names(label for label, _, _ in rows)
+    number = {name: i for i, name in enumerate(names)}
+    labels = [number[label] for label, _, _ in rows]
+    if splits:
+        positions = {s: [i for i, own in enumerate(splits) if own == s] for s in (TRAIN, "val", "test") if s in splits}
+        if TRAIN not in positions:
+            raise DataError(f"{source.path} has nothing in the split {TRAIN}")
+    else:
+        positions = held_out_share(labels, source.holdout, source.seed)
+    found = {
+        split: Labelled(tuple(rows[i][1] for i in at), tuple(labels[i] for i in at), tuple(rows[i][2] for i in at))
+        for split, at in positions.items()
+    }
+    if missing := sorted(set(range(len(names))) - set(found[TRAIN].labels)):
+        raise DataError(
+            f"{source.path}: class {shown(names[missing[0]])} has no examples to train on",
+            help=f"labels are whole numbers from 0; the largest is {names[-1]}" if names[-1].isdigit() else None,
+        )
+    vocabulary = fitted(source.tokenizer, fingerprint, lambda: found[TRAIN].texts)
+    if vocabulary.pad != 0:
+        raise DataError("texts differ in length: the tokenizer needs a token for padding, number 0", help="pad: true")
+    return Content(names, found, vocabulary)
+
+
+@lru_cache(maxsize=8)
+def _numbers(source: Text, fingerprint: str, split: str) -> tuple[list[list[int]], tuple[int, ...]]:
+    """The tokens' numbers of every text of a split, and the classes."""
+    found = _read(source, fingerprint)
+    return [found.vocabulary.encode(text) for text in found.splits[split].texts], found.splits[split].labels
+
+
+def _rows(source: Text, path: Path) -> tuple[Rows, list[str]]:
+    """What a file or folder holds, and the split of each row, nothing where it has no splits. Raises DataError."""
+    if not path.is_dir():
+        if path.suffix.lower() in (".csv", ".tsv"):
+            return labelled_rows(path, source.encoding, source.text_column, source.label_column, source.split_column)
+        return labelled_lines(path, source.encoding), []
+    found, folders = text_files(path)
+    names, splits, _ = arranged(
+        str(path), found, folders, source.holdout, source.seed, suffixes=(".txt",), noun="texts"
+    )
+    rows = [
+        (split, (names[label], read_text(path / name, source.encoding), str(path / name)))
+        for split, members in splits.items()
+        for name, label in members
+    ]
+    if source.test is not None:
+        return [row for _, row in rows], []
+    return [row for _, row in rows], [split for split, _ in rows]
+
+
+def _files(path: Path) -> list[Path]:
+    """The files whose change changes the examples."""
+    if not path.is_dir():
+        return [path]
+    return sorted(path / name for name in text_files(path)[0] if name.lower().endswith(".txt"))
+
+
+def _to_longest(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The batch without the steps at the end that are padding in all of its rows, but for one."""
+    import tensorflow as tf
+
+    tokens = batch[TOKENS]
+    longest = tf.reduce_sum(tf.cast(tf.reduce_any(tokens != 0, 0), tf.int32))
+    return {**batch, TOKENS: tokens[:, : tf.maximum(longest, 1)]}

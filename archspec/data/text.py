@@ -1,0 +1,136 @@
+"""Text out of files, and the numbers of its tokens as arrays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from archspec.data.source import TRAIN, DataError
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ops.arguments import refuse
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def _encoding(value: Any) -> str:
+    try:
+        b"".decode(value)
+        "".encode(value)
+    except (LookupError, TypeError, ValueError):
+        raise refuse("must be an encoding of text that Python knows", help="utf-8, cp1252, latin-1, …") from None
+    return str(value)
+
+
+Encoding = Annotated[str, BeforeValidator(_encoding), WithJsonSchema({"type": "string"})]
+"""A name of an encoding: ``utf-8``, ``cp1252``."""
+
+
+def read_text(path: Path, encoding: str) -> str:
+    """A file's text, its ends of lines as ``\\n``, without a byte order mark. Raises DataError, with the place."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        text = data.decode(encoding)
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        line = data.count(b"\n", 0, start) + 1
+        raise DataError(
+            f"{path}, line {line}: not {encoding} (byte {start})", help="encoding: cp1252, or whatever it is"
+        ) from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def labelled_lines(path: Path, encoding: str) -> list[tuple[str, str, str]]:
+    """Label, sentence and place of every line ``label sentence`` that is not empty. Raises DataError."""
+    out = []
+    for number, line in enumerate(read_text(path, encoding).split("\n"), 1):
+        if not line.strip():
+            continue
+        label, *rest = line.split(maxsplit=1)
+        if not rest:
+            raise DataError(f"{path}, line {number}: a label and a sentence are needed, got {shown(line.strip())}")
+        out.append((label, rest[0].strip(), f"{path}, line {number}"))
+    if not out:
+        raise DataError(f"{path} has no lines")
+    return out
+
+
+def labelled_rows(
+    path: Path, encoding: str, text: str, label: str, split: str
+) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Label, text and place of every row of a CSV or TSV file by its headings, and its split where there is such a
+    column. Raises DataError."""
+    table = io.StringIO(read_text(path, encoding), newline="")
+    reader = csv.DictReader(table, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+    out, splits = [], []
+    try:
+        head = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = head
+        for wanted in (text, label):
+            if wanted not in head:
+                raise DataError(
+                    f"{path} has no column {shown(wanted)}; it has {', '.join(head) or 'none'}",
+                    help=did_you_mean(wanted, head) or "text_column and label_column name them",
+                )
+        for row in reader:
+            at = f"{path}, line {reader.line_num}"
+            if row[text] is None or not (row[label] or "").strip():
+                raise DataError(f"{at}: a text and a label are needed")
+            out.append((row[label].strip(), row[text], at))
+            if split in head:
+                found = (row[split] or "").strip()
+                if found not in (TRAIN, "val", "test"):
+                    raise DataError(
+                        f"{at}: split must be train, val or test, got {shown(found)}",
+                        help=did_you_mean(found, (TRAIN, "val", "test")),
+                    )
+                splits.append(found)
+    except csv.Error as error:
+        raise DataError(f"{path} is not a table: {error}") from None
+    if not out:
+        raise DataError(f"{path} has no rows")
+    return out, splits
+
+
+def class_names(labels: Iterable[str]) -> tuple[str, ...]:
+    """Names of the classes in the order of their numbers: labels that are all whole numbers are those numbers."""
+    found = set(labels)
+    if all(label.isascii() and label.isdigit() and len(label) <= 7 and str(int(label)) == label for label in found):
+        return tuple(str(n) for n in range(max(map(int, found)) + 1))
+    return tuple(sorted(found))
+
+
+def padded(rows: Sequence[Sequence[int]], length: int | None = None) -> np.ndarray:
+    """The rows as int32 of shape (rows, length), cut at the end or filled up with zeros; to the longest of them where
+    no length is given, at least one."""
+    import numpy as np
+
+    wide = max([1, *map(len, rows)]) if length is None else length
+    out = np.zeros((len(rows), wide), np.int32)
+    for line, row in zip(out, rows, strict=True):
+        line[: min(len(row), wide)] = row[:wide]
+    return out
+
+
+def text_files(root: Path) -> tuple[list[str], list[str]]:
+    """All files and folders below a folder, relative, with ``/``. Raises DataError."""
+    found, folders = [], []
+
+    def fail(error: OSError) -> None:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}")
+
+    for at, below, names in os.walk(root, onerror=fail):
+        inside = Path(at).relative_to(root).as_posix()
+        prefix = "" if inside == "." else f"{inside}/"
+        folders += [prefix + name for name in below]
+        found += [prefix + name for name in names]
+    return found, folders
