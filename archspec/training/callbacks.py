@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
-from archspec.training.checkpoint import Checkpoints, Position
+from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
 from archspec.training.plan import Plan
 from archspec.training.record import run_text, write_history
@@ -86,6 +86,8 @@ def keeper(
             if is_over or is_best or request or train.checkpoint_steps or self.is_due():
                 self.save()
                 self.log()
+            elif not is_finite(self.model):
+                self.not_finite = self.model.stop_training = True
             if request:
                 raise Interrupted(request.code, position.step)
             if is_over:

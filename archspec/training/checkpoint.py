@@ -80,12 +80,9 @@ class Checkpoints:
 
     def save(self, model: keras.Model, position: Position) -> bool:
         """Write a generation; False, and nothing changed, where an array is not finite. Raises OSError."""
-        import numpy as np
-
         values = {name: _read(variable) for name, variable in arrays(model).items()}
-        for name, value in values.items():
-            if not name.startswith("metric/") and value.dtype.kind == "f" and not np.isfinite(value).all():
-                return False
+        if not _is_finite(values):
+            return False
         target = self.folder / f"{position.step:09d}"
         beside = self.folder / f".{os.getpid()}-{target.name}"
         try:
@@ -193,6 +190,19 @@ def _read(variable: Any) -> np.ndarray:
 
 def _assign(variable: Any, value: np.ndarray) -> None:
     variable.assign(value.reshape(variable.shape))
+
+
+def is_finite(model: keras.Model) -> bool:
+    """Whether every weight and every number of the optimiser is finite. A loss can stay so when weights are not: a
+    rectifier takes NaN to 0."""
+    return _is_finite({name: _read(variable) for name, variable in arrays(model).items()})
+
+
+def _is_finite(values: Mapping[str, np.ndarray]) -> bool:
+    import numpy as np
+
+    counted = (v for name, v in values.items() if not name.startswith("metric/") and v.dtype.kind == "f")
+    return all(np.isfinite(value).all() for value in counted)
 
 
 def _told(error: OSError, target: Path, needed: int) -> OSError:

@@ -332,11 +332,14 @@ def _why(plan: Plan, model: keras.Model, position: Position, checkpoints: Checkp
         ),
         None,
     )
-    weights = f"; the weights of '{spoilt}' are not finite" if spoilt else ""
+    trained = [row["loss"] for row in position.history]
+    is_whole = len(trained) * plan.steps == position.step and all(abs(loss) < float("inf") for loss in trained)
+    where = f"the loss on {plan.split}" if is_whole else "the loss"
+    what = f"the weights of '{spoilt}' are not finite" if spoilt else f"{where} is not finite, the weights are"
     steps = checkpoints.steps()
     left = f"; the last good checkpoint is that of step {steps[-1]}" if steps else "; there was no checkpoint yet"
     epoch = min(len(position.history), plan.spec.train.epochs)
-    return f"training went to NaN in epoch {epoch}, by step {position.step}{weights}{left}"
+    return f"training went to NaN in epoch {epoch}, by step {position.step}; {what}{left}"
 
 
 @contextmanager
