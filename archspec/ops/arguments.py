@@ -217,12 +217,16 @@ Initializer = Annotated[
 Regularizer = Annotated[Any, _weight_rule("archspec.ops.regularizer", "Regularizer", "a regularizer"), _DECLARED_SCHEMA]
 """What of a weight is added to the loss in training: ``{l2: 0.0001}``."""
 
+Constraint = Annotated[Any, _weight_rule("archspec.ops.constraint", "Constraint", "a constraint"), _DECLARED_SCHEMA]
+"""What a weight is brought to after every step: ``{max_norm: 3}``."""
+
 
 def weight_rules(op: Any, kernel: str = "kernel") -> dict[str, Any]:
-    """Keras's arguments for the initialisers and the regulariser of an op, if it has any."""
+    """Keras's arguments for the initialisers, the regulariser and the constraint of an op, if it has any."""
     given = {
         f"{kernel}_initializer": op.kernel_initializer,
         "bias_initializer": op.bias_initializer,
         f"{kernel}_regularizer": op.kernel_regularizer,
+        f"{kernel}_constraint": getattr(op, "kernel_constraint", None),
     }
     return {name: rule.lower() for name, rule in given.items() if rule is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Initializer, Regularizer, Width, weight_rules
+from archspec.ops.arguments import Activation, Constraint, Initializer, Regularizer, Width, weight_rules
 from archspec.ops.base import Op
 from archspec.ops.shapes import floating, known_channels
 
@@ -28,6 +28,8 @@ class Dense(Op, name="dense", main="units"):
     """What the bias is before training."""
     kernel_regularizer: Regularizer = None
     """What of the kernel is added to the loss in training."""
+    kernel_constraint: Constraint = None
+    """What the kernel is brought to after every step in training."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         known_channels(x, "dense")

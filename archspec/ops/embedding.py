@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from archspec.ir.tensors import TensorSpec, WeightSpec
-from archspec.ops.arguments import PositiveInt, Width
+from archspec.ops.arguments import Initializer, PositiveInt, Width
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import floating, known_channels
 
@@ -35,6 +35,8 @@ class Embedding(Op, name="embedding"):
     """Mark 0 as padding, which recurrent ops, attention and pooling over time leave out."""
     trainable: bool = True
     """Learn the vectors; else they stay as they start or are loaded (static word vectors)."""
+    initializer: Initializer = None
+    """What the vectors are before training; ``uniform: 0.05`` if not given."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         _integers(x, "embedding")
@@ -46,7 +48,8 @@ class Embedding(Op, name="embedding"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
-        return keras.layers.Embedding(self.vocab, self.dim, mask_zero=self.mask_zero, trainable=self.trainable)
+        start = {"embeddings_initializer": self.initializer.lower()} if self.initializer else {}
+        return keras.layers.Embedding(self.vocab, self.dim, mask_zero=self.mask_zero, trainable=self.trainable, **start)
 
 
 class OneHot(Op, name="one_hot", main="vocab"):

@@ -35,7 +35,7 @@ def test_json_is_a_record(capsys):
     assert main(["ops", "dense", "--format", "json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["name"], record["main"], record["family"], record["inputs"]) == ("dense", "units", "dense", ["x"])
-    initial = ["kernel_initializer", "bias_initializer", "kernel_regularizer"]
+    initial = ["kernel_initializer", "bias_initializer", "kernel_regularizer", "kernel_constraint"]
     assert [a["name"] for a in record["arguments"]] == ["units", "bias", "activation", *initial]
 
 

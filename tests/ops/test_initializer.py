@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op
+from archspec.ops.constraint import Constraint
 from archspec.ops.initializer import Initializer
 from archspec.ops.regularizer import Regularizer
 
@@ -79,6 +80,27 @@ def test_every_regularizer_is_compared():
     assert {name for name, *_ in PENALTIES} == set(Regularizer.names())
 
 
+LENGTHS = np.linalg.norm(W, axis=0)
+BROUGHT = [
+    ("max_norm", 1.5, W * np.minimum(1, 1.5 / LENGTHS)),
+    ("unit_norm", {}, W / LENGTHS),
+    ("non_negative", {}, np.maximum(W, 0)),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "expected"), BROUGHT, ids=lambda v: v if isinstance(v, str) else "")
+def test_what_constraints_bring_a_kernel_to(name, args, expected):
+    assert LENGTHS.min() < 1.5 < LENGTHS.max()
+    op = Op.find("dense").model_validate({"units": 3, "kernel_constraint": {name: args} if args else name})
+    layer = op.lower(TensorSpec((5,)))
+    layer.build((None, 5))
+    np.testing.assert_allclose(layer.kernel.constraint(keras.ops.convert_to_tensor(W)), expected, rtol=1e-5)
+
+
+def test_every_constraint_is_compared():
+    assert {name for name, *_ in BROUGHT} == set(Constraint.names())
+
+
 @pytest.mark.parametrize(
     ("op", "args", "shape"),
     [
@@ -133,3 +155,14 @@ def test_wrong_ones_are_refused(value, message):
         Op.find("dense").model_validate({"units": 3, "kernel_initializer": value})
     if value == "he_norml":
         assert caught.value.errors()[0]["ctx"]["help"] == "did you mean 'he_normal'?"
+
+
+def test_an_embedding_starts_as_it_is_told():
+    layer = (
+        Op.find("embedding")
+        .model_validate({"vocab": 50, "dim": 40, "initializer": {"uniform": 0.25}})
+        .lower(TensorSpec((5,), "int32"))
+    )
+    layer.build((None, 5))
+    drawn = np.abs(np.asarray(layer.embeddings))
+    assert 0.24 < drawn.max() <= 0.25 and drawn.mean() == pytest.approx(0.125, rel=0.05)
