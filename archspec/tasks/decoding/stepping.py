@@ -1,0 +1,97 @@
+"""A recurrent network as it reads one token at a time: what its layers remember comes in and goes out.
+
+    stepwise(graph)    the same layers on a sequence of length 1; every state is an input ``LAYER.state`` (of an LSTM
+                       also ``LAYER.cell``) and an output of the same name
+
+It has the weights of the whole: layers keep their names. Needs no Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archspec.ir.graph import Graph, Node, Output, Tensor
+from archspec.ir.tensors import TensorSpec
+
+RECURRENT = {"rnn": ("state",), "lstm": ("state", "cell"), "gru": ("state",)}
+"""What ops that read from left to right remember."""
+APART = frozenset(
+    "dense embedding one_hot reversible_embedding bias dropout layer_norm rms_norm batch_norm layer_scale normalize scale "
+    "add average maximum minimum multiply subtract".split()
+)
+"""Ops that treat every step by itself; so do activations, and what joins or divides channels."""
+TOGETHER = frozenset(("attention", "additive_attention"))
+"""Ops that read other steps than their own: those before it, where ``causal``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stepping:
+    """The network that reads one token, the name of its input for that, its head, and the channels of its states by
+    name."""
+
+    graph: Graph
+    tokens: str
+    head: str
+    states: dict[str, int]
+
+
+def stepwise(graph: Graph) -> Stepping | None:
+    """None where the network does more than remember: attention, convolutions, positions."""
+    graph = graph.inference()
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        return None
+    (tokens, spec), (head,) = *graph.inputs.items(), graph.outputs
+    if spec.rank != 1:
+        return None
+    inputs, nodes, outputs = {tokens: replace(spec, shape=(1,))}, list[Node](), [head]
+    states: dict[str, int] = {}
+    known: dict[Tensor, TensorSpec] = {Tensor(tokens): inputs[tokens]}
+    for node in graph.nodes:
+        op: Any = node.op
+        taken = node.inputs
+        if op.name in RECURRENT and op.sequences and not op.reverse and len(taken) == 1 and not op.states:
+            op = op.model_copy(update={"states": True})
+            for port, word in enumerate(RECURRENT[op.name], 1):
+                name = f"{node.name}.{word}"
+                states[name] = op.units
+                known[Tensor(name)] = inputs[name] = TensorSpec((op.units,))
+                taken = (*taken, Tensor(name))
+                outputs.append(Output(name, Tensor(node.name, port)))
+        elif not _is_apart(node):
+            return None
+        made = op.infer(*(known[t] for t in taken))
+        made = made if isinstance(made, tuple) else (made,)
+        known.update((Tensor(node.name, port), out) for port, out in enumerate(made))
+        specs = tuple(known[t] for t in taken)
+        nodes.append(replace(node, op=op, inputs=taken, input_specs=specs, outputs=made))
+    stepping = replace(graph, inputs=inputs, nodes=tuple(nodes), outputs=tuple(outputs))
+    return Stepping(stepping, tokens, head.name, states)
+
+
+def _is_apart(node: Node) -> bool:
+    op: Any = node.op
+    if op.name in ("concat", "split", "slice", "softmax", "log_softmax"):
+        return op.axis in (-1, len(node.input_specs[0].shape) - 1)
+    return op.name in APART or op.is_activation
+
+
+def looking_ahead(graph: Graph, tokens: str) -> Iterator[Node]:
+    """Nodes by which a step of ``tokens`` would see a later one: what is predicted would be given."""
+    reached = {tokens}
+    for node in graph.nodes:
+        if not any(t.node in reached for t in node.inputs):
+            continue
+        reached.add(node.name)
+        op: Any = node.op
+        if op.name == "bidirectional" or (op.name in RECURRENT and op.reverse):
+            yield node
+        elif op.name in TOGETHER and not getattr(op, "causal", False):
+            # Of what the tokens do not reach (an image, another sentence) all may be seen.
+            if len(node.inputs) == 1 or any(t.node in reached for t in node.inputs[1:]):
+                yield node
+        elif (
+            op.name == "conv" and node.input_specs[0].rank == 2 and op.padding == "same" and op.kernel not in (1, (1,))
+        ):
+            yield node

@@ -1,0 +1,210 @@
+"""What comes next: each token of a text from those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from archspec.data.arguments import declared
+from archspec.data.source import LABEL, TOKENS, DataError, FeatureSpec
+from archspec.data.vocabulary import Vocabulary
+from archspec.ir.diagnostics import Note, shown
+from archspec.ir.graph import Graph, Node, Output
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import PositiveInt
+from archspec.ops.base import OpError
+from archspec.ops.loss import Loss, last_activation
+from archspec.tasks.decoding import Decoding, Sample
+from archspec.tasks.decoding.stepping import looking_ahead
+from archspec.training.task import Objective, Task, TaskError
+from archspec.training.vocabulary import check_vocabulary
+
+if TYPE_CHECKING:
+    import keras
+
+    from archspec.training.document import Train
+
+
+class LanguageModelling(Task, name="language_modelling"):
+    """Scores of the next token at every position, softmax or logits, from the tokens before it.
+
+    The network reads what is true, not what it said (teacher forcing). Reports nats and bits per token, and perplexity,
+    which is e to the power of the nats; padding does not count. TensorBoard shows a text of the network's own after
+    every epoch.
+    """
+
+    prompt: str = "\n"
+    """What that text begins with."""
+    length: PositiveInt = 400
+    """Tokens of it."""
+    decoding: declared(Decoding, "a decoding") = Sample()  # type: ignore[valid-type]
+    """How they are chosen: ``greedy``, ``{sample: {temperature: 0.8, top_k: 40, top_p: 0.95}}``."""
+
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
+        name, wanted = _input(graph)
+        for features in (training, evaluation):
+            vocabulary = _vocabulary(features)
+            _check_length(graph, wanted, features)
+            check_vocabulary(graph, name, features, TOKENS)
+        _check_padding(graph, name, training)
+        head = _head(graph)
+        notes = (Note(f"head '{head.name}'", head.span),) if head.span else ()
+        spec = graph.spec(head.tensor)
+        if spec.rank != 2 or spec.shape[0] != wanted.shape[0]:
+            raise TaskError(
+                f"language modelling needs scores at every position, (time, tokens), head '{head.name}' gives {spec}",
+                at=("spec",),
+                help="recurrent layers with sequences: true",
+                notes=notes,
+            )
+        if spec.channels != vocabulary.size:
+            raise TaskError(
+                f"the vocabulary has {vocabulary.size:,} tokens, head '{head.name}' scores {spec.channels:,}",
+                at=("data",),
+                help=f"--set vocab={vocabulary.size}" if "vocab" in graph.params else "a head of as many scores",
+                notes=notes,
+            )
+        _check_loss(graph, head, train)
+        for node in looking_ahead(graph, name):
+            raise TaskError(
+                f"'{node.name}' ({node.op.name}) reads later steps: the network would be given what it is to predict",
+                at=("spec",),
+                help="causal: true" if "attention" in node.op.name else "layers that read from left to right",
+                notes=(Note(f"layer '{node.name}'", node.span),),
+            )
+        try:
+            vocabulary.encode(self.prompt)
+        except DataError as error:
+            raise TaskError(f"the prompt: {error.message}", at=("train", "task", "prompt")) from None
+
+    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+        from archspec.tasks.language_modelling.metrics import Bits, Nats, Perplexity
+        from archspec.tasks.language_modelling.texts import Texts
+
+        head = _head(graph)
+        kind, spec = _loss(head, train), graph.spec(head.tensor)
+        is_logits = kind.gets_logits(last_activation(graph.by_name, head.tensor))
+        pad = PADDING if next(_masks(graph, _input(graph)[0]), None) else None
+        if kind.ignore_class is None:
+            kind = kind.model_copy(update={"ignore_class": pad})
+
+        def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
+            tokens = batch[TOKENS]
+            return tokens[:, :-1], tokens[:, 1:]
+
+        measures = [made(kind.ignore_class, from_logits=is_logits) for made in (Nats, Bits, Perplexity)]
+        measures += [metric.lower(spec, kind.labels, is_logits) for metric in head.metrics]
+        return Objective(
+            model=model,
+            pairs=pairs,
+            losses={head.name: kind.lower(from_logits=is_logits)},
+            metrics={head.name: measures},
+            pictures=lambda plan, logdir: [Texts(self, plan, logdir)],
+        )
+
+
+PADDING = 0
+"""The number that fills shorter texts up."""
+
+
+def _input(graph: Graph) -> tuple[str, TensorSpec]:
+    """The name of the only input, and what it takes. Raises TaskError."""
+    if graph.training or len(graph.inputs) != 1:
+        raise TaskError(
+            f"language modelling trains one network with one input; '{graph.name}' has others", at=("spec",)
+        )
+    (name, spec) = next(iter(graph.inputs.items()))
+    if spec.rank != 1 or "int" not in spec.dtype:
+        raise TaskError(
+            f"language modelling needs an input of tokens, '{name}' is {spec} of {spec.dtype}",
+            at=("spec",),
+            help="inputs: {tokens: {shape: [64], dtype: int32}}",
+        )
+    return name, spec
+
+
+def _head(graph: Graph) -> Output:
+    heads = [output for output in graph.outputs if not output.train_only]
+    if len(graph.outputs) != 1 or not heads:
+        raise TaskError(f"language modelling has one head, '{graph.name}' has {len(graph.outputs)}", at=("spec",))
+    return heads[0]
+
+
+def _vocabulary(features: FeatureSpec) -> Vocabulary:
+    if TOKENS not in features.vocabularies:
+        raise TaskError(
+            f"language modelling needs text, the data have {', '.join(features.parts)}",
+            at=("data",),
+            help="data: {corpus: {path: input.txt, window: 64}}",
+        )
+    return features.vocabularies[TOKENS]
+
+
+def _check_length(graph: Graph, wanted: TensorSpec, features: FeatureSpec) -> None:
+    """Refuse examples that are not one token longer than what the network reads."""
+    want, have = wanted.shape[0], features.parts[TOKENS].shape[0]
+    if want is None or (have is not None and want == have - 1):
+        return
+    if have is None:
+        raise TaskError(
+            f"the network reads {want} tokens at a time, the examples differ in length",
+            at=("data",),
+            help=f"length: {want + 1}, in the data",
+        )
+    known = f"--set length={have - 1}, or " if "length" in graph.params else ""
+    raise TaskError(
+        f"the network reads {want} tokens at a time, the examples have {have - 1} and the one that follows",
+        at=("data",),
+        help=f"{known}window: {want}, in the data",
+    )
+
+
+def _check_padding(graph: Graph, name: str, features: FeatureSpec) -> None:
+    """Padding must be marked as such by the network, and nothing else."""
+    vocabulary, masks = features.vocabularies[TOKENS], next(_masks(graph, name), None)
+    # Texts of one length, which have labels, were filled up too.
+    is_filled = TOKENS in features.padded or (vocabulary.pad is not None and LABEL in features.parts)
+    if masks is None and is_filled:
+        raise TaskError(
+            "the examples are filled up with zeros, which no layer marks as padding",
+            at=("spec",),
+            help="mask_zero: true, in embedding or one_hot",
+        )
+    if masks is not None and vocabulary.pad is None:
+        raise TaskError(
+            f"'{masks.name}' takes number 0 for padding, in the data it is {shown(vocabulary.tokens[PADDING])}",
+            at=("data",),
+            help="mask_zero: false, or a tokenizer with pad: true",
+            notes=(Note(f"layer '{masks.name}'", masks.span),),
+        )
+
+
+def _masks(graph: Graph, name: str) -> Iterator[Node]:
+    """Layers that mark zeros of the input as padding."""
+    return (n for n in graph.nodes if n.inputs and n.inputs[0].node == name and getattr(n.op, "mask_zero", False))
+
+
+def _loss(head: Output, train: Train) -> Any:
+    """The loss: the run's, else the spec's, else the cross-entropy."""
+    if found := train.loss or head.loss:
+        return found
+    kind = Loss.find("sparse_categorical_crossentropy")
+    assert kind is not None
+    return kind()
+
+
+def _check_loss(graph: Graph, head: Output, train: Train) -> None:
+    kind, spec = _loss(head, train), graph.spec(head.tensor)
+    at = ("train", "loss") if train.loss else ("spec",)
+    if kind.name != "sparse_categorical_crossentropy":
+        raise TaskError(
+            f"language modelling compares scores with the number of a token, {kind.name} does not",
+            at=at,
+            help="sparse_categorical_crossentropy",
+        )
+    try:
+        kind.gets_logits(last_activation(graph.by_name, head.tensor))
+        for metric in head.metrics:
+            metric.check(spec, kind.labels)
+    except OpError as error:
+        raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help) from None

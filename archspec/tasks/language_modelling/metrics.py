@@ -1,0 +1,47 @@
+"""Cross-entropy per token in its units. Imports Keras."""
+
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class _PerToken(keras.metrics.Mean):
+    """The mean of -ln p over tokens, those of number ``ignored`` left out."""
+
+    def __init__(
+        self, ignored: int | None = None, *, from_logits: bool = False, name: str | None = None, **config: Any
+    ):
+        super().__init__(name=name or type(self).__name__.lower(), **config)
+        self.ignored, self.from_logits = ignored, from_logits
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        nats = ops.sparse_categorical_crossentropy(
+            ops.cast(y_true, "int32"), ops.cast(y_pred, "float32"), from_logits=self.from_logits
+        )
+        counts = None if self.ignored is None else ops.cast(ops.not_equal(y_true, self.ignored), "float32")
+        super().update_state(nats, sample_weight=counts)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "ignored": self.ignored, "from_logits": self.from_logits}
+
+
+class Nats(_PerToken):
+    """-ln p of the right token, the mean over tokens."""
+
+
+class Bits(_PerToken):
+    """-log₂ p of the right token, the mean over tokens."""
+
+    def result(self) -> Any:
+        return super().result() / log(2)
+
+
+class Perplexity(_PerToken):
+    """e to the power of the nats: among so many equally probable tokens the network is as much in doubt."""
+
+    def result(self) -> Any:
+        return ops.exp(super().result())

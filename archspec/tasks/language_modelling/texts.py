@@ -1,0 +1,75 @@
+"""Texts of a network's own. Imports Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from archspec.data.source import TOKENS
+from archspec.data.vocabulary import Vocabulary
+from archspec.tasks.decoding import Decoder, Decoding, Limits, read
+from archspec.tasks.decoding.reading import decoder
+
+if TYPE_CHECKING:
+    from archspec.tasks.language_modelling import LanguageModelling
+    from archspec.training.plan import Plan
+
+
+def continued(
+    network: Decoder, vocabulary: Vocabulary, prompt: str, decoding: Decoding, length: int, *, seed: int = 0
+) -> str:
+    """The prompt and what the network goes on with, ``length`` tokens. Raises DataError where the prompt is not in the
+    vocabulary."""
+    begun = begin(vocabulary, prompt)
+    barred = [n for n in (vocabulary.pad, vocabulary.unknown, vocabulary.start) if n is not None]
+    states = read(network, np.array([begun[:-1]], np.int32))
+    (chosen,) = decoding.decode(network, np.array(begun[-1:]), states, Limits(length, barred=barred), seed=seed)
+    # A text that has an end is followed by another one.
+    lines: list[list[int]] = [[]]
+    for token in (*begun, *chosen.tolist()):
+        if token == vocabulary.end:
+            lines.append([])
+        else:
+            lines[-1].append(token)
+    return "\n".join(vocabulary.decode(line) for line in lines)
+
+
+def begin(vocabulary: Vocabulary, prompt: str) -> list[int]:
+    """The numbers of a prompt; where it has none, of what stands before a text."""
+    found = vocabulary.encode(prompt)
+    while found and found[-1] == vocabulary.end:
+        found.pop()
+    if found:
+        return found
+    special = (vocabulary.start, vocabulary.end, next(i for i in range(vocabulary.size) if vocabulary.decode([i])))
+    return [next(n for n in special if n is not None)]
+
+
+class Texts(keras.callbacks.Callback):
+    """Writes a text of the network's own for TensorBoard after every epoch, always with the same draws."""
+
+    def __init__(self, task: LanguageModelling, plan: Plan, logdir: Path):
+        super().__init__()
+        self.task, self.graph, self.logdir = task, plan.graph, logdir
+        self.vocabulary = plan.features.vocabularies[TOKENS]
+        self.decoder: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        import tensorflow as tf
+
+        if self.decoder is None:
+            self.decoder = decoder(self.graph, self.model)
+            self.writer = tf.summary.create_file_writer(str(self.logdir / "train"), filename_suffix=".texts")
+        self.decoder.take(self.model)
+        text = continued(self.decoder, self.vocabulary, self.task.prompt, self.task.decoding, self.task.length)
+        with self.writer.as_default(step=epoch):
+            tf.summary.text("sample", "".join(f"    {line}\n" for line in text.split("\n")))
+        self.writer.flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.decoder is not None:
+            self.writer.close()
+            self.decoder = None
