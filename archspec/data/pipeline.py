@@ -266,6 +266,14 @@ def fault(source: DataSource, split: str) -> str | None:
     return None
 
 
+def reading(error: tf.errors.OpError) -> str | None:
+    """What went wrong where an example was read, as TensorFlow says it; None where something else did."""
+    import re
+
+    found = re.search(r"Iterator::\S+: (.*)", error.message)
+    return re.sub(r"\s*\[\[.*", "", found[1]).strip() if found else None
+
+
 def plainly(error: tf.errors.OpError) -> str:
     """What TensorFlow says is wrong, without the names of its nodes."""
     import re

@@ -182,7 +182,8 @@ def _guarded(callback: keras.callbacks.Callback, say: Say) -> keras.callbacks.Ca
         return call
 
     for name in dir(callback):
-        if name.startswith("on_") and not getattr(getattr(callback, name), "_is_default", False):
+        hook = name.startswith("on_") or name == "set_model"
+        if hook and not getattr(getattr(callback, name), "_is_default", False):
             setattr(callback, name, guard(getattr(callback, name)))
     return callback
 

@@ -25,12 +25,12 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from archspec.data.pipeline import fault
+from archspec.data.pipeline import fault, reading
 from archspec.data.source import TRAIN, DataError
 from archspec.training.checkpoint import Checkpoints, Position
 from archspec.training.interrupts import Request, listening
 from archspec.training.plan import Plan, fingerprint, initial, matches, matching
-from archspec.training.record import write_history, write_plan, write_result, write_text
+from archspec.training.record import write_plan, write_result, write_text
 from archspec.training.trained import BEST, LAST
 
 if TYPE_CHECKING:
@@ -142,12 +142,14 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
         _fit(plan, model, objective, held_out, position, watching)
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(error.message.splitlines()[0]) from None
-    except tf.errors.OpError:
+    except tf.errors.OpError as error:
         for split in (TRAIN, *([plan.split] if plan.split else [])):
             if found := fault(plan.source, split):
                 raise DataError(f"{found}", help="mend or remove it") from None
+        if found := reading(error):
+            raise DataError(f"the data cannot be read: {found}") from None
         raise
-    write_history(position.history, logdir)
+    keeper.log()
     last = position.history[-1]
     result = Result(
         run=plan.name,
