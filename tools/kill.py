@@ -1,7 +1,7 @@
 """Runs that are killed at random moments and resumed: each must end, to the bit, where an uninterrupted one ends.
 
-    python tools/kill.py --runs 100 --seed 7              the small run of the tests, longer: augmentation, dropout, averages
-    python tools/kill.py --runs 20 RUN.yaml …             any run files, in turn
+    python tools/kill.py --runs 100 --seed 7      the small run of the tests, longer: augmentation, dropout, averages
+    python tools/kill.py --runs 20 RUN.yaml …     any run files, in turn
 
 A run is killed up to three times (SIGKILL), each time at a moment drawn evenly from the time that it takes in all, or
 from what is left of it; run I of a seed draws the same moments each time, though a busy machine is elsewhere by then.
