@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -138,6 +138,26 @@ def averages() -> keras.callbacks.Callback:
     import keras
 
     return keras.callbacks.SwapEMAWeights(swap_on_epoch=False)
+
+
+def figures(of: Callable[[Plan, Any], Mapping[str, float]], plan: Plan, held_out: Any) -> keras.callbacks.Callback:
+    """Adds the figures of the task's own to those of an evaluation. It stands before all that reads them."""
+    import keras
+
+    class Figures(keras.callbacks.Callback):
+        found: Mapping[str, float] = {}
+
+        def on_test_end(self, logs: Any = None) -> None:
+            # Averages of the weights, where there are any, stand in their place until the next callback.
+            if not self.model.stop_evaluating:
+                self.found = of(plan, held_out)
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if logs is not None:
+                logs.update({f"val_{name}": value for name, value in self.found.items()})
+            self.found = {}
+
+    return Figures()
 
 
 def board(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[keras.callbacks.Callback]:

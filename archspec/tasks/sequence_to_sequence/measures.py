@@ -1,0 +1,32 @@
+"""Loss and accuracy of tokens; padding does not count. Imports Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class Unpadded(keras.losses.Loss):
+    """The mean of another loss over the tokens that are not padding; ``classes`` where it takes one-hot targets."""
+
+    def __init__(self, loss: keras.losses.Loss, classes: int | None = None):
+        super().__init__(name=loss.name)
+        loss.reduction = "mean_with_sample_weight"
+        self.loss, self.classes = loss, classes
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        target = ops.one_hot(ops.cast(y_true, "int32"), self.classes) if self.classes else y_true
+        return self.loss(target, y_pred, sample_weight=_counts(y_true))
+
+
+class TokenAccuracy(keras.metrics.SparseCategoricalAccuracy):
+    """Share of the tokens, those that are not padding, that have the highest score."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        super().update_state(y_true, y_pred, sample_weight=_counts(y_true))
+
+
+def _counts(tokens: Any) -> Any:
+    return ops.cast(ops.not_equal(tokens, 0), "float32")

@@ -1,0 +1,137 @@
+"""What a network says by itself when it reads a source. Imports Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from archspec.data.pair import SOURCE, TARGET, spoken
+from archspec.data.vocabulary import Vocabulary
+from archspec.ir.graph import Graph
+from archspec.ops.loss import last_activation
+from archspec.tasks.decoding import Decoding, Limits
+from archspec.tasks.decoding.reading import logarithms
+
+if TYPE_CHECKING:
+    from archspec.tasks.sequence_to_sequence import SequenceToSequence
+    from archspec.training.plan import Plan
+
+    States = Mapping[str, np.ndarray]
+
+SHOWN = 8
+"""Examples in TensorBoard."""
+
+
+class Network:
+    """A trained network, or one in training, of a source and a target."""
+
+    def __init__(self, graph: Graph, model: keras.Model):
+        import tensorflow as tf
+
+        (head,) = graph.inference().outputs
+        self.activation, self.length = last_activation(graph.by_name, head.tensor), graph.inputs[TARGET].shape[0]
+        tokens = tf.TensorSpec((None, None), tf.int32)
+
+        # Only the scores of one step leave TensorFlow.
+        @tf.function(input_signature=[tokens, tokens, tf.TensorSpec((), tf.int32)])
+        def scored(source: Any, target: Any, at: Any) -> Any:
+            for name, part in ((SOURCE, source), (TARGET, target)):
+                part.set_shape((None, graph.inputs[name].shape[0]))
+            return model({SOURCE: source, TARGET: target}, training=False)[:, at]
+
+        self.scored = scored
+
+    def said(
+        self, source: np.ndarray, length: int, decoding: Decoding, vocabulary: Vocabulary, *, seed: int = 0
+    ) -> np.ndarray:
+        """What is said of sources, int32 of shape (sources, length); the end is repeated up to the length."""
+        barred = [n for n in (vocabulary.pad, vocabulary.start) if n is not None]
+        speaker = Speaker(self, np.asarray(source, np.int32), length)
+        first = np.full(len(source), vocabulary.start, np.int32)
+        limits = Limits(length, end=vocabulary.end, barred=barred)
+        return decoding.decode(speaker, first, speaker.begin(len(source)), limits, seed=seed)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A network that has read sources, as a decoder: they and what was said are read again with each token."""
+
+    network: Network
+    source: np.ndarray
+    length: int
+
+    def begin(self, count: int) -> States:
+        said = np.zeros((count, self.length), np.int32)
+        return {"source": self.source, "said": said, "at": np.zeros(count, np.int32)}
+
+    def step(self, tokens: np.ndarray, states: States) -> tuple[np.ndarray, States]:
+        at, said = int(states["at"][0]), states["said"].copy()
+        said[:, at] = tokens
+        scores = np.asarray(self.network.scored(states["source"], said, at))
+        return logarithms(scores, self.network.activation), {**states, "said": said, "at": states["at"] + 1}
+
+
+def is_exact(found: np.ndarray, wanted: np.ndarray, end: int) -> np.ndarray:
+    """Whether each row of tokens is the wanted one up to its end, bool of shape (rows,). Padding follows the end."""
+    length = max(found.shape[1], wanted.shape[1])
+    filled = [np.pad(rows, ((0, 0), (0, length - rows.shape[1])), constant_values=end) for rows in (found, wanted)]
+    filled[1] = np.where(filled[1] == 0, end, filled[1])
+    same: np.ndarray = (filled[0] == filled[1]).all(-1)
+    return same
+
+
+def exact_match(task: SequenceToSequence, plan: Plan, network: Network, held_out: Iterable[Any]) -> dict[str, float]:
+    """The share of the first held-out examples that the network says exactly; nothing where that is left out."""
+    vocabulary, left, right = plan.features.vocabularies[TARGET], task.decoded, list[np.ndarray]()
+    assert vocabulary.end is not None
+    for inputs, wanted in held_out:
+        if left <= 0:
+            break
+        source, target = np.asarray(inputs[SOURCE])[:left], np.asarray(wanted)[:left]
+        found = network.said(source, target.shape[1], task.decoding, vocabulary)
+        right.append(is_exact(found, target, vocabulary.end))
+        left -= len(source)
+    return {"exact_match": float(np.concatenate(right).mean())} if right else {}
+
+
+class Examples(keras.callbacks.Callback):
+    """Writes what the network says of the first held-out sources for TensorBoard, after every epoch."""
+
+    def __init__(self, task: SequenceToSequence, plan: Plan, network: Network, logdir: Path):
+        super().__init__()
+        self.task, self.plan, self.network, self.logdir = task, plan, network, logdir
+        self.writer: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        import tensorflow as tf
+
+        split = self.plan.split or next(iter(self.plan.features.splits))
+        if self.writer is None:
+            index = range(min(SHOWN, self.plan.features.splits[split]))
+            found = self.plan.pipeline.seen(index, 0, self.plan.pipeline.steady, split)
+            self.source, self.target = found[SOURCE], found[TARGET][:, 1:]
+            self.writer = tf.summary.create_file_writer(str(self.logdir / "train"), filename_suffix=".examples")
+        vocabularies, length = self.plan.features.vocabularies, self.target.shape[1]
+        said = self.network.said(self.source, length, self.task.decoding, vocabularies[TARGET])
+        rows = [
+            (vocabularies[SOURCE].decode(a), spoken(vocabularies[TARGET], b), spoken(vocabularies[TARGET], c))
+            for a, b, c in zip(self.source, self.target, said, strict=True)
+        ]
+        table = ["| source | target | said |", "|---|---|---|", *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]
+        with self.writer.as_default(step=epoch):
+            tf.summary.text("examples", "\n".join(table))
+        self.writer.flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
