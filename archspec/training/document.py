@@ -104,6 +104,9 @@ class Train(BaseModel):
     weights: DataPath | None = None
     """A file of weights to start from (``weights.npz`` of another run, or what ``archspec weights`` wrote). Layers of
     equal name and shape take theirs; a head for other classes starts anew."""
+    vectors: DataPath | None = None
+    """A file of word vectors to start embeddings from, a word and its numbers a line (GloVe's and word2vec's text).
+    Words that it does not have start as they would without it."""
     freeze: Items[Annotated[str, Field(min_length=1)]] = ()
     """Layers that stay as they are, statistics of normalisation included: names, parts of a path, or ``*`` patterns."""
     rates: Annotated[dict[str, Factor], BeforeValidator(_settings)] = {}

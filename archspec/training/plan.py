@@ -20,6 +20,7 @@ from archspec.ir.graph import Graph
 from archspec.training.document import Evaluate, RunSpec, Train
 from archspec.training.schedules import Plateau
 from archspec.training.task import Task, TaskError
+from archspec.training.word_vectors import word_vectors
 
 Kind = TypeVar("Kind", bound=Declaration)
 BUSY = 4e9
@@ -206,6 +207,8 @@ def _check_train(plan: Plan) -> None:
         raise TaskError("every layer is frozen", at=("train", "freeze"))
     if train.weights:
         initial(plan.graph, train.weights)
+    if train.vectors:
+        word_vectors(train.vectors, plan.graph, plan.features)
     if isinstance(train.schedule, Plateau) and train.warmup:
         raise TaskError("plateau watches the loss from the start: it takes no warm-up", at=("train", "warmup"))
     if plan.spec.train.monitor and plan.split is None:

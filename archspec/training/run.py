@@ -32,6 +32,7 @@ from archspec.training.interrupts import Request, listening
 from archspec.training.plan import Plan, fingerprint, initial, matches, matching
 from archspec.training.record import write_plan, write_result, write_text
 from archspec.training.trained import BEST, LAST
+from archspec.training.word_vectors import word_vectors
 
 if TYPE_CHECKING:
     import keras
@@ -116,6 +117,10 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
             assign(model, values)
             layers = len({name.rpartition("/")[0] for name in values})
             say(f"{layers} of {sum(1 for n in plan.graph.owners() if n.weights)} layers start from {train.weights}")
+        if train.vectors and not resume:
+            given = word_vectors(train.vectors, plan.graph, plan.features)
+            given.assign(model)
+            say(f"{len(given.rows)} of {given.vocabulary.size} tokens start from {train.vectors}")
         objective = plan.task.trainer(plan.graph, model, train)
         model = objective.model
         finalize = _compile(model, objective, plan)

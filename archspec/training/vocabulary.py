@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from archspec.data.source import FeatureSpec
 from archspec.ir.diagnostics import Note
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Node
 from archspec.ir.tensors import TensorSpec
 from archspec.training.task import TaskError
 
@@ -31,17 +32,24 @@ def check_vocabulary(graph: Graph, name: str, features: FeatureSpec, part: str) 
     the examples goes there. Raises TaskError."""
     if part not in features.vocabularies:
         return
-    size, reached = features.vocabularies[part].size, {name}
-    for node in graph.nodes:
-        if not any(tensor.node in reached for tensor in node.inputs):
-            continue
-        entries: Any = getattr(node.op, "vocab", None)
-        if entries is not None and "int" in node.input_specs[0].dtype and size > entries:
+    size = features.vocabularies[part].size
+    for node in lookups(graph, name):
+        entries: Any = node.op.vocab  # type: ignore[attr-defined]
+        if size > entries:
             raise TaskError(
                 f"the vocabulary of {part} has {size:,} tokens, '{node.name}' has entries for {entries:,}",
                 at=("data",),
                 help=f"--set vocab={size}, or a limit of the tokenizer" if "vocab" in graph.params else None,
                 notes=(Note(f"layer '{node.name}'", node.span),),
             )
-        if all("int" in spec.dtype for spec in node.outputs):
-            reached.add(node.name)
+
+
+def lookups(graph: Graph, name: str) -> Iterator[Node]:
+    """The nodes that have an entry for each number of the graph's input ``name``, in order."""
+    reached = {name}
+    for node in graph.nodes:
+        if any(tensor.node in reached for tensor in node.inputs):
+            if hasattr(node.op, "vocab") and "int" in node.input_specs[0].dtype:
+                yield node
+            if all("int" in spec.dtype for spec in node.outputs):
+                reached.add(node.name)

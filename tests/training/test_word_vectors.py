@@ -1,0 +1,117 @@
+"""Embeddings that start from a file of word vectors."""
+
+import numpy as np
+import pytest
+
+from archspec.cli._runs import asked, planned
+from archspec.ir.diagnostics import SpecError
+
+SPEC = """
+archspec: 1
+name: words
+params: {vocab: 12, dim: 3, both: false}
+inputs: {tokens: {shape: [6], dtype: int32}}
+body:
+  - {embedding: {vocab: =vocab, dim: =dim, trainable: false}, as: fixed}
+  - {embedding: {vocab: =vocab, dim: =dim}, from: tokens, as: learnt}
+  - {concat: [fixed, learnt]}
+  - global_avg_pool
+heads:
+  label:
+    body: [dense: {units: 2, activation: softmax, kernel_constraint: {max_norm: 0.5}}]
+    loss: categorical_crossentropy
+"""
+LINES = "".join(f"{i % 2} {'good' if i % 2 else 'bad'} film number {i % 3}\n" for i in range(20))
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """``plan(vectors)``: a run on sentences, with this text of a file of vectors."""
+
+    def make(vectors, rest=""):
+        (tmp_path / "words.yaml").write_text(SPEC)
+        (tmp_path / "lines.txt").write_text(LINES)
+        (tmp_path / "vectors.txt").write_bytes(vectors if isinstance(vectors, bytes) else vectors.encode())
+        (tmp_path / "run.yaml").write_text(
+            f"archspec_run: 1\nspec: words.yaml\ndata: {{text: {{path: lines.txt, length: 6}}}}\n{rest}"
+            "train: {vectors: vectors.txt, optimizer: {adam: 0.1}, epochs: 2, batch: 4}\n"
+        )
+        return planned(asked(str(tmp_path / "run.yaml")))
+
+    return make
+
+
+GLOVE = "good 1 2 3\nbad -1 -2 -3.5\nunheard 9 9 9\ngood 7 7 7\n"
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    "text", [GLOVE, "3 3\n" + GLOVE, GLOVE.replace("\n", " \n")], ids=["glove", "word2vec", "space"]
+)
+def test_words_of_the_file_have_its_vectors_and_static_ones_keep_them(plan, text, tmp_path):
+    from archspec.training.run import run
+
+    made = plan(text)
+    run(made, tmp_path / "run", progress=None)
+    vocabulary = made.features.vocabularies["tokens"]
+    with np.load(tmp_path / "run" / "weights.npz") as weights:
+        fixed, learnt = weights["fixed/embeddings"], weights["learnt/embeddings"]
+        kernel = weights["label.dense/kernel"]
+    good, bad, film = (vocabulary.number(word) for word in ("good", "bad", "film"))
+    np.testing.assert_array_equal(fixed[good], [1, 2, 3])
+    np.testing.assert_array_equal(fixed[bad], [-1, -2, -3.5])
+    assert 0 < np.abs(fixed[film]).max() <= 0.05
+    # Both started there; one was trained on, at 0.1 a step for ten steps.
+    assert 0 < np.abs(learnt[good] - [1, 2, 3]).max() < 1.1
+    assert np.linalg.norm(kernel, axis=0).max() <= 0.5 + 1e-6
+    assert (tmp_path / "run" / "vocabulary" / "tokens.json").read_text() == vocabulary.json
+
+
+REFUSED = [
+    ("good 1 2\n", "vectors of 2 numbers, the network has 3 in 'fixed', 3 in 'learnt'"),
+    ("great 1 2 3\n", r"has none of the \d+ words of the data"),
+    ("good 1 2 3\nbad 1 2\n", r"line 2: a word and 3 numbers are needed, got 3 columns"),
+    ("good 1 2 x\n", "line 1: not all are numbers"),
+    ("good 1 2 nan\n", "line 1: not all are numbers"),
+    ("", "has no lines"),
+    ("good\n", "line 1: a word and 1 numbers are needed"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED, ids=[m[:30] for _, m in REFUSED])
+def test_files_that_do_not_fit_are_refused_before_keras(plan, text, message):
+    with pytest.raises(SpecError, match=message) as error:
+        plan(text)
+    (diagnostic,) = error.value.diagnostics
+    assert (diagnostic.span.line, diagnostic.span.column) == (4, 18)
+
+
+def test_vectors_need_words(tmp_path):
+    from tests.training import runs
+
+    (tmp_path / "vectors.txt").write_text(GLOVE)
+    path = runs.write(tmp_path, "archspec_run: 1\nspec: small.yaml\ndata: digits\ntrain: {vectors: vectors.txt}\n")
+    with pytest.raises(SpecError, match="word vectors need data of text"):
+        planned(asked(str(path)))
+
+
+def test_a_vocabulary_larger_than_the_embedding_is_refused(plan):
+    with pytest.raises(SpecError, match=r"the vocabulary of tokens has 9 tokens, 'fixed' has entries for 8") as error:
+        plan(GLOVE, "set: {vocab: 8}\n")
+    (diagnostic,) = error.value.diagnostics
+    assert (diagnostic.span.line, diagnostic.span.column) == (3, 7)
+    assert "--set vocab=9" in diagnostic.help
+    (note,) = diagnostic.notes
+    assert note.span.source.name.endswith("words.yaml") and note.span.line == 7
+
+
+def test_text_of_another_length_is_refused(plan, tmp_path):
+    made = plan(GLOVE)
+    path = tmp_path / "run.yaml"
+    assert made.steps == 4
+    for length, said in (("length: 7", r"tokens of \(7,\)"), ("bucket: 2", "tokens that differ in length")):
+        path.write_text(path.read_text().replace("length: 6", length).replace("length: 7, bucket", "bucket"))
+        with pytest.raises(SpecError, match=said) as error:
+            planned(asked(str(path)))
+        assert "length: 6" in error.value.diagnostics[0].help
+        path.write_text(path.read_text().replace(length, "length: 6"))
