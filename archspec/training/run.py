@@ -143,6 +143,8 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     if stream:
         watching.append(watch.progress(plan, stream, position))
     held_out = plan.pipeline.evaluation(plan.split, objective.pairs) if plan.split else None
+    if objective.figures and held_out is not None:
+        watching.insert(0, watch.figures(objective.figures, plan, held_out))
     try:
         _fit(plan, model, objective, held_out, position, watching)
     except tf.errors.ResourceExhaustedError as error:

@@ -39,7 +39,8 @@ class Objective:
 
     ``model`` may override ``compute_loss`` or ``train_step``; ``losses``, ``weights`` and ``metrics`` are by output, as
     ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data. ``pictures``
-    gives what TensorBoard shows of the task besides scalars: callbacks for a plan and its run directory.
+    gives what TensorBoard shows of the task besides scalars: callbacks for a plan and its run directory. ``figures``
+    gives what an evaluation reports besides metrics, by name: of a plan and the batches, as ``pairs`` made them.
     """
 
     model: keras.Model
@@ -48,6 +49,7 @@ class Objective:
     weights: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, list[Any]] = field(default_factory=dict)
     pictures: Callable[[Plan, Path], Sequence[keras.callbacks.Callback]] = lambda plan, logdir: ()
+    figures: Callable[[Plan, Any], Mapping[str, float]] | None = None
 
 
 class Task(Declaration, package="archspec.tasks"):
