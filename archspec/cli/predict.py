@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     names: tuple[str, ...] = tuple(features.class_names) or tuple(str(i) for i in range(features.classes or 0))
     batches = (_prepared(data, features, steps) for data in images)
-    said = task_of(found.run).probabilities(graph.inference(), model, batches, found.run.train.loss)
+    said = task_of(found.run, graph).probabilities(graph.inference(), model, batches, found.run.train.loss)
     records: list[dict[str, Any]] = []
     for image, row in zip(args.image, said, strict=True):
         order = sorted(range(len(row)), key=lambda i: -row[i])[: args.top]

@@ -1,8 +1,9 @@
-"""Draw from a trained generator: a grid of images, or an array of any other samples.
+"""Draw from a trained network: a grid of images, an array of other samples, or text.
 
-SPEC is one of several networks with a 'train' section whose drawn inputs (noise, labels) suffice for a result. Labels
-count through the classes, one column each. Weights are a .npz: 'weights.npz' of a run, or what 'archspec weights
-import' wrote.
+WHAT is a run directory, whose weights are taken where no others are named; or a run file, or a spec. Of several
+networks with a 'train' section a result is drawn that needs only what is drawn itself (noise, labels); labels count
+through the classes, one column each. A language model goes on with a prompt. Weights are a .npz: 'weights.npz' of a
+run, or what 'archspec weights import' wrote.
 """
 
 from __future__ import annotations
@@ -11,92 +12,176 @@ import argparse
 import sys
 from math import ceil, sqrt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.cli import _arguments
 
+if TYPE_CHECKING:
+    from archspec.ir.tensors import TensorSpec
+    from archspec.training.task import Samples
+
+OPTIONS = ("result", "label", "prompt")
+"""What tasks have words for, besides ``decoding``."""
+DRAWN = ("temperature", "top_k", "top_p")
+"""Arguments of the decoding ``sample``."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """SPEC, the weights, how many, where to write."""
-    _arguments.add_spec(parser)
-    parser.add_argument("--weights", type=Path, metavar="FILE", required=True, help="weights of the networks (.npz)")
-    parser.add_argument("-n", "--count", type=_arguments.positive, default=64, metavar="N", help="default: 64")
-    parser.add_argument("-o", "--output", type=_file, metavar="FILE", required=True, help="a .png, or .npy for numbers")
-    parser.add_argument("--result", metavar="NAME", help="a named result; default: the first that needs no data")
-    parser.add_argument("--label", type=_arguments.whole, metavar="CLASS", help="this class only")
+    """WHAT, the weights, how many, where to write, and what tasks have words for."""
+    parser.add_argument("what", metavar="WHAT", help="a run directory, a run file, or a spec")
+    _arguments.add_settings(parser)
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights (.npz); default: those of the run")
+    parser.add_argument(
+        "-n", "--count", type=_arguments.positive, metavar="N", help="samples, or tokens of text; default: 64, 400"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .png, .npy for numbers, .txt for text")
     parser.add_argument("--seed", type=_arguments.whole, default=0, metavar="N", help="of the draws; default: 0")
+    images = parser.add_argument_group("several networks")
+    images.add_argument("--result", metavar="NAME", help="a named result; default: the first that needs no data")
+    images.add_argument("--label", type=_arguments.whole, metavar="CLASS", help="this class only")
+    text = parser.add_argument_group("text")
+    text.add_argument("--prompt", metavar="TEXT", help="what the text begins with; default: the run's")
+    text.add_argument("--temperature", type=float, metavar="T", help="below 1 the probable tokens get more so")
+    text.add_argument("--top-k", type=int, metavar="K", help="draw from so many of the most probable tokens")
+    text.add_argument("--top-p", type=float, metavar="P", help="draw from the most probable with this share together")
+    text.add_argument(
+        "--decoding", metavar="HOW", help="another way to choose: greedy, '{beam: 4}'; default: the run's"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load, draw, write."""
-    graph = _arguments.load(args)
-    if refusal := _refusal(graph, args):
-        print(f"archspec sample: error: {refusal}", file=sys.stderr)
-        return 1
-    from archspec.backend.build import compile
+    """Load, refuse what cannot be drawn, draw, write."""
+    from archspec.data.source import DataError
+    from archspec.training.task import TaskError
+    from archspec.training.trained import NotTrained
+
+    try:
+        return _run(args)
+    except (TaskError, DataError) as error:
+        return _failed(error.message + (f"; {error.help}" if error.help else ""))
+    except NotTrained as error:
+        return _failed(str(error))
+
+
+def _run(args: argparse.Namespace) -> int:
+    from archspec.cli import _runs
+    from archspec.training.plan import task_of
+    from archspec.training.task import TaskError, Wanted
+    from archspec.training.trained import trained, weights_file
+
+    logdir = Path(args.what)
+    is_run = (logdir / "run.yaml").is_file()
+    found = _runs.remembered(logdir)[0] if is_run else _runs.asked(args.what)
+    found = _runs.with_flags(found, data=None, variant=args.variant, settings=dict(args.set), train={})
+    graph = _runs.spec_graph(found)
+    task = task_of(found.run, graph)
+    options = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
+    if (decoding := _decoding(args)) is not None:
+        options["decoding"] = decoding
+    if not task.sample_options:
+        raise TaskError(f"nothing is drawn from networks of {task.name}", at=())
+    for name in options:
+        if name not in task.sample_options:
+            raise TaskError(f"{task.name} takes no --{name}", at=())
+    if args.weights is None and not is_run:
+        raise TaskError(f"--weights is needed: {args.what} is no run directory", at=())
+    weights = args.weights or weights_file(logdir, best=False)
+
+    def features() -> Any:
+        return _runs.remembered(logdir)[1] if is_run else _runs.planned(found).features
+
+    wanted = Wanted(args.count, args.seed, options, features)
+    _check_output(args.output, task.check_sample(graph, wanted))
     from archspec.backend.installation import quiet_start
-    from archspec.backend.weights import assign, read
 
-    values, _ = read(args.weights, graph)
     quiet_start()
-    networks = compile(graph)
-    assign(networks, values)
-    import numpy as np
-
-    from archspec.tasks.adversarial.rounds import Rounds
-
-    given: dict[str, Any] = {
-        name: np.full(args.count, args.label, "int32")
-        if args.label is not None
-        else np.arange(args.count, dtype="int32") % drawn.classes
-        for name, drawn in graph.training.drawn.items()  # type: ignore[union-attr]
-        if drawn.kind == "label"
-    }
-    samples = Rounds(graph, networks).sample(args.count, seed=args.seed, result=args.result, given=given)
-    _write(args.output, samples, next((d.classes for d in graph.training.drawn.values() if d.classes), None))  # type: ignore[union-attr]
-    print(f"archspec: wrote {args.output}: {args.count} samples of {samples.shape[1:]}", file=sys.stderr)
+    samples = task.sample(graph, trained(graph, weights), wanted)
+    if isinstance(samples, str):
+        _write_text(args.output, samples)
+    else:
+        _write(args.output, samples)
+        shape = samples.values.shape
+        print(f"archspec: wrote {args.output}: {shape[0]} samples of {shape[1:]}", file=sys.stderr)
     return 0
 
 
-def _refusal(graph: Any, args: argparse.Namespace) -> str | None:
-    """Why nothing can be drawn, told before Keras is imported."""
-    from archspec.ir.diagnostics import did_you_mean
-    from archspec.ir.training import drawable
+def _check_output(path: Path | None, spec: TensorSpec | None) -> None:
+    """Refuse a file that what is drawn cannot be written to. Raises TaskError."""
+    from archspec.training.task import TaskError
 
-    if graph.training is None:
-        return f"'{graph.name}' has no 'train' section, which says what is drawn"
-    found = drawable(graph.training)
-    if not found:
-        return f"no result of '{graph.name}' needs only what is drawn"
-    name = args.result or found[0]
-    if name not in found:
-        return f"'{name}' is no result that needs only what is drawn; {did_you_mean(name, found) or ', '.join(found)}"
-    shape = graph.training.body.spec(graph.training.results[name]).shape
-    if args.output.suffix == ".png" and (len(shape) != 3 or shape[-1] not in (1, 3)):
-        return f"'{name}' of {shape} is no image: give a name that ends in .npy"
-    classes = [d.classes for d in graph.training.drawn.values() if d.classes]
-    if args.label is not None and (not classes or args.label >= min(classes)):
-        known = f"the classes are 0 to {min(classes) - 1}" if classes else "it draws no labels"
-        return f"there is no class {args.label}: {known}"
-    return None
+    if spec is None:
+        if path is not None and path.suffix != ".txt":
+            raise TaskError("-o FILE must end in .txt for text", at=())
+    elif path is None or path.suffix not in (".png", ".npy"):
+        raise TaskError("-o FILE is needed, which ends in .png, or .npy for numbers", at=())
+    elif path.suffix == ".png" and (spec.rank != 3 or spec.channels not in (1, 3)):
+        raise TaskError(f"samples of {spec} are no images: give a name that ends in .npy", at=())
 
 
-def _write(path: Path, samples: Any, columns: int | None) -> None:
+def _failed(message: str) -> int:
+    from archspec.ir.diagnostics import printable
+
+    print(f"archspec sample: error: {printable(message)}", file=sys.stderr)
+    return 1
+
+
+def _decoding(args: argparse.Namespace) -> Any:
+    """The way to choose tokens that was asked for, None for the run's. Raises SpecError, TaskError."""
+    from pydantic import BaseModel
+
+    from archspec.data.arguments import declared
+    from archspec.frontend.yaml_source import read
+    from archspec.ir.diagnostics import Source
+    from archspec.tasks.decoding import Decoding
+    from archspec.training.document import STRICT, read_section
+    from archspec.training.task import TaskError
+
+    class Given(BaseModel):
+        model_config = STRICT
+        decoding: declared(Decoding, "a decoding")  # type: ignore[valid-type]
+
+    drawn = {name: value for name in DRAWN if (value := getattr(args, name)) is not None}
+    if args.decoding is None:
+        if not drawn:
+            return None
+        text = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in drawn.items())
+        return read_section(Given, {"decoding": {"sample": drawn}}, "the command line", text).decoding
+    if drawn:
+        raise TaskError(f"--decoding says how: leave out --{next(iter(drawn)).replace('_', '-')}", at=())
+    value = read(Source("--decoding", args.decoding))
+    return read_section(Given, {"decoding": value}, "--decoding", args.decoding).decoding
+
+
+def _write_text(path: Path | None, text: str) -> None:
+    """To a file, or to stdout. Raises OSError."""
+    from archspec.cli._output import write
+
+    if path is None:
+        write(text)
+        return
+    from archspec.training.record import write_text
+
+    write_text(path, f"{text}\n")
+    print(f"archspec: wrote {path}", file=sys.stderr)
+
+
+def _write(path: Path, samples: Samples) -> None:
     """A grid, values of -1 … 1 as 0 … 255; a row for every so many columns, or a square. Raises OSError."""
     import numpy as np
 
     from archspec.backend.export import write_atomically
 
+    values = samples.values
     if path.suffix == ".npy":
-        write_atomically(path, lambda beside: np.save(beside, samples))
+        write_atomically(path, lambda beside: np.save(beside, values))
         return
     import tensorflow as tf
 
-    columns = min(columns or ceil(sqrt(len(samples))), len(samples))
-    rows = ceil(len(samples) / columns)
-    height, width, channels = samples.shape[1:]
+    columns = min(samples.columns or ceil(sqrt(len(values))), len(values))
+    rows = ceil(len(values) / columns)
+    height, width, channels = values.shape[1:]
     grid = np.zeros((rows * columns, height, width, channels), "uint8")
-    grid[: len(samples)] = np.clip(np.round((samples + 1) * 127.5), 0, 255)
+    grid[: len(values)] = np.clip(np.round((values + 1) * 127.5), 0, 255)
     grid = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
     encoded = tf.io.encode_png(grid.reshape(rows * height, columns * width, channels)).numpy()
 
@@ -104,9 +189,3 @@ def _write(path: Path, samples: Any, columns: int | None) -> None:
         beside.write_bytes(encoded)
 
     write_atomically(path, write)
-
-
-def _file(text: str) -> Path:
-    if not text.endswith((".png", ".npy")):
-        raise argparse.ArgumentTypeError(f"must end in .png or .npy, got {text!r}")
-    return Path(text)

@@ -115,7 +115,7 @@ def _values(value: Any) -> Any:
 
 def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
     """Fill in what the run does not say, and refuse what cannot work. Raises TaskError, with the place at fault."""
-    task = task_of(run)
+    task = task_of(run, graph)
     source = _located(run.data)
     try:
         features = source.features()
@@ -135,9 +135,9 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
     return made
 
 
-def task_of(run: RunSpec) -> Task:
-    """The run's task; classification where it names none."""
-    kind = Task.find("classification")
+def task_of(run: RunSpec, graph: Graph) -> Task:
+    """The run's task; where it names none, what a spec with a ``train`` section says, or classification."""
+    kind = Task.find("adversarial" if graph.training else "classification")
     assert kind is not None
     return run.train.task or kind()
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archspec.data.source import FeatureSpec
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph
+from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import keras
@@ -52,8 +53,34 @@ class Objective:
     figures: Callable[[Plan, Any], Mapping[str, float]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of a trained network that samples are drawn from.
+
+    ``count`` is how many, None for what is usual; ``options`` are those that were given, of the task's
+    ``sample_options``; ``features`` tells what the data were, if the task needs to know.
+    """
+
+    count: int | None
+    seed: int
+    options: Mapping[str, Any]
+    features: Callable[[], FeatureSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """An array with a row for each sample; ``columns`` is how many stand side by side where they are images."""
+
+    values: Any
+    columns: int | None = None
+
+
 class Task(Declaration, package="archspec.tasks"):
-    """One kind of problem. Order of rules: fields, ``defaults``, ``check``, ``trainer``."""
+    """One kind of problem. Order of rules: fields, ``defaults``, ``check``, ``trainer``, and of tasks whose networks
+    can be drawn from ``check_sample``, ``sample``."""
+
+    sample_options: ClassVar[tuple[str, ...]] = ()
+    """Options of ``archspec sample`` that the task takes; none where nothing can be drawn."""
 
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Values for what a run file does not say, by section: ``augment``, ``train``, ``evaluate``."""
@@ -71,4 +98,12 @@ class Task(Declaration, package="archspec.tasks"):
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
         """What to minimise, for the model that was built from the graph with its train-only heads."""
+        raise NotImplementedError
+
+    def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
+        """Refuse what cannot be drawn. Returns what a sample is, None for text. Raises TaskError, DataError."""
+        raise NotImplementedError
+
+    def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> Samples | str:
+        """Draw from a trained network; equal where the seed is."""
         raise NotImplementedError

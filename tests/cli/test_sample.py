@@ -50,11 +50,11 @@ def test_a_grid_of_samples_is_seeded(weights, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["resnet18"], "'resnet' has no 'train' section, which says what is drawn"),
+        (["resnet18"], "nothing is drawn from networks of classification"),
         (["dcgan", "--label", "3"], "there is no class 3: it draws no labels"),
         (["cgan", "--label", "10"], "there is no class 10: the classes are 0 to 9"),
         (["dcgan", "--result", "fak"], "'fak' is no result that needs only what is drawn; did you mean 'fake'?"),
-        (["dcgan", "--result", "fake_score"], "'fake_score' of (1,) is no image: give a name that ends in .npy"),
+        (["dcgan", "--result", "fake_score"], "samples of (1,) are no images: give a name that ends in .npy"),
         (["pix2pix"], "no result of 'pix2pix' needs only what is drawn"),
     ],
 )

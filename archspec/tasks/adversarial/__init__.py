@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from archspec.data.source import IMAGE, LABEL, FeatureSpec
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
+from archspec.ir.diagnostics import did_you_mean
 from archspec.ir.graph import Graph
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Training
-from archspec.training.task import Objective, Task, TaskError
+from archspec.ir.training import Training, drawable
+from archspec.training.task import Objective, Samples, Task, TaskError, Wanted
 
 if TYPE_CHECKING:
     import keras
@@ -25,6 +26,8 @@ class Adversarial(Task, name="adversarial"):
     An input of that section is the part of the data that has its name; a single one is the image, and an input that is
     a ``label`` the class of the example, whatever their names.
     """
+
+    sample_options = ("result", "label")
 
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Images brought to the networks' size and, where they are 8-bit, to -1 … 1, which tanh gives."""
@@ -71,6 +74,37 @@ class Adversarial(Task, name="adversarial"):
             return named, tf.zeros((tf.shape(next(iter(named.values())))[0],))
 
         return Objective(model=rounds, pairs=pairs, losses={})
+
+    def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
+        plan, (result, label) = _training(graph), (wanted.options.get(word) for word in self.sample_options)
+        found = drawable(plan)
+        if not found:
+            raise TaskError(f"no result of '{graph.name}' needs only what is drawn", at=())
+        name = result or found[0]
+        if name not in found:
+            hint = did_you_mean(name, found) or ", ".join(found)
+            raise TaskError(f"'{name}' is no result that needs only what is drawn", at=(), help=hint)
+        classes = [drawn.classes for drawn in plan.drawn.values() if drawn.classes]
+        if label is not None and (not classes or label >= min(classes)):
+            known = f"the classes are 0 to {min(classes) - 1}" if classes else "it draws no labels"
+            raise TaskError(f"there is no class {label}: {known}", at=())
+        return plan.body.spec(plan.results[name])
+
+    def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> Samples:
+        import numpy as np
+
+        from archspec.tasks.adversarial.rounds import Rounds
+
+        count, label = wanted.count or 64, wanted.options.get("label")
+        drawn = _training(graph).drawn
+        given = {
+            name: np.arange(count, dtype="int32") % d.classes if label is None else np.full(count, label, "int32")
+            for name, d in drawn.items()
+            if d.kind == "label"
+        }
+        rounds = Rounds(graph, model)
+        values = rounds.sample(count, seed=wanted.seed, result=wanted.options.get("result"), given=given)
+        return Samples(values, next((d.classes for d in drawn.values() if d.classes), None))
 
 
 def _training(graph: Graph) -> Training:

@@ -18,8 +18,11 @@ from archspec.ir.tensors import TensorSpec
 RECURRENT = {"rnn": ("state",), "lstm": ("state", "cell"), "gru": ("state",)}
 """What ops that read from left to right remember."""
 APART = frozenset(
-    "dense embedding one_hot reversible_embedding bias dropout layer_norm rms_norm batch_norm layer_scale normalize scale "
-    "add average maximum minimum multiply subtract".split()
+    [
+        *("dense", "embedding", "one_hot", "reversible_embedding", "bias", "dropout", "layer_norm", "rms_norm"),
+        *("batch_norm", "layer_scale", "normalize", "scale"),
+        *("add", "average", "maximum", "minimum", "multiply", "subtract"),
+    ]
 )
 """Ops that treat every step by itself; so do activations, and what joins or divides channels."""
 TOGETHER = frozenset(("attention", "additive_attention"))

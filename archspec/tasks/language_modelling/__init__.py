@@ -16,7 +16,7 @@ from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
 from archspec.tasks.decoding import Decoding, Sample
 from archspec.tasks.decoding.stepping import looking_ahead
-from archspec.training.task import Objective, Task, TaskError
+from archspec.training.task import Objective, Task, TaskError, Wanted
 from archspec.training.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class LanguageModelling(Task, name="language_modelling"):
     which is e to the power of the nats; padding does not count. TensorBoard shows a text of the network's own after
     every epoch.
     """
+
+    sample_options = ("prompt", "decoding")
 
     prompt: str = "\n"
     """What that text begins with."""
@@ -101,6 +103,24 @@ class LanguageModelling(Task, name="language_modelling"):
             metrics={head.name: measures},
             pictures=lambda plan, logdir: [Texts(self, plan, logdir)],
         )
+
+    def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
+        _input(graph), _head(graph)
+        vocabulary = _vocabulary(wanted.features())
+        size = graph.spec(_head(graph).tensor).channels
+        if size != vocabulary.size:
+            raise TaskError(f"the vocabulary has {vocabulary.size:,} tokens, the network scores {size:,}", at=())
+        vocabulary.encode(wanted.options.get("prompt", self.prompt))
+        return None
+
+    def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> str:
+        from archspec.tasks.decoding.reading import decoder
+        from archspec.tasks.language_modelling.texts import continued
+
+        prompt = wanted.options.get("prompt", self.prompt)
+        decoding = wanted.options.get("decoding", self.decoding)
+        vocabulary, length = _vocabulary(wanted.features()), wanted.count or self.length
+        return continued(decoder(graph, model), vocabulary, prompt, decoding, length, seed=wanted.seed)
 
 
 PADDING = 0
