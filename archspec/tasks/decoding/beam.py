@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 class Beam(Decoding, name="beam", main="width"):
     """Beam search: of all one-token continuations of the ``width`` best sequences so far, again the ``width`` best.
 
-    Sequences that ended are compared by log P / ((5 + tokens) / 6)^alpha (Wu et al. 2016, equation 14, without its
-    coverage penalty), the token for the end counted. A sequence that reached the greatest length without an end is
-    taken only where none ended. The search for a sequence is over when nothing that goes on can still be better.
+    A sequence that ends and is among these is put aside, and another goes on in its place. What ended is compared by
+    log P / ((5 + tokens) / 6)^alpha (Wu et al. 2016, equation 14, without its coverage penalty), the token for the end
+    counted. A sequence that reached the greatest length without an end is taken only where none ended. The search is
+    over when nothing that goes on can still be better than the best that ended.
     """
 
     width: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Sequences that are kept; 1 is greedy."""
+    """Sequences that are kept; 1, with an alpha of 0, is greedy."""
     alpha: Annotated[float, Field(ge=0, le=10)] = 0.6
     """How much longer sequences are favoured; 0 compares probabilities as they are."""
 
@@ -58,10 +59,13 @@ class Beam(Decoding, name="beam", main="width"):
             vocabulary = steps.shape[-1]
             totals = scores[:, :, None] + steps
             if limits.end is not None:
-                # What ends here joins those that ended before.
+                # What ends here, and is among the best, joins those that ended before.
+                is_best = np.zeros((count, width * vocabulary), bool)
+                np.put_along_axis(is_best, _best(totals.reshape(count, -1), width), True, axis=-1)
+                final = np.where(is_best.reshape(totals.shape)[:, :, end], totals[:, :, end], -np.inf)
                 over = live.copy()
                 over[:, :, i] = end
-                merged = np.concatenate([ended_scores, totals[:, :, end] / self.penalty(i + 1)], axis=1)
+                merged = np.concatenate([ended_scores, final / self.penalty(i + 1)], axis=1)
                 kept = _best(merged, width)
                 ended = np.concatenate([ended, over], axis=1)[rows, kept]
                 ended_scores = merged[rows, kept]
@@ -72,7 +76,9 @@ class Beam(Decoding, name="beam", main="width"):
             live = live[rows, parents]
             live[:, :, i] = tokens
             # Probabilities only fall, and no penalty is greater than that of the greatest length.
-            if (scores[:, 0] / self.penalty(length) <= ended_scores[:, 0]).all():
+            is_over = scores[:, 0] / self.penalty(length) <= ended_scores[:, 0]
+            scores[is_over] = -np.inf
+            if is_over.all():
                 break
             last = tokens.reshape(-1)
             order = (rows * width + parents).reshape(-1)

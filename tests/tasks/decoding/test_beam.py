@@ -56,8 +56,8 @@ def test_what_greedy_misses():
         greedy = Greedy().decode(table, first(1), table.begin(1), limits)
         found, scores = Beam(width=2, alpha=0.0).search(table, first(1), table.begin(1), limits)
     assert greedy[0].tolist()[:2] == [1, 1] and found[0, 0].tolist() == [2, 1, 0]
-    # 0.4 against 0.6 · 0.3 for the best that begins as greedy does.
-    np.testing.assert_allclose(np.exp(scores[0]), [0.4, 0.6 * 0.3])
+    # What begins as greedy does and ends at once, 0.6 · 0.3, was not among the two best.
+    np.testing.assert_allclose(np.exp(scores[0]), [0.4, 0.6 * 0.35 * 0.4])
 
 
 VOCABULARY, LENGTH = 4, 5
@@ -91,8 +91,8 @@ def every_sequence(scores, row, alpha):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_beam_as_wide_as_all_prefixes_finds_the_best_of_all_sequences(seed, alpha):
     scores, count = random_table(seed), 3
-    # All prefixes of the greatest length are 3⁴ of 3 words.
-    beam, table = Beam(width=81, alpha=alpha), Table(scores)
+    # Prefixes of the greatest length are 3⁴ of 3 words, each with 4 continuations.
+    beam, table = Beam(width=4 * 81, alpha=alpha), Table(scores)
     found, values = beam.search(table, first(count), table.begin(count), Limits(LENGTH, end=END))
     greedy = Greedy().decode(table, first(count), table.begin(count), Limits(LENGTH, end=END))
     for row in range(count):
