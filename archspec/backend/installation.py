@@ -1,11 +1,17 @@
-"""Keras, or what to install for it."""
+"""Keras, or what to install for it; what it computes with."""
 
 from __future__ import annotations
 
 import gc
+import json
 import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
+EXTRAS = {"jax": "archspec-keras[jax]"}
+"""What to install, by what is missing; for all else it is ``EXTRA``."""
 EXTRA = "archspec-keras[tensorflow]"
 
 
@@ -20,8 +26,44 @@ def import_keras() -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in {"keras", "tensorflow", "jax", "torch"}:
             raise
-        raise MissingExtra(f"this needs {error.name}: pip install '{EXTRA}'", name=error.name) from None
+        missing = EXTRAS.get(error.name.partition(".")[0], EXTRA)
+        raise MissingExtra(f"this needs {error.name}: pip install '{missing}'", name=error.name) from None
     return keras
+
+
+def backend() -> str:
+    """What Keras computes with, or would if it were imported: ``tensorflow``, ``jax`` or ``torch``."""
+    if "keras" in sys.modules:
+        name: str = sys.modules["keras"].backend.backend()
+        return name
+    if said := os.environ.get("KERAS_BACKEND"):
+        return said
+    settings = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "keras.json")
+    try:
+        return str(json.loads(settings.read_bytes())["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
+
+
+def has_tensorflow() -> bool:
+    """Whether TensorFlow can be imported; it is not."""
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"] is not None
+    try:
+        return find_spec("tensorflow") is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def import_tensorflow() -> ModuleType | None:
+    """TensorFlow, where it can be imported. Beside another backend it leaves the GPUs to that."""
+    if not has_tensorflow():
+        return None
+    import tensorflow as tf
+
+    if backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")
+    return tf
 
 
 def quiet_start() -> ModuleType:

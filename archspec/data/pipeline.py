@@ -6,6 +6,9 @@ therefore be the first, and a restart reads what the uninterrupted run would hav
 its last full batch is not used in that epoch; the permutation of the next leaves out others. A shard is an equal slice
 of every batch.
 
+Where TensorFlow cannot be imported, batches come from NumPy in the same order (archspec/data/plain.py), as
+keras.utils.PyDataset in place of tf.data.Dataset.
+
 Where examples differ in length, the batches of a pool are drawn together, as above, then divided by length, and come in
 an order that (seed, e, pool) determines: still arithmetic.
 """
@@ -17,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from archspec.backend.installation import has_tensorflow
 from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataError, DataSource, FeatureSpec
 from archspec.data.transform import Transform, infer
 from archspec.data.transforms.caching import Cache
@@ -65,16 +69,20 @@ class Pipeline:
 
     def training(self, pairs: Pairs, *, first_step: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Batches from a step on, without end; of each, part ``shard[0]`` of ``shard[1]``. Raises DataError."""
-        import tensorflow as tf
-
         size, count = self.batch_size(), self.raw.splits[TRAIN]
         per_epoch = self.steps_per_epoch()
-        buckets = self.source.buckets(TRAIN)
         part, parts = shard
         if size % parts:
             raise DataError(
                 f"a batch of {size} cannot be divided among {parts}", help=f"batch: {size // parts * parts}"
             )
+        if not has_tensorflow():
+            from archspec.data import plain
+
+            return plain.training(self, pairs, first_step, shard)
+        import tensorflow as tf
+
+        buckets = self.source.buckets(TRAIN)
 
         def shuffled(position: tf.Tensor, number: tf.Tensor, size: Any) -> tf.Tensor:
             seed = tf.stack([tf.constant(self.seed, tf.int64), number])
@@ -101,6 +109,10 @@ class Pipeline:
 
     def evaluation(self, split: str, pairs: Pairs) -> tf.data.Dataset:
         """Every example of a split that can be read once, in order; the last batch may be smaller."""
+        if not has_tensorflow():
+            from archspec.data import plain
+
+            return plain.evaluation(self, split, pairs)
         import tensorflow as tf
 
         positions = self.source.usable(split)
@@ -135,7 +147,10 @@ class Pipeline:
         transforms = fitted(self.source, self.raw, tuple(transforms))
         specs = infer(self.raw, transforms)
         # Examples stand in one batch from the moment that they have one size; until then a batch is one of them.
-        closed = next(i for i, spec in enumerate(specs) if not any(s.has_open_sizes for s in specs[i:]))
+        # Where that is never, every batch is one example.
+        closed = next(
+            (i for i in range(len(specs)) if not any(spec.has_open_sizes for spec in specs[i:])), len(transforms)
+        )
         steps = _streams(transforms, self.seed)
         parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
         spread = LABEL in self.raw.parts and specs[-1].parts[LABEL].rank > self.raw.parts[LABEL].rank
@@ -171,6 +186,17 @@ class Pipeline:
                 examples = examples.map(lambda one: _alone(single, one, None), **parallel)
         batches = examples.batch(size, drop_remainder=whole is not None)
         return batches.map(lambda batch: finished(batched, batch), **parallel).prefetch(tf.data.AUTOTUNE)
+
+
+def one_hot(label: Any, classes: int | None) -> Any:
+    """Classes as shares, (batch, classes) float32, of a tensor or of an array."""
+    import numpy as np
+
+    if isinstance(label, np.ndarray):
+        return (label[..., None] == np.arange(classes)).astype(np.float32)
+    import tensorflow as tf
+
+    return tf.one_hot(label, classes)
 
 
 Step = tuple[Transform, Callable[..., Any]]

@@ -78,7 +78,7 @@ def _computed(source: DataSource, raw: FeatureSpec, before: Sequence[Transform],
     products: Any = 0.0
     whole: Any = 0.0
     for batch, _ in pipeline.evaluation(TRAIN, lambda b: (b[IMAGE], ())):
-        values = batch.numpy().astype(np.float64)
+        values = np.asarray(batch).astype(np.float64)
         pixels = values.reshape(-1, values.shape[-1])
         count, examples = count + len(pixels), examples + len(values)
         total, products = total + pixels.sum(0), products + pixels.T @ pixels

@@ -16,6 +16,7 @@ from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
     from archspec.data.draw import Draw
@@ -84,6 +85,10 @@ class Transform(Declaration, package="archspec.data.transforms"):
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         """The batch with the step done; ``draw`` gives random numbers by example."""
+        raise NotImplementedError
+
+    def on_arrays(self, image: np.ndarray) -> np.ndarray:
+        """The same for images in NumPy, where TensorFlow is not installed; only what is not random has it."""
         raise NotImplementedError
 
 

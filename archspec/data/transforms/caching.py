@@ -8,6 +8,8 @@ from archspec.data.source import FeatureSpec
 from archspec.data.transform import Transform, TransformError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from archspec.data.draw import Draw
     from archspec.data.transform import Batch
 
@@ -26,3 +28,6 @@ class Cache(Transform, name="cache", main="where"):
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         return batch
+
+    def on_arrays(self, image: np.ndarray) -> np.ndarray:
+        return image

@@ -14,6 +14,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import refuse
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
     from archspec.data.draw import Draw
@@ -65,6 +66,14 @@ class Resize(Transform, name="resize", main="size"):
         shrinks = any(n is None or n > m for n, m in zip(image.shape[1:3], self.size, strict=True))
         out = tf.image.resize(image, self.size, self.method, antialias=self.antialias and shrinks)
         return {**batch, IMAGE: keep_type(out, image.dtype)}
+
+    def on_arrays(self, image: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        from archspec.data.plain import resized
+
+        out = resized(image, self.size, self.method, self.antialias)
+        return np.rint(out).astype(image.dtype) if image.dtype.kind == "u" else out
 
 
 class Mirror(Transform, name="mirror", main="axis"):

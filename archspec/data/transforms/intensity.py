@@ -14,6 +14,8 @@ from archspec.ops.arguments import Number, refuse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
     from archspec.data.draw import Draw
     from archspec.data.statistics import Statistics
     from archspec.data.transform import Batch
@@ -62,6 +64,11 @@ class Rescale(Transform, name="rescale"):
         image = tf.cast(batch[IMAGE], tf.float32)
         return {**batch, IMAGE: image * ((self.high - self.low) / 255) + self.low}
 
+    def on_arrays(self, image: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        return image.astype(np.float32) * np.float32((self.high - self.low) / 255) + np.float32(self.low)
+
 
 class Normalize(Transform, name="normalize"):
     """(x - mean) / std, by channel, in the units that the values have here; the result is float32."""
@@ -92,6 +99,12 @@ class Normalize(Transform, name="normalize"):
 
         return {**batch, IMAGE: (tf.cast(batch[IMAGE], tf.float32) - self.mean) / tf.constant(self.std)}
 
+    def on_arrays(self, image: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
+        return (image.astype(np.float32) - mean) / std
+
 
 class Standardize(Transform, name="standardize"):
     """Each image less its own mean, over its own deviation (at least 1 / √n of n values); float32."""
@@ -103,6 +116,14 @@ class Standardize(Transform, name="standardize"):
         import tensorflow as tf
 
         return {**batch, IMAGE: tf.image.per_image_standardization(batch[IMAGE])}
+
+    def on_arrays(self, image: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        axes, least = tuple(range(1, image.ndim)), image[0].size ** -0.5
+        image = image.astype(np.float32)
+        deviation = np.maximum(image.std(axes, keepdims=True), np.float32(least))
+        return (image - image.mean(axes, keepdims=True)) / deviation
 
 
 class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
@@ -124,13 +145,22 @@ class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
         return self if self.path is not None else SubtractMeanImage(path=statistics().mean_image)
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
-        import numpy as np
         import tensorflow as tf
+
+        return {**batch, IMAGE: tf.cast(batch[IMAGE], tf.float32) - self._mean(batch[IMAGE].shape)}
+
+    def on_arrays(self, image: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        return image.astype(np.float32) - self._mean(image.shape)
+
+    def _mean(self, shape: Any) -> np.ndarray:
+        import numpy as np
 
         try:
             mean = np.load(self.path, allow_pickle=False)  # type: ignore[arg-type]
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{self.path} is not a NumPy file of numbers: {error}") from None
-        if mean.shape != tuple(batch[IMAGE].shape[1:]):
-            raise DataError(f"{self.path} holds {mean.shape}, the images are {tuple(batch[IMAGE].shape[1:])}")
-        return {**batch, IMAGE: tf.cast(batch[IMAGE], tf.float32) - tf.constant(mean, tf.float32)}
+        if mean.shape != tuple(shape[1:]):
+            raise DataError(f"{self.path} holds {mean.shape}, the images are {tuple(shape[1:])}")
+        return mean.astype(np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from archspec.data.pipeline import one_hot
 from archspec.data.source import IMAGE, LABEL, FeatureSpec, input_of
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
@@ -95,19 +96,17 @@ class Classification(Task, name="classification"):
                 )
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
-        import tensorflow as tf
-
         first = _first(graph)
         kinds = {o.name: _loss(o, train.loss if o is first else None) for o in graph.outputs}
         specs = {o.name: graph.spec(o.tensor) for o in graph.outputs}
         targets = {name: kind.target(specs[name]) for name, kind in kinds.items()}
 
-        def pairs(batch: dict[str, tf.Tensor]) -> tuple[Any, Any]:
+        def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
             label = batch[LABEL]
             # Mixed examples have a share of each class already.
-            spread = label.shape.rank == 2
+            spread = len(label.shape) == 2
             wanted = {
-                name: label if spread or t.rank == 0 else tf.one_hot(label, t.shape[0]) for name, t in targets.items()
+                name: label if spread or t.rank == 0 else one_hot(label, t.shape[0]) for name, t in targets.items()
             }
             return batch[input_of(batch)], wanted if len(wanted) > 1 else next(iter(wanted.values()))
 
