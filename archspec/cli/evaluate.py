@@ -21,6 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="single",
         help="looks at an image whose probabilities are averaged; default: single",
     )
+    parser.add_argument(
+        "--scales",
+        type=_scales,
+        default=(),
+        metavar="N,N,…",
+        help="lengths of the short side, in pixels; the probabilities at each are averaged, too",
+    )
+    parser.add_argument(
+        "--dense",
+        action="store_true",
+        help="all of the image in place of its middle: fully connected layers as convolutions, the class map averaged",
+    )
     parser.add_argument("--best", action="store_true", help="the best weights instead of the last")
     parser.add_argument("--batch", type=positive, metavar="N", help="images at a time; default: as in training")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
@@ -42,22 +54,29 @@ def run(args: argparse.Namespace) -> int:
     first = plans[0]
     if first.split is None:
         return _runs.failed("the data have no split that was held out; say which with --split", 1)
-    if args.views != "single" and IMAGE not in first.features.parts:
-        return _runs.failed(f"--views {args.views} is for images", 1)
+    asked = [f"--views {args.views}"] * (args.views != "single") + ["--scales"] * bool(args.scales)
+    asked += ["--dense"] * args.dense
+    if asked and IMAGE not in first.features.parts:
+        return _runs.failed(f"{asked[0]} is for images", 1)
+    if args.dense and args.views == "ten_crop":
+        return _runs.failed("--dense looks at all crops: it goes with --views single or flip", 1)
     for plan, logdir in zip(plans, args.logdir, strict=True):
         if plan.features.classes != first.features.classes or _data(plan) != _data(first):
             return _runs.failed(f"{logdir} was trained on other data than {args.logdir[0]}; give --data", 1)
     from archspec.tasks.classification.assessment import assess
-    from archspec.tasks.classification.views import views
 
-    looks = [views(plan.pipeline.steady, args.views) for plan in plans]
+    try:
+        looks = [_looks(plan, args) for plan in plans]
+        graphs = [_dense(plan) if args.dense else plan.graph.inference() for plan in plans]
+    except _Refused as error:
+        return _runs.failed(error.message, 1)
     quiet_start()
     total: Any = 0
     labels: Any = None
-    for plan, path, steps in zip(plans, files, looks, strict=True):
-        model = trained(plan.graph, path)
+    for plan, graph, path, steps in zip(plans, graphs, files, looks, strict=True):
+        model = _loaded(plan, graph, path) if args.dense else trained(plan.graph, path)
         for look in steps:
-            said, labels = _said(plan, model, look)
+            said, labels = _said(plan, graph, model, look)
             total = total + said / (len(plans) * len(steps))
     result = assess(total, labels, first.features.class_names)
     if args.format == "json":
@@ -65,12 +84,73 @@ def run(args: argparse.Namespace) -> int:
         from json import dumps
 
         described = {"runs": [str(d) for d in args.logdir], "split": first.split, "views": args.views}
+        described |= {"scales": list(args.scales), "dense": args.dense}
         write(dumps(described | asdict(result), ensure_ascii=False))
     else:
         of = f"{len(plans)} runs" if len(plans) > 1 else str(args.logdir[0])
-        print(f"archspec: {of}, {first.split} of {first.source.name}, {args.views} view", file=sys.stderr)
+        print(f"archspec: {of}, {first.split} of {first.source.name}, {_told(args)}", file=sys.stderr)
         write(result.text())
     return 0
+
+
+class _Refused(Exception):
+    """The network or the transforms do not allow what is asked."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message
+
+
+def _scales(text: str) -> tuple[int, ...]:
+    from archspec.cli._arguments import positive
+
+    return tuple(positive(part) for part in text.split(","))
+
+
+def _told(args: argparse.Namespace) -> str:
+    scales = f" at {', '.join(map(str, args.scales))}" if args.scales else ""
+    return f"{args.views} view{scales}{', dense' if args.dense else ''}"
+
+
+def _looks(plan: Any, args: argparse.Namespace) -> list[tuple[Any, ...]]:
+    """The transforms of each look at an image. Raises _Refused."""
+    from archspec.tasks.classification.views import scaled, views
+    from archspec.training.task import TaskError
+
+    if args.views == "single" and not args.scales and not args.dense:
+        return [plan.pipeline.steady]
+    size = next(iter(plan.graph.inputs.values())).spatial
+    if args.scales and None in size:
+        raise _Refused("--scales needs a network that takes images of one size")
+    try:
+        steps = scaled(plan.pipeline.steady, args.scales, size, dense=args.dense)
+        return [look for at in steps for look in views(at, args.views)]
+    except TaskError as error:
+        raise _Refused(error.message + (f"; {error.help}" if error.help else "")) from None
+
+
+def _dense(plan: Any) -> Any:
+    """The network over all of an image. Raises _Refused."""
+    from archspec.analysis.convolutional import NotConvolutional, convolutional
+    from archspec.tasks.classification import scored_by
+
+    try:
+        return convolutional(plan.graph, activation=scored_by(plan.graph.inference(), plan.spec.train.loss))
+    except NotConvolutional as error:
+        at = f" ({error.notes[0].span})" if error.notes else ""
+        raise _Refused(f"--dense: {error.message}{at}") from None
+
+
+def _loaded(plan: Any, graph: Any, path: Path) -> Any:
+    """The convolutional form of a network, with the weights of a file."""
+    from archspec.analysis.convolutional import reshaped
+    from archspec.backend.build import compile
+    from archspec.backend.weights import assign, read
+
+    values, _ = read(path, plan.graph.inference())
+    model = compile(graph)
+    assign(model, reshaped(graph, values))
+    return model
 
 
 def _data(plan: Any) -> Any:
@@ -78,21 +158,24 @@ def _data(plan: Any) -> Any:
     return plan.source.with_vocabularies(dict.fromkeys(plan.features.vocabularies, Path()))
 
 
-def _said(plan: Any, model: Any, look: tuple[Any, ...]) -> tuple[Any, Any]:
-    """Probabilities and true classes of a split."""
+def _said(plan: Any, graph: Any, model: Any, look: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Probabilities and true classes of a split; images that differ in size go one by one."""
     from dataclasses import replace
 
     import numpy as np
 
-    from archspec.data.source import LABEL, input_of
+    from archspec.data.source import IGNORED, LABEL, input_of
 
     pipeline = replace(plan.pipeline, steady=look)
+    if pipeline.features()[1].has_open_sizes:
+        pipeline = replace(pipeline, batch=1)
     labels: list[Any] = []
 
     def inputs() -> Any:
         for x, label in pipeline.evaluation(plan.split, lambda batch: (batch[input_of(batch)], batch[LABEL])):
-            labels.append(np.asarray(label))
+            labels.append(np.asarray(label).reshape(-1))
             yield x
 
-    said = plan.task.probabilities(plan.graph.inference(), model, inputs(), plan.spec.train.loss)
-    return said, np.concatenate(labels)
+    said = plan.task.probabilities(graph, model, inputs(), plan.spec.train.loss)
+    true = np.concatenate(labels)
+    return said[true != IGNORED], true[true != IGNORED]

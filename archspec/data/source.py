@@ -34,6 +34,8 @@ HELD_OUT = ("val", "test")
 """Names of splits that are not trained on, in order of preference for evaluation."""
 
 
+IGNORED = -1
+"""The label of a step that has none, where every step of an example has one: it does not count."""
 POSITION = ("epoch", "index")
 """What stands in a batch besides its parts: where its examples come from."""
 

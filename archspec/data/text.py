@@ -17,6 +17,7 @@ from archspec.ops.arguments import refuse
 
 if TYPE_CHECKING:
     import numpy as np
+    import tensorflow as tf
 
 
 def _encoding(value: Any) -> str:
@@ -109,16 +110,25 @@ def class_names(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def padded(rows: Sequence[Sequence[int]], length: int | None = None) -> np.ndarray:
-    """The rows as int32 of shape (rows, length), cut at the end or filled up with zeros; to the longest of them where
-    no length is given, at least one."""
+def padded(rows: Sequence[Sequence[int]], length: int | None = None, fill: int = 0) -> np.ndarray:
+    """The rows as int32 of shape (rows, length), cut at the end or filled up; to the longest of them where no length is
+    given, at least one."""
     import numpy as np
 
     wide = max([1, *map(len, rows)]) if length is None else length
-    out = np.zeros((len(rows), wide), np.int32)
+    out = np.full((len(rows), wide), fill, np.int32)
     for line, row in zip(out, rows, strict=True):
         line[: min(len(row), wide)] = row[:wide]
     return out
+
+
+def to_longest(parts: Sequence[str], extra: int, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The batch with these parts, the tokens first, as long as its longest text and ``extra`` steps; at least one."""
+    import tensorflow as tf
+
+    longest = tf.reduce_sum(tf.cast(tf.reduce_any(batch[parts[0]] != 0, 0), tf.int32))
+    steps = tf.maximum(longest + extra, 1)
+    return {**batch, **{part: batch[part][:, :steps] for part in parts}}
 
 
 def text_files(root: Path) -> tuple[list[str], list[str]]:

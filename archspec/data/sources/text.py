@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -23,7 +23,16 @@ from archspec.data.source import (
     held_out_share,
     stamp,
 )
-from archspec.data.text import Encoding, class_names, labelled_lines, labelled_rows, padded, read_text, text_files
+from archspec.data.text import (
+    Encoding,
+    class_names,
+    labelled_lines,
+    labelled_rows,
+    padded,
+    read_text,
+    text_files,
+    to_longest,
+)
 from archspec.data.tokenizer import Tokenizing, fitted
 from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Words
@@ -57,6 +66,8 @@ class Text(DataSource, name="text", main="path"):
     length: Length | None = None
     """Tokens of every example: longer ones are cut, shorter ones filled up with zeros at the end. Where it is not
     given, lengths vary, and a batch is filled up to its longest."""
+    margin: Annotated[int, Field(ge=0, le=2**10)] = 0
+    """Zeros before and after every text, for convolutions that look beyond its ends (Kim 2014: 4)."""
     bucket: Annotated[int, Field(ge=1, le=2**16)] = 16
     """Where lengths vary: training batches that are drawn together and divided by length; 1 leaves that out."""
     encoding: Encoding = "utf-8"
@@ -93,7 +104,7 @@ class Text(DataSource, name="text", main="path"):
         examples = from_arrays(self.arrays(split), order)
         if self.length or order is None or not order.element_spec["index"].shape.rank:
             return examples
-        return examples.map(_to_longest)
+        return examples.map(partial(to_longest, (TOKENS,), 2 * self.margin))
 
     def buckets(self, split: str) -> Buckets | None:
         import numpy as np
@@ -171,7 +182,9 @@ def _read(source: Text, fingerprint: str) -> Content:
 def _numbers(source: Text, fingerprint: str, split: str) -> tuple[list[list[int]], tuple[int, ...]]:
     """The tokens' numbers of every text of a split, and the classes."""
     found = _read(source, fingerprint)
-    return [found.vocabulary.encode(text) for text in found.splits[split].texts], found.splits[split].labels
+    around = [0] * source.margin
+    numbers = [[*around, *found.vocabulary.encode(text), *around] for text in found.splits[split].texts]
+    return numbers, found.splits[split].labels
 
 
 def _rows(source: Text, path: Path) -> tuple[Rows, list[str]]:
@@ -199,12 +212,3 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return sorted(path / name for name in text_files(path)[0] if name.lower().endswith(".txt"))
-
-
-def _to_longest(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The batch without the steps at the end that are padding in all of its rows, but for one."""
-    import tensorflow as tf
-
-    tokens = batch[TOKENS]
-    longest = tf.reduce_sum(tf.cast(tf.reduce_any(tokens != 0, 0), tf.int32))
-    return {**batch, TOKENS: tokens[:, : tf.maximum(longest, 1)]}
