@@ -94,6 +94,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     from archspec.backend.weights import assign
     from archspec.report.table import table
     from archspec.training import callbacks as watch
+    from archspec.training.board import board, pictures
 
     keras = import_keras()
     import tensorflow as tf
@@ -139,12 +140,13 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
 
     keeper = watch.keeper(plan, logdir, checkpoints, position, request, say)
-    watching = [keeper, *([watch.averages()] if train.ema else []), *watch.board(plan, logdir, objective, say)]
+    watching = [keeper, *([watch.averages()] if train.ema else []), *board(plan, logdir, objective, say)]
     if stream:
         watching.append(watch.progress(plan, stream, position))
     held_out = plan.pipeline.evaluation(plan.split, objective.pairs) if plan.split else None
     if objective.figures and held_out is not None:
         watching.insert(0, watch.figures(objective.figures, plan, held_out))
+    watching = [*pictures(plan, logdir, objective, say), *watching]
     try:
         _fit(plan, model, objective, held_out, position, watching)
     except tf.errors.ResourceExhaustedError as error:
@@ -254,12 +256,9 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
     if factors:
         step = optimizer.update_step
         optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(_path(v), 1.0))
-    single = len(objective.losses) == 1
     model.compile(
         optimizer,
-        loss=next(iter(objective.losses.values())) if single else dict(objective.losses),
-        loss_weights=None if single else dict(objective.weights),
-        metrics=next(iter(objective.metrics.values()), None) if single else dict(objective.metrics),
+        **objective.compiled(),
         steps_per_execution=plan.steps_per_execution(),
         # Left to itself Keras compiles with XLA, which makes training on CPUs slower.
         jit_compile=train.jit_compile,

@@ -52,6 +52,15 @@ class Objective:
     pictures: Callable[[Plan, Path], Sequence[keras.callbacks.Callback]] = lambda plan, logdir: ()
     figures: Callable[[Plan, Any], Mapping[str, float]] | None = None
 
+    def compiled(self) -> dict[str, Any]:
+        """What ``keras.Model.compile`` is told of losses and metrics."""
+        is_single = len(self.losses) == 1
+        return {
+            "loss": next(iter(self.losses.values())) if is_single else dict(self.losses),
+            "loss_weights": None if is_single else dict(self.weights),
+            "metrics": next(iter(self.metrics.values()), None) if is_single else dict(self.metrics),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -81,6 +90,11 @@ class Task(Declaration, package="archspec.tasks"):
 
     sample_options: ClassVar[tuple[str, ...]] = ()
     """Options of ``archspec sample`` that the task takes; none where nothing can be drawn."""
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether examples have classes, of which the network says how probable they are."""
+        return type(self).probabilities is not Task.probabilities
 
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Values for what a run file does not say, by section: ``augment``, ``train``, ``evaluate``."""
