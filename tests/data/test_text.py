@@ -1,0 +1,245 @@
+"""Text as data: what is read, how it is divided, how lengths come into batches, and what is refused."""
+
+from itertools import islice, pairwise
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from archspec.data.pipeline import Pipeline
+from archspec.data.source import DataError
+from archspec.data.sources.text import Text
+from archspec.data.tokenizers.file import File
+from archspec.data.tokenizers.level import Characters, Words
+
+LINES = "0 a dull film\n1 a great  film, really\n\n0 dull\n1 great great great\r\n" * 5
+
+
+@pytest.fixture
+def lines(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text(LINES, newline="")
+    return path
+
+
+def sentences(source, split):
+    """The texts of a split as its numbers give them back, and their class names."""
+    features, arrays = source.features(), source.arrays(split)
+    texts = [features.vocabularies["tokens"].decode(row) for row in arrays["tokens"]]
+    return sorted(zip(texts, [features.class_names[i] for i in arrays["label"]], strict=True))
+
+
+ALL = sorted([("a dull film", "0"), ("a great film , really", "1"), ("dull", "0"), ("great great great", "1")] * 5)
+
+
+def test_lines_are_a_label_and_a_sentence(lines):
+    source = Text(path=lines)
+    features = source.features()
+    assert features.splits == {"train": 16, "val": 4} and features.classes == 2
+    assert str(features.parts["tokens"]) == "(?,)" and features.parts["tokens"].dtype == "int32"
+    assert sorted(sentences(source, "train") + sentences(source, "val")) == ALL
+    assert np.bincount(source.arrays("val")["label"]).tolist() == [2, 2]
+    # The second line: the first is held out.
+    assert (source.describe("val", 0), source.describe("train", 0)) == (f"{lines}, line 1", f"{lines}, line 2")
+
+
+def test_the_vocabulary_is_that_of_the_training_split(tmp_path):
+    train, test = tmp_path / "a.txt", tmp_path / "b.txt"
+    train.write_text("x good film\ny bad film\n")
+    test.write_text("x fine film\ny awful film\n")
+    source = Text(path=train, test=test)
+    vocabulary = source.features().vocabularies["tokens"]
+    assert set(vocabulary.tokens[2:]) == {"good", "bad", "film"}
+    assert source.features().splits == {"train": 2, "test": 2}
+    assert source.arrays("test")["tokens"].tolist() == [[1, vocabulary.number("film")]] * 2
+
+
+def test_texts_are_cut_filled_up_and_framed(lines):
+    source = Text(path=lines, length=3)
+    tokens = source.arrays("train")["tokens"]
+    assert tokens.shape == (16, 3) and not source.features().padded
+    assert ((tokens != 0).sum(1) == [min(3, n) for n in Text(path=lines).buckets("train").lengths]).all()
+    framed = Text(path=lines, margin=2).arrays("train")["tokens"]
+    assert (framed[:, :2] == 0).all() and (framed[:, -2:] == 0).all() and framed.shape[1] == 5 + 4
+
+
+def test_a_table_is_read_by_its_headings(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('\ufeffid,review,stars,part\n1,"good, really",four,train\n2,"bad\nfilm",one,train\n3,ok,one,val\n')
+    source = Text(path=path, text_column="review", label_column="stars", split_column="part")
+    assert source.features().class_names == ("four", "one")
+    assert sentences(source, "train") == [("bad film", "one"), ("good , really", "four")]
+    assert source.features().splits == {"train": 2, "val": 1}
+    assert source.arrays("val")["tokens"].tolist() == [[1]]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_holds_a_folder_of_texts_for_each_class(tmp_path, named):
+    for split in ("train", "val") if named else ("",):
+        for name in ("neg", "pos"):
+            for i in range(4):
+                at = tmp_path / "reviews" / split / name
+                at.mkdir(parents=True, exist_ok=True)
+                (at / f"{i}.txt").write_text(f"{name} text {i}\n")
+    (tmp_path / "reviews" / "README.md").write_text("not a text")
+    source = Text(path=tmp_path / "reviews", holdout=0.25)
+    features = source.features()
+    assert features.class_names == ("neg", "pos")
+    assert features.splits == ({"train": 8, "val": 8} if named else {"train": 6, "val": 2})
+    assert all(text.startswith(name) for text, name in sentences(source, "train"))
+    assert source.describe("train", 0).endswith("neg/0.txt")
+
+
+def test_an_encoding_is_kept_to(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_bytes("0 café\n1 naïve\n".encode("cp1252") * 4)
+    source = Text(path=path, encoding="cp1252")
+    assert set(source.features().vocabularies["tokens"].tokens[2:]) == {"café", "naïve"}
+    with pytest.raises(DataError, match=r"lines\.txt, line 1: not utf-8 \(byte 5\)") as error:
+        Text(path=path).features()
+    assert "encoding: cp1252" in error.value.help
+
+
+def test_labels_that_are_numbers_are_the_classes(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("10 a\n2 b\n" * 3 + "".join(f"{n} c\n" * 3 for n in (0, 1, *range(3, 10))))
+    assert Text(path=path, holdout=0.05).features().class_names == tuple(map(str, range(11)))
+
+
+REFUSED = [
+    ("0 good\n1\n", {}, "line 2: a label and a sentence are needed, got '1'"),
+    ("\n \n", {}, "has no lines"),
+    ("0 a\n2 b\n", {}, "class '1' has no examples to train on"),
+    ("0 a\n1 b\n" * 4, {"tokenizer": Characters(pad=False)}, "needs a token for padding"),
+    ("0 a\n", {}, "1 examples cannot be split in two"),
+]
+
+
+@pytest.mark.parametrize(("text", "args", "message"), REFUSED, ids=[m[:24] for *_, m in REFUSED])
+def test_files_that_are_wrong_are_refused(tmp_path, text, args, message):
+    (tmp_path / "lines.txt").write_text(text)
+    with pytest.raises(DataError, match=message):
+        Text(path=tmp_path / "lines.txt", **args).features()
+
+
+TABLES = [
+    ("a,b\n1,2\n", "has no column 'text'; it has a, b"),
+    ("text,label\nfilm,\n", "line 2: a text and a label are needed"),
+    ("text,label\nfilm\n", "line 2: a text and a label are needed"),
+    ("text,label\n", "has no rows"),
+    ("", "has no column 'text'; it has none"),
+    ("text,label,split\na,0,trian\n", "line 2: split must be train, val or test, got 'trian'"),
+    ("text,label,split\na,0,val\n", "has nothing in the split train"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), TABLES, ids=[m[:30] for _, m in TABLES])
+def test_tables_that_are_wrong_are_refused(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        Text(path=tmp_path / "t.csv").features()
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    (tmp_path / "texts" / "pos").mkdir(parents=True)
+    with pytest.raises(DataError, match="holds no texts in its class folders"):
+        Text(path=tmp_path / "texts").features()
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "base64", 3, ""])
+def test_an_encoding_that_python_does_not_know_is_refused(lines, encoding):
+    with pytest.raises(ValidationError, match="must be an encoding of text that Python knows"):
+        Text(path=lines, encoding=encoding)
+
+
+def test_a_saved_vocabulary_takes_the_place_of_a_fitted_one(lines, tmp_path):
+    source = Text(path=lines)
+    saved = Words().fit(["really good film"])
+    saved.write(tmp_path / "saved.json")
+    other = source.with_vocabularies({"tokens": tmp_path / "saved.json"})
+    assert other.tokenizer == File(path=tmp_path / "saved.json")
+    assert other.features().vocabularies["tokens"] == saved and source.with_vocabularies({}) == source
+
+
+def test_a_changed_file_is_read_anew(lines):
+    before = Text(path=lines).features()
+    lines.write_text(LINES + "0 a new word\n" * 10)
+    assert Text(path=lines).features().splits["train"] > before.splits["train"]
+
+
+# --- batches of alike lengths -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def varied(tmp_path):
+    """230 texts of 1 to 40 words."""
+    lengths = np.random.default_rng(0).integers(1, 41, 230)
+    path = tmp_path / "varied.txt"
+    path.write_text("".join(f"{i % 2} {' '.join(['w'] * n)}\n" for i, n in enumerate(lengths)))
+    return path
+
+
+def batches(source, count, *, first=0, shard=(0, 1), batch=8, seed=3):
+    pipeline = Pipeline(source, source.features(), (), (), batch, seed)
+    found = pipeline.training(lambda b: (b, ()), first_step=first, shard=shard)
+    return [{k: v.numpy() for k, v in b.items()} for b, _ in islice(iter(found), count)], pipeline.steps_per_epoch()
+
+
+@pytest.mark.tensorflow
+def test_a_batch_holds_alike_lengths_and_an_epoch_every_example_once(varied):
+    source = Text(path=varied, bucket=5)
+    lengths = source.buckets("train").lengths
+    found, steps = batches(source, 46)
+    assert steps == 23
+    for epoch in range(2):
+        seen = np.concatenate([b["index"] for b in found[epoch * steps : (epoch + 1) * steps]])
+        assert len(set(seen.tolist())) == steps * 8
+    for b in found:
+        assert b["tokens"].shape == (8, lengths[b["index"]].max())
+        np.testing.assert_array_equal((b["tokens"] != 0).sum(1), lengths[b["index"]])
+    spread = np.mean([np.ptp(lengths[b["index"]]) for b in found])
+    loose, _ = batches(Text(path=varied, bucket=1), 46)
+    assert spread < 0.5 * np.mean([np.ptp(lengths[b["index"]]) for b in loose])
+    # The order of the batches of a pool is drawn too: they do not go from short to long.
+    firsts = [lengths[b["index"]].mean() for b in found]
+    assert any(a > b for a, b in pairwise(firsts[:5]))
+
+
+@pytest.mark.tensorflow
+def test_buckets_are_arithmetic(varied):
+    """Any step can be the first, a shard is a part of the batch, and pools are divided as NumPy would."""
+    source = Text(path=varied, bucket=5)
+    whole, _ = batches(source, 30)
+    later, _ = batches(source, 7, first=23)
+    for a, b in zip(whole[23:], later, strict=True):
+        np.testing.assert_array_equal(a["index"], b["index"])
+    halves = [batches(source, 3, shard=(i, 2))[0] for i in range(2)]
+    for step in range(3):
+        both = np.concatenate([half[step]["index"] for half in halves])
+        np.testing.assert_array_equal(both, whole[step]["index"])
+    # The first pool has the same examples as the first five batches without buckets, in order of their lengths.
+    loose, _ = batches(Text(path=varied, bucket=1), 5)
+    pool = np.concatenate([b["index"] for b in loose])
+    lengths = source.buckets("train").lengths
+    expected = pool[np.argsort(lengths[pool], kind="stable")].reshape(5, 8).tolist()
+    assert sorted(expected) == sorted(b["index"].tolist() for b in whole[:5])
+
+
+@pytest.mark.tensorflow
+def test_evaluation_takes_every_text_once_in_order(varied):
+    source = Text(path=varied)
+    pipeline = Pipeline(source, source.features(), (), (), 8, 0)
+    found = list(pipeline.evaluation("val", lambda b: (b["tokens"], b["label"])))
+    assert sum(len(y) for _, y in found) == source.features().splits["val"]
+    np.testing.assert_array_equal(np.concatenate([y for _, y in found]), source.arrays("val")["label"])
+    lengths = source.buckets("val").lengths
+    assert [x.shape[1] for x, _ in found] == [lengths[i : i + 8].max() for i in range(0, len(lengths), 8)]
+
+
+def test_movie_reviews_are_divided_by_a_seed(shared_data):
+    path = shared_data / "text_sentences" / "data" / "rt-polarity.all"
+    source = Text(path=path, encoding="cp1252", holdout=0.1, tokenizer=Words(punctuation=False))
+    assert source.features().splits == {"train": 9596, "val": 1066}
+    assert [source.arrays(s)["label"].sum() for s in ("train", "val")] == [4798, 533]
+    other = source.model_copy(update={"seed": 1})
+    assert {source.describe("val", i) for i in range(50)} != {other.describe("val", i) for i in range(50)}
