@@ -33,7 +33,7 @@ ARGUMENTS = {
     "grayscale": {"probability": 0.5},
     "pca_noise": AXES,
 }
-NAMES = [n for n in Transform.names() if n not in ("subtract_mean_image",)]
+NAMES = [n for n in Transform.names() if n not in ("subtract_mean_image", "apply", "halves", "shrink")]
 
 
 def made(name, **arguments):

@@ -1,0 +1,154 @@
+"""Examples of several images: made of one, and each of them changed."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+from pydantic import BeforeValidator, Field
+
+from archspec.data.arguments import Items, declared
+from archspec.data.source import IMAGE, FeatureSpec
+from archspec.data.transform import Transform, TransformError, for_evaluation, image_of, infer, keep_type
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import refuse
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.draw import Draw
+    from archspec.data.transform import Batch
+
+Part = Annotated[str, Field(min_length=1, max_length=64)]
+"""The name of a tensor of an example."""
+
+
+def _parts(value: object) -> tuple[str, ...]:
+    found = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if found and all(isinstance(n, str) and n for n in found) and len(set(found)) == len(found):
+        return found  # type: ignore[return-value]
+    raise refuse("must be the name of a part, or a list of several")
+
+
+class Apply(Transform, name="apply", main="to"):
+    """Steps for images that are not called ``image``. Of several parts named together each gets the same: what is
+    drawn is drawn once. Parts of different draws have an ``apply`` each."""
+
+    to: Annotated[tuple[str, ...], BeforeValidator(_parts)]
+    """Names of the parts."""
+    steps: Items[declared(Transform, "a transform")]  # type: ignore[valid-type]
+    """What is done to them, in order."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        parts = dict(features.parts)
+        for name in self.to:
+            if name not in parts:
+                near = did_you_mean(name, list(parts)) or f"the data have {', '.join(parts)}"
+                raise TransformError(f"apply: there is no part {shown(name)}", help=near)
+            alone = FeatureSpec(parts={IMAGE: parts[name]})
+            for step in self.steps:
+                step.fit(_unknown)
+            outcome = infer(alone, self.steps)[-1].parts
+            if set(outcome) != {IMAGE}:
+                raise TransformError("apply: its steps change images, these make other parts")
+            parts[name] = outcome[IMAGE]
+        return replace(features, parts=parts)
+
+    def evaluation(self) -> Transform | None:
+        steps = for_evaluation(self.steps)
+        return Apply(to=self.to, steps=steps) if steps else None
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        out = dict(batch)
+        for name in self.to:
+            # The drawing begins anew for each part, so that all see the same.
+            one, drawn = {**batch, IMAGE: batch[name]}, copy(draw)
+            for step in self.steps:
+                one = step.apply(one, drawn) if not step.is_color else _colored(step, one, drawn)
+            out[name] = one[IMAGE]
+        return out
+
+
+class Halves(Transform, name="halves"):
+    """A picture of two that stand side by side becomes two parts, in place of ``image``."""
+
+    left: Part = "a"
+    """The name of the left half."""
+    right: Part = "b"
+    """The name of the right half."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        height, width, channels = image_of(features, "halves").shape
+        if self.left == self.right:
+            raise TransformError(f"halves: both are called {shown(self.left)}")
+        if width is not None and width % 2:
+            raise TransformError(f"halves: {width} columns have no middle", help=f"resize: [{height}, {width + 1}]")
+        half = TensorSpec((height, None if width is None else width // 2, channels), features.image.dtype)
+        return _in_place_of_image(features, {self.left: half, self.right: half})
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        image = batch[IMAGE]
+        middle = tf.shape(image)[2] // 2
+        others = {name: value for name, value in batch.items() if name != IMAGE}
+        return {**others, self.left: image[:, :, :middle], self.right: image[:, :, middle : 2 * middle]}
+
+
+class Shrink(Transform, name="shrink", main="factor"):
+    """The image, as ``large``, and a smaller copy of it, as ``small``, in place of ``image``: what super-resolution
+    learns from. Before it is made small the image is averaged, as by any antialiasing."""
+
+    factor: Annotated[int, Field(ge=2, le=16)] = 4
+    """Pixels of the image along one of the copy."""
+    method: Literal["bicubic", "bilinear", "area", "lanczos3"] = "bicubic"
+    """Interpolation."""
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        image = image_of(features, "shrink")
+        sizes = []
+        for n in image.spatial:
+            if n is None:
+                raise TransformError(
+                    f"shrink needs images of one size, the data are {image}", help="random_crop or resize first"
+                )
+            if n % self.factor:
+                raise TransformError(
+                    f"shrink: {n} pixels are no multiple of {self.factor}",
+                    help=f"resize: {n // self.factor * self.factor or self.factor}",
+                )
+            sizes.append(n // self.factor)
+        small = TensorSpec((*sizes, image.channels), image.dtype)
+        return _in_place_of_image(features, {"small": small, "large": image})
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        image = batch[IMAGE]
+        sizes = [n // self.factor for n in image.shape[1:3]]
+        small = tf.image.resize(image, sizes, self.method, antialias=True)
+        others = {name: value for name, value in batch.items() if name != IMAGE}
+        return {**others, "small": keep_type(small, image.dtype), "large": image}
+
+
+def _in_place_of_image(features: FeatureSpec, made: dict[str, TensorSpec]) -> FeatureSpec:
+    others = {name: spec for name, spec in features.parts.items() if name != IMAGE}
+    for name in made:
+        if name in others:
+            raise TransformError(f"the data have a part {shown(name)} already")
+    return replace(features, parts={**others, **made})
+
+
+def _colored(step: Transform, batch: Batch, draw: Draw) -> Batch:
+    from archspec.data.transforms.color import mapped
+
+    image: tf.Tensor = mapped(batch[IMAGE], [(step, draw)])
+    return {**batch, IMAGE: image}
+
+
+def _unknown() -> NoReturn:
+    raise TransformError(
+        "apply: its steps cannot ask for the mean of the data, which is the image's", help="give the numbers"
+    )

@@ -1,0 +1,217 @@
+"""Examples of several images: how they are made of one, and how each is changed."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from archspec.data.pipeline import Pipeline
+from archspec.data.source import DataError, DataSource, FeatureSpec
+from archspec.data.transform import Transform, TransformError, for_evaluation, infer
+from archspec.ir.tensors import TensorSpec
+from tests.data.conftest import picture, save
+
+pytestmark = pytest.mark.tensorflow
+PAIR = FeatureSpec({"a": TensorSpec((12, 16, 3), "uint8"), "b": TensorSpec((12, 16, 3), "uint8")}, {"train": 8})
+
+
+def made(name, **arguments):
+    return Transform.find(name).model_validate(arguments)
+
+
+def draw(count, epoch=0):
+    import tensorflow as tf
+
+    from archspec.data.draw import Draw
+
+    return Draw(5, "t", tf.fill([count], tf.constant(epoch, tf.int64)), tf.range(count, dtype=tf.int64))
+
+
+def applied(transform, epoch=0, **parts):
+    import tensorflow as tf
+
+    out = transform.apply({k: tf.constant(v) for k, v in parts.items()}, draw(8, epoch))
+    return {k: v.numpy() for k, v in out.items()}
+
+
+def images(count=8, **size):
+    return np.stack([picture(seed=i, **size) for i in range(count)])
+
+
+def test_parts_named_together_get_the_same_draws_and_others_their_own():
+    x, y = images(), 255 - images()
+    crop = made("apply", to=["a", "b"], steps=[{"random_crop": [6, 6]}, "mirror"])
+    said = infer(PAIR, [crop])[-1]
+    assert said.parts["a"].shape == said.parts["b"].shape == (6, 6, 3)
+    out = applied(crop, a=x, b=y)
+    assert np.array_equal(out["a"], 255 - out["b"])
+    assert not np.array_equal(applied(crop, epoch=1, a=x, b=y)["a"], out["a"])
+
+
+def test_steps_of_colors_are_done_to_parts():
+    gray = made("apply", to="b", steps=[{"grayscale": 1.0}])
+    out = applied(gray, a=images(), b=images())
+    assert np.array_equal(out["a"], images())
+    assert np.ptp(out["b"].astype(int), axis=-1).max() <= 1
+
+
+def test_what_is_random_stands_out_of_evaluation():
+    both = made("apply", to="a", steps=["mirror", {"resize": 8}])
+    (left,) = for_evaluation([both])
+    assert [s.name for s in left.steps] == ["resize"]
+    assert for_evaluation([made("apply", to="a", steps=["mirror"])]) == ()
+
+
+def test_halves_are_left_and_right():
+    x = images(width=16)
+    cut = made("halves", left="b", right="a")
+    features = FeatureSpec({"image": TensorSpec((12, 16, 3), "uint8"), "label": TensorSpec((), "int32")})
+    said = infer(features, [cut])[-1]
+    assert {n: p.shape for n, p in said.parts.items()} == {"label": (), "a": (12, 8, 3), "b": (12, 8, 3)}
+    out = applied(cut, image=x)
+    assert set(out) == {"a", "b"}
+    assert np.array_equal(out["b"], x[:, :, :8])
+    assert np.array_equal(out["a"], x[:, :, 8:])
+
+
+def test_a_shrunk_copy_is_pillows_bicubic_one():
+    x = images(height=32, width=48)
+    shrink = made("shrink", factor=4)
+    said = infer(FeatureSpec({"image": TensorSpec((32, 48, 3), "uint8")}), [shrink])[-1]
+    assert {n: p.shape for n, p in said.parts.items()} == {"small": (8, 12, 3), "large": (32, 48, 3)}
+    out = applied(shrink, image=x)
+    assert np.array_equal(out["large"], x)
+    wanted = np.stack([Image.fromarray(one).resize((12, 8), Image.Resampling.BICUBIC) for one in x])
+    assert np.abs(out["small"].astype(int) - wanted).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "features", "message"),
+    [
+        ("apply", {"to": "c", "steps": ["mirror"]}, PAIR, "apply: there is no part 'c'"),
+        (
+            "apply",
+            {"to": "a", "steps": [{"normalize": {"mean": "data"}}]},
+            PAIR,
+            "apply: its steps cannot ask for the mean of the data, which is the image's",
+        ),
+        ("apply", {"to": "a", "steps": ["halves"]}, PAIR, "apply: its steps change images, these make other parts"),
+        ("halves", {}, PAIR, "the data have no image, only a, b"),
+        (
+            "halves",
+            {},
+            FeatureSpec({"image": TensorSpec((12, 15, 3), "uint8")}),
+            "halves: 15 columns have no middle",
+        ),
+        ("shrink", {}, FeatureSpec({"image": TensorSpec((12, 15, 3))}), "shrink: 15 pixels are no multiple of 4"),
+        (
+            "shrink",
+            {},
+            FeatureSpec({"image": TensorSpec((None, None, 3))}),
+            "shrink needs images of one size, the data are (?, ?, 3)",
+        ),
+        (
+            "halves",
+            {"left": "label"},
+            FeatureSpec({"image": TensorSpec((12, 16, 3)), "label": TensorSpec((), "int32")}),
+            "the data have a part 'label' already",
+        ),
+    ],
+)
+def test_refusals(name, arguments, features, message):
+    with pytest.raises((TransformError, DataError)) as caught:
+        infer(features, [made(name, **arguments)])
+    assert caught.value.message == message
+
+
+def test_a_part_has_to_be_named():
+    with pytest.raises(ValidationError, match="must be the name of a part"):
+        made("apply", to=["a", "a"], steps=[])
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+def source(name, **arguments):
+    return DataSource.find(name).model_validate(
+        {k: str(v) if hasattr(v, "__fspath__") else v for k, v in arguments.items()}
+    )
+
+
+@pytest.fixture
+def two_folders(tmp_path):
+    """Five pictures of one kind, three of another; each one's grey level says which it is."""
+    for kind, count, level in (("horse", 5, 10), ("zebra", 3, 110)):
+        for i in range(count):
+            save(tmp_path / kind / f"{i}.png", np.full((9 + i, 8, 3), level + i, "uint8"))
+    return tmp_path
+
+
+def level(image):
+    return int(np.asarray(image).mean())
+
+
+def test_pictures_need_no_classes(tmp_path):
+    for name in ("train/1.png", "train/deep/2.jpg", "val/3.png", "other/4.png"):
+        save(tmp_path / "all" / name)
+    (tmp_path / "all" / "train" / "notes.txt").write_text("-")
+    found = source("pictures", path=tmp_path / "all")
+    said = found.features()
+    assert (dict(said.splits), set(said.parts), said.classes) == ({"train": 2, "val": 1}, {"image"}, None)
+    (one,) = found.open("val")
+    assert set(one) == {"index", "image"}
+    assert np.array_equal(one["image"], picture())
+    assert found.listing().strays == ("train/notes.txt",)
+
+
+def test_a_share_of_pictures_is_held_out(two_folders):
+    assert dict(source("pictures", path=two_folders / "horse").features().splits) == {"train": 4, "val": 1}
+
+
+def test_two_kinds_come_together_at_random_and_each_picture_in_every_epoch(two_folders):
+    import tensorflow as tf
+
+    found = source("unpaired", a=two_folders / "horse", b=two_folders / "zebra", test_a=two_folders, test_b=two_folders)
+    assert dict(found.features().splits) == {"train": 5, "test": 8}
+    together = []
+    for epoch in range(3):
+        order = tf.data.Dataset.range(5).map(lambda i, e=epoch: {"index": i, "epoch": tf.constant(e, tf.int64)})
+        pairs = [(level(one["a"]), level(one["b"])) for one in found.open("train", order)]
+        assert sorted(a for a, _ in pairs) == [10, 11, 12, 13, 14]
+        assert {b for _, b in pairs} == {110, 111, 112}
+        together.append(tuple(pairs))
+    assert len(set(together)) > 1
+
+
+def test_two_kinds_in_batches_of_one_size(two_folders):
+    found = source("unpaired", a=two_folders / "horse", b=two_folders / "zebra")
+    steps = (made("apply", to=["a", "b"], steps=[{"resize": 8}, {"rescale": {"low": -1.0}}]),)
+    pipeline = Pipeline(found, found.features(), steps, steps, 4, 0)
+    batch, _ = next(iter(pipeline.training(lambda batch: (batch, ()))))
+    assert batch["a"].shape == batch["b"].shape == (4, 8, 8, 3)
+    assert batch["a"].numpy().max() < batch["b"].numpy().min()
+
+
+def test_folders_to_evaluate_on_go_together(two_folders):
+    with pytest.raises(DataError, match="test_a and test_b go together, test_b is missing"):
+        source("unpaired", a=two_folders / "horse", b=two_folders / "zebra", test_a=two_folders).features()
+
+
+def test_broken_pictures_stop_or_are_left_out(two_folders):
+    (two_folders / "zebra" / "1.png").write_bytes(b"no picture")
+    horse, zebra = two_folders / "horse", two_folders / "zebra"
+    with pytest.raises(DataError, match="1 image of 3 in train cannot be read"):
+        list(source("unpaired", a=horse, b=zebra, test_a=horse, test_b=horse).open("train"))
+    skipping = source("unpaired", a=horse, b=zebra, test_a=horse, test_b=horse, on_bad="skip")
+    assert {level(one["b"]) for one in skipping.open("train")} == {110, 112}
+
+
+def test_negatives_are_of_other_pictures():
+    found = DataSource.find("inverted").model_validate({"size": 16, "train": 50, "test": 20})
+    for split, count in found.features().splits.items():
+        arrays = found.arrays(split)
+        assert arrays["a"].shape == arrays["b"].shape == (count, 16, 16, 3)
+        assert arrays["a"].mean() < 110 < 145 < arrays["b"].mean()
+        seen = {one.tobytes() for one in 255 - arrays["a"]}
+        assert not any(one.tobytes() in seen for one in arrays["b"])
+    assert not np.array_equal(found.arrays("train")["a"][:20], found.arrays("test")["a"])
