@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import keras
@@ -22,7 +21,7 @@ class StepOptimizers(keras.optimizers.Optimizer):
                 raise ValueError(f"there are {len(variables)} steps, {len(given)} optimizers were given")
             self.steps = list(given)
         else:
-            self.steps = [copy.deepcopy(given) for _ in variables]
+            self.steps = [_copied(given) for _ in variables]
         for i, (step, own) in enumerate(zip(self.steps, variables, strict=True)):
             if isinstance(rate := _rate(step), keras.optimizers.schedules.LearningRateSchedule):
                 # A step's own count runs ahead of the rounds where it takes several turns.
@@ -53,3 +52,10 @@ def _rate(optimizer: Any) -> Any:
     """The schedule, or the number."""
     held = optimizer._learning_rate
     return held if isinstance(held, keras.optimizers.schedules.LearningRateSchedule) else float(held)
+
+
+def _copied(optimizer: Any) -> Any:
+    """Another of the same settings. Schedules are shared: they have no state, nor a form to copy them by."""
+    copied = type(optimizer).from_config({**optimizer.get_config(), "learning_rate": 1.0})
+    copied.learning_rate = optimizer._learning_rate
+    return copied
