@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
     asked += ["--dense"] * args.dense
     if asked and IMAGE not in first.features.parts:
         return _runs.failed(f"{asked[0]} is for images", 1)
+    if not first.task.gives_probabilities:
+        return _figures(args, first, files)
     if args.dense and args.views == "ten_crop":
         return _runs.failed("--dense looks at all crops: it goes with --views single or flip", 1)
     for plan, logdir in zip(plans, args.logdir, strict=True):
@@ -90,6 +92,32 @@ def run(args: argparse.Namespace) -> int:
         of = f"{len(plans)} runs" if len(plans) > 1 else str(args.logdir[0])
         print(f"archspec: {of}, {first.split} of {first.source.name}, {_told(args)}", file=sys.stderr)
         write(result.text())
+    return 0
+
+
+def _figures(args: argparse.Namespace, plan: Any, files: list[Path]) -> int:
+    """What a task reports that has no classes to count."""
+    from archspec.backend.installation import quiet_start
+    from archspec.cli import _runs
+    from archspec.cli._output import write
+    from archspec.training.evaluation import evaluated
+
+    task = plan.task.name
+    if plan.graph.training:
+        return _runs.failed(f"{task}: the figures of several networks are in log.csv and TensorBoard", 1)
+    if len(files) > 1:
+        return _runs.failed(f"{task}: one run at a time", 1)
+    quiet_start()
+    found = evaluated(plan, files[0])
+    if args.format == "json":
+        from json import dumps
+
+        write(dumps({"run": str(args.logdir[0]), "split": plan.split, **found}))
+    else:
+        print(f"archspec: {args.logdir[0]}, {plan.split} of {plan.source.name}", file=sys.stderr)
+        width = max(8, *map(len, found))
+        count = f"{'examples':<{width}} {plan.features.splits[plan.split]:,}"
+        write("\n".join([count, *(f"{name:<{width}} {value:.4f}" for name, value in found.items())]))
     return 0
 
 
