@@ -77,7 +77,7 @@ class LanguageModelling(Task, name="language_modelling"):
         try:
             vocabulary.encode(self.prompt)
         except DataError as error:
-            raise TaskError(f"the prompt: {error.message}", at=("train", "task", "prompt")) from None
+            raise TaskError(f"the prompt: {error.message}", at=("train", "task", self.name, "prompt")) from None
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
         from archspec.tasks.language_modelling.metrics import Bits, Nats, Perplexity

@@ -22,8 +22,11 @@ class _PerToken(keras.metrics.Mean):
         nats = ops.sparse_categorical_crossentropy(
             ops.cast(y_true, "int32"), ops.cast(y_pred, "float32"), from_logits=self.from_logits
         )
-        counts = None if self.ignored is None else ops.cast(ops.not_equal(y_true, self.ignored), "float32")
-        super().update_state(nats, sample_weight=counts)
+        counts = ops.ones_like(nats)
+        if self.ignored is not None:
+            counts = ops.cast(ops.not_equal(ops.cast(y_true, "int32"), self.ignored), "float32")
+        # Of a matrix Keras would take the mean of every row: tokens of shorter batches would count for more.
+        super().update_state(ops.reshape(nats, (-1,)), sample_weight=ops.reshape(counts, (-1,)))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ignored": self.ignored, "from_logits": self.from_logits}

@@ -114,7 +114,7 @@ def test_draws_are_as_frequent_as_they_are_probable():
 def test_what_is_drawn_by(arguments, wanted):
     wanted = np.array(wanted) / np.sum(wanted)
     order = [2, 0, 3, 1]
-    scores = np.log(np.array([ONE, np.array(ONE)[order]])) + [[3.0], [-700.0]]
+    scores = np.log([ONE, np.array(ONE)[order]]) + np.array([[3.0], [-700.0]])
     found = Sample(**arguments).probabilities(scores)
     np.testing.assert_allclose(found, [wanted, wanted[order]], rtol=1e-12)
 
