@@ -47,8 +47,10 @@ def write_sources(plan: Plan, logdir: Path) -> str:
     first = PurePath(sources[0].name if sources else f"{plan.graph.name}.yaml")
     for source in sources:
         name = PurePath(source.name)
-        beside = name.is_relative_to(first.parent) and ".." not in name.parts
-        path = Path("spec") / (name.relative_to(first.parent) if beside else PurePath("used", *_inside(name)))
+        below = name.relative_to(first.parent) if name.is_relative_to(first.parent) else None
+        if below is None or ".." in below.parts:
+            below = PurePath("used", *_inside(name))
+        path = Path("spec") / below
         (logdir / path).parent.mkdir(parents=True, exist_ok=True)
         write_text(logdir / path, source.text)
     return f"spec/{first.name}"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from archspec.ir.diagnostics import SpecError
-from archspec.training.plan import matches
+from archspec.training.plan import fingerprint, matches
 from archspec.training.record import run_text
 from tests.training import runs
 
@@ -136,3 +136,18 @@ def test_the_record_of_a_run_is_a_run(plan, tmp_path):
 )
 def test_patterns_of_layers(pattern, layer, meant):
     assert matches(pattern, layer) is meant
+
+
+def test_a_run_from_a_folder_above_keeps_a_spec_that_it_finds(tmp_path, monkeypatch):
+    from archspec.cli._runs import asked, planned, recorded
+    from archspec.training.record import write_plan
+
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    runs.write(tmp_path / "there")
+    monkeypatch.chdir(tmp_path / "here")
+    first = planned(asked("../there/small_run.yaml"))
+    (tmp_path / "run").mkdir()
+    write_plan(first, tmp_path / "run")
+    assert (tmp_path / "run" / "spec" / "small.yaml").read_text() == runs.SPEC
+    assert fingerprint(recorded(tmp_path / "run").graph) == fingerprint(first.graph)
