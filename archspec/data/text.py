@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from archspec.data.source import TRAIN, DataError
+from archspec.data.source import TRAIN, DataError, from_arrays
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ops.arguments import refuse
 
@@ -122,13 +122,24 @@ def padded(rows: Sequence[Sequence[int]], length: int | None = None, fill: int =
     return out
 
 
-def to_longest(parts: Sequence[str], extra: int, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The batch with these parts, the tokens first, as long as its longest text and ``extra`` steps; at least one."""
+def in_padded_batches(
+    arrays: Mapping[str, Any], lengths: Any, parts: Sequence[str], order: tf.data.Dataset | None
+) -> tf.data.Dataset:
+    """``DataSource.open`` for arrays of which ``parts`` have ``lengths``, where they vary: of a batch of positions these
+    parts are as long as the longest there, and at least one."""
     import tensorflow as tf
 
-    longest = tf.reduce_sum(tf.cast(tf.reduce_any(batch[parts[0]] != 0, 0), tf.int32))
-    steps = tf.maximum(longest + extra, 1)
-    return {**batch, **{part: batch[part][:, :steps] for part in parts}}
+    if lengths is None or order is None or not order.element_spec["index"].shape.rank:
+        return from_arrays(arrays, order)
+
+    def cut(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        steps = tf.maximum(tf.reduce_max(batch.pop(_LENGTH)), 1)
+        return {**batch, **{part: batch[part][:, :steps] for part in parts}}
+
+    return from_arrays({**arrays, _LENGTH: lengths}, order).map(cut)
+
+
+_LENGTH = "length"
 
 
 def text_files(root: Path) -> tuple[list[str], list[str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Limit = Annotated[int, Field(ge=5, le=2**24)]
 """Most tokens of a vocabulary, those for no text included."""
 Count = Annotated[int, Field(ge=1)]
+Margin = Annotated[int, Field(ge=0, le=2**10)]
 
 
 class Tokenizer(Declaration, package="archspec.data.tokenizers"):
@@ -71,13 +72,12 @@ def extras(*, pad: bool, unknown: bool, start: bool, end: bool) -> list[str]:
     return [token for token, is_there in wanted.items() if is_there]
 
 
-def framed(library: tokenizers.Tokenizer, extra: list[str]) -> None:
-    """Let ``library`` put the tokens for the start and the end around every text."""
+def framed(library: tokenizers.Tokenizer, extra: list[str], margin: int) -> None:
+    """Let ``library`` put the tokens for the start and the end around every text, and ``margin`` of padding."""
     from tokenizers import processors
 
-    around = [token for token in (START, END) if token in extra]
-    if around:
-        template = " ".join([*(t for t in around if t == START), "$A", *(t for t in around if t == END)])
-        library.post_processor = processors.TemplateProcessing(
-            single=template, special_tokens=[(token, extra.index(token)) for token in around]
-        )
+    pads, first, last = [PAD] * margin, [START] * (START in extra), [END] * (END in extra)
+    template = [*pads, *first, "$A", *last, *pads]
+    if len(template) > 1:
+        around = [(token, extra.index(token)) for token in (PAD, START, END) if token in template]
+        library.post_processor = processors.TemplateProcessing(single=" ".join(template), special_tokens=around)

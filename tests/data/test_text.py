@@ -59,7 +59,7 @@ def test_texts_are_cut_filled_up_and_framed(lines):
     tokens = source.arrays("train")["tokens"]
     assert tokens.shape == (16, 3) and not source.features().padded
     assert ((tokens != 0).sum(1) == [min(3, n) for n in Text(path=lines).buckets("train").lengths]).all()
-    framed = Text(path=lines, margin=2).arrays("train")["tokens"]
+    framed = Text(path=lines, tokenizer=Words(margin=2)).arrays("train")["tokens"]
     assert (framed[:, :2] == 0).all() and (framed[:, -2:] == 0).all() and framed.shape[1] == 5 + 4
 
 

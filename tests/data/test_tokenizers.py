@@ -57,6 +57,14 @@ def test_a_start_and_an_end_stand_around_every_text():
     assert Words(end=True, unknown=False).fit(["a"]).encode("a a") == [2, 2, 1]
 
 
+def test_a_margin_of_padding_stands_around_every_text():
+    assert Characters(margin=2).fit(["ab"]).encode("ba") == [0, 0, 3, 2, 0, 0]
+    assert Characters(margin=1, start=True, end=True).fit(["ab"]).encode("b") == [0, 2, 5, 3, 0]
+    assert Words(margin=3).fit(["a"]).encode("") == [0] * 6
+    with pytest.raises(ValidationError, match="words with a margin needs padding"):
+        Words(margin=1, pad=False)
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["   "]])
 def test_empty_texts_are_refused(texts):
     with pytest.raises(DataError, match="empty"):

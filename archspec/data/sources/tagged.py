@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -19,11 +19,10 @@ from archspec.data.source import (
     DataPath,
     DataSource,
     FeatureSpec,
-    from_arrays,
     held_out_share,
     stamp,
 )
-from archspec.data.text import Encoding, padded, read_text, to_longest
+from archspec.data.text import Encoding, in_padded_batches, padded, read_text
 from archspec.data.tokenizer import Tokenizing, fitted
 from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Words
@@ -82,10 +81,8 @@ class Tagged(DataSource, name="tagged", main="path"):
         return {TOKENS: padded(numbers, self.length), LABEL: padded(labels, self.length, IGNORED)}
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        examples = from_arrays(self.arrays(split), order)
-        if self.length or order is None or not order.element_spec["index"].shape.rank:
-            return examples
-        return examples.map(partial(to_longest, (TOKENS, LABEL), 0))
+        buckets = self.buckets(split)
+        return in_padded_batches(self.arrays(split), buckets and buckets.lengths, (TOKENS, LABEL), order)
 
     def buckets(self, split: str) -> Buckets | None:
         import numpy as np

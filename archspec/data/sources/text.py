@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -19,19 +19,18 @@ from archspec.data.source import (
     DataPath,
     DataSource,
     FeatureSpec,
-    from_arrays,
     held_out_share,
     stamp,
 )
 from archspec.data.text import (
     Encoding,
     class_names,
+    in_padded_batches,
     labelled_lines,
     labelled_rows,
     padded,
     read_text,
     text_files,
-    to_longest,
 )
 from archspec.data.tokenizer import Tokenizing, fitted
 from archspec.data.tokenizers.file import File
@@ -66,8 +65,6 @@ class Text(DataSource, name="text", main="path"):
     length: Length | None = None
     """Tokens of every example: longer ones are cut, shorter ones filled up with zeros at the end. Where it is not
     given, lengths vary, and a batch is filled up to its longest."""
-    margin: Annotated[int, Field(ge=0, le=2**10)] = 0
-    """Zeros before and after every text, for convolutions that look beyond its ends (Kim 2014: 4)."""
     bucket: Annotated[int, Field(ge=1, le=2**16)] = 16
     """Where lengths vary: training batches that are drawn together and divided by length; 1 leaves that out."""
     encoding: Encoding = "utf-8"
@@ -101,10 +98,8 @@ class Text(DataSource, name="text", main="path"):
         return {TOKENS: padded(numbers, self.length), LABEL: np.array(labels, np.int32)}
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        examples = from_arrays(self.arrays(split), order)
-        if self.length or order is None or not order.element_spec["index"].shape.rank:
-            return examples
-        return examples.map(partial(to_longest, (TOKENS,), 2 * self.margin))
+        buckets = self.buckets(split)
+        return in_padded_batches(self.arrays(split), buckets and buckets.lengths, (TOKENS,), order)
 
     def buckets(self, split: str) -> Buckets | None:
         import numpy as np
@@ -182,9 +177,7 @@ def _read(source: Text, fingerprint: str) -> Content:
 def _numbers(source: Text, fingerprint: str, split: str) -> tuple[list[list[int]], tuple[int, ...]]:
     """The tokens' numbers of every text of a split, and the classes."""
     found = _read(source, fingerprint)
-    around = [0] * source.margin
-    numbers = [[*around, *found.vocabulary.encode(text), *around] for text in found.splits[split].texts]
-    return numbers, found.splits[split].labels
+    return [found.vocabulary.encode(text) for text in found.splits[split].texts], found.splits[split].labels
 
 
 def _rows(source: Text, path: Path) -> tuple[Rows, list[str]]:

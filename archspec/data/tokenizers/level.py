@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from archspec.data.tokenizer import Count, Limit, Tokenizer, by_frequency, extras, framed
+from pydantic import model_validator
+
+from archspec.data.arguments import told
+from archspec.data.tokenizer import Count, Limit, Margin, Tokenizer, by_frequency, extras, framed
 from archspec.data.vocabulary import UNKNOWN, Vocabulary, import_tokenizers
 
 if TYPE_CHECKING:
     import tokenizers
+
+Kind = TypeVar("Kind", "Characters", "Words")
 
 
 class Characters(Tokenizer, name="characters", main="limit"):
@@ -29,6 +34,12 @@ class Characters(Tokenizer, name="characters", main="limit"):
     """Put a token before every text."""
     end: bool = False
     """Put a token after every text."""
+    margin: Margin = 0
+    """Padding that is put before and after every text, for convolutions that look beyond its ends (Kim 2014: 4)."""
+
+    @model_validator(mode="after")
+    def _padding(self) -> Characters:
+        return _with_padding(self)
 
     def fit(self, texts: Iterable[str]) -> Vocabulary:
         import_tokenizers()
@@ -59,6 +70,12 @@ class Words(Tokenizer, name="words", main="limit"):
     """Put a token before every text."""
     end: bool = False
     """Put a token after every text."""
+    margin: Margin = 0
+    """Padding that is put before and after every text, for convolutions that look beyond its ends (Kim 2014: 4)."""
+
+    @model_validator(mode="after")
+    def _padding(self) -> Words:
+        return _with_padding(self)
 
     def fit(self, texts: Iterable[str]) -> Vocabulary:
         import_tokenizers()
@@ -67,6 +84,12 @@ class Words(Tokenizer, name="words", main="limit"):
         library = _library(self)
         library.pre_tokenizer = pre_tokenizers.Whitespace() if self.punctuation else pre_tokenizers.WhitespaceSplit()
         return _counted(self, library, texts)
+
+
+def _with_padding(kind: Kind) -> Kind:
+    if kind.margin and not kind.pad:
+        raise told("value", f"{kind.name} with a margin needs padding", "pad: true")
+    return kind
 
 
 def _library(kind: Characters | Words) -> tokenizers.Tokenizer:
@@ -81,5 +104,5 @@ def _library(kind: Characters | Words) -> tokenizers.Tokenizer:
 
 def _counted(kind: Characters | Words, library: tokenizers.Tokenizer, texts: Iterable[str]) -> Vocabulary:
     extra = extras(pad=kind.pad, unknown=kind.unknown, start=kind.start, end=kind.end)
-    framed(library, extra)
+    framed(library, extra, kind.margin)
     return by_frequency(library, texts, limit=kind.limit, minimum=kind.minimum, extra=extra)
