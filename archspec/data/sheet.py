@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import IMAGE, LABEL, TRAIN, DataError
+from archspec.data.transform import Transform
 from archspec.data.transforms.crops import ResizedCenterCrop
 
 if TYPE_CHECKING:
@@ -31,13 +33,11 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
     import numpy as np
 
     raw = pipeline.raw
-    if raw.image.rank != 3 or raw.image.channels not in (1, 3):
-        raise DataError(f"only images of one or three channels can be shown, the data are {raw.image}")
+    whole = _whole(pipeline, tile)
     total = raw.splits[TRAIN]
     # Examples are mixed in pairs, so there is an even number of them where there can be.
     count = min(examples, total)
     index: Any = np.arange(count + count % 2) % total * total // (count + count % 2) % total
-    whole = (ResizedCenterCrop(size=(tile, tile), share=1.0),) if raw.has_open_sizes else ()
     columns = [pipeline.seen(index, 0, whole)]
     columns += [pipeline.seen(index, epoch, pipeline.augment) for epoch in range(draws)]
     grid = np.full((count * (tile + GAP) + GAP, len(columns) * (tile + GAP) + GAP, 3), 255, np.uint8)
@@ -52,6 +52,19 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
         for i in range(count)
     )
     return Sheet(grid, rows)
+
+
+def tiles(pipeline: Pipeline, index: Sequence[int], split: str, tile: int) -> list[np.ndarray]:
+    """Pictures of given examples as they are, each a square of ``tile`` pixels. Raises DataError."""
+    return [_tiled(image, tile) for image in pipeline.seen(index, 0, _whole(pipeline, tile), split)[IMAGE]]
+
+
+def _whole(pipeline: Pipeline, tile: int) -> tuple[Transform, ...]:
+    """What brings examples to one size, so that they stand in one batch. Raises DataError."""
+    image = pipeline.raw.image
+    if image.rank != 3 or image.channels not in (1, 3):
+        raise DataError(f"only images of one or three channels can be shown, the data are {image}")
+    return (ResizedCenterCrop(size=(tile, tile), share=1.0),) if pipeline.raw.has_open_sizes else ()
 
 
 def _tiled(image: np.ndarray, tile: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What watches a run: checkpoints and the ends of a run, TensorBoard, progress for a person."""
+"""What watches a run: checkpoints and the ends of a run, progress for a person. (TensorBoard: training/board.)"""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
 from archspec.training.plan import Plan
-from archspec.training.record import run_text, write_history
+from archspec.training.record import write_history
 from archspec.training.schedules import Plateau
 
 if TYPE_CHECKING:
     import keras
-
-    from archspec.training.task import Objective
 
 RARITY = 50
 """Checkpoints at the ends of epochs take at most one part in so many of the time, where epochs are short."""
@@ -158,54 +156,6 @@ def figures(of: Callable[[Plan, Any], Mapping[str, float]], plan: Plan, held_out
             self.found = {}
 
     return Figures()
-
-
-def board(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[keras.callbacks.Callback]:
-    """TensorBoard: scalars, the graph, the costs, the run and what the task shows. A full disk ends it, not the
-    training."""
-    import keras
-    import tensorflow as tf
-
-    class Texts(keras.callbacks.Callback):
-        def on_train_begin(self, logs: Any = None) -> None:
-            from archspec.report.table import table
-
-            writer = tf.summary.create_file_writer(str(logdir / "train"), filename_suffix=".text")
-            with writer.as_default(step=0):
-                tf.summary.text("cost", table(plan.graph, training=True).to_markdown())
-                run = run_text(plan, f"spec/{plan.graph.name}.yaml")
-                tf.summary.text("run", "".join(f"    {line}\n" for line in run.splitlines()))
-            writer.close()
-
-    scalars = keras.callbacks.TensorBoard(str(logdir), write_graph=True, write_steps_per_second=True, profile_batch=0)
-    return [_guarded(callback, say) for callback in (Texts(), scalars, *objective.pictures(plan, logdir))]
-
-
-def _guarded(callback: keras.callbacks.Callback, say: Say) -> keras.callbacks.Callback:
-    """The callback, which falls silent when it cannot write."""
-    import tensorflow as tf
-
-    failed: list[Exception] = []
-
-    def guard(hook: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if failed:
-                return None
-            try:
-                return hook(*args, **kwargs)
-            except (OSError, tf.errors.OpError) as error:
-                failed.append(error)
-                text = (str(error).splitlines() or [type(error).__name__])[0]
-                say(f"TensorBoard's files could not be written: {text}; training goes on without")
-                return None
-
-        return call
-
-    for name in dir(callback):
-        hook = name.startswith("on_") or name == "set_model"
-        if hook and not getattr(getattr(callback, name), "_is_default", False):
-            setattr(callback, name, guard(getattr(callback, name)))
-    return callback
 
 
 def progress(plan: Plan, stream: TextIO, position: Position) -> keras.callbacks.Callback:

@@ -133,6 +133,20 @@ class Evaluate(BaseModel):
     """In place of ``augment`` without what is random."""
 
 
+class Log(BaseModel):
+    """What TensorBoard gets besides scalars, texts, the graph and a contact sheet of the data."""
+
+    model_config = STRICT
+
+    histograms: PositiveInt | None = None
+    """Epochs between histograms of weights and gradients; where nothing is said, there are none."""
+    pictures: Annotated[int, Field(ge=0)] | None = None
+    """Epochs between what the task draws of held-out examples; 0 for never. Where nothing is said, as often as takes a
+    fiftieth of the time, and after the last epoch."""
+    embedding: Annotated[str, Field(min_length=1)] | None = None
+    """A layer whose outputs for up to 1000 held-out examples go to the projector after the last epoch."""
+
+
 class RunSpec(BaseModel):
     """A run file's content."""
 
@@ -156,6 +170,8 @@ class RunSpec(BaseModel):
     """How to train."""
     evaluate: Evaluate = Evaluate()
     """What to evaluate on."""
+    log: Log = Log()
+    """What TensorBoard gets."""
 
 
 def read_run(source: Source, folder: Path) -> tuple[RunSpec, Map]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,7 +18,7 @@ from archspec.data.transform import TransformError, for_evaluation
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
-from archspec.training.document import Evaluate, RunSpec, Train
+from archspec.training.document import Evaluate, Log, RunSpec, Train
 from archspec.training.schedules import Plateau
 from archspec.training.task import Task, TaskError
 from archspec.training.word_vectors import word_vectors
@@ -82,6 +83,7 @@ class Plan:
                 "batch": self.pipeline.batch if run.evaluate.batch is None else run.evaluate.batch,
                 "transforms": [written(step) for step in self.pipeline.steady],
             },
+            **({"log": log} if (log := _section(run.log)) else {}),
         }
 
 
@@ -90,8 +92,9 @@ def vocabulary_file(part: str) -> Path:
     return Path("vocabulary", f"{part}.json")
 
 
-def _section(section: Train) -> dict[str, Any]:
-    return {name: _value(getattr(section, name)) for name in Train.model_fields if getattr(section, name) is not None}
+def _section(section: Train | Log) -> dict[str, Any]:
+    held = {name: getattr(section, name) for name in type(section).model_fields}
+    return {name: _value(value) for name, value in held.items() if value is not None}
 
 
 def _value(value: Any) -> Any:
@@ -211,8 +214,24 @@ def _check_train(plan: Plan) -> None:
         word_vectors(train.vectors, plan.graph, plan.features)
     if isinstance(train.schedule, Plateau) and train.warmup:
         raise TaskError("plateau watches the loss from the start: it takes no warm-up", at=("train", "warmup"))
+    if plan.spec.log.embedding:
+        _check_embedding(plan, plan.spec.log.embedding)
     if plan.spec.train.monitor and plan.split is None:
         raise TaskError("no split is evaluated, so there is no best one", at=("train", "monitor"))
+
+
+def _check_embedding(plan: Plan, layer: str) -> None:
+    """Refuse a layer that is not there, or whose outputs are no array of numbers for each example."""
+    at = ("log", "embedding")
+    if plan.graph.networks:
+        raise TaskError("the projector shows a layer of a spec that is one network", at=at)
+    uses = Counter(node.layer for node in plan.graph.nodes)
+    layers = [node.layer for node in plan.graph.nodes if len(node.outputs) == 1 and uses[node.layer] == 1]
+    if layer not in layers:
+        near = did_you_mean(layer, layers) or f"names of layers are {', '.join(layers[-4:])}, …"
+        raise TaskError(f"{shown(layer)} is no layer with one output", at=at, help=near)
+    if plan.split is None:
+        raise TaskError("no split is evaluated, so there are no examples to show", at=at)
 
 
 def initial(graph: Graph, path: Path) -> dict[str, Any]:

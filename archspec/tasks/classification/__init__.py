@@ -96,6 +96,8 @@ class Classification(Task, name="classification"):
                 )
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+        from archspec.tasks.classification.pictures import pictures
+
         first = _first(graph)
         kinds = {o.name: _loss(o, train.loss if o is first else None) for o in graph.outputs}
         specs = {o.name: graph.spec(o.tensor) for o in graph.outputs}
@@ -130,6 +132,7 @@ class Classification(Task, name="classification"):
             losses={o.name: kinds[o.name].lower(from_logits=logits[o.name]) for o in graph.outputs},
             weights={o.name: o.weight for o in graph.outputs},
             metrics={o.name: metrics(o) for o in graph.outputs if not o.train_only},
+            pictures=lambda plan, logdir: [pictures(plan, logdir)],
         )
 
     def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:
