@@ -160,3 +160,31 @@ def test_lenet_5_learns_digits_within_two_cpu_minutes(tmp_path, capsys, seed):
     assert result["params"] == 61706
     assert result["metrics"]["accuracy"] >= 0.975
     assert result["cpu_seconds"] < 120
+
+
+def test_dense_and_scales_look_at_more_of_an_image(trained, capsys):
+    """All of an 8 × 8 image of a network of that size is one place: dense is what a single look says."""
+    run = trained / "run1"
+    _, single, _ = output(capsys, "evaluate", run, "--format", "json")
+    code, dense, _ = output(capsys, "evaluate", run, "--dense", "--format", "json")
+    single, dense = json.loads(single), json.loads(dense)
+    assert code == 0 and dense["dense"] and not single["dense"]
+    assert dense["loss"] == pytest.approx(single["loss"], abs=1e-5)
+    assert dense["confusion"] == single["confusion"]
+    code, out, _ = output(capsys, "evaluate", run, "--scales", "8,10", "--dense", "--format", "json")
+    scaled = json.loads(out)
+    assert code == 0 and scaled["scales"] == [8, 10] and scaled["loss"] != dense["loss"]
+    code, out, _ = output(capsys, "evaluate", run, "--scales", "10", "--views", "ten_crop")
+    assert code == 0 and "rows: true class, columns: taken for" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--scales", "4"], "a short side of 4 is less than the network's 8"),
+        (["--dense", "--views", "ten_crop"], "--dense looks at all crops"),
+    ],
+)
+def test_looks_that_cannot_be_are_refused(trained, capsys, flags, message):
+    code, _, err = output(capsys, "evaluate", trained / "run1", *flags)
+    assert code == 1 and message in err and "Traceback" not in err

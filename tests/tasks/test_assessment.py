@@ -41,7 +41,14 @@ def test_a_class_that_does_not_occur_has_no_recall():
     assert found.precision == (0.5, None, None)
     assert found.top_5 is None
     assert "c             0       -" in found.text()
-    assert found.text().splitlines()[-2].endswith("a 1")
+    table, matrix = found.text().split("\n\n")[1:]
+    assert table.splitlines()[2].endswith("a 1")
+    assert [line.split() for line in matrix.splitlines()[1:]] == [
+        ["a", "b", "c"],
+        ["a", "1", "0", "0"],
+        ["b", "1", "0", "0"],
+        ["c", "0", "0", "0"],
+    ]
 
 
 def test_probabilities_of_scores():

@@ -3,17 +3,21 @@
 import numpy as np
 import pytest
 
-from archspec.data.source import IMAGE
-from archspec.data.transforms.crops import CenterCrop
+from archspec.data.source import IMAGE, FeatureSpec
+from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
+from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
-from archspec.tasks.classification.views import views
+from archspec.ir.tensors import TensorSpec
+from archspec.tasks.classification.views import ShortSide, scaled, views
 from archspec.training.task import TaskError
 
 pytestmark = pytest.mark.tensorflow
 
 
 def looked(image, steps):
-    batch = {IMAGE: image}
+    import tensorflow as tf
+
+    batch = {IMAGE: tf.constant(image)}
     for step in steps:
         batch = step.apply(batch, None)
     return np.asarray(batch[IMAGE])[0, :, :, 0]
@@ -50,3 +54,37 @@ def test_flips_are_the_image_and_its_mirror(image):
 def test_ten_crops_without_a_crop_are_refused():
     with pytest.raises(TaskError, match="needs images larger than the network's"):
         views([Rescale()], "ten_crop")
+
+
+def test_scales_stand_in_place_of_what_sizes_an_image(image):
+    steady = [Resize(size=(4, 4)), CenterCrop(size=(3, 3)), Rescale()]
+    cut = scaled(steady, (12, 6), (3, 3), dense=False)
+    assert [[step.name or type(step).__name__ for step in steps] for steps in cut] == [
+        ["ShortSide", "center_crop", "rescale"]
+    ] * 2
+    assert [looked(image, steps).shape for steps in cut] == [(3, 3), (3, 3)]
+    whole = scaled(steady, (12, 6), (3, 3), dense=True)
+    assert [looked(image, steps).shape for steps in whole] == [(12, 16), (6, 8)]
+    # At the image's own size nothing is resampled: the middle, and all of it.
+    np.testing.assert_array_equal(looked(image, cut[1][:-1]), image[0, 1:4, 2:5, 0])
+    np.testing.assert_array_equal(looked(image, whole[1][:-1]), image[0, :, :, 0])
+
+
+def test_dense_without_scales_leaves_out_only_what_cuts_off():
+    steady = [Resize(size=(8, 8)), CenterCrop(size=(6, 6)), Rescale()]
+    assert scaled(steady, (), (6, 6), dense=True) == [(steady[0], steady[2])]
+    assert scaled(steady, (), (6, 6), dense=False) == [tuple(steady)]
+    uncut = scaled([ResizedCenterCrop(size=(224, 224))], (), (224, 224), dense=True)
+    assert uncut == [(ShortSide(length=256),)]
+
+
+def test_the_long_side_is_known_where_the_image_s_size_is():
+    image = {IMAGE: TensorSpec((375, 500, 3), "uint8")}
+    assert ShortSide(length=256).infer(FeatureSpec(image)).image.shape == (256, 341, 3)
+    image = {IMAGE: TensorSpec((None, None, 3), "uint8")}
+    assert ShortSide(length=256).infer(FeatureSpec(image)).image.shape == (None, None, 3)
+
+
+def test_a_scale_below_the_network_s_size_is_refused():
+    with pytest.raises(TaskError, match="a short side of 5 is less than the network's 6"):
+        scaled([Rescale()], (8, 5), (6, 6), dense=False)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+SHOWN = 20
+"""Most classes of which a person is shown the whole confusion matrix."""
 BINS = 15
 """Intervals of confidence over which calibration is averaged (Guo et al. 2017)."""
 
@@ -41,7 +43,19 @@ class Assessment:
                 lines.append(
                     f"{name:<{width}}  {sum(self.confusion[i]):>8}  {_share(self.recall[i])}  " + self._rest(i)
                 )
+            if len(self.classes) <= SHOWN:
+                lines += ["", "rows: true class, columns: taken for", *self._matrix()]
         return "\n".join(line.rstrip() for line in lines)
+
+    def _matrix(self) -> list[str]:
+        """The confusion matrix, its columns named by the beginnings of the classes' names."""
+        width = max(5, *(len(name) for name in self.classes))
+        cell = max(5, *(len(str(n)) for row in self.confusion for n in row)) + 1
+        lines = [f"{'':<{width}} " + "".join(f"{name[: cell - 1]:>{cell}}" for name in self.classes)]
+        return lines + [
+            f"{name:<{width}} " + "".join(f"{n:>{cell}}" for n in row)
+            for name, row in zip(self.classes, self.confusion, strict=True)
+        ]
 
     def _rest(self, i: int) -> str:
         wrong = sorted(((n, j) for j, n in enumerate(self.confusion[i]) if n and j != i), reverse=True)[:3]

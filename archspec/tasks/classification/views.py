@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import PositiveInt
+
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Transform, image_of
-from archspec.data.transforms.crops import CenterCrop
-from archspec.data.transforms.geometry import Extent
+from archspec.data.transform import Transform, image_of, keep_type
+from archspec.data.transforms.caching import Cache
+from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
+from archspec.data.transforms.geometry import Extent, Resize
+from archspec.ir.tensors import TensorSpec
 from archspec.training.task import TaskError
 
 if TYPE_CHECKING:
@@ -53,6 +57,61 @@ class Mirrored(Transform):
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         image: tf.Tensor = batch[IMAGE]
         return {**batch, IMAGE: image[:, :, ::-1]}
+
+
+class ShortSide(Transform):
+    """Scale so that the short side has a given length; the long one is rounded down."""
+
+    length: PositiveInt
+
+    def infer(self, features: FeatureSpec) -> FeatureSpec:
+        image = image_of(features, "a scale")
+        height, width = image.spatial
+        known = height is not None and width is not None
+        sizes = self.sizes(height, width) if known else (None, None)  # type: ignore[arg-type]
+        return features.with_image(TensorSpec((*sizes, image.channels), image.dtype))
+
+    def sizes(self, height: int, width: int) -> tuple[int, int]:
+        """What an image of this size becomes."""
+        short = min(height, width)
+        return height * self.length // short, width * self.length // short
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
+        image: tf.Tensor = batch[IMAGE]
+        shape = tf.shape(image)[1:3]
+        sizes = shape * self.length // tf.reduce_min(shape)
+        # Enlarging has nothing to average.
+        antialias = None in image.shape[1:3] or self.length < min(image.shape[1:3])
+        out = keep_type(tf.image.resize(image, sizes, antialias=antialias), image.dtype)
+        known = None in image.shape[1:3] or self.sizes(*image.shape[1:3])
+        return {**batch, IMAGE: out if known is True else tf.ensure_shape(out, (None, *known, image.shape[-1]))}
+
+
+def scaled(
+    steady: Sequence[Transform], scales: Sequence[int], size: tuple[int, int], *, dense: bool
+) -> list[tuple[Transform, ...]]:
+    """The transforms at each length of the short side, in place of those that give the image its size.
+
+    ``size`` is the network's own; of each image its middle is taken, or with ``dense`` all of it. Without ``scales``
+    the transforms stay, but for what cuts off where all is taken. Raises TaskError for a scale below the network's.
+    """
+    sizing = (Resize, CenterCrop, ResizedCenterCrop)
+    if not scales:
+        return [tuple(_uncut(step) for step in steady if not isinstance(step, CenterCrop)) if dense else tuple(steady)]
+    if small := [n for n in scales if n < max(size)]:
+        raise TaskError(f"a short side of {small[0]} is less than the network's {max(size)}", at=())
+    first = next((i for i, step in enumerate(steady) if isinstance(step, sizing)), 0)
+    before = tuple(steady[:first])
+    after = tuple(step for step in steady[first:] if not isinstance(step, (*sizing, Cache)))
+    cut = () if dense else (CenterCrop(size=size),)
+    return [(*before, ShortSide(length=n), *cut, *after) for n in scales]
+
+
+def _uncut(step: Transform) -> Transform:
+    """What scales and cuts as what only scales."""
+    return ShortSide(length=round(min(step.size) / step.share)) if isinstance(step, ResizedCenterCrop) else step
 
 
 def views(steady: Sequence[Transform], which: Views) -> list[tuple[Transform, ...]]:
