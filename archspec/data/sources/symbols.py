@@ -116,5 +116,5 @@ def _vocabulary(symbols: int) -> Vocabulary:
     library = tokenizers.Tokenizer(tokenizers.models.WordLevel(numbers, unk_token="[UNK]"))
     library.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
     library.add_special_tokens(extra)
-    framed(library, extra)
+    framed(library, extra, margin=0)
     return Vocabulary(library.to_str())
