@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import IMAGE, LABEL, TRAIN, DataError
+from archspec.data.source import IMAGE, LABEL, TRAIN, DataError, FeatureSpec
 from archspec.data.transform import Transform
 from archspec.data.transforms.crops import ResizedCenterCrop
+from archspec.data.transforms.parts import Apply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,8 @@ class Sheet(NamedTuple):
 
 
 def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile: int = 128) -> Sheet:
-    """Training examples, one to a row: as they are, then as the first epochs see them. Raises DataError.
+    """Training examples, one to a row: as they are, then as the first epochs see them, all images that an example has
+    side by side. Raises DataError.
 
     They are spread over the whole split. 8-bit values are shown as they are, others spread from least to largest.
     """
@@ -40,15 +42,15 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
     index: Any = np.arange(count + count % 2) % total * total // (count + count % 2) % total
     columns = [pipeline.seen(index, 0, whole)]
     columns += [pipeline.seen(index, epoch, pipeline.augment) for epoch in range(draws)]
-    grid = np.full((count * (tile + GAP) + GAP, len(columns) * (tile + GAP) + GAP, 3), 255, np.uint8)
-    for c, column in enumerate(columns):
+    pictures = [column[name] for column in columns for name in _pictures(column)]
+    grid = np.full((count * (tile + GAP) + GAP, len(pictures) * (tile + GAP) + GAP, 3), 255, np.uint8)
+    for c, examples_of in enumerate(pictures):
         for r in range(count):
             top, left = GAP + r * (tile + GAP), GAP + c * (tile + GAP)
-            grid[top : top + tile, left : left + tile] = _tiled(column[IMAGE][r], tile)
-    labels = columns[0][LABEL]
+            grid[top : top + tile, left : left + tile] = _tiled(examples_of[r], tile)
+    labels = columns[0].get(LABEL)
     rows = tuple(
-        f"{raw.class_names[labels[i]] if labels[i] < len(raw.class_names) else labels[i]}  "
-        f"{pipeline.source.describe(TRAIN, int(index[i]))}"
+        ("" if labels is None else f"{_called(raw, labels[i])}  ") + pipeline.source.describe(TRAIN, int(index[i]))
         for i in range(count)
     )
     return Sheet(grid, rows)
@@ -56,15 +58,32 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
 
 def tiles(pipeline: Pipeline, index: Sequence[int], split: str, tile: int) -> list[np.ndarray]:
     """Pictures of given examples as they are, each a square of ``tile`` pixels. Raises DataError."""
+    raw = pipeline.raw
+    if IMAGE not in raw.parts:
+        raise DataError(f"the data have no image, only {', '.join(raw.parts)}")
     return [_tiled(image, tile) for image in pipeline.seen(index, 0, _whole(pipeline, tile), split)[IMAGE]]
+
+
+def _called(raw: FeatureSpec, label: Any) -> str:
+    return raw.class_names[label] if label < len(raw.class_names) else str(label)
+
+
+def _pictures(parts: Mapping[str, Any]) -> list[str]:
+    """Names of the parts of a batch that can be shown."""
+    return [name for name, array in parts.items() if len(array.shape) == 4 and array.shape[-1] in (1, 3)]
 
 
 def _whole(pipeline: Pipeline, tile: int) -> tuple[Transform, ...]:
     """What brings examples to one size, so that they stand in one batch. Raises DataError."""
-    image = pipeline.raw.image
-    if image.rank != 3 or image.channels not in (1, 3):
-        raise DataError(f"only images of one or three channels can be shown, the data are {image}")
-    return (ResizedCenterCrop(size=(tile, tile), share=1.0),) if pipeline.raw.has_open_sizes else ()
+    raw = pipeline.raw
+    names = [name for name, spec in raw.parts.items() if spec.rank == 3 and spec.channels in (1, 3)]
+    if not names:
+        shown = raw.image if IMAGE in raw.parts else ", ".join(raw.parts)
+        raise DataError(f"only images of one or three channels can be shown, the data are {shown}")
+    if not raw.has_open_sizes:
+        return ()
+    crop = ResizedCenterCrop(size=(tile, tile), share=1.0)
+    return (crop,) if names == [IMAGE] else (Apply(to=tuple(names), steps=(crop,)),)
 
 
 def _tiled(image: np.ndarray, tile: int) -> np.ndarray:
