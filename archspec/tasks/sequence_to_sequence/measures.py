@@ -25,7 +25,9 @@ class TokenAccuracy(keras.metrics.SparseCategoricalAccuracy):
     """Share of the tokens, those that are not padding, that have the highest score."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        super().update_state(y_true, y_pred, sample_weight=_counts(y_true))
+        # Of a matrix Keras would take the mean of every row: tokens of shorter batches would count for more.
+        tokens, scores = ops.reshape(y_true, (-1,)), ops.reshape(y_pred, (-1, ops.shape(y_pred)[-1]))
+        super().update_state(tokens, scores, sample_weight=_counts(tokens))
 
 
 def _counts(tokens: Any) -> Any:

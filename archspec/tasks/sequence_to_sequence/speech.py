@@ -77,11 +77,9 @@ class Speaker:
 
 
 def is_exact(found: np.ndarray, wanted: np.ndarray, end: int) -> np.ndarray:
-    """Whether each row of tokens is the wanted one up to its end, bool of shape (rows,). Padding follows the end."""
-    length = max(found.shape[1], wanted.shape[1])
-    filled = [np.pad(rows, ((0, 0), (0, length - rows.shape[1])), constant_values=end) for rows in (found, wanted)]
-    filled[1] = np.where(filled[1] == 0, end, filled[1])
-    same: np.ndarray = (filled[0] == filled[1]).all(-1)
+    """Whether each row of tokens is the wanted one up to its end, bool of shape (rows,). What follows an end is padding
+    in the one and the end again in the other."""
+    same: np.ndarray = (found == np.where(wanted == 0, end, wanted)).all(-1)
     return same
 
 
