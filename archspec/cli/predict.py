@@ -1,4 +1,4 @@
-"""Say what is on images: the classes that a trained network finds most probable."""
+"""Say what is on images, or what text is: the classes that a trained network finds most probable."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The run directory and images."""
+    """The run directory and images, or text."""
     from archspec.cli._arguments import positive
 
     parser.add_argument("logdir", metavar="DIR", type=Path, help="the run directory of 'archspec train'")
-    parser.add_argument("image", nargs="+", metavar="IMAGE", type=Path, help="image files")
+    parser.add_argument(
+        "file", nargs="+", metavar="FILE", type=Path, help="image files; for networks of text, files of a text a line"
+    )
     parser.add_argument("--top", type=positive, default=5, metavar="K", help="classes to name; default: 5")
     parser.add_argument("--best", action="store_true", help="the best weights instead of the last")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
@@ -23,45 +25,84 @@ def run(args: argparse.Namespace) -> int:
     from archspec.backend.installation import quiet_start
     from archspec.cli import _runs
     from archspec.cli._output import write
-    from archspec.data.images import BadImage, header
+    from archspec.data.source import TOKENS, DataError
     from archspec.training.trained import NotTrained, trained, weights_file
 
     try:
         path = weights_file(args.logdir, best=args.best)
     except NotTrained as error:
         return _runs.failed(str(error), 1)
-    images = []
-    for image in args.image:
-        data = image.read_bytes()
-        try:
-            header(data, name=image.name)
-        except BadImage as error:
-            return _runs.failed(f"{image} {error}", 1)
-        images.append(data)
-    found, features = _runs.remembered(args.logdir)
+    try:
+        found, features = _runs.remembered(args.logdir)
+        is_text = TOKENS in features.vocabularies
+        items = _texts(args.file, features) if is_text else _images(args.file)
+    except DataError as error:
+        return _runs.failed(error.message, 1)
     graph = _runs.spec_graph(found)
     steps = found.run.evaluate.transforms or ()
     quiet_start()
     model = trained(graph, path)
     from archspec.training.plan import task_of
 
+    task, network = task_of(found.run, graph), graph.inference()
     names: tuple[str, ...] = tuple(features.class_names) or tuple(str(i) for i in range(features.classes or 0))
-    batches = (_prepared(data, features, steps) for data in images)
-    said = task_of(found.run, graph).probabilities(graph.inference(), model, batches, found.run.train.loss)
     records: list[dict[str, Any]] = []
-    for image, row in zip(args.image, said, strict=True):
-        order = sorted(range(len(row)), key=lambda i: -row[i])[: args.top]
-        best: list[dict[str, Any]] = [{"class": names[i], "probability": round(float(row[i]), 6)} for i in order]
-        records.append({"image": str(image), "classes": best})
+    for what, data in items:
+        batch = _numbered(data, features) if is_text else _prepared(data, features, steps)
+        rows = task.probabilities(network, model, [batch], found.run.train.loss)
+        named = {"text" if is_text else "image": what}
+        if len(rows) > 1 or len(graph.spec(network.outputs[0].tensor).shape) > 1:
+            # A class for each step; those after the text's end are padding.
+            records.append(named | {"classes": [names[int(row.argmax())] for row in rows[: len(data)]]})
+            continue
+        order = sorted(range(len(rows[0])), key=lambda i: -rows[0][i])[: args.top]
+        records.append(
+            named | {"classes": [{"class": names[i], "probability": round(float(rows[0][i]), 6)} for i in order]}
+        )
     if args.format == "json":
         from json import dumps
 
         write(dumps(records, ensure_ascii=False))
     else:
         for record in records:
-            said_text = "  ".join(f"{c['class']} {c['probability']:.4f}" for c in record["classes"])
-            write(f"{record['image']}: {said_text}")
+            found_classes = record["classes"]
+            said = "  ".join(c if isinstance(c, str) else f"{c['class']} {c['probability']:.4f}" for c in found_classes)
+            write(f"{next(iter(record.values()))}: {said}")
     return 0
+
+
+def _images(paths: list[Path]) -> list[tuple[str, Any]]:
+    """Name and bytes of every image. Raises DataError, OSError."""
+    from archspec.data.images import BadImage, header
+    from archspec.data.source import DataError
+
+    out = []
+    for path in paths:
+        data = path.read_bytes()
+        try:
+            header(data, name=path.name)
+        except BadImage as error:
+            raise DataError(f"{path} {error}") from None
+        out.append((str(path), data))
+    return out
+
+
+def _texts(paths: list[Path], features: Any) -> list[tuple[str, Any]]:
+    """Text and numbers of every line that is not empty. Raises DataError."""
+    from archspec.data.source import TOKENS
+    from archspec.data.text import read_text
+
+    encode = features.vocabularies[TOKENS].encode
+    lines = [line.strip() for path in paths for line in read_text(path, "utf-8").split("\n")]
+    return [(line, encode(line)) for line in lines if line]
+
+
+def _numbered(numbers: list[int], features: Any) -> Any:
+    """A text as the network takes it: a batch of one."""
+    from archspec.data.source import TOKENS
+    from archspec.data.text import padded
+
+    return padded([numbers], features.parts[TOKENS].shape[0])
 
 
 def _prepared(data: bytes, features: Any, steps: tuple[Any, ...]) -> Any:

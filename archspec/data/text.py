@@ -125,8 +125,8 @@ def padded(rows: Sequence[Sequence[int]], length: int | None = None, fill: int =
 def in_padded_batches(
     arrays: Mapping[str, Any], lengths: Any, parts: Sequence[str], order: tf.data.Dataset | None
 ) -> tf.data.Dataset:
-    """``DataSource.open`` for arrays of which ``parts`` have ``lengths``, where they vary: of a batch of positions these
-    parts are as long as the longest there, and at least one."""
+    """``DataSource.open`` for arrays of which ``parts`` have ``lengths``, where they vary: batches of positions are as
+    long there as their longest text, and at least one step."""
     import tensorflow as tf
 
     if lengths is None or order is None or not order.element_spec["index"].shape.rank:
