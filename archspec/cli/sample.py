@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from math import ceil, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,22 +169,15 @@ def _write(path: Path, samples: Samples) -> None:
     import numpy as np
 
     from archspec.backend.export import write_atomically
+    from archspec.data.grid import grid, png
 
     values = samples.values
     if path.suffix == ".npy":
         write_atomically(path, lambda beside: np.save(beside, values))
         return
-    import tensorflow as tf
-
-    columns = min(samples.columns or ceil(sqrt(len(values))), len(values))
-    rows = ceil(len(values) / columns)
-    height, width, channels = values.shape[1:]
-    grid = np.zeros((rows * columns, height, width, channels), "uint8")
-    grid[: len(values)] = np.clip(np.round((values + 1) * 127.5), 0, 255)
-    grid = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    encoded = tf.io.encode_png(grid.reshape(rows * height, columns * width, channels)).numpy()
+    data = png(grid(values, samples.columns))
 
     def write(beside: Path) -> None:
-        beside.write_bytes(encoded)
+        beside.write_bytes(data)
 
     write_atomically(path, write)

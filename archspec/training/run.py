@@ -37,6 +37,7 @@ from archspec.training.word_vectors import word_vectors
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.optimizers import Optimizer
     from archspec.training.task import Objective
 
 
@@ -181,7 +182,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     )
     write_result(asdict(result), logdir)
     if keeper.not_finite:
-        raise NotFinite(result, _why(plan, model, position, checkpoints))
+        raise NotFinite(result, _why(plan, model, objective.terms, position, checkpoints))
     finalize()
     save_inference(plan, model, logdir / "model.keras", logdir / LAST)
     if position.best:
@@ -238,7 +239,6 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
     from archspec.training.schedules import learning_rate, rates
 
     train = plan.spec.train
-    table = rates(train.schedule, train.optimizer.learning_rate, train.epochs, plan.steps, train.warmup)
     clip = train.clip
     common = {
         "clipvalue": clip and clip.value,
@@ -248,16 +248,21 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
         "use_ema": train.ema is not None,
         "ema_momentum": train.ema or 0.99,
     }
-    optimizer = train.optimizer.lower(learning_rate(table[:: train.accumulate]), **common)
     factors = _factors(plan, model)
-    if train.optimizer.weight_decay:
-        spared = [v for v in model.trainable_variables if len(v.shape) < 2 or factors.get(v.path) == 0]
-        optimizer.exclude_from_weight_decay(var_list=spared)
-    if factors:
-        step = optimizer.update_step
-        optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(_path(v), 1.0))
+
+    def lowered(declaration: Optimizer) -> Any:
+        table = rates(train.schedule, declaration.learning_rate, train.epochs, plan.steps, train.warmup)
+        optimizer = declaration.lower(learning_rate(table[:: train.accumulate]), **common)
+        if declaration.weight_decay:
+            spared = [v for v in model.trainable_variables if len(v.shape) < 2 or factors.get(v.path) == 0]
+            optimizer.exclude_from_weight_decay(var_list=spared)
+        if factors:
+            step = optimizer.update_step
+            optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(_path(v), 1.0))
+        return optimizer
+
     model.compile(
-        optimizer,
+        [lowered(optimizer) for optimizer in objective.optimizers] or lowered(train.optimizer),
         **objective.compiled(),
         steps_per_execution=plan.steps_per_execution(),
         # Left to itself Keras compiles with XLA, which makes training on CPUs slower.
@@ -267,7 +272,12 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
     finalize = model.optimizer.finalize_variable_values
     # fit would put the averages in the place of the weights whenever it returns, also in the middle of a run.
     model.optimizer.finalize_variable_values = lambda variables: None
-    return lambda: finalize(model.trainable_variables)
+
+    def settle() -> None:
+        finalize(model.trainable_variables)
+        objective.settle()
+
+    return settle
 
 
 def _factors(plan: Plan, model: keras.Model) -> dict[str, float]:
@@ -328,8 +338,10 @@ def _array(variable: Any) -> Any:
     return keras.ops.convert_to_numpy(variable)
 
 
-def _why(plan: Plan, model: keras.Model, position: Position, checkpoints: Checkpoints) -> str:
-    """Where it happened, the first layer that it reached, and what is left."""
+def _why(
+    plan: Plan, model: keras.Model, terms: Sequence[str], position: Position, checkpoints: Checkpoints
+) -> str:
+    """Where it happened, the term and the first layer that it reached, and what is left."""
     import numpy as np
 
     spoilt = next(
@@ -344,6 +356,10 @@ def _why(plan: Plan, model: keras.Model, position: Position, checkpoints: Checkp
     is_whole = len(trained) * plan.steps == position.step and all(abs(loss) < float("inf") for loss in trained)
     where = f"the loss on {plan.split}" if is_whole else "the loss"
     what = f"the weights of '{spoilt}' are not finite" if spoilt else f"{where} is not finite, the weights are"
+    last = position.history[-1] if position.history else {}
+    if term := next((t for t in terms if not abs(last.get(t, 0.0)) < float("inf")), None):
+        left_over = f"nor are the weights of '{spoilt}'" if spoilt else "the weights are"
+        what = f"the term '{term}' is not finite, {left_over}"
     steps = checkpoints.steps()
     left = f"; the last good checkpoint is that of step {steps[-1]}" if steps else "; there was no checkpoint yet"
     epoch = min(len(position.history), plan.spec.train.epochs)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.training.document import Train
+    from archspec.training.optimizers import Optimizer
     from archspec.training.plan import Plan
 
 
@@ -42,6 +43,9 @@ class Objective:
     ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data. ``pictures``
     gives what TensorBoard shows of the task besides scalars: callbacks for a plan and its run directory. ``figures``
     gives what an evaluation reports besides metrics, by name: of a plan and the batches, as ``pairs`` made them.
+    ``optimizers`` are several in place of the run's, for a model whose ``compile`` takes a list; ``terms`` are names
+    of what is reported that the loss is a sum of, in order; ``settle`` puts what is to be saved in the place of the
+    weights, when all is over.
     """
 
     model: keras.Model
@@ -51,6 +55,9 @@ class Objective:
     metrics: Mapping[str, list[Any]] = field(default_factory=dict)
     pictures: Callable[[Plan, Path], Sequence[keras.callbacks.Callback]] = lambda plan, logdir: ()
     figures: Callable[[Plan, Any], Mapping[str, float]] | None = None
+    optimizers: Sequence[Optimizer] = ()
+    terms: Sequence[str] = ()
+    settle: Callable[[], None] = lambda: None
 
     def compiled(self) -> dict[str, Any]:
         """What ``keras.Model.compile`` is told of losses and metrics."""

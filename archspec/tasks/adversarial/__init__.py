@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from archspec.data.source import IMAGE, LABEL, FeatureSpec
+from pydantic import BeforeValidator
+
+from archspec.data.arguments import declared
+from archspec.data.source import IMAGE, LABEL, POSITION, FeatureSpec
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
-from archspec.ir.diagnostics import did_you_mean
+from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Training, drawable
+from archspec.ir.training import Schedule, Training, drawable
+from archspec.ops.arguments import refuse
+from archspec.training.optimizers import Optimizer
+from archspec.training.schedules import Plateau
 from archspec.training.task import Objective, Samples, Task, TaskError, Wanted
 
 if TYPE_CHECKING:
     import keras
 
     from archspec.training.document import Train
+    from archspec.training.plan import Plan
+
+NOT_TAKEN = {
+    "loss": ("the losses of several networks are the spec's", "leave loss out"),
+    "ema": ("averages of networks are the spec's", "in its train section: 'average: {NETWORK: 0.999}'"),
+    "accumulate": ("updates of several networks are not put off", "a larger batch"),
+    "class_weight": ("examples have no weights where networks are trained in turn", None),
+    "monitor": ("no figure says which of several networks that compete are best", None),
+    "patience": ("no figure says which of several networks that compete are best", None),
+}
+"""What a run file may say, but not of this task: why, and what would do."""
+
+
+def _by_step(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise refuse("must be a map of steps and optimizers")
+    return dict(value)
 
 
 class Adversarial(Task, name="adversarial"):
     """Networks that are updated in turn, by the steps of the spec's ``train`` section. Reports every term.
 
-    An input of that section is the part of the data that has its name; a single one is the image, and an input that is
-    a ``label`` the class of the example, whatever their names.
+    An input of that section is the part of the data that has its name; a single one is the image, or
+    the one part that is no label, and an input that is a ``label`` the class of the example, whatever their names.
     """
 
     sample_options = ("result", "label")
+
+    optimizers: Annotated[dict[str, declared(Optimizer, "an optimizer")], BeforeValidator(_by_step)] = {}  # type: ignore[valid-type]
+    """Optimisers of steps, by the name of the step: the networks that it updates, joined by ``_``. A step that is not
+    named has the run's. The run's schedule goes for all of them."""
 
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Images brought to the networks' size and, where they are 8-bit, to -1 … 1, which tanh gives."""
@@ -43,9 +71,20 @@ class Adversarial(Task, name="adversarial"):
 
     def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
         plan = _training(graph)
-        if train.loss is not None:
+        _check_train(train)
+        steps = [step.name for step in plan.steps]
+        for name in self.optimizers:
+            if name not in steps:
+                raise TaskError(
+                    f"there is no step {shown(name)}",
+                    at=("train", "task", self.name, "optimizers", name),
+                    help=did_you_mean(name, steps) or f"the steps are {', '.join(steps)}",
+                )
+        _check_frozen(graph, plan, train)
+        numbers = [n for step in plan.steps for n in (step.turns, *(term.weight for term in step.minimize))]
+        if train.jit_compile and any(isinstance(n, Schedule) for n in numbers):
             raise TaskError(
-                "the losses of several networks are the spec's", at=("train", "loss"), help="leave loss out"
+                "XLA cannot compile turns and weights that change with the rounds", at=("train", "jit_compile")
             )
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
             for name, part in _sources(plan, features).items():
@@ -73,7 +112,20 @@ class Adversarial(Task, name="adversarial"):
             named = {name: batch[part] for name, part in _named(plan, batch).items()}
             return named, tf.zeros((tf.shape(next(iter(named.values())))[0],))
 
-        return Objective(model=rounds, pairs=pairs, losses={})
+        def pictures(of: Plan, logdir: Path) -> Sequence[keras.callbacks.Callback]:
+            from archspec.tasks.adversarial.pictures import Pictures
+
+            return [Pictures(rounds, of, logdir, _named(plan, of.features.parts))]
+
+        return Objective(
+            model=rounds,
+            pairs=pairs,
+            losses={},
+            pictures=pictures,
+            optimizers=[self.optimizers.get(step.name, train.optimizer) for step in plan.steps],
+            terms=[f"{step.name}.{term.name}" for step in plan.steps for term in step.minimize],
+            settle=rounds.settle,
+        )
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
         plan, (result, label) = _training(graph), (wanted.options.get(word) for word in self.sample_options)
@@ -117,6 +169,36 @@ def _training(graph: Graph) -> Training:
     return graph.training
 
 
+def _check_train(train: Train) -> None:
+    """Refuse what a run file says that this task has no meaning for."""
+    for name, (message, help) in NOT_TAKEN.items():
+        if getattr(train, name) != type(train).model_fields[name].default:
+            raise TaskError(message, at=("train", name), help=help)
+    if train.precision == "mixed_float16":
+        raise TaskError(
+            "the losses of several networks are not scaled, as float16 needs it",
+            at=("train", "precision"),
+            help="precision: mixed_bfloat16",
+        )
+    if isinstance(train.schedule, Plateau):
+        raise TaskError(
+            "plateau watches a loss that falls; those of networks that compete do not",
+            at=("train", "schedule"),
+            help="constant, cosine, polynomial, step, milestones and others go by time",
+        )
+
+
+def _check_frozen(graph: Graph, plan: Training, train: Train) -> None:
+    """Refuse a step that updates a network of which every layer is frozen."""
+    from archspec.training.plan import matches
+
+    for step in plan.steps:
+        for name in step.update:
+            layers = [node.layer for node in graph.networks[name].owners() if node.weights]
+            if all(any(matches(pattern, layer) for pattern in train.freeze) for layer in layers):
+                raise TaskError(f"step '{step.name}' updates '{name}', which is frozen", at=("train", "freeze"))
+
+
 def _arrays(plan: Training) -> dict[str, TensorSpec]:
     """The inputs that are arrays of the data."""
     return {name: spec for name, spec in plan.body.inputs.items() if name not in plan.drawn}
@@ -126,8 +208,9 @@ def _named(plan: Training, parts: Mapping[str, Any]) -> dict[str, str]:
     """The part of the data for every input of the step that the data give."""
     arrays = list(_arrays(plan))
     found = {name: name for name in arrays if name in parts}
-    if len(arrays) == 1 and not found and IMAGE in parts:
-        found = {arrays[0]: IMAGE}
+    inputs = [name for name in parts if name not in (LABEL, *POSITION)]
+    if len(arrays) == 1 and not found and (IMAGE in inputs or len(inputs) == 1):
+        found = {arrays[0]: IMAGE if IMAGE in inputs else inputs[0]}
     for name, drawn in plan.drawn.items():
         if drawn.kind == "label" and LABEL in parts:
             found[name] = LABEL

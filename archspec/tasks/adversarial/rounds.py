@@ -193,9 +193,17 @@ class Rounds(keras.Model):
             report = turn(n)
             return (n + 1, *(report[name] for name in names))
 
+        def following(n: Any, *before: Any) -> tuple[Any, ...]:
+            # A turn that went to NaN stays to be seen.
+            n, *after = body(n)
+            is_finite = tf.math.is_finite(tf.add_n(list(before)))
+            return (n, *(tf.where(is_finite, new, old) for new, old in zip(after, before, strict=True)))
+
         start = (tf.constant(0), *(tf.constant(0.0) for _ in names))
         shapes = (tf.TensorShape(()),) * len(start)
-        _, *last = tf.while_loop(lambda n, *_: n < turns, body, start, shape_invariants=shapes, parallel_iterations=1)
+        _, *last = tf.while_loop(
+            lambda n, *_: n < turns, following, start, shape_invariants=shapes, parallel_iterations=1
+        )
         return dict(zip(names, last, strict=True))
 
     def names(self, step: TrainStep) -> list[str]:
@@ -260,10 +268,14 @@ class Rounds(keras.Model):
         return {name: x[name] for name in wanted} if isinstance(x, dict) else dict(zip(wanted, [x], strict=True))
 
     def _reported(self, reports: list[dict[str, Any]]) -> dict[str, Any]:
-        self.total.update_state(tf.add_n([r[f"{s.name}.loss"] for s, r in zip(self.plan.steps, reports, strict=True)]))
-        for report in reports:
-            for name, value in report.items():
-                self.means[name].update_state(value)
+        total = tf.add_n([r[f"{s.name}.loss"] for s, r in zip(self.plan.steps, reports, strict=True)])
+        # The round that went to NaN stays to be seen, not those after it, in which everything is.
+        counts = tf.cast(tf.math.is_finite(self.total.total.value), tf.float32)
+        for metric, value in [
+            (self.total, total),
+            *((self.means[name], value) for report in reports for name, value in report.items()),
+        ]:
+            metric.update_state(tf.where(counts > 0, value, 0.0), sample_weight=counts)
         seen = {name for report in reports for name in report}
         return {"loss": self.total.result(), **{n: m.result() for n, m in self.means.items() if n in seen}}
 
@@ -291,14 +303,26 @@ class Rounds(keras.Model):
             shape = (count, *self.plan.body.inputs[key].shape)
             drawn_now = _draw(drawn, shape, tf.constant([seed, i]))
             inputs[Tensor(key)] = drawn_now if value is None else tf.convert_to_tensor(value)
-        swapped = [
-            (v, mean) for n in self.averages for v, mean in zip(self.variables_of([n]), self.averages[n], strict=True)
-        ]
+        return self.results(inputs, [name])[0]
+
+    def results(self, inputs: Values, names: list[str]) -> list[Any]:
+        """Named results, of the inputs that they need, as arrays; networks as in inference, with their averages."""
+        targets = [self.plan.results[name] for name in names]
+        mapping = [(variable, mean.value) for variable, mean in self._averaged()]
+        _, values = self.forward(inputs, targets, {}, training=False, mapping=mapping)
+        return [values[tensor].numpy() for tensor in targets]
+
+    def settle(self) -> None:
+        """Put running averages of networks, where they are kept, in the place of their weights."""
+        for variable, mean in self._averaged():
+            variable.assign(mean.value)
+
+    def _averaged(self) -> list[tuple[Any, Any]]:
+        """Variables that have a running average, with it; none before the first round."""
         optimizer = getattr(self, "optimizer", None)
-        begun = optimizer is not None and int(optimizer.iterations.numpy()) > 0
-        mapping = [(v, mean.value) for v, mean in swapped] if begun else []
-        _, values = self.forward(inputs, [self.plan.results[name]], {}, training=False, mapping=mapping)
-        return values[self.plan.results[name]].numpy()
+        if optimizer is None or int(optimizer.iterations.numpy()) == 0:
+            return []
+        return [pair for n in self.averages for pair in zip(self.variables_of([n]), self.averages[n], strict=True)]
 
 
 def penalty(gradient: Any, norm: float) -> Any:
