@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from archspec.backend.installation import quiet_start
     from archspec.cli import _runs
     from archspec.cli._output import write
+    from archspec.data.pair import SOURCE
     from archspec.data.source import TOKENS, DataError
     from archspec.training.trained import NotTrained, trained, weights_file
 
@@ -34,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
         return _runs.failed(str(error), 1)
     try:
         found, features = _runs.remembered(args.logdir)
+        if SOURCE in features.vocabularies:
+            return _answered(args, found, features, path)
         is_text = TOKENS in features.vocabularies
         items = _texts(args.file, features) if is_text else _images(args.file)
     except DataError as error:
@@ -68,6 +71,31 @@ def run(args: argparse.Namespace) -> int:
             found_classes = record["classes"]
             said = "  ".join(c if isinstance(c, str) else f"{c['class']} {c['probability']:.4f}" for c in found_classes)
             write(f"{next(iter(record.values()))}: {said}")
+    return 0
+
+
+def _answered(args: argparse.Namespace, found: Any, features: Any, path: Path) -> int:
+    """What the network makes of every line that is not empty."""
+    from archspec.backend.installation import quiet_start
+    from archspec.cli import _runs
+    from archspec.cli._output import write
+    from archspec.data.source import DataError
+    from archspec.data.text import read_text
+    from archspec.training.trained import trained
+
+    graph = _runs.spec_graph(found)
+    try:
+        lines = [line.strip() for file in args.file for line in read_text(file, "utf-8").split("\n") if line.strip()]
+        quiet_start()
+        said = found.run.train.task.answers(graph, trained(graph, path), features, lines)
+    except DataError as error:
+        return _runs.failed(error.message, 1)
+    if args.format == "json":
+        from json import dumps
+
+        write(dumps([{"text": a, "said": b} for a, b in zip(lines, said, strict=True)], ensure_ascii=False))
+    else:
+        write("\n".join(said))
     return 0
 
 

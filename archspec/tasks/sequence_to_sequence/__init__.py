@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from archspec.data.arguments import declared
-from archspec.data.pair import SOURCE, TARGET
-from archspec.data.source import FeatureSpec
-from archspec.ir.diagnostics import Note
+from archspec.data.pair import SOURCE, TARGET, spoken
+from archspec.data.source import DataError, FeatureSpec
+from archspec.ir.diagnostics import Note, shown
 from archspec.ir.graph import Graph, Output
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 PADDING = 0
 """The number that fills sequences up."""
+TOGETHER = 32
+"""Texts that are read at a time."""
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
 
 
@@ -92,6 +95,24 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
             figures=lambda plan, held_out: exact_match(self, plan, network, held_out),
             pictures=lambda plan, logdir: [Examples(self, plan, network, logdir)],
         )
+
+    def answers(self, graph: Graph, model: keras.Model, features: FeatureSpec, texts: Sequence[str]) -> list[str]:
+        """What a trained network says of texts. Raises DataError for one that it cannot read."""
+        from archspec.data.text import padded
+        from archspec.tasks.sequence_to_sequence.speech import Network
+
+        graph, vocabularies = graph.inference(), features.vocabularies
+        reads, says = graph.inputs[SOURCE].shape[0], graph.inputs[TARGET].shape[0]
+        rows = [vocabularies[SOURCE].encode(text) for text in texts]
+        for text, row in zip(texts, rows, strict=True):
+            if reads is not None and len(row) > reads:
+                raise DataError(f"{shown(text, 40)} has {len(row)} tokens, the network reads {reads}")
+        network, out = Network(graph, model), list[str]()
+        for first in range(0, len(rows), TOGETHER):
+            source = padded(rows[first : first + TOGETHER], reads)
+            found = network.said(source, says or 2 * source.shape[1] + 10, self.decoding, vocabularies[TARGET])
+            out += [spoken(vocabularies[TARGET], said) for said in found]
+        return out
 
 
 def _check_inputs(graph: Graph) -> None:
