@@ -79,9 +79,14 @@ class Polynomial(Schedule, name="polynomial", main="power"):
     """Exponent."""
     final: Rate = 0.0
     """Factor at the end."""
+    start: Epochs = 0.0
+    """Epochs before the fall (CycleGAN's is half of all)."""
 
     def factor(self, epoch: float, epochs: float) -> float:
-        return self.final + (1 - self.final) * max(0.0, 1 - epoch / epochs) ** self.power
+        if epoch <= self.start:
+            return 1.0
+        left = max(0.0, 1 - (epoch - self.start) / (epochs - self.start)) if self.start < epochs else 0.0
+        return self.final + (1 - self.final) * left**self.power
 
 
 class CosineRestarts(Schedule, name="cosine_restarts", main="first"):

@@ -24,6 +24,7 @@ KERAS = [
     ),
     ("polynomial", {"power": 0.9}, S.PolynomialDecay(RATE, ALL, 0.0, 0.9)),
     ("polynomial", {"power": 1.0, "final": 0.1}, S.PolynomialDecay(RATE, ALL, 0.1 * RATE, 1.0)),
+    ("polynomial", {"start": 3}, lambda n: S.PolynomialDecay(RATE, ALL // 2, 0.0, 1.0)(max(0, n - ALL // 2))),
 ]
 
 
