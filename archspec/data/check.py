@@ -100,6 +100,10 @@ def check(source: DataSource) -> Report:
     features = source.features()
     if source.is_encoded:
         return _of_files(source, cast(InFiles, source))
+    if features.vocabularies:
+        from archspec.data.check_text import of_text
+
+        return of_text(source)
     import numpy as np
 
     findings: list[Finding] = []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from archspec.data.check import check
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataError
 from archspec.data.sources.text import Text
@@ -165,6 +166,19 @@ def test_a_changed_file_is_read_anew(lines):
     before = Text(path=lines).features()
     lines.write_text(LINES + "0 a new word\n" * 10)
     assert Text(path=lines).features().splits["train"] > before.splits["train"]
+
+
+def test_a_check_counts_what_is_unknown_empty_and_there_twice(tmp_path):
+    train, test = tmp_path / "a.txt", tmp_path / "b.txt"
+    train.write_text("x good film\ny bad film\nx good film\n")
+    test.write_text("x Good FILM\ny \u2028\ny an unheard film\n".replace("\u2028", '"'))
+    report = check(Text(path=train, test=test, tokenizer=Words(minimum=1, punctuation=False)))
+    assert report.is_well and report.splits == {"train": 3, "test": 3}
+    assert report.classes == {"x": {"train": 2, "test": 1}, "y": {"train": 1, "test": 2}}
+    assert report.values["vocabulary of tokens"] == 5 and report.values["longest tokens of test"] == 3
+    assert report.values["share of tokens of test that the vocabulary does not have"] == 0.5
+    kinds = [(f.kind, f.where.rpartition("/")[2]) for f in report.findings]
+    assert kinds == [("twice", "a.txt, line 3"), ("in train and in test", "b.txt, line 1")]
 
 
 # --- batches of alike lengths -------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """The run files of the catalogue: each is a run that can start, given data of its kind."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from archspec.cli._runs import asked, planned, with_flags
+from archspec.data.source import input_of
 from archspec.frontend import catalogue
 
 RECIPES = sorted(catalogue.folder().glob("runs/classification/*.yaml"))
@@ -28,6 +30,8 @@ def photos(tmp_path_factory):
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_a_recipe_can_start(path, photos):
+    if "text_sentences/" in path.read_text() and "ARCHSPEC_DATA" not in os.environ:
+        pytest.skip("ARCHSPEC_DATA names no folder of real data")
     found = asked(path.stem)
     if found.run.data is None:
         settings, data = {"classes": 3}, str(photos)
@@ -36,7 +40,8 @@ def test_a_recipe_can_start(path, photos):
         found = with_flags(found, data=data, variant=None, settings=settings, train={})
     plan = planned(found)
     training, evaluation = plan.pipeline.features()
-    assert training.image.shape == evaluation.image.shape == next(iter(plan.graph.inputs.values())).shape
+    part = input_of(training.parts)
+    assert training.parts[part].shape == evaluation.parts[part].shape == next(iter(plan.graph.inputs.values())).shape
     assert plan.steps > 0
 
 
