@@ -14,7 +14,6 @@ from archspec.ir.diagnostics import MAX_DIAGNOSTICS
 from tests.docs.blocks import ROOT, shown
 
 PAGE = ROOT / "docs" / "language.md"
-TRAINING = ROOT / "docs" / "language_training.md"
 STUBS = {
     "generator": "[dense: 12288, reshape: [64, 64, 3]]",
     "critic": "[flatten, dense: 1]",
@@ -41,7 +40,7 @@ def completed(text: str) -> str:
     return head + text
 
 
-@pytest.mark.parametrize("example", shown("yaml", pages=[PAGE, TRAINING]), ids=str)
+@pytest.mark.parametrize("example", shown("yaml", pages=[PAGE]), ids=str)
 def test_example(example, tmp_path):
     path = tmp_path / "example.yaml"
     path.write_text(completed(example.text), encoding="utf-8")
