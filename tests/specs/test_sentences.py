@@ -66,7 +66,7 @@ def test_recurrent_classifiers_have_the_sizes_of_keras_formulas(name, gates, lay
 @pytest.mark.parametrize("steps", [1, 3, 7, 18])
 def test_dcnn_equals_numpy(steps):
     """The whole network, row by row and map by map, from the paper's definitions."""
-    graph = archspec.load("dcnn", vocab=30, dim=4, maps=[2, 3], kernels=[3, 2], top=2)
+    graph = archspec.load("dcnn", vocab=30, length=None, dim=4, maps=[2, 3], kernels=[3, 2], top=2)
     model = archspec.compile(graph)
     draw = np.random.default_rng(0)
     for layer in model.layers:
