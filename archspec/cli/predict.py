@@ -41,13 +41,16 @@ def run(args: argparse.Namespace) -> int:
         items = _texts(args.file, features) if is_text else _images(args.file)
     except DataError as error:
         return _runs.failed(error.message, 1)
+    from archspec.training.plan import task_of
+
     graph = _runs.spec_graph(found)
+    task, network = task_of(found.run, graph), graph.inference()
+    if not task.gives_probabilities:
+        drawn = f"; 'archspec sample {args.logdir}' draws from it" if task.sample_options else ""
+        return _runs.failed(f"{task.name} gives no class for an example{drawn}", 1)
     steps = found.run.evaluate.transforms or ()
     quiet_start()
     model = trained(graph, path)
-    from archspec.training.plan import task_of
-
-    task, network = task_of(found.run, graph), graph.inference()
     names: tuple[str, ...] = tuple(features.class_names) or tuple(str(i) for i in range(features.classes or 0))
     records: list[dict[str, Any]] = []
     for what, data in items:

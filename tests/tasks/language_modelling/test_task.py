@@ -373,3 +373,14 @@ def test_what_cannot_be_told_is_said(folder, name, capsys, monkeypatch):
     assert main(["sample", *arguments]) == 1
     err = capsys.readouterr().err
     assert message in err and "Traceback" not in err
+
+
+def test_a_class_is_not_to_be_had(folder, capsys, monkeypatch):
+    from archspec.training.record import write_plan
+
+    (folder / "RUN").mkdir()
+    write_plan(plan(folder), folder / "RUN")
+    (folder / "RUN" / "weights.npz").write_bytes(b"")
+    monkeypatch.chdir(folder)
+    assert main(["predict", "RUN", "text.txt"]) == 1
+    assert "'archspec sample RUN' draws from it" in capsys.readouterr().err
