@@ -1,0 +1,61 @@
+"""Points of a plane that are made up: densities of which it can be counted what a generator covers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec, from_arrays
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import PositiveInt
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+POINT = "point"
+
+
+class Gaussians(DataSource, name="gaussians", main="modes"):
+    """Points (x, y) around centres that lie evenly on a circle, the first at (radius, 0): as many normal densities. The
+    class is the number of the centre, counted against the clock.
+
+    The eight of Metz et al. 2016 (unrolled GANs), and of Gulrajani et al. 2017, figure 1.
+    """
+
+    in_memory = True
+
+    modes: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Number of centres."""
+    radius: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """Of the circle."""
+    deviation: Annotated[float, Field(gt=0, le=1e6)] = 0.05
+    """Standard deviation of each coordinate."""
+    train: PositiveInt = 25600
+    """Points to train on."""
+    test: Annotated[int, Field(ge=0)] = 0
+    """Points to evaluate on; 0 for no such split."""
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    """Seed of the points; not that of the training."""
+
+    def features(self) -> FeatureSpec:
+        return FeatureSpec(
+            parts={POINT: TensorSpec((2,)), LABEL: TensorSpec((), "int32")},
+            splits={TRAIN: self.train, **({"test": self.test} if self.test else {})},
+            classes=self.modes,
+        )
+
+    def arrays(self, split: str) -> dict[str, Any]:
+        import numpy as np
+
+        count = self.train if split == TRAIN else self.test
+        # The legacy generator's streams are promised not to change with NumPy's versions.
+        random = np.random.RandomState([self.seed, split == TRAIN])
+        label = random.randint(0, self.modes, count)
+        angle = label * (2 * np.pi / self.modes)
+        centre = self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        point = centre + self.deviation * random.standard_normal((count, 2))
+        return {POINT: point.astype(np.float32), LABEL: label.astype(np.int32)}
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        return from_arrays(self.arrays(split), order)
