@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "archspec"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SPECS = sorted(p for p in (ROOT / "specs").rglob("*.yaml") if "runs" not in p.relative_to(ROOT / "specs").parts)
-HEAVY = ("keras", "tensorflow", "numpy", "h5py", "scipy", "sklearn", "jax", "torch", "PIL", "safetensors")
+HEAVY = ("keras", "tensorflow", "numpy", "h5py", "scipy", "sklearn", "jax", "torch", "PIL", "safetensors", "tokenizers")
 
 
 def python(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

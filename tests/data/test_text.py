@@ -1,5 +1,7 @@
 """Text as data: what is read, how it is divided, how lengths come into batches, and what is refused."""
 
+import subprocess
+import sys
 from itertools import islice, pairwise
 
 import numpy as np
@@ -248,6 +250,23 @@ def test_evaluation_takes_every_text_once_in_order(varied):
     np.testing.assert_array_equal(np.concatenate([y for _, y in found]), source.arrays("val")["label"])
     lengths = source.buckets("val").lengths
     assert [x.shape[1] for x, _ in found] == [lengths[i : i + 8].max() for i in range(0, len(lengths), 8)]
+
+
+def test_a_plan_of_text_needs_no_framework(lines):
+    """The vocabulary is fitted and compared with the network while none is loaded."""
+    (lines.parent / "net.yaml").write_text(
+        "archspec: 1\nname: net\ninputs: {tokens: {shape: [T], dtype: int32}}\n"
+        "body: [embedding: {vocab: 9, dim: 4}, global_avg_pool]\n"
+        "heads: {main: [dense: {units: 2, activation: softmax}]}\n"
+    )
+    (lines.parent / "run.yaml").write_text("archspec_run: 1\nspec: net.yaml\ndata: {text: lines.txt}\n")
+    code = (
+        "import sys\nfrom archspec.cli._runs import asked, planned\n"
+        "plan = planned(asked('run.yaml'))\nprint(plan.features.vocabularies['tokens'].size, "
+        "[m for m in ('keras', 'tensorflow', 'numpy') if m in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=lines.parent, timeout=60)
+    assert done.stdout == "8 []\n", done.stderr
 
 
 def test_movie_reviews_are_divided_by_a_seed(shared_data):

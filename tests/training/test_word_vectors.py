@@ -67,6 +67,29 @@ def test_words_of_the_file_have_its_vectors_and_static_ones_keep_them(plan, text
     assert (tmp_path / "run" / "vocabulary" / "tokens.json").read_text() == vocabulary.json
 
 
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("variant", "tables"), [("static", 1), ("multichannel", 2)])
+def test_textcnn_reads_vectors_that_the_user_gives(tmp_path, variant, tables):
+    from archspec.training.run import run
+
+    (tmp_path / "lines.txt").write_text(LINES)
+    (tmp_path / "vectors.txt").write_text(GLOVE)
+    (tmp_path / "run.yaml").write_text(
+        f"archspec_run: 1\nspec: textcnn\nvariant: textcnn_{variant}\nset: {{vocab: 12, dim: 3, length: 6}}\n"
+        "data: {text: {path: lines.txt, length: 6}}\ntrain: {vectors: vectors.txt, epochs: 1, batch: 4}\n"
+    )
+    plan = planned(asked(str(tmp_path / "run.yaml")))
+    run(plan, tmp_path / "run", progress=None)
+    good = plan.features.vocabularies["tokens"].number("good")
+    with np.load(tmp_path / "run" / "weights.npz") as weights:
+        found = [weights[name][good] for name in sorted(weights.files) if name.endswith("/embeddings")]
+        assert np.linalg.norm(weights["label.dense/kernel"], axis=0).max() <= 3 + 1e-5
+    assert len(found) == tables
+    np.testing.assert_array_equal(found[0], [1, 2, 3])
+    if tables == 2:
+        assert 0 < np.abs(found[1] - [1, 2, 3]).max() < 0.1
+
+
 REFUSED = [
     ("good 1 2\n", "vectors of 2 numbers, the network has 3 in 'fixed', 3 in 'learnt'"),
     ("great 1 2 3\n", r"has none of the \d+ words of the data"),
