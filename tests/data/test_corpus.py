@@ -115,6 +115,8 @@ def test_lines_of_another_system_and_encoding(corpus):
 def test_what_cannot_be_used_is_refused(corpus):
     with pytest.raises(DataError, match="the text to train on has 18 tokens, a window takes 64 and the one that"):
         corpus("ab" * 10).features()
+    with pytest.raises(DataError, match="the text to train on has 18 tokens"):
+        corpus("ab" * 10, windows=5).features()
     with pytest.raises(DataError, match="the held-out text has 20 tokens, a window takes 20 and the one that follows"):
         corpus("ab" * 100, window=20).features()
     with pytest.raises(DataError, match=r"line 1: not utf-8 \(byte 0\)"):

@@ -53,7 +53,8 @@ class Corpus(DataSource, name="corpus", main="path"):
     """Encoding of the file."""
 
     def features(self) -> FeatureSpec:
-        splits = {TRAIN: self.windows or self._counted(TRAIN)}
+        whole = self._counted(TRAIN)
+        splits = {TRAIN: self.windows or whole}
         if self.holdout:
             splits[VAL] = self._counted(VAL)
         return FeatureSpec(
