@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
+from archspec.backend.installation import backend
 from archspec.data.arguments import declared
 from archspec.data.source import IMAGE, LABEL, POSITION, FeatureSpec
 from archspec.data.transforms.geometry import Resize
@@ -71,6 +72,7 @@ class Adversarial(Task, name="adversarial"):
 
     def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
         plan = _training(graph)
+        _check_backend()
         _check_train(train)
         steps = [step.name for step in plan.steps]
         for name in self.optimizers:
@@ -128,6 +130,7 @@ class Adversarial(Task, name="adversarial"):
         )
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
+        _check_backend()
         plan, (result, label) = _training(graph), (wanted.options.get(word) for word in self.sample_options)
         found = drawable(plan)
         if not found:
@@ -169,6 +172,16 @@ def _training(graph: Graph) -> Training:
     return graph.training
 
 
+def _check_backend() -> None:
+    """Refuse another backend: rounds take several updates of TensorFlow's training step."""
+    if (found := backend()) != "tensorflow":
+        raise TaskError(
+            f"the adversarial task needs the TensorFlow backend, KERAS_BACKEND is {found}",
+            at=("train", "task"),
+            help="KERAS_BACKEND=tensorflow",
+        )
+
+
 def _check_train(train: Train) -> None:
     """Refuse what a run file says that this task has no meaning for."""
     for name, (message, help) in NOT_TAKEN.items():
@@ -192,10 +205,13 @@ def _check_frozen(graph: Graph, plan: Training, train: Train) -> None:
     """Refuse a step that updates a network of which every layer is frozen."""
     from archspec.training.plan import matches
 
+    for_good = [item for item in train.freeze if isinstance(item, str)]
+    if len(for_good) < len(train.freeze):
+        raise TaskError("layers of several networks are frozen for good", at=("train", "freeze"))
     for step in plan.steps:
         for name in step.update:
             layers = [node.layer for node in graph.networks[name].owners() if node.weights]
-            if all(any(matches(pattern, layer) for pattern in train.freeze) for layer in layers):
+            if all(any(matches(pattern, layer) for pattern in for_good) for layer in layers):
                 raise TaskError(f"step '{step.name}' updates '{name}', which is frozen", at=("train", "freeze"))
 
 
