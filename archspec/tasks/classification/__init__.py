@@ -132,7 +132,7 @@ class Classification(Task, name="classification"):
             losses={o.name: kinds[o.name].lower(from_logits=logits[o.name]) for o in graph.outputs},
             weights={o.name: o.weight for o in graph.outputs},
             metrics={o.name: metrics(o) for o in graph.outputs if not o.train_only},
-            pictures=lambda plan, logdir: [pictures(plan, logdir)],
+            pictures=lambda plan, logdir: [pictures(plan, logdir)] if plan.split else [],
         )
 
     def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:

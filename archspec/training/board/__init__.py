@@ -46,7 +46,7 @@ def pictures(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[k
     evaluation averages of the weights, where there are any, are still in their place."""
     import keras
 
-    if plan.split is None or keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow":
         return []
     held = [] if plan.spec.log.pictures == 0 else list(objective.pictures(plan, logdir))
     if plan.spec.log.embedding:
