@@ -221,12 +221,16 @@ Constraint = Annotated[Any, _weight_rule("archspec.ops.constraint", "Constraint"
 """What a weight is brought to after every step: ``{max_norm: 3}``."""
 
 
+RULES = ("_initializer", "_regularizer", "_constraint")
+"""Endings of the names of arguments that say something of one of a layer's weights."""
+
+
 def weight_rules(op: Any, kernel: str = "kernel") -> dict[str, Any]:
-    """Keras's arguments for the initialisers, the regulariser and the constraint of an op, if it has any."""
-    given = {
-        f"{kernel}_initializer": op.kernel_initializer,
-        "bias_initializer": op.bias_initializer,
-        f"{kernel}_regularizer": op.kernel_regularizer,
-        f"{kernel}_constraint": getattr(op, "kernel_constraint", None),
+    """Keras's arguments for the initialisers, regularisers and constraints of an op, under the op's own names;
+    ``kernel`` is what Keras calls the kernel."""
+    given = {name: getattr(op, name) for name in type(op).model_fields if name.endswith(RULES)}
+    named = {
+        f"{kernel}_{name.removeprefix('kernel_')}" if name.startswith("kernel_") else name: given[name]
+        for name in given
     }
-    return {name: rule.lower() for name, rule in given.items() if rule is not None}
+    return {name: rule.lower() for name, rule in named.items() if rule is not None}

@@ -257,6 +257,16 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
     """Add a bias per filter."""
     activation: Activation = None
     """Activation of the output."""
+    depthwise_initializer: Initializer = None
+    """What the depthwise kernels are before training."""
+    pointwise_initializer: Initializer = None
+    """What the 1×1 kernel is before training."""
+    bias_initializer: Initializer = None
+    """What the bias is before training."""
+    depthwise_regularizer: Regularizer = None
+    """What of the depthwise kernels is added to the loss in training."""
+    pointwise_regularizer: Regularizer = None
+    """What of the 1×1 kernel is added to the loss in training."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         _refuse_volumes(x, "separable_conv")
@@ -296,6 +306,7 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
             depth_multiplier=self.multiplier,
             use_bias=self.bias,
             activation=self.activation.function() if self.activation else None,
+            **weight_rules(self),
         )
 
 

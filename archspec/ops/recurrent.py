@@ -17,7 +17,17 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.ir.diagnostics import did_you_mean
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Rate, Width, declared, named, refuse
+from archspec.ops.arguments import (
+    Activation,
+    Initializer,
+    Rate,
+    Regularizer,
+    Width,
+    declared,
+    named,
+    refuse,
+    weight_rules,
+)
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import floating, known_channels
 
@@ -47,6 +57,16 @@ class Rnn(Op, name="rnn", main="units"):
     """Probability that an input channel is dropped in training, the same for all steps."""
     recurrent_dropout: Rate = 0.0
     """Probability that a channel of the state is dropped in training, where it enters the next step."""
+    kernel_initializer: Initializer = None
+    """What the kernel on the input is before training."""
+    recurrent_initializer: Initializer = None
+    """What the kernel on the state is before training; null is Keras's, orthogonal."""
+    bias_initializer: Initializer = None
+    """What the bias is before training."""
+    kernel_regularizer: Regularizer = None
+    """What of the kernel on the input is added to the loss in training."""
+    recurrent_regularizer: Regularizer = None
+    """What of the kernel on the state is added to the loss in training."""
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)
@@ -100,6 +120,16 @@ class Lstm(Op, name="lstm", main="units"):
     """Probability that an input channel is dropped in training, the same for all steps."""
     recurrent_dropout: Rate = 0.0
     """Probability that a channel of the state is dropped in training, where it enters the next step."""
+    kernel_initializer: Initializer = None
+    """What the kernel on the input is before training."""
+    recurrent_initializer: Initializer = None
+    """What the kernel on the state is before training; null is Keras's, orthogonal."""
+    bias_initializer: Initializer = None
+    """What the bias is before training."""
+    kernel_regularizer: Regularizer = None
+    """What of the kernel on the input is added to the loss in training."""
+    recurrent_regularizer: Regularizer = None
+    """What of the kernel on the state is added to the loss in training."""
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> Outputs:
         if (state is None) != (cell is None):
@@ -165,6 +195,16 @@ class Gru(Op, name="gru", main="units"):
     """Probability that an input channel is dropped in training, the same for all steps."""
     recurrent_dropout: Rate = 0.0
     """Probability that a channel of the state is dropped in training, where it enters the next step."""
+    kernel_initializer: Initializer = None
+    """What the kernel on the input is before training."""
+    recurrent_initializer: Initializer = None
+    """What the kernel on the state is before training; null is Keras's, orthogonal."""
+    bias_initializer: Initializer = None
+    """What the bias is before training."""
+    kernel_regularizer: Regularizer = None
+    """What of the kernel on the input is added to the loss in training."""
+    recurrent_regularizer: Regularizer = None
+    """What of the kernel on the state is added to the loss in training."""
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)
@@ -312,4 +352,5 @@ def _config(op: Any) -> dict[str, Any]:
         "go_backwards": op.reverse,
         "dropout": op.dropout,
         "recurrent_dropout": op.recurrent_dropout,
+        **weight_rules(op),
     }

@@ -129,6 +129,46 @@ def test_they_reach_the_weights_of_an_op(op, args, shape):
     assert (again.get_weights()[0] == 0.5).all()
 
 
+@pytest.mark.parametrize("op", ["rnn", "lstm", "gru", "bidirectional"])
+def test_they_reach_the_weights_of_a_recurrent_op(op):
+    args = {
+        "units": 6,
+        "kernel_initializer": {"constant": 0.5},
+        "recurrent_initializer": {"constant": -0.25},
+        "bias_initializer": {"constant": -2},
+        "kernel_regularizer": {"l2": 0.1},
+        "recurrent_regularizer": {"l1": 0.2},
+    }
+    made = Op.find(op).model_validate({"layer": {"gru": args}} if op == "bidirectional" else args)
+    layer = made.lower(TensorSpec((7, 4)))
+    layer(keras.Input((7, 4)))
+    expected = 0.0
+    for kernel, recurrent, bias in zip(*[iter(layer.get_weights())] * 3, strict=True):
+        assert (kernel == 0.5).all() and (recurrent == -0.25).all()
+        # An LSTM starts its forget gate, the second, at 1 all the same.
+        forget = slice(6, 12) if op == "lstm" else slice(0)
+        assert (bias[..., forget] == 1).all() and (np.delete(bias, forget, -1) == -2).all()
+        expected += 0.1 * 0.25 * kernel.size + 0.2 * 0.25 * recurrent.size
+    assert float(sum(layer.losses)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_they_reach_both_kernels_of_a_separable_convolution():
+    args = {
+        "filters": 6,
+        "depthwise_initializer": {"constant": 0.5},
+        "pointwise_initializer": {"constant": -0.25},
+        "bias_initializer": {"constant": -2},
+        "depthwise_regularizer": {"l2": 0.1},
+        "pointwise_regularizer": {"l1": 0.2},
+    }
+    layer = Op.find("separable_conv").model_validate(args).lower(TensorSpec((8, 8, 4)))
+    layer(keras.Input((8, 8, 4)))
+    depthwise, pointwise, bias = layer.get_weights()
+    assert (depthwise == 0.5).all() and (pointwise == -0.25).all() and (bias == -2).all()
+    expected = 0.1 * 0.25 * depthwise.size + 0.2 * 0.25 * pointwise.size
+    assert float(sum(layer.losses)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_static_rules_are_the_same_and_import_neither():
     import subprocess
     import sys
