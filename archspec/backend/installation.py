@@ -79,7 +79,9 @@ def quiet_start() -> ModuleType:
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        return import_keras()
+        keras = import_keras()
+        import_tensorflow()
+        return keras
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from archspec.frontend.yaml_source import Map
     from archspec.ir.graph import Graph
     from archspec.training.document import RunSpec
+    from archspec.training.launch import Peers
     from archspec.training.plan import Plan
     from archspec.training.run import Result
 
@@ -89,16 +90,31 @@ def _typed(flag: str, text: str, message: str, help: str | None) -> Diagnostic:
     return Diagnostic("R05", message, Span(Source(flag, text), 1, 1, max(1, len(text))), help)
 
 
-def planned(found: Asked) -> Plan:
-    """The plan of a run. Raises SpecError with the place in the run file, if it has one."""
+def peers() -> Peers:
+    """The processes of the run, as the environment says. Raises SpecError."""
+    from archspec.training.launch import LaunchError, peers
+
+    try:
+        return peers(os.environ)
+    except LaunchError as error:
+        raise SpecError([_typed("--distributed", "--distributed", str(error), None)]) from None
+
+
+def planned(found: Asked, *, starts: bool = False, peers: Peers | None = None) -> Plan:
+    """The plan of a run, and, where it ``starts``, whether it can on this machine. Raises SpecError with the place in
+    the run file, if it has one."""
     from archspec.data.source import DataError
+    from archspec.training.distribution import check
     from archspec.training.document import place
     from archspec.training.plan import make_plan
     from archspec.training.task import TaskError
 
     graph = spec_graph(found)
     try:
-        return make_plan(found.run, graph, found.name)
+        plan = make_plan(found.run, graph, found.name)
+        if starts:
+            check(plan, peers)
+        return plan
     except DataError as error:
         failed = TaskError(error.message, at=("data",), help=error.help)
     except TaskError as error:
@@ -121,26 +137,38 @@ def spec_graph(found: Asked) -> Graph:
     return load(spec, variant=run.variant, set=run.set)
 
 
-def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool) -> int:
-    """Train, and say what came out; the exit code."""
+def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool, peers: Peers | None = None) -> int:
+    """Train, and say what came out; the exit code. A process that leaves its peers before the end does not come back:
+    it would wait for them."""
+    code = _trained(plan, logdir, resume, form, quiet, peers)
+    if code and peers is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _trained(plan: Plan, logdir: Path, resume: bool, form: str, quiet: bool, peers: Peers | None) -> int:
     from archspec.backend.installation import quiet_start
     from archspec.cli import FAILED, NOT_A_NUMBER
     from archspec.data.source import DataError
     from archspec.training.checkpoint import CheckpointError
+    from archspec.training.distribution import DistributionError
     from archspec.training.interrupts import Interrupted
     from archspec.training.run import InUse, NotFinite, run
 
     try:
-        logdir.mkdir(parents=True, exist_ok=True)
+        if peers is None or peers.rank == 0:
+            logdir.mkdir(parents=True, exist_ok=True)
         quiet_start()
-        result = run(plan, logdir, resume=resume, progress=None if quiet else sys.stderr)
+        result = run(plan, logdir, resume=resume, progress=None if quiet else sys.stderr, peers=peers)
     except NotFinite as error:
         return failed(error.message, NOT_A_NUMBER)
     except Interrupted as stop:
         return failed(f"{stop}; 'archspec resume {logdir}' goes on", stop.code)
     except DataError as error:
         return failed(f"{error.message}" + (f"; {error.help}" if error.help else ""), FAILED)
-    except (InUse, CheckpointError) as error:
+    except (InUse, CheckpointError, DistributionError) as error:
         return failed(str(error), FAILED)
     except OSError as error:
         if not error.strerror:
@@ -152,7 +180,8 @@ def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool) 
             else ""
         )
         return failed(f"{place}{error.strerror}{kept}", FAILED)
-    show(result, form)
+    if peers is None or peers.rank == 0:
+        show(result, form)
     return 0
 
 
@@ -182,8 +211,16 @@ def show(result: Result, form: str) -> None:
     write("\n".join(lines))
 
 
-def recorded(logdir: Path, *, data: str | None = None, split: str | None = None, batch: int | None = None) -> Plan:
-    """The plan of a run directory, from its own copy of the spec. Raises SpecError, OSError."""
+def recorded(
+    logdir: Path,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    batch: int | None = None,
+    starts: bool = False,
+    peers: Peers | None = None,
+) -> Plan:
+    """The plan of a run directory, from its own copy of the spec; as ``planned``. Raises SpecError, OSError."""
     from archspec.training.record import recorded_name, with_recorded_vocabularies
 
     found = _without_data(logdir) if data else asked(str(logdir / "run.yaml"))
@@ -194,7 +231,7 @@ def recorded(logdir: Path, *, data: str | None = None, split: str | None = None,
     if split or data:
         evaluate = found.run.evaluate.model_copy(update={"split": split})
         found = replace(found, run=found.run.model_copy(update={"evaluate": evaluate}))
-    return planned(replace(found, name=recorded_name(logdir)))
+    return planned(replace(found, name=recorded_name(logdir)), starts=starts, peers=peers)
 
 
 def remembered(logdir: Path) -> tuple[Asked, FeatureSpec]:

@@ -6,12 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from archspec.cli.train import add_output
+from archspec.cli.train import add_distributed, add_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run directory."""
     parser.add_argument("logdir", metavar="DIR", type=Path, help="the run directory of 'archspec train'")
+    add_distributed(parser)
     add_output(parser)
 
 
@@ -26,5 +27,6 @@ def run(args: argparse.Namespace) -> int:
     if (logdir / "model.keras").is_file():
         print(f"archspec: {logdir} is finished already", file=sys.stderr)
         return 0
-    plan = _runs.recorded(logdir)
-    return _runs.finished(plan, logdir, resume=True, form=args.format, quiet=args.quiet)
+    peers = _runs.peers() if args.distributed else None
+    plan = _runs.recorded(logdir, starts=True, peers=peers)
+    return _runs.finished(plan, logdir, resume=True, form=args.format, quiet=args.quiet, peers=peers)

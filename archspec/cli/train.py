@@ -22,8 +22,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=_arguments.whole, metavar="N", help="of weights, order, augmentation and dropout"
     )
+    parser.add_argument(
+        "--devices", type=_arguments.positive, metavar="N", help="devices among which each batch is divided; default: 1"
+    )
+    parser.add_argument(
+        "--from", dest="weights", metavar="FILE", help="weights to start from; a head for other classes starts anew"
+    )
     parser.add_argument("--logdir", type=Path, metavar="DIR", help="where all goes; default: runs/NAME/1, 2, …")
+    add_distributed(parser)
     add_output(parser)
+
+
+def add_distributed(parser: argparse.ArgumentParser) -> None:
+    """``[--distributed]``."""
+    parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="one of several processes, which SLURM, torchrun, Kubernetes or ARCHSPEC_COORDINATOR tell of each other",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +57,20 @@ def run(args: argparse.Namespace) -> int:
         data=args.data,
         variant=args.variant,
         settings=dict(args.set),
-        train={"epochs": args.epochs, "batch": args.batch, "seed": args.seed},
+        train={
+            "epochs": args.epochs,
+            "batch": args.batch,
+            "seed": args.seed,
+            "devices": args.devices,
+            "weights": args.weights,
+        },
     )
-    plan = _runs.planned(asked)
+    peers = _runs.peers() if args.distributed else None
+    plan = _runs.planned(asked, starts=True, peers=peers)
     logdir = args.logdir or _next(Path("runs"), asked.name)
-    if (logdir / "run.yaml").exists():
+    if (logdir / "run.yaml").exists() and not (peers and peers.rank):
         return _runs.failed(f"{logdir} holds a run already; 'archspec resume {logdir}' goes on with it", 2)
-    return _runs.finished(plan, logdir, resume=False, form=args.format, quiet=args.quiet)
+    return _runs.finished(plan, logdir, resume=False, form=args.format, quiet=args.quiet, peers=peers)
 
 
 def _next(root: Path, name: str) -> Path:

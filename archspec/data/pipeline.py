@@ -107,12 +107,22 @@ class Pipeline:
         order = tf.data.Dataset.range(first_step, 2**62).map(at)
         return self.ordered(TRAIN, order, self.augment, size // parts, pairs)
 
-    def evaluation(self, split: str, pairs: Pairs) -> tf.data.Dataset:
-        """Every example of a split that can be read once, in order; the last batch may be smaller."""
+    def count(self, split: str) -> int:
+        """Examples of a split that can be read."""
+        positions = self.source.usable(split)
+        return self.raw.splits[split] if positions is None else len(positions)
+
+    def evaluation(
+        self, split: str, pairs: Pairs, *, batch: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Every example of a split that can be read once, in order; the last batch may be smaller. Of each batch, part
+        ``shard[0]`` of ``shard[1]``, which must divide them all."""
+        size = self.batch if batch is None else batch
+        part, parts = shard
         if not has_tensorflow():
             from archspec.data import plain
 
-            return plain.evaluation(self, split, pairs)
+            return plain.evaluation(self, split, pairs, size, shard)
         import tensorflow as tf
 
         positions = self.source.usable(split)
@@ -120,9 +130,11 @@ class Pipeline:
             order = tf.data.Dataset.range(self.raw.splits[split])
         else:
             order = tf.data.Dataset.from_tensor_slices(positions)
-        order = order.batch(self.batch)
+        order = order.batch(size)
+        if parts > 1:
+            order = order.map(lambda i: tf.split(i, parts)[part])
         order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
-        return self.ordered(split, order, self.steady, self.batch, pairs)
+        return self.ordered(split, order, self.steady, size // parts, pairs)
 
     def seen(
         self, index: Sequence[int], epoch: int, transforms: Sequence[Transform], split: str = TRAIN

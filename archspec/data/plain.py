@@ -77,14 +77,14 @@ def training(pipeline: Pipeline, pairs: Pairs, first_step: int, shard: tuple[int
     return _batches(pipeline, TRAIN, pipeline.augment, pairs, at, None)
 
 
-def evaluation(pipeline: Pipeline, split: str, pairs: Pairs) -> Any:
+def evaluation(pipeline: Pipeline, split: str, pairs: Pairs, size: int, shard: tuple[int, int]) -> Any:
     """``Pipeline.evaluation``, as a ``keras.utils.PyDataset``."""
     import numpy as np
 
-    size, count = pipeline.batch, pipeline.raw.splits[split]
+    count, (part, parts) = pipeline.raw.splits[split], shard
 
     def at(position: int) -> tuple[np.ndarray, int]:
-        return np.arange(position * size, min((position + 1) * size, count)), 0
+        return np.split(np.arange(position * size, min((position + 1) * size, count)), parts)[part], 0
 
     return _batches(pipeline, split, pipeline.steady, pairs, at, ceil(count / size))
 

@@ -23,7 +23,14 @@ Say = Callable[[str], None]
 
 
 def keeper(
-    plan: Plan, logdir: Path, checkpoints: Checkpoints, position: Position, request: Request, say: Say
+    plan: Plan,
+    logdir: Path,
+    checkpoints: Checkpoints,
+    position: Position,
+    request: Request,
+    say: Say,
+    *,
+    is_alone: bool = True,
 ) -> keras.callbacks.Callback:
     """Counts steps, keeps the history and checkpoints, ends a run that is over, asked to stop, or went to NaN."""
     import keras
@@ -101,7 +108,8 @@ def keeper(
 
         def is_due(self) -> bool:
             """Whether so much time has gone by since the last checkpoint that its cost does not count."""
-            return perf_counter() - self.saved >= RARITY * self.cost
+            # Several processes must agree on it: their clocks do not.
+            return not is_alone or perf_counter() - self.saved >= RARITY * self.cost
 
         def save(self) -> None:
             begin = perf_counter()
@@ -111,6 +119,8 @@ def keeper(
             self.cost = self.saved - begin
 
         def log(self) -> None:
+            if not checkpoints.is_writer:
+                return
             try:
                 write_history(position.history, logdir)
             except OSError as error:
@@ -129,13 +139,6 @@ def is_exhausted(plan: Plan, position: Position) -> bool:
 
 def _finite(value: Any) -> bool:
     return abs(float(value)) < float("inf")
-
-
-def averages() -> keras.callbacks.Callback:
-    """Evaluates the running averages of the weights in place of the weights."""
-    import keras
-
-    return keras.callbacks.SwapEMAWeights(swap_on_epoch=False)
 
 
 def figures(of: Callable[[Plan, Any], Mapping[str, float]], plan: Plan, held_out: Any) -> keras.callbacks.Callback:

@@ -73,16 +73,18 @@ def arrays(model: keras.Model) -> dict[str, keras.Variable]:
 class Checkpoints:
     """The generations of one run directory."""
 
-    def __init__(self, logdir: Path, fingerprint: str):
-        self.folder, self.fingerprint = logdir / "checkpoints", fingerprint
+    def __init__(self, logdir: Path, fingerprint: str, *, is_writer: bool = True):
+        self.folder, self.fingerprint, self.is_writer = logdir / "checkpoints", fingerprint, is_writer
         self.passed_over: list[str] = []
         """What was wrong with generations that could not be used."""
 
     def save(self, model: keras.Model, position: Position) -> bool:
         """Write a generation; False, and nothing changed, where an array is not finite. Raises OSError."""
-        values = {name: _read(variable) for name, variable in arrays(model).items()}
+        values = {name: read(variable) for name, variable in arrays(model).items()}
         if not _is_finite(values):
             return False
+        if not self.is_writer:
+            return True
         target = self.folder / f"{position.step:09d}"
         beside = self.folder / f".{os.getpid()}-{target.name}"
         try:
@@ -153,7 +155,7 @@ class Checkpoints:
             raise CheckpointError(f"{self._path(step)} is of another network: {other} is only in one of the two")
         with np.load(self._path(step) / "state.npz", allow_pickle=False) as file:
             for name, variable in wanted.items():
-                shape, dtype = list(variable.shape), str(_read(variable).dtype)
+                shape, dtype = list(variable.shape), str(read(variable).dtype)
                 if listed[name] != [shape, dtype]:
                     found = f"{listed[name][1]} {tuple(listed[name][0])}"
                     raise CheckpointError(
@@ -181,9 +183,15 @@ class Checkpoints:
         return manifest
 
 
-def _read(variable: Any) -> np.ndarray:
+def read(variable: Any) -> np.ndarray:
+    """A variable's value; of one that is divided among processes, which must all ask for it, the whole."""
     import numpy as np
 
+    held = getattr(variable, "value", None)
+    if not getattr(held, "is_fully_addressable", True) and not getattr(held, "is_fully_replicated", True):
+        from jax.experimental.multihost_utils import process_allgather
+
+        return np.asarray(process_allgather(held, tiled=True))
     value = variable.numpy() if hasattr(variable, "numpy") else variable
     return np.asarray(value)
 
@@ -195,7 +203,7 @@ def _assign(variable: Any, value: np.ndarray) -> None:
 def is_finite(model: keras.Model) -> bool:
     """Whether every weight and every number of the optimiser is finite. A loss can stay so when weights are not: a
     rectifier takes NaN to 0."""
-    return _is_finite({name: _read(variable) for name, variable in arrays(model).items()})
+    return _is_finite({name: read(variable) for name, variable in arrays(model).items()})
 
 
 def _is_finite(values: Mapping[str, np.ndarray]) -> bool:

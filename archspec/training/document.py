@@ -12,11 +12,21 @@ Everything but ``spec`` may be missing: the task then says what is usual.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from archspec.data.arguments import Items, declared, restated, told
@@ -26,6 +36,8 @@ from archspec.frontend.yaml_source import Map, Seq, read, value_span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 from archspec.ops.arguments import PositiveInt, refuse
 from archspec.ops.loss import Loss
+from archspec.training.distribution import Sharding
+from archspec.training.freezing import Freeze
 from archspec.training.optimizers import Adam, LearningRate, Optimizer
 from archspec.training.schedules import Cosine, Epochs, Schedule
 from archspec.training.task import Task
@@ -43,6 +55,22 @@ def _settings(value: Any) -> Any:
 
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Factor = Annotated[float, Field(ge=0, le=1e6)]
+
+
+def _origins(value: Any, info: ValidationInfo) -> Any:
+    """One file, or files by the name that their layers stand below."""
+    if not isinstance(value, Mapping):
+        return TypeAdapter(DataPath).validate_python(value, context=info.context)
+    if not value:
+        raise refuse("must be a file, or a map of names of layers and files")
+    return {str(k): TypeAdapter(DataPath).validate_python(v, context=info.context) for k, v in value.items()}
+
+
+Weights = Annotated[
+    Path | dict[str, Path] | None,
+    BeforeValidator(lambda v, i: v if v is None else _origins(v, i)),
+    WithJsonSchema({"type": ["string", "object", "null"]}),
+]
 
 
 class Clip(BaseModel):
@@ -93,6 +121,9 @@ class Train(BaseModel):
     """Steps whose gradients are averaged before the weights change."""
     ema: Momentum | None = None
     """Evaluate and save running averages of the weights, that keep this share of their value in each step."""
+    average_last: PositiveInt | None = None
+    """Evaluate and save the mean of the weights after each step of so many last epochs (Polyak averaging), with
+    statistics of batch normalisation estimated anew."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """What layers compute in; weights stay float32. With ``mixed_float16`` the loss is scaled."""
     jit_compile: bool = False
@@ -101,16 +132,26 @@ class Train(BaseModel):
     """Steps between two looks of Python at the run; where nothing is said, more where a step is short."""
     class_weight: Items[Factor] = ()
     """Weight of each class's examples in the loss."""
-    weights: DataPath | None = None
+    weights: Weights = None
     """A file of weights to start from (``weights.npz`` of another run, or what ``archspec weights`` wrote). Layers of
-    equal name and shape take theirs; a head for other classes starts anew."""
+    equal name and shape take theirs; a head for other classes starts anew. Or several files, each for the layers below
+    a name, which the file's own names may leave out: ``{G: runs/srresnet/1/weights.npz, V.features: squeezenet.npz}``.
+    """
     vectors: DataPath | None = None
     """A file of word vectors to start embeddings from, a word and its numbers a line (GloVe's and word2vec's text).
     Words that it does not have start as they would without it."""
-    freeze: Items[Annotated[str, Field(min_length=1)]] = ()
-    """Layers that stay as they are, statistics of normalisation included: names, parts of a path, or ``*`` patterns."""
+    freeze: Freeze = ()
+    """Layers that stay as they are, statistics of normalisation included: names, parts of a path, or ``*`` patterns; or
+    ``{layers: …, until: 3}`` for those that are trained after so many epochs. One or a list."""
+    cache_features: bool | PositiveInt = False
+    """Run the layers that are frozen for good once for each example, keep on disk what they give, and train the rest on
+    that. Where augmentation is random, a number: so many draws of every example are kept, and taken in turn."""
     rates: Annotated[dict[str, Factor], BeforeValidator(_settings)] = {}
     """Factors of the learning rate by layer, named as in ``freeze``; of several that match, the last counts."""
+    devices: PositiveInt = 1
+    """Devices of each process among which every batch is divided; where there are no others, parts of the CPU."""
+    sharding: Sharding | None = None
+    """Weights that are divided among devices, in place of each device having all; on JAX."""
     checkpoint_steps: PositiveInt | None = None
     """Steps between checkpoints, besides the end of each epoch. Where nothing is said: ends of epochs, but no oftener
     than costs a fiftieth of the time."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
+from archspec.backend.installation import backend
 from archspec.data.arguments import written
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataError, DataSource, FeatureSpec
@@ -19,6 +21,7 @@ from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
 from archspec.training.document import Evaluate, Log, RunSpec, Train
+from archspec.training.freezing import frozen_until, matches, patterns
 from archspec.training.schedules import Plateau
 from archspec.training.task import Task, TaskError
 from archspec.training.word_vectors import word_vectors
@@ -60,6 +63,9 @@ class Plan:
         given = self.spec.train.steps_per_execution
         if given is not None:
             return given
+        if self.spec.train.devices > 1 and backend() == "tensorflow":
+            # With more, MirroredStrategy fails.
+            return 1
         macs = sum(node.cost().macs or 0 for node in self.graph.nodes)
         most = min(32, self.steps, int(BUSY / max(1, 3 * macs * self.pipeline.batch_size())))
         return next(n for n in range(max(1, most), 0, -1) if self.steps % n == 0)
@@ -109,6 +115,8 @@ def _values(value: Any) -> Any:
     """Plain lists and dicts, as YAML writes them."""
     if isinstance(value, Path):
         return os.path.abspath(value)
+    if isinstance(value, BaseModel):
+        return {k: _values(v) for k, v in value.model_dump().items()}
     if isinstance(value, dict):
         return {k: _values(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -202,12 +210,21 @@ def _check_train(plan: Plan) -> None:
         )
     owners = [node.layer for node in plan.graph.owners() if node.weights]
     for key in ("freeze", "rates"):
-        for pattern in getattr(train, key):
+        for pattern in patterns(train.freeze) if key == "freeze" else train.rates:
             if not any(matches(pattern, owner) for owner in owners):
                 near = did_you_mean(pattern, owners) or f"names of layers are {', '.join(owners[:4])}, …"
                 raise TaskError(f"{shown(pattern)} matches no layer with weights", at=("train", key), help=near)
-    if all(any(matches(p, owner) for p in train.freeze) for owner in owners):
+    if all(frozen_until(train.freeze, owner) for owner in owners):
         raise TaskError("every layer is frozen", at=("train", "freeze"))
+    if patterns(train.freeze) and any(not isinstance(item, str) for item in train.freeze) and backend() == "jax":
+        raise TaskError(
+            "layers are frozen for a while on TensorFlow; Keras on JAX has no such step", at=("train", "freeze")
+        )
+    _check_averages(plan)
+    if train.cache_features:
+        from archspec.training import features
+
+        features.check(plan)
     if train.weights:
         initial(plan.graph, train.weights)
     if train.vectors:
@@ -234,32 +251,62 @@ def _check_embedding(plan: Plan, layer: str) -> None:
         raise TaskError("no split is evaluated, so there are no examples to show", at=at)
 
 
-def initial(graph: Graph, path: Path) -> dict[str, Any]:
-    """``layer/weight`` → array, for layers that the file has under the same names in the same shapes. Raises TaskError.
+def _check_averages(plan: Plan) -> None:
+    train = plan.spec.train
+    if train.average_last is None:
+        return
+    at = ("train", "average_last")
+    if train.ema is not None:
+        raise TaskError("ema and average_last are two averages of the same weights: take one", at=at)
+    if train.average_last > train.epochs:
+        raise TaskError(f"the last {train.average_last} epochs are averaged, the run has {train.epochs}", at=at)
+    if backend() != "tensorflow" or train.devices > 1:
+        raise TaskError("average_last needs one device, on TensorFlow", at=at)
 
-    Where it has other names, the file must be the whole network's.
+
+def initial(graph: Graph, weights: Path | Mapping[str, Path]) -> dict[str, Any]:
+    """``layer/weight`` → array, for layers that the file has under the same names in the same shapes; of several files
+    each is for the layers below a name, with or without which it has them. Raises TaskError.
+
+    Where a single file has other names, it must be the whole network's.
     """
     from archspec.backend.archive import WeightsError
     from archspec.backend.importers import opened
     from archspec.backend.weights import arrays, match
 
+    owners = [n.layer for n in graph.owners() if n.weights]
+    shapes = {n.layer: [w.shape for w in n.weights] for n in graph.owners()}
     try:
-        archive = opened(path)
-        named = {n.layer: archive.by_name[n.layer] for n in graph.owners() if n.weights and n.layer in archive.by_name}
+        if not isinstance(weights, Path):
+            out: dict[str, Any] = {}
+            for name, path in weights.items():
+                archive = opened(path)
+                below = [layer for layer in owners if layer == name or layer.startswith(f"{name}.")]
+                if not below:
+                    near = did_you_mean(name, list(graph.networks)) or f"layers are {', '.join(owners[:4])}, …"
+                    raise TaskError(
+                        f"{shown(name)} is no layer and no network", at=("train", "weights", name), help=near
+                    )
+                found = {
+                    layer: archive.by_name[at]
+                    for layer in below
+                    for at in (layer, layer.removeprefix(f"{name}."))
+                    if at in archive.by_name and list(archive.by_name[at].shapes) == shapes[layer]
+                }
+                if missing := [layer for layer in below if layer not in found]:
+                    raise WeightsError(f"{path}: it has no layer {missing[0]} of that shape")
+                out |= arrays(archive, graph, found)
+            return out
+        archive = opened(weights)
+        named = {layer: archive.by_name[layer] for layer in owners if layer in archive.by_name}
         if archive.layout == "keras" and named:
-            shapes = {n.layer: [w.shape for w in n.weights] for n in graph.owners()}
             fitting = {name: stored for name, stored in named.items() if list(stored.shapes) == shapes[name]}
             if not fitting:
-                raise WeightsError(f"{path}: no layer has the shapes that the network has")
+                raise WeightsError(f"{weights}: no layer has the shapes that the network has")
             return arrays(archive, graph, fitting)
         return arrays(archive, graph, match(archive, graph))
     except WeightsError as error:
         raise TaskError(str(error), at=("train", "weights")) from None
-
-
-def matches(pattern: str, layer: str) -> bool:
-    """Whether a layer is meant: the pattern is its name, a part of its path from the start, or has ``*``."""
-    return fnmatchcase(layer, pattern) or layer.startswith(f"{pattern}.")
 
 
 def matching(patterns: Iterable[str], layer: str) -> str | None:

@@ -17,19 +17,23 @@ A run directory holds all that a run was and gave::
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from archspec.data.pipeline import fault, reading
-from archspec.data.source import TRAIN, DataError
-from archspec.training.checkpoint import Checkpoints, Position
+from archspec.backend.installation import import_keras, import_tensorflow
+from archspec.training.averaging import average_uniformly, averages, estimate
+from archspec.training.checkpoint import Checkpoints, Position, read
+from archspec.training.distribution import Spread, check, taken
+from archspec.training.failures import meaning
+from archspec.training.freezing import count_own_steps, first_steps, next_border, set_trainable
 from archspec.training.interrupts import Request, listening
-from archspec.training.plan import Plan, fingerprint, initial, matches, matching
+from archspec.training.plan import Plan, fingerprint, initial, matching
 from archspec.training.record import write_plan, write_result, write_text
 from archspec.training.trained import BEST, LAST
 from archspec.training.word_vectors import word_vectors
@@ -37,6 +41,7 @@ from archspec.training.word_vectors import word_vectors
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.launch import Peers
     from archspec.training.optimizers import Optimizer
     from archspec.training.task import Objective
 
@@ -76,29 +81,50 @@ class Result:
     finished: bool = True
 
 
-def run(plan: Plan, logdir: Path, *, resume: bool = False, progress: TextIO | None = sys.stderr) -> Result:
+def run(
+    plan: Plan,
+    logdir: Path,
+    *,
+    resume: bool = False,
+    progress: TextIO | None = sys.stderr,
+    peers: Peers | None = None,
+) -> Result:
     """Train, evaluate, save; with ``resume``, from the last checkpoint that is whole.
 
-    Raises DataError, NotFinite, Interrupted, InUse, CheckpointError, MissingExtra, OSError. The directory is made, or
-    refused, before Keras is imported.
+    Where there are ``peers``, each of their processes calls this with the same plan and directory, which the first
+    writes and all can read. Raises DataError, NotFinite, Interrupted, InUse, CheckpointError, TaskError,
+    DistributionError, MissingExtra, OSError. The directory is made, or refused, before Keras is imported.
     """
+    check(plan, peers)
+    if peers is not None and peers.rank > 0:
+        # The first process is asked to stop, saves and ends; so do the others then.
+        with listening():
+            return _spread(plan, logdir, resume, None, Request(), peers)
     logdir.mkdir(parents=True, exist_ok=True)
     with _locked(logdir), listening() as request:
         if not resume:
             write_plan(plan, logdir)
-        return _run(plan, logdir, resume, progress, request)
+        return _spread(plan, logdir, resume, progress, request, peers)
 
 
-def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request) -> Result:
+def _spread(
+    plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request, peers: Peers | None
+) -> Result:
+    import_keras()
+    import_tensorflow()
+    with taken(plan, peers) as spread:
+        return _run(plan, logdir, resume, stream, request, spread)
+
+
+def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request, spread: Spread) -> Result:
+    import keras
+    import numpy as np
+
     from archspec.backend.build import compile
-    from archspec.backend.installation import import_keras
     from archspec.backend.weights import assign
     from archspec.report.table import table
     from archspec.training import callbacks as watch
     from archspec.training.board import board, pictures
-
-    keras = import_keras()
-    import tensorflow as tf
 
     def say(text: str) -> None:
         if stream:
@@ -109,25 +135,37 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     # Keras tells what it does on stdout, which is for results.
     keras.utils.disable_interactive_logging()
     keras.utils.set_random_seed(train.seed)
-    if plan.is_deterministic(bool(tf.config.list_physical_devices("GPU"))):
-        tf.config.experimental.enable_op_determinism()
+    _determine(plan)
     with _policy(train.precision):
         model = compile(plan.graph, training=True)
-        _freeze(plan, model)
-        if train.weights and not resume:
+        set_trainable(plan, model)
+        spread.synchronise(model)
+        # What is frozen and runs only once is in no checkpoint.
+        anew = not resume or bool(train.cache_features)
+        if train.weights and anew:
             values = initial(plan.graph, train.weights)
             assign(model, values)
             layers = len({name.rpartition("/")[0] for name in values})
-            say(f"{layers} of {sum(1 for n in plan.graph.owners() if n.weights)} layers start from {train.weights}")
-        if train.vectors and not resume:
+            every = sum(1 for n in plan.graph.owners() if n.weights)
+            say(f"{layers} of {every} layers start from {_files(train.weights)}")
+        if train.vectors and anew:
             given = word_vectors(train.vectors, plan.graph, plan.features)
             given.assign(model)
             say(f"{len(given.rows)} of {given.vocabulary.size} tokens start from {train.vectors}")
         objective = plan.task.trainer(plan.graph, model, train)
+        whole, batches = objective.model, plan
+        if train.cache_features:
+            from archspec.training.features import cached
+
+            objective, pipeline = cached(plan, model, objective, logdir, say, resume=resume)
+            batches = replace(plan, pipeline=pipeline)
         model = objective.model
         finalize = _compile(model, objective, plan)
 
-    checkpoints = Checkpoints(logdir, fingerprint(plan.graph))
+    def inputs() -> Iterator[Any]:
+        return (batch[0] for batch in batches.pipeline.training(objective.pairs))
+
+    checkpoints = Checkpoints(logdir, fingerprint(plan.graph), is_writer=spread.is_coordinator)
     position = checkpoints.position() if resume else None
     for problem in checkpoints.passed_over:
         say(f"{problem}; the one before it is used")
@@ -135,30 +173,35 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
         position = Position()
     else:
         # Keras makes the metrics' variables when it sees the first batch.
-        model.test_on_batch(*next(iter(plan.pipeline.training(objective.pairs))))
+        batch = next(iter(batches.pipeline.training(objective.pairs, shard=spread.shard)))
+        model.test_on_batch(*keras.tree.map_structure(np.asarray, batch))
         checkpoints.restore(model, position.step)
         say(f"goes on at step {position.step} of {plan.steps * train.epochs}")
-    write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
+    if spread.is_coordinator:
+        write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
 
-    keeper = watch.keeper(plan, logdir, checkpoints, position, request, say)
-    watching = [keeper, *([watch.averages()] if train.ema else []), *board(plan, logdir, objective, say)]
+    keeper = watch.keeper(plan, logdir, checkpoints, position, request, say, is_alone=spread.is_alone)
+    first = (train.epochs - (train.average_last or 0)) * plan.steps
+    watching: list[Any] = [keeper]
+    if train.average_last:
+        watching.append(averages(inputs, plan.steps, lambda: position.step > first))
+    elif train.ema:
+        watching.append(averages())
+    if spread.is_coordinator:
+        watching += board(plan, logdir, objective, say)
     if stream:
         watching.append(watch.progress(plan, stream, position))
-    held_out = plan.pipeline.evaluation(plan.split, objective.pairs) if plan.split else None
+    held_out = spread.evaluation(batches, objective.pairs) if plan.split else None
     if objective.figures and held_out is not None:
         watching.insert(0, watch.figures(objective.figures, plan, held_out))
-    watching = [*pictures(plan, logdir, objective, say), *watching]
+    if spread.is_coordinator:
+        watching = [*pictures(plan, logdir, objective, say), *watching]
     try:
-        _fit(plan, model, objective, held_out, position, watching)
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(error.message.splitlines()[0]) from None
-    except tf.errors.OpError as error:
-        for split in (TRAIN, *([plan.split] if plan.split else [])):
-            if found := fault(plan.source, split):
-                raise DataError(f"{found}", help="mend or remove it") from None
-        if found := reading(error):
-            raise DataError(f"the data cannot be read: {found}") from None
-        raise
+        _fit(batches, model, objective, held_out, position, watching, spread)
+    except Exception as error:
+        if (meant := meaning(error, plan, spread)) is None:
+            raise
+        raise meant from None
     keeper.log()
     last = position.history[-1]
     result = Result(
@@ -171,7 +214,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
         seed=train.seed,
         epochs=len(position.history),
         steps=position.step,
-        params=model.count_params(),
+        params=whole.count_params(),
         metrics={name.removeprefix("val_"): v for name, v in last.items() if name.startswith("val_")},
         training={name: v for name, v in last.items() if not name.startswith("val_")},
         best=position.best,
@@ -180,21 +223,36 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
         logdir=str(logdir),
         finished=not keeper.not_finite,
     )
-    write_result(asdict(result), logdir)
+    if spread.is_coordinator:
+        write_result(asdict(result), logdir)
     if keeper.not_finite:
-        raise NotFinite(result, _why(plan, model, objective.terms, position, checkpoints))
+        raise NotFinite(result, _why(plan, whole, objective.terms, position, checkpoints))
     finalize()
-    save_inference(plan, model, logdir / "model.keras", logdir / LAST)
+    if train.average_last:
+        estimate(model, inputs, plan.steps)
+    save_inference(plan, whole, logdir / "model.keras", logdir / LAST, spread)
     if position.best:
         if position.best["step"] != position.step:
             checkpoints.restore(model, int(position.best["step"]))
             finalize()
-        save_inference(plan, model, logdir / "best.keras", logdir / BEST)
+            if train.average_last:
+                estimate(model, inputs, plan.steps)
+        save_inference(plan, whole, logdir / "best.keras", logdir / BEST, spread)
     return result
 
 
+def _files(weights: Path | Mapping[str, Path]) -> str:
+    return str(weights) if isinstance(weights, Path) else ", ".join(str(path) for path in weights.values())
+
+
 def _fit(
-    plan: Plan, model: keras.Model, objective: Objective, held_out: Any, position: Position, watching: list[Any]
+    plan: Plan,
+    model: keras.Model,
+    objective: Objective,
+    held_out: Any,
+    position: Position,
+    watching: list[Any],
+    spread: Spread,
 ) -> None:
     """Do what is left: the rest of an epoch that was begun, then whole epochs."""
     from archspec.training.callbacks import is_exhausted
@@ -205,10 +263,11 @@ def _fit(
         _judge(model, held_out, position.step // steps - 1, position.unjudged, watching)
     while position.step < epochs * steps and not is_exhausted(plan, position):
         epoch, within = divmod(position.step, steps)
+        set_trainable(plan, model, epoch)
         model.fit(
-            plan.pipeline.training(objective.pairs, first_step=position.step),
+            plan.pipeline.training(objective.pairs, first_step=position.step, shard=spread.shard),
             initial_epoch=epoch,
-            epochs=epoch + 1 if within else epochs,
+            epochs=epoch + 1 if within else int(min(epochs, next_border(plan.spec.train.freeze, epoch))),
             steps_per_epoch=steps - within,
             validation_data=held_out,
             class_weight=weights,
@@ -245,10 +304,10 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
         "clipnorm": clip and clip.norm,
         "global_clipnorm": clip and clip.global_norm,
         "gradient_accumulation_steps": train.accumulate if train.accumulate > 1 else None,
-        "use_ema": train.ema is not None,
+        "use_ema": train.ema is not None or train.average_last is not None,
         "ema_momentum": train.ema or 0.99,
     }
-    factors = _factors(plan, model)
+    factors, late = _factors(plan, model), first_steps(plan, model)
 
     def lowered(declaration: Optimizer) -> Any:
         table = rates(train.schedule, declaration.learning_rate, train.epochs, plan.steps, train.warmup)
@@ -259,6 +318,10 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
         if factors:
             step = optimizer.update_step
             optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(_path(v), 1.0))
+        if train.average_last:
+            average_uniformly(optimizer, (train.epochs - train.average_last) * plan.steps)
+        if late:
+            count_own_steps(optimizer, late, _path)
         return optimizer
 
     model.compile(
@@ -268,13 +331,14 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
         # Left to itself Keras compiles with XLA, which makes training on CPUs slower.
         jit_compile=train.jit_compile,
     )
-    model.optimizer.build(model.trainable_variables)
+    trained = list(model.trainable_variables)
+    model.optimizer.build(trained)
     finalize = model.optimizer.finalize_variable_values
     # fit would put the averages in the place of the weights whenever it returns, also in the middle of a run.
     model.optimizer.finalize_variable_values = lambda variables: None
 
     def settle() -> None:
-        finalize(model.trainable_variables)
+        finalize(trained)
         objective.settle()
 
     return settle
@@ -292,15 +356,9 @@ def _factors(plan: Plan, model: keras.Model) -> dict[str, float]:
 
 
 def _path(variable: Any) -> str:
-    """A variable's path in the model, also of the TensorFlow variable in it, which an update is given."""
-    path: str = getattr(variable, "path", None) or variable.name.partition(":")[0]
-    return path
-
-
-def _freeze(plan: Plan, model: keras.Model) -> None:
-    for node in plan.graph.owners():
-        if any(matches(pattern, node.layer) for pattern in plan.spec.train.freeze):
-            model.get_layer(node.layer).trainable = False
+    """A variable's path in the model, also of the TensorFlow variable in it, or of a device's copy of that, which an
+    update is given."""
+    return getattr(variable, "path", None) or re.sub(r"(/replica_\d+)?(:\d+)?$", "", variable.name)
 
 
 @contextmanager
@@ -316,31 +374,46 @@ def _policy(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path) -> None:
+def save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, spread: Spread) -> None:
     """Write the inference network, without the optimiser and the heads that only training needs, and its weights."""
     from archspec.backend.build import compile, weight_name
     from archspec.backend.export import save
     from archspec.backend.weights import write
 
-    inference = compile(plan.graph)
-    for layer in inference.layers:
-        layer.set_weights(model.get_layer(layer.name).get_weights())
-    held = {
-        f"{layer.name}/{weight_name(w, layer.name)}": _array(w) for layer in inference.layers for w in layer.weights
-    }
-    write(arrays, held)
-    save(inference, path)
+    layers = {node.layer: model.get_layer(node.layer) for node in plan.graph.inference().nodes}
+    values = {name: [read(w) for w in layer.weights] for name, layer in layers.items()}
+    if not spread.is_coordinator:
+        return
+    with spread.apart():
+        inference = compile(plan.graph)
+        held: dict[str, Any] = {}
+        for layer in inference.layers:
+            if layer.weights:
+                layer.set_weights(values[layer.name])
+            names = [f"{layer.name}/{weight_name(w, layer.name)}" for w in layer.weights]
+            held |= dict(zip(names, values.get(layer.name, ()), strict=True))
+        write(arrays, held)
+        save(inference, path)
 
 
-def _array(variable: Any) -> Any:
+def _determine(plan: Plan) -> None:
+    """Let only operations be used that give the same result each time, where the run is to."""
     import keras
 
-    return keras.ops.convert_to_numpy(variable)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        if plan.is_deterministic(any(d.platform == "gpu" for d in jax.local_devices())):
+            # Read when the first program is compiled.
+            flags = os.environ.get("XLA_FLAGS", "")
+            os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+        return
+    tf = import_tensorflow()
+    if tf is not None and plan.is_deterministic(bool(tf.config.list_physical_devices("GPU"))):
+        tf.config.experimental.enable_op_determinism()
 
 
-def _why(
-    plan: Plan, model: keras.Model, terms: Sequence[str], position: Position, checkpoints: Checkpoints
-) -> str:
+def _why(plan: Plan, model: keras.Model, terms: Sequence[str], position: Position, checkpoints: Checkpoints) -> str:
     """Where it happened, the term and the first layer that it reached, and what is left."""
     import numpy as np
 
@@ -348,7 +421,7 @@ def _why(
         (
             node.layer
             for node in plan.graph.owners()
-            if node.weights and not all(np.isfinite(w).all() for w in model.get_layer(node.layer).get_weights())
+            if node.weights and not all(np.isfinite(read(w)).all() for w in model.get_layer(node.layer).weights)
         ),
         None,
     )

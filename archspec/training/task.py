@@ -95,6 +95,10 @@ class Task(Declaration, package="archspec.tasks"):
     """One kind of problem. Order of rules: fields, ``defaults``, ``check``, ``trainer``, and of tasks whose networks
     can be drawn from ``check_sample``, ``sample``."""
 
+    is_divisible: ClassVar[bool] = False
+    """True where the loss is Keras's mean over the examples of a batch, of which several devices can each do some."""
+    takes_features: ClassVar[bool] = False
+    """True where the loss is of outputs and targets alone, so that a network's trained part can train by itself."""
     sample_options: ClassVar[tuple[str, ...]] = ()
     """Options of ``archspec sample`` that the task takes; none where nothing can be drawn."""
 

@@ -84,7 +84,7 @@ def test_batches_are_those_of_the_pipeline():
                 np.testing.assert_array_equal(one, other)
             if rest[1][0] == 2:
                 break
-    want, found = pipeline.evaluation("test", numbered), plain.evaluation(pipeline, "test", numbered)
+    want, found = pipeline.evaluation("test", numbered), plain.evaluation(pipeline, "test", numbered, 32, (0, 1))
     assert len(list(want)) == found.num_batches == 12
     for (a, _), (b, _) in zip(found, want, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)

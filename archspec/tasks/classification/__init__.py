@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 class Classification(Task, name="classification"):
     """One class for each image or text: heads of one score per class, softmax or logits. Reports accuracy."""
 
+    is_divisible = True
+
+    takes_features = True
+
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
         wanted = _only_input(graph)

@@ -1,0 +1,316 @@
+"""Several devices for one run, over existing engines.
+
+On TensorFlow ``MirroredStrategy``, on one machine. On JAX ``keras.distribution``, on one machine or, with a process for
+each, on several: every device has the weights (data parallel), or parts of them (model parallel). In either a batch is
+divided evenly, so that a run is that of one device with the same batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from glob import glob
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from archspec.backend.installation import backend, has_tensorflow
+from archspec.data.arguments import told
+from archspec.data.source import DataError
+from archspec.data.transform import TransformError
+from archspec.ops.arguments import refuse
+from archspec.training.task import TaskError
+
+if TYPE_CHECKING:
+    from archspec.training.launch import Peers
+    from archspec.training.plan import Plan
+
+BATCH, MODEL = "batch", "model"
+"""Axes of the mesh of devices."""
+HEARTBEAT = 10
+"""Seconds without a sign of life after which a process counts as dead, and the others end."""
+
+
+class DistributionError(Exception):
+    """The devices or processes that a run asks for are not there, or cannot be used."""
+
+
+def _layout(value: Any) -> dict[str, tuple[str | None, ...]]:
+    if not isinstance(value, dict):
+        raise refuse("must be a map of patterns and axes")
+    out = {}
+    for pattern, axes in value.items():
+        if not isinstance(axes, (list, tuple)) or not all(axis in (None, BATCH, MODEL) for axis in axes):
+            raise refuse(f"a weight's axes are a list, of {MODEL} for one that is divided and null for one that is not")
+        out[pattern] = tuple(axes)
+    return out
+
+
+class Sharding(BaseModel):
+    """Weights that are divided among devices, on JAX."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    model: Annotated[int, Field(ge=2)]
+    """Devices among which weights are divided; each such group has a part of every batch."""
+    layout: Annotated[dict[str, Any], BeforeValidator(_layout)]
+    """By regular expression over weights' paths (``hidden/kernel``): what each axis is divided by, ``model`` or null.
+    Weights that none matches are on every device."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Sharding:
+        if not self.layout:
+            raise told("value", "layout names no weights")
+        return self
+
+
+def check(plan: Plan, peers: Peers | None = None) -> None:
+    """Refuse what cannot start, or would silently do something else, before Keras is imported. Raises TaskError."""
+    train, engine = plan.spec.train, backend()
+    if not has_tensorflow() and engine != "tensorflow":
+        from archspec.data import plain
+
+        try:
+            plain.check(plan.pipeline)
+        except TransformError as error:
+            raise TaskError(error.message, at=("augment", error.position), help=error.help) from None
+        except DataError as error:
+            raise TaskError(error.message, at=("data",), help=error.help) from None
+    if train.devices == 1 and train.sharding is None and peers is None:
+        return
+    if peers is not None and engine != "jax":
+        raise TaskError(
+            f"several processes train on JAX, KERAS_BACKEND is {engine}",
+            at=("train",),
+            help="KERAS_BACKEND=jax; on TensorFlow, fit with several workers is broken in Keras 3 (keras#20585)",
+        )
+    if engine not in ("tensorflow", "jax"):
+        raise TaskError(f"several devices need TensorFlow or JAX, KERAS_BACKEND is {engine}", at=("train", "devices"))
+    if not plan.task.is_divisible:
+        raise TaskError(
+            f"{plan.task.name} trains on one device: its losses are not means over independent examples",
+            at=("train", "devices"),
+        )
+    if plan.features.padded:
+        raise TaskError("examples that differ in length train on one device", at=("train", "devices"))
+    total = train.devices * (peers.count if peers else 1)
+    groups = total
+    if train.sharding is not None:
+        if engine != "jax":
+            raise TaskError(
+                "weights are divided among devices on JAX; on TensorFlow, keras.distribution does nothing, and says "
+                "nothing",
+                at=("train", "sharding"),
+                help="KERAS_BACKEND=jax",
+            )
+        if total % train.sharding.model:
+            raise TaskError(
+                f"{total} devices are no whole number of groups of {train.sharding.model}",
+                at=("train", "sharding", "model"),
+            )
+        groups = total // train.sharding.model
+        if peers and groups < peers.count and peers.count % groups:
+            raise TaskError(
+                f"{peers.count} processes cannot be divided among {groups} groups", at=("train", "sharding", "model")
+            )
+    if plan.pipeline.batch_size() % groups:
+        raise TaskError(
+            f"a batch of {plan.pipeline.batch_size()} cannot be divided among {groups}",
+            at=("train", "batch"),
+            help=f"batch: {max(1, plan.pipeline.batch_size() // groups) * groups}",
+        )
+    if engine == "tensorflow":
+        _check_mirrored(plan)
+
+
+def _check_mirrored(plan: Plan) -> None:
+    """What Keras gets wrong under MirroredStrategy."""
+    train = plan.spec.train
+    jax = "KERAS_BACKEND=jax has it on several devices"
+    if train.clip is not None:
+        raise TaskError(
+            "on several devices, Keras on TensorFlow clips the gradients of each before they are added up, which is "
+            "another step",
+            at=("train", "clip"),
+            help=jax,
+        )
+    if train.accumulate > 1:
+        raise TaskError(
+            "on several devices, Keras on TensorFlow cannot accumulate gradients",
+            at=("train", "accumulate"),
+            help=jax,
+        )
+    if (train.steps_per_execution or 1) > 1:
+        raise TaskError(
+            "on several devices, Keras on TensorFlow does one step per execution",
+            at=("train", "steps_per_execution"),
+            help="1, or leave it out",
+        )
+    if train.jit_compile and not glob("/dev/nvidia[0-9]*"):
+        raise TaskError(
+            "XLA on TensorFlow cannot use several CPU devices", at=("train", "jit_compile"), help="leave it out"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a run is spread. ``shard`` is this process's part of each batch, and ``groups`` the parts that a batch is
+    divided into by all devices. Only the coordinator writes."""
+
+    is_mirrored: bool = False
+    is_coordinator: bool = True
+    is_alone: bool = True
+    shard: tuple[int, int] = (0, 1)
+    groups: int = 1
+
+    def synchronise(self, model: Any) -> None:
+        """Let batch normalisation see whole batches. (On JAX it does.)"""
+        import keras
+
+        for layer in model.layers if self.is_mirrored else ():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
+
+    def evaluation(self, plan: Plan, pairs: Any) -> Any:
+        """The batches of the evaluated split: divided among all if that can be done evenly, else every device does all
+        of them."""
+        if self.is_mirrored or self.groups == 1:
+            return plan.pipeline.evaluation(plan.split, pairs)  # type: ignore[arg-type]
+        size, is_divided = self.evaluated(plan)
+        shard = self.shard if is_divided else (0, 1)
+        return plan.pipeline.evaluation(plan.split, pairs, batch=size, shard=shard)  # type: ignore[arg-type]
+
+    def evaluated(self, plan: Plan) -> tuple[int, bool]:
+        """Examples of an evaluation's batch, and whether it is divided."""
+        pipeline = plan.pipeline
+        count = pipeline.count(plan.split) if plan.split else self.groups
+        size = min(pipeline.batch, count)
+        if count % self.groups == 0:
+            return max(size // self.groups, 1) * self.groups, True
+        # Batches are told apart by their size: one that is whole must not look like a part of a batch to train on.
+        return size - (size == pipeline.batch_size() // self.shard[1] and size > 1), False
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Meanwhile what is built belongs to this process alone."""
+        if self.is_mirrored or (self.groups == 1 and self.is_alone):
+            yield
+            return
+        import keras
+
+        held = keras.distribution.distribution()
+        keras.distribution.set_distribution(None)
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(held)
+
+
+@contextmanager
+def taken(plan: Plan, peers: Peers | None = None) -> Iterator[Spread]:
+    """Take the devices and meet the peers; what is built meanwhile is spread. Raises DistributionError."""
+    import keras
+
+    train = plan.spec.train
+    if keras.backend.backend() == "tensorflow":
+        if keras.distribution.distribution() is not None:
+            raise DistributionError(
+                "keras.distribution does nothing on TensorFlow: KERAS_BACKEND=jax, or train.devices"
+            )
+        with _strategy(train.devices):
+            yield Spread(is_mirrored=train.devices > 1, groups=train.devices)
+        return
+    if train.devices == 1 and train.sharding is None and peers is None:
+        yield Spread()
+        return
+    found = _devices(train.devices, peers)
+    model = train.sharding.model if train.sharding else 1
+    groups = len(found) // model
+    count, rank = (peers.count, peers.rank) if peers else (1, 0)
+    parts = min(count, groups)
+    shard = (rank // (count // parts), parts)
+    made = Spread(is_coordinator=rank == 0, is_alone=count == 1, shard=shard, groups=groups)
+    size, is_divided = made.evaluated(plan)
+    keras.distribution.set_distribution(_engine(train.sharding, found, groups, None if is_divided else size))
+    try:
+        yield made
+    finally:
+        keras.distribution.set_distribution(None)
+
+
+def _strategy(count: int) -> AbstractContextManager[Any]:
+    """The scope of MirroredStrategy over the first GPUs; where there are none, over parts of the CPU."""
+    if count == 1:
+        return nullcontext()
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        if len(gpus) < count:
+            raise DistributionError(f"the run asks for {count} devices, this machine has {len(gpus)} GPUs")
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)]).scope()  # type: ignore[no-any-return]
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    except RuntimeError:
+        raise DistributionError(
+            f"there is no GPU, and TensorFlow is in use already, so that the CPU cannot be divided into {count}"
+        ) from None
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)]).scope()  # type: ignore[no-any-return]
+
+
+def _devices(count: int, peers: Peers | None) -> list[str]:
+    """The first ``count`` devices of each process; where there is no other, parts of the CPU."""
+    import jax
+    import keras
+
+    # Where JAX is in use already, the devices that there are may suffice.
+    with suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", count)
+    if peers is not None and not jax.distributed.is_initialized():
+        # keras.distribution.initialize, but for the heartbeat, which it cannot set. Seeds are the run's in any case.
+        try:
+            jax.distributed.initialize(
+                peers.address,
+                num_processes=peers.count,
+                process_id=peers.rank,
+                local_device_ids=peers.local_devices(count),
+                heartbeat_timeout_seconds=HEARTBEAT,
+            )
+        except RuntimeError as error:
+            said = str(error).splitlines()[0]
+            raise DistributionError(f"the {peers.count} processes did not meet at {peers.address}: {said}") from None
+    out = []
+    for process in range(jax.process_count()):
+        held = [d for d in jax.devices() if d.process_index == process]
+        if len(held) < count:
+            kind = {"gpu": "GPUs", "cpu": "CPU devices"}.get(held[0].platform, "devices") if held else "devices"
+            where = "this machine" if peers is None else f"process {process}"
+            raise DistributionError(f"the run asks for {count} devices, {where} has {len(held)} {kind}")
+        out += [f"{d.platform}:{d.id}" for d in held[:count]]
+    assert set(out) <= set(keras.distribution.list_devices()) or held[0].platform != "cpu"
+    return out
+
+
+def _engine(sharding: Sharding | None, devices: list[str], groups: int, whole: int | None) -> Any:
+    """The Keras distribution; batches of ``whole`` examples are given to every device."""
+    import keras
+    import numpy as np
+
+    kept = keras.distribution
+
+    def laid(self: Any, shape: Any) -> Any:
+        divided = None if whole is not None and shape and shape[0] == whole else BATCH
+        return kept.TensorLayout([divided] + [None] * (len(shape) - 1), self.device_mesh)
+
+    if sharding is None:
+        kind = type("DataParallel", (kept.DataParallel,), {"get_data_layout": laid})
+        mesh = kept.DeviceMesh((groups,), [BATCH], devices)
+        return kind(device_mesh=mesh, auto_shard_dataset=False)
+    mesh = kept.DeviceMesh((groups, sharding.model), [BATCH, MODEL], np.array(devices).reshape(groups, sharding.model))
+    layout = kept.LayoutMap(mesh)
+    for pattern, axes in sharding.layout.items():
+        layout[pattern] = kept.TensorLayout(list(axes), mesh)
+    kind = type("ModelParallel", (kept.ModelParallel,), {"get_data_layout": laid})
+    return kind(layout_map=layout, batch_dim_name=BATCH, auto_shard_dataset=False)

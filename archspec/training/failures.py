@@ -1,0 +1,30 @@
+"""What went wrong below ``fit``, in a user's terms."""
+
+from __future__ import annotations
+
+import sys
+
+from archspec.data.pipeline import fault, reading
+from archspec.data.source import TRAIN, DataError
+from archspec.training.distribution import DistributionError, Spread
+from archspec.training.plan import Plan
+
+
+def meaning(error: Exception, plan: Plan, spread: Spread) -> Exception | None:
+    """What an error of TensorFlow or JAX means; None where it is not known, or comes from elsewhere."""
+    if (tf := sys.modules.get("tensorflow")) and isinstance(error, tf.errors.OpError):
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            return MemoryError(error.message.splitlines()[0])
+        for split in (TRAIN, *([plan.split] if plan.split else [])):
+            if found := fault(plan.source, split):
+                return DataError(f"{found}", help="mend or remove it")
+        if found := reading(error):
+            return DataError(f"the data cannot be read: {found}")
+        return None
+    if (jax := sys.modules.get("jax")) and isinstance(error, jax.errors.JaxRuntimeError):
+        said = str(error).splitlines()[0]
+        if "RESOURCE_EXHAUSTED" in said:
+            return MemoryError(said)
+        if not spread.is_alone:
+            return DistributionError(f"another process of the run is gone: {said}")
+    return None
