@@ -310,7 +310,7 @@ def test_a_beam_scores_sequences_as_the_network_does_and_no_worse_than_greedy(ne
 def test_a_run_reports_exact_match_and_an_evaluation_the_same(tmp_path, capsys):
     run = replaced(
         RUN,
-        ("epochs: 1", "epochs: 2, ema: 0.9"),
+        ("epochs: 1", "epochs: 2"),
         ("task: sequence_to_sequence", "task: {sequence_to_sequence: {decoding: {beam: 2}}}"),
     )
     logdir = tmp_path / "out"
@@ -323,6 +323,52 @@ def test_a_run_reports_exact_match_and_an_evaluation_the_same(tmp_path, capsys):
     assert main(["evaluate", str(logdir), "--format", "json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert {name: again[name] for name in result["metrics"]} == pytest.approx(result["metrics"], rel=1e-5)
+    # What TensorBoard shows are the first held-out pairs, and what was said of them at the end.
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(logdir / "train"), size_guidance={"tensors": 0})
+    board.Reload()
+    shown = board.Tensors("examples")
+    assert [event.step for event in shown] == [0, 1]
+    lines = shown[-1].tensor_proto.string_val[0].decode().splitlines()
+    assert len(lines) == 2 + 8
+    source, target, said = (cell.strip() for cell in lines[2].strip("|").split("|"))
+    assert source.split() == target.split()[::-1] != []
+    # A line that is read gets the same answer.
+    (tmp_path / "lines.txt").write_text(f"{source}\n\n")
+    assert main(["predict", str(logdir), str(tmp_path / "lines.txt")]) == 0
+    assert capsys.readouterr().out == f"{said}\n"
+    (tmp_path / "lines.txt").write_text("1 " * 20)
+    assert main(["predict", str(logdir), str(tmp_path / "lines.txt")]) == 1
+    assert "has 22 tokens, the network reads 14" in capsys.readouterr().err
+
+
+OPEN = replaced(SPEC, ("[=source_length]", "[S]"), ("[=target_length]", "[T]"), ("vocab: 13", "vocab: 26"))
+
+
+@pytest.mark.tensorflow
+def test_texts_that_differ_in_length_train_and_are_answered(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    pairs = "".join(f"{' '.join(words[: i % 9 + 1])}\t{words[i % 9].upper()}\n" for i in range(90))
+    run = replaced(
+        RUN, ("{symbols: {train: 200, test: 30}}", "{text_pairs: {path: numbers.tsv, heading: false, bucket: 2}}")
+    )
+    path = files(
+        tmp_path, replaced(run, ("batch: 50", "batch: 9, ema: 0.9, loss: {categorical_crossentropy: 0.1}")), OPEN
+    )
+    (tmp_path / "numbers.tsv").write_text(pairs)
+    logdir = tmp_path / "out"
+    assert main(["train", path, "--logdir", str(logdir), "--quiet", "--format", "json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result["metrics"]) == {"loss", "accuracy", "exact_match"} and result["examples"] == 10
+    assert main(["evaluate", str(logdir), "--format", "json"]) == 0
+    # Of the averages of the weights, which stand in their place.
+    again = json.loads(capsys.readouterr().out)
+    assert {name: again[name] for name in result["metrics"]} == pytest.approx(result["metrics"], rel=1e-5)
+    (tmp_path / "lines.txt").write_text("one two\nthree\n")
+    assert main(["predict", str(logdir), str(tmp_path / "lines.txt"), "--format", "json"]) == 0
+    assert [said["text"] for said in json.loads(capsys.readouterr().out)] == ["one two", "three"]
 
 
 @pytest.mark.tensorflow
