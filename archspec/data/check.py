@@ -115,9 +115,9 @@ def check(source: DataSource) -> Report:
         image, label = arrays[IMAGE], arrays[LABEL]
         counts = np.bincount(label, minlength=features.classes or 1)
         for i, n in enumerate(counts):
-            classes.setdefault(_named(features.class_names, i), {})[split] = int(n)
+            classes.setdefault(class_name(features.class_names, i), {})[split] = int(n)
             if split == TRAIN and not n:
-                findings.append(Finding("error", "class without examples", _named(features.class_names, i), "is empty"))
+                findings.append(Finding("error", "class without examples", class_name(features.class_names, i), "is empty"))
         if image.dtype.kind == "f":
             bad = ~np.isfinite(image).reshape(len(image), -1).all(1)
             findings += [
@@ -137,7 +137,7 @@ def check(source: DataSource) -> Report:
                 "std": round(float(np.std(flat, dtype=np.float64)), 4),
             }
         for i, row in enumerate(flat):
-            _duplicate(row.tobytes(), split, i, int(label[i]), seen, findings, source.describe)
+            duplicate(row.tobytes(), split, i, int(label[i]), seen, findings, source.describe)
     return Report(source.name, dict(features.splits), classes, {}, {}, tuple(findings), values)
 
 
@@ -153,7 +153,7 @@ def _of_files(source: DataSource, listed: InFiles) -> Report:
         found: list[tuple[int, int]] = []
         for i, entry in enumerate(entries):
             if listing.class_names:
-                by_split = classes.setdefault(_named(listing.class_names, entry.label), {})
+                by_split = classes.setdefault(class_name(listing.class_names, entry.label), {})
                 by_split[split] = by_split.get(split, 0) + 1
             if i in bad:
                 findings.append(Finding("error", "cannot be decoded", entry.name, bad[i]))
@@ -200,10 +200,10 @@ def _look(
     for note in head.notes:
         kind = "named otherwise" if note.startswith("is named") else note.split(",")[0]
         findings.append(Finding("note", kind, entry.name, note))
-    _duplicate(data, split, position, entry.label, seen, findings, described.describe)
+    duplicate(data, split, position, entry.label, seen, findings, described.describe)
 
 
-def _duplicate(
+def duplicate(
     data: bytes,
     split: str,
     position: int,
@@ -222,5 +222,5 @@ def _duplicate(
     findings.append(Finding("note", kind, describe(split, position), f"is the same as {describe(other, where)}"))
 
 
-def _named(names: tuple[str, ...], label: int) -> str:
+def class_name(names: tuple[str, ...], label: int) -> str:
     return names[label] if label < len(names) else str(label)

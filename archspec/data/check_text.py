@@ -14,7 +14,7 @@ def of_text(source: DataSource) -> Report:
     """Counts, lengths, what the vocabulary does not have, what is empty and what comes twice. Raises DataError."""
     import numpy as np
 
-    from archspec.data.check import Finding, Report, _duplicate, _named
+    from archspec.data.check import Finding, Report, class_name, duplicate
 
     features = source.features()
     findings: list[Finding] = []
@@ -26,7 +26,7 @@ def of_text(source: DataSource) -> Report:
         if LABEL in arrays and features.classes:
             label = np.asarray(arrays[LABEL]).reshape(-1)
             for i, n in enumerate(np.bincount(label[label >= 0], minlength=features.classes)):
-                classes.setdefault(_named(features.class_names, i), {})[split] = int(n)
+                classes.setdefault(class_name(features.class_names, i), {})[split] = int(n)
         for part, vocabulary in features.vocabularies.items():
             rows = arrays[part]
             is_there = rows != vocabulary.pad if vocabulary.pad is not None else np.ones(rows.shape, bool)
@@ -45,5 +45,5 @@ def of_text(source: DataSource) -> Report:
             ]
         for i in range(count):
             whole = b"\0".join(np.ascontiguousarray(arrays[part][i]).tobytes() for part in features.vocabularies)
-            _duplicate(whole.rstrip(b"\0"), split, i, 0, seen, findings, source.describe)
+            duplicate(whole.rstrip(b"\0"), split, i, 0, seen, findings, source.describe)
     return Report(source.name, dict(features.splits), classes, {}, {}, tuple(findings), values)
