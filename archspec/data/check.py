@@ -117,7 +117,9 @@ def check(source: DataSource) -> Report:
         for i, n in enumerate(counts):
             classes.setdefault(class_name(features.class_names, i), {})[split] = int(n)
             if split == TRAIN and not n:
-                findings.append(Finding("error", "class without examples", class_name(features.class_names, i), "is empty"))
+                findings.append(
+                    Finding("error", "class without examples", class_name(features.class_names, i), "is empty")
+                )
         if image.dtype.kind == "f":
             bad = ~np.isfinite(image).reshape(len(image), -1).all(1)
             findings += [
