@@ -310,8 +310,9 @@ def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
     factors, late = _factors(plan, model), first_steps(plan, model)
 
     def lowered(declaration: Optimizer) -> Any:
+        # Keras looks up the rate by steps of the data, also where only every few of them change the weights.
         table = rates(train.schedule, declaration.learning_rate, train.epochs, plan.steps, train.warmup)
-        optimizer = declaration.lower(learning_rate(table[:: train.accumulate]), **common)
+        optimizer = declaration.lower(learning_rate(table), **common)
         if declaration.weight_decay:
             spared = [v for v in model.trainable_variables if len(v.shape) < 2 or factors.get(v.path) == 0]
             optimizer.exclude_from_weight_decay(var_list=spared)

@@ -243,3 +243,15 @@ def test_patience_stops_a_run_that_no_longer_gets_better(plan, tmp_path):
     result, _ = trained(made, tmp_path / "run")
     assert result.epochs < 9
     assert result.epochs - result.best["step"] / made.steps == 2
+
+
+@pytest.mark.slow
+def test_the_schedule_goes_by_epochs_also_where_steps_are_gathered(plan, tmp_path):
+    for name, text in {"each": "", "gathered": "accumulate: 3, "}.items():
+        run(plan(f"{{{text}schedule: {{milestones: [1, 2]}}, epochs: 3}}", spec=PLAIN), tmp_path / name, progress=None)
+    each, gathered = (
+        [float(row["learning_rate"]) for row in csv.DictReader((tmp_path / name / "log.csv").open())]
+        for name in ("each", "gathered")
+    )
+    assert each == gathered
+    assert len(set(each)) == 3

@@ -1,0 +1,330 @@
+"""The frozen part of a network, run once: what it gives for each example is kept on disk, and only the rest trains.
+
+The frozen part is every layer that no trained or random one stands before. Its activations lie in the cache folder by
+the fingerprint of all that they follow from: its layers and weights, the data, the transforms and their seed, the
+targets. A folder of them is written beside and renamed, with checksums; one that is damaged is written anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.backend.installation import backend
+from archspec.data import cache
+from archspec.data.arguments import written
+from archspec.data.pipeline import Pipeline
+from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec
+from archspec.data.transform import infer
+from archspec.ir.graph import Graph, Node, Tensor
+from archspec.ir.tensors import TensorSpec
+from archspec.training.checkpoint import CheckpointError
+from archspec.training.freezing import frozen_until
+from archspec.training.task import Objective, TaskError
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from archspec.training.plan import Plan
+
+AT = ("train", "cache_features")
+RANDOM = ("dropout", "spatial_dropout", "drop_path")
+"""Ops whose output is drawn in training; others have a ``dropout`` of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """A network cut in two: nodes of the frozen part, and the tensors that go from it to the rest."""
+
+    nodes: tuple[Node, ...]
+    cut: tuple[Tensor, ...]
+
+
+def divided(plan: Plan) -> Division:
+    """Where the frozen part ends. Raises TaskError where it does not come first, naming the layer that hinders."""
+    graph, freeze = plan.graph, plan.spec.train.freeze
+    fixed, first_cause = dict.fromkeys(graph.inputs, ""), dict[str, str]()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        is_frozen = frozen_until(freeze, node.layer) == float("inf")
+        cause = next((first_cause[t.node] for t in node.inputs if t.node in first_cause), None)
+        if cause is None and node.weights and not is_frozen:
+            end = frozen_until(freeze, node.layer)
+            cause = f"'{node.layer}', which is trained" + (f" from epoch {int(end) + 1} on" if end else "")
+        elif cause is None and _is_random(node):
+            cause = f"'{node.name}', which is random"
+        elif cause is not None and node.weights and is_frozen:
+            raise TaskError(
+                f"'{node.layer}' is frozen and stands behind {cause}: what it gives cannot be kept",
+                at=AT,
+                help="freeze what comes first in the network, or leave cache_features out",
+            )
+        if cause is None:
+            fixed[node.name] = ""
+            nodes.append(node)
+        else:
+            first_cause[node.name] = cause
+    if not any(node.weights for node in nodes):
+        raise TaskError(
+            "no frozen layer comes first in the network", at=AT, help="freeze: names of layers, or patterns"
+        )
+    taken = [t for node in graph.nodes if node.name in first_cause for t in node.inputs if t.node in fixed]
+    if whole := next((o for o in graph.outputs if o.tensor.node in fixed), None):
+        raise TaskError(f"nothing of head '{whole.name}' is trained", at=AT)
+    cut = tuple(dict.fromkeys(taken))
+    for tensor in cut:
+        if tensor.node in graph.by_name:
+            layer = graph.by_name[tensor.node].layer
+            if sum(node.layer == layer for node in graph.nodes) > 1:
+                raise TaskError(f"'{layer}' is used several times: what it gives cannot be kept", at=AT)
+    return Division(tuple(nodes), cut)
+
+
+def _is_random(node: Node) -> bool:
+    op: Any = node.op
+    return op.name in RANDOM or bool(getattr(op, "dropout", 0) or getattr(op, "recurrent_dropout", 0))
+
+
+def check(plan: Plan) -> None:
+    """Refuse what cannot be kept. Raises TaskError."""
+    train, pipeline = plan.spec.train, plan.pipeline
+    if not plan.task.takes_features:
+        raise TaskError(f"{plan.task.name} has no features that could be kept", at=AT)
+    if backend() != "tensorflow":
+        raise TaskError(f"features are kept on TensorFlow, KERAS_BACKEND is {backend()}", at=AT)
+    if train.precision != "float32":
+        raise TaskError(f"features are kept in float32, the precision is {train.precision}", at=AT)
+    if train.devices > 1:
+        raise TaskError("features are kept for one device", at=AT)
+    if plan.spec.log.embedding:
+        raise TaskError("the projector shows activations of images, which are not there", at=("log", "embedding"))
+    divided(plan)
+    drawn = next((t.name for t in pipeline.augment if t.is_random), None)
+    if drawn and train.cache_features is True:
+        raise TaskError(
+            f"'{drawn}' is random: its outcome differs from epoch to epoch",
+            at=AT,
+            help="a number: so many draws of every example are kept, and taken in turn; or leave it out of augment",
+        )
+    features = infer(pipeline.raw, pipeline.augment)
+    if plan.features.padded or features[-1].has_open_sizes:
+        raise TaskError("features are kept of examples of one size", at=AT)
+    for before, after, step in zip(features, features[1:], pipeline.augment, strict=False):
+        if LABEL in before.parts and before.parts[LABEL] != after.parts[LABEL]:
+            raise TaskError(f"'{step.name}' mixes the examples of a batch, which features of one cannot hold", at=AT)
+
+
+class Stored(DataSource):
+    """Features and targets, as they were kept: a folder for each draw of each split."""
+
+    in_memory = True
+
+    folders: dict[str, tuple[Path, ...]]
+
+    def features(self) -> FeatureSpec:
+        parts = {n: TensorSpec(a.shape[1:], str(a.dtype)) for n, a in _arrays(self.folders[TRAIN][0]).items()}
+        splits = {name: len(next(iter(_arrays(draws[0]).values()))) for name, draws in self.folders.items()}
+        return FeatureSpec(parts, splits)
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        import numpy as np
+        import tensorflow as tf
+
+        draws = [_arrays(folder) for folder in self.folders[split]]
+        types = {name: array.dtype for name, array in draws[0].items()}
+
+        def gathered(epoch: Any, index: Any) -> list[Any]:
+            return [np.ascontiguousarray(draws[int(epoch.flat[0]) % len(draws)][name][index]) for name in types]
+
+        def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            found = tf.numpy_function(gathered, [at["epoch"], at["index"]], list(types.values()), stateful=False)
+            out = dict(at)
+            for name, tensor in zip(types, found, strict=True):
+                out[name] = tf.ensure_shape(tensor, (at["index"].shape[0], *draws[0][name].shape[1:]))
+            return out
+
+        assert order is not None
+        return order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def cached(
+    plan: Plan, model: keras.Model, objective: Objective, logdir: Path, say: Callable[[str], None], *, resume: bool
+) -> tuple[Objective, Pipeline]:
+    """What to minimise, of the trained part alone, and the batches for it; ``model`` is the whole network.
+
+    Raises OSError, DataError, and CheckpointError where a run goes on with other frozen weights than it began with.
+    """
+    import keras
+
+    division = divided(plan)
+    tensors = [_symbolic(model, tensor) for tensor in division.cut]
+    before = keras.Model(model.input, tensors)
+    after = keras.Model(tensors[0] if len(tensors) == 1 else tensors, model.output)
+    weights = _digest_of_weights(plan.graph, division, model)
+    _same_weights(logdir / "features.json", weights, resume)
+
+    of = (_said(division), weights, repr(plan.task), repr(plan.spec.train.loss), plan.source.fingerprint())
+    draws = 1 if plan.spec.train.cache_features is True else int(plan.spec.train.cache_features or 1)
+    structure: list[Any] = []
+
+    def flat(batch: Mapping[str, Any]) -> dict[str, Any]:
+        x, y = objective.pairs(dict(batch))
+        leaves = keras.tree.flatten(y)
+        structure[:] = [y]
+        return {"x": x, **{f"y{k}": leaf for k, leaf in enumerate(leaves)}}
+
+    folders: dict[str, tuple[Path, ...]] = {}
+    for split in (TRAIN, *([plan.split] if plan.split else [])):
+        batches = [_batches(plan, split, draw, flat) for draw in range(draws if split == TRAIN else 1)]
+        count = _count(plan, split)
+        folders[split] = tuple(
+            _kept(_place(plan, split, draw, of), of_draw, before, count, say) for draw, of_draw in enumerate(batches)
+        )
+    target, inputs = structure[0], len(tensors)
+
+    def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
+        features = [batch[f"x{k}"] for k in range(inputs)]
+        leaves = [batch[f"y{k}"] for k in range(len(keras.tree.flatten(target)))]
+        return features[0] if inputs == 1 else tuple(features), keras.tree.pack_sequence_as(target, leaves)
+
+    source = Stored(folders=folders)
+    pipeline = replace(plan.pipeline, source=source, raw=source.features(), augment=(), steady=())
+    # What a task shows of examples, it shows of images; there are none.
+    return replace(objective, model=after, pairs=pairs, pictures=lambda plan, logdir: ()), pipeline
+
+
+def _symbolic(model: keras.Model, tensor: Tensor) -> Any:
+    """The output of a layer, or the model's input."""
+    found = model.get_layer(tensor.node).output
+    return found[tensor.port] if isinstance(found, (list, tuple)) else found
+
+
+def _batches(plan: Plan, split: str, draw: int, flat: Callable[..., Any]) -> Any:
+    """Inputs and targets by name: of every example of a split, in order. Those of training are in whole batches, the
+    last filled up from the start."""
+    import tensorflow as tf
+
+    pipeline = plan.pipeline
+    if split != TRAIN:
+        return pipeline.evaluation(split, lambda batch: (flat(batch), ())).map(lambda named, _: named)
+    size, count = pipeline.batch_size(), pipeline.raw.splits[TRAIN]
+    order = tf.data.Dataset.range(-(-count // size) * size).map(lambda i: i % count).batch(size, drop_remainder=True)
+    order = order.map(lambda i: {"epoch": tf.fill((size,), tf.constant(draw, tf.int64)), "index": i})
+    return pipeline.ordered(TRAIN, order, pipeline.augment, size, lambda batch: (flat(batch), ())).map(lambda n, _: n)
+
+
+def _count(plan: Plan, split: str) -> int:
+    positions = None if split == TRAIN else plan.pipeline.source.usable(split)
+    return plan.pipeline.raw.splits[split] if positions is None else len(positions)
+
+
+def _place(plan: Plan, split: str, draw: int, of: Sequence[str]) -> Path:
+    steps = plan.pipeline.augment if split == TRAIN else plan.pipeline.steady
+    drawn = (str(plan.pipeline.seed), str(draw)) if any(t.is_random for t in steps) else ()
+    size = str(plan.pipeline.batch_size() if split == TRAIN else plan.pipeline.batch)
+    return cache.place("features", "", *of, split, repr([written(t) for t in steps]), size, *drawn)
+
+
+def _said(division: Division) -> str:
+    """The frozen part in words: its layers with their arguments and wiring, and where it ends."""
+    import keras
+
+    nodes = [(node.name, node.layer, node.op.name, repr(node.op), node.inputs) for node in division.nodes]
+    return repr((nodes, division.cut, keras.__version__))
+
+
+def _digest_of_weights(graph: Graph, division: Division, model: keras.Model) -> str:
+    import keras
+
+    digest = sha256()
+    for layer in dict.fromkeys(node.layer for node in division.nodes if node.weights):
+        for variable in model.get_layer(layer).weights:
+            array = keras.ops.convert_to_numpy(variable)
+            digest.update(f"{layer}{array.shape}{array.dtype}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _same_weights(path: Path, digest: str, resume: bool) -> None:
+    """Note what the frozen weights are; of a run that goes on, compare them. Raises CheckpointError."""
+    from archspec.training.record import write_json
+
+    if resume and path.exists():
+        try:
+            noted = json.loads(path.read_bytes())["weights"]
+        except (OSError, ValueError, KeyError, TypeError):
+            noted = digest
+        if noted != digest:
+            raise CheckpointError("the frozen layers' weights are not those that the run began with")
+    write_json(path, {"weights": digest})
+
+
+def _kept(folder: Path, batches: Any, before: keras.Model, count: int, say: Callable[[str], None]) -> Path:
+    """The folder of a draw of a split, computed if it is not there or is damaged. Raises OSError."""
+    if folder.exists():
+        if _is_whole(folder):
+            return folder
+        say(f"features in {folder} are damaged; they are computed anew")
+        shutil.rmtree(folder)
+    beside = folder.parent / f".{os.getpid()}-{folder.name}"
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir(parents=True)
+        _compute(beside, batches, before, count)
+        os.replace(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def _compute(folder: Path, batches: Any, before: keras.Model, count: int) -> None:
+    """Write the features and targets of the first ``count`` examples, as they come, and their checksums."""
+    import keras
+    import numpy as np
+
+    files: dict[str, Any] = {}
+    at = 0
+    for batch in batches:
+        found = keras.tree.flatten(before.predict_on_batch(batch.pop("x")))
+        named = {f"x{k}": value for k, value in enumerate(found)} | {n: np.asarray(v) for n, v in batch.items()}
+        rows = min(len(next(iter(named.values()))), count - at)
+        for name, value in named.items():
+            if name not in files:
+                shape = (count, *value.shape[1:])
+                files[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", value.dtype, shape)
+            files[name][at : at + rows] = value[:rows]
+        at += rows
+    for array in files.values():
+        array.flush()
+    digests = {name: _digest(folder / f"{name}.npy") for name in files}
+    (folder / "manifest.json").write_text(json.dumps(digests), encoding="utf-8")
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        digests = json.loads((folder / "manifest.json").read_bytes())
+        return bool(digests) and all(_digest(folder / f"{n}.npy") == digest for n, digest in digests.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _arrays(folder: Path) -> dict[str, Any]:
+    """The arrays of a folder, mapped and not read whole."""
+    import numpy as np
+
+    names = json.loads((folder / "manifest.json").read_bytes())
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+
+
+def _digest(path: Path) -> str:
+    from hashlib import file_digest
+
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

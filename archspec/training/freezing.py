@@ -1,0 +1,148 @@
+"""Layers that stay as they are, for the whole run or for its first epochs (gradual unfreezing: Howard and Ruder 2018).
+
+A layer that is not frozen any more starts to train as a layer of a new run does: its optimiser state is zero, and
+optimisers that count steps (Adam's correction of its means) count its own. Weight decay, gradients and the statistics
+of batch normalisation leave a frozen layer alone; running averages of weights hold its value.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema
+
+from archspec.data.arguments import Items, restated
+from archspec.ops.arguments import PositiveInt, refuse
+
+if TYPE_CHECKING:
+    import keras
+
+    from archspec.training.plan import Plan
+
+Pattern = Annotated[str, Field(min_length=1)]
+
+
+class Stage(BaseModel):
+    """Layers that are frozen at first."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    layers: Annotated[tuple[Pattern, ...], BeforeValidator(lambda v: _several(v)), Field(min_length=1)]
+    """Names, parts of a path, or ``*`` patterns; one or a list."""
+    until: PositiveInt
+    """Epochs after which they are trained, too."""
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _item(value: Any, info: ValidationInfo) -> Any:
+    """A pattern, for good, or a stage."""
+    if isinstance(value, Stage) or (isinstance(value, str) and value):
+        return value
+    if not isinstance(value, dict):
+        raise refuse("must be the name of a layer, or {layers: …, until: …}")
+    try:
+        return Stage.model_validate(dict(value), context=info.context)
+    except ValidationError as error:
+        # The words name the section; the place has it already.
+        said = [{**one, "loc": one["loc"][1:]} for one in restated(error, Stage, "freeze")]
+        raise ValidationError.from_exception_data("freeze", said) from None  # type: ignore[arg-type]
+
+
+Freeze = Annotated[
+    Items[Annotated[Any, BeforeValidator(_item)]],
+    BeforeValidator(lambda v: [v] if isinstance(v, (str, dict, Stage)) else v),
+    WithJsonSchema(
+        {
+            "type": ["string", "object", "array"],
+            "items": {"anyOf": [{"type": "string"}, Stage.model_json_schema()]},
+        }
+    ),
+]
+"""Layers to freeze: names for good, stages for a while; one or a list."""
+
+
+def matches(pattern: str, layer: str) -> bool:
+    """Whether a layer is meant: the pattern is its name, a part of its path from the start, or has ``*``."""
+    return fnmatchcase(layer, pattern) or layer.startswith(f"{pattern}.")
+
+
+def patterns(freeze: Iterable[str | Stage]) -> list[str]:
+    """Every pattern, whenever it counts."""
+    return [p for item in freeze for p in ((item,) if isinstance(item, str) else item.layers)]
+
+
+def frozen_until(freeze: Iterable[str | Stage], layer: str) -> float:
+    """The epoch from which on a layer is trained: 0 for one that always is, infinity for one that never is."""
+    ends = [
+        float("inf") if isinstance(item, str) else item.until
+        for item in freeze
+        if any(matches(p, layer) for p in ((item,) if isinstance(item, str) else item.layers))
+    ]
+    return max(ends, default=0)
+
+
+def next_border(freeze: Iterable[str | Stage], epoch: int) -> float:
+    """The first epoch after this one in which other layers are trained."""
+    return min((item.until for item in freeze if isinstance(item, Stage) and item.until > epoch), default=float("inf"))
+
+
+def set_trainable(plan: Plan, model: keras.Model, epoch: int = sys.maxsize) -> None:
+    """Let those layers of the model be trained that are in this epoch, or ever; ``fit`` then makes its step anew."""
+    freeze, changed = plan.spec.train.freeze, False
+    held = {layer.name: layer for layer in model.layers}
+    for node in plan.graph.owners():
+        layer = held.get(node.layer)
+        trains = frozen_until(freeze, node.layer) <= epoch
+        # Where nothing is frozen, layers keep what the task set.
+        if layer is not None and node.weights and frozen_until(freeze, node.layer) and layer.trainable != trains:
+            layer.trainable, changed = trains, True
+    if changed:
+        model.train_function = None
+
+
+def first_steps(plan: Plan, model: keras.Model) -> dict[str, int]:
+    """Steps that the optimiser has made when a variable, by its path, is first trained; of those that start late."""
+    train = plan.spec.train
+    ends = {node.layer: frozen_until(train.freeze, node.layer) for node in plan.graph.owners()}
+    late = {layer: int(end) for layer, end in ends.items() if 0 < end < float("inf")}
+    return {
+        v.path: late[layer.name] * plan.steps // train.accumulate
+        for layer in model.layers
+        if layer.name in late
+        for v in layer.trainable_variables
+    }
+
+
+def count_own_steps(optimizer: Any, first: Mapping[str, int], path: Callable[[Any], str]) -> None:
+    """Let the optimiser count the steps of each variable from the first that it takes."""
+    import keras
+
+    kind: Any = type(optimizer)
+
+    class OwnSteps(kind):
+        """The same optimiser, of whose count a number can be taken off."""
+
+        taken_off = 0
+
+        @property
+        def iterations(self) -> Any:
+            count = kind.iterations.fget(self)
+            return keras.ops.maximum(count - self.taken_off, 0) if self.taken_off else count
+
+    optimizer.__class__ = OwnSteps
+    update = optimizer.update_step
+
+    def update_step(gradient: Any, variable: Any, rate: Any) -> Any:
+        optimizer.taken_off = first.get(path(variable), 0)
+        try:
+            return update(gradient, variable, rate)
+        finally:
+            optimizer.taken_off = 0
+
+    optimizer.update_step = update_step
