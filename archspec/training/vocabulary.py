@@ -33,13 +33,14 @@ def check_vocabulary(graph: Graph, name: str, features: FeatureSpec, part: str) 
     if part not in features.vocabularies:
         return
     size = features.vocabularies[part].size
+    known = next((param for param in (f"{part}_vocab", "vocab") if param in graph.params), None)
     for node in lookups(graph, name):
         entries: Any = node.op.vocab  # type: ignore[attr-defined]
         if size > entries:
             raise TaskError(
                 f"the vocabulary of {part} has {size:,} tokens, '{node.name}' has entries for {entries:,}",
                 at=("data",),
-                help=f"--set vocab={size}, or a limit of the tokenizer" if "vocab" in graph.params else None,
+                help=f"--set {known}={size}, or a limit of the tokenizer" if known else "a limit of the tokenizer",
                 notes=(Note(f"layer '{node.name}'", node.span),),
             )
 
