@@ -1,0 +1,76 @@
+"""Where weights come from at a run's start: several files, each for a part of the network."""
+
+import numpy as np
+import pytest
+
+import archspec
+from archspec.ir.diagnostics import SpecError
+from archspec.training.plan import initial
+from archspec.training.task import TaskError
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return archspec.load("srresnet", size=4, width=4, blocks=1)
+
+
+@pytest.fixture
+def file(graph, tmp_path):
+    """``file("G.", first=…)`` writes the layers' weights without that part of their names."""
+
+    def write(less="", leave=None):
+        draw = np.random.default_rng(len(less))
+        values = {
+            f"{node.layer.removeprefix(less)}/{weight.name}": draw.normal(size=weight.shape).astype("float32")
+            for node in graph.owners()
+            for weight in node.weights
+            if node.layer != leave
+        }
+        path = tmp_path / f"{len(less)}{leave}.npz"
+        np.savez(path, **values)
+        return path, values
+
+    return write
+
+
+def test_layers_below_a_name_have_theirs_with_it_or_without(graph, file):
+    for less in ("", "G."):
+        path, values = file(less)
+        found = initial(graph, {"G": path})
+        assert {name.removeprefix(less) for name in found} == set(values)
+        for name, array in found.items():
+            np.testing.assert_array_equal(array, values[name.removeprefix(less)])
+
+
+def test_of_two_files_each_gives_its_part(graph, file, tmp_path):
+    whole, first = file()
+    np.savez(tmp_path / "one.npz", **{name: 2 * value for name, value in first.items()})
+    found = initial(graph, {"G": whole, "G.conv": tmp_path / "one.npz"})
+    np.testing.assert_array_equal(found["G.conv/kernel"], 2 * first["G.conv/kernel"])
+    np.testing.assert_array_equal(found["G.conv_2/kernel"], first["G.conv_2/kernel"])
+
+
+def test_a_file_without_a_layer_is_refused(graph, file):
+    path, _ = file(leave="G.conv_2")
+    with pytest.raises(TaskError, match=r"it has no layer G\.conv_2 of that shape"):
+        initial(graph, {"G": path})
+
+
+def test_a_name_that_is_none_is_refused(graph, file):
+    with pytest.raises(TaskError) as caught:
+        initial(graph, {"H": file()[0]})
+    assert (caught.value.message, caught.value.at) == ("'H' is no layer and no network", ("train", "weights", "H"))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("{}", "train.weights must be a file, or a map of names of layers and files, got {}"),
+        ("{conv: none.npz}", "train.weights 'none.npz' does not exist"),
+        ("3", "train.weights must be a path, got 3"),
+    ],
+)
+def test_what_is_no_file_is_refused_where_it_stands(plan, weights, message):
+    with pytest.raises(SpecError) as caught:
+        plan(f"{{weights: {weights}}}")
+    assert caught.value.diagnostics[0].message.startswith(message)
