@@ -16,10 +16,10 @@ import pytest
 
 from tests.docs.blocks import ROOT, shown
 
-PAGES = [ROOT / "README.md", ROOT / "docs" / "sequences.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "language_models.md"]
 ELSEWHERE = {"make demo", "make test", "pip install archspec-keras", "pip install 'archspec-keras[tensorflow]'"}
 """Commands that set up environments: .ci/run and tools/check_installs.py run them."""
-TENSORFLOW = re.compile(r"archspec (compile|weights|train|evaluate|export|data)\b|\bcompile\(")
+TENSORFLOW = re.compile(r"archspec (compile|weights|train|evaluate|export|data|sample)\b|\bcompile\(")
 
 
 def marked(block):
