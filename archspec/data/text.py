@@ -29,6 +29,9 @@ def _encoding(value: Any) -> str:
     return str(value)
 
 
+MOST = 2**30
+"""Largest number of tokens that are held at once, padding included (4 GB)."""
+
 Encoding = Annotated[str, BeforeValidator(_encoding), WithJsonSchema({"type": "string"})]
 """A name of an encoding: ``utf-8``, ``cp1252``."""
 
@@ -103,19 +106,21 @@ def labelled_rows(
 
 
 def class_names(labels: Iterable[str]) -> tuple[str, ...]:
-    """Names of the classes in the order of their numbers: labels that are all whole numbers are those numbers."""
+    """Names of the classes in the order of their numbers: labels that are all whole numbers by size, others by name."""
     found = set(labels)
-    if all(label.isascii() and label.isdigit() and len(label) <= 7 and str(int(label)) == label for label in found):
-        return tuple(str(n) for n in range(max(map(int, found)) + 1))
+    if all(label.isascii() and label.isdigit() for label in found):
+        return tuple(sorted(found, key=lambda label: (len(label.lstrip("0")), label.lstrip("0"), label)))
     return tuple(sorted(found))
 
 
 def padded(rows: Sequence[Sequence[int]], length: int | None = None, fill: int = 0) -> np.ndarray:
     """The rows as int32 of shape (rows, length), cut at the end or filled up; to the longest of them where no length is
-    given, at least one."""
+    given, at least one. Raises DataError where that is more than fits into memory."""
     import numpy as np
 
     wide = max([1, *map(len, rows)]) if length is None else length
+    if len(rows) * wide > MOST:
+        raise DataError(f"{len(rows):,} texts of up to {wide:,} tokens are too many to hold", help="length: 512")
     out = np.full((len(rows), wide), fill, np.int32)
     for line, row in zip(out, rows, strict=True):
         line[: min(len(row), wide)] = row[:wide]

@@ -66,6 +66,13 @@ def test_texts_are_cut_filled_up_and_framed(lines):
     assert (framed[:, :2] == 0).all() and (framed[:, -2:] == 0).all() and framed.shape[1] == 5 + 4
 
 
+def test_a_class_that_is_in_the_test_alone_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("x a\ny b\n")
+    (tmp_path / "b.txt").write_text("z a\n")
+    with pytest.raises(DataError, match="class 'z' has no examples to train on"):
+        Text(path=tmp_path / "a.txt", test=tmp_path / "b.txt").features()
+
+
 def test_a_table_is_read_by_its_headings(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('\ufeffid,review,stars,part\n1,"good, really",four,train\n2,"bad\nfilm",one,train\n3,ok,one,val\n')
@@ -103,16 +110,20 @@ def test_an_encoding_is_kept_to(tmp_path):
     assert "encoding: cp1252" in error.value.help
 
 
-def test_labels_that_are_numbers_are_the_classes(tmp_path):
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [("10 2 0 1", "0 1 2 10"), ("5 1 3", "1 3 5"), ("b 10 a 9", "10 9 a b"), ("99999999999999999999 7", None)],
+)
+def test_classes_are_numbered_in_the_order_of_their_labels(tmp_path, labels, names):
     path = tmp_path / "lines.txt"
-    path.write_text("10 a\n2 b\n" * 3 + "".join(f"{n} c\n" * 3 for n in (0, 1, *range(3, 10))))
-    assert Text(path=path, holdout=0.05).features().class_names == tuple(map(str, range(11)))
+    path.write_text("".join(f"{label} c\n" * 3 for label in labels.split()))
+    expected = tuple(names.split()) if names else ("7", "99999999999999999999")
+    assert Text(path=path, holdout=0.05).features().class_names == expected
 
 
 REFUSED = [
     ("0 good\n1\n", {}, "line 2: a label and a sentence are needed, got '1'"),
     ("\n \n", {}, "has no lines"),
-    ("0 a\n2 b\n", {}, "class '1' has no examples to train on"),
     ("0 a\n1 b\n" * 4, {"tokenizer": Characters(pad=False)}, "needs a token for padding"),
     ("0 a\n", {}, "1 examples cannot be split in two"),
 ]
@@ -147,6 +158,14 @@ def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "texts" / "pos").mkdir(parents=True)
     with pytest.raises(DataError, match="holds no texts in its class folders"):
         Text(path=tmp_path / "texts").features()
+
+
+def test_a_text_that_is_too_long_for_all_is_refused(monkeypatch, lines):
+    monkeypatch.setattr("archspec.data.text.MOST", 60)
+    assert Text(path=lines, length=3).arrays("train")["tokens"].size == 48
+    with pytest.raises(DataError, match="16 texts of up to 5 tokens are too many to hold") as error:
+        Text(path=lines).arrays("train")
+    assert "length" in error.value.help
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "base64", 3, ""])

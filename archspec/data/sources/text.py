@@ -49,8 +49,8 @@ class Text(DataSource, name="text", main="path"):
     """Text with a class for each: a file of lines ``label sentence``, a CSV or TSV file with headings, or a folder of
     class folders of ``.txt`` files (``train/pos/…``, ``val/pos/…`` or ``test/…``; or ``pos/…``).
 
-    An example is the numbers of its tokens. Labels that are all whole numbers are the classes; others are numbered in
-    the order of their names. Where the data say nothing of splits, a stratified share is held out as ``val``.
+    An example is the numbers of its tokens. Classes are numbered in the order of their labels: whole numbers by size,
+    others by name. Where the data say nothing of splits, a stratified share is held out as ``val``.
     """
 
     suffixes = (".txt",)
@@ -163,10 +163,7 @@ def _read(source: Text, fingerprint: str) -> Content:
         for split, at in positions.items()
     }
     if missing := sorted(set(range(len(names))) - set(found[TRAIN].labels)):
-        raise DataError(
-            f"{source.path}: class {shown(names[missing[0]])} has no examples to train on",
-            help=f"labels are whole numbers from 0; the largest is {names[-1]}" if names[-1].isdigit() else None,
-        )
+        raise DataError(f"{source.path}: class {shown(names[missing[0]])} has no examples to train on")
     vocabulary = fitted(source.tokenizer, fingerprint, lambda: found[TRAIN].texts)
     if vocabulary.pad != 0:
         raise DataError("texts differ in length: the tokenizer needs a token for padding, number 0", help="pad: true")
