@@ -187,6 +187,7 @@ class Pipeline:
         single, batched = steps[:closed], steps[closed:]
         if self.source.is_encoded and single and single[0][0].takes_window:
             order = order.map(partial(_with_draws, single[0]))
+        count = order.cardinality()
         order = order.unbatch()
         if self.source.is_encoded:
             examples = self.source.encoded(split, order)
@@ -197,6 +198,9 @@ class Pipeline:
             if single:
                 examples = examples.map(lambda one: _alone(single, one, None), **parallel)
         batches = examples.batch(size, drop_remainder=whole is not None)
+        if count >= 0:
+            # Taken apart and batched anew, they are uncounted, and Keras would warn at the end that data ran out.
+            batches = batches.apply(tf.data.experimental.assert_cardinality(count))
         return batches.map(lambda batch: finished(batched, batch), **parallel).prefetch(tf.data.AUTOTUNE)
 
 

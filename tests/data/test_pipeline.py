@@ -96,6 +96,14 @@ def test_evaluation_sees_every_example_once_in_order_and_unchanged():
     assert np.array_equal(seen, Digits().arrays("test")["image"])
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_batches_of_an_evaluation_are_counted_beforehand(class_folders, batch):
+    """Keras warns that data ran out where it does not know how many there are."""
+    p = pipeline((Resize(size=8),), batch=batch, source=Folder(path=class_folders))
+    batches = p.evaluation("val", both)
+    assert int(batches.cardinality()) == len(list(batches)) == -(-p.raw.splits["val"] // batch)
+
+
 def test_batches_are_never_larger_than_the_data(class_folders):
     source = Folder(path=class_folders)
     p = pipeline((Resize(size=8),), batch=500, source=source)

@@ -61,6 +61,7 @@ def test_googlenet_trains_its_auxiliary_heads(photos):
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
+@pytest.mark.filterwarnings("error:.*ran out of data")
 def test_googlenet_takes_a_step_and_saves_without_them(photos, tmp_path):
     import keras
 
