@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     States = Mapping[str, np.ndarray]
 
+AT = "at"
+"""The step whose scores are wanted."""
 SHOWN = 8
 """Examples in TensorBoard."""
 
@@ -31,20 +33,12 @@ class Network:
     """A trained network, or one in training, of a source and a target."""
 
     def __init__(self, graph: Graph, model: keras.Model):
-        import tensorflow as tf
-
         (head,) = graph.inference().outputs
         self.activation, self.length = last_activation(graph.by_name, head.tensor), graph.inputs[TARGET].shape[0]
-        tokens = tf.TensorSpec((None, None), tf.int32)
-
-        # Only the scores of one step leave TensorFlow.
-        @tf.function(input_signature=[tokens, tokens, tf.TensorSpec((), tf.int32)])
-        def scored(source: Any, target: Any, at: Any) -> Any:
-            for name, part in ((SOURCE, source), (TARGET, target)):
-                part.set_shape((None, graph.inputs[name].shape[0]))
-            return model({SOURCE: source, TARGET: target}, training=False)[:, at]
-
-        self.scored = scored
+        read = {name: keras.Input(graph.inputs[name].shape, dtype="int32", name=name) for name in (SOURCE, TARGET)}
+        at = keras.Input((1,), dtype="int32", name=AT)
+        # Only the scores of one step, the same for all, leave the backend.
+        self.scored = keras.Model({**read, AT: at}, keras.ops.take(model(read), at[0, 0], axis=1))
 
     def said(
         self, source: np.ndarray, length: int, decoding: Decoding, vocabulary: Vocabulary, *, seed: int = 0
@@ -67,13 +61,13 @@ class Speaker:
 
     def begin(self, count: int) -> States:
         said = np.zeros((count, self.length), np.int32)
-        return {"source": self.source, "said": said, "at": np.zeros(count, np.int32)}
+        return {SOURCE: self.source, TARGET: said, AT: np.zeros((count, 1), np.int32)}
 
     def step(self, tokens: np.ndarray, states: States) -> tuple[np.ndarray, States]:
-        at, said = int(states["at"][0]), states["said"].copy()
-        said[:, at] = tokens
-        scores = np.asarray(self.network.scored(states["source"], said, at))
-        return logarithms(scores, self.network.activation), {**states, "said": said, "at": states["at"] + 1}
+        said = states[TARGET].copy()
+        said[:, states[AT][0, 0]] = tokens
+        scores = self.network.scored.predict_on_batch({**states, TARGET: said})
+        return logarithms(scores, self.network.activation), {**states, TARGET: said, AT: states[AT] + 1}
 
 
 def is_exact(found: np.ndarray, wanted: np.ndarray, end: int) -> np.ndarray:
