@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
+from random import Random
 
 import numpy as np
 
@@ -46,7 +49,9 @@ def write(folder: Path, run: str = RUN, spec: str = SPEC) -> Path:
     return path
 
 
-def start(*arguments: str | Path, code: str = "") -> subprocess.Popen[str]:
+def start(
+    *arguments: str | Path, code: str = "", environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """``archspec …`` in a process of its own; ``code`` runs there before."""
     program = f"{code}\nfrom archspec.cli import main\nimport sys\nsys.exit(main())"
     return subprocess.Popen(
@@ -54,7 +59,7 @@ def start(*arguments: str | Path, code: str = "") -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
         cwd=Path(__file__).parents[2],
     )
 
@@ -74,6 +79,31 @@ def kill_when(process: subprocess.Popen[str], ready: object, delay: float = 0.0,
         return False
     process.send_signal(number)
     return True
+
+
+def reached(logdir: Path) -> int:
+    """The step of the last generation."""
+    return max((int(p.name) for p in (logdir / "checkpoints").glob("[0-9]*")), default=0)
+
+
+def killed_and_resumed(run: Path, logdir: Path, draw: Random) -> int:
+    """Train to the end, killed up to four times on the way; how often it was.
+
+    The first kill strikes while the network is built, those after it anywhere in training, saving and evaluation.
+    """
+    process, kills = start("train", run, "--logdir", logdir, "--quiet"), 0
+    for k in count():
+        before = reached(logdir)
+        ready = (logdir / "run.yaml").exists if k == 0 else lambda before=before: reached(logdir) > before
+        if k < 4 and kill_when(process, ready, draw.random() * (2.0 if k == 0 else 0.15)):
+            finish(process)
+            kills += 1
+            process = start("resume", logdir, "--quiet")
+            continue
+        code, _, err = finish(process)
+        assert code == 0, err
+        break
+    return kills
 
 
 def state(logdir: Path) -> dict[str, np.ndarray]:
