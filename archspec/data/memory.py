@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.data import cache
 from archspec.data.arguments import written
-from archspec.data.source import IMAGE, LABEL, DataSource, FeatureSpec, from_arrays
+from archspec.data.source import DataSource, FeatureSpec, from_arrays
 from archspec.data.transform import Transform, infer
+from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,49 +28,52 @@ def remembered(
     """Batches in ``order`` (of batches of positions), as some transforms left them. Raises DataError, OSError."""
     if where == "memory":
         return from_arrays(_computed(source, raw, split, before), order)
+    parts = infer(raw, before)[-1].parts
     of = (source.fingerprint(), split, repr([written(t) for t in before]))
-    paths = {name: cache.place("examples", f"-{name}.npy", *of) for name in (IMAGE, LABEL)}
+    paths = {name: cache.place("examples", f"-{name}.npy", *of) for name in parts}
     if not all(path.is_file() for path in paths.values()):
-        for name, array in _computed(source, raw, split, before, paths[IMAGE]).items():
-            if name != IMAGE:
+        large = {name: path for name, path in paths.items() if parts[name].rank}
+        for name, array in _computed(source, raw, split, before, large).items():
+            if name not in large:
                 _save(paths[name], array)
-    return _from_files(paths, infer(raw, before)[-1], order)
+    return _from_files(paths, parts, order)
 
 
 def _computed(
-    source: DataSource, raw: FeatureSpec, split: str, before: Sequence[Transform], image: Path | None = None
+    source: DataSource, raw: FeatureSpec, split: str, before: Sequence[Transform], files: Mapping[str, Path] = {}
 ) -> dict[str, Any]:
-    """All examples of a split; the images written to a file as they come, where one is named."""
+    """All examples of a split, by part; those that have a file are written to it as they come."""
     import numpy as np
     import tensorflow as tf
 
     from archspec.data.pipeline import Pipeline
 
-    spec, count, size = infer(raw, before)[-1].image, raw.splits[split], 64
+    parts, count, size = infer(raw, before)[-1].parts, raw.splits[split], 64
     pipeline = Pipeline(source, raw, tuple(before), tuple(before), size, 0)
-    shape = (count, *spec.shape)
-    beside = None
-    if image is None:
-        images: Any = np.empty(shape, spec.dtype)
-    else:
-        image.parent.mkdir(parents=True, exist_ok=True)
-        beside = image.parent / f".{os.getpid()}-{image.name}"
-        images = np.lib.format.open_memmap(beside, "w+", spec.dtype, shape)  # type: ignore[arg-type]
+    beside = {name: path.parent / f".{os.getpid()}-{path.name}" for name, path in files.items()}
+    out: dict[str, Any] = {}
     try:
-        labels = np.empty(count, np.int32)
+        for name, spec in parts.items():
+            if name in files:
+                files[name].parent.mkdir(parents=True, exist_ok=True)
+                shape = (count, *spec.shape)
+                out[name] = np.lib.format.open_memmap(beside[name], "w+", spec.dtype, shape)  # type: ignore[arg-type]
+            else:
+                out[name] = np.empty((count, *spec.shape), spec.dtype)  # type: ignore[arg-type]
         order = tf.data.Dataset.range(count).batch(size)
         order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
         at = 0
-        for x, y in pipeline.ordered(split, order, before, size, lambda batch: (batch[IMAGE], batch[LABEL])):
-            images[at : at + len(y)], labels[at : at + len(y)] = x.numpy(), y.numpy()
-            at += len(y)
-        if image is not None and beside is not None:
-            images.flush()
-            os.replace(beside, image)
+        for batch, _ in pipeline.ordered(split, order, before, size, lambda b: ({n: b[n] for n in parts}, ())):
+            for name, values in batch.items():
+                out[name][at : at + len(values)] = values.numpy()
+            at += len(values)
+        for name, path in files.items():
+            out[name].flush()
+            os.replace(beside[name], path)
     finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
-    return {IMAGE: images, LABEL: labels}
+        for path in beside.values():
+            path.unlink(missing_ok=True)
+    return out
 
 
 def _save(path: Path, array: Any) -> None:
@@ -84,17 +88,19 @@ def _save(path: Path, array: Any) -> None:
     write_atomically(path, write)
 
 
-def _from_files(paths: dict[str, Path], spec: FeatureSpec, order: tf.data.Dataset) -> tf.data.Dataset:
+def _from_files(paths: Mapping[str, Path], parts: Mapping[str, TensorSpec], order: tf.data.Dataset) -> tf.data.Dataset:
     """As ``from_arrays``, of files that are mapped and not read whole."""
     import numpy as np
     import tensorflow as tf
 
-    images = np.load(paths[IMAGE], mmap_mode="r", allow_pickle=False)
-    labels = tf.constant(np.load(paths[LABEL], allow_pickle=False))
+    large = {n: np.load(path, mmap_mode="r", allow_pickle=False) for n, path in paths.items() if parts[n].rank}
+    small = {n: tf.constant(np.load(path, allow_pickle=False)) for n, path in paths.items() if not parts[n].rank}
 
     def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        image = tf.numpy_function(lambda index: images[index], [at["index"]], images.dtype, stateful=False)
-        image = tf.ensure_shape(image, (at["index"].shape[0], *spec.image.shape))
-        return {**at, IMAGE: image, LABEL: tf.gather(labels, at["index"])}
+        found = {name: tf.gather(array, at["index"]) for name, array in small.items()}
+        for name, array in large.items():
+            rows = tf.numpy_function(lambda index, a=array: a[index], [at["index"]], array.dtype, stateful=False)
+            found[name] = tf.ensure_shape(rows, (at["index"].shape[0], *parts[name].shape))
+        return {**at, **found}
 
     return order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -192,6 +192,19 @@ def test_two_kinds_in_batches_of_one_size(two_folders):
     assert batch["a"].numpy().max() < batch["b"].numpy().min()
 
 
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_what_has_no_label_and_several_images_is_kept_too(two_folders, where):
+    found = source("unpaired", a=two_folders / "horse", b=two_folders / "zebra")
+    steps = (made("apply", to=["a", "b"], steps=[{"resize": 8}]), made("cache", where=where))
+    pipeline = Pipeline(found, found.features(), steps, steps, 4, 0)
+    for _ in range(2):
+        batch, _ = next(iter(pipeline.evaluation("val", lambda batch: (batch, ()))))
+        assert {name: batch[name].shape for name in "ab"} == {"a": (1, 8, 8, 3), "b": (1, 8, 8, 3)}
+        assert level(batch["a"]) < 100 < level(batch["b"])
+    with pytest.raises(TransformError, match="cache needs images of one size"):
+        infer(found.features(), [made("cache")])
+
+
 def test_folders_to_evaluate_on_go_together(two_folders):
     with pytest.raises(DataError, match="test_a and test_b go together, test_b is missing"):
         source("unpaired", a=two_folders / "horse", b=two_folders / "zebra", test_a=two_folders).features()

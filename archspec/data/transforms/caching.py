@@ -22,8 +22,9 @@ class Cache(Transform, name="cache", main="where"):
     """``disk`` keeps it from run to run, in the cache folder, and in memory only as far as the system has room."""
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
-        if features.has_open_sizes:
-            raise TransformError(f"cache needs images of one size, the data are {features.image}", help="resize first")
+        for part in features.parts.values():
+            if None in part.shape:
+                raise TransformError(f"cache needs images of one size, the data are {part}", help="resize first")
         return features
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
