@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 NOT_TAKEN = {
     "loss": ("the losses of several networks are the spec's", "leave loss out"),
     "ema": ("averages of networks are the spec's", "in its train section: 'average: {NETWORK: 0.999}'"),
+    "average_last": ("averages of networks are the spec's", "in its train section: 'average: {NETWORK: 0.999}'"),
+    "cache_features": ("networks that are trained in turn have no part that is computed once for all", None),
     "accumulate": ("updates of several networks are not put off", "a larger batch"),
     "class_weight": ("examples have no weights where networks are trained in turn", None),
     "monitor": ("no figure says which of several networks that compete are best", None),
@@ -117,7 +119,7 @@ class Adversarial(Task, name="adversarial"):
         def pictures(of: Plan, logdir: Path) -> Sequence[keras.callbacks.Callback]:
             from archspec.tasks.adversarial.pictures import Pictures
 
-            return [Pictures(rounds, of, logdir, _named(plan, of.features.parts))]
+            return [Pictures(rounds, of, logdir, _named(plan, of.pipeline.features()[1].parts))]
 
         return Objective(
             model=rounds,
