@@ -27,6 +27,13 @@ def refusal(folder, train, spec=runs.POINTS):
     ("train", "message", "help"),
     [
         ("{ema: 0.99}", "averages of networks are the spec's", "in its train section: 'average: {NETWORK: 0.999}'"),
+        (
+            "{average_last: 2}",
+            "averages of networks are the spec's",
+            "in its train section: 'average: {NETWORK: 0.999}'",
+        ),
+        ("{cache_features: true}", "networks that are trained in turn have no part that is computed once for all", None),
+        ("{freeze: {layers: D, until: 2}}", "layers of several networks are frozen for good", None),
         ("{accumulate: 2}", "updates of several networks are not put off", "a larger batch"),
         ("{monitor: loss}", "no figure says which of several networks that compete are best", None),
         ("{patience: 3}", "no figure says which of several networks that compete are best", None),
