@@ -53,6 +53,13 @@ def _settings(value: Any) -> Any:
     return dict(value)
 
 
+def _draws(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, int) and value > 0):
+        return value
+    raise refuse("must be true, false, or a number of draws")
+
+
+Draws = Annotated[bool | int, BeforeValidator(_draws), WithJsonSchema({"type": ["boolean", "integer"]})]
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Factor = Annotated[float, Field(ge=0, le=1e6)]
 
@@ -143,7 +150,7 @@ class Train(BaseModel):
     freeze: Freeze = ()
     """Layers that stay as they are, statistics of normalisation included: names, parts of a path, or ``*`` patterns; or
     ``{layers: …, until: 3}`` for those that are trained after so many epochs. One or a list."""
-    cache_features: bool | PositiveInt = False
+    cache_features: Draws = False
     """Run the layers that are frozen for good once for each example, keep on disk what they give, and train the rest on
     that. Where augmentation is random, a number: so many draws of every example are kept, and taken in turn."""
     rates: Annotated[dict[str, Factor], BeforeValidator(_settings)] = {}

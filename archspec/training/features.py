@@ -50,34 +50,30 @@ class Division:
 def divided(plan: Plan) -> Division:
     """Where the frozen part ends. Raises TaskError where it does not come first, naming the layer that hinders."""
     graph, freeze = plan.graph, plan.spec.train.freeze
-    fixed, first_cause = dict.fromkeys(graph.inputs, ""), dict[str, str]()
     nodes: list[Node] = []
+    fixed, behind = set(graph.inputs), dict[str, str]()
     for node in graph.nodes:
         is_frozen = frozen_until(freeze, node.layer) == float("inf")
-        cause = next((first_cause[t.node] for t in node.inputs if t.node in first_cause), None)
-        if cause is None and node.weights and not is_frozen:
-            end = frozen_until(freeze, node.layer)
-            cause = f"'{node.layer}', which is trained" + (f" from epoch {int(end) + 1} on" if end else "")
-        elif cause is None and _is_random(node):
-            cause = f"'{node.name}', which is random"
-        elif cause is not None and node.weights and is_frozen:
+        cause = next((behind[t.node] for t in node.inputs if t.node in behind), None)
+        if cause and node.weights and is_frozen:
             raise TaskError(
                 f"'{node.layer}' is frozen and stands behind {cause}: what it gives cannot be kept",
                 at=AT,
                 help="freeze what comes first in the network, or leave cache_features out",
             )
         if cause is None:
-            fixed[node.name] = ""
+            cause = _cause(node, frozen_until(freeze, node.layer))
+        if cause is None:
+            fixed.add(node.name)
             nodes.append(node)
         else:
-            first_cause[node.name] = cause
+            behind[node.name] = cause
     if not any(node.weights for node in nodes):
-        raise TaskError(
-            "no frozen layer comes first in the network", at=AT, help="freeze: names of layers, or patterns"
-        )
-    taken = [t for node in graph.nodes if node.name in first_cause for t in node.inputs if t.node in fixed]
+        near = "freeze: names of layers, or patterns"
+        raise TaskError("no frozen layer comes first in the network", at=AT, help=near)
     if whole := next((o for o in graph.outputs if o.tensor.node in fixed), None):
         raise TaskError(f"nothing of head '{whole.name}' is trained", at=AT)
+    taken = [t for node in graph.nodes if node.name in behind for t in node.inputs if t.node in fixed]
     cut = tuple(dict.fromkeys(taken))
     for tensor in cut:
         if tensor.node in graph.by_name:
@@ -87,9 +83,14 @@ def divided(plan: Plan) -> Division:
     return Division(tuple(nodes), cut)
 
 
-def _is_random(node: Node) -> bool:
+def _cause(node: Node, end: float) -> str | None:
+    """Why what a node gives differs from epoch to epoch, though its inputs do not; None where it does not."""
     op: Any = node.op
-    return op.name in RANDOM or bool(getattr(op, "dropout", 0) or getattr(op, "recurrent_dropout", 0))
+    if node.weights and end < float("inf"):
+        return f"'{node.layer}', which is trained" + (f" from epoch {int(end) + 1} on" if end else "")
+    if op.name in RANDOM or any(getattr(op, name, 0) for name in ("dropout", "recurrent_dropout")):
+        return f"'{node.name}', which is random"
+    return None
 
 
 def check(plan: Plan) -> None:

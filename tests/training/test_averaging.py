@@ -8,11 +8,13 @@ from archspec.ir.diagnostics import SpecError
 from archspec.training.run import run
 from tests.training import runs
 
+# Without a bias before batch normalisation: its gradient is rounding, which Adam would make steps of.
 SPEC = """
 archspec: 1
 name: small
 inputs: {image: [8, 8, 1]}
-body: [conv: {filters: 4, kernel: 3}, batch_norm, relu, flatten, dropout: 0.2, {dense: 16, as: hidden}, relu]
+body: [conv: {filters: 4, kernel: 3, bias: false}, batch_norm, relu, flatten, dropout: 0.2, {dense: 16, as: hidden},
+  relu]
 heads:
   main: {body: [dense: {units: 10, activation: softmax}], loss: categorical_crossentropy}
 """

