@@ -94,6 +94,14 @@ def check(plan: Plan, peers: Peers | None = None) -> None:
         )
     if plan.features.padded:
         raise TaskError("examples that differ in length train on one device", at=("train", "devices"))
+    stages = any(not isinstance(item, str) for item in train.freeze)
+    for name, is_asked in (("cache_features", train.cache_features), ("average_last", train.average_last)):
+        if is_asked:
+            raise TaskError(f"{name} is for runs on one device", at=("train", name))
+    if stages:
+        raise TaskError(
+            "stages, of layers that are frozen for a while, are for runs on one device", at=("train", "freeze")
+        )
     total = train.devices * (peers.count if peers else 1)
     groups = total
     if train.sharding is not None:

@@ -73,6 +73,8 @@ REFUSED = {
     "clip: {global_norm: 1}": ("tensorflow", None, "clips the gradients of each", ("train", "clip")),
     "accumulate: 2": ("tensorflow", None, "cannot accumulate", ("train", "accumulate")),
     "steps_per_execution: 4": ("tensorflow", None, "one step per execution", ("train", "steps_per_execution")),
+    "average_last: 1": ("jax", None, "average_last is for runs on one device", ("train", "average_last")),
+    "freeze: {layers: conv, until: 2}": ("jax", None, "frozen for a while", ("train", "freeze")),
     "jit_compile: true": ("tensorflow", None, "XLA on TensorFlow", ("train", "jit_compile")),
     "batch: 31": ("tensorflow", None, "a batch of 31 cannot be divided among 2", ("train", "batch")),
     "sharding: {model: 2, layout: {kernel: [null, model]}}": (
