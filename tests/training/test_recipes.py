@@ -75,3 +75,14 @@ def test_googlenet_takes_a_step_and_saves_without_them(photos, tmp_path):
     t = result.training
     assert t["loss"] == pytest.approx(t["main_loss"] + 0.3 * (t["aux1_loss"] + t["aux2_loss"]), rel=1e-3)
     assert keras.saving.load_model(tmp_path / "run" / "model.keras").output.shape == (None, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["lenet_bn", "resnet8_digits"])
+def test_a_network_with_batch_normalisation_reads_99_of_100_digits(name, tmp_path):
+    """The first of the three seeds whose figures the run file gives."""
+    from archspec.training.run import run
+
+    result = run(planned(asked(name)), tmp_path / "run", progress=None)
+    assert result.metrics["accuracy"] >= 0.99
