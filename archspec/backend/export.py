@@ -24,7 +24,7 @@ def save(model: keras.Model, path: str | os.PathLike[str]) -> None:
 
 
 def export(model: keras.Model, path: str | os.PathLike[str], form: str) -> None:
-    """Write ``model`` for other programs: ``saved_model`` (a new folder), ``onnx``, ``litert`` or ``keras``.
+    """Write ``model`` for other programs: ``saved_model`` (a new folder), ``litert`` or ``keras``. (ONNX: onnx.py.)
 
     Raises FileExistsError for a folder that is there already, OSError.
     """

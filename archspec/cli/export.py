@@ -1,6 +1,6 @@
 """Write a trained network for other programs: SavedModel, ONNX, LiteRT or .keras.
 
-ONNX is compared with the network where onnxruntime is installed.
+ONNX needs tf2onnx and onnx; it is compared with the network where onnxruntime is installed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SUFFIXES = {".onnx": "onnx", ".tflite": "litert", ".keras": "keras"}
+FORMATS = (*SUFFIXES.values(), "saved_model")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="NAME.onnx, NAME.tflite, NAME.keras, or a folder for a SavedModel",
     )
+    parser.add_argument("--format", choices=FORMATS, help="default: by the name")
     parser.add_argument("--best", action="store_true", help="the best weights instead of the last")
 
 
@@ -33,48 +35,53 @@ def run(args: argparse.Namespace) -> int:
     from archspec.cli import _runs
     from archspec.training.trained import NotTrained, trained, weights_file
 
-    form = SUFFIXES.get(args.output.suffix.lower(), "saved_model")
-    if form == "saved_model" and args.output.suffix:
+    by_name = SUFFIXES.get(args.output.suffix.lower(), "saved_model")
+    form = args.format or by_name
+    if by_name == "saved_model" and args.output.suffix:
         known = ", ".join(SUFFIXES)
         return _runs.failed(f"{args.output.name} must end in {known}, or in nothing for a SavedModel", 2)
+    if form != by_name:
+        ending = next((suffix for suffix, name in SUFFIXES.items() if name == form), "nothing")
+        return _runs.failed(f"{args.output.name} must end in {ending} to be of the format {form}", 2)
     try:
         path = weights_file(args.logdir, best=args.best)
     except NotTrained as error:
         return _runs.failed(str(error), 1)
-    if form == "onnx" and (missing := _missing("tf2onnx")):
+    if form == "onnx" and (missing := _missing("tf2onnx", "onnx")):
         return _runs.failed(missing, 1)
     found, _ = _runs.remembered(args.logdir)
     graph = _runs.spec_graph(found)
     quiet_start()
     model = trained(graph, path)
     from archspec.backend.export import export
+    from archspec.backend.onnx import ExportError
 
-    export(model, args.output, form)
-    print(f"archspec: wrote {args.output}{_compared(model, args.output, form)}", file=sys.stderr)
+    said = ""
+    try:
+        if form == "onnx":
+            said = _written_as_onnx(model, args.output)
+        else:
+            export(model, args.output, form)
+    except ExportError as error:
+        return _runs.failed(str(error), 1)
+    print(f"archspec: wrote {args.output}{said}", file=sys.stderr)
     return 0
 
 
-def _missing(package: str) -> str | None:
+def _missing(*packages: str) -> str | None:
     from importlib.util import find_spec
 
-    if find_spec(package) is None:
-        return f"ONNX needs {package}, which is not installed: pip install {package} onnx"
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        return f"ONNX needs {' and '.join(missing)}, not installed here: pip install 'archspec-keras[onnx]'"
     return None
 
 
-def _compared(model: Any, path: Path, form: str) -> str:
-    """What a comparison says of an ONNX file; the empty text for what is not compared."""
-    if form != "onnx":
-        return ""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError:
-        return "; not compared: onnxruntime is not installed"
-    import numpy as np
+def _written_as_onnx(model: Any, path: Path) -> str:
+    """What a comparison says. Raises ExportError, OSError."""
+    from archspec.backend.onnx import write_onnx
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    given = session.get_inputs()[0]
-    x = np.random.default_rng(0).random((2, *model.input_shape[1:]), np.float32)
-    (found, *_) = session.run(None, {given.name: x})
-    distance = float(np.abs(np.asarray(model(x)) - found).max())
+    distance = write_onnx(model, path)
+    if distance is None:
+        return "; not compared: onnxruntime is not installed"
     return f"; onnxruntime's outputs are within {distance:.1e} of the network's"

@@ -108,6 +108,16 @@ def test_onnx_says_what_is_missing_or_agrees(trained, tmp_path, capsys):
         assert (code, "ONNX needs tf2onnx" in err) == (1, True)
     else:
         assert (code, (tmp_path / "net.onnx").is_file()) == (0, True)
+        assert "onnxruntime's outputs are within" in err
+
+
+def test_onnx_without_its_packages_is_told_before_anything_else(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code, _, err = output(capsys, "export", trained / "run1", "-o", tmp_path / "net.onnx", "--format", "onnx")
+    assert code == 1
+    assert "ONNX needs tf2onnx and onnx, not installed here: pip install 'archspec-keras[onnx]'" in err
+    code, _, err = output(capsys, "export", trained / "run1", "-o", tmp_path / "net.onnx", "--format", "litert")
+    assert (code, "net.onnx must end in .tflite to be of the format litert" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

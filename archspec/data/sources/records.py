@@ -100,7 +100,7 @@ class TfRecord(DataSource, name="tfrecord", main="path"):
 
 class Tfds(DataSource, name="tfds", main="dataset"):
     """An image classification data set that TensorFlow Datasets has prepared as TFRecord files. They are read as they
-    lie, without that package; preparing them needs it (``pip install tensorflow-datasets``)."""
+    lie, without that package; preparing them needs it (``pip install 'archspec-keras[tfds]'``)."""
 
     is_encoded = True
 
