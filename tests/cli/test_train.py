@@ -198,3 +198,41 @@ def test_dense_and_scales_look_at_more_of_an_image(trained, capsys):
 def test_looks_that_cannot_be_are_refused(trained, capsys, flags, message):
     code, _, err = output(capsys, "evaluate", trained / "run1", *flags)
     assert code == 1 and message in err and "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_images_one_by_one_say_what_they_say_in_batches(tmp_path, capsys):
+    """Files may differ in size and go one by one; arrays of the same images, of one size, go in batches."""
+    from PIL import Image
+
+    draw = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 20), ("val", 7)):
+        labels = np.arange(count) % 2
+        images = (draw.integers(0, 256, (count, 12, 10, 1)) // (1 + labels[:, None, None, None])).astype("uint8")
+        arrays |= {f"x_{split}": images, f"y_{split}": labels}
+        for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+            path = tmp_path / "files" / split / f"class{label}" / f"{i:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[:, :, 0]).save(path)
+    np.savez(tmp_path / "arrays.npz", class_names=["class0", "class1"], **arrays)
+    text = f"""
+archspec_run: 1
+spec: small.yaml
+set: {{classes: 2}}
+data: {{folder: {{path: {tmp_path / "files"}, channels: 1}}}}
+augment: [resize: 8, rescale]
+train: {{epochs: 1, batch: 4}}
+"""
+    assert main(["train", str(runs.write(tmp_path, text)), "--logdir", str(tmp_path / "run"), "--quiet"]) == 0
+    said = []
+    for data in ("files", "arrays.npz"):
+        flags = ["--data", tmp_path / data] if data != "files" else []
+        code, out, err = output(
+            capsys, "evaluate", tmp_path / "run", *flags, "--dense", "--scales", "9,12", "--format", "json"
+        )
+        assert code == 0, err
+        said.append(json.loads(out))
+    assert said[0]["examples"] == said[1]["examples"] == 7
+    assert said[0]["loss"] == pytest.approx(said[1]["loss"], rel=1e-5)
+    assert said[0]["confusion"] == said[1]["confusion"]
