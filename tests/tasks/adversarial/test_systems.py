@@ -8,29 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
-from archspec.cli._runs import asked, planned
-from archspec.frontend import catalogue
 from archspec.training.trained import trained
+from tests.tasks.adversarial.recipes import data_for, plan_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
-SPECS = catalogue.folder()
 SEEDS = (0, 1, 2)
 VECTORS = json.loads((Path(__file__).parents[2] / "reference" / "vectors_gan.json").read_text())
-
-
-def plan_of(name, folder, *, settings=None, data=None, **train):
-    """The plan of a run file of the catalogue, with other parameters, data and settings of training."""
-    document = yaml.safe_load((SPECS / "runs" / "adversarial" / f"{name}.yaml").read_text())
-    document["spec"] = str((SPECS / "runs" / "adversarial" / document["spec"]).resolve())
-    document["set"] = {**document.get("set", {}), **(settings or {})}
-    document["data"] = data or document["data"]
-    document["train"] |= train
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.yaml"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return planned(asked(str(path)))
 
 
 def run(plan, logdir):
@@ -50,9 +34,10 @@ def network(model, name):
     """One network of several, as a function of arrays."""
     import keras
 
-    (given,) = (value for key, value in model.networks.input.items() if key.startswith(f"{name}."))
-    (made,) = (value for key, value in model.networks.output.items() if key.startswith(f"{name}."))
-    alone = keras.Model(given, made)
+    ends = model.networks.input, model.networks.output
+    if isinstance(ends[0], dict):
+        ends = tuple(next(value for key, value in end.items() if key.startswith(f"{name}.")) for end in ends)
+    alone = keras.Model(*ends)
     return lambda x: alone.predict(x, batch_size=100, verbose=0)
 
 
@@ -180,12 +165,12 @@ def test_pixels_are_shuffled_as_torch_shuffles_them():
 
 @pytest.fixture(scope="module")
 def patches(tmp_path_factory):
-    """Four patches of 48×48 out of scikit-learn's two photographs, 64 times each, so that an epoch has 64 rounds."""
+    """Four patches of 32×32 out of scikit-learn's two photographs, 64 times each, so that an epoch has 64 rounds."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
     folder = tmp_path_factory.mktemp("patches")
-    cuts = [image[r : r + 48, c : c + 48] for image in load_sample_images().images for r, c in ((100, 150), (250, 350))]
+    cuts = [image[r : r + 32, c : c + 32] for image in load_sample_images().images for r, c in ((100, 150), (250, 350))]
     for split, times in (("train", 64), ("val", 1)):
         (folder / split).mkdir()
         for i, cut in enumerate(cuts * times):
@@ -288,14 +273,9 @@ SMALL = {
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_run_file_trains_and_its_terms_are_numbers(name, pictures, tmp_path):
-    data = {
-        "pix2pix_facades": {"pictures": str(pictures / "one")},
-        "cyclegan": {"unpaired": {"a": str(pictures / "one"), "b": str(pictures / "other")}},
-        "srresnet": {"pictures": str(pictures)},
-        "srgan": {"pictures": str(pictures)},
-    }
+    data = data_for(name, pictures / "one", pictures / "other")
     batch = {} if "digits" in name else {"batch": 2}
-    plan = plan_of(name, tmp_path, settings=SMALL[name], data=data.get(name), epochs=1, **batch)
+    plan = plan_of(name, tmp_path, settings=SMALL[name], data=data, epochs=1, **batch)
     start = {name: value.copy() for name, value in weights_of(plan, None).items()}
     result = run(plan, tmp_path / "run")
     assert result.steps == plan.steps
