@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -339,6 +340,37 @@ train:
     report = model.train_on_batch(REAL, return_dict=True)
     assert report["G.mse.seen"] == pytest.approx(float(expected), rel=1e-5)
     assert all((a == b).all() for a, b in zip(before, state(model, ["V"]), strict=True))
+
+
+DROPS = """
+archspec: 1
+name: drops
+networks:
+  G: {inputs: {z: [3]}, body: [dense: 4000, dropout: 0.25]}
+  V: {inputs: {x: [4000]}, body: [dropout: 0.25, dense: {units: 4000, bias: false}, dropout: 0.25]}
+train:
+  inputs: {real: [4000], z: {normal: [3]}}
+  body: [{G, from: z, as: fake}, {V, from: fake, as: seen}]
+  steps: [{update: [G], minimize: [{mse: [seen, real]}]}]
+"""
+
+
+def test_dropout_acts_in_networks_that_are_updated_and_is_drawn_anew(tmp_path):
+    model = rounds(tmp_path, DROPS, rate=0.0)
+    real = np.zeros((4, 4000), "float32")
+    kept = []
+    for _ in range(3):
+        inputs = model.inputs({"real": tf.constant(real)}, tf.constant(0), 0)
+        _, values = model.forward(inputs, [model.plan.results["seen"], model.plan.results["fake"]], {}, training=True)
+        fake, seen = (values[model.plan.results[name]].numpy() for name in ("fake", "seen"))
+        kept.append(fake != 0)
+        # V, which no step updates, drops nothing.
+        np.testing.assert_allclose(seen, own(model, "V")(fake).numpy(), rtol=1e-4, atol=1e-4)
+        model.train_on_batch(real)
+    for mask in kept:
+        assert mask.mean() == pytest.approx(0.75, abs=0.02)
+    assert all((a != b).mean() == pytest.approx(2 * 0.75 * 0.25, abs=0.02) for a, b in pairwise(kept))
+    assert [int(v.numpy()[1]) for x in model.owned_all("G") for v in x.non_trainable_variables] == [3]
 
 
 def test_optimizers_are_one_for_each_step(tmp_path):
