@@ -35,8 +35,8 @@ def test_a_recipe_can_start(path, photos):
     found = asked(path.stem)
     if found.run.data is None:
         settings, data = {"classes": 3}, str(photos)
-        if found.run.variant == "resnet20_cifar" or found.run.spec == "lenet5":
-            data = str(_small(photos, 3 if found.run.variant else 1))
+        if found.run.spec == "lenet5" or found.run.set.get("channels") == 1:
+            data = str(_small(photos, 1, found.run.set.get("size", 32)))
         found = with_flags(found, data=data, variant=None, settings=settings, train={})
     plan = planned(found)
     training, evaluation = plan.pipeline.features()
@@ -45,9 +45,9 @@ def test_a_recipe_can_start(path, photos):
     assert plan.steps > 0
 
 
-def _small(photos: Path, channels: int) -> Path:
-    path = photos / f"small{channels}.npz"
-    np.savez(path, x=np.zeros((30, 32, 32, channels), "uint8"), y=np.arange(30) % 3)
+def _small(photos: Path, channels: int, size: int) -> Path:
+    path = photos / f"small{size}.npz"
+    np.savez(path, x=np.zeros((30, size, size, channels), "uint8"), y=np.arange(30) % 3)
     return path
 
 
