@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BATCH, MODEL = "batch", "model"
 """Axes of the mesh of devices."""
-HEARTBEAT = 10
+HEARTBEAT = 30
 """Seconds without a sign of life after which a process counts as dead, and the others end."""
 
 
@@ -271,7 +271,6 @@ def _strategy(count: int) -> AbstractContextManager[Any]:
 def _devices(count: int, peers: Peers | None) -> list[str]:
     """The first ``count`` devices of each process; where there is no other, parts of the CPU."""
     import jax
-    import keras
 
     # Where JAX is in use already, the devices that there are may suffice.
     with suppress(RuntimeError):
@@ -297,7 +296,6 @@ def _devices(count: int, peers: Peers | None) -> list[str]:
             where = "this machine" if peers is None else f"process {process}"
             raise DistributionError(f"the run asks for {count} devices, {where} has {len(held)} {kind}")
         out += [f"{d.platform}:{d.id}" for d in held[:count]]
-    assert set(out) <= set(keras.distribution.list_devices()) or held[0].platform != "cpu"
     return out
 
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from archspec.backend.export import write_atomically
+from archspec.backend.installation import backend
 from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.vocabulary import read_vocabulary
 from archspec.ir.tensors import TensorSpec
@@ -77,6 +78,7 @@ def environment(plan: Plan) -> dict[str, Any]:
         "padded": list(plan.features.padded),
         "vocabularies": list(plan.features.vocabularies),
         "parts": {name: [list(spec.shape), spec.dtype] for name, spec in plan.features.parts.items()},
+        "backend": backend(),
         "python": platform.python_version(),
         "packages": versions,
         "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
@@ -139,6 +141,14 @@ def recorded_name(logdir: Path) -> str:
         return str(json.loads((logdir / "environment.json").read_bytes())["run"])
     except (OSError, ValueError, KeyError, TypeError):
         return logdir.name
+
+
+def recorded_backend(logdir: Path) -> str | None:
+    """What the run of a directory was begun on, if that is known."""
+    try:
+        return str(json.loads((logdir / "environment.json").read_bytes())["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def recorded_features(logdir: Path) -> FeatureSpec:

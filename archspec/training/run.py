@@ -26,7 +26,8 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from archspec.backend.installation import import_keras, import_tensorflow
+from archspec.backend.installation import has_tensorflow, import_keras, import_tensorflow
+from archspec.data.source import TRAIN
 from archspec.training.averaging import average_uniformly, averages, estimate
 from archspec.training.checkpoint import Checkpoints, Position, read
 from archspec.training.distribution import Spread, check, taken
@@ -34,7 +35,7 @@ from archspec.training.failures import meaning
 from archspec.training.freezing import count_own_steps, first_steps, next_border, set_trainable
 from archspec.training.interrupts import Request, listening
 from archspec.training.plan import Plan, fingerprint, initial, matching
-from archspec.training.record import write_plan, write_result, write_text
+from archspec.training.record import recorded_backend, write_plan, write_result, write_text
 from archspec.training.trained import BEST, LAST
 from archspec.training.word_vectors import word_vectors
 
@@ -177,8 +178,14 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
         model.test_on_batch(*keras.tree.map_structure(np.asarray, batch))
         checkpoints.restore(model, position.step)
         say(f"goes on at step {position.step} of {plan.steps * train.epochs}")
+        begun, now = recorded_backend(logdir), keras.backend.backend()
+        if begun not in (None, now):
+            say(f"the run was begun on {begun}; on {now} its random numbers are others from here on")
     if spread.is_coordinator:
         write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
+    for split in (TRAIN, *([plan.split] if plan.split else [])) if has_tensorflow() else ():
+        if left_out := plan.features.splits[split] - plan.pipeline.count(split):
+            say(f"{left_out} of {plan.features.splits[split]} examples of {split} cannot be read and are left out")
 
     keeper = watch.keeper(plan, logdir, checkpoints, position, request, say, is_alone=spread.is_alone)
     first = (train.epochs - (train.average_last or 0)) * plan.steps

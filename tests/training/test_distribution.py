@@ -73,7 +73,6 @@ REFUSED = {
     "clip: {global_norm: 1}": ("tensorflow", None, "clips the gradients of each", ("train", "clip")),
     "accumulate: 2": ("tensorflow", None, "cannot accumulate", ("train", "accumulate")),
     "steps_per_execution: 4": ("tensorflow", None, "one step per execution", ("train", "steps_per_execution")),
-    "average_last: 1": ("jax", None, "average_last is for runs on one device", ("train", "average_last")),
     "freeze: {layers: conv, until: 2}": ("jax", None, "frozen for a while", ("train", "freeze")),
     "jit_compile: true": ("tensorflow", None, "XLA on TensorFlow", ("train", "jit_compile")),
     "batch: 31": ("tensorflow", None, "a batch of 31 cannot be divided among 2", ("train", "batch")),
@@ -120,7 +119,17 @@ def test_a_wrong_sharding_is_refused_with_its_place(plan, text):
     assert caught.value.diagnostics[0].span.line == 5
 
 
-# No dropout: each replica of MirroredStrategy draws for itself.
+@pytest.mark.tensorflow
+def test_a_distribution_that_does_nothing_is_refused(plan, monkeypatch):
+    import keras
+
+    made = plan()
+    monkeypatch.setattr(keras.distribution, "distribution", object)
+    with pytest.raises(distribution.DistributionError, match=r"does nothing on TensorFlow"), distribution.taken(made):
+        pass
+
+
+# No dropout: its masks on replicas are not those of one device.
 SPEC = runs.SPEC.replace("rate: 0.3", "rate: 0.0").replace("  - flatten", "  - flatten\n  - {dense: 16, as: hidden}")
 TRAIN = "optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}, batch: 32, seed: 5, ema: 0.9, rates: {second: 0.5}"
 
