@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
             said = _written_as_onnx(model, args.output)
         else:
             export(model, args.output, form)
+            said = _needed(args.output) if form == "litert" else ""
     except ExportError as error:
         return _runs.failed(str(error), 1)
     print(f"archspec: wrote {args.output}{said}", file=sys.stderr)
@@ -85,3 +86,16 @@ def _written_as_onnx(model: Any, path: Path) -> str:
     if distance is None:
         return "; not compared: onnxruntime is not installed"
     return f"; onnxruntime's outputs are within {distance:.1e} of the network's"
+
+
+def _needed(path: Path) -> str:
+    """What a LiteRT file needs to be run besides LiteRT itself."""
+    import tensorflow as tf
+
+    try:
+        tf.lite.Interpreter(str(path)).allocate_tensors()
+    except RuntimeError as error:
+        if "Select TensorFlow op" not in str(error):
+            raise
+        return "; it is run only by a LiteRT that has TensorFlow's own ops (the Flex delegate)"
+    return ""

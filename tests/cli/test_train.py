@@ -120,6 +120,18 @@ def test_onnx_without_its_packages_is_told_before_anything_else(trained, tmp_pat
     assert (code, "net.onnx must end in .tflite to be of the format litert" in err) == (2, True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("body", "needs"), [("lstm: {units: 5}", True), ("flatten", False)])
+def test_what_a_litert_file_needs_is_told(tmp_path, body, needs):
+    from archspec import compile, load
+    from archspec.backend.export import export
+    from archspec.cli.export import _needed
+
+    (tmp_path / "net.yaml").write_text(f"archspec: 1\nname: net\ninputs: {{x: [7, 4]}}\nbody: [{body}, dense: 3]\n")
+    export(compile(load(tmp_path / "net.yaml")), tmp_path / "net.tflite", "litert")
+    assert ("Flex" in _needed(tmp_path / "net.tflite")) == needs
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
