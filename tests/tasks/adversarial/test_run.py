@@ -32,7 +32,11 @@ def refusal(folder, train, spec=runs.POINTS):
             "averages of networks are the spec's",
             "in its train section: 'average: {NETWORK: 0.999}'",
         ),
-        ("{cache_features: true}", "networks that are trained in turn have no part that is computed once for all", None),
+        (
+            "{cache_features: true}",
+            "networks that are trained in turn have no part that is computed once for all",
+            None,
+        ),
         ("{freeze: {layers: D, until: 2}}", "layers of several networks are frozen for good", None),
         ("{accumulate: 2}", "updates of several networks are not put off", "a larger batch"),
         ("{monitor: loss}", "no figure says which of several networks that compete are best", None),
@@ -103,6 +107,21 @@ def test_each_step_has_its_optimizer_with_the_schedule_of_the_run(tmp_path):
         objective.model.optimizer.iterations.assign(done)
         assert float(of_d.learning_rate) == pytest.approx(0.5 * factor)
         assert float(of_g.learning_rate) == pytest.approx(0.02 * factor)
+
+
+@pytest.mark.tensorflow
+def test_rates_of_layers_hold_for_every_optimizer(tmp_path):
+    from archspec.backend.build import compile
+    from archspec.training.run import _compile
+
+    plan = runs.plan(tmp_path, run=runs.of(TWO.replace("epochs: 2", "epochs: 2, rates: {G.dense: 0.0, D.dense: 0.0}")))
+    objective = plan.task.trainer(plan.graph, compile(plan.graph, training=True), plan.spec.train)
+    _compile(objective.model, objective, plan)
+    layers = [objective.model.get_layer(f"{n}.{layer}") for n in "GD" for layer in ("dense", "dense_2")]
+    before = [layer.get_weights() for layer in layers]
+    objective.model.train_on_batch(*next(iter(plan.pipeline.training(objective.pairs))))
+    moved = [(a[0] != layer.get_weights()[0]).any() for a, layer in zip(before, layers, strict=True)]
+    assert moved == [False, True, False, True]
 
 
 @pytest.mark.tensorflow
