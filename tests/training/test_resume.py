@@ -2,7 +2,6 @@
 
 import random
 import signal
-from itertools import count
 
 import pytest
 
@@ -20,28 +19,10 @@ def reference(tmp_path_factory):
     return folder / "run"
 
 
-def reached(logdir):
-    """The step of the last generation."""
-    return max((int(p.name) for p in (logdir / "checkpoints").glob("[0-9]*")), default=0)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_run_ends_to_the_bit_where_an_uninterrupted_one_ends(tmp_path, reference, seed):
-    draw, logdir, kills = random.Random(seed), tmp_path / "run", 0
-    process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet")
-    for k in count():
-        # The first kill strikes while the network is built, those after it anywhere in training, saving and evaluation.
-        before = reached(logdir)
-        ready = (logdir / "run.yaml").exists if k == 0 else lambda before=before: reached(logdir) > before
-        if k < 4 and runs.kill_when(process, ready, draw.random() * (2.0 if k == 0 else 0.15)):
-            runs.finish(process)
-            kills += 1
-            process = runs.start("resume", logdir, "--quiet")
-            continue
-        code, _, err = runs.finish(process)
-        assert code == 0, err
-        break
-    assert kills >= 2
+    logdir = tmp_path / "run"
+    assert runs.killed_and_resumed(runs.write(tmp_path), logdir, random.Random(seed)) >= 2
     runs.assert_same(logdir, reference)
 
 
@@ -84,7 +65,7 @@ def test_a_kill_in(phase, tmp_path, reference):
 def test_a_kill_within_a_save_spoils_nothing(tmp_path, reference):
     logdir = tmp_path / "run"
     process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=SLEEPING)
-    half = lambda: reached(logdir) > 17 and any((logdir / "checkpoints").glob(".*/state.npz"))  # noqa: E731
+    half = lambda: runs.reached(logdir) > 17 and any((logdir / "checkpoints").glob(".*/state.npz"))  # noqa: E731
     assert runs.kill_when(process, half, 0.1)
     runs.finish(process)
     assert any((logdir / "checkpoints").glob(".*"))
@@ -98,11 +79,11 @@ def test_a_kill_within_a_save_spoils_nothing(tmp_path, reference):
 def test_a_signal_saves_says_how_to_go_on_and_is_resumed_exactly(tmp_path, reference, number, code):
     logdir = tmp_path / "run"
     process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=SLEEPING)
-    assert runs.kill_when(process, lambda: reached(logdir) >= 17, 0.05, number)
+    assert runs.kill_when(process, lambda: runs.reached(logdir) >= 17, 0.05, number)
     found, out, err = runs.finish(process)
     assert (found, out) == (code, "")
     assert f"'archspec resume {logdir}' goes on" in err
-    assert f"stopped at step {reached(logdir)}" in err
+    assert f"stopped at step {runs.reached(logdir)}" in err
     assert "Traceback" not in err
     code, out, err = runs.finish(runs.start("resume", logdir))
     assert code == 0, err
