@@ -1,0 +1,28 @@
+"""The figures that are asked for: symbols said backwards, in sequences that were not trained on, without being told."""
+
+from __future__ import annotations
+
+import pytest
+
+from archspec.cli._runs import asked, planned, with_flags
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("name", ["seq2seq_reverse", "transformer_reverse"])
+def test_sequences_are_said_exactly(name, seed, tmp_path):
+    from archspec.training.run import run
+
+    plan = planned(with_flags(asked(name), data=None, variant=None, settings={}, train={"seed": seed}))
+    assert plan.features.splits["test"] == plan.task.decoded == 1000
+    result = run(plan, tmp_path / "run", progress=None)
+    assert result.metrics["exact_match"] >= 0.99, result.metrics
+
+
+def test_the_data_are_those_that_are_asked_for():
+    for name in ("seq2seq_reverse", "transformer_reverse"):
+        plan = planned(asked(name))
+        source = plan.source
+        assert (source.shortest, source.longest, source.symbols, source.test) == (3, 12, 10, 1000)
+        assert plan.task.decoding.name == "greedy"
