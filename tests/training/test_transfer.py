@@ -19,18 +19,13 @@ def files(data, tmp_path_factory):
 
 def trained(files, folder, epochs, **changes):
     photos, weights = files
-    settings = {"size": 64, "classes": 10, "scores": "linear"}
     found = with_flags(
         asked("squeezenet_transfer"),
         data=str(photos),
         variant=None,
-        settings=settings,
+        settings={},
         train={"epochs": epochs, "weights": str(weights), **changes},
     )
-    steps = tuple(
-        step.model_copy(update={"size": (64, 64)}) if step.name == "resize" else step for step in found.run.augment
-    )
-    found = type(found)(found.name, found.run.model_copy(update={"augment": steps}), None, found.folder)
     return run(planned(found), folder, progress=None)
 
 
