@@ -209,7 +209,7 @@ def one_hot(label: Any, classes: int | None) -> Any:
     import numpy as np
 
     if isinstance(label, np.ndarray):
-        return (label[..., None] == np.arange(classes)).astype(np.float32)
+        return (label[..., None] == np.arange(classes or 0)).astype(np.float32)
     import tensorflow as tf
 
     return tf.one_hot(label, classes)
