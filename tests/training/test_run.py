@@ -255,3 +255,27 @@ def test_the_schedule_goes_by_epochs_also_where_steps_are_gathered(plan, tmp_pat
     )
     assert each == gathered
     assert len(set(each)) == 3
+
+
+@pytest.mark.slow
+def test_what_is_left_out_of_the_data_is_counted(plan, tmp_path, capsys):
+    import sys
+
+    from PIL import Image
+
+    draw = np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 3)):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(folder / f"{i}.png")
+    for broken in ("train/cat/3.png", "train/dog/0.png", "val/dog/1.png"):
+        (tmp_path / "data" / broken).write_bytes(b"no image")
+    data = "{folder: {path: data, channels: 1, on_bad: skip}}"
+    spec = PLAIN.replace("units: 10", "units: 2")
+    made = plan("{epochs: 1, batch: 4}", augment="[resize: 8, rescale]", data=data, spec=spec)
+    run(made, tmp_path / "run", progress=sys.stderr)
+    said = capsys.readouterr().err
+    assert "archspec: 2 of 16 examples of train cannot be read and are left out" in said
+    assert "archspec: 1 of 6 examples of val cannot be read and are left out" in said
