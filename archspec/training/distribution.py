@@ -117,6 +117,8 @@ def check(plan: Plan, peers: Peers | None = None) -> None:
                 f"{total} devices are no whole number of groups of {train.sharding.model}",
                 at=("train", "sharding", "model"),
             )
+        if train.ema is not None and peers is not None:
+            raise TaskError("Keras cannot evaluate averages of weights that processes divide", at=("train", "ema"))
         groups = total // train.sharding.model
         if peers and groups < peers.count and peers.count % groups:
             raise TaskError(
