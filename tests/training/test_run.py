@@ -253,8 +253,8 @@ def test_the_schedule_goes_by_epochs_also_where_steps_are_gathered(plan, tmp_pat
         [float(row["learning_rate"]) for row in csv.DictReader((tmp_path / name / "log.csv").open())]
         for name in ("each", "gathered")
     )
-    assert each == gathered
-    assert len(set(each)) == 3
+    # What is logged at the end of an epoch is the rate of the step to come.
+    assert each == gathered == pytest.approx([1e-4, 1e-5, 1e-5])
 
 
 @pytest.mark.slow

@@ -30,10 +30,10 @@ def trained(files, folder, epochs, **changes):
 
 
 def test_transfer_from_imagenet_and_the_same_with_and_without_features_kept(files, tmp_path, monkeypatch):
-    """Measured: 0.45 of 400 images, after 15 epochs on 40 images of each class."""
+    """Measured: 0.505 of 400 images, after 15 epochs on 40 images of each class."""
     monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
     result = trained(files, tmp_path / "long", 15)
-    assert result.metrics["accuracy"] > 0.35
+    assert result.metrics["accuracy"] > 0.45
     kept = trained(files, tmp_path / "kept", 2)
     plain = trained(files, tmp_path / "plain", 2, cache_features=False)
     assert kept.metrics == pytest.approx(plain.metrics, rel=1e-4)
