@@ -1,6 +1,6 @@
 """What ImageNet's weights are worth on ten classes of small photographs: the table of docs/training.md.
 
-    python tools/transfer.py DATA --each 200 --scratch 12
+    python tools/transfer.py DATA --each 200 --scratch 18
 
 DATA holds cifar10/*.zip and w_squeezenet_dc/ (see tests/training/transfer.py). Four runs on one thread each: all layers
 but the last frozen, features kept; the network from random weights; and, over fewer epochs, the first again, which
@@ -28,7 +28,7 @@ archspec_run: 1
 spec: squeezenet1_0
 set: {size: 64, classes: 10}
 augment: [resize: 64, mirror, normalize: {mean: [123, 117, 104], std: 58}]
-train: {optimizer: {adam: 0.0005}, schedule: cosine, warmup: 1, epochs: 12, batch: 32}
+train: {optimizer: {adam: 0.0005}, schedule: cosine, warmup: 1, epochs: 18, batch: 32}
 """
 
 
@@ -37,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--each", type=int, default=200, help="images of each class, to train on and to test")
-    parser.add_argument("--scratch", type=int, default=12, help="epochs from random weights; 0 leaves it out")
+    parser.add_argument("--scratch", type=int, default=18, help="epochs from random weights; 0 leaves it out")
     parser.add_argument("--short", type=int, default=3, help="epochs without features kept")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
