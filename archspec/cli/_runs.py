@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +162,8 @@ def _trained(plan: Plan, logdir: Path, resume: bool, form: str, quiet: bool, pee
         if peers is None or peers.rank == 0:
             logdir.mkdir(parents=True, exist_ok=True)
         quiet_start()
-        result = run(plan, logdir, resume=resume, progress=None if quiet else sys.stderr, peers=peers)
+        with _results_only() if peers else nullcontext():
+            result = run(plan, logdir, resume=resume, progress=None if quiet else sys.stderr, peers=peers)
     except NotFinite as error:
         return failed(error.message, NOT_A_NUMBER)
     except Interrupted as stop:
@@ -183,6 +185,19 @@ def _trained(plan: Plan, logdir: Path, resume: bool, form: str, quiet: bool, pee
     if peers is None or peers.rank == 0:
         show(result, form)
     return 0
+
+
+@contextmanager
+def _results_only() -> Iterator[None]:
+    """Meanwhile what is written past Python goes to stderr: JAX's peers tell on stdout that they have met."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def failed(message: str, code: int) -> int:
