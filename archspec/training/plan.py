@@ -75,7 +75,7 @@ class Plan:
         vocabularies are those that the run keeps beside it."""
         run = self.spec
         source = self.source.with_vocabularies({part: vocabulary_file(part) for part in self.features.vocabularies})
-        given = {"variant": run.variant, "set": _values(run.set)}
+        given = {"variant": self.graph.variant, "set": _values(run.set)}
         return {
             "archspec_run": 1,
             "doc": run.doc,

@@ -151,3 +151,15 @@ def test_a_run_from_a_folder_above_keeps_a_spec_that_it_finds(tmp_path, monkeypa
     write_plan(first, tmp_path / "run")
     assert (tmp_path / "run" / "spec" / "small.yaml").read_text() == runs.SPEC
     assert fingerprint(recorded(tmp_path / "run").graph) == fingerprint(first.graph)
+
+
+def test_a_run_of_a_variant_by_its_name_is_recorded_with_it(tmp_path):
+    """The record holds the family's file, in which the variant must be named."""
+    from archspec.cli._runs import asked, planned
+
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "archspec_run: 1\nspec: squeezenet1_1\nset: {size: 32, classes: 4}\ndata: {shapes: {train: 8, test: 4}}\n"
+    )
+    made = planned(asked(str(path)))
+    assert made.document("spec/squeezenet.yaml")["variant"] == "squeezenet1_1"
