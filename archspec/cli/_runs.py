@@ -243,8 +243,9 @@ def recorded(
     if data and found.run.data:
         same = with_recorded_vocabularies(found.run.data, logdir)
         found = replace(found, run=found.run.model_copy(update={"data": same}))
-    if split or data:
-        evaluate = found.run.evaluate.model_copy(update={"split": split})
+    if split or data or batch:
+        changes: dict[str, Any] = {"split": split} if split or data else {}
+        evaluate = found.run.evaluate.model_copy(update={**changes, **({"batch": batch} if batch else {})})
         found = replace(found, run=found.run.model_copy(update={"evaluate": evaluate}))
     return planned(replace(found, name=recorded_name(logdir)), starts=starts, peers=peers)
 

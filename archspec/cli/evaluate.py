@@ -194,7 +194,7 @@ def _said(plan: Any, graph: Any, model: Any, look: tuple[Any, ...]) -> tuple[Any
 
     from archspec.data.source import IGNORED, LABEL, input_of
 
-    pipeline = replace(plan.pipeline, steady=look)
+    pipeline = replace(plan.pipeline, steady=look, batch=plan.spec.evaluate.batch or plan.pipeline.batch)
     if pipeline.features()[1].has_open_sizes:
         pipeline = replace(pipeline, batch=1)
     labels: list[Any] = []

@@ -186,7 +186,8 @@ class Spread:
         """The batches of the evaluated split: divided among all if that can be done evenly, else every device does all
         of them."""
         if self.is_mirrored or self.groups == 1:
-            return plan.pipeline.evaluation(plan.split, pairs)  # type: ignore[arg-type]
+            asked = plan.spec.evaluate.batch
+            return plan.pipeline.evaluation(plan.split, pairs, batch=asked)  # type: ignore[arg-type]
         size, is_divided = self.evaluated(plan)
         shard = self.shard if is_divided else (0, 1)
         return plan.pipeline.evaluation(plan.split, pairs, batch=size, shard=shard)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ def evaluated(plan: Plan, weights: Path) -> dict[str, float]:
     model = objective.model
     model.compile(**objective.compiled())
     assert plan.split is not None
-    held_out = plan.pipeline.evaluation(plan.split, objective.pairs)
+    held_out = plan.pipeline.evaluation(plan.split, objective.pairs, batch=plan.spec.evaluate.batch)
     found = model.evaluate(held_out, return_dict=True, verbose=0)
     more = objective.figures(plan, held_out) if objective.figures else {}
     return {name: float(value) for name, value in {**found, **more}.items()}

@@ -112,3 +112,15 @@ def test_a_killed_run_goes_on_in_the_same_batches(trained, tmp_path):
     code, _, err = runs.finish(runs.start("resume", logdir, "--quiet"))
     assert code == 0, err
     runs.assert_same(trained / "run", logdir)
+
+
+def test_the_run_file_says_how_many_are_evaluated_at_a_time(trained, tmp_path):
+    """What cannot leave padding out, as convolutions, sees none in batches of one."""
+    from archspec.cli._runs import asked, planned, recorded
+    from archspec.training.distribution import Spread
+
+    path = write(tmp_path)
+    path.write_text(RUN + "evaluate: {batch: 1}\n")
+    lengths = [batch.shape for batch, _ in Spread().evaluation(planned(asked(str(path))), lambda b: (b["tokens"], ()))]
+    assert len(lengths) == 30 and {n for n, _ in lengths} == {1} and len({t for _, t in lengths}) > 3
+    assert recorded(trained / "run", batch=7).spec.evaluate.batch == 7
