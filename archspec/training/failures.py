@@ -22,7 +22,8 @@ def meaning(error: Exception, plan: Plan, spread: Spread) -> Exception | None:
             return DataError(f"the data cannot be read: {found}")
         return None
     if (jax := sys.modules.get("jax")) and isinstance(error, jax.errors.JaxRuntimeError):
-        said = str(error).splitlines()[0]
+        # JAX repeats itself, and says last what happened.
+        said = str(error).splitlines()[0].rpartition("Error dispatching computation: ")[2]
         if "RESOURCE_EXHAUSTED" in said:
             return MemoryError(said)
         if not spread.is_alone:
