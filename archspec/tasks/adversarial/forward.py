@@ -35,6 +35,9 @@ class Forward:
                 # Without weights or states it is one of its own for each call, whose sizes may differ.
                 own = node.op.lower(*node.input_specs)
                 own.name = node.layer
+                if len(node.input_specs) == 1 and not ports(type(node.op))[2]:
+                    # Constants that a layer makes when it is built would else belong to the first trace of a step.
+                    own.build((None, *node.input_specs[0].shape))
             self.layer_of[node.name] = own
             self.trains[node.name] = network in updated if _takes_training(own) else None
 
