@@ -41,9 +41,9 @@ class Objective:
 
     ``model`` may override ``compute_loss`` or ``train_step``; ``losses``, ``weights`` and ``metrics`` are by output, as
     ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data. ``pictures``
-    gives what TensorBoard shows of the task besides scalars: callbacks for a plan and its run directory, which stand before
-    all others (at the end of an evaluation averages are still in the place of the weights). ``figures``
-    gives what an evaluation reports besides metrics, by name: of a plan and the batches, as ``pairs`` made them.
+    gives what TensorBoard shows of the task besides scalars: callbacks for a plan and its run directory, which stand
+    before all others (at an evaluation's end averages are still in the place of the weights). ``figures`` gives
+    what an evaluation reports besides metrics, by name: of a plan and the batches, as ``pairs`` made them.
     ``optimizers`` are several in place of the run's, for a model whose ``compile`` takes a list; ``terms`` are names
     of what is reported that the loss is a sum of, in order; ``settle`` puts what is to be saved in the place of the
     weights, when all is over.
