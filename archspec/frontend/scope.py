@@ -14,6 +14,12 @@ from archspec.ir.tensors import TensorSpec
 
 
 class _Poison(Indexable):
+    def item(self, index: Any) -> Any:
+        raise Poisoned
+
+    def attribute(self, name: str) -> Any:
+        raise Poisoned
+
     def __repr__(self) -> str:
         return "POISON"
 
