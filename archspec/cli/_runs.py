@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from archspec.ir.graph import Graph
     from archspec.training.document import RunSpec
     from archspec.training.launch import Peers
+    from archspec.training.outcome import Result
     from archspec.training.plan import Plan
-    from archspec.training.run import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ def _trained(plan: Plan, logdir: Path, resume: bool, form: str, quiet: bool, pee
     from archspec.training.checkpoint import CheckpointError
     from archspec.training.distribution import DistributionError
     from archspec.training.interrupts import Interrupted
-    from archspec.training.run import InUse, NotFinite, run
+    from archspec.training.outcome import NotFinite
+    from archspec.training.run import InUse, run
 
     try:
         if peers is None or peers.rank == 0:

@@ -17,24 +17,25 @@ A run directory holds all that a run was and gave::
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.backend.installation import has_tensorflow, import_keras, import_tensorflow
 from archspec.data.source import TRAIN
-from archspec.training.averaging import average_uniformly, averages, estimate
-from archspec.training.checkpoint import Checkpoints, Position, read
+from archspec.training.averaging import averages, estimate
+from archspec.training.checkpoint import Checkpoints, Position
+from archspec.training.compiling import compiled, determine, policy
 from archspec.training.distribution import Spread, check, taken
 from archspec.training.failures import meaning
-from archspec.training.freezing import count_own_steps, first_steps, next_border, set_trainable
+from archspec.training.freezing import next_border, set_trainable
 from archspec.training.interrupts import Request, listening
-from archspec.training.plan import Plan, fingerprint, initial, matching
+from archspec.training.outcome import NotFinite, Result, reason, save_inference
+from archspec.training.plan import Plan, fingerprint, initial
 from archspec.training.record import recorded_backend, write_plan, write_result, write_text
 from archspec.training.trained import BEST, LAST
 from archspec.training.word_vectors import word_vectors
@@ -43,43 +44,11 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.training.launch import Peers
-    from archspec.training.optimizers import Optimizer
     from archspec.training.task import Objective
-
-
-class NotFinite(Exception):
-    """The loss, or a weight, is NaN or infinite. ``result`` holds what was reached."""
-
-    def __init__(self, result: Result, message: str):
-        super().__init__(message)
-        self.result, self.message = result, message
 
 
 class InUse(Exception):
     """Another process writes into the run directory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a run gave. ``metrics`` are those of the evaluated split after the last step, ``training`` of its epoch."""
-
-    run: str
-    spec: str
-    variant: str | None
-    data: str
-    split: str | None
-    examples: int
-    seed: int
-    epochs: int
-    steps: int
-    params: int
-    metrics: dict[str, float]
-    training: dict[str, float]
-    best: dict[str, float] | None
-    seconds: float
-    cpu_seconds: float
-    logdir: str
-    finished: bool = True
 
 
 def run(
@@ -136,8 +105,8 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     # Keras tells what it does on stdout, which is for results.
     keras.utils.disable_interactive_logging()
     keras.utils.set_random_seed(train.seed)
-    _determine(plan)
-    with _policy(train.precision):
+    determine(plan)
+    with policy(train.precision):
         model = compile(plan.graph, training=True)
         set_trainable(plan, model)
         spread.synchronise(model)
@@ -161,7 +130,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
             objective, pipeline = cached(plan, model, objective, logdir, say, resume=resume)
             batches = replace(plan, pipeline=pipeline)
         model = objective.model
-        finalize = _compile(model, objective, plan)
+        finalize = compiled(model, objective, plan)
 
     def inputs() -> Iterator[Any]:
         return (batch[0] for batch in batches.pipeline.training(objective.pairs))
@@ -233,7 +202,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
     if spread.is_coordinator:
         write_result(asdict(result), logdir)
     if keeper.not_finite:
-        raise NotFinite(result, _why(plan, whole, objective.terms, position, checkpoints))
+        raise NotFinite(result, reason(plan, whole, objective.terms, position, checkpoints))
     finalize()
     if train.average_last:
         estimate(model, inputs, plan.steps)
@@ -298,153 +267,6 @@ def _judge(
     found = model.evaluate(held_out, callbacks=watched, return_dict=True, verbose=0)
     watched.on_epoch_end(epoch, {**trained, **{f"val_{name}": value for name, value in found.items()}})
     watched.on_train_end()
-
-
-def _compile(model: keras.Model, objective: Objective, plan: Plan) -> Any:
-    """Give the model its optimiser, losses and metrics; what puts averages in the place of the weights at the end."""
-    from archspec.training.schedules import learning_rate, rates
-
-    train = plan.spec.train
-    clip = train.clip
-    common = {
-        "clipvalue": clip and clip.value,
-        "clipnorm": clip and clip.norm,
-        "global_clipnorm": clip and clip.global_norm,
-        "gradient_accumulation_steps": train.accumulate if train.accumulate > 1 else None,
-        "use_ema": train.ema is not None or train.average_last is not None,
-        "ema_momentum": train.ema or 0.99,
-    }
-    factors, late = _factors(plan, model), first_steps(plan, model)
-
-    def lowered(declaration: Optimizer) -> Any:
-        # Keras looks up the rate by steps of the data, also where only every few of them change the weights.
-        table = rates(train.schedule, declaration.learning_rate, train.epochs, plan.steps, train.warmup)
-        optimizer = declaration.lower(learning_rate(table), **common)
-        if declaration.weight_decay:
-            spared = [v for v in model.trainable_variables if len(v.shape) < 2 or factors.get(v.path) == 0]
-            optimizer.exclude_from_weight_decay(var_list=spared)
-        if factors:
-            step = optimizer.update_step
-            optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(_path(v), 1.0))
-        if train.average_last:
-            average_uniformly(optimizer, (train.epochs - train.average_last) * plan.steps)
-        if late:
-            count_own_steps(optimizer, late, _path)
-        return optimizer
-
-    model.compile(
-        [lowered(optimizer) for optimizer in objective.optimizers] or lowered(train.optimizer),
-        **objective.compiled(),
-        steps_per_execution=plan.steps_per_execution(),
-        # Left to itself Keras compiles with XLA, which makes training on CPUs slower.
-        jit_compile=train.jit_compile,
-    )
-    trained = list(model.trainable_variables)
-    model.optimizer.build(trained)
-    finalize = model.optimizer.finalize_variable_values
-    # fit would put the averages in the place of the weights whenever it returns, also in the middle of a run.
-    model.optimizer.finalize_variable_values = lambda variables: None
-
-    def settle() -> None:
-        finalize(trained)
-        objective.settle()
-
-    return settle
-
-
-def _factors(plan: Plan, model: keras.Model) -> dict[str, float]:
-    """Factor of the learning rate by a variable's path, where it is not 1."""
-    rates = plan.spec.train.rates
-    out = {}
-    for node in plan.graph.owners():
-        pattern = matching(rates, node.layer)
-        if pattern is not None:
-            out.update({v.path: rates[pattern] for v in model.get_layer(node.layer).trainable_variables})
-    return out
-
-
-def _path(variable: Any) -> str:
-    """A variable's path in the model, also of the TensorFlow variable in it, or of a device's copy of that, which an
-    update is given."""
-    return getattr(variable, "path", None) or re.sub(r"(/replica_\d+)?(:\d+)?$", "", variable.name)
-
-
-@contextmanager
-def _policy(precision: str) -> Iterator[None]:
-    """What layers that are made meanwhile compute in."""
-    import keras
-
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, spread: Spread) -> None:
-    """Write the inference network, without the optimiser and the heads that only training needs, and its weights."""
-    from archspec.backend.build import compile, weight_name
-    from archspec.backend.export import save
-    from archspec.backend.weights import write
-
-    layers = {node.layer: model.get_layer(node.layer) for node in plan.graph.inference().nodes}
-    values = {name: [read(w) for w in layer.weights] for name, layer in layers.items()}
-    if not spread.is_coordinator:
-        return
-    with spread.apart():
-        inference = compile(plan.graph)
-        held: dict[str, Any] = {}
-        for layer in inference.layers:
-            if layer.weights:
-                layer.set_weights(values[layer.name])
-            names = [f"{layer.name}/{weight_name(w, layer.name)}" for w in layer.weights]
-            held |= dict(zip(names, values.get(layer.name, ()), strict=True))
-        write(arrays, held)
-        save(inference, path)
-
-
-def _determine(plan: Plan) -> None:
-    """Let only operations be used that give the same result each time, where the run is to."""
-    import keras
-
-    if keras.backend.backend() == "jax":
-        import jax
-
-        if plan.is_deterministic(any(d.platform == "gpu" for d in jax.local_devices())):
-            # Read when the first program is compiled.
-            flags = os.environ.get("XLA_FLAGS", "")
-            os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
-        return
-    tf = import_tensorflow()
-    if tf is not None and plan.is_deterministic(bool(tf.config.list_physical_devices("GPU"))):
-        tf.config.experimental.enable_op_determinism()
-
-
-def _why(plan: Plan, model: keras.Model, terms: Sequence[str], position: Position, checkpoints: Checkpoints) -> str:
-    """Where it happened, the term and the first layer that it reached, and what is left."""
-    import numpy as np
-
-    spoilt = next(
-        (
-            node.layer
-            for node in plan.graph.owners()
-            if node.weights and not all(np.isfinite(read(w)).all() for w in model.get_layer(node.layer).weights)
-        ),
-        None,
-    )
-    trained = [row["loss"] for row in position.history]
-    is_whole = len(trained) * plan.steps == position.step and all(abs(loss) < float("inf") for loss in trained)
-    where = f"the loss on {plan.split}" if is_whole else "the loss"
-    what = f"the weights of '{spoilt}' are not finite" if spoilt else f"{where} is not finite, the weights are"
-    last = position.history[-1] if position.history else {}
-    if term := next((t for t in terms if not abs(last.get(t, 0.0)) < float("inf")), None):
-        left_over = f"nor are the weights of '{spoilt}'" if spoilt else "the weights are"
-        what = f"the term '{term}' is not finite, {left_over}"
-    steps = checkpoints.steps()
-    left = f"; the last good checkpoint is that of step {steps[-1]}" if steps else "; there was no checkpoint yet"
-    epoch = min(len(position.history), plan.spec.train.epochs)
-    return f"training went to NaN in epoch {epoch}, by step {position.step}; {what}{left}"
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def test_a_checkpoint_of_another_network_is_refused(copy):
 
 def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference):
     from archspec.backend.build import compile
-    from archspec.training.run import _compile
+    from archspec.training.compiling import compiled
 
     plan = recorded(copy)
     last = sorted((copy / "checkpoints").glob("[0-9]*"))[-1]
@@ -144,7 +144,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
     del manifest["checksum"]
     (last / "manifest.json").write_bytes(checkpoint.sealed(json.dumps(manifest).encode()))
     model = compile(plan.graph)
-    _compile(model, plan.task.trainer(plan.graph, model, plan.spec.train), plan)
+    compiled(model, plan.task.trainer(plan.graph, model, plan.spec.train), plan)
     with pytest.raises(CheckpointError, match=r"float32 \(1000000, 1000000\), the network has float32 \(128, 10\)"):
         Checkpoints(copy, fingerprint(plan.graph)).restore(model, int(last.name))
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from archspec.training.checkpoint import Checkpoints
+from archspec.training.outcome import NotFinite
 from archspec.training.plan import fingerprint
-from archspec.training.run import NotFinite, run
+from archspec.training.run import run
 from tests.training import runs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]

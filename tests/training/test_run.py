@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from archspec.training.run import NotFinite, run
+from archspec.training.outcome import NotFinite
+from archspec.training.run import run
 from tests.training.runs import state
 
 pytestmark = pytest.mark.tensorflow
@@ -126,10 +127,10 @@ def test_the_rate_falls_on_a_plateau(plan, tmp_path):
 def test_weight_decay_spares_biases(plan, tmp_path):
     made = plan("{optimizer: {sgd: {learning_rate: 1.0e-6, weight_decay: 0.9}}, epochs: 1}", spec=PLAIN)
     from archspec.backend.build import compile
-    from archspec.training.run import _compile
+    from archspec.training.compiling import compiled
 
     model = compile(made.graph)
-    _compile(model, made.task.trainer(made.graph, model, made.spec.train), made)
+    compiled(model, made.task.trainer(made.graph, model, made.spec.train), made)
     decayed = [v.path for v in model.trainable_variables if model.optimizer._use_weight_decay(v)]
     assert [path.rpartition("/")[2] for path in decayed] == ["kernel"] * 3
 
@@ -145,14 +146,14 @@ def test_mixed_precision_trains_and_saves_float32(plan, tmp_path, settings):
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_heads_stay_in_full_precision(plan, precision):
     from archspec.backend.build import compile
-    from archspec.training.run import _compile, _policy
+    from archspec.training.compiling import compiled, policy
 
     made = plan(f"{{precision: {precision}}}", spec=PLAIN)
-    with _policy(precision):
+    with policy(precision):
         model = compile(made.graph)
     assert model.output.dtype == "float32"
     assert model.get_layer("hidden").output.dtype == precision.removeprefix("mixed_")
-    _compile(model, made.task.trainer(made.graph, model, made.spec.train), made)
+    compiled(model, made.task.trainer(made.graph, model, made.spec.train), made)
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (precision == "mixed_float16")
 

@@ -93,12 +93,12 @@ def test_an_optimizer_of_a_step_that_is_not_there_is_refused(tmp_path):
 @pytest.mark.tensorflow
 def test_each_step_has_its_optimizer_with_the_schedule_of_the_run(tmp_path):
     from archspec.backend.build import compile
-    from archspec.training.run import _compile
+    from archspec.training.compiling import compiled
 
     plan = runs.plan(tmp_path, run=runs.of(TWO))
     train = plan.spec.train
     objective = plan.task.trainer(plan.graph, compile(plan.graph, training=True), train)
-    _compile(objective.model, objective, plan)
+    compiled(objective.model, objective, plan)
     of_d, of_g = objective.model.optimizer.steps
     assert [type(x).__name__ for x in (of_d, of_g)] == ["SGD", "Adam"]
     assert (of_g.beta_1, of_g.beta_2) == (0.0, 0.999)
@@ -112,11 +112,11 @@ def test_each_step_has_its_optimizer_with_the_schedule_of_the_run(tmp_path):
 @pytest.mark.tensorflow
 def test_rates_of_layers_hold_for_every_optimizer(tmp_path):
     from archspec.backend.build import compile
-    from archspec.training.run import _compile
+    from archspec.training.compiling import compiled
 
     plan = runs.plan(tmp_path, run=runs.of(TWO.replace("epochs: 2", "epochs: 2, rates: {G.dense: 0.0, D.dense: 0.0}")))
     objective = plan.task.trainer(plan.graph, compile(plan.graph, training=True), plan.spec.train)
-    _compile(objective.model, objective, plan)
+    compiled(objective.model, objective, plan)
     layers = [objective.model.get_layer(f"{n}.{layer}") for n in "GD" for layer in ("dense", "dense_2")]
     before = [layer.get_weights() for layer in layers]
     objective.model.train_on_batch(*next(iter(plan.pipeline.training(objective.pairs))))
@@ -225,7 +225,8 @@ def test_what_is_made_of_the_data_stands_beside_them(tmp_path):
     ids=["first step", "second step"],
 )
 def test_nan_is_told_with_its_term_and_step(tmp_path, spec, term, layer, together):
-    from archspec.training.run import NotFinite, run
+    from archspec.training.outcome import NotFinite
+    from archspec.training.run import run
 
     images = np.random.default_rng(0).random((64, 8, 8, 1), "float32")
     images[40] = np.nan
