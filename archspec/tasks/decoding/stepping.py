@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Node, Output, Tensor
 from archspec.ir.tensors import TensorSpec
+from archspec.training.task import TaskError
 
 RECURRENT = {"rnn": ("state",), "lstm": ("state", "cell"), "gru": ("state",)}
 """What ops that read from left to right remember."""
@@ -98,3 +100,14 @@ def looking_ahead(graph: Graph, tokens: str) -> Iterator[Node]:
             op.name == "conv" and node.input_specs[0].rank == 2 and op.padding == "same" and op.kernel not in (1, (1,))
         ):
             yield node
+
+
+def check_causal(graph: Graph, tokens: str) -> None:
+    """Refuse a network whose steps of ``tokens`` see later ones. Raises TaskError."""
+    for node in looking_ahead(graph, tokens):
+        raise TaskError(
+            f"'{node.name}' ({node.op.name}) reads later steps: the network would be given what it is to predict",
+            at=("spec",),
+            help="causal: true" if "attention" in node.op.name else "layers that read from left to right",
+            notes=(Note(f"layer '{node.name}'", node.span),),
+        )

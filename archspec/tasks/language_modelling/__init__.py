@@ -15,7 +15,7 @@ from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
 from archspec.tasks.decoding import Decoding, Sample
-from archspec.tasks.decoding.stepping import looking_ahead
+from archspec.tasks.decoding.stepping import check_causal
 from archspec.training.task import Objective, Task, TaskError, Wanted
 from archspec.training.vocabulary import check_vocabulary
 
@@ -67,13 +67,7 @@ class LanguageModelling(Task, name="language_modelling"):
                 notes=notes,
             )
         _check_loss(graph, head, train)
-        for node in looking_ahead(graph, name):
-            raise TaskError(
-                f"'{node.name}' ({node.op.name}) reads later steps: the network would be given what it is to predict",
-                at=("spec",),
-                help="causal: true" if "attention" in node.op.name else "layers that read from left to right",
-                notes=(Note(f"layer '{node.name}'", node.span),),
-            )
+        check_causal(graph, name)
         try:
             vocabulary.encode(self.prompt)
         except DataError as error:

@@ -15,7 +15,7 @@ from archspec.ir.graph import Graph, Output
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
 from archspec.tasks.decoding import Decoding, Greedy
-from archspec.tasks.decoding.stepping import looking_ahead
+from archspec.tasks.decoding.stepping import check_causal
 from archspec.training.task import Objective, Task, TaskError
 from archspec.training.vocabulary import check_vocabulary
 
@@ -67,13 +67,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
                 notes=notes,
             )
         _check_loss(graph, head, train)
-        for node in looking_ahead(graph, TARGET):
-            raise TaskError(
-                f"'{node.name}' ({node.op.name}) reads later steps: the network would be given what it is to predict",
-                at=("spec",),
-                help="causal: true" if "attention" in node.op.name else "layers that read from left to right",
-                notes=(Note(f"layer '{node.name}'", node.span),),
-            )
+        check_causal(graph, TARGET)
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
         from archspec.tasks.sequence_to_sequence.measures import TokenAccuracy, Unpadded
