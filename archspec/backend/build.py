@@ -24,6 +24,10 @@ def compile(graph: Graph, *, training: bool = False) -> keras.Model:
     training needs are left out. Raises MissingExtra without Keras.
     """
     keras = import_keras()
+    if keras.backend.backend() == "torch":
+        from archspec.backend.torch_names import allow_dots
+
+        allow_dots()
     graph = graph if training else graph.inference()
     inputs = {name: keras.Input(spec.shape, dtype=spec.dtype, name=name) for name, spec in graph.inputs.items()}
     tensors: dict[Tensor, Any] = {Tensor(name): tensor for name, tensor in inputs.items()}

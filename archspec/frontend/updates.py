@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -53,10 +53,7 @@ def training_of(walk: Walk, file: File) -> Training | None:
             steps.append(replace(made, name=f"{name}_{same + 1}" if same else name))
     together = walk.attempt(truth, train.together, document.tree["train"], "together", outside)
     if together is True:
-        for step in steps:
-            if step.turns != 1:
-                assert step.span is not None
-                walk.report("S05", "together: true is one update of each step, this one takes turns", step.span)
+        _check_together(walk, steps)
     results = {n: v.tensor for n, v in place.scope.names.items() if isinstance(v, Result)}
     return Training(
         body,
@@ -66,6 +63,19 @@ def training_of(walk: Walk, file: File) -> Training | None:
         together is True,
         dict(_averages(walk, document, train.average, outside)),
     )
+
+
+def _check_together(walk: Walk, steps: Iterable[TrainStep]) -> None:
+    """Report steps that cannot all update at once."""
+    updated: set[str] = set()
+    for step in steps:
+        assert step.span is not None
+        if step.turns != 1:
+            walk.report("S05", "together: true is one update of each step, this one takes turns", step.span)
+        if again := updated & set(step.update):
+            message = f"together: true is one update of each network, an earlier step has {' and '.join(sorted(again))}"
+            walk.report("S05", message, step.span, "one step with the terms of both")
+        updated |= set(step.update)
 
 
 def _inputs(walk: Walk, section: Map, outside: Place) -> tuple[dict[str, TensorSpec | None], dict[str, Drawn]]:

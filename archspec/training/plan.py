@@ -56,15 +56,15 @@ class Plan:
         return not has_gpu if said is None else said
 
     def steps_per_execution(self) -> int:
-        """How many steps TensorFlow does before Python is asked again: many where a step is short.
+        """How many steps are done before Python is asked again: many where a step is short.
 
         A divisor of the steps of an epoch, for Keras would run over an epoch's end.
         """
         given = self.spec.train.steps_per_execution
         if given is not None:
             return given
-        if self.spec.train.devices > 1 and backend() == "tensorflow":
-            # With more, MirroredStrategy fails.
+        if backend() == "torch" or (self.spec.train.devices > 1 and backend() == "tensorflow"):
+            # With more, PyTorch and MirroredStrategy fail.
             return 1
         macs = sum(node.cost().macs or 0 for node in self.graph.nodes)
         most = min(32, self.steps, int(BUSY / max(1, 3 * macs * self.pipeline.batch_size())))

@@ -158,7 +158,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
 
     keeper = watch.keeper(plan, logdir, checkpoints, position, request, say, is_alone=spread.is_alone)
     first = (train.epochs - (train.average_last or 0)) * plan.steps
-    watching: list[Any] = [keeper]
+    watching: list[Any] = [*objective.watching, keeper]
     if train.average_last:
         watching.append(averages(inputs, plan.steps, lambda: position.step > first))
     elif train.ema:

@@ -46,7 +46,7 @@ class Objective:
     what an evaluation reports besides metrics, by name: of a plan and the batches, as ``pairs`` made them.
     ``optimizers`` are several in place of the run's, for a model whose ``compile`` takes a list; ``terms`` are names
     of what is reported that the loss is a sum of, in order; ``settle`` puts what is to be saved in the place of the
-    weights, when all is over.
+    weights, when all is over; ``watching`` are callbacks that add to what epochs report.
     """
 
     model: keras.Model
@@ -59,6 +59,7 @@ class Objective:
     optimizers: Sequence[Optimizer] = ()
     terms: Sequence[str] = ()
     settle: Callable[[], None] = lambda: None
+    watching: Sequence[keras.callbacks.Callback] = ()
 
     def compiled(self) -> dict[str, Any]:
         """What ``keras.Model.compile`` is told of losses and metrics."""

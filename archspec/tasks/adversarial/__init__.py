@@ -25,6 +25,7 @@ from archspec.training.task import Objective, Samples, Task, TaskError, Wanted
 if TYPE_CHECKING:
     import keras
 
+    from archspec.tasks.adversarial.steps import Steps
     from archspec.training.document import Train
     from archspec.training.plan import Plan
 
@@ -74,7 +75,7 @@ class Adversarial(Task, name="adversarial"):
 
     def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
         plan = _training(graph)
-        _check_backend()
+        _check_backend(plan)
         _check_train(train)
         steps = [step.name for step in plan.steps]
         for name in self.optimizers:
@@ -104,35 +105,34 @@ class Adversarial(Task, name="adversarial"):
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
         import numpy as np
-        import tensorflow as tf
 
-        from archspec.tasks.adversarial.rounds import Rounds
-
-        # Follows from the seed of the run, which was set before.
-        rounds = Rounds(graph, model, seed=int(np.random.randint(2**20)))
         plan = _training(graph)
+        # Follows from the seed of the run, which was set before.
+        seed = int(np.random.randint(2**20))
+        steps, watching = _simultaneous(graph, model, seed) if plan.together else _in_turn(graph, model, seed)
 
-        def pairs(batch: dict[str, tf.Tensor]) -> tuple[Any, Any]:
+        def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
             named = {name: batch[part] for name, part in _named(plan, batch).items()}
-            return named, tf.zeros((tf.shape(next(iter(named.values())))[0],))
+            # Nothing is made of the targets, but fit wants some.
+            return named, batch[POSITION[0]]
 
         def pictures(of: Plan, logdir: Path) -> Sequence[keras.callbacks.Callback]:
             from archspec.tasks.adversarial.pictures import Pictures
 
-            return [Pictures(rounds, of, logdir, _named(plan, of.pipeline.features()[1].parts))]
+            return [Pictures(steps, of, logdir, _named(plan, of.pipeline.features()[1].parts))]
 
         return Objective(
-            model=rounds,
+            model=steps,
             pairs=pairs,
             losses={},
             pictures=pictures,
             optimizers=[self.optimizers.get(step.name, train.optimizer) for step in plan.steps],
             terms=[f"{step.name}.{term.name}" for step in plan.steps for term in step.minimize],
-            settle=rounds.settle,
+            settle=steps.settle,
+            watching=watching,
         )
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
-        _check_backend()
         plan, (result, label) = _training(graph), (wanted.options.get(word) for word in self.sample_options)
         found = drawable(plan)
         if not found:
@@ -150,7 +150,7 @@ class Adversarial(Task, name="adversarial"):
     def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> Samples:
         import numpy as np
 
-        from archspec.tasks.adversarial.rounds import Rounds
+        from archspec.tasks.adversarial.steps import Steps
 
         count, label = wanted.count or 64, wanted.options.get("label")
         drawn = _training(graph).drawn
@@ -159,8 +159,7 @@ class Adversarial(Task, name="adversarial"):
             for name, d in drawn.items()
             if d.kind == "label"
         }
-        rounds = Rounds(graph, model)
-        values = rounds.sample(count, seed=wanted.seed, result=wanted.options.get("result"), given=given)
+        values = Steps(graph, model).sample(count, seed=wanted.seed, result=wanted.options.get("result"), given=given)
         return Samples(values, next((d.classes for d in drawn.values() if d.classes), None))
 
 
@@ -174,13 +173,26 @@ def _training(graph: Graph) -> Training:
     return graph.training
 
 
-def _check_backend() -> None:
-    """Refuse another backend: rounds take several updates of TensorFlow's training step."""
-    if (found := backend()) != "tensorflow":
+def _in_turn(graph: Graph, model: keras.Model, seed: int) -> tuple[Steps, Sequence[keras.callbacks.Callback]]:
+    from archspec.tasks.adversarial.rounds import Rounds
+
+    return Rounds(graph, model, seed=seed), ()
+
+
+def _simultaneous(graph: Graph, model: keras.Model, seed: int) -> tuple[Steps, Sequence[keras.callbacks.Callback]]:
+    from archspec.tasks.adversarial.together import Together
+    from archspec.tasks.adversarial.watching import GradientNorms
+
+    return Together(graph, model, seed=seed), (GradientNorms(),)
+
+
+def _check_backend(plan: Training) -> None:
+    """Refuse updates in turn with another backend: they are a training step of TensorFlow's."""
+    if not plan.together and (found := backend()) != "tensorflow":
         raise TaskError(
-            f"the adversarial task needs the TensorFlow backend, KERAS_BACKEND is {found}",
+            f"updates in turn need the TensorFlow backend, KERAS_BACKEND is {found}",
             at=("train", "task"),
-            help="KERAS_BACKEND=tensorflow",
+            help="KERAS_BACKEND=tensorflow, or 'together: true' in the spec's train section: all steps at once",
         )
 
 

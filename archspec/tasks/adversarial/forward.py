@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -46,22 +46,16 @@ class Forward:
         inputs: Values,
         targets: Iterable[Tensor],
         held: Values,
-        watched: Mapping[Tensor, Any] | None = None,
         *,
         training: bool = True,
-        mapping: list[tuple[Any, Any]] | None = None,
+        mapping: Sequence[tuple[Any, Any]] = (),
     ) -> tuple[Any, Values]:
         """The values of ``targets`` and all that they need, and the scope that holds what variables would have become.
 
-        ``held`` are results that are not computed; ``watched`` says on which tape a tensor is watched once it is there;
-        ``mapping`` gives variables other values.
+        ``held`` are results that are not computed; ``mapping`` gives variables other values.
         """
         values = {**inputs, **held}
-        watched = watched or {}
-        for tensor, tape in watched.items():
-            if tensor in values:
-                tape.watch(values[tensor])
-        with keras.StatelessScope(state_mapping=mapping or []) as scope:
+        with keras.StatelessScope(state_mapping=mapping) as scope:
             for node in self._needed(targets, held):
                 taken = [values[t] for t in node.inputs]
                 layer, options = self.layer_of[node.name], {}
@@ -69,10 +63,7 @@ class Forward:
                     options["training"] = training and trains
                 made = layer(taken, **options) if ports(type(node.op))[2] else layer(*taken, **options)
                 for port, value in enumerate([made] if len(node.outputs) == 1 else made):
-                    tensor = Tensor(node.name, port)
-                    values[tensor] = value
-                    if tensor in watched:
-                        watched[tensor].watch(value)
+                    values[Tensor(node.name, port)] = value
         return scope, values
 
     def _needed(self, targets: Iterable[Tensor], held: Values) -> list[Node]:

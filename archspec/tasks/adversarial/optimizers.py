@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A network's part in a step's update: its variables, and the norm of their gradient in the last ``apply``.
+
+    (In a list or a dict Keras would take the variables for the optimiser's.)
+    """
+
+    network: str
+    variables: list[Any]
+    norm: Any
 
 
 class StepOptimizers(keras.optimizers.Optimizer):
     """``steps[i]`` is the optimiser of step i; ``iterations`` counts rounds, and learning rates follow it.
 
-    Of a single optimiser every step has a copy.
+    Of a single optimiser every step has a copy. ``variables`` are each step's, by network. (Keras's MultiOptimizer has
+    no learning rate, which callbacks ask for.)
     """
 
-    def __init__(self, given: Any, variables: list[list[Any]]):
+    def __init__(self, given: Any, variables: list[dict[str, list[Any]]]):
         first = given[0] if isinstance(given, (list, tuple)) else given
         super().__init__(learning_rate=_rate(first), name="steps")
         if isinstance(given, (list, tuple)):
@@ -22,16 +37,37 @@ class StepOptimizers(keras.optimizers.Optimizer):
             self.steps = list(given)
         else:
             self.steps = [_copied(given) for _ in variables]
+        self.shares = [
+            [
+                Share(name, of, self.add_variable((), "zeros", name=f"gradient_norm_{i}_{name}"))
+                for name, of in own.items()
+            ]
+            for i, own in enumerate(variables)
+        ]
         for i, (step, own) in enumerate(zip(self.steps, variables, strict=True)):
             if isinstance(rate := _rate(step), keras.optimizers.schedules.LearningRateSchedule):
                 # A step's own count runs ahead of the rounds where it takes several turns.
                 step.learning_rate = lambda rate=rate: rate(self.iterations)
             step.name = f"step_{i}"
-            step.build(own)
-        self.built = True
+            step.build([v for of in own.values() for v in of])
+        self.built = False
 
     def build(self, variables: Any) -> None:
-        """The steps' optimisers know their own variables."""
+        """The steps' optimisers know their own variables; here is the order in which gradients will come."""
+        if not self.built:
+            super().build(variables)
+
+    def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
+        """Every step's update, each of its own variables, of the gradients of all."""
+        known = self._trainable_variables if trainable_variables is None else trainable_variables
+        found = {id(variable): gradient for variable, gradient in zip(known, grads, strict=True)}
+        for step, shares in zip(self.steps, self.shares, strict=True):
+            variables = [v for share in shares for v in share.variables]
+            for share in shares:
+                squares = [ops.sum(ops.square(found[id(v)])) for v in share.variables if found[id(v)] is not None]
+                share.norm.assign(ops.sqrt(sum(squares, 0.0)))
+            step.apply([ops.zeros_like(v) if (g := found[id(v)]) is None else g for v in variables], variables)
+        self.iterations.assign_add(1)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Refused: a step's optimiser updates."""

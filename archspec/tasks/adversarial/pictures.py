@@ -18,7 +18,7 @@ from archspec.training.board.events import Events
 from archspec.training.board.pace import Pace
 
 if TYPE_CHECKING:
-    from archspec.tasks.adversarial.rounds import Rounds
+    from archspec.tasks.adversarial.steps import Steps
     from archspec.training.plan import Plan
 
 IMAGES, ROWS, POINTS = 64, 8, 1000
@@ -33,9 +33,9 @@ class Pictures(keras.callbacks.Callback):
     data is a row for each of the first examples: the images that go in, then those that come out.
     """
 
-    def __init__(self, rounds: Rounds, plan: Plan, logdir: Path, parts: Mapping[str, str]):
+    def __init__(self, steps: Steps, plan: Plan, logdir: Path, parts: Mapping[str, str]):
         super().__init__()
-        self.rounds, self.run, self.logdir, self.parts = rounds, plan, logdir, parts
+        self.steps, self.run, self.logdir, self.parts = steps, plan, logdir, parts
         self.seed = plan.spec.train.seed
         # Every epoch, if nothing is said: what networks of this kind learn is seen in nothing else.
         self.pace = Pace(plan.spec.log.pictures or 1, plan.spec.train.epochs)
@@ -59,16 +59,16 @@ class Pictures(keras.callbacks.Callback):
 
     def drawn(self) -> dict[str, np.ndarray]:
         """Pictures by name, (height, width, 1 or 3) of 0 … 255."""
-        plan = self.rounds.plan
+        plan = self.steps.plan
         out = {}
         for name in drawable(plan):
             spec = plan.body.spec(plan.results[name])
             if not _is_made(plan, name):
                 continue
             if spec.rank == 3:
-                out[name] = grid(self.rounds.sample(IMAGES, seed=self.seed, result=name, given=self.labels(IMAGES)))
+                out[name] = grid(self.steps.sample(IMAGES, seed=self.seed, result=name, given=self.labels(IMAGES)))
             elif spec.shape == (2,):
-                points = self.rounds.sample(POINTS, seed=self.seed, result=name, given=self.labels(POINTS))
+                points = self.steps.sample(POINTS, seed=self.seed, result=name, given=self.labels(POINTS))
                 beside = [
                     part for part, shape in plan.body.inputs.items() if shape.shape == (2,) and part in self.parts
                 ]
@@ -84,7 +84,7 @@ class Pictures(keras.callbacks.Callback):
 
     def labels(self, count: int) -> dict[str, Any]:
         """The classes in turn, for inputs that are labels."""
-        drawn = self.rounds.plan.drawn
+        drawn = self.steps.plan.drawn
         return {name: np.arange(count) % d.classes for name, d in drawn.items() if d.classes is not None}
 
     def examples(self, count: int) -> dict[str, Any]:
@@ -102,11 +102,11 @@ class Pictures(keras.callbacks.Callback):
         import tensorflow as tf
 
         given = self.examples(ROWS)
-        plan = self.rounds.plan
+        plan = self.steps.plan
         batch = {name: tf.convert_to_tensor(value) for name, value in given.items()}
-        inputs = self.rounds.inputs(batch, tf.constant(0), 0)
+        inputs = self.steps.inputs(batch, 0, 0)
         shown = [given[n] for n, spec in plan.body.inputs.items() if n in given and _is_image(spec)]
-        shown += self.rounds.results(inputs, made)
+        shown += self.steps.results(inputs, made)
         if len({(image.shape[1:3]) for image in shown}) > 1:
             height, width = (max(image.shape[axis] for image in shown) for axis in (1, 2))
             shown = [tf.image.resize(image, (height, width), "nearest").numpy() for image in shown]

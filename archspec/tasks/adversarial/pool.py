@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from archspec.ir.graph import Node
+from archspec.tasks.adversarial.engine import Seed
 
 
 class Pool:
@@ -23,24 +24,27 @@ class Pool:
             shape=(), initializer="zeros", trainable=False, name=f"pool_{name}_count", dtype="int32"
         )
 
-    def exchange(self, batch: Any, seed: Any) -> Any:
-        """What the pool gives for a batch, one example after another: itself, or an earlier one that it replaces."""
-        amount = tf.shape(batch)[0]
-        chance = tf.random.stateless_uniform((amount,), seed)
-        places = tf.random.stateless_uniform((amount,), seed + 1, 0, self.size, dtype=tf.int32)
-        members, count = self.members.value, self.count.value
+    def exchange(self, batch: Any, first: Any, second: Any) -> Any:
+        """What the pool gives for a batch, one example after another: itself, or an earlier one that it replaces.
+        Which it is follows from two whole numbers."""
+        amount = ops.shape(batch)[0]
+        chance = keras.random.uniform((amount,), seed=Seed(first, second))
+        places = keras.random.randint((amount,), 0, self.size, seed=Seed(first + 1, second + 1))
+        start = ops.convert_to_tensor(0, "int32")
 
         def one(i: Any, pool: Any, filled: Any, out: Any) -> tuple[Any, ...]:
-            full = filled >= self.size
-            place = tf.where(full, places[i], filled)
-            swap = tf.logical_and(full, chance[i] < 0.5)
-            given = tf.where(swap, pool[place], batch[i])
-            kept = tf.where(tf.logical_or(swap, tf.logical_not(full)), batch[i], pool[place])
-            pool = tf.tensor_scatter_nd_update(pool, [[place]], kept[None])
-            return i + 1, pool, filled + tf.cast(tf.logical_not(full), tf.int32), out.write(i, given)
+            is_full = filled >= self.size
+            place = ops.where(is_full, ops.take(places, i), filled)
+            swap = ops.logical_and(is_full, ops.take(chance, i) < 0.5)
+            new, old = ops.take(batch, i, axis=0), ops.take(pool, place, axis=0)
+            kept = ops.where(ops.logical_or(swap, ops.logical_not(is_full)), new, old)
+            pool = ops.scatter_update(pool, ops.reshape(place, (1, 1)), kept[None])
+            out = ops.scatter_update(out, ops.reshape(i, (1, 1)), ops.where(swap, old, new)[None])
+            return i + 1, pool, filled + ops.cast(ops.logical_not(is_full), "int32"), out
 
-        start = (tf.constant(0), tf.identity(members), tf.identity(count), tf.TensorArray(batch.dtype, size=amount))
-        _, pool, filled, out = tf.while_loop(lambda i, *_: i < amount, one, start, parallel_iterations=1)
+        # Each is a copy: variables that a loop begins with change under it on PyTorch.
+        first_values = (start, self.members.value * 1, self.count.value * 1, ops.zeros_like(batch))
+        _, pool, filled, out = ops.while_loop(lambda i, *_: i < amount, one, first_values)
         self.members.assign(pool)
         self.count.assign(filled)
-        return tf.ensure_shape(out.stack(), batch.shape)
+        return out

@@ -13,6 +13,8 @@ import tensorflow as tf
 
 import archspec
 from archspec.tasks.adversarial.rounds import Rounds
+from archspec.tasks.adversarial.steps import Steps
+from archspec.tasks.adversarial.together import Together
 from tests.tasks.adversarial import specs
 
 pytestmark = pytest.mark.tensorflow
@@ -22,9 +24,10 @@ RNG = np.random.default_rng(7)
 REAL = RNG.normal(size=(16, 2)).astype("float32")
 
 
-def rounds(tmp_path, text, *, rate=1.0, seed=3) -> Rounds:
+def rounds(tmp_path, text, *, rate=1.0, seed=3) -> Steps:
     keras.utils.set_random_seed(seed)
-    model = Rounds(specs.graph(tmp_path, text), seed=seed)
+    graph = specs.graph(tmp_path, text)
+    model = (Together if graph.training.together else Rounds)(graph, seed=seed)
     model.compile(keras.optimizers.SGD(rate))
     return model
 
@@ -247,7 +250,7 @@ def test_the_pool_gives_an_earlier_example_half_of_the_time(tmp_path):
     seen, fresh, old = set(), 0, 0
     for n in range(40):
         batch = np.arange(20 * n, 20 * n + 20, dtype="float32")[:, None].repeat(2, 1)
-        given = pool.exchange(tf.constant(batch), tf.constant([1, n])).numpy()[:, 0]
+        given = pool.exchange(tf.constant(batch), 1, n).numpy()[:, 0]
         if n == 0:
             assert given.tolist() == batch[:, 0].tolist()
         else:
@@ -361,7 +364,7 @@ def test_dropout_acts_in_networks_that_are_updated_and_is_drawn_anew(tmp_path):
     kept = []
     for _ in range(3):
         inputs = model.inputs({"real": tf.constant(real)}, tf.constant(0), 0)
-        _, values = model.forward(inputs, [model.plan.results["seen"], model.plan.results["fake"]], {}, training=True)
+        _, values = model.body(inputs, [model.plan.results["seen"], model.plan.results["fake"]], {}, training=True)
         fake, seen = (values[model.plan.results[name]].numpy() for name in ("fake", "seen"))
         kept.append(fake != 0)
         # V, which no step updates, drops nothing.

@@ -69,8 +69,8 @@ def test_what_has_no_meaning_here_is_refused_with_its_place(tmp_path, train, mes
 def test_another_backend_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("archspec.tasks.adversarial.backend", lambda: "jax")
     assert refusal(tmp_path, "{task: adversarial}") == (
-        "the adversarial task needs the TensorFlow backend, KERAS_BACKEND is jax",
-        "KERAS_BACKEND=tensorflow",
+        "updates in turn need the TensorFlow backend, KERAS_BACKEND is jax",
+        "KERAS_BACKEND=tensorflow, or 'together: true' in the spec's train section: all steps at once",
         4,
         15,
     )
@@ -173,7 +173,7 @@ def test_a_run_draws_samples_reports_terms_and_saves_averages(tmp_path):
 
     held, saved = state(logdir), np.load(logdir / "weights.npz")
     for name in ("kernel", "bias"):
-        mean = held[f"weight/points_rounds/average_G.dense_{name}".replace("//", "/")]
+        mean = held[f"weight/points_steps/average_G.dense_{name}".replace("//", "/")]
         np.testing.assert_array_equal(saved[f"G.dense/{name}"], mean)
         assert (mean != held[f"weight/G.dense/{name}"]).any()
         np.testing.assert_array_equal(saved[f"D.dense/{name}"], held[f"weight/D.dense/{name}"])

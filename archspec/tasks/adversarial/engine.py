@@ -1,0 +1,108 @@
+"""What Keras has no name of its own for, though all that it computes with can do it. Imports Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from archspec.ir.training import Drawn, Schedule
+
+
+def gradient(function: Callable[[Any], tuple[Any, Any]], point: Any) -> tuple[Any, Any, Any]:
+    """Of a ``function`` that gives a value and something else: the value at a point, the gradient there of the value's
+    sum, of the point's shape, which can be differentiated once more, and what else it gave."""
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape, _whole_moments():
+                tape.watch(point)
+                value, other = function(point)
+            return value, tape.gradient(value, point), other
+        case "jax":
+            import jax
+
+            value, pull, other = jax.vjp(function, point, has_aux=True)
+            (found,) = pull(keras.ops.ones_like(value))
+            return value, found, other
+        case _:
+            import torch
+
+            with torch.enable_grad():
+                at = point if point.requires_grad else point.detach().requires_grad_()
+                value, other = function(at)
+                (found,) = torch.autograd.grad(value.sum(), at, create_graph=True)
+            return value, found, other
+
+
+@contextmanager
+def _whole_moments() -> Iterator[None]:
+    """Let statistics of normalisation be differentiated more than once.
+
+    TensorFlow's own moments take the mean within the variance for a constant, which is right for the first derivative
+    alone. All of Keras's normalisations use them.
+    """
+    import tensorflow as tf
+
+    usual = tf.nn.moments
+
+    def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: Any = None) -> tuple[Any, Any]:
+        mean = tf.reduce_mean(x, axes, keepdims=True)
+        variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes, keepdims=keepdims)
+        return mean if keepdims else tf.squeeze(mean, axes), variance
+
+    tf.nn.moments = moments
+    try:
+        yield
+    finally:
+        tf.nn.moments = usual
+
+
+def number(number: float | Schedule, rounds: Any) -> Any:
+    """A number in the round that ``rounds`` came before, within a compiled step too."""
+    if not isinstance(number, Schedule):
+        return keras.ops.convert_to_tensor(number, "float32")
+
+    def value(n: Any) -> Any:
+        import numpy as np
+
+        return np.float32(number.at(int(n)))
+
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            found = tf.numpy_function(value, [rounds], tf.float32)
+            found.set_shape(())
+            return found
+        case "jax":
+            import jax
+
+            return jax.pure_callback(value, jax.ShapeDtypeStruct((), "float32"), rounds)
+        case _:
+            return keras.ops.convert_to_tensor(value(rounds))
+
+
+class Seed(keras.random.SeedGenerator):  # type: ignore[misc]
+    """Two whole numbers that a draw follows from: the same draw, whenever it is made."""
+
+    def __init__(self, first: Any, second: Any):
+        # Not the parent's: there is no state.
+        kind = "uint32" if keras.backend.backend() == "jax" else "int32"
+        self.pair = keras.ops.stack([keras.ops.cast(n, kind) for n in (first, second)])
+
+    def next(self, ordered: bool = True) -> Any:
+        """The two numbers."""
+        return self.pair
+
+
+def draw(drawn: Drawn, shape: tuple[Any, ...], seed: Seed) -> Any:
+    """Values of a drawn input."""
+    if drawn.kind == "normal":
+        return keras.random.normal(shape, seed=seed)
+    if drawn.kind == "uniform":
+        return keras.random.uniform(shape, drawn.low, drawn.high, seed=seed)
+    return keras.random.randint(shape, 0, drawn.classes, seed=seed)

@@ -1,0 +1,266 @@
+"""The steps of a spec's ``train`` section as a keras.Model: what each minimises, what it reports, what can be drawn.
+
+Nothing here knows what is trained: networks, forward graph, terms and constraints are the graph's. When the steps
+update is said by a subclass: one after another (rounds.py), or all at once (together.py). Everything that a round draws
+follows from the seed and the number of rounds that were done, so that number, the weights and the pools are all that a
+checkpoint needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+from keras import ops
+
+from archspec.backend.build import compile as built
+from archspec.ir.graph import Graph, Tensor
+from archspec.ir.training import GradientPenalty, TrainStep, drawable
+from archspec.tasks.adversarial import engine
+from archspec.tasks.adversarial.forward import Forward, Values
+from archspec.tasks.adversarial.optimizers import StepOptimizers
+from archspec.tasks.adversarial.pool import Pool
+
+TINY = 1e-24
+
+State = Sequence[tuple[Any, Any]]
+"""Variables with the values that they are to have."""
+
+
+class Steps(keras.Model):
+    """Networks that are trained by steps. ``networks`` is the Keras model of all of them, side by side."""
+
+    def __init__(self, graph: Graph, networks: keras.Model | None = None, *, seed: int = 0):
+        super().__init__(name=f"{graph.name}_steps")
+        assert graph.training is not None
+        self.graph, self.plan, self.seed = graph, graph.training, seed
+        self.networks = built(graph) if networks is None else networks
+        updated = {name for step in self.plan.steps for name in step.update}
+        self.owned = {
+            name: [self.networks.get_layer(n.layer) for n in network.owners() if n.weights]
+            for name, network in graph.networks.items()
+        }
+        self.body = Forward(self.plan, {x.name: x for x in self.networks.layers}, updated)
+        self.losses_of = {
+            term: term.loss.lower(from_logits=term.from_logits)
+            for step in self.plan.steps
+            for term in step.minimize
+            if not isinstance(term.loss, GradientPenalty)
+        }
+        self.pools = {
+            node.name: Pool(self, node, node.op.size)  # type: ignore[attr-defined]
+            for node in self.body.held
+            if hasattr(node.op, "size")
+        }
+        self.averages = {name: self._average(name) for name in self.plan.averages}
+        self.means = {name: keras.metrics.Mean(name=name) for step in self.plan.steps for name in self.reported(step)}
+        self.total = keras.metrics.Mean(name="loss")
+        self.built = True
+
+    # --- what Keras asks ----------------------------------------------------------------------------------------------
+
+    def compile(self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **options: Any) -> None:
+        """As ``keras.Model.compile``. ``optimizer`` is one for each step, or one of which each step has its own copy.
+
+        Losses are the spec's: ``loss`` and ``metrics`` are not used.
+        """
+        options = {k: v for k, v in options.items() if k in ("run_eagerly", "steps_per_execution", "jit_compile")}
+        given = optimizer if isinstance(optimizer, (list, tuple)) else keras.optimizers.get(optimizer)
+        own = [{name: self.variables_of([name]) for name in step.update} for step in self.plan.steps]
+        super().compile(optimizer=StepOptimizers(given, own), **options)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The sum of all losses, and all that the steps report."""
+        return [self.total, *self.means.values()]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
+        """A layer of a network."""
+        return self.networks.get_layer(name, index)
+
+    # --- networks -----------------------------------------------------------------------------------------------------
+
+    def variables_of(self, networks: Iterable[str]) -> list[Any]:
+        """Variables of networks that training changes."""
+        return [v for name in networks for layer in self.owned[name] for v in layer.trainable_variables]
+
+    def owned_all(self, network: str) -> list[Any]:
+        """All layers of a network, those without weights too: dropout has the state of its generator."""
+        return [self.networks.get_layer(n.layer) for n in self.graph.networks[network].owners()]
+
+    def rounds(self) -> Any:
+        """How many rounds were done."""
+        raise NotImplementedError
+
+    # --- a round ------------------------------------------------------------------------------------------------------
+
+    def batch(self, x: Any) -> dict[str, Any]:
+        """Values of the inputs that the data give, of one array or a dict."""
+        wanted = [name for name in self.plan.body.inputs if name not in self.plan.drawn]
+        wanted += [
+            name for name, d in self.plan.drawn.items() if d.kind == "label" and isinstance(x, dict) and name in x
+        ]
+        return {name: x[name] for name in wanted} if isinstance(x, dict) else dict(zip(wanted, [x], strict=True))
+
+    def inputs(self, batch: Mapping[str, Any], rounds: Any, draw: Any) -> Values:
+        """The inputs of the forward graph: the batch, and what is drawn; ``draw`` tells draws of a round apart."""
+        out = {Tensor(name): value for name, value in batch.items()}
+        size = ops.shape(next(iter(batch.values())))[0]
+        for i, (name, drawn) in enumerate(self.plan.drawn.items()):
+            if name not in batch:
+                shape = (size, *self.plan.body.inputs[name].shape)
+                seed = engine.Seed(self.seed + i * 7919 + ops.cast(draw, "int32") * 104_729, rounds)
+                out[Tensor(name)] = engine.draw(drawn, shape, seed)
+        return out
+
+    def hold(self, batch: Mapping[str, Any], rounds: Any, state: State = ()) -> Values:
+        """What the round's beginning gives to all of its steps."""
+        if not self.body.held:
+            return {}
+        wanted = [n.inputs[0] for n in self.body.held]
+        _, values = self.body(self.inputs(batch, rounds, 0), wanted, {}, mapping=state)
+        out = {}
+        for i, node in enumerate(self.body.held):
+            value = ops.stop_gradient(values[node.inputs[0]])
+            if pool := self.pools.get(node.name):
+                value = pool.exchange(value, self.seed + i, rounds)
+            out[Tensor(node.name)] = value
+        return out
+
+    def objective(
+        self, step: TrainStep, inputs: Values, held: Values, rounds: Any, *, training: bool = True, state: State = ()
+    ) -> tuple[Any, State, dict[str, Any]]:
+        """What a step minimises, what the states of its networks become by that (statistics, generators), and its
+        report: the sum and every term, by name. ``state`` gives variables other values.
+
+        Without ``training`` there is neither decay of weights nor any penalty on gradients with respect to inputs.
+        """
+        results = self.plan.results
+        states = [v for name in step.update for layer in self.owned_all(name) for v in layer.non_trainable_variables]
+        moved: State = ()
+
+        def compute(targets: Iterable[Tensor], known: Values) -> tuple[Values, State]:
+            scope, values = self.body(inputs, targets, known, training=training, mapping=[*state, *moved])
+            return values, [(v, new) for v in states if (new := scope.get_current_value(v)) is not None]
+
+        penalties = [term for term in step.minimize if isinstance(term.loss, GradientPenalty)]
+        known, slopes = held, {}
+        if penalties:
+            known, moved = compute([results[str(term.operands[1])] for term in penalties], held)
+            for term in penalties:
+                result, point = (results[str(name)] for name in term.operands)
+
+                def score(at: Any, result: Tensor = result, point: Tensor = point) -> tuple[Any, State]:
+                    values, moved = compute([result], {**held, point: at})
+                    return values[result], moved
+
+                known[result], slopes[term], moved = engine.gradient(score, known[point])
+        named = {name for term in step.minimize for name in term.operands if isinstance(name, str)}
+        values, moved = compute([results[name] for name in named], known)
+
+        report, total = {}, 0.0
+        for term in step.minimize:
+            if isinstance(term.loss, GradientPenalty):
+                value = penalty(slopes[term], term.loss.norm)
+            else:
+                prediction, wanted = values[results[str(term.operands[0])]], term.operands[1]
+                target = values[results[wanted]] if isinstance(wanted, str) else ops.full_like(prediction, wanted)
+                value = self.losses_of[term](target, prediction)
+            report[f"{step.name}.{term.name}"] = value
+            total = total + value * engine.number(term.weight, rounds)
+        if training:
+            with keras.StatelessScope(state_mapping=state) if state else nullcontext():
+                total = sum((x for name in step.update for layer in self.owned[name] for x in layer.losses), total)
+        return total, moved, {f"{step.name}.loss": total, **report}
+
+    def judged(self, batch: Mapping[str, Any], rounds: Any, state: State = ()) -> list[dict[str, Any]]:
+        """Every step's report, on weights that stay as they are."""
+        inputs = self.inputs(batch, rounds, 0)
+        return [self.objective(s, inputs, {}, rounds, training=False, state=state)[2] for s in self.plan.steps]
+
+    def reported(self, step: TrainStep) -> list[str]:
+        """The names of what a step reports."""
+        return [f"{step.name}.loss", *(f"{step.name}.{term.name}" for term in step.minimize)]
+
+    def report(self, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """Take what the steps report into the means over the epoch, which are returned."""
+        values = {name: value for report in reports for name, value in report.items()}
+        values["loss"] = sum(values[f"{step.name}.loss"] for step in self.plan.steps)
+        # The round that went to NaN stays to be seen, not those after it, in which everything is.
+        counts = ops.cast(ops.isfinite(self.total.total), "float32")
+        means = {"loss": self.total, **self.means}
+        for name, value in values.items():
+            means[name].update_state(ops.where(counts > 0, value, 0.0), sample_weight=counts)
+        return {name: mean.result() for name, mean in means.items() if name in values}
+
+    def constrain(self, step: TrainStep, variable: Any, value: Any) -> Any:
+        """What a step's constraint makes of a new value of a variable."""
+        if (limit := step.constraint) is None:
+            return value
+        if limit.clip is not None:
+            return ops.clip(value, -limit.clip, limit.clip)
+        assert limit.max_norm is not None
+        if len(variable.shape) < 2:
+            return value
+        lengths = ops.norm(value, axis=tuple(range(len(variable.shape) - 1)), keepdims=True)
+        return value * (limit.max_norm / ops.maximum(lengths, limit.max_norm))
+
+    # --- averages -----------------------------------------------------------------------------------------------------
+
+    def averaged(self, network: str, rounds: Any) -> list[tuple[Any, Any]]:
+        """The running averages of a network's variables with their values after so many rounds, from those before."""
+        kept = ops.where(rounds <= 1, 0.0, self.plan.averages[network])
+        pairs = zip(self.averages[network], self.variables_of([network]), strict=True)
+        return [(mean, kept * mean + (1 - kept) * variable) for mean, variable in pairs]
+
+    def kept(self) -> State:
+        """Variables that have a running average, with it; none before the first round."""
+        if getattr(self, "optimizer", None) is None or int(self.rounds()) == 0:
+            return []
+        return [pair for n in self.averages for pair in zip(self.variables_of([n]), self.averages[n], strict=True)]
+
+    def settle(self) -> None:
+        """Put running averages of networks, where they are kept, in the place of their weights."""
+        for variable, mean in self.kept():
+            variable.assign(mean)
+
+    def _average(self, network: str) -> list[Any]:
+        return [
+            self.add_weight(
+                shape=v.shape, initializer="zeros", trainable=False, name=f"average_{v.path}".replace("/", "_")
+            )
+            for v in self.variables_of([network])
+        ]
+
+    # --- sampling -----------------------------------------------------------------------------------------------------
+
+    def sample(
+        self, count: int, *, seed: int = 0, result: str | None = None, given: Mapping[str, Any] | None = None
+    ) -> Any:
+        """``count`` examples of a result that depends on nothing but what is drawn, as an array.
+
+        ``given`` are values for drawn inputs (labels, say). Networks with a running average use it.
+        """
+        name = result or drawable(self.plan)[0]
+        inputs = {}
+        for i, (key, drawn) in enumerate(self.plan.drawn.items()):
+            value = (given or {}).get(key)
+            shape = (count, *self.plan.body.inputs[key].shape)
+            drawn_now = engine.draw(drawn, shape, engine.Seed(seed, i))
+            inputs[Tensor(key)] = drawn_now if value is None else ops.convert_to_tensor(value)
+        return self.results(inputs, [name])[0]
+
+    def results(self, inputs: Values, names: list[str]) -> list[Any]:
+        """Named results, of the inputs that they need, as arrays; networks as in inference, with their averages."""
+        targets = [self.plan.results[name] for name in names]
+        _, values = self.body(inputs, targets, {}, training=False, mapping=self.kept())
+        return [ops.convert_to_numpy(values[tensor]) for tensor in targets]
+
+
+def penalty(gradient: Any, norm: float) -> Any:
+    """(‖gradient‖ - norm)², the mean over the batch."""
+    squares = ops.sum(ops.square(ops.cast(gradient, "float32")), axis=tuple(range(1, len(gradient.shape))))
+    # The root has no gradient at 0.
+    return ops.mean(ops.square(ops.sqrt(ops.maximum(squares, TINY)) - norm))

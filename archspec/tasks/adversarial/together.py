@@ -1,0 +1,79 @@
+"""Steps that update all at once, on the weights of the round's beginning: nothing but a loss, with every backend of
+Keras.
+
+Of a network's weights the sum of all steps' losses has the gradient of its own step's loss: in each step, the weights
+of networks that it does not update let no gradient through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+from keras import ops
+
+from archspec.ir.graph import Graph
+from archspec.ir.training import TrainStep
+from archspec.tasks.adversarial.steps import State, Steps
+
+
+class Together(Steps):
+    """Each network is updated by one step, once a round."""
+
+    def __init__(self, graph: Graph, networks: keras.Model | None = None, *, seed: int = 0):
+        super().__init__(graph, networks, seed=seed)
+        # The optimiser's own count is no part of what a loss may read with JAX.
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="rounds", dtype="int32")
+        for step in self.plan.steps:
+            for variable in self.variables_of(step.update) if step.constraint else ():
+                variable.constraint = self._constraint(step, variable)
+
+    def rounds(self) -> Any:
+        """How many rounds were done."""
+        return self.count.value
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """The batch, which ``compute_loss`` takes: what is computed of it differs from step to step."""
+        return inputs
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The sum of what the steps minimise on a batch; with ``training``, networks' states move."""
+        batch, rounds = self.batch(x), self.rounds()
+        if not training:
+            reports = self.judged(batch, rounds, self._state(()))
+        else:
+            for network in self.plan.averages:
+                for mean, value in self.averaged(network, rounds):
+                    mean.assign(value)
+            inputs, held = self.inputs(batch, rounds, 0), self.hold(batch, rounds, self._state(()))
+            reports = []
+            for step in self.plan.steps:
+                _, moved, report = self.objective(step, inputs, held, rounds, state=self._state(step.update))
+                reports.append(report)
+                for variable, value in moved:
+                    variable.assign(value)
+            self.count.assign(rounds + 1)
+        self.report(reports)
+        return sum(report[f"{step.name}.loss"] for step, report in zip(self.plan.steps, reports, strict=True))
+
+    def kept(self) -> State:
+        """As of any steps: here the average takes the last round's weights in when the next begins, or it is read."""
+        if int(self.rounds()) == 0:
+            return []
+        found = {n: self.averaged(n, self.rounds()) for n in self.averages}
+        return [(v, value) for n in found for v, (_, value) in zip(self.variables_of([n]), found[n], strict=True)]
+
+    def _constraint(self, step: TrainStep, variable: Any) -> Any:
+        own = variable.constraint or (lambda value: value)
+        return lambda value: self.constrain(step, variable, own(value))
+
+    def _state(self, updated: Iterable[str]) -> State:
+        """All variables of the networks with their values, through which a gradient gets only to those updated."""
+        own = {id(variable) for variable in self.variables_of(updated)}
+        return [
+            (v, ops.convert_to_tensor(v) if id(v) in own else ops.stop_gradient(ops.convert_to_tensor(v)))
+            for v in self.networks.variables
+        ]
