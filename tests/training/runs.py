@@ -14,6 +14,9 @@ from random import Random
 
 import numpy as np
 
+SOAK = int(os.environ.get("ARCHSPEC_SOAK", "1"))
+"""How many times as many faults the tests put in: 5 is 50 signals, 20 is 10,000 flipped bits of a checkpoint."""
+
 SPEC = """
 archspec: 1
 name: small

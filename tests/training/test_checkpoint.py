@@ -104,11 +104,11 @@ def test_no_flipped_bit_and_no_truncation_goes_unseen(copy, reference, name):
         assert all(f"{path.parent} is damaged" in said for said in kept.passed_over)
         return step
 
-    for _ in range(500 if name == "state.npz" else 2_000):
+    for _ in range(runs.SOAK * (500 if name == "state.npz" else 2_000)):
         spoilt = bytearray(whole)
         spoilt[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
         assert used(spoilt) == 170
-    for _ in range(200):
+    for _ in range(200 * runs.SOAK):
         assert used(whole[: draw.randrange(len(whole))]) == 170
     path.unlink()
     assert damaged(copy, reference)[0].step == 170

@@ -13,7 +13,7 @@ from archspec.training.run import run
 from tests.training import runs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
-POINTS = 10
+POINTS = 10 * runs.SOAK
 
 
 @pytest.fixture(scope="module")
