@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.training.checkpoint import Checkpoints, Position, read
+from archspec.training.averaging import estimate
+from archspec.training.checkpoint import read
 from archspec.training.distribution import Spread
 from archspec.training.plan import Plan
+from archspec.training.starting import Start
+from archspec.training.trained import BEST, LAST
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +48,49 @@ class NotFinite(Exception):
         self.result, self.message = result, message
 
 
-def save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, spread: Spread) -> None:
+def outcome(plan: Plan, start: Start, logdir: Path, seconds: float, cpu_seconds: float, *, finished: bool) -> Result:
+    """What a run has reached."""
+    position, last = start.position, start.position.history[-1]
+    return Result(
+        run=plan.name,
+        spec=plan.graph.name,
+        variant=plan.graph.variant,
+        data=plan.source.name,
+        split=plan.split,
+        examples=plan.features.splits[plan.split] if plan.split else 0,
+        seed=plan.spec.train.seed,
+        epochs=len(position.history),
+        steps=position.step,
+        params=start.network.count_params(),
+        metrics={name.removeprefix("val_"): v for name, v in last.items() if name.startswith("val_")},
+        training={name: v for name, v in last.items() if not name.startswith("val_")},
+        best=position.best,
+        seconds=seconds,
+        cpu_seconds=cpu_seconds,
+        logdir=str(logdir),
+        finished=finished,
+    )
+
+
+def save(plan: Plan, start: Start, logdir: Path, spread: Spread) -> None:
+    """Write the network as it is to be used: with the last weights and, where something is monitored, the best."""
+    _settle(plan, start)
+    _save_inference(plan, start.network, logdir / "model.keras", logdir / LAST, spread)
+    if best := start.position.best:
+        if best["step"] != start.position.step:
+            start.checkpoints.restore(start.model, int(best["step"]))
+            _settle(plan, start)
+        _save_inference(plan, start.network, logdir / "best.keras", logdir / BEST, spread)
+
+
+def _settle(plan: Plan, start: Start) -> None:
+    """Put averages in the place of weights, and what belongs to them in that of batch normalisation's statistics."""
+    start.settle()
+    if plan.spec.train.average_last:
+        estimate(start.model, start.inputs, plan.steps)
+
+
+def _save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, spread: Spread) -> None:
     """Write the inference network, without the optimiser and the heads that only training needs, and its weights."""
     from archspec.backend.build import compile, weight_name
     from archspec.backend.export import save
@@ -68,24 +112,25 @@ def save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, spr
         save(inference, path)
 
 
-def reason(plan: Plan, model: keras.Model, terms: Sequence[str], position: Position, checkpoints: Checkpoints) -> str:
-    """Where it happened, the term and the first layer that it reached, and what is left."""
+def reason(plan: Plan, start: Start) -> str:
+    """Where a run went to NaN, the term and the first layer that it reached, and what is left."""
     import numpy as np
 
     spoilt = next(
         (
             node.layer
             for node in plan.graph.owners()
-            if node.weights and not all(np.isfinite(read(w)).all() for w in model.get_layer(node.layer).weights)
+            if node.weights and not all(np.isfinite(read(w)).all() for w in start.network.get_layer(node.layer).weights)
         ),
         None,
     )
+    position, checkpoints = start.position, start.checkpoints
     trained = [row["loss"] for row in position.history]
     is_whole = len(trained) * plan.steps == position.step and all(abs(loss) < float("inf") for loss in trained)
     where = f"the loss on {plan.split}" if is_whole else "the loss"
     what = f"the weights of '{spoilt}' are not finite" if spoilt else f"{where} is not finite, the weights are"
     last = position.history[-1] if position.history else {}
-    if term := next((t for t in terms if not abs(last.get(t, 0.0)) < float("inf")), None):
+    if term := next((t for t in start.objective.terms if not abs(last.get(t, 0.0)) < float("inf")), None):
         left_over = f"nor are the weights of '{spoilt}'" if spoilt else "the weights are"
         what = f"the term '{term}' is not finite, {left_over}"
     steps = checkpoints.steps()

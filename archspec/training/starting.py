@@ -1,0 +1,111 @@
+"""What a run is when its loop begins: the network, what it is updated by, its data, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.training.callbacks import Say
+from archspec.training.checkpoint import Checkpoints, Position
+from archspec.training.compiling import compiled, determine, policy
+from archspec.training.distribution import Spread
+from archspec.training.freezing import set_trainable
+from archspec.training.plan import Plan, fingerprint, initial
+from archspec.training.record import recorded_backend
+from archspec.training.word_vectors import word_vectors
+
+if TYPE_CHECKING:
+    import keras
+
+    from archspec.training.task import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """``network`` is the graph's; ``model`` is what ``fit`` is called on, which may be a part of it or hold it, and
+    ``batches`` the plan with the data that it sees. ``settle`` puts averages in the place of weights, when all is
+    over."""
+
+    network: keras.Model
+    model: keras.Model
+    objective: Objective
+    batches: Plan
+    settle: Callable[[], None]
+    checkpoints: Checkpoints
+    position: Position
+
+    def inputs(self) -> Iterator[Any]:
+        """What the model is given in an epoch, batch by batch."""
+        return (batch[0] for batch in self.batches.pipeline.training(self.objective.pairs))
+
+
+def started(plan: Plan, logdir: Path, resume: bool, say: Say, spread: Spread) -> Start:
+    """Build, load, compile; with ``resume``, from the last checkpoint that is whole."""
+    import keras
+
+    from archspec.backend.build import compile
+
+    train = plan.spec.train
+    # Keras tells what it does on stdout, which is for results.
+    keras.utils.disable_interactive_logging()
+    keras.utils.set_random_seed(train.seed)
+    determine(plan)
+    with policy(train.precision):
+        network = compile(plan.graph, training=True)
+        set_trainable(plan, network)
+        spread.synchronise(network)
+        # What is frozen and runs only once is in no checkpoint.
+        if not resume or train.cache_features:
+            _load(plan, network, say)
+        objective, batches = plan.task.trainer(plan.graph, network, train), plan
+        if train.cache_features:
+            from archspec.training.features import cached
+
+            objective, pipeline = cached(plan, network, objective, logdir, say, resume=resume)
+            batches = replace(plan, pipeline=pipeline)
+        settle = compiled(objective.model, objective, plan)
+    checkpoints = Checkpoints(logdir, fingerprint(plan.graph), is_writer=spread.is_coordinator)
+    position = checkpoints.position() if resume else None
+    for problem in checkpoints.passed_over:
+        say(f"{problem}; the one before it is used")
+    start = Start(network, objective.model, objective, batches, settle, checkpoints, position or Position())
+    if position is not None:
+        _restore(plan, start, logdir, say, spread)
+    return start
+
+
+def _load(plan: Plan, network: keras.Model, say: Say) -> None:
+    """Give layers the weights, and tokens the vectors, that the run file names."""
+    from archspec.backend.weights import assign
+
+    train = plan.spec.train
+    if train.weights:
+        values = initial(plan.graph, train.weights)
+        assign(network, values)
+        layers = len({name.rpartition("/")[0] for name in values})
+        every = sum(1 for n in plan.graph.owners() if n.weights)
+        say(f"{layers} of {every} layers start from {_files(train.weights)}")
+    if train.vectors:
+        given = word_vectors(train.vectors, plan.graph, plan.features)
+        given.assign(network)
+        say(f"{len(given.rows)} of {given.vocabulary.size} tokens start from {train.vectors}")
+
+
+def _restore(plan: Plan, start: Start, logdir: Path, say: Say, spread: Spread) -> None:
+    import keras
+    import numpy as np
+
+    # Keras makes the metrics' variables when it sees the first batch.
+    batch = next(iter(start.batches.pipeline.training(start.objective.pairs, shard=spread.shard)))
+    start.model.test_on_batch(*keras.tree.map_structure(np.asarray, batch))
+    start.checkpoints.restore(start.model, start.position.step)
+    say(f"goes on at step {start.position.step} of {plan.steps * plan.spec.train.epochs}")
+    begun, now = recorded_backend(logdir), keras.backend.backend()
+    if begun not in (None, now):
+        say(f"the run was begun on {begun}; on {now} its random numbers are others from here on")
+
+
+def _files(weights: Path | Mapping[str, Path]) -> str:
+    return str(weights) if isinstance(weights, Path) else ", ".join(str(path) for path in weights.values())
