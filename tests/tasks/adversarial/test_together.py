@@ -17,6 +17,7 @@ import pytest
 from tests.tasks.adversarial import specs
 from tests.tasks.adversarial.runs import POINTS, RUN, write
 from tests.training import runs
+from tests.training.peers import ON_JAX, WITHOUT_TENSORFLOW
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 TOGETHER = (
@@ -138,3 +139,18 @@ def test_a_run_that_is_killed_ends_to_the_bit_where_another_ends(backend, tmp_pa
     runs.assert_same(logdir, tmp_path / "whole")
     result = json.loads((logdir / "result.json").read_text())
     assert {"D.gradient_penalty.between_score", "G.gradient_norm.G"} <= set(result["training"])
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
+def test_without_tensorflow_networks_train_and_are_sampled(tmp_path):
+    logdir = tmp_path / "run"
+    for command in (
+        ("train", "gan_digits", "--set", "together=true", "--epochs", "2", "--logdir", logdir, "--quiet"),
+        ("sample", logdir, "-n", "16", "-o", tmp_path / "samples.npy"),
+    ):
+        code, _, err = runs.finish(runs.start(*command, code=WITHOUT_TENSORFLOW, environment=ON_JAX))
+        assert code == 0, err
+    result = json.loads((logdir / "result.json").read_text())
+    assert all(np.isfinite(value) for value in [*result["metrics"].values(), *result["training"].values()])
+    samples = np.load(tmp_path / "samples.npy")
+    assert samples.shape == (16, 8, 8, 1) and samples.std() > 0.05
