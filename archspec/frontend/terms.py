@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.frontend.expressions import ExpressionError, evaluate
-from archspec.frontend.objectives import declared, number
+from archspec.frontend.objectives import declared, number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Result, described
 from archspec.frontend.walk import Place
@@ -76,12 +76,18 @@ def scheduled(raw: Any, container: Any, key: str, outside: Place) -> Scheduled:
     return Schedule(text, value)
 
 
+def is_wanted(minimize: Seq, n: int, outside: Place) -> bool:
+    """Whether a term is there: what its ``when`` says. Raises Refusal, Poisoned."""
+    raw = minimize[n]
+    return not isinstance(raw, Map) or "when" not in raw or truth(raw["when"], raw, "when", outside)
+
+
 def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term:
     """One summand of what a step minimises. Raises Refusal, Poisoned."""
     raw, at = minimize[n], minimize.value_span(n)
     if not isinstance(raw, Map):
-        raise Refusal("S04", f"a term is {{loss: [result, target], weight: …}}, got {shown(raw)}", at)
-    names = [key for key in raw if key != "weight"]
+        raise Refusal("S04", f"a term is {{loss: [result, target], weight: …, when: …}}, got {shown(raw)}", at)
+    names = [key for key in raw if key not in ("weight", "when")]
     if len(names) != 1:
         raise Refusal("S04", f"a term has one loss, found {' and '.join(names) or 'none'}", at)
     (name,) = names

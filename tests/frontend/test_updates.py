@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import archspec
 from archspec.frontend import load
 from archspec.ir.diagnostics import SpecError
 from archspec.ir.tensors import TensorSpec
@@ -117,6 +118,33 @@ def test_together(tmp_path):
     path.write_text(text.replace("\n  steps:\n", "\n  together: true\n  steps:\n"), encoding="utf-8")
     assert load(str(path)).training.together
     assert not load("cyclegan").training.together
+
+
+def test_a_term_is_left_out_where_it_is_not_wanted(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    names = [[t.name for t in archspec.load(str(path), penalty=p).training.steps[0].minimize] for p in (0.5, 0.0)]
+    assert names == [["mse.score", "gradient_penalty.score"], ["mse.score"]]
+    path.write_text(SMALL.replace("=penalty > 0", "yes"), encoding="utf-8")
+    with pytest.raises(SpecError, match="when must be true or false, got 'yes'"):
+        load(str(path))
+
+
+SMALL = """
+archspec: 1
+name: small
+params: {penalty: 0.0}
+networks:
+  D: {inputs: {x: [2]}, body: [dense: 1]}
+train:
+  inputs: {real: [2]}
+  body: [{D, from: real, as: score}]
+  steps:
+    - update: [D]
+      minimize:
+        - {mse: [score, 1]}
+        - {gradient_penalty: [score, real, 0], weight: =penalty, when: =penalty > 0}
+"""
 
 
 def test_mistakes_are_told_without_tensorflow():

@@ -102,23 +102,33 @@ def test_a_conditional_generator_makes_the_digits_that_are_asked_for(seed, tmp_p
     assert min(spread) >= 0.5
 
 
-@pytest.mark.xfail(reason="0.54, 0.61 and 0.57 are measured where 0.8 is the bar: see the run file", strict=True)
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_convolutional_generator_makes_digits_of_every_class(seed, tmp_path):
-    plan = plan_of("dcgan_digits", tmp_path, seed=seed)
-    run(plan, tmp_path / "run")
-    samples = rounds(plan, tmp_path / "run").sample(1000, seed=99).reshape(1000, -1)
+@pytest.fixture(scope="module", params=SEEDS)
+def digits_made(request, tmp_path_factory):
+    """What the judge says of 1,000 samples of a trained DCGAN: how sure it is, shares of classes, least diversity."""
+    folder = tmp_path_factory.mktemp("dcgan")
+    plan = plan_of("dcgan_digits", folder, seed=request.param)
+    run(plan, folder / "run")
+    samples = rounds(plan, folder / "run").sample(1000, seed=99).reshape(1000, -1)
     probabilities = judge(16).predict_proba(samples)
     labels = probabilities.argmax(1)
     sure, shares = (probabilities.max(1) >= 0.9).mean(), np.bincount(labels, minlength=10) / 1000
     spread = diversity(samples, labels, 16)
     print(
-        f"dcgan_digits, seed {seed}: sure of {sure:.3f}, classes {shares.min():.3f} to {shares.max():.3f}, "
+        f"dcgan_digits, seed {request.param}: sure of {sure:.3f}, classes {shares.min():.3f} to {shares.max():.3f}, "
         f"diversity {min(spread):.2f}"
     )
-    assert sure >= 0.8
+    return sure, shares, min(spread)
+
+
+def test_a_convolutional_generator_makes_digits_of_every_class(digits_made):
+    _, shares, spread = digits_made
     assert shares.min() >= 0.03 and shares.max() <= 0.25
-    assert min(spread) >= 0.5
+    assert spread >= 0.5
+
+
+@pytest.mark.xfail(reason="0.67, 0.70 and 0.67 are measured where 0.8 is the bar: see the run file", strict=True)
+def test_the_judge_is_sure_of_what_a_convolutional_generator_makes(digits_made):
+    assert digits_made[0] >= 0.8
 
 
 # --- translation ------------------------------------------------------------------------------------------------------
