@@ -76,20 +76,16 @@ def scheduled(raw: Any, container: Any, key: str, outside: Place) -> Scheduled:
     return Schedule(text, value)
 
 
-def is_wanted(minimize: Seq, n: int, outside: Place) -> bool:
-    """Whether a term is there: what its ``when`` says. Raises Refusal, Poisoned."""
-    raw = minimize[n]
-    return not isinstance(raw, Map) or "when" not in raw or truth(raw["when"], raw, "when", outside)
-
-
-def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term:
-    """One summand of what a step minimises. Raises Refusal, Poisoned."""
+def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term | None:
+    """One summand of what a step minimises; None where its ``when`` leaves it out. Raises Refusal, Poisoned."""
     raw, at = minimize[n], minimize.value_span(n)
     if not isinstance(raw, Map):
         raise Refusal("S04", f"a term is {{loss: [result, target], weight: …, when: …}}, got {shown(raw)}", at)
     names = [key for key in raw if key not in ("weight", "when")]
     if len(names) != 1:
         raise Refusal("S04", f"a term has one loss, found {' and '.join(names) or 'none'}", at)
+    if not truth(raw.get("when", True), raw, "when", outside):
+        return None
     (name,) = names
     made = _penalty(raw, objectives, outside, at) if name == PENALTY else _loss(raw, name, objectives, outside, at)
     if not objectives.changed_by(made):

@@ -13,7 +13,7 @@ from archspec.frontend.naming import Names
 from archspec.frontend.objectives import number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Frame, Result, Scope
-from archspec.frontend.terms import Objectives, is_wanted, scheduled, term
+from archspec.frontend.terms import Objectives, scheduled, term
 from archspec.frontend.walk import File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import did_you_mean, shown
@@ -153,12 +153,8 @@ def _train_step(
             wrong = True
         elif name in update[:n]:
             walk.report("N02", f"'{name}' is updated already", update.value_span(n))
-    wanted = [walk.attempt(is_wanted, minimize, n, outside) for n in range(len(minimize))]
-    terms: list[Any] = [
-        POISON if there is POISON else walk.attempt(term, minimize, n, objectives, outside)
-        for n, there in enumerate(wanted)
-        if there is not False
-    ]
+    found = [walk.attempt(term, minimize, n, objectives, outside) for n in range(len(minimize))]
+    terms: list[Any] = [t for t in found if t is not None]
     turns = walk.attempt(_turns, raw, outside)
     constraint = walk.attempt(_constraint, raw, outside)
     if wrong or POISON in (turns, constraint) or any(t is POISON for t in terms):

@@ -73,6 +73,13 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def finished(*arguments: str | Path, code: str = "", environment: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """Stdout and stderr of a command that must end well."""
+    ended, out, err = finish(start(*arguments, code=code, environment=environment))
+    assert ended == 0, err
+    return out, err
+
+
 def kill_when(process: subprocess.Popen[str], ready: object, delay: float = 0.0, number: int = signal.SIGKILL) -> bool:
     """Send a signal once ``ready()`` and a while after; False if the process had ended before."""
     while process.poll() is None and not ready():  # type: ignore[operator]

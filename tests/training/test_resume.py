@@ -14,8 +14,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 def reference(tmp_path_factory):
     """The small run, uninterrupted."""
     folder = tmp_path_factory.mktemp("reference")
-    code, _, err = runs.finish(runs.start("train", runs.write(folder), "--logdir", folder / "run", "--quiet"))
-    assert code == 0, err
+    runs.finished("train", runs.write(folder), "--logdir", folder / "run", "--quiet")
     return folder / "run"
 
 
@@ -57,8 +56,7 @@ def test_a_kill_in(phase, tmp_path, reference):
     process = runs.start("train", runs.write(tmp_path), "--logdir", logdir, "--quiet", code=code)
     assert runs.kill_when(process, marker.exists, 0.1)
     runs.finish(process)
-    code, _, err = runs.finish(runs.start("resume", logdir, "--quiet"))
-    assert code == 0, err
+    runs.finished("resume", logdir, "--quiet")
     runs.assert_same(logdir, reference)
 
 
@@ -69,8 +67,7 @@ def test_a_kill_within_a_save_spoils_nothing(tmp_path, reference):
     assert runs.kill_when(process, half, 0.1)
     runs.finish(process)
     assert any((logdir / "checkpoints").glob(".*"))
-    code, _, err = runs.finish(runs.start("resume", logdir, "--quiet"))
-    assert code == 0, err
+    runs.finished("resume", logdir, "--quiet")
     assert not any((logdir / "checkpoints").glob(".*"))
     runs.assert_same(logdir, reference)
 
@@ -85,8 +82,7 @@ def test_a_signal_saves_says_how_to_go_on_and_is_resumed_exactly(tmp_path, refer
     assert f"'archspec resume {logdir}' goes on" in err
     assert f"stopped at step {runs.reached(logdir)}" in err
     assert "Traceback" not in err
-    code, out, err = runs.finish(runs.start("resume", logdir))
-    assert code == 0, err
+    out, err = runs.finished("resume", logdir)
     assert "goes on at step" in err
     assert "176 steps" in out
     runs.assert_same(logdir, reference)

@@ -108,8 +108,7 @@ class Adversarial(Task, name="adversarial"):
 
         plan = _training(graph)
         # Follows from the seed of the run, which was set before.
-        seed = int(np.random.randint(2**20))
-        steps, watching = _simultaneous(graph, model, seed) if plan.together else _in_turn(graph, model, seed)
+        steps = _steps(graph, model, seed=int(np.random.randint(2**20)))
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
             named = {name: batch[part] for name, part in _named(plan, batch).items()}
@@ -129,7 +128,7 @@ class Adversarial(Task, name="adversarial"):
             optimizers=[self.optimizers.get(step.name, train.optimizer) for step in plan.steps],
             terms=[f"{step.name}.{term.name}" for step in plan.steps for term in step.minimize],
             settle=steps.settle,
-            watching=watching,
+            watching=_watching(plan),
         )
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
@@ -173,17 +172,23 @@ def _training(graph: Graph) -> Training:
     return graph.training
 
 
-def _in_turn(graph: Graph, model: keras.Model, seed: int) -> tuple[Steps, Sequence[keras.callbacks.Callback]]:
+def _steps(graph: Graph, model: keras.Model, seed: int) -> Steps:
+    if _training(graph).together:
+        from archspec.tasks.adversarial.together import Together
+
+        return Together(graph, model, seed=seed)
     from archspec.tasks.adversarial.rounds import Rounds
 
-    return Rounds(graph, model, seed=seed), ()
+    return Rounds(graph, model, seed=seed)
 
 
-def _simultaneous(graph: Graph, model: keras.Model, seed: int) -> tuple[Steps, Sequence[keras.callbacks.Callback]]:
-    from archspec.tasks.adversarial.together import Together
+def _watching(plan: Training) -> Sequence[keras.callbacks.Callback]:
+    """Updates in turn report the norms of their gradients themselves."""
+    if not plan.together:
+        return ()
     from archspec.tasks.adversarial.watching import GradientNorms
 
-    return Together(graph, model, seed=seed), (GradientNorms(),)
+    return (GradientNorms(),)
 
 
 def _check_backend(plan: Training) -> None:

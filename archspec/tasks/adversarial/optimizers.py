@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import keras
@@ -50,28 +51,31 @@ class StepOptimizers(keras.optimizers.Optimizer):
                 step.learning_rate = lambda rate=rate: rate(self.iterations)
             step.name = f"step_{i}"
             step.build([v for of in own.values() for v in of])
-        self.built = False
 
-    def build(self, variables: Any) -> None:
-        """The steps' optimisers know their own variables; here is the order in which gradients will come."""
-        if not self.built:
-            super().build(variables)
+    def update(self, i: int, gradients: list[Any]) -> dict[str, Any]:
+        """Step i's update, of gradients in the order of its variables; the norm of each network's gradient."""
+        rest = iter(gradients)
+        norms = {
+            share.network: ops.sqrt(sum(ops.sum(ops.square(g)) for g in islice(rest, len(share.variables))))
+            for share in self.shares[i]
+        }
+        self.steps[i].apply(gradients, [v for share in self.shares[i] for v in share.variables])
+        return norms
 
     def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
         """Every step's update, each of its own variables, of the gradients of all."""
         known = self._trainable_variables if trainable_variables is None else trainable_variables
         found = {id(variable): gradient for variable, gradient in zip(known, grads, strict=True)}
-        for step, shares in zip(self.steps, self.shares, strict=True):
+        for i, shares in enumerate(self.shares):
             variables = [v for share in shares for v in share.variables]
+            norms = self.update(i, [ops.zeros_like(v) if (g := found[id(v)]) is None else g for v in variables])
             for share in shares:
-                squares = [ops.sum(ops.square(found[id(v)])) for v in share.variables if found[id(v)] is not None]
-                share.norm.assign(ops.sqrt(sum(squares, 0.0)))
-            step.apply([ops.zeros_like(v) if (g := found[id(v)]) is None else g for v in variables], variables)
+                share.norm.assign(norms[share.network])
         self.iterations.assign_add(1)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Refused: a step's optimiser updates."""
-        raise NotImplementedError("each step has its own optimizer: steps[i].apply")
+        raise NotImplementedError("each step has its own optimizer: update(i, gradients)")
 
     @property
     def variables(self) -> list[Any]:

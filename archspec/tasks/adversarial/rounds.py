@@ -33,9 +33,7 @@ class Rounds(Steps):
         batch, rounds = self.batch(keras.utils.unpack_x_y_sample_weight(data)[0]), self.rounds()
         held = self.hold(batch, rounds)
         reports = [self._turns(i, step, batch, held, rounds) for i, step in enumerate(self.plan.steps)]
-        for network in self.plan.averages:
-            for mean, value in self.averaged(network, rounds + 1):
-                mean.assign(value)
+        self.move_averages(rounds + 1)
         self.optimizer.iterations.assign_add(1)
         return self.report(reports)
 
@@ -80,14 +78,11 @@ class Rounds(Steps):
         """One turn of a step; its report."""
         variables = self.variables_of(step.update)
         with tf.GradientTape() as tape:
-            total, moved, report = self.objective(step, inputs, held, rounds)
+            moved, report = self.objective(step, inputs, held, rounds)
+        total = report[f"{step.name}.loss"]
         gradients = tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
-        first = 0
-        for name in step.update:
-            last = first + len(self.variables_of([name]))
-            report[f"{step.name}.gradient_norm.{name}"] = tf.linalg.global_norm(gradients[first:last])
-            first = last
-        self.optimizer.steps[i].apply(gradients, variables)
+        norms = self.optimizer.update(i, gradients)
+        report |= {f"{step.name}.gradient_norm.{name}": norm for name, norm in norms.items()}
         for variable, value in moved:
             variable.assign(value)
         if step.constraint is not None:

@@ -131,11 +131,11 @@ class Steps(keras.Model):
 
     def objective(
         self, step: TrainStep, inputs: Values, held: Values, rounds: Any, *, training: bool = True, state: State = ()
-    ) -> tuple[Any, State, dict[str, Any]]:
-        """What a step minimises, what the states of its networks become by that (statistics, generators), and its
-        report: the sum and every term, by name. ``state`` gives variables other values.
+    ) -> tuple[State, dict[str, Any]]:
+        """What the states of a step's networks become by its computation (statistics, generators), and its report: what
+        it minimises, and every term of that, by name. ``state`` gives variables other values.
 
-        Without ``training`` there is neither decay of weights nor any penalty on gradients with respect to inputs.
+        Without ``training`` there is no decay of weights, and networks are used as in inference.
         """
         results = self.plan.results
         states = [v for name in step.update for layer in self.owned_all(name) for v in layer.non_trainable_variables]
@@ -173,21 +173,25 @@ class Steps(keras.Model):
         if training:
             with keras.StatelessScope(state_mapping=state) if state else nullcontext():
                 total = sum((x for name in step.update for layer in self.owned[name] for x in layer.losses), total)
-        return total, moved, {f"{step.name}.loss": total, **report}
+        return moved, {f"{step.name}.loss": total, **report}
 
     def judged(self, batch: Mapping[str, Any], rounds: Any, state: State = ()) -> list[dict[str, Any]]:
         """Every step's report, on weights that stay as they are."""
         inputs = self.inputs(batch, rounds, 0)
-        return [self.objective(s, inputs, {}, rounds, training=False, state=state)[2] for s in self.plan.steps]
+        return [self.objective(s, inputs, {}, rounds, training=False, state=state)[1] for s in self.plan.steps]
 
     def reported(self, step: TrainStep) -> list[str]:
         """The names of what a step reports."""
         return [f"{step.name}.loss", *(f"{step.name}.{term.name}" for term in step.minimize)]
 
-    def report(self, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    def loss_of(self, reports: Iterable[Mapping[str, Any]]) -> Any:
+        """The sum of what the steps minimise."""
+        return sum(report[f"{step.name}.loss"] for step, report in zip(self.plan.steps, reports, strict=True))
+
+    def report(self, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Take what the steps report into the means over the epoch, which are returned."""
-        values = {name: value for report in reports for name, value in report.items()}
-        values["loss"] = sum(values[f"{step.name}.loss"] for step in self.plan.steps)
+        values = {"loss": self.loss_of(reports)}
+        values |= {name: value for report in reports for name, value in report.items()}
         # The round that went to NaN stays to be seen, not those after it, in which everything is.
         counts = ops.cast(ops.isfinite(self.total.total), "float32")
         means = {"loss": self.total, **self.means}
@@ -209,17 +213,27 @@ class Steps(keras.Model):
 
     # --- averages -----------------------------------------------------------------------------------------------------
 
-    def averaged(self, network: str, rounds: Any) -> list[tuple[Any, Any]]:
-        """The running averages of a network's variables with their values after so many rounds, from those before."""
+    def averaged(self, network: str, rounds: Any) -> list[Any]:
+        """What the running averages of a network's variables become after so many rounds, from those before."""
         kept = ops.where(rounds <= 1, 0.0, self.plan.averages[network])
         pairs = zip(self.averages[network], self.variables_of([network]), strict=True)
-        return [(mean, kept * mean + (1 - kept) * variable) for mean, variable in pairs]
+        return [kept * mean + (1 - kept) * variable for mean, variable in pairs]
+
+    def move_averages(self, rounds: Any) -> None:
+        """Take the weights after so many rounds into the running averages."""
+        for network, means in self.averages.items():
+            for mean, value in zip(means, self.averaged(network, rounds), strict=True):
+                mean.assign(value)
+
+    def read_averages(self, network: str) -> list[Any]:
+        """The running averages of a network's variables, after all rounds that were done."""
+        return list(self.averages[network])
 
     def kept(self) -> State:
         """Variables that have a running average, with it; none before the first round."""
         if getattr(self, "optimizer", None) is None or int(self.rounds()) == 0:
             return []
-        return [pair for n in self.averages for pair in zip(self.variables_of([n]), self.averages[n], strict=True)]
+        return [p for n in self.averages for p in zip(self.variables_of([n]), self.read_averages(n), strict=True)]
 
     def settle(self) -> None:
         """Put running averages of networks, where they are kept, in the place of their weights."""

@@ -45,26 +45,21 @@ class Together(Steps):
         if not training:
             reports = self.judged(batch, rounds, self._state(()))
         else:
-            for network in self.plan.averages:
-                for mean, value in self.averaged(network, rounds):
-                    mean.assign(value)
+            self.move_averages(rounds)
             inputs, held = self.inputs(batch, rounds, 0), self.hold(batch, rounds, self._state(()))
             reports = []
             for step in self.plan.steps:
-                _, moved, report = self.objective(step, inputs, held, rounds, state=self._state(step.update))
+                moved, report = self.objective(step, inputs, held, rounds, state=self._state(step.update))
                 reports.append(report)
                 for variable, value in moved:
                     variable.assign(value)
             self.count.assign(rounds + 1)
         self.report(reports)
-        return sum(report[f"{step.name}.loss"] for step, report in zip(self.plan.steps, reports, strict=True))
+        return self.loss_of(reports)
 
-    def kept(self) -> State:
-        """As of any steps: here the average takes the last round's weights in when the next begins, or it is read."""
-        if int(self.rounds()) == 0:
-            return []
-        found = {n: self.averaged(n, self.rounds()) for n in self.averages}
-        return [(v, value) for n in found for v, (_, value) in zip(self.variables_of([n]), found[n], strict=True)]
+    def read_averages(self, network: str) -> list[Any]:
+        """Here an average takes the last round's weights in when the next begins, or when it is read."""
+        return self.averaged(network, self.rounds())
 
     def _constraint(self, step: TrainStep, variable: Any) -> Any:
         own = variable.constraint or (lambda value: value)

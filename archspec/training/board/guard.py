@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from archspec.training.callbacks import Say
+
 if TYPE_CHECKING:
     import keras
-
-Say = Callable[[str], None]
 
 
 def guarded(callback: keras.callbacks.Callback, say: Say) -> keras.callbacks.Callback:
