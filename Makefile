@@ -37,7 +37,7 @@ floors: setup
 	$(BIN)/lint-imports --no-cache
 
 fast: setup
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow" --durations 15
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow" -o faulthandler_timeout=300 --durations 15
 
 test-slow: setup ## the tests that build large networks or train
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m slow --durations 15
