@@ -6,8 +6,8 @@ from typing import Any
 
 from archspec.frontend.document import Document, Head, place
 from archspec.frontend.naming import Names, key_texts
-from archspec.frontend.objectives import declared, number, truth
-from archspec.frontend.references import reference
+from archspec.frontend.objectives import declared
+from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Result, Scope
 from archspec.frontend.walk import Place, Walk

@@ -1,4 +1,4 @@
-"""Losses, metrics and weights, as heads and training steps name them."""
+"""Losses and metrics, as heads and training steps name them."""
 
 from __future__ import annotations
 
@@ -48,20 +48,3 @@ def declared(kind: type[Declaration], raw: Any, container: Any, key: Any, place:
         if first.kind == "missing":
             raise Refusal("P02", f"{name} needs parameter '{argument}'", at) from None
         raise Refusal("T01", f"{name}.{argument} {first.message}", span, first.help) from None
-
-
-def number(raw: Any, container: Any, key: str, place: Place) -> float:
-    """A number, such as a loss's weight. Raises Refusal, Poisoned."""
-    value = evaluated(raw, container, key, place) if isinstance(raw, str) else raw
-    if type(value) not in (int, float):
-        raise Refusal("T01", f"{key} must be a number, got {shown(value)}", value_span(container, key))
-    return float(value)
-
-
-def truth(raw: Any, container: Any, key: str, place: Place) -> bool:
-    """A truth value, such as ``train_only``. Raises Refusal, Poisoned."""
-    value = evaluated(raw, container, key, place) if isinstance(raw, str) else raw
-    if type(value) is not bool:
-        hint = "archspec uses YAML 1.2 booleans: true/false" if value in ("yes", "no", "on", "off") else None
-        raise Refusal("T01", f"{key} must be true or false, got {shown(value)}", value_span(container, key), hint)
-    return value

@@ -21,15 +21,29 @@ ONCE = "every name is given once"
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[(.+)\])?\Z", re.ASCII)
 
 
-def flag(step: Step, place: Place) -> bool:
-    try:
-        value = evaluated(step.when, step.given, "when", place)
-    except Poisoned:
-        return True
+def number(raw: Any, container: Any, key: str, place: Place) -> float:
+    """A number, such as a loss's weight. Raises Refusal, Poisoned."""
+    value = evaluated(raw, container, key, place)
+    if type(value) not in (int, float):
+        raise Refusal("T01", f"{key} must be a number, got {shown(value)}", value_span(container, key))
+    return float(value)
+
+
+def truth(raw: Any, container: Any, key: str, place: Place) -> bool:
+    """A truth value, such as ``train_only``. Raises Refusal, Poisoned."""
+    value = evaluated(raw, container, key, place)
     if type(value) is not bool:
         hint = "archspec uses YAML 1.2 booleans: true/false" if value in ("yes", "no", "on", "off") else None
-        raise Refusal("T01", f"when: must be true or false, got {shown(value)}", step.modifier_span("when"), hint)
+        raise Refusal("T01", f"{key} must be true or false, got {shown(value)}", value_span(container, key), hint)
     return value
+
+
+def flag(step: Step, place: Place) -> bool:
+    """Whether a step is there; what follows from another error is not looked at twice."""
+    try:
+        return truth(step.when, step.given, "when", place)
+    except Poisoned:
+        return True
 
 
 def given_to(step: Step, place: Place) -> Any:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.frontend.expressions import ExpressionError, evaluate
-from archspec.frontend.objectives import declared, number, truth
+from archspec.frontend.objectives import declared
+from archspec.frontend.references import number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Result, described
 from archspec.frontend.walk import Place

@@ -10,7 +10,7 @@ from archspec.frontend.document import Document
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.inputs import inputs_of
 from archspec.frontend.naming import Names
-from archspec.frontend.objectives import number, truth
+from archspec.frontend.references import number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Frame, Result, Scope
 from archspec.frontend.terms import Objectives, scheduled, term

@@ -196,6 +196,12 @@ def _check_train(plan: Plan) -> None:
             at=("train", "steps_per_execution"),
             help=f"{', '.join(map(str, divisors))} do",
         )
+    if (train.steps_per_execution or 1) > 1 and backend() == "torch":
+        raise TaskError(
+            "Keras on PyTorch does one step per execution",
+            at=("train", "steps_per_execution"),
+            help="1, or leave it out",
+        )
     if train.warmup > train.epochs:
         raise TaskError(
             f"the warm-up takes {train.warmup:g} epochs, the run has {train.epochs}", at=("train", "warmup")

@@ -113,6 +113,13 @@ def test_small_networks_take_many_steps_at_once_that_divide_the_epoch(plan):
     assert large.steps_per_execution() == 1
 
 
+def test_on_pytorch_a_step_is_an_execution(plan, monkeypatch):
+    monkeypatch.setattr("archspec.training.plan.backend", lambda: "torch")
+    assert plan().steps_per_execution() == 1
+    with pytest.raises(SpecError, match="Keras on PyTorch does one step per execution"):
+        plan("{steps_per_execution: 4}")
+
+
 def test_the_record_of_a_run_is_a_run(plan, tmp_path):
     from archspec.cli._runs import asked, planned
 
