@@ -21,6 +21,7 @@ MAX_NODES = 64
 MAX_POWER = 64
 MAX_VALUE = 2**53
 MAX_LIST = 1024
+MAX_DIGITS = 16
 
 
 class ExpressionError(Exception):
@@ -57,6 +58,13 @@ def _range(*args: int) -> list[int]:
     return list(r)
 
 
+def _round(value: float, digits: int | None = None) -> float:
+    # Python takes 10 to the power of the digits first.
+    if digits is not None and abs(digits) > MAX_DIGITS:
+        raise ExpressionError("X04", f"round takes at most {MAX_DIGITS} digits")
+    return round(value, digits)
+
+
 def _log2(value: float) -> float | int:
     result = math.log2(value)
     return int(result) if result.is_integer() else result
@@ -66,7 +74,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
     "abs": abs,
-    "round": round,
+    "round": _round,
     "floor": math.floor,
     "ceil": math.ceil,
     "int": int,

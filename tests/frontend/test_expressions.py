@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -78,6 +79,7 @@ def test_make_divisible_is_mobilenets(width, expected):
         ("c['x']", "N03"), ("a[0]", "X04"), ("a.channels", "X04"), ("s.upper", "X04"), ("nope", "N01"),
         ("sum(a)", "X04"),
         ("make_divisible(a, 0)", "X04"), ("4 in a", "X04"), ("range(1, 2, 0)", "X04"), ("round(b, 1, 2)", "X04"),
+        ("round(a, -9007199254740992)", "X04"), ("round(b, 17)", "X04"), ("round(b, 0.5)", "X04"),
     ],
 )  # fmt: skip
 def test_refused(text, code):
@@ -92,7 +94,7 @@ def test_list_of_1024_is_the_longest():
         value("range(1024) + [1]")
 
 
-@given(st.text(alphabet="ab()[]+-*/%.<>=!,0123456789 'ifelsnotrd\"_", max_size=60))
+@given(st.text(alphabet="ab()[]+-*/%.<>=!,0123456789 'ifelsnotrud\"_", max_size=60))
 @settings(max_examples=2000, deadline=None)
 def test_any_text_has_a_value_or_is_refused(text):
     try:
@@ -101,3 +103,20 @@ def test_any_text_has_a_value_or_is_refused(text):
         return
     numbers = found if isinstance(found, list) else [found]
     assert all(abs(n) <= 2**53 for n in numbers if isinstance(n, (int, float)))
+
+
+EXTREMES = ["0", "-1", "64", "9007199254740992", "-9007199254740992", "0.5", "1e-300", "-1e15", "c", "[]"]
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_no_arguments_take_a_function_long(name):
+    known = 0
+    for count in (1, 2, 3):
+        for arguments in product(EXTREMES, repeat=count):
+            try:
+                found = value(f"{name}({', '.join(arguments)})")
+            except ExpressionError:
+                continue
+            known += 1
+            assert all(abs(n) <= 2**53 for n in (found if isinstance(found, list) else [found]))
+    assert known
