@@ -191,15 +191,22 @@ def mapped(image: tf.Tensor, run: Sequence[tuple[Transform, Draw]]) -> tf.Tensor
     import tensorflow as tf
 
     white = 255.0 if image.dtype == tf.uint8 else 1.0
-    # A sixteenth of the pixels of a large image has the mean of all of them, to a grey level.
-    step = 4 if (image.shape[1] or 0) >= 64 and (image.shape[2] or 0) >= 64 else 1
-    mean = tf.reduce_mean(tf.cast(image[:, ::step, ::step], tf.float32), (1, 2)) / white
+    mean = mean_color(image) / white
     total = None
     for transform, draw in run:
         here = mean if total is None else tf.linalg.matvec(total[:, :, :3], mean) + total[:, :, 3]
         matrix = transform.matrix(here, draw)
         total = matrix if total is None else _product([total, matrix])
     return _painted(image, total, white)
+
+
+def mean_color(image: tf.Tensor) -> tf.Tensor:
+    """The mean of each channel, by example: of a sixteenth of a large image's pixels, which have that of all of them to
+    a grey level."""
+    import tensorflow as tf
+
+    step = 4 if (image.shape[1] or 0) >= 64 and (image.shape[2] or 0) >= 64 else 1
+    return compiled(lambda image: tf.reduce_mean(tf.cast(image[:, ::step, ::step], tf.float32), (1, 2)), image)
 
 
 def _painted(image: tf.Tensor, matrix: tf.Tensor, white: float) -> tf.Tensor:

@@ -330,20 +330,19 @@ def warped(
     *,
     size: tuple[int, int] | None = None,
     value: float = 0.0,
-    method: Literal["bilinear", "nearest"] = "bilinear",
 ) -> tf.Tensor:
-    """Output pixel (x, y) from the input at ((a·x + b·y + c) / k, (d·x + e·y + f) / k) with k = g·x + h·y + 1;
-    ``matrix`` is a … f, or a … h, by example."""
+    """Output pixel (x, y) from the input at ((a·x + b·y + c) / k, (d·x + e·y + f) / k) with k = g·x + h·y + 1, between
+    its pixels; ``matrix`` is a … f, or a … h, by example."""
     import tensorflow as tf
 
     rows = tf.stack([*matrix, *[tf.zeros_like(matrix[0])] * (8 - len(matrix))], axis=1)
     out = tf.raw_ops.ImageProjectiveTransformV3(
-        images=image if method == "nearest" else tf.cast(image, tf.float32),
+        images=tf.cast(image, tf.float32),
         transforms=rows,
         output_shape=size or tf.shape(image)[1:3],
         fill_value=value,
-        interpolation=method.upper(),
+        interpolation="BILINEAR",
         fill_mode=fill.upper(),
     )
     out = tf.ensure_shape(out, (image.shape[0], *(size or image.shape[1:3]), image.shape[-1]))
-    return out if method == "nearest" else keep_type(out, image.dtype)
+    return keep_type(out, image.dtype)

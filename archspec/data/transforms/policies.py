@@ -1,7 +1,8 @@
 """Random sequences of operations out of a fixed set, as torchvision names and scales them.
 
-Images are 8-bit. A layer gives every example of a batch one operation: what changes single colours is one compiled pass
-over the whole batch; the rest (warps, sharpness, equalising) is done to the examples that drew it, and only to them.
+Images are 8-bit. A layer gives every example of a batch one operation: what changes single colours, and what moves
+pixels, is a compiled pass each over the whole batch; the rest (sharpness, equalising) is done to the examples that drew
+it, and only to them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from pydantic import Field
 
 from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Transform, TransformError, compiled, image_of, keep_type
-from archspec.data.transforms.color import LUMA, brightened, contrasted, saturated
-from archspec.data.transforms.geometry import warped
+from archspec.data.transforms.color import LUMA, brightened, contrasted, mean_color, saturated
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -110,8 +110,7 @@ class AugMix(Transform, name="aug_mix"):
 
 def operated(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor, sign: tf.Tensor) -> tf.Tensor:
     """8-bit images after one operation each: its number, magnitude 0 … 1, and -1 or 1 for those that have two ways."""
-    image = _toned(image, kind, level, sign)
-    image = _some(image, (kind >= 1) & (kind <= 5), _displaced, kind, level * sign)
+    image = _displaced(_toned(image, kind, level, sign), kind, level * sign)
     image = _some(image, kind == OPERATIONS.index("sharpness"), _sharpened, 1 + 0.9 * level * sign)
     image = _some(image, kind == OPERATIONS.index("autocontrast"), _stretched)
     return _some(image, kind == OPERATIONS.index("equalize"), _equalized)
@@ -135,12 +134,11 @@ def _toned(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor, sign: tf.Tensor)
         return tf.where(tf.reshape(picked, (-1,) + (1,) * (len(other.shape) - 1)), value, other)
 
     factor = 1 + 0.9 * level * sign
-    step = 4 if (image.shape[1] or 0) >= 64 and (image.shape[2] or 0) >= 64 else 1
-    mean = tf.reduce_mean(tf.cast(image[:, ::step, ::step], tf.float32), (1, 2)) / 255
+    grey = tf.linalg.matvec(mean_color(image) / 255, tf.constant(LUMA))
     matrix = tf.repeat(tf.eye(3, 4)[None], tf.shape(image)[0], 0)
     matrix = chosen("brightness", brightened(factor), matrix)
     matrix = chosen("color", saturated(factor), matrix)
-    matrix = chosen("contrast", contrasted(factor, tf.linalg.matvec(mean, tf.constant(LUMA))), matrix)
+    matrix = chosen("contrast", contrasted(factor, grey), matrix)
     # torchvision keeps 8 - round(magnitude / 7.5) bits and inverts what is 255 · (1 - magnitude / 30) or more.
     bits = 8 - tf.cast(tf.round(level * 4), tf.int32)
     mask = chosen("posterize", tf.bitwise.left_shift(255, 8 - bits) & 255, tf.fill(tf.shape(kind), 255))
@@ -161,7 +159,7 @@ def _tone(image: tf.Tensor, matrix: tf.Tensor, mask: tf.Tensor, limit: tf.Tensor
 
 def _displaced(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
     """Shear by up to 0.3 about the corner (as torchvision), shift by up to 150/331 of the size, turn by up to 30°;
-    black comes in."""
+    black comes in. All others pass."""
     import tensorflow as tf
 
     height, width = (tf.cast(n, tf.float32) for n in tf.unstack(tf.shape(image)[1:3]))
@@ -182,7 +180,23 @@ def _displaced(image: tf.Tensor, kind: tf.Tensor, level: tf.Tensor) -> tf.Tensor
         cos,
         y - x * sin - y * cos - below,
     )
-    return warped(image, matrix, "constant", method="nearest")
+    return tf.ensure_shape(compiled(_moved, image, tf.stack(matrix, 1)), image.shape)
+
+
+def _moved(image: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """Output pixel (x, y) from the one nearest to (a·x + b·y + c, d·x + e·y + f), black where there is none; ``matrix``
+    is a … f, by example. Compiled, a third of the time of TensorFlow's own operation."""
+    import tensorflow as tf
+
+    height, width, channels = image.shape[1:]
+    y, x = tf.range(height, dtype=tf.float32)[None, :, None], tf.range(width, dtype=tf.float32)[None, None]
+    a, b, c, d, e, f = (n[:, None, None] for n in tf.unstack(matrix, axis=1))
+    column, row = (tf.cast(tf.floor(place + 0.5), tf.int32) for place in (a * x + b * y + c, d * x + e * y + f))
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    # Black stands behind the last pixel.
+    place = tf.reshape(tf.where(inside, row * width + column, height * width), (-1, height * width))
+    pixels = tf.pad(tf.reshape(image, (-1, height * width, channels)), [[0, 0], [0, 1], [0, 0]])
+    return tf.reshape(tf.gather(pixels, place, batch_dims=1), (-1, height, width, channels))
 
 
 def _sharpened(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
