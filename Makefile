@@ -37,10 +37,10 @@ floors: setup
 	$(BIN)/lint-imports --no-cache
 
 fast: setup
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow" -o faulthandler_timeout=300 --durations 15
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup --max-worker-restart 0 -m "not slow" -o faulthandler_timeout=300 --durations 15
 
 test-slow: setup ## the tests that build large networks or train
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m slow --durations 15
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup --max-worker-restart 0 -m slow --durations 15
 
 installs: setup ## wheel and sdist, each install in a fresh venv
 	$(BIN)/python tools/check_installs.py

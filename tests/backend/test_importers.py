@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archspec.backend.importers import opened
+from archspec.backend.importers import hdf5, opened
 from archspec.backend.wiring import WeightsError
 from tests.backend import torch_files
 from tests.backend.caffe import caffemodel, messages
@@ -291,13 +291,15 @@ def test_cut_and_flipped_files_are_refused_or_give_the_same(suffix, tmp_path, mo
         make = {".safetensors": lambda: save(STATE), ".pth": lambda: torch_files.saved(STATE)}
         path.write_bytes(make.get(suffix, lambda: caffemodel(layers))())
     whole, wanted = path.read_bytes(), read(path)
-    silent = 0
-    for at in RNG.integers(0, len(whole), 60):
+    silent, rng = 0, np.random.default_rng(7)
+    # HDF5 is read by a process of its own each time.
+    monkeypatch.setattr(hdf5, "SECONDS", 10.0)
+    for at in rng.integers(0, len(whole), 8 if suffix in (".keras", ".h5") else 60):
         path.write_bytes(whole[:at])
         with pytest.raises(WeightsError):
             read(path)
         flipped = bytearray(whole)
-        flipped[at] ^= 1 << int(RNG.integers(8))
+        flipped[at] ^= 1 << int(rng.integers(8))
         path.write_bytes(flipped)
         try:
             found = read(path)
@@ -307,6 +309,26 @@ def test_cut_and_flipped_files_are_refused_or_give_the_same(suffix, tmp_path, mo
         except WeightsError as error:
             assert str(error).startswith(str(path)) or len(str(error)) > 10
     assert silent == 0 or suffix in (".safetensors", ".caffemodel", ".h5")
+
+
+@pytest.mark.filterwarnings("ignore:You are saving")
+def test_a_file_that_hdf5_reads_for_ever_is_refused(tmp_path, monkeypatch):
+    small().save(tmp_path / "w.h5")
+    data = bytearray((tmp_path / "w.h5").read_bytes())
+    # A heap's first object has a size with which its end is its beginning.
+    at = data.index(b"GCOL") + 24
+    data[at : at + 8] = (2**64 - 16).to_bytes(8, "little")
+    (tmp_path / "w.h5").write_bytes(data)
+    monkeypatch.setattr(hdf5, "SECONDS", 3.0)
+    with pytest.raises(WeightsError, match=r"w\.h5: the file is damaged: reading it does not end"):
+        opened(tmp_path / "w.h5")
+
+
+def test_a_file_that_hdf5_crashes_on_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "w.h5").write_bytes(b"")
+    monkeypatch.setattr(hdf5, "PROGRAM", "import os; os.abort()")
+    with pytest.raises(WeightsError, match="the file is damaged: reading it ends with signal 6"):
+        opened(tmp_path / "w.h5")
 
 
 def test_what_is_no_file_of_weights(tmp_path):

@@ -1,11 +1,16 @@
 """Keras's files: .weights.h5 and .keras of Keras 3, and the .h5 of whole models or weights before it.
 
 Only arrays and the wiring are read; no layer is made from what a file says.
+
+On some damaged files the HDF5 library never returns, and lets nothing interrupt it, or crashes. Every file is therefore
+read in a process of its own first, which can be ended.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -22,10 +27,40 @@ if TYPE_CHECKING:
 MAX_CONFIG = 1 << 26
 FAULTS = (OSError, KeyError, ValueError, OverflowError, RuntimeError, TypeError, AttributeError)
 """What h5py raises on damaged files."""
+SECONDS, BYTES = 30.0, 10e6
+"""What reading a file may take, and how much of it a second more is for."""
+PROGRAM = "from archspec.backend.importers.hdf5 import read_through; read_through(sys.argv[1])"
 
 
 def archive(path: Path) -> Archive:
     """Layers with their arrays, and the wiring where the file tells it. Raises WeightsError, OSError."""
+    _survived(path)
+    return _archive(path)
+
+
+def read_through(name: str) -> None:
+    """Read all that a file holds. Whatever is wrong with it, who reads it next will tell."""
+    try:
+        for layer in _archive(Path(name)).layers:
+            for array in layer.arrays.values():
+                array.read()
+    except (WeightsError, OSError, MemoryError):
+        pass
+
+
+def _survived(path: Path) -> None:
+    """Let another process read a file to its end. Raises WeightsError where it does not come there, OSError."""
+    command = [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {PROGRAM}", str(path)]
+    quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    try:
+        done = subprocess.run(command, timeout=SECONDS + path.stat().st_size / BYTES, **quiet)
+    except subprocess.TimeoutExpired:
+        raise WeightsError("the file is damaged: reading it does not end") from None
+    if done.returncode < 0:
+        raise WeightsError(f"the file is damaged: reading it ends with signal {-done.returncode}")
+
+
+def _archive(path: Path) -> Archive:
     if path.suffix.lower() == ".keras":
         return _bundle(path)
     return _opened(path, None)
