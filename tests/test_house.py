@@ -142,8 +142,8 @@ MAY_IMPORT = {
     "archspec/training/record.py": {"subprocess"},
     "archspec/backend/importers/hdf5.py": {"subprocess"},
 }
-"""A run asks git for the commit that it was made with, and files of HDF5 are read by another Python first: in fixed words
-both, without a shell."""
+"""A run asks git for the commit that it was made with, and files of HDF5 are read by another Python first: in fixed
+words both, without a shell."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
