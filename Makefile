@@ -12,7 +12,7 @@ JOBS ?= 2
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types floors fast test-slow installs constraints clean
+.PHONY: help setup demo test lint types floors fast test-slow installs site constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -44,6 +44,9 @@ test-slow: setup ## the tests that build large networks or train
 
 installs: setup ## wheel and sdist, each install in a fresh venv
 	$(BIN)/python tools/check_installs.py
+
+site: setup ## the documentation as HTML, in build/site
+	$(BIN)/mkdocs build --strict
 
 constraints: setup ## write constraints.txt from what .venv has
 	{ grep '^#' constraints.txt; $(BIN)/pip freeze --all --exclude-editable --exclude setuptools --exclude torch; } > constraints.new
