@@ -41,7 +41,7 @@ def export(model: keras.Model, path: str | os.PathLike[str], form: str) -> None:
         write_atomically(path, lambda beside: model.export(str(beside), format=form, verbose=False))
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Have ``write`` make a file beside ``path``, bring it to the disk, then put it in its place. Raises OSError."""
     folder = path.parent
     # The whole name comes last: Keras goes by suffixes, ``.weights.h5`` among them.

@@ -28,7 +28,8 @@ def import_keras() -> ModuleType:
             raise
         missing = EXTRAS.get(error.name.partition(".")[0], EXTRA)
         raise MissingExtra(f"this needs {error.name}: pip install '{missing}'", name=error.name) from None
-    return keras
+    module: ModuleType = keras
+    return module
 
 
 def backend() -> str:
@@ -63,7 +64,8 @@ def import_tensorflow() -> ModuleType | None:
 
     if backend() != "tensorflow":
         tf.config.set_visible_devices([], "GPU")
-    return tf
+    module: ModuleType = tf
+    return module
 
 
 def quiet_start() -> ModuleType:

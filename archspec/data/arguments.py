@@ -55,7 +55,7 @@ def declared(kind: type[Declaration], word: str) -> Any:
 
 def told(kind: str, message: str, help: str | None = None) -> PydanticCustomError:
     """An error whose message is a sentence already: ``unknown_key``, ``missing_key``, ``unknown_name`` or ``value``."""
-    return PydanticCustomError(kind, "{message}", {"message": message, "help": help})  # type: ignore[arg-type]
+    return PydanticCustomError(kind, "{message}", {"message": message, "help": help})
 
 
 def restated(error: ValidationError, model: type[BaseModel], name: str = "") -> list[InitErrorDetails]:

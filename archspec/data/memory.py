@@ -59,7 +59,7 @@ def _computed(
                 shape = (count, *spec.shape)
                 out[name] = np.lib.format.open_memmap(beside[name], "w+", spec.dtype, shape)  # type: ignore[arg-type]
             else:
-                out[name] = np.empty((count, *spec.shape), spec.dtype)  # type: ignore[arg-type]
+                out[name] = np.empty((count, *spec.shape), spec.dtype)
         order = tf.data.Dataset.range(count).batch(size)
         order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
         at = 0

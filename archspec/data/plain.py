@@ -126,7 +126,8 @@ def shuffled(position: np.ndarray, seed: int, number: int, size: int) -> np.ndar
     """Where positions below ``size`` stand in the permutation of (seed, number): ``tf.random.experimental.
     index_shuffle(position, [seed, number], size - 1)``, as int64."""
     if size <= SMALL:
-        return _permutation(seed, number, size)[position]
+        order: np.ndarray = _permutation(seed, number, size)[position]
+        return order
     return _walked(position.astype("uint64"), partial(_encrypted, _width(size), seed, number), size)
 
 
@@ -199,7 +200,9 @@ def _weights(have: int, want: int, method: str, antialias: bool) -> np.ndarray:
     centre = (np.arange(want) + 0.5) * scale
     pixels = np.arange(have)
     if method == "nearest":
-        return (pixels[None] == np.minimum(centre.astype(int), have - 1)[:, None]).astype(np.float64)
+        nearest: np.ndarray = pixels[None] == np.minimum(centre.astype(int), have - 1)[:, None]
+        return nearest.astype(np.float64)
     reach = max(scale, 1.0) if antialias else 1.0
-    found = np.maximum(0, 1 - abs(pixels[None] + 0.5 - centre[:, None]) / reach)
-    return found / found.sum(1, keepdims=True)
+    found: np.ndarray = np.maximum(0, 1 - abs(pixels[None] + 0.5 - centre[:, None]) / reach)
+    found /= found.sum(1, keepdims=True)
+    return found

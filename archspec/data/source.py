@@ -216,7 +216,7 @@ def _located(value: Any, info: ValidationInfo) -> Path:
         return value
     if not isinstance(value, str) or not value or "\0" in value:
         raise refuse("must be a path")
-    roots = [(info.context or {}).get("folder", Path())]
+    roots: list[Path] = [(info.context or {}).get("folder", Path())]
     if shared := os.environ.get("ARCHSPEC_DATA"):
         roots.append(Path(shared))
     for root in roots:

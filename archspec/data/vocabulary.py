@@ -34,7 +34,8 @@ class Vocabulary:
     def _tokenizer(self) -> tokenizers.Tokenizer:
         library = import_tokenizers()
         try:
-            return library.Tokenizer.from_str(self.json)
+            read: tokenizers.Tokenizer = library.Tokenizer.from_str(self.json)
+            return read
         except Exception as error:  # The library raises nothing narrower.
             raise DataError(f"not a vocabulary of the tokenizers library: {error}") from None
 

@@ -166,7 +166,7 @@ def place(tree: Map | Seq, path: Sequence[str | int], *, key: bool = False) -> S
             found = at.value_span(part)
         else:
             break
-        at = at[part]  # type: ignore[index]
+        at = at[part]
     return found
 
 

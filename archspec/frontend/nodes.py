@@ -23,7 +23,7 @@ from archspec.ops.base import Op, OpError, ports
 def node(walk: Walk, op: type[Op], step: Step, place: Place, given: Any, path: str) -> Any:
     if op.is_merge and type(step.args) is Seq:
         refs = step.args
-        given = [walk.attempt(reference, refs[i], refs, i, place) for i in range(len(refs))]  # type: ignore[misc]
+        given = [walk.attempt(reference, refs[i], refs, i, place) for i in range(len(refs))]
         args: Arguments = {}
     else:
         args = arguments_of(walk, step, place, op.name, op.model_fields, op.main)
@@ -61,7 +61,7 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
 
 def tensors(values: list[Any]) -> list[Result]:
     """Single results out of results and bundles. Raises Poisoned."""
-    out: list[Result] = []
+    out: list[Any] = []
     for value in values:
         out.extend(value.flat() if isinstance(value, Family) else (value,))
     if any(v is POISON for v in out):

@@ -129,7 +129,8 @@ def parameters(section: Map | None) -> tuple[dict[str, Parameter], list[Diagnost
                 diagnostics.append(Diagnostic("P03", message, _place(section, name, value, mismatch), mismatch.help))
                 declared[name] = Parameter(name, "any", POISON)
         section.memo = (declared, diagnostics)
-    return section.memo
+    read: tuple[dict[str, Parameter], list[Diagnostic]] = section.memo
+    return read
 
 
 def blocks_among(declared: dict[str, Parameter]) -> tuple[str, ...]:

@@ -60,12 +60,17 @@ class Step:
         )
 
 
-def steps_of(chain: Seq) -> tuple[list[Step | None], list[Diagnostic]]:
+Steps = tuple[list[Step | None], list[Diagnostic]]
+"""The steps of a chain, and what is wrong with those that cannot be read."""
+
+
+def steps_of(chain: Seq) -> Steps:
     """The steps of a chain, None in place of each that cannot be read, and what is wrong with those. Read only once."""
     if chain.memo is None:
         diagnostics: list[Diagnostic] = []
         chain.memo = ([_step(chain, i, item, diagnostics) for i, item in enumerate(chain)], diagnostics)
-    return chain.memo
+    read: Steps = chain.memo
+    return read
 
 
 def _step(chain: Seq, i: int, item: Any, diagnostics: list[Diagnostic]) -> Step | None:

@@ -32,7 +32,7 @@ class ActivationFunction:
         return cls(**config)
 
 
-@keras.saving.register_keras_serializable("archspec")
+@keras.saving.register_keras_serializable("archspec")  # type: ignore[untyped-decorator]
 def scaled_tanh(x: Any) -> Any:
     """1.7159 · tanh(2x / 3) (LeCun et al. 1998, appendix A)."""
     return 1.7159 * ops.tanh(x * (2 / 3))

@@ -10,7 +10,7 @@ import keras
 def converted(kind: type, classes: int | None, activation: str | None) -> type:
     """``kind`` with labels made one-hot over ``classes``, and predictions passed through ``activation``, if given."""
 
-    class Converted(kind):  # type: ignore[misc, valid-type]
+    class Converted(kind):
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
             if classes is not None:
                 y_true = keras.ops.one_hot(keras.ops.cast(y_true, "int32"), classes)

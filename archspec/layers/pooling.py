@@ -122,7 +122,7 @@ class WindowPooling(keras.Layer):
         count, starts = (room + stride - 1) // stride + 1, (n + before - 1) // stride + 1
         return min(count, starts) if isinstance(n, int) else ops.minimum(count, starts)
 
-    def _tail(self, axis: int, n: Any) -> int:
+    def _tail(self, axis: int, n: Any) -> Any:
         """Rows behind the padding that complete the last window; the most that there can be where ``n`` is open."""
         if not self.ceil:
             return 0

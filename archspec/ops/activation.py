@@ -117,7 +117,8 @@ class Prelu(Op, name="prelu", main="slope"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         self.weights(x)
-        return same_shape(self, x)
+        floating(x, self.name)
+        return x
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         if self.shared == "all":
@@ -341,19 +342,24 @@ class Activation(Op, name="activation", main="function"):
     """The activation: its name, or a one-op map."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
-        return self.function.infer(x)
+        out: TensorSpec = self.function.infer(x)
+        return out
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
-        return self.function.weights(x)
+        weights: tuple[WeightSpec, ...] = self.function.weights(x)
+        return weights
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
-        return self.function.macs(out, x)
+        count: int = self.function.macs(out, x)
+        return count
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        return self.function.flops(out, x)
+        count: int = self.function.flops(out, x)
+        return count
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        return self.function.transcendentals(out, x)
+        count: int = self.function.transcendentals(out, x)
+        return count
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         return self.function.lower(x)

@@ -78,7 +78,7 @@ def _padding(value: Any) -> str | int | tuple[tuple[int, int], ...]:
     if value in ("same", "valid") and isinstance(value, str):
         return value
     if _is_int(value) and 0 <= value <= 2**20:
-        return value
+        return int(value)
     if isinstance(value, (list, tuple)) and 1 <= len(value) <= 3:
         pairs = [v if isinstance(v, (list, tuple)) else (v, v) for v in value]
         if all(len(p) == 2 and all(_is_int(n) and 0 <= n <= 2**20 for n in p) for p in pairs):

@@ -21,7 +21,7 @@ def _is_width(value: Any) -> bool:
 
 def _margins(value: Any) -> int | tuple[tuple[int, int], ...]:
     if _is_width(value):
-        return value
+        return int(value)
     if isinstance(value, (list, tuple)) and 1 <= len(value) <= 3:
         pairs = [v if isinstance(v, (list, tuple)) else (v, v) for v in value]
         if all(len(p) == 2 and all(map(_is_width, p)) for p in pairs):

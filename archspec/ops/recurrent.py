@@ -80,11 +80,13 @@ class Rnn(Op, name="rnn", main="units"):
 
     def flops(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """2 · macs + steps · units · 2 (bias, sum), and the activation's"""
-        return 2 * self.macs(out, x) + _steps(self, x).size * (self.bias + 1) + self.activation.flops(*_twice(self, x))
+        gained: int = self.activation.flops(*_twice(self, x))
+        return 2 * self.macs(out, x) + _steps(self, x).size * (self.bias + 1) + gained
 
     def transcendentals(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """steps · units · 1 (tanh)"""
-        return self.activation.transcendentals(*_twice(self, x))
+        count: int = self.activation.transcendentals(*_twice(self, x))
+        return count
 
     def lower(self, x: TensorSpec, state: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
@@ -153,14 +155,16 @@ class Lstm(Op, name="lstm", main="units"):
         """2 · macs + steps · units · 21: biases and sums of gates 8, three sigmoids 9, new cell 3, output 1"""
         extra = _steps(self, x).size * (4 * self.bias + 4 + 4)
         gates, twice = self.gate_activation.flops, _twice(self, x)
-        return 2 * self.macs(out, x) + extra + 3 * gates(*twice) + 2 * self.activation.flops(*twice)
+        activations: int = 3 * gates(*twice) + 2 * self.activation.flops(*twice)
+        return 2 * self.macs(out, x) + extra + activations
 
     def transcendentals(
         self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None
     ) -> int:
         """steps · units · 5 (three sigmoids, two tanh)"""
         twice = _twice(self, x)
-        return 3 * self.gate_activation.transcendentals(*twice) + 2 * self.activation.transcendentals(*twice)
+        count: int = 3 * self.gate_activation.transcendentals(*twice) + 2 * self.activation.transcendentals(*twice)
+        return count
 
     def lower(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
@@ -222,12 +226,14 @@ class Gru(Op, name="gru", main="units"):
         biases = (6 if self.reset_after else 3) if self.bias else 0
         extra, twice = _steps(self, x).size * (biases + 3 + 1 + 4), _twice(self, x)
         gates = 2 * self.gate_activation.flops(*twice)
-        return 2 * self.macs(out, x) + extra + gates + self.activation.flops(*twice)
+        activations: int = gates + self.activation.flops(*twice)
+        return 2 * self.macs(out, x) + extra + activations
 
     def transcendentals(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """steps · units · 3 (two sigmoids, a tanh)"""
         twice = _twice(self, x)
-        return 2 * self.gate_activation.transcendentals(*twice) + self.activation.transcendentals(*twice)
+        count: int = 2 * self.gate_activation.transcendentals(*twice) + self.activation.transcendentals(*twice)
+        return count
 
     def lower(self, x: TensorSpec, state: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
@@ -338,7 +344,8 @@ def _twice(op: Any, x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
 
 
 def _matrices(op: Any, x: TensorSpec, gates: int) -> int:
-    return elements((x.shape[0],)) * gates * op.units * (known_channels(x, op.name) + op.units)
+    units: int = op.units
+    return elements((x.shape[0],)) * gates * units * (known_channels(x, op.name) + units)
 
 
 def _config(op: Any) -> dict[str, Any]:

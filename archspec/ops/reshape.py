@@ -49,7 +49,7 @@ def _range(value: Any) -> tuple[int, int | None]:
 
 def _parts(value: Any) -> int | tuple[int, ...]:
     if _whole([value], 2, range(1, 2)) and value <= 1024:
-        return value
+        return int(value)
     if _whole(value, 1, range(2, 1025)):
         return tuple(value)
     raise refuse("must be a number of equal parts, at least 2, or a list of their sizes")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from archspec.ir.tensors import Size, TensorSpec, elements
 from archspec.ops.base import OpError
+
+T = TypeVar("T")
 
 LIMIT_SIZE = 2**20
 LIMIT_ELEMENTS = 2**40
@@ -34,7 +36,7 @@ def floating(x: TensorSpec, op: str) -> None:
         raise OpError(f"{op} needs floating-point numbers, got {x.dtype}")
 
 
-def per_axis(value: Any, rank: int, argument: str) -> tuple[Any, ...]:
+def per_axis(value: T | tuple[T, ...], rank: int, argument: str) -> tuple[T, ...]:
     """One value for each of ``rank`` axes. Raises OpError if a list has another length."""
     if not isinstance(value, tuple):
         return (value,) * rank

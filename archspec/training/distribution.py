@@ -277,7 +277,7 @@ def _devices(count: int, peers: Peers | None) -> list[str]:
 
     # Where JAX is in use already, the devices that there are may suffice.
     with suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", count)
+        jax.config.update("jax_num_cpu_devices", count)  # type: ignore[no-untyped-call]
     if peers is not None and not jax.distributed.is_initialized():
         # keras.distribution.initialize, but for the heartbeat, which it cannot set. Seeds are the run's in any case.
         try:

@@ -132,7 +132,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, or leave the old one. Raises OSError."""
-    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))  # type: ignore[arg-type,return-value]
+    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def recorded_name(logdir: Path) -> str:

@@ -86,7 +86,7 @@ class Polynomial(Schedule, name="polynomial", main="power"):
         if epoch <= self.start:
             return 1.0
         left = max(0.0, 1 - (epoch - self.start) / (epochs - self.start)) if self.start < epochs else 0.0
-        return self.final + (1 - self.final) * left**self.power
+        return float(self.final + (1 - self.final) * left**self.power)
 
 
 class CosineRestarts(Schedule, name="cosine_restarts", main="first"):

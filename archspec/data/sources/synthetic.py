@@ -94,7 +94,8 @@ def _drawn(source: Shapes, label: np.ndarray, keys: np.ndarray) -> np.ndarray:
     noise = _even(keys ^ np.uint64(0x5555555555555555), size * size * source.channels).reshape(value.shape)
     value = value + source.noise * (2 * noise - 1)
     assert value.shape == (n, size, size, source.channels)
-    return np.rint(np.clip(value, 0, 1) * 255).astype(np.uint8)
+    pixels: np.ndarray = np.rint(np.clip(value, 0, 1) * 255)
+    return pixels.astype(np.uint8)
 
 
 def _even(keys: np.ndarray, count: int) -> np.ndarray:
@@ -110,4 +111,5 @@ def _mixed(x: np.ndarray) -> np.ndarray:
 
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    x ^= x >> np.uint64(31)
+    return x

@@ -206,7 +206,7 @@ def _taken(transform: Transform, batch: Batch, draw: Draw) -> Batch:
 
     image = batch[IMAGE]
     shape = tf.shape(image)
-    window = transform.window(tuple(tf.repeat(shape[axis], shape[0]) for axis in (1, 2)), transform.window_draws(draw))  # type: ignore[arg-type]
+    window = transform.window(tuple(tf.repeat(shape[axis], shape[0]) for axis in (1, 2)), transform.window_draws(draw))
     size: tuple[int, int] = transform.size  # type: ignore[attr-defined]
     top, left, height, width = (tf.cast(n, tf.float32) for n in window)
     y, x = height / size[0], width / size[1]

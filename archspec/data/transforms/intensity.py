@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def _by_channel(value: Any) -> tuple[float, ...] | str:
     if value == "data":
-        return value
+        return "data"
     values = value if isinstance(value, (list, tuple)) else [value]
     if values and all(isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < 1e30 for v in values):
         return tuple(float(v) for v in values)
@@ -123,7 +123,8 @@ class Standardize(Transform, name="standardize"):
         axes, least = tuple(range(1, image.ndim)), image[0].size ** -0.5
         image = image.astype(np.float32)
         deviation = np.maximum(image.std(axes, keepdims=True), np.float32(least))
-        return (image - image.mean(axes, keepdims=True)) / deviation
+        scaled: np.ndarray = (image - image.mean(axes, keepdims=True)) / deviation
+        return scaled
 
 
 class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
@@ -152,13 +153,14 @@ class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
     def on_arrays(self, image: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        return image.astype(np.float32) - self._mean(image.shape)
+        less: np.ndarray = image.astype(np.float32) - self._mean(image.shape)
+        return less
 
     def _mean(self, shape: Any) -> np.ndarray:
         import numpy as np
 
         try:
-            mean = np.load(self.path, allow_pickle=False)  # type: ignore[arg-type]
+            mean: np.ndarray = np.load(self.path, allow_pickle=False)  # type: ignore[arg-type]
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{self.path} is not a NumPy file of numbers: {error}") from None
         if mean.shape != tuple(shape[1:]):

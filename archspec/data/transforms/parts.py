@@ -28,7 +28,7 @@ Part = Annotated[str, Field(min_length=1, max_length=64)]
 def _parts(value: object) -> tuple[str, ...]:
     found = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if found and all(isinstance(n, str) and n for n in found) and len(set(found)) == len(found):
-        return found  # type: ignore[return-value]
+        return found
     raise refuse("must be the name of a part, or a list of several")
 
 

@@ -222,7 +222,7 @@ def _check_train(train: Train) -> None:
 
 def _check_frozen(graph: Graph, plan: Training, train: Train) -> None:
     """Refuse a step that updates a network of which every layer is frozen."""
-    from archspec.training.plan import matches
+    from archspec.training.freezing import matches
 
     for_good = [item for item in train.freeze if isinstance(item, str)]
     if len(for_good) < len(train.freeze):

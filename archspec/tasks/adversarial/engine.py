@@ -81,12 +81,13 @@ def number(number: float | Schedule, rounds: Any) -> Any:
         case "jax":
             import jax
 
-            return jax.pure_callback(value, jax.ShapeDtypeStruct((), "float32"), rounds)
+            scalar = jax.ShapeDtypeStruct((), "float32")  # type: ignore[no-untyped-call]
+            return jax.pure_callback(value, scalar, rounds)
         case _:
             return keras.ops.convert_to_tensor(value(rounds))
 
 
-class Seed(keras.random.SeedGenerator):  # type: ignore[misc]
+class Seed(keras.random.SeedGenerator):
     """Two whole numbers that a draw follows from: the same draw, whenever it is made."""
 
     def __init__(self, first: Any, second: Any):

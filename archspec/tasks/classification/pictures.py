@@ -77,7 +77,7 @@ def pictures(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
             def model(x: Any, training: bool) -> Any:
                 return self.scores(x)
 
-            found = plan.task.probabilities(plan.graph, model, inputs(), plan.spec.train.loss)  # type: ignore[arg-type]
+            found = plan.task.probabilities(plan.graph, model, inputs(), plan.spec.train.loss)
             all_labels = np.concatenate(labels)
             return found, all_labels.argmax(-1) if all_labels.ndim == 2 else all_labels
 

@@ -101,9 +101,10 @@ class Sample(Decoding, name="sample", main="temperature"):
         """What is drawn by: of scores (logarithms of probabilities) of shape (sequences, vocabulary), float64."""
         import numpy as np
 
-        shares = np.exp((scores - scores.max(-1, keepdims=True)) / self.temperature)
+        shares: np.ndarray = np.exp((scores - scores.max(-1, keepdims=True)) / self.temperature)
         if self.top_k is None and self.top_p is None:
-            return shares / shares.sum(-1, keepdims=True)
+            shares /= shares.sum(-1, keepdims=True)
+            return shares
         # Of equals the first counts.
         order = np.argsort(-shares, axis=-1, kind="stable")
         ranked = np.take_along_axis(shares, order, -1)

@@ -87,7 +87,9 @@ def logarithms(scores: np.ndarray, activation: str | None) -> np.ndarray:
         return scores
     if activation == "softmax":
         with np.errstate(divide="ignore"):
-            return np.log(scores)
+            known: np.ndarray = np.log(scores)
+        return known
     highest = scores.max(-1, keepdims=True)
     total: np.ndarray = np.log(np.exp(scores - highest).sum(-1, keepdims=True))
-    return scores - highest - total
+    shares: np.ndarray = scores - highest - total
+    return shares

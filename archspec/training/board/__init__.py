@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.backend.installation import has_tensorflow
-from archspec.training.board.guard import Say, guarded
+from archspec.training.board.guard import guarded
+from archspec.training.callbacks import Say
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
