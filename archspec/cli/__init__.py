@@ -7,10 +7,14 @@ says what it takes, ``run(args) -> int`` does it. Only the verb that is asked fo
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 OK, FAILED, USAGE, NOT_A_NUMBER, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 4, 70, 130, 141
 
@@ -57,23 +61,32 @@ def _start_quickly() -> None:
     """Leave out what a verb that reads text for a moment does not need.
 
     The collector of garbage has nothing to collect until Keras is there (backend.installation.quiet_start starts it).
-    pydantic would read the metadata of every installed distribution to find plug-ins; told not to, it imports the
-    library for that all the same, a tenth of the time that a table may take: the import waits for the first use.
+    pydantic would read the metadata of every installed distribution to find plug-ins. Told not to, it still takes
+    ``entry_points`` from the library for that, which with what it imports is a tenth of the time that a table may take.
     """
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    if "importlib.metadata" in sys.modules:
-        return
-    import importlib
-    from importlib.util import LazyLoader, find_spec, module_from_spec
+    if "importlib.metadata" not in sys.modules:
+        # NumPy asks the package for it, as an import would have it there.
+        importlib.metadata = sys.modules["importlib.metadata"] = _DeferredMetadata()
 
-    spec = find_spec("importlib.metadata")
-    if spec is not None and spec.loader is not None:
-        spec.loader = loader = LazyLoader(spec.loader)
-        sys.modules["importlib.metadata"] = module = module_from_spec(spec)
-        # As an import would: NumPy asks the package for it.
-        importlib.metadata = module
-        loader.exec_module(module)
+
+class _DeferredMetadata(ModuleType):
+    """``importlib.metadata``, imported when ``entry_points`` is called, or anything else of it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("importlib.metadata")
+        self.__path__ = [str(Path(folder, "metadata")) for folder in importlib.__path__]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "entry_points":
+            return lambda **selected: self._module().entry_points(**selected)
+        return getattr(self._module(), name)
+
+    def _module(self) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return import_module(self.__name__)
 
 
 def verbs() -> dict[str, str]:
@@ -109,8 +122,6 @@ def _run(arguments: list[str]) -> int:
 
         hint = did_you_mean(verb, verbs()) or f"the verbs are {', '.join(verbs())}"
         return _say(f"there is no verb {shown(verb)}; {hint}", USAGE)
-    from importlib import import_module
-
     module = import_module(f"archspec.cli.{verb}")
     parser = Parser(prog=f"archspec {verb}", description=(module.__doc__ or "").strip(), epilog=EPILOG)
     module.add_arguments(parser)
