@@ -41,6 +41,8 @@ class Declaration(BaseModel):
         parent = cls.__mro__[1]
         if parent.__dict__.get("name"):
             raise TypeError(f"{parent.__name__} is final: share functions, not ancestors")
+        if name is None:
+            _forget_annotations(cls)
         if package is not None:
             cls.kind, cls.package, cls.registry = cls.__name__, package, {}
         if name is not None:
@@ -93,6 +95,14 @@ class Declaration(BaseModel):
                         docs[name] = " ".join(text.split())
         return docs
 
+
+def _forget_annotations(kind: type[BaseModel]) -> None:
+    """Take the annotations off a class whose class variables pydantic has noted: it would evaluate them once more for
+    each member, which is most of what defining a member costs."""
+    kind.__annotations__ = {}
+
+
+_forget_annotations(Declaration)
 
 _INDEX: dict[str, dict[str, dict[str, str]]] = {}
 _PLUGINS: set[str] = set()
