@@ -1,6 +1,7 @@
-"""Check specs: every mistake with its place, and that the figures they expect are so.
+"""Check specs: every mistake with its place, what is hardly meant, and whether expected figures are met.
 
-Without --variant every variant is checked. Exit code 0 when all are well, 1 otherwise.
+Without --variant every variant is checked. Warnings are printed and leave the exit code 0; --strict makes it 1. Other
+verbs do not print warnings.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC… and the form of the answer."""
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="paths of specs, or names of specs or variants")
     _arguments.add_settings(parser)
+    parser.add_argument("--strict", action="store_true", help="exit 1 on warnings, too")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -31,23 +33,23 @@ def run(args: argparse.Namespace) -> int:
         found += diagnostics
         if args.format == "text":
             print_diagnostics(diagnostics)
-            if not diagnostics:
-                write(f"{spec}: ok" + (f", {graphs} variants" if graphs > 1 else ""))
+            if all(d.severity == "warning" for d in diagnostics):
+                variants = f", {graphs} variants" if graphs > 1 else ""
+                warnings = f", {len(diagnostics)} warning{'s' * (len(diagnostics) > 1)}" if diagnostics else ""
+                write(f"{spec}: ok{variants}{warnings}")
     if args.format == "json":
         from json import dumps
 
         write(dumps([d.record() for d in found], indent=1, ensure_ascii=False))
-    return int(any(d.severity == "error" for d in found))
+    return int(any(args.strict or d.severity == "error" for d in found))
 
 
 def _checked(spec: str, args: argparse.Namespace) -> tuple[list[Diagnostic], int]:
-    """What is wrong with a spec, and how many graphs it describes."""
+    """What is to be said of a spec, and how many graphs it describes."""
     from archspec.analysis.expect import unmet
-    from archspec.frontend import check
-    from archspec.ir.diagnostics import SpecError
+    from archspec.frontend import analyse
+    from archspec.ir.diagnostics import in_order
 
-    try:
-        graphs = check(spec, variant=args.variant, set=dict(args.set))
-    except SpecError as error:
-        return list(error.diagnostics), 0
-    return [d for graph in graphs for d in unmet(graph)], len(graphs)
+    analysis = analyse(spec, variant=args.variant, set=dict(args.set))
+    figures = [d for graph in analysis.graphs for d in unmet(graph)]
+    return list(in_order([*analysis.diagnostics, *figures])), len(analysis.graphs)

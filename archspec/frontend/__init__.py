@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archspec.frontend.findings import Analysis
     from archspec.ir.graph import Graph
 
 
@@ -21,16 +22,20 @@ def load(name: str, *, variant: str | None = None, set: dict[str, Any] | None = 
     return opened(path, reported, variant or named, set or {})
 
 
+def analyse(name: str, *, variant: str | None = None, set: dict[str, Any] | None = None) -> Analysis:
+    """All that can be said of a spec in all its variants (or the one that is named): the graphs that there are, errors
+    and warnings. A file that cannot be read, too, is an error of what comes back; nothing is raised."""
+    from archspec.frontend.findings import analysis
+
+    return analysis(name, variant, set or {})
+
+
 def check(name: str, *, variant: str | None = None, set: dict[str, Any] | None = None) -> list[Graph]:
     """The graphs of a spec in all its variants (or the one that is named); also looks at blocks that nothing calls.
 
-    Raises SpecError, OSError.
+    Raises SpecError.
     """
-    from archspec.frontend.files import find
-    from archspec.frontend.open import every
-
-    path, reported, named = find(name)
-    return every(path, reported, variant or named, set or {})
+    return analyse(name, variant=variant, set=set).accepted()
 
 
 def loads(
@@ -43,8 +48,10 @@ def loads(
 ) -> Graph:
     """The graph of a spec given as text. Raises SpecError."""
     from archspec.frontend.open import from_text
+    from archspec.frontend.walk import MAX_LAYERS
 
-    return from_text(text, name, set or {}, max_layers=max_layers, neighbours=neighbours)
+    most = MAX_LAYERS if max_layers is None else max_layers
+    return from_text(text, name, set or {}, max_layers=most, neighbours=neighbours)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from archspec.frontend.arguments import Arguments
 from archspec.frontend.calls import body, call, file_of
 from archspec.frontend.document import FIGURES, Document, is_direct
 from archspec.frontend.elaborate import Elaborator
-from archspec.frontend.files import Library
 from archspec.frontend.heads import heads_of, outputs_of
 from archspec.frontend.inputs import inputs_of
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
@@ -18,7 +16,7 @@ from archspec.frontend.steps import STRUCTURAL
 from archspec.frontend.updates import training_of
 from archspec.frontend.walk import File, Walk, constants
 from archspec.frontend.yaml_source import Map
-from archspec.ir.diagnostics import Span, SpecError, did_you_mean, shown
+from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Expect, Graph, Output, Tensor, reachable
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ops.base import Op
@@ -26,24 +24,19 @@ from archspec.ops.base import Op
 Shapes = dict[str, tuple[Size, ...]]
 
 
-def assemble(
+def elaborated(
+    walk: Elaborator,
     document: Document,
-    library: Library,
     *,
     variant: str | None = None,
     args: Arguments | None = None,
     shapes: Shapes | None = None,
-    sizes: Mapping[str, int] | None = None,
-    max_layers: int | None = None,
     thorough: bool = False,
-) -> Graph:
-    """The graph of a file. Raises SpecError with every independent mistake.
+) -> Graph | None:
+    """The graph of a file, or None where ``walk`` has kept mistakes: every independent one.
 
-    ``shapes`` replaces the shapes of inputs, ``sizes`` fills those left open under a name; ``thorough`` also looks at
-    blocks that nothing calls.
+    ``shapes`` replaces the shapes of inputs; ``thorough`` also looks at blocks that nothing calls.
     """
-    walk = Elaborator(library, **({} if max_layers is None else {"max_layers": max_layers}))
-    walk.sizes = sizes or {}
     graph: Graph | None = None
     try:
         graph = walk.attempt(_graph, walk, document, variant, args or {}, shapes or {})
@@ -52,7 +45,7 @@ def assemble(
     except Exhausted as limit:
         walk.report(limit.code, limit.message, limit.span, limit.help)
     if walk.problems:
-        raise SpecError(walk.problems.values())
+        return None
     assert isinstance(graph, Graph)
     return graph
 
@@ -75,6 +68,7 @@ def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments,
     for name, shape in shapes.items():
         given = inputs[name]
         inputs[name] = given and TensorSpec(shape, given.dtype)
+    walk.inputs = {n: s for n, s in inputs.items() if s is not None}
     results: dict[str, Any] = {n: POISON if s is None else Result(Tensor(n), s) for n, s in inputs.items()}
     walk.by_name |= set(inputs)
     end = body(walk, file, results, "")
@@ -84,7 +78,7 @@ def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments,
     nodes = reachable(tuple(walk.nodes), [o.tensor for o in outputs])
     training = training_of(walk, file) if spec.train is not None else None
     return Graph(
-        inputs={n: s for n, s in inputs.items() if s is not None},
+        inputs=walk.inputs,
         nodes=nodes,
         outputs=outputs,
         training=training,
@@ -132,6 +126,7 @@ def _network(walk: Walk, file: File, name: str, block: Any, common: dict[str, An
         hint = "inputs: {x: [64, 64, 3]}"
         raise Refusal("S02", f"network '{name}' needs inputs with shapes: the file has no body that calls it", at, hint)
     specs = inputs_of(walk, block.inputs, constants(file))
+    walk.inputs |= {f"{name}.{n}": s for n, s in specs.items() if s is not None}
     given = {n: POISON if s is None else Result(Tensor(f"{name}.{n}"), s) for n, s in specs.items()}
     first = len(walk.nodes)
     end = call(walk, file.callees[name], {}, given, name, at)

@@ -42,7 +42,12 @@ class Elaborator(Walk):
                 place.prev = POISON
                 continue
             self.tick(step)
-            value = self.attempt(self._step, step, place)
+            if self.trace is None:
+                value = self.attempt(self._step, step, place)
+            else:
+                self.trace.begin(step, len(self.nodes))
+                value = self.attempt(self._step, step, place)
+                self.trace.end(len(self.nodes), place.scope)
             if value is POISON:
                 self._lose(self.given_in(step), place)
             if step.name is not None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 from archspec.frontend.arguments import Arguments
-from archspec.frontend.assemble import Shapes, assemble, expected
-from archspec.frontend.document import Document, document, expectations
+from archspec.frontend.assemble import Shapes, elaborated
+from archspec.frontend.document import Document, document
+from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.files import Library
 from archspec.frontend.inputs import symbols
 from archspec.frontend.parameters import parameters
+from archspec.frontend.walk import MAX_LAYERS
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
 from archspec.ir.graph import Graph
 
@@ -24,33 +25,8 @@ def opened(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) -
     return _graph(found, library, variant, set)
 
 
-def every(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) -> list[Graph]:
-    """The graphs of all variants of a file, or of the one that is named, with what the file expects of them.
-
-    Also looks at what no call reaches. Raises SpecError with what is wrong in any.
-    """
-    library = Library()
-    found = library.open(path, name)
-    variants: list[str | None] = [variant] if variant else list(found.spec.variants)
-    if not variants or (not variant and _stands_alone(found)):
-        variants.insert(0, None)
-    graphs: list[Graph] = []
-    problems = {(d.code, d.span.order): d for d in expectations(found)}
-    is_expected = not problems and not set
-    for each in variants:
-        try:
-            graph = _graph(found, library, each, set, thorough=True)
-            graphs.append(replace(graph, expect=expected(found, each)) if is_expected else graph)
-        except SpecError as error:
-            for d in error.diagnostics:
-                problems.setdefault((d.code, d.span.order), d)
-    if problems:
-        raise SpecError(problems.values())
-    return graphs
-
-
 def from_text(
-    text: str, name: str, set: Mapping[str, Any], *, max_layers: int | None = None, neighbours: bool = True
+    text: str, name: str, set: Mapping[str, Any], *, max_layers: int = MAX_LAYERS, neighbours: bool = True
 ) -> Graph:
     """The graph of a spec given as text. Raises SpecError."""
     library = Library()
@@ -59,11 +35,46 @@ def from_text(
     return _graph(found, library, None, set, max_layers=max_layers, neighbours=neighbours)
 
 
-def _stands_alone(found: Document) -> bool:
-    """Whether a file is a network without a variant: every parameter has a default."""
-    from archspec.frontend.parameters import REQUIRED
+def elaboration(
+    found: Document, library: Library, variant: str | None, set: Mapping[str, Any], walk: Elaborator, *, thorough: bool
+) -> Graph | None:
+    """The graph of one variant, or None where ``walk`` has kept mistakes. Raises SpecError for a variant or a value of
+    ``set`` that the file does not know."""
+    given = _settings(found, set)
+    walk.sizes = given["sizes"]
+    return elaborated(
+        walk,
+        found,
+        variant=_known(found, variant),
+        args=given["args"],
+        shapes=given["shapes"],
+        thorough=thorough,
+    )
 
-    return all(p.default is not REQUIRED for p in parameters(found.spec.params)[0].values())
+
+def helped(
+    problems: Iterable[Diagnostic], found: Document, library: Library, variant: str | None, set: Mapping[str, Any]
+) -> list[Diagnostic]:
+    """The mistakes of one variant, with the sizes that would do where a size is at fault."""
+    problems = list(problems)
+    given = _settings(found, set)
+    if given["shapes"] or not all(d.code in ("H01", "H02") for d in problems):
+        return problems
+    from archspec.frontend.neighbours import with_sizes
+
+    return with_sizes(problems, found, library, _known(found, variant), given["args"])
+
+
+def _known(found: Document, variant: str | None) -> str | None:
+    """The variant that is meant; the file's own name means none. Raises SpecError."""
+    if variant is None or variant in found.spec.variants:
+        return variant
+    if variant == found.spec.name:
+        return None
+    known = [*found.spec.variants]
+    hint = did_you_mean(variant, known) or (f"known are {', '.join(known)}" if known else "the spec has none")
+    at = Span(Source("--variant", variant), 1, 1, max(1, len(variant)))
+    raise SpecError([Diagnostic("V01", f"{found.spec.name} has no variant {shown(variant)}", at, hint)])
 
 
 def _graph(
@@ -72,27 +83,15 @@ def _graph(
     variant: str | None,
     set: Mapping[str, Any],
     *,
-    max_layers: int | None = None,
+    max_layers: int = MAX_LAYERS,
     neighbours: bool = True,
-    thorough: bool = False,
 ) -> Graph:
-    if variant is not None and variant not in found.spec.variants:
-        if variant == found.spec.name:
-            variant = None
-        else:
-            known = [*found.spec.variants]
-            hint = did_you_mean(variant, known) or (f"known are {', '.join(known)}" if known else "the spec has none")
-            at = Span(Source("--variant", variant), 1, 1, max(1, len(variant)))
-            raise SpecError([Diagnostic("V01", f"{found.spec.name} has no variant {shown(variant)}", at, hint)])
-    given = _settings(found, set)
-    try:
-        return assemble(found, library, variant=variant, max_layers=max_layers, thorough=thorough, **given)
-    except SpecError as error:
-        if not neighbours or given["shapes"] or not all(d.code in ("H01", "H02") for d in error.diagnostics):
-            raise
-        from archspec.frontend.neighbours import with_sizes
-
-        raise with_sizes(error, found, library, variant, given["args"]) from None
+    walk = Elaborator(library, max_layers=max_layers)
+    graph = elaboration(found, library, variant, set, walk, thorough=False)
+    if graph is None:
+        problems = walk.problems.values()
+        raise SpecError(helped(problems, found, library, variant, set) if neighbours else problems)
+    return graph
 
 
 class _Given(TypedDict):

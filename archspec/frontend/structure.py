@@ -134,6 +134,7 @@ def _probed(walk: Walk, step: Step, place: Place, body: Seq) -> tuple[TensorSpec
     skip: Result = place.prev
     sizes = tuple(PROBE if n is None else n for n in skip.spec.spatial)
     before = TensorSpec((*sizes, skip.spec.channels), skip.spec.dtype)
+    trace, walk.trace = walk.trace, None
     nodes, layers, problems, taken = len(walk.nodes), dict(walk.layers), dict(walk.problems), set(walk.by_name)
     scope = Scope(place.scope.frame, place.scope)
     inner = Place(scope, Result(skip.tensor, before), Names("probe.", walk.names_given(body)))
@@ -142,7 +143,7 @@ def _probed(walk: Walk, step: Step, place: Place, body: Seq) -> tuple[TensorSpec
         clean = len(walk.problems) == len(problems)
     finally:
         del walk.nodes[nodes:]
-        walk.layers, walk.problems, walk.by_name = layers, problems, taken
+        walk.layers, walk.problems, walk.by_name, walk.trace = layers, problems, taken, trace
     out = inner.prev
     if not clean or not isinstance(out, Result) or None in out.spec.shape:
         message = f"whether the skip {skip.spec} fits what the steps make of it depends on an open size"

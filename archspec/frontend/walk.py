@@ -11,9 +11,11 @@ from archspec.frontend.naming import Names
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Frame, Scope
 from archspec.frontend.steps import Step, chains_in, given_names
+from archspec.frontend.trace import Trace
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Diagnostic, Note, Span
 from archspec.ir.graph import Node
+from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op
 
 MAX_STEPS = 200_000
@@ -59,12 +61,30 @@ def constants(file: File) -> Place:
     return Place(Scope(Frame(file, {}, {}, file.params)), None, Names("", frozenset()))
 
 
-class Walk:
-    """What every part of the elaboration shares. ``chain`` and ``apply`` are the elaborator's."""
+class Failed(Exception):
+    """The first mistake of a walk that only asks whether there is one."""
 
-    def __init__(self, library: Library, *, max_layers: int = MAX_LAYERS):
-        self.library, self.max_layers = library, max_layers
+
+class Walk:
+    """What every part of the elaboration shares. ``chain`` and ``apply`` are the elaborator's.
+
+    ``trace``, where one is given, keeps which steps made which nodes; with ``fails_fast`` the first mistake raises
+    Failed.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        max_layers: int = MAX_LAYERS,
+        max_steps: int = MAX_STEPS,
+        fails_fast: bool = False,
+        trace: Trace | None = None,
+    ):
+        self.library, self.max_layers, self.max_steps = library, max_layers, max_steps
+        self.fails_fast, self.trace = fails_fast, trace
         self.sizes: Mapping[str, int] = {}
+        self.inputs: dict[str, TensorSpec] = {}
         self.nodes: list[Node] = []
         self.by_name: set[str] = set()
         self.layers: dict[str, Node] = {}
@@ -84,7 +104,9 @@ class Walk:
         self.keep(Diagnostic(code, message, span, help, notes))
 
     def keep(self, diagnostic: Diagnostic) -> None:
-        """Keep a diagnostic that is complete."""
+        """Keep a diagnostic that is complete. Raises Failed where the first one ends the walk."""
+        if self.fails_fast:
+            raise Failed
         self.problems.setdefault((diagnostic.code, diagnostic.span.order), diagnostic)
 
     def attempt(self, action: Callable[..., Any], *args: Any) -> Any:
@@ -102,8 +124,8 @@ class Walk:
     def tick(self, step: Step) -> None:
         """Count a step or a turn. Raises Exhausted."""
         self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise Exhausted("B01", f"more than {MAX_STEPS:,} steps and turns", step.span, MANY)
+        if self.steps > self.max_steps:
+            raise Exhausted("B01", f"more than {self.max_steps:,} steps and turns", step.span, MANY)
 
     def enter(self, called: Callee | File, name: str, at: Span) -> None:
         """Note a call; whoever enters pops it. Raises Exhausted."""

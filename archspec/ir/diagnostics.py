@@ -108,8 +108,13 @@ class SpecError(Exception):
     """A spec (or run file) that cannot be used: ``diagnostics`` holds every independent error, in file order."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]):
-        self.diagnostics = tuple(sorted(diagnostics, key=lambda d: (d.order, d.span.order)))[:MAX_DIAGNOSTICS]
+        self.diagnostics = in_order(diagnostics)[:MAX_DIAGNOSTICS]
         super().__init__("\n".join(d.render() for d in self.diagnostics))
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Diagnostics in the order of the text."""
+    return tuple(sorted(diagnostics, key=lambda d: (d.order, d.span.order)))
 
 
 def did_you_mean(word: object, known: Iterable[object]) -> str | None:

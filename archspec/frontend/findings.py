@@ -1,0 +1,113 @@
+"""All that can be said of a spec: the graphs of its variants, what is wrong, and what is hardly meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archspec.frontend.assemble import expected
+from archspec.frontend.document import Document, expectations
+from archspec.frontend.elaborate import Elaborator
+from archspec.frontend.files import Library, find
+from archspec.frontend.open import elaboration, helped
+from archspec.frontend.parameters import REQUIRED, parameters
+from archspec.frontend.trace import Trace
+from archspec.frontend.walk import MAX_LAYERS, MAX_STEPS
+from archspec.ir.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError, in_order
+from archspec.ir.graph import Graph
+
+OTHERS = 500
+"""Steps and layers that may be elaborated for further variants once one has mistakes, which are mostly those of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is known of a spec.
+
+    ``graphs`` are those of every variant, none where there are errors; ``diagnostics`` are errors and warnings, in the
+    order of the text. ``partial`` is there in place of graphs that cannot be made: the inputs and nodes of the first
+    variant with mistakes, as far as they could be made, without outputs.
+    """
+
+    graphs: tuple[Graph, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    partial: Graph | None = None
+
+    @property
+    def graph(self) -> Graph | None:
+        """The first graph, if there is one."""
+        return self.graphs[0] if self.graphs else None
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What leaves no graph."""
+        return tuple(d for d in self.diagnostics if d.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What can be built and is hardly meant."""
+        return tuple(d for d in self.diagnostics if d.severity == "warning")
+
+    def accepted(self) -> list[Graph]:
+        """The graphs. Raises SpecError where there are errors."""
+        if self.errors:
+            raise SpecError(self.errors)
+        return list(self.graphs)
+
+
+def analysis(name: str, variant: str | None, set: Mapping[str, Any]) -> Analysis:
+    """The analysis of what a person names. Raises nothing."""
+    library = Library()
+    try:
+        path, reported, named = find(name)
+        found = library.open(path, reported)
+        return _analysed(found, library, variant or named, set)
+    except SpecError as error:
+        return Analysis(diagnostics=error.diagnostics)
+    except OSError as error:
+        at = Span(Source(name, ""), 1, 1)
+        return Analysis(diagnostics=(Diagnostic("F01", error.strerror or str(error), at),))
+
+
+def _analysed(found: Document, library: Library, variant: str | None, set: Mapping[str, Any]) -> Analysis:
+    variants: list[str | None] = [variant] if variant else list(found.spec.variants)
+    if not variants or (not variant and _stands_alone(found)):
+        variants.insert(0, None)
+    problems = {(d.code, d.span.order): d for d in expectations(found)}
+    is_expected = not problems and not set
+    graphs: list[Graph] = []
+    traces: list[Trace] = []
+    partial: Graph | None = None
+    left: int | None = None
+    for each in variants:
+        is_first = left is None
+        walk = Elaborator(library, max_layers=left or MAX_LAYERS, max_steps=left or MAX_STEPS, trace=Trace())
+        graph = elaboration(found, library, each, set, walk, thorough=True)
+        if graph is None:
+            told: list[Diagnostic] = list(walk.problems.values())
+            if partial is None:
+                told = helped(told, found, library, each, set)
+                partial = Graph(found.spec.name, walk.inputs, tuple(walk.nodes), (), variant=each)
+                left = OTHERS
+            elif left is not None:
+                told = [d for d in told if d.code not in ("B01", "B02")]
+            for d in told:
+                problems.setdefault((d.code, d.span.order), d)
+        elif not problems:
+            assert walk.trace is not None
+            walk.trace.close(walk.nodes, [o.tensor for o in graph.outputs])
+            traces.append(walk.trace)
+            graphs.append(replace(graph, expect=expected(found, each)) if is_expected else graph)
+        if left is not None and not is_first:
+            left -= walk.steps + len(walk.nodes)
+            if left <= 0:
+                break
+    if problems:
+        return Analysis((), in_order(problems.values())[:MAX_DIAGNOSTICS], partial)
+    return Analysis(tuple(graphs), ())
+
+
+def _stands_alone(found: Document) -> bool:
+    """Whether a file is a network without a variant: every parameter has a default."""
+    return all(p.default is not REQUIRED for p in parameters(found.spec.params)[0].values())

@@ -1,0 +1,77 @@
+"""Which steps made which nodes: what an elaboration leaves behind for those who judge the text by its graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from archspec.frontend.scope import NOTHING, Family, Result, Scope
+from archspec.frontend.steps import Step
+from archspec.ir.graph import Node, Tensor
+
+
+class Execution:
+    """One execution of a step: the nodes ``first`` … ``last`` - 1, and the number of the execution it is within."""
+
+    __slots__ = ("first", "last", "parent", "step")
+
+    def __init__(self, step: Step, first: int, parent: int | None):
+        self.step, self.first, self.last, self.parent = step, first, first, parent
+
+
+class Trace:
+    """All executions of steps, in their order, and the results that steps which are not there would have taken."""
+
+    def __init__(self) -> None:
+        self.executions: list[Execution] = []
+        self.nodes: list[Node] = []
+        self.outputs: list[Tensor] = []
+        self.spared: list[Tensor] = []
+        self._open: list[int] = []
+
+    def close(self, nodes: list[Node], outputs: list[Tensor]) -> None:
+        """The elaboration has ended in a graph of these outputs; ``nodes`` are all that were made."""
+        self.nodes, self.outputs = nodes, outputs
+
+    def begin(self, step: Step, nodes: int) -> None:
+        """A step starts behind so many nodes."""
+        self.executions.append(Execution(step, nodes, self._open[-1] if self._open else None))
+        self._open.append(len(self.executions) - 1)
+
+    def end(self, nodes: int, scope: Scope) -> None:
+        """The step that began last has ended.
+
+        One that made nothing, as a parameter or a loop says, spares what it names: it is taken under other values.
+        """
+        execution = self.executions[self._open.pop()]
+        execution.last = nodes
+        step = execution.step
+        if execution.first == nodes and step.op is not None and step.when is not False:
+            for word in {*words(step.args), *words(step.from_)}:
+                held = scope.get(word)
+                if held is not NOTHING:
+                    self.spared += _tensors(held)
+
+
+_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*", re.ASCII)
+
+
+def words(value: Any) -> Iterator[str]:
+    """Every word of the texts in a value, keys not counted: what its references and expressions may name."""
+    if isinstance(value, str):
+        yield from _WORD.findall(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from words(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from words(item)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Result):
+        yield value.tensor
+    elif isinstance(value, Family):
+        for element in value.elements.values():
+            yield from _tensors(element)
