@@ -53,3 +53,34 @@ class Maxout(keras.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pieces": self.pieces}
+
+
+@keras.saving.register_keras_serializable("archspec")
+class SoftmaxOverSteps(keras.Layer):
+    """``softmax`` or ``log_softmax`` over an axis of steps; those that a mask leaves out have no share, and are 0."""
+
+    def __init__(self, axis: int, log: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis, self.log = axis, log
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        function = ops.log_softmax if self.log else ops.softmax
+        if mask is None:
+            return function(inputs, axis=self.axis)
+        there = over_positions(mask, inputs)
+        lowest = ops.cast(-3e4 if inputs.dtype == "float16" else -1e9, inputs.dtype)
+        shares = function(ops.where(there, inputs, lowest), axis=self.axis)
+        return ops.where(there, shares, ops.zeros_like(shares))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis, "log": self.log}
+
+
+def over_positions(mask: Any, inputs: Any) -> Any:
+    """A mask (batch, steps, …) of truth values with as many axes as ``inputs``."""
+    there = ops.cast(mask, "bool")
+    return ops.reshape(there, (*ops.shape(there), *(1,) * (len(inputs.shape) - len(there.shape))))

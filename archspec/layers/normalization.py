@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.activation import over_positions
+
 
 @keras.saving.register_keras_serializable("archspec")
 class RootMeanSquareNormalization(keras.layers.RMSNormalization):
@@ -56,3 +58,32 @@ class LocalResponseNormalization(keras.Layer):
     def get_config(self) -> dict[str, Any]:
         own = {"size": self.size, "alpha": self.alpha, "beta": self.beta, "k": self.k}
         return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("archspec")
+class MaskedGroupNormalization(keras.layers.GroupNormalization):
+    """GroupNormalization whose mean and variance leave out the steps that a mask leaves out."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        channels, positions = inputs.shape[-1], tuple(range(1, len(inputs.shape) - 1))
+        there = ops.broadcast_to(over_positions(mask, x), (*ops.shape(x)[:-1], 1))
+        size = channels // self.groups
+        count = ops.sum(ops.cast(there, x.dtype), axis=positions) * size
+        count = ops.maximum(count, 1)
+
+        def mean(values: Any) -> Any:
+            """Of every channel's group, of shape (batch, 1, …, channels)."""
+            sums = ops.sum(ops.where(there, values, ops.zeros_like(values)), axis=positions)
+            groups = ops.sum(ops.reshape(sums, (-1, self.groups, size)), axis=-1) / count
+            return ops.reshape(ops.repeat(groups, size, axis=-1), (-1, *(1,) * len(positions), channels))
+
+        centered = x - mean(x)
+        y = centered * ops.rsqrt(mean(ops.square(centered)) + self.epsilon)
+        if self.scale:
+            y = y * ops.cast(self.gamma, y.dtype)
+        if self.center:
+            y = y + ops.cast(self.beta, y.dtype)
+        return ops.cast(y, self.compute_dtype)

@@ -284,6 +284,17 @@ def axis_function(self: Any) -> Any:
     return self.name if axis == -1 else ActivationFunction(self.name, axis=axis)
 
 
+@shared
+def axis_layer(self: Any, x: TensorSpec) -> keras.Layer:
+    """The function as a layer; over steps, one that knows of masks."""
+    axis = normalize_axis(self.axis, x, self.name)
+    if axis == x.rank - 1:
+        return activation_layer(self, x)
+    from archspec.layers.activation import SoftmaxOverSteps
+
+    return SoftmaxOverSteps(axis + 1, log=self.name == "log_softmax")
+
+
 class Softmax(Op, name="softmax", main="axis"):
     """exp(x) / Σ exp(x) over an axis."""
 
@@ -293,7 +304,7 @@ class Softmax(Op, name="softmax", main="axis"):
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
     infer, flops, transcendentals = over_axis, softmax_flops, per_element(1)
-    lower, function = activation_layer, axis_function
+    lower, function = axis_layer, axis_function
 
 
 class LogSoftmax(Op, name="log_softmax", main="axis"):
@@ -304,7 +315,7 @@ class LogSoftmax(Op, name="log_softmax", main="axis"):
     axis: int = -1
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
-    infer, flops, lower, function = over_axis, softmax_flops, activation_layer, axis_function
+    infer, flops, lower, function = over_axis, softmax_flops, axis_layer, axis_function
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         """out.size + rows"""

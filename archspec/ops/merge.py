@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.base import Op, OpError
-from archspec.ops.shapes import broadcast, floating, known_channels, normalize_axis
+from archspec.ops.shapes import broadcast, exact, floating, known_channels, normalize_axis
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +43,7 @@ class Concat(Op, name="concat"):
         import keras
 
         # Keras counts the batch axis.
-        return keras.layers.Concatenate(axis=self.axis if self.axis < 0 else self.axis + 1)
+        return keras.layers.Concatenate(axis=self.axis if self.axis < 0 else self.axis + 1, **exact(inputs[0]))
 
 
 class Add(Op, name="add"):

@@ -104,11 +104,7 @@ class GroupNorm(Op, name="group_norm", main="groups"):
         return self.groups
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        import keras
-
-        return keras.layers.GroupNormalization(
-            groups=self.groups, epsilon=self.epsilon, scale=self.scale, center=self.center
-        )
+        return _grouped(self.groups, self, x)
 
 
 class InstanceNorm(Op, name="instance_norm"):
@@ -137,9 +133,7 @@ class InstanceNorm(Op, name="instance_norm"):
         return known_channels(x, "instance_norm")
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        import keras
-
-        return keras.layers.GroupNormalization(groups=-1, epsilon=self.epsilon, scale=self.scale, center=self.center)
+        return _grouped(-1, self, x)
 
 
 class RmsNorm(Op, name="rms_norm"):
@@ -211,3 +205,13 @@ def _same(x: TensorSpec, op: str) -> TensorSpec:
 def _affine(x: TensorSpec, scale: bool, center: bool) -> tuple[WeightSpec, ...]:
     shape = (known_channels(x, "normalisation"),)
     return tuple(WeightSpec(name, shape) for name, wanted in (("gamma", scale), ("beta", center)) if wanted)
+
+
+def _grouped(groups: int, op: GroupNorm | InstanceNorm, x: TensorSpec) -> keras.Layer:
+    """Keras's layer; over (time, channels) one that knows of masks."""
+    import keras
+
+    kind = keras.layers.GroupNormalization
+    if x.rank == 2:
+        from archspec.layers.normalization import MaskedGroupNormalization as kind
+    return kind(groups=groups, epsilon=op.epsilon, scale=op.scale, center=op.center)

@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ops.arguments import Sizes, refuse
 from archspec.ops.base import Op, OpError
-from archspec.ops.shapes import known_channels, per_axis, spatial_rank
+from archspec.ops.shapes import exact, known_channels, per_axis, spatial_rank
 
 if TYPE_CHECKING:
     import keras
@@ -66,7 +66,7 @@ class Pad(Op, name="pad", main="padding"):
 
             return Pad(sides, self.mode)
         layer = getattr(keras.layers, f"ZeroPadding{len(sides)}D")
-        return layer(sides if len(sides) > 1 else sides[0])
+        return layer(sides if len(sides) > 1 else sides[0], **exact(x))
 
 
 class Crop(Op, name="crop", main="margins"):
@@ -84,7 +84,7 @@ class Crop(Op, name="crop", main="margins"):
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        return _cropping(_sides(self.margins, x, "crop"))
+        return _cropping(_sides(self.margins, x, "crop"), x)
 
 
 class CenterCrop(Op, name="center_crop", main="size"):
@@ -98,7 +98,7 @@ class CenterCrop(Op, name="center_crop", main="size"):
         return TensorSpec((*per_axis(self.size, x.rank - 1, "size"), x.shape[-1]), x.dtype)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        return _cropping(self._margins(x))
+        return _cropping(self._margins(x), x)
 
     def _margins(self, x: TensorSpec) -> tuple[tuple[int, int], ...]:
         margins = []
@@ -154,8 +154,8 @@ def _sides(margins: int | tuple[tuple[int, int], ...], x: TensorSpec, op: str) -
     return per_axis(margins, rank, "padding" if op == "pad" else "margins")
 
 
-def _cropping(sides: tuple[tuple[int, int], ...]) -> keras.Layer:
+def _cropping(sides: tuple[tuple[int, int], ...], x: TensorSpec) -> keras.Layer:
     import keras
 
     layer = getattr(keras.layers, f"Cropping{len(sides)}D")
-    return layer(sides if len(sides) > 1 else sides[0])
+    return layer(sides if len(sides) > 1 else sides[0], **exact(x))

@@ -10,7 +10,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt, refuse
 from archspec.ops.base import Op, OpError
-from archspec.ops.shapes import normalize_axis
+from archspec.ops.shapes import exact, normalize_axis
 
 if TYPE_CHECKING:
     import keras
@@ -191,4 +191,4 @@ class RepeatVector(Op, name="repeat_vector", main="count"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
-        return keras.layers.RepeatVector(self.count)
+        return keras.layers.RepeatVector(self.count, **exact(x))

@@ -36,6 +36,11 @@ def floating(x: TensorSpec, op: str) -> None:
         raise OpError(f"{op} needs floating-point numbers, got {x.dtype}")
 
 
+def exact(x: TensorSpec) -> dict[str, str]:
+    """Keras's argument for a layer that hands integers and truth values on; unless told it calls them float32."""
+    return {} if "float" in x.dtype else {"dtype": x.dtype}
+
+
 def per_axis(value: T | tuple[T, ...], rank: int, argument: str) -> tuple[T, ...]:
     """One value for each of ``rank`` axes. Raises OpError if a list has another length."""
     if not isinstance(value, tuple):
@@ -132,6 +137,7 @@ def normalize_axis(axis: int, x: TensorSpec, op: str) -> int:
 __all__ = [
     "broadcast",
     "elements",
+    "exact",
     "explicit_padding",
     "floating",
     "known_channels",

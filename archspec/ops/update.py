@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.shapes import floating
 
 if TYPE_CHECKING:
     import keras
@@ -79,6 +80,8 @@ class Interpolate(Op, name="interpolate"):
     """
 
     def infer(self, a: TensorSpec, b: TensorSpec, at: TensorSpec) -> TensorSpec:
+        for x in (a, b, at):
+            floating(x, "interpolate")
         if a.rank != b.rank or any(None not in (m, n) and m != n for m, n in zip(a.shape, b.shape, strict=True)):
             raise OpError(f"cannot interpolate between {a} and {b}: the shapes must match")
         if at.rank != 1 or at.shape != (1,):
