@@ -8,11 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 JOBS ?= 2
+# What must hold on every processor: conformance and boundaries of ops, gradients, exports, runs compared to the bit.
+PROCESSORS := tests/ops/test_conformance.py tests/ops/test_boundaries.py tests/ops/test_gradients.py tests/layers \
+  tests/backend/test_onnx.py tests/training/test_checkpoint.py
+PYTEST := -n $(JOBS) --dist worksteal --max-worker-restart 0
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types floors fast test-slow installs site constraints clean
+.PHONY: help setup demo test lint types floors fast test-slow long processors installs site constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -36,11 +40,17 @@ types: setup
 floors: setup
 	$(BIN)/lint-imports --no-cache
 
-fast: setup
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup --max-worker-restart 0 -m "not slow" -o faulthandler_timeout=300 --durations 15
+fast: setup ## every fast test; ROOM=data those of one room
+	$(BIN)/pytest $(PYTEST) -m "not slow" -o faulthandler_timeout=300 --durations 15 $(if $(ROOM),tests/$(ROOM))
 
 test-slow: setup ## the tests that build large networks or train
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup --max-worker-restart 0 -m slow --durations 15
+	$(BIN)/pytest $(PYTEST) -m "slow and not long" --durations 0 --durations-min 5
+
+long: setup ## more seeds, long trainings, soaks, larger counts: hours, and no part of CI
+	ARCHSPEC_SOAK=$${ARCHSPEC_SOAK:-5} $(BIN)/pytest $(PYTEST) -m long --durations 0 --durations-min 5
+
+processors: setup ## every row and grid of ops, and runs compared to the bit, with oneDNN off and on
+	for onednn in 0 1; do TF_ENABLE_ONEDNN_OPTS=$$onednn $(BIN)/pytest -q $(PYTEST) -m "not long" $(PROCESSORS); done
 
 installs: setup ## wheel and sdist, each install in a fresh venv
 	$(BIN)/python tools/check_installs.py

@@ -31,6 +31,14 @@ def data() -> Callable[[str], Path]:
     return find
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What is long is slow too, before ``-m`` is looked at."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
     """A skipped test of real data fails where the data is."""

@@ -32,12 +32,18 @@ def conv_transpose(
 ) -> keras.Layer:
     """Transposed convolution over ``rank`` spatial axes; integer padding crops the output, as in PyTorch."""
     layers = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
-    if not isinstance(padding, str):
-        kernel, stride, dilation, extra = (
-            _per_axis(v, rank)
-            for v in (config["kernel_size"], config["strides"], config["dilation_rate"], output_padding or 0)
-        )
-        spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    own = (TransposedConvolution1D, TransposedConvolution2D, TransposedConvolution3D)
+    kernel, stride, dilation, extra = (
+        _per_axis(v, rank)
+        for v in (config["kernel_size"], config["strides"], config["dilation_rate"], output_padding or 0)
+    )
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    if max(dilation) > 1:
+        if isinstance(padding, str):
+            # The stride is 1 beside a dilation: ``same`` keeps the size.
+            padding = tuple(((s - 1) // 2, s // 2) if padding == "same" else (0, 0) for s in spans)
+        layers = own
+    elif not isinstance(padding, str):
         if all(
             b == (span - s) // 2 and span - b - a + e == s and span >= s
             for span, s, (b, a), e in zip(spans, stride, padding, extra, strict=True)
@@ -46,7 +52,7 @@ def conv_transpose(
         elif not any(map(any, padding)):
             padding, output_padding = "valid", extra
         else:
-            layers = (TransposedConvolution1D, TransposedConvolution2D, TransposedConvolution3D)
+            layers = own
     return layers[rank - 1](padding=padding, output_padding=output_padding, data_format="channels_last", **config)
 
 
@@ -172,9 +178,14 @@ class SeparableConvolution2D(_SeparableConvolution, keras.layers.SeparableConv2D
 
 
 class _TransposedConvolution(_ExplicitPadding):
-    """``sides`` are cropped from the whole output of (n - 1)·stride + span; ``output_padding`` adds to its end."""
+    """``sides`` are cropped from the whole output of (n - 1)·stride + span; ``output_padding`` adds to its end.
+
+    TensorFlow's own op takes a dilation on some processors only (on a CPU: those where oneDNN is on).
+    """
 
     def call(self, inputs: Any) -> Any:
+        if max(self.dilation_rate) > 1:
+            return self.finished(self._turned_round(inputs))
         extra = self.output_padding or (0,) * self.rank
         y = ops.conv_transpose(
             inputs,
@@ -182,11 +193,19 @@ class _TransposedConvolution(_ExplicitPadding):
             strides=self.strides,
             padding="valid",
             output_padding=tuple(max(e - a, 0) for e, (_, a) in zip(extra, self.sides, strict=True)),
-            dilation_rate=self.dilation_rate,
             data_format="channels_last",
         )
         crops = (slice(b, min(e - a, 0) or None) for e, (b, a) in zip(extra, self.sides, strict=True))
         return self.finished(y[(slice(None), *crops)])
+
+    def _turned_round(self, x: Any) -> Any:
+        """With stride 1, the only one beside a dilation: the convolution with the kernel reversed along its axes."""
+        whole = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
+        rests = [(w - b, w - a) for w, (b, a) in zip(whole, self.sides, strict=True)]
+        x = ops.pad(x, ((0, 0), *((max(b, 0), max(a, 0)) for b, a in rests), (0, 0)))
+        x = x[(slice(None), *(slice(max(-b, 0), min(a, 0) or None) for b, a in rests))]
+        kernel = ops.swapaxes(ops.flip(self.kernel, axis=tuple(range(self.rank))), -1, -2)
+        return ops.conv(x, kernel, 1, "valid", "channels_last", self.dilation_rate)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, *sizes, _ = input_shape

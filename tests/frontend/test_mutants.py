@@ -12,30 +12,32 @@ import pytest
 
 from tests.frontend.mutation import corpus, faulty, mutated_bytes, mutated_tree, outcome, verdict, written_and_read
 
-BYTES = 20_000
-TREES = 6_000
-FAULTS = 500
+BYTES = (4_000, pytest.param(20_000, marks=pytest.mark.long))
+TREES = (1_500, pytest.param(6_000, marks=pytest.mark.long))
+FAULTS = (150, pytest.param(500, marks=pytest.mark.long))
 SECONDS = 1.0
 """CPU time of one answer; a hundred milliseconds on a quiet machine."""
 
 
 @pytest.mark.slow
-def test_changed_bytes(tmp_path):
+@pytest.mark.parametrize("count", BYTES)
+def test_changed_bytes(tmp_path, count):
     texts, scratch, stages, slowest = corpus(), tmp_path / "spec.yaml", Counter(), 0.0
-    for i in range(BYTES):
+    for i in range(count):
         stage, seconds, _, _ = outcome(mutated_bytes(random.Random(f"bytes:{i}"), texts), scratch)
         stages[stage] += 1
         slowest = max(slowest, seconds)
     print(dict(stages), f"slowest {slowest * 1000:.1f} ms")
     assert slowest < SECONDS
-    assert 1 - stages["yaml"] / BYTES >= 0.2
-    assert (stages["steps"] + stages["graph"]) / BYTES >= 0.05
+    assert 1 - stages["yaml"] / count >= 0.2
+    assert (stages["steps"] + stages["graph"]) / count >= 0.05
 
 
 @pytest.mark.slow
-def test_changed_trees_and_their_tables(tmp_path):
+@pytest.mark.parametrize("count", TREES)
+def test_changed_trees_and_their_tables(tmp_path, count):
     texts, scratch, stages, slowest = corpus(), tmp_path / "spec.yaml", Counter(), 0.0
-    for i in range(TREES):
+    for i in range(count):
         stage, seconds, graph, _ = outcome(mutated_tree(random.Random(f"trees:{i}"), texts).encode(), scratch)
         stages[stage] += 1
         slowest = max(slowest, seconds)
@@ -43,25 +45,26 @@ def test_changed_trees_and_their_tables(tmp_path):
             written_and_read(graph)
     print(dict(stages), f"slowest {slowest * 1000:.1f} ms")
     assert slowest < SECONDS
-    assert stages["graph"] > TREES / 10
-    assert stages["steps"] > TREES / 4
+    assert stages["graph"] > count / 10
+    assert stages["steps"] > count / 4
 
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-def test_what_passes_with_one_fault_is_what_keras_builds():
+@pytest.mark.parametrize("count", FAULTS)
+def test_what_passes_with_one_fault_is_what_keras_builds(count):
     import keras
 
     stages: Counter[str] = Counter()
-    for i in range(FAULTS):
+    for i in range(count):
         text = faulty(random.Random(f"faults:{i}"))
         stage, wrong = verdict(text)
         assert wrong is None, f"{text}\n{wrong}"
         stages[stage] += 1
         if i % 50 == 49:
             keras.backend.clear_session()
-    assert stages["refused"] > FAULTS / 4
-    assert stages["built"] > FAULTS / 4
+    assert stages["refused"] > count / 4
+    assert stages["built"] > count / 4
 
 
 def test_catalogue_and_generated_specs_are_written_and_read(tmp_path):

@@ -17,14 +17,14 @@ from archspec.frontend import loads
 from tests.frontend.generator import generate
 from tests.frontend.vocabulary import WORDS
 
-EXAMPLES = 600
 EVERY = 50
 """Models between two clearings of Keras's state, which costs as much as ten models."""
 
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-def test_static_equals_keras():
+@pytest.mark.parametrize("examples", [200, pytest.param(600, marks=pytest.mark.long)])
+def test_static_equals_keras(examples):
     import keras
 
     from tests.frontend.equality import differences
@@ -33,7 +33,7 @@ def test_static_equals_keras():
     ops: Counter[str] = Counter()
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     @given(st.randoms(use_true_random=True))
     def holds(rng):
@@ -47,7 +47,7 @@ def test_static_equals_keras():
             keras.backend.clear_session()
 
     holds()
-    assert next(built) > EXAMPLES
+    assert next(built) > examples
     assert len(ops) >= 60, sorted(set(WORDS) - set(ops))
 
 

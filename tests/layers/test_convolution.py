@@ -75,14 +75,25 @@ def test_groups_train_in_half_precision_too():
         np.testing.assert_allclose(gradient, np.full((3, 3, 2, 8), 9.0))
 
 
-def test_groups_train_without_onednn():
+def test_layers_train_without_onednn():
+    """As on processors where TensorFlow leaves it off: those without AVX-512."""
     script = (
         "import tensorflow as tf; from archspec.layers.convolution import *\n"
-        "layer = Convolution2D(8, 3, groups=4); x = tf.ones((1, 5, 5, 8)); layer(x)\n"
-        "with tf.GradientTape() as tape: loss = tf.reduce_sum(layer(x))\n"
-        "assert float(tf.reduce_min(tape.gradient(loss, layer.kernel.value))) == 9.0\n"
+        "def gradient(layer, x):\n"
+        "    layer(x)\n"
+        "    with tf.GradientTape() as tape: loss = tf.reduce_sum(layer(x))\n"
+        "    return tape.gradient(loss, layer.kernel.value)\n"
+        "x = tf.ones((1, 5, 5, 8))\n"
+        "assert float(tf.reduce_min(gradient(Convolution2D(8, 3, groups=4), x))) == 9.0\n"
+        "assert float(tf.reduce_min(gradient(Convolution2D(8, 2, groups=4, dilation_rate=2), x))) == 9.0\n"
         "d = depthwise_conv(rank=2, kernel_size=3, strides=(2, 1), padding='same', dilation_rate=1)\n"
         "assert d(x).shape == (1, 3, 5, 8)\n"
+        "for rank in (1, 2, 3):\n"
+        "    for padding, lost in (('valid', 0), ('same', 2), (((1, 1),) * rank, 1)):\n"
+        "        t = conv_transpose(rank=rank, filters=4, kernel_size=3, strides=1, padding=padding,\n"
+        "                           output_padding=None, dilation_rate=2)\n"
+        "        g = gradient(t, tf.ones((1, *(5,) * rank, 2)))\n"
+        "        assert float(tf.reduce_max(g)) == 5.0**rank and float(tf.reduce_min(g)) == (5.0 - lost) ** rank\n"
     )
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True)

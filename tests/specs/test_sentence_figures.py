@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from archspec.cli._runs import asked, planned, with_flags
+from tests.seeds import SEEDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 
@@ -19,7 +20,7 @@ def accuracy(name, seed, logdir):
     return run(planned(found), logdir, progress=None).metrics["accuracy"]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_digits_read_row_by_row(cell, seed, tmp_path):
     assert accuracy(f"{cell}_digits", seed, tmp_path / "run") >= 0.96
@@ -33,7 +34,7 @@ def reviews():
         pytest.skip("ARCHSPEC_DATA names no folder of real data")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", ["textcnn", "dcnn"])
 def test_movie_reviews(reviews, name, seed, tmp_path):
     assert accuracy(f"{name}_mr", seed, tmp_path / "run") >= 0.74

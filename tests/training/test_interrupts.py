@@ -14,6 +14,8 @@ from tests.training import runs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 POINTS = 10 * runs.SOAK
+FEW = (1, 4, 8)
+"""Of the first ten: those that are tried in CI."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def resumed(logdir):
     run(recorded(logdir), logdir, resume=True, progress=None)
 
 
-@pytest.mark.parametrize("point", range(POINTS))
+@pytest.mark.parametrize("point", [p if p in FEW else pytest.param(p, marks=pytest.mark.long) for p in range(POINTS)])
 def test_sigterm_at_any_time_is_resumed_exactly(tmp_path, reference, point):
     assert threading.current_thread() is threading.main_thread()
     logdir, (uninterrupted, seconds) = tmp_path / "run", reference

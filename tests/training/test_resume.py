@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from tests.seeds import SEEDS
 from tests.training import runs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -18,7 +19,7 @@ def reference(tmp_path_factory):
     return folder / "run"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_killed_run_ends_to_the_bit_where_an_uninterrupted_one_ends(tmp_path, reference, seed):
     logdir = tmp_path / "run"
     assert runs.killed_and_resumed(runs.write(tmp_path), logdir, random.Random(seed)) >= 2

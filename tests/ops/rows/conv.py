@@ -149,6 +149,7 @@ ROWS = [
     _row("conv", conv, {"filters": 4, "kernel": 4, "groups": 2, "stride": 3, "padding": 1}, (8, 4)),
     _row("conv", conv, {"filters": 4, "kernel": 3, "stride": [1, 2, 2]}, (4, 5, 6, 2)),
     _row("conv", conv, {"filters": 4, "kernel": [2, 3, 3], "padding": [[0, 1], [1, 1], [1, 0]]}, (4, 5, 6, 2)),
+    _row("conv", conv, {"filters": 4, "kernel": 2, "dilation": [1, 2, 1]}, (4, 5, 3, 2)),
     _row("conv", conv, {"filters": 6, "kernel": 3, "groups": 2, "stride": 2, "padding": 1}, (4, 5, 6, 4)),
     _row("conv_transpose", transposed, {"filters": 4}, (3, 4, 5)),
     _row("conv_transpose", transposed, {"filters": 4, "kernel": 3, "bias": False}, (3, 4, 5)),
@@ -170,6 +171,25 @@ ROWS = [
     _row("conv_transpose", transposed, {"filters": 4, "kernel": 3, "stride": 1, "dilation": 2}, (5, 6, 5)),
     _row(
         "conv_transpose", transposed, {"filters": 4, "kernel": 3, "stride": 1, "dilation": 2, "padding": 1}, (5, 6, 5)
+    ),
+    _row(
+        "conv_transpose",
+        transposed,
+        {"filters": 4, "kernel": [2, 3], "stride": 1, "dilation": [3, 1], "activation": "relu"},
+        (4, 3, 5),
+    ),
+    _row(
+        "conv_transpose",
+        transposed,
+        {"filters": 4, "kernel": [3, 1], "stride": 1, "dilation": 2, "padding": [[5, 0], [0, 0]]},
+        (5, 4, 3),
+    ),
+    _row("conv_transpose", transposed, {"filters": 4, "kernel": 3, "stride": 1, "dilation": 3}, (5, 2)),
+    _row(
+        "conv_transpose",
+        transposed,
+        {"filters": 4, "kernel": 2, "stride": 1, "dilation": 2, "padding": "valid", "bias": False},
+        (2, 3, 2, 5),
     ),
     _row("conv_transpose", transposed, {"filters": 4, "kernel": 64, "stride": 32, "padding": 16}, (2, 2, 3)),
     _row("conv_transpose", transposed, {"filters": 4, "kernel": 5, "stride": 3}, (4, 5)),

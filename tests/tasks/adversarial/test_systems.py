@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from archspec.training.trained import trained
+from tests.seeds import SEEDS
 from tests.tasks.adversarial.recipes import data_for, plan_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
-SEEDS = (0, 1, 2)
 VECTORS = json.loads((Path(__file__).parents[2] / "reference" / "vectors_gan.json").read_text())
 
 
@@ -102,7 +102,7 @@ def test_a_conditional_generator_makes_the_digits_that_are_asked_for(seed, tmp_p
     assert min(spread) >= 0.5
 
 
-@pytest.fixture(scope="module", params=SEEDS)
+@pytest.fixture(scope="module", params=(0, 1, 2))
 def digits_made(request, tmp_path_factory):
     """What the judge says of 1,000 samples of a trained DCGAN: how sure it is, shares of classes, least diversity."""
     folder = tmp_path_factory.mktemp("dcgan")
@@ -120,12 +120,14 @@ def digits_made(request, tmp_path_factory):
     return sure, shares, min(spread)
 
 
+@pytest.mark.long
 def test_a_convolutional_generator_makes_digits_of_every_class(digits_made):
     _, shares, spread = digits_made
     assert shares.min() >= 0.03 and shares.max() <= 0.25
     assert spread >= 0.5
 
 
+@pytest.mark.long
 @pytest.mark.xfail(reason="0.67, 0.70 and 0.67 are measured where 0.8 is the bar: see the run file", strict=True)
 def test_the_judge_is_sure_of_what_a_convolutional_generator_makes(digits_made):
     assert digits_made[0] >= 0.8
@@ -134,7 +136,8 @@ def test_the_judge_is_sure_of_what_a_convolutional_generator_makes(digits_made):
 # --- translation ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.long
+@pytest.mark.parametrize("seed", (0, 1, 2))
 def test_unpaired_pictures_are_turned_into_negatives_and_back(seed, tmp_path):
     plan = plan_of("cyclegan_toy", tmp_path, seed=seed)
     run(plan, tmp_path / "run")
@@ -240,6 +243,7 @@ def test_pixels_alone_overfit_four_patches(first_stage):
     assert found >= 6
 
 
+@pytest.mark.long
 def test_an_adversarial_stage_goes_on_from_pixels_and_its_features_stay(first_stage, patches, squeezenet, tmp_path):
     before, logdir = first_stage
     weights = {"G": str(logdir / "weights.npz"), "V.features": str(squeezenet)}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from archspec.cli._runs import asked, planned, with_flags
+from tests.seeds import SEEDS
 
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", ["seq2seq_reverse", "transformer_reverse"])
 def test_sequences_are_said_exactly(name, seed, tmp_path):
     from archspec.training.run import run
