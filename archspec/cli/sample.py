@@ -128,9 +128,9 @@ def _decoding(args: argparse.Namespace) -> Any:
     """The way to choose tokens that was asked for, None for the run's. Raises SpecError, TaskError."""
     from pydantic import BaseModel
 
-    from archspec.data.arguments import declared
     from archspec.frontend.yaml_source import read
     from archspec.ir.diagnostics import Source
+    from archspec.ir.reading import declared
     from archspec.tasks.decoding import Decoding
     from archspec.training.document import STRICT, read_section
     from archspec.training.task import TaskError

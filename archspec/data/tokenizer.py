@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from archspec.data import cache
-from archspec.data.arguments import declared, written
+from archspec.data.arguments import written
 from archspec.data.source import DataError
 from archspec.data.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, import_tokenizers
 from archspec.ir.declaration import Declaration
+from archspec.ir.reading import declared
 
 if TYPE_CHECKING:
     import tokenizers

@@ -198,16 +198,16 @@ _KEYS: dict[str, type[BaseModel]] = {"blocks": Block, "networks": Block, "train"
 
 
 def _located(error: Refused, tree: Map) -> Diagnostic:
-    path = tuple(p for p in error.path if not (isinstance(p, str) and p in ("str", "dict[str,any]")))
+    path = error.path
     owner = ".".join(str(p) for p in path[:-1])
-    if error.kind == "unknown":
+    if error.kind == "unknown_key":
         model = _KEYS.get(str(path[0]), ArchitectureSpec) if len(path) > 1 else ArchitectureSpec
         keys = [f.alias or name for name, f in model.model_fields.items()]
         what = f"unknown top-level key {shown(path[-1])}" if not owner else f"{owner} has no key {shown(path[-1])}"
         return Diagnostic(
             "S01", what, place(tree, path, key=True), did_you_mean(path[-1], keys) or f"known are {', '.join(keys)}"
         )
-    if error.kind == "missing":
+    if error.kind == "missing_key":
         return Diagnostic("S02", f"{owner or 'a spec'} needs {shown(path[-1])}", place(tree, path[:-1], key=True))
     return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), error.help)
 
@@ -274,7 +274,7 @@ def _heads(found: Document) -> list[Diagnostic]:
             keys = [f.alias or n for n, f in Head.model_fields.items()]
             for e in refused(error):
                 path = ("heads", name, *e.path)
-                if e.kind == "unknown":
+                if e.kind == "unknown_key":
                     hint = did_you_mean(e.path[-1], keys) or f"known are {', '.join(keys)}"
                     message = f"a head has no key {shown(e.path[-1])}"
                     out.append(Diagnostic("S01", message, place(tree, path, key=True), hint))
@@ -317,11 +317,11 @@ def expectations(found: Document) -> list[Diagnostic]:
             for e in refused(error):
                 where = ("expect", *path, *e.path)
                 keys = (*FIGURES, "training", "networks", "source")
-                if e.kind == "unknown":
+                if e.kind == "unknown_key":
                     hint = did_you_mean(e.path[-1], keys) or f"known are {', '.join(keys)}"
                     message = f"expect has no key {shown(e.path[-1])}"
                     out.append(Diagnostic("S01", message, place(found.tree, where, key=True), hint))
-                elif e.kind == "missing":
+                elif e.kind == "missing_key":
                     message = f"expect needs {shown(e.path[-1])}: who says so"
                     out.append(Diagnostic("S02", message, place(found.tree, where[:-1], key=True)))
                 else:

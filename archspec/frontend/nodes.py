@@ -19,6 +19,9 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refused
 from archspec.ops.base import Op, OpError, ports
 
+CODES = {"unknown_key": "P01", "missing_key": "P02", "unknown_name": "N00", "value": "T01"}
+"""Of mistakes within a declaration that is an argument."""
+
 
 def node(walk: Walk, op: type[Op], step: Step, place: Place, given: Any, path: str) -> Any:
     if op.is_merge and type(step.args) is Seq:
@@ -43,15 +46,19 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
             for e in refused(error):
                 name = str(e.path[0]) if e.path else ""
                 span = args[name][1] if name in args else at
-                if e.kind == "unknown":
+                if e.is_sentence:
+                    walk.report(CODES[e.kind], e.message, span, e.help)
+                elif e.kind == "unknown_key":
                     known = tuple(op.model_fields)
                     hint = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it takes none")
                     walk.report("P01", f"{op.name} has no parameter '{name}'", span, hint)
-                elif e.kind == "missing":
+                elif e.kind == "missing_key":
                     if name not in args:
                         walk.report("P02", f"{op.name} needs parameter '{name}'", at)
                 else:
-                    walk.report("T01", f"{op.name}.{name} {e.message}", span, e.help)
+                    divides = isinstance(e.value, float) and e.message.startswith("must be an integer")
+                    hint = "use // for integer division" if divides else e.help
+                    walk.report("T01", f"{op.name}.{name} {e.message}", span, hint)
             raise Poisoned from None
         if len(values) != len(args):
             raise Poisoned

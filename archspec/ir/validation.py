@@ -1,8 +1,16 @@
-"""What pydantic refuses, said in our words: a sentence for each error, never pydantic's text or the whole input."""
+"""What pydantic refuses, said in our words: a sentence for each error, never its text or the whole input.
+
+A field type raises ``refuse(…)``, whose words complete the sentence '<owner>.<field> …', or ``told(…)``, whose words
+are a sentence. ``refused`` reads the errors of a model; ``restated`` makes them sentences, for a model within another.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from archspec.ir.diagnostics import did_you_mean, shown
 
@@ -12,58 +20,133 @@ class Refused(NamedTuple):
 
     path: tuple[str | int, ...]
     kind: str
-    """``unknown`` (no such key), ``missing``, or ``value``."""
+    """``unknown_key``, ``missing_key``, ``unknown_name``, or ``value``."""
     message: str
+    """Empty for a key that is unknown or missing, unless it is a sentence."""
     help: str | None
     value: Any
+    is_sentence: bool = False
+    """Whether ``message`` names the value already: it is wrong within a declaration that is itself an argument."""
 
 
+def refuse(message: str, help: str | None = None) -> PydanticCustomError:
+    """The error of a field type: ``message`` completes the sentence '<op>.<argument> …', e.g. 'must be …'."""
+    return PydanticCustomError("argument", "{message}", {"message": message, **({"help": help} if help else {})})
+
+
+def told(kind: str, message: str, help: str | None = None) -> PydanticCustomError:
+    """An error whose message is a sentence already; ``kind`` is one of those of ``Refused``."""
+    return PydanticCustomError(kind, "{message}", {"message": message, "help": help})  # type: ignore[arg-type]
+
+
+_KINDS = {"extra_forbidden": "unknown_key", "missing": "missing_key"}
+_SENTENCES = ("unknown_key", "missing_key", "unknown_name", "value")
 _WORDS = {
-    "int_type": "must be an integer",
-    "int_from_float": "must be an integer",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a map",
-    "model_type": "must be a map",
-    "model_attributes_type": "must be a map",
-    "string_too_short": "must not be empty",
-    "too_short": "must have at least {min_length} items",
-    "too_long": "must have at most {max_length} items",
-    "greater_than": "must be greater than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "finite_number": "must be a finite number",
-    "literal_error": "must be one of {expected}",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "int_parsing_size": "an integer of less than 4300 digits",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "path_type": "a path",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a map",
+    "mapping_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "none_required": "null",
+    "string_too_short": "text that is not empty",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "finite_number": "a finite number",
 }
+"""What a value must be, by the type of pydantic's error."""
 
 
-def refused(error: Any) -> list[Refused]:
-    """The errors of a ``pydantic.ValidationError``, in its order."""
-    return [_refused(e) for e in error.errors(include_url=False)]
+def refused(error: ValidationError) -> list[Refused]:
+    """The errors of a model in their order; of a value that may be of several types, one for all."""
+    found: dict[tuple[str | int, ...], list[Refused]] = {}
+    for raw in error.errors(include_url=False):
+        one = _refused(raw)
+        found.setdefault(one.path, []).append(one)
+    out = []
+    for several in found.values():
+        plain = [e for e in several if not e.is_sentence and e.message.startswith("must be ")]
+        if len(plain) == len(several) > 1:
+            wanted = dict.fromkeys(e.message.removeprefix("must be ").rpartition(", got ")[0] for e in several)
+            helps = (e.help for e in several if e.help)
+            message = f"must be {' or '.join(wanted)}, got {shown(several[0].value)}"
+            out.append(several[0]._replace(message=message, help=next(helps, None)))
+        else:
+            out += several
+    return out
 
 
-def _refused(error: dict[str, Any]) -> Refused:
-    kind, path, value, context = error["type"], tuple(error["loc"]), error.get("input"), error.get("ctx") or {}
+def _refused(error: Any) -> Refused:
+    kind, value, context = error["type"], error.get("input"), error.get("ctx") or {}
+    path = tuple(part for part in error["loc"] if not _is_branch(part))
     help: str | None = context.get("help")
-    if kind == "extra_forbidden":
-        return Refused(path, "unknown", "", None, value)
-    if kind == "missing":
-        return Refused(path, "missing", "", None, None)
+    if kind in _KINDS:
+        return Refused(path, _KINDS[kind], "", None, value)
+    if kind in _SENTENCES:
+        return Refused(path, kind, context["message"], help, value, True)
     if kind == "argument":
         message = context["message"]
     elif kind == "literal_error":
         words = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         message, help = f"must be {'one of ' * (len(words) > 1)}{', '.join(words)}", did_you_mean(value, words)
+    elif kind in ("too_short", "too_long"):
+        limit = context["min_length"] if kind == "too_short" else context["max_length"]
+        message = f"must have at {'least' if kind == 'too_short' else 'most'} {limit} item{'s' * (limit != 1)}"
     elif kind in _WORDS:
-        message = _WORDS[kind].format(**context)
+        message = f"must be {_WORDS[kind].format(**context)}"
     else:
-        message = f"is wrong ({error['msg'].lower()})"
-    if kind in ("int_type", "int_from_float") and isinstance(value, float):
-        help = "use // for integer division"
+        message = "has a value of the wrong kind"
     if kind == "bool_type" and value in ("yes", "no", "on", "off", "Yes", "No", "On", "Off"):
         help = "archspec uses YAML 1.2 booleans: true/false"
-    return Refused(path, "value", f"{message}, got {shown(value)}", help, value)
+    if kind in ("int_type", "int_from_float") and isinstance(value, float) and value.is_integer():
+        help = f"write {value:.0f}"
+    return Refused(path, "value", message if ", got " in message else f"{message}, got {shown(value)}", help, value)
+
+
+_TYPES = ("str", "int", "float", "bool", "none", "path")
+
+
+def _is_branch(part: str | int) -> bool:
+    """Whether a part of pydantic's path names one of a value's types, rather than a key of the text."""
+    return isinstance(part, str) and (part in _TYPES or part.endswith("]") or part.startswith("constrained-"))
+
+
+def restated(error: ValidationError, model: type[BaseModel], name: str = "") -> list[InitErrorDetails]:
+    """The errors of ``model``'s fields as sentences; ``name`` is what a person calls the model, ``""`` the file."""
+    return [_restated(e, model, name) for e in refused(error)]
+
+
+def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails:
+    path, key = e.path, e.path[-1] if e.path else ""
+    words = [part for part in path if isinstance(part, str)]
+    owner = ".".join(filter(None, (name, *(part for part in path[:-1] if isinstance(part, str))))) or "a run file"
+    if e.is_sentence:
+        said = told(e.kind, e.message, e.help)
+    elif e.kind == "unknown_key":
+        fields = _fields(model, path[:-1])
+        hint = did_you_mean(key, fields) or (f"known are {', '.join(fields)}" if fields else "it takes none")
+        said = told(e.kind, f"{owner} has no {'parameter' if name else 'key'} {shown(key)}", hint)
+    elif e.kind == "missing_key":
+        said, path = told(e.kind, f"{owner} needs {shown(key)}"), path[:-1]
+    else:
+        said = told("value", f"{'.'.join(filter(None, (name, *words)))} {e.message}", e.help)
+    return InitErrorDetails(type=said, loc=(*((name,) if name else ()), *path), input=e.value)
+
+
+def _fields(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
+    """Names of the fields of ``model``, or of the model below it at ``path``."""
+    for part in path:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

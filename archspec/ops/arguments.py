@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from archspec.ir.reading import made, member, named, unknown
+from archspec.ir.validation import refuse
 
 MAX_WIDTH = 2**24
 """Largest number of filters, units or vocabulary entries (a limit against typing errors and hostile files)."""
@@ -19,11 +21,6 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 Epsilon = Annotated[float, Field(gt=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 """A finite number."""
-
-
-def refuse(message: str, help: str | None = None) -> PydanticCustomError:
-    """The error of a field type: ``message`` completes the sentence '<op>.<argument> …', e.g. 'must be …'."""
-    return PydanticCustomError("argument", "{message}", {"message": message, **({"help": help} if help else {})})
 
 
 def _is_int(value: Any) -> bool:
@@ -113,39 +110,7 @@ Padding = Annotated[
 ``[before, after]``."""
 
 
-def named(value: Any, kind: str) -> tuple[str, Any]:
-    """Split ``NAME`` or ``{NAME: arguments}`` into name and arguments; ``kind`` is the word for it in the message."""
-    if isinstance(value, str):
-        return value, {}
-    if isinstance(value, dict) and len(value) == 1:
-        (name, args), *_ = value.items()
-        if isinstance(name, str):
-            return name, {} if args is None else args
-    raise refuse(f"must be the name of {kind}, or {{name: arguments}}")
-
-
-def declared(op: Any, args: Any) -> Any:
-    """The op with its arguments, where it is itself an argument; a scalar is its main argument."""
-    from archspec.ir.diagnostics import did_you_mean
-
-    if not isinstance(args, dict):
-        if op.main is None:
-            raise refuse(f"must not give {op.name} an argument: it takes none")
-        args = {op.main: args}
-    for name in args:
-        if name not in op.model_fields:
-            hint = did_you_mean(name, op.model_fields)
-            raise refuse(f"has a wrong argument: {op.name} has no parameter '{name}'", hint)
-    try:
-        return op.model_validate(args)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in (op.name, *first["loc"]))
-        raise refuse(f"has a wrong argument, {where}: {first['msg']}") from None
-
-
 def _any_activation(value: Any) -> Any:
-    from archspec.ir.diagnostics import did_you_mean
     from archspec.ops.base import Op
 
     if isinstance(value, Op):
@@ -153,9 +118,8 @@ def _any_activation(value: Any) -> Any:
     name, args = named(value, "an activation")
     op = Op.find(name)
     if op is None or not op.is_activation:
-        hint = did_you_mean(name, [o.name for o in Op.all() if o.is_activation])
-        raise refuse("must be the name of an activation", hint)
-    return declared(op, args)
+        raise unknown(name, "an activation", [o.name for o in Op.all() if o.is_activation])
+    return made(op, args)
 
 
 def _activation(value: Any) -> Any:
@@ -182,26 +146,7 @@ def _weight_rule(module: str, kind_name: str, word: str) -> Any:
     def read(value: Any) -> Any:
         from importlib import import_module
 
-        from archspec.ir.diagnostics import did_you_mean
-
-        kind = getattr(import_module(module), kind_name)
-        if value is None or isinstance(value, kind):
-            return value
-        name, args = named(value, word)
-        member = kind.find(name)
-        if member is None:
-            hint = did_you_mean(name, kind.names()) or f"known are {', '.join(kind.names())}"
-            raise PydanticCustomError("argument", "{message}", {"message": f"must be the name of {word}", "help": hint})
-        if not isinstance(args, dict):
-            if member.main is None:
-                raise refuse(f"must not give {name} an argument: it takes none")
-            args = {member.main: args}
-        try:
-            return member.model_validate(args)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in (name, *first["loc"]))
-            raise refuse(f"has a wrong argument, {where}: {first['msg']}") from None
+        return value if value is None else member(getattr(import_module(module), kind_name), value, word)
 
     return PlainValidator(read)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.ir.diagnostics import did_you_mean
+from archspec.ir.reading import made, named
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import (
     Activation,
@@ -23,8 +24,6 @@ from archspec.ops.arguments import (
     Rate,
     Regularizer,
     Width,
-    declared,
-    named,
     refuse,
     weight_rules,
 )
@@ -249,7 +248,7 @@ def _recurrent(value: Any) -> Any:
     kinds: dict[str, type[Op]] = {"rnn": Rnn, "lstm": Lstm, "gru": Gru}
     if name not in kinds:
         raise refuse("must be rnn, lstm or gru: {lstm: {units: 64}}", did_you_mean(name, kinds))
-    op = declared(kinds[name], args)
+    op = made(kinds[name], args)
     for argument in ("reverse", "states"):
         if getattr(op, argument):
             raise refuse(f"must be without {argument}: both directions are read, and only their outputs are given")

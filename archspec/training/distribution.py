@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from archspec.backend.installation import backend, has_tensorflow
-from archspec.data.arguments import told
 from archspec.data.source import DataError
 from archspec.data.transform import TransformError
+from archspec.ir.validation import told
 from archspec.ops.arguments import refuse
 from archspec.training.task import TaskError
 

@@ -29,11 +29,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from archspec.data.arguments import Items, declared, restated, told
+from archspec.data.arguments import Items
 from archspec.data.source import DataPath, DataSource
 from archspec.data.transform import Transform
 from archspec.frontend.yaml_source import Map, Seq, read, value_span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
+from archspec.ir.reading import declared
+from archspec.ir.validation import restated, told
 from archspec.ops.arguments import PositiveInt, refuse
 from archspec.ops.loss import Loss
 from archspec.training.distribution import Sharding

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema
 
-from archspec.data.arguments import Items, restated
+from archspec.data.arguments import Items
+from archspec.ir.validation import restated
 from archspec.ops.arguments import PositiveInt, refuse
 
 if TYPE_CHECKING:

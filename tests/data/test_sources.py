@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from archspec.data.arguments import declared, written
+from archspec.data.arguments import written
 from archspec.data.source import DataError, DataSource, held_out_fold, held_out_share, source_for
+from archspec.ir.reading import declared
 from tests.data.conftest import picture, save
 
 pytestmark = pytest.mark.tensorflow

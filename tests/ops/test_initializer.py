@@ -184,9 +184,9 @@ def test_the_static_rules_are_the_same_and_import_neither():
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("he_norml", "must be the name of an initializer"),
-        ({"he_normal": 1}, "must not give he_normal an argument: it takes none"),
-        ({"normal": {"std": -1}}, "has a wrong argument, normal.std"),
+        ("he_norml", "there is no initializer 'he_norml'"),
+        ({"he_normal": 1}, "he_normal takes no single value, got 1"),
+        ({"normal": {"std": -1}}, "normal.std must be greater than 0.0, got -1"),
         ({"a": 1, "b": 2}, "must be the name of an initializer, or {name: arguments}"),
     ],
 )

@@ -30,7 +30,7 @@ STAGES = "freeze: [{layers: [first, norm], until: 2}, {layers: second, until: 1}
         ("freeze: [{layers: [firts], until: 2}]", "'firts' matches no layer"),
         ("freeze: [{layers: [first], until: 0}]", "freeze.until must be greater than 0"),
         ("freeze: [{layers: [first]}]", "freeze needs 'until'"),
-        ("freeze: [{layer: [first], until: 2}]", "freeze has no argument 'layer'"),
+        ("freeze: [{layer: [first], until: 2}]", "freeze has no parameter 'layer'"),
         ("freeze: [{layers: [], until: 2}]", "layers"),
         ("freeze: 3", "must be"),
         ("freeze: {layers: ['*'], until: 2}", "every layer is frozen"),

@@ -12,7 +12,7 @@ from tests.training import runs
 
 REFUSED = [
     ({"train": "{optimizer: adm}"}, 5, 20, "there is no optimizer 'adm'", "did you mean 'adam'?"),
-    ({"train": "{epochs: two}"}, 5, 17, "train.epochs must be a whole number, got 'two'", None),
+    ({"train": "{epochs: two}"}, 5, 17, "train.epochs must be an integer, got 'two'", None),
     ({"train": "{eppochs: 2}"}, 5, 9, "train has no key 'eppochs'", "did you mean 'epochs'?"),
     ({"train": "{warmup: 30}"}, 5, 17, "the warm-up takes 30 epochs, the run has 20", None),
     ({"train": "{freeze: [secnd]}"}, 5, 17, "'secnd' matches no layer with weights", "did you mean 'second'?"),

@@ -9,13 +9,13 @@ from zlib import crc32
 
 from pydantic import Field, model_validator
 
-from archspec.data.arguments import told
 from archspec.data.pair import SOURCE, TARGET
 from archspec.data.source import TRAIN, DataError, DataSource, FeatureSpec, from_arrays
 from archspec.data.text import padded
 from archspec.data.tokenizer import extras, framed
 from archspec.data.vocabulary import END, START, Vocabulary, import_tokenizers
 from archspec.ir.tensors import TensorSpec
+from archspec.ir.validation import told
 from archspec.ops.arguments import PositiveInt
 
 if TYPE_CHECKING:

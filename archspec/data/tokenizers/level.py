@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import model_validator
 
-from archspec.data.arguments import told
 from archspec.data.tokenizer import Count, Limit, Margin, Tokenizer, by_frequency, extras, framed
 from archspec.data.vocabulary import UNKNOWN, Vocabulary, import_tokenizers
+from archspec.ir.validation import told
 
 if TYPE_CHECKING:
     import tokenizers

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from pydantic import BeforeValidator, Field
 
-from archspec.data.arguments import Items, declared
+from archspec.data.arguments import Items
 from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Transform, TransformError, for_evaluation, image_of, infer, keep_type
 from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import refuse
 

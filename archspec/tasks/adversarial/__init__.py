@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator
 
 from archspec.backend.installation import backend
-from archspec.data.arguments import declared
 from archspec.data.source import IMAGE, LABEL, POSITION, FeatureSpec
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
+from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import Schedule, Training, drawable
 from archspec.ops.arguments import refuse

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.arguments import declared
 from archspec.data.source import LABEL, TOKENS, DataError, FeatureSpec
 from archspec.data.vocabulary import Vocabulary
 from archspec.ir.diagnostics import Note, shown
 from archspec.ir.graph import Graph, Node, Output
+from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import OpError

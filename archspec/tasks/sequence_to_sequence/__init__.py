@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from archspec.data.arguments import declared
 from archspec.data.pair import SOURCE, TARGET, spoken
 from archspec.data.source import DataError, FeatureSpec
 from archspec.ir.diagnostics import Note, shown
 from archspec.ir.graph import Graph, Output
+from archspec.ir.reading import declared
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
 from archspec.tasks.decoding import Decoding, Greedy

@@ -1,0 +1,72 @@
+"""Members of a kind of declaration as texts write them: ``NAME``, ``{NAME: main}`` or ``{NAME: {argument: value}}``.
+
+The one reader of that form: arguments of ops, losses and metrics of heads, and fields of run files go through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from archspec.ir.declaration import Declaration
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.validation import refuse, restated, told
+
+Member = TypeVar("Member", bound=Declaration)
+
+
+def declared(kind: type[Declaration], word: str) -> Any:
+    """The field type of one member of a kind; ``word`` is what a person calls the kind, with its article."""
+    return Annotated[Any, BeforeValidator(lambda value, info: member(kind, value, word, info))]
+
+
+def member(kind: type[Member], value: Any, word: str, info: ValidationInfo | None = None) -> Member:
+    """The member that a value names, with its arguments. Raises PydanticCustomError, or ValidationError whose errors
+    are sentences."""
+    if isinstance(value, kind):
+        return value
+    name, args = named(value, word)
+    found = kind.find(name)
+    if found is None:
+        raise unknown(name, word, kind.names())
+    return made(found, args, info.context if info else None)
+
+
+def named(value: Any, word: str) -> tuple[str, Any]:
+    """Split ``NAME`` or ``{NAME: arguments}`` into name and arguments."""
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, dict) and len(value) == 1:
+        (name, args), *_ = value.items()
+        if isinstance(name, str):
+            return name, {} if args is None else args
+    raise refuse(f"must be the name of {word}, or {{name: arguments}}")
+
+
+def unknown(name: str, word: str, known: Iterable[str]) -> PydanticCustomError:
+    """The error of a name that is no member's."""
+    noun = word.split(" ", 1)[1]
+    return told("unknown_name", f"there is no {noun} {shown(name)}", suggested(name, noun, known))
+
+
+def suggested(name: str, noun: str, known: Iterable[str]) -> str:
+    """What to write instead of a name that is no ``noun``'s."""
+    known = tuple(known)
+    return did_you_mean(name, known) or f"known are {', '.join(known)}"
+
+
+def made(found: type[Member], args: Any, context: Any = None) -> Member:
+    """The member with its arguments; a value that is no map is its main argument. Raises as ``member`` does."""
+    if not isinstance(args, dict):
+        if found.main is None:
+            hint = f"write {{{found.name}: {{argument: value}}}}" if found.model_fields else f"write {found.name}"
+            raise told("value", f"{found.name} takes no single value, got {shown(args)}", hint)
+        args = {found.main: args}
+    try:
+        return found.model_validate(args, context=context)
+    except ValidationError as error:
+        # Pydantic puts the outer fields' names before these places, so they must be the text's own.
+        raise ValidationError.from_exception_data(found.name, restated(error, found, found.name)) from None
