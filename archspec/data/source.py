@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.arguments import refuse
+from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
     import tensorflow as tf

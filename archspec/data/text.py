@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from archspec.data.source import TRAIN, DataError, from_arrays
 from archspec.ir.diagnostics import did_you_mean, shown
-from archspec.ops.arguments import refuse
+from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 
 from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
-from archspec.ir.validation import Refused, refused
-from archspec.ops.arguments import refuse
+from archspec.ir.validation import Refused, refuse, refused
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 RESERVED = frozenset(("prev", "input"))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from archspec.ir.tensors import Size, TensorSpec
-from archspec.ops.arguments import Sizes, refuse
+from archspec.ir.validation import refuse
+from archspec.ops.arguments import Sizes
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import exact, known_channels, per_axis, spatial_rank
 

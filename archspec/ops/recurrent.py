@@ -18,15 +18,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from archspec.ir.diagnostics import did_you_mean
 from archspec.ir.reading import made, named
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import (
-    Activation,
-    Initializer,
-    Rate,
-    Regularizer,
-    Width,
-    refuse,
-    weight_rules,
-)
+from archspec.ir.validation import refuse
+from archspec.ops.arguments import Activation, Initializer, Rate, Regularizer, Width, weight_rules
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import floating, known_channels
 

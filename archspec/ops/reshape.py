@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import PlainValidator, WithJsonSchema
 
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.arguments import PositiveInt, refuse
+from archspec.ir.validation import refuse
+from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import exact, normalize_axis
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import PlainValidator, WithJsonSchema
 
 from archspec.ir.tensors import TensorSpec, WeightSpec
-from archspec.ops.arguments import Number, refuse
+from archspec.ir.validation import refuse
+from archspec.ops.arguments import Number
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import floating, known_channels
 

@@ -18,8 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from archspec.backend.installation import backend, has_tensorflow
 from archspec.data.source import DataError
 from archspec.data.transform import TransformError
-from archspec.ir.validation import told
-from archspec.ops.arguments import refuse
+from archspec.ir.validation import refuse, told
 from archspec.training.task import TaskError
 
 if TYPE_CHECKING:

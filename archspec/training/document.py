@@ -35,8 +35,8 @@ from archspec.data.transform import Transform
 from archspec.frontend.yaml_source import Map, Seq, read, value_span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 from archspec.ir.reading import declared
-from archspec.ir.validation import restated, told
-from archspec.ops.arguments import PositiveInt, refuse
+from archspec.ir.validation import refuse, restated, told
+from archspec.ops.arguments import PositiveInt
 from archspec.ops.loss import Loss
 from archspec.training.distribution import Sharding
 from archspec.training.freezing import Freeze

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema
 
 from archspec.data.arguments import Items
-from archspec.ir.validation import restated
-from archspec.ops.arguments import PositiveInt, refuse
+from archspec.ir.validation import refuse, restated
+from archspec.ops.arguments import PositiveInt
 
 if TYPE_CHECKING:
     import keras

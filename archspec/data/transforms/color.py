@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of, keep_type
-from archspec.ops.arguments import refuse
+from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

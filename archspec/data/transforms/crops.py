@@ -11,7 +11,7 @@ from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Transform, TransformError, Window, image_of
 from archspec.data.transforms.geometry import Extent, warped
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.arguments import refuse
+from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, WithJsonSchema
 from archspec.data.source import IMAGE, DataError, DataPath, FeatureSpec
 from archspec.data.transform import Transform, TransformError, image_of
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.arguments import Number, refuse
+from archspec.ir.validation import refuse
+from archspec.ops.arguments import Number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

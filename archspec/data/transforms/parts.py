@@ -14,7 +14,7 @@ from archspec.data.transform import Transform, TransformError, for_evaluation, i
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.arguments import refuse
+from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -17,7 +17,7 @@ from archspec.ir.graph import Graph
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import Schedule, Training, drawable
-from archspec.ops.arguments import refuse
+from archspec.ir.validation import refuse
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Plateau
 from archspec.training.task import Objective, Samples, Task, TaskError, Wanted
