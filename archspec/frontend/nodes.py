@@ -57,8 +57,8 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
                         walk.report("P02", f"{op.name} needs parameter '{name}'", at)
                 else:
                     divides = isinstance(e.value, float) and e.message.startswith("must be an integer")
-                    hint = "use // for integer division" if divides else e.help
-                    walk.report("T01", f"{op.name}.{name} {e.message}", span, hint)
+                    mend = "use // for integer division" if divides else e.help
+                    walk.report("T01", f"{op.name}.{name} {e.message}", span, mend)
             raise Poisoned from None
         if len(values) != len(args):
             raise Poisoned

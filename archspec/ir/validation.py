@@ -36,7 +36,7 @@ def refuse(message: str, help: str | None = None) -> PydanticCustomError:
 
 def told(kind: str, message: str, help: str | None = None) -> PydanticCustomError:
     """An error whose message is a sentence already; ``kind`` is one of those of ``Refused``."""
-    return PydanticCustomError(kind, "{message}", {"message": message, "help": help})  # type: ignore[arg-type]
+    return PydanticCustomError(kind, "{message}", {"message": message, "help": help})
 
 
 _KINDS = {"extra_forbidden": "unknown_key", "missing": "missing_key"}
