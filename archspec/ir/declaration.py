@@ -97,9 +97,9 @@ class Declaration(BaseModel):
 
 
 def _forget_annotations(kind: type[BaseModel]) -> None:
-    """Take the annotations off a class whose class variables pydantic has noted: it would evaluate them once more for
-    each member, which is most of what defining a member costs."""
-    kind.__annotations__ = {}
+    """Take the annotations of class variables, which pydantic has noted, off a class: it would evaluate them once more
+    for each member, which is most of what defining a member costs. Those of fields stay: members inherit by them."""
+    kind.__annotations__ = {name: noted for name, noted in kind.__annotations__.items() if name in kind.model_fields}
 
 
 _forget_annotations(Declaration)

@@ -40,3 +40,9 @@ def test_steps_equal_keras(name, args, expected):
 
 def test_every_optimizer_is_compared():
     assert {name for name, *_ in PAIRS} == set(Optimizer.names())
+
+
+def test_every_optimizer_has_the_arguments_that_all_have():
+    """Members inherit the fields of their kind."""
+    for kind in Optimizer.all():
+        assert {"learning_rate", "weight_decay"} <= set(kind.model_fields), kind.name
