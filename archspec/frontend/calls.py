@@ -12,6 +12,7 @@ from archspec.frontend.naming import Names
 from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, parameters
 from archspec.frontend.references import block_value, evaluated
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
+from archspec.frontend.reuse import Call
 from archspec.frontend.scope import POISON, Family, Frame, Result, Scope
 from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
@@ -62,18 +63,24 @@ def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at:
     params = bind(walk, callee.name, declared, args, at, place=None, file=file)
     walk.enter(callee, callee.name, at)
     outer = walk.network
-    if callee.network is not None:
-        walk.network = (len(path) + 1, f"{callee.network}.")
     try:
         inputs = _inputs_of(walk, callee, given, at)
+        made = Call(walk, callee, params, inputs, path)
+        if (known := made.again()) is not None:
+            return known
+        if callee.network is not None:
+            walk.network = (len(path) + 1, f"{callee.network}.")
+        inputs |= made.inputs
         frame = Frame(file, params, inputs, file.params)
         first = next(iter(inputs.values())) if len(inputs) == 1 else None
         inner = Place(Scope(frame), first, Names(f"{path}.", walk.names_given(block.body)))
         walk.chain(block.body, inner)
+        result = _with_ports(inner.prev, inner.scope.names)
+        made.keep(result)
+        return result
     finally:
         walk.network = outer
         walk.calls.pop()
-    return _with_ports(inner.prev, inner.scope.names)
 
 
 def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span) -> dict[str, Any]:

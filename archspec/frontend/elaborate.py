@@ -34,6 +34,7 @@ class Elaborator(Walk):
         for diagnostic in diagnostics:
             self.keep(diagnostic)
         self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
         if self.depth > MAX_DEPTH:
             raise Exhausted("B03", f"nested deeper than {MAX_DEPTH} levels", chain.value_span(0))
         for i, step in enumerate(steps):

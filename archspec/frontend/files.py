@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ MAX_FILES = 256
 MAX_NESTING = 16
 MAX_TOTAL = 8 << 20
 MAX_PATH = 1024
+KEPT = 64
+"""Texts that are not read again while they stay as they are, as when members of a family are made one after another."""
 
 
 class Library:
@@ -35,7 +37,7 @@ class Library:
             if len(self.documents) >= MAX_FILES or self.total > MAX_TOTAL:
                 message = f"more than {MAX_FILES} files, or {MAX_TOTAL >> 20} MiB, are used"
                 raise SpecError([Diagnostic("F03", message, Span(source, 1, 1))])
-            self.documents[real] = document(source)
+            self.documents[real] = _document(source.name, source.text)
             self.folders[source.name] = Path(real).parent
         return self.documents[real]
 
@@ -70,6 +72,11 @@ class Library:
         if not real.is_file():
             raise SpecError([Diagnostic("F02", f"there is no file {shown(target)}", at)])
         return path
+
+
+@lru_cache(maxsize=KEPT)
+def _document(name: str, text: str) -> Document:
+    return document(Source(name, text))
 
 
 def read_source(path: Path, name: str) -> Source:

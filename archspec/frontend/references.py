@@ -156,6 +156,7 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
     if family is not None and isinstance(result, Result):
         result = Result(result.tensor, result.spec, result.ports)
         result.family = family
+        walk.entangled += 1
     scope.names[name] = result
     scope.places[name] = at
 

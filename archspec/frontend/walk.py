@@ -92,9 +92,11 @@ class Walk:
         self.called: set[int] = set()
         self.steps = 0
         self.calls: list[tuple[Callee | File, Note]] = []
-        self.depth = 0
+        self.depth = self.deepest = self.most_calls = 0
         self.network: tuple[int, str] | None = None
         self.instances: dict[tuple[type[Op], str], Op] = {}
+        self.made: dict[Any, Any] = {}
+        self.entangled = 0
         self._given: dict[int, frozenset[str]] = {}
         self.prelude = File(prelude(), {})
 
@@ -132,6 +134,11 @@ class Walk:
         if len(self.calls) >= MAX_CALLS:
             raise Exhausted("B03", f"calls nest deeper than {MAX_CALLS}", at)
         self.calls.append((called, Note(f"in {name}, called", at)))
+        self.most_calls = max(self.most_calls, len(self.calls))
+
+    def within(self, depth: int, calls: int) -> bool:
+        """Whether chains and calls may nest so deep."""
+        return depth <= MAX_DEPTH and calls <= MAX_CALLS
 
     def network_call(self) -> tuple[str, Span | None]:
         """Name and place of the innermost call of a network."""

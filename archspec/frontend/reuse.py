@@ -1,0 +1,190 @@
+"""Calls that were made before: the nodes of a block are copied where its arguments and the shapes of its inputs recur.
+
+A call is a function of its block, its arguments and its inputs' shapes; where it stands changes no more than the names
+of its nodes and the tensors that it is applied to. What else a call may depend on is noticed as it happens (ports of an
+input, members of a family around it), and such a call is made anew each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+from archspec.frontend.expressions import Indexable
+from archspec.frontend.scope import Family, Result
+from archspec.frontend.walk import Callee, Walk
+from archspec.ir.graph import Node, Tensor
+
+
+class Watched(Result):
+    """An input of a block, which tells the walk where more of it is used than its tensor and its shape."""
+
+    __slots__ = ("walk",)
+
+    def __init__(self, given: Result, walk: Walk):
+        super().__init__(given.tensor, given.spec, given.ports)
+        self.family, self.walk = given.family, walk
+
+    def attribute(self, name: str) -> Any:
+        """As of any result."""
+        if name in self.ports:
+            self.walk.entangled += 1
+        return super().attribute(name)
+
+    def item(self, index: Any) -> Any:
+        """As of any result."""
+        self.walk.entangled += 1
+        return super().item(index)
+
+
+class Call:
+    """One call of a block, from before its body is looked at: ``again`` what an equal one gave, or ``keep`` it."""
+
+    def __init__(self, walk: Walk, callee: Callee, params: Mapping[str, Any], inputs: Mapping[str, Any], path: str):
+        self.walk, self.callee, self.path = walk, callee, path
+        self.inputs: dict[str, Result] = {}
+        self.key: Hashable = None
+        if walk.trace is None and walk.network is None and callee.network is None and path:
+            self._identify(callee, params, inputs)
+        self._before = (len(walk.nodes), len(walk.problems), walk.entangled, walk.steps)
+        self._heights = (walk.depth, walk.deepest, len(walk.calls), walk.most_calls)
+        walk.deepest, walk.most_calls = walk.depth, len(walk.calls)
+
+    def _identify(self, callee: Callee, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        # A subclass of Result is an input of a block around this one: what it tells the walk concerns both.
+        if not all(isinstance(value, Result) for value in inputs.values()):
+            return
+        tensors = [value.tensor for value in inputs.values()]
+        try:
+            values = tuple([_frozen(value) for value in params.values()])
+        except TypeError:
+            return
+        # Inputs that are one tensor here and two there would not be told apart in the nodes.
+        same = tuple([tensors.index(tensor) for tensor in tensors])
+        self.key = (id(callee.block), id(callee.file), values, tuple([v.spec for v in inputs.values()]), same)
+        self.inputs = {name: Watched(value, self.walk) for name, value in inputs.items()}
+
+    def again(self) -> Any:
+        """The result of an equal call before, with nodes of its own; None where there was none."""
+        walk = self.walk
+        made = walk.made.get(self.key) if self.key is not None else None
+        if made is None or not made.fits(walk, self.path):
+            return None
+        return made.copy(walk, self.path, [value.tensor for value in self.inputs.values()])
+
+    def keep(self, result: Any) -> None:
+        """Remember what the call gave, if it depended on nothing but what tells it apart."""
+        walk = self.walk
+        nodes, problems, entangled, steps = self._before
+        depth, deepest, calls, most_calls = self._heights
+        heights = (walk.deepest - depth, walk.most_calls - calls)
+        walk.deepest, walk.most_calls = max(deepest, walk.deepest), max(most_calls, walk.most_calls)
+        if self.key is None or len(walk.problems) != problems or walk.entangled != entangled:
+            return
+        made = Made.of(walk.nodes[nodes:], self.path, [value.tensor for value in self.inputs.values()])
+        if made is not None:
+            made.result, made.steps, made.heights, made.callee = result, walk.steps - steps, heights, self.callee
+            walk.made[self.key] = made
+
+
+class Made:
+    """What a call made: its nodes without the path before their names, and its result."""
+
+    def __init__(self, nodes: list[tuple[Any, ...]], length: int, inputs: dict[Tensor, int]):
+        self.nodes, self.length, self.inputs = nodes, length, inputs
+        self.result: Any = None
+        self.callee: Callee | None = None
+        """Who was called; kept, since its parts are known by their identities."""
+        self.steps = 0
+        self.heights = (0, 0)
+        """How much deeper chains and calls went within."""
+
+    @classmethod
+    def of(cls, nodes: list[Node], path: str, inputs: list[Tensor]) -> Made | None:
+        """The nodes of a call at ``path``; None where one does not belong to it alone, as in a network's call."""
+        length, positions = len(path), {tensor: i for i, tensor in reversed(list(enumerate(inputs)))}
+        own = {node.name for node in nodes}
+        rows: list[tuple[Any, ...]] = []
+        for node in nodes:
+            if node.layer != node.name or not node.name.startswith(path):
+                return None
+            given: list[Any] = []
+            for tensor in node.inputs:
+                if tensor in positions:
+                    given.append(positions[tensor])
+                elif tensor.node in own:
+                    given.append((tensor.node[length:], tensor.port))
+                else:
+                    return None
+            rows.append((node.name[length:], node.op, given, node.input_specs, node.outputs, node.weights, node.span))
+        return cls(rows, length, positions)
+
+    def fits(self, walk: Walk, path: str) -> bool:
+        """Whether the nodes can stand at ``path``, within the walk's limits. What is wrong is for the walk to say."""
+        depth, calls = self.heights
+        return (
+            walk.steps + self.steps <= walk.max_steps
+            and len(walk.nodes) + len(self.nodes) <= walk.max_layers
+            and walk.within(walk.depth + depth, len(walk.calls) + calls)
+            and walk.by_name.isdisjoint([path + row[0] for row in self.nodes])
+        )
+
+    def copy(self, walk: Walk, path: str, inputs: list[Tensor]) -> Any:
+        """Add the nodes at ``path``, applied to other inputs; their result."""
+        walk.steps += self.steps
+        for suffix, op, given, specs, outputs, weights, span in self.nodes:
+            name = path + suffix
+            at = tuple([inputs[t] if type(t) is int else Tensor(path + t[0], t[1]) for t in given])
+            node = Node(name, op, at, specs, outputs, weights, name, span)
+            walk.nodes.append(node)
+            walk.by_name.add(name)
+            if weights:
+                walk.layers.setdefault(name, node)
+        return self.moved(self.result, path, inputs)
+
+    def moved(self, value: Any, path: str, inputs: list[Tensor]) -> Any:
+        """A result of the call as it is at ``path``."""
+        if isinstance(value, Result):
+            return Result(self._tensor(value.tensor, path, inputs), value.spec, _Ports(self, value.ports, path, inputs))
+        if isinstance(value, Family):
+            elements = {key: self.moved(element, path, inputs) for key, element in value.elements.items()}
+            return Family(elements, _Ports(self, value.ports, path, inputs))
+        return value
+
+    def _tensor(self, tensor: Tensor, path: str, inputs: list[Tensor]) -> Tensor:
+        position = self.inputs.get(tensor)
+        return Tensor(path + tensor.node[self.length :], tensor.port) if position is None else inputs[position]
+
+
+class _Ports(Mapping[str, Any]):
+    """The named steps of a copied call, each moved when it is asked for."""
+
+    __slots__ = ("_inputs", "_made", "_path", "_ports")
+
+    def __init__(self, made: Made, ports: Mapping[str, Any], path: str, inputs: list[Tensor]):
+        self._made, self._ports, self._path, self._inputs = made, ports, path, inputs
+
+    def __getitem__(self, name: str) -> Any:
+        return self._made.moved(self._ports[name], self._path, self._inputs)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ports)
+
+    def __len__(self) -> int:
+        return len(self._ports)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ports
+
+
+def _frozen(value: Any) -> Hashable:
+    """An argument as part of a key. Raises TypeError where it cannot be one."""
+    kind = type(value)
+    if kind is list:
+        return (list, *[_frozen(item) for item in value])
+    if kind is dict:
+        return (dict, *[(name, _frozen(item)) for name, item in value.items()])
+    if isinstance(value, Indexable):
+        raise TypeError
+    # 1, 1.0 and true are equal, and mean different things.
+    return (kind, value)

@@ -1,0 +1,177 @@
+"""Calls that are copied give the graph that calls made anew give: of the catalogue, of random specs, of odd ones."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from archspec.frontend import catalogue, load, loads
+from archspec.frontend.reuse import Call
+from archspec.ir.diagnostics import SpecError
+from archspec.ir.graph import Graph
+from tests.frontend.generator import generate
+
+FEW = ("resnet50", "densenet121", "googlenet", "mobilenet_v2", "shufflenet_v2_x1_0", "retinanet", "unet", "cyclegan")
+
+
+def said(graph: Graph) -> Any:
+    """All that a graph holds, as plain values."""
+    nodes = [
+        (n.name, n.layer, repr(n.op), n.inputs, n.input_specs, n.outputs, n.weights, str(n.span)) for n in graph.nodes
+    ]
+    outputs = [(o.name, o.tensor, repr(o.loss), o.weight, o.train_only) for o in graph.outputs]
+    return graph.inputs, nodes, outputs, {name: said(network) for name, network in graph.networks.items()}
+
+
+@pytest.fixture
+def copies(monkeypatch) -> list[str]:
+    """The paths of calls that were copied, as they come."""
+    found: list[str] = []
+    again = Call.again
+
+    def counted(call: Call) -> Any:
+        result = again(call)
+        if result is not None:
+            found.append(call.path)
+        return result
+
+    monkeypatch.setattr(Call, "again", counted)
+    return found
+
+
+def anew(monkeypatch, make, *args: Any, **kwargs: Any) -> Any:
+    """What ``make`` gives where no call is copied."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Call, "again", lambda call: None)
+        return make(*args, **kwargs)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_well_known_networks(name, copies, monkeypatch):
+    assert said(load(name)) == said(anew(monkeypatch, load, name))
+
+
+def test_most_of_a_deep_network_is_copied(copies):
+    graph = load("resnet152")
+    assert len(copies) > 40 and len(graph.nodes) > 500
+
+
+@pytest.mark.slow
+def test_the_whole_catalogue(copies, monkeypatch):
+    compared = 0
+    for name in catalogue.names():
+        try:
+            graph = load(name)
+        except SpecError:
+            continue  # A family without a variant.
+        assert said(graph) == said(anew(monkeypatch, load, name)), name
+        compared += 1
+    assert compared > 150 and len(copies) > 2000
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=pytest.mark.slow)])
+def test_random_specs(count, copies, monkeypatch):
+    for seed in range(count):
+        text = generate(random.Random(seed)).text
+        assert said(loads(text, neighbours=False)) == said(anew(monkeypatch, loads, text, neighbours=False)), text
+    assert len(copies) > count / 20
+
+
+HEAD = "archspec: 1\nname: n\ninputs: {image: [8, 8, 4]}\n"
+ODD = {
+    # The same block, whose inputs are one tensor at first and two later.
+    "inputs that are one tensor and two": """
+blocks:
+  two: {inputs: {a: , b: }, body: [{concat: [a, b]}, {conv: 4}]}
+body:
+  - {conv: 4, as: x}
+  - {two: , from: [x, x], as: y}
+  - {two: , from: [x, y], as: z}
+  - {two: , from: [y, x]}
+""",
+    # A block that takes a named step of the block before it.
+    "a port of an input": """
+blocks:
+  stem: {body: [{conv: 4, as: early}, {conv: 4}]}
+  skip: {body: [{conv: 4, as: out}, {add: [out, input.early]}]}
+body: [{stem: , as: s}, skip, {stem: , as: t}, {skip: , from: s}, {skip: , from: t}]
+""",
+    # Named steps of copied calls, from outside.
+    "ports of copies": """
+blocks:
+  pair: {body: [{conv: 4, as: first}, {do: [relu, {conv: 4, as: inner}]}, relu]}
+body:
+  - {pair: , as: "p[0]"}
+  - {pair: , as: "p[1]"}
+  - {pair: , as: "p[2]"}
+  - {add: ["p[0].first", "p[1].inner", "p[2].first", "p[2]"]}
+""",
+    # Arguments that are blocks, and equal numbers of another kind.
+    "arguments that are blocks": """
+blocks:
+  a: {params: {n: 4}, body: [conv: =n]}
+  b: {params: {n: 4}, body: [{conv: {filters: =n, kernel: 3}}]}
+  twice: {params: {what: block}, body: [what, relu, what]}
+body: [{twice: a}, {twice: b}, {twice: a}, {twice: b}, {twice: a}]
+""",
+    # A network is one set of weights, however often it is called and from where.
+    "networks within blocks": """
+blocks:
+  call: {body: [tower, relu]}
+  plain: {body: [conv: 4]}
+networks:
+  tower: {inputs: {image: [8, 8, 4]}, body: [plain, {conv: 4}]}
+body: [call, call, plain, plain, {call: }]
+""",
+    # A block that gives back its input, and one that is given a bundle.
+    "nothing done, and bundles": """
+blocks:
+  maybe: {params: {yes: bool}, body: [{conv: 4, when: =yes}]}
+  join: {body: [concat, {conv: 4}]}
+body:
+  - {maybe: {yes: false}}
+  - {maybe: {yes: false}}
+  - {branches: [[conv: 4], [maybe: {yes: true}], [maybe: {yes: true}]]}
+  - join
+  - {branches: [[conv: 4], [maybe: {yes: false}], [relu]]}
+  - join
+""",
+    # Steps of a loop within a block that look back.
+    "loops that look back": """
+blocks:
+  dense_block:
+    params: {n: 3}
+    body:
+      - {conv: 4, as: "h[0]"}
+      - do: [{concat: ["h[i]", input]}, {conv: 4, as: "h[i + 1]"}]
+        repeat: {i: =range(n)}
+body: [dense_block, dense_block, {dense_block: 2}, dense_block]
+""",
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_specs(case, copies, monkeypatch):
+    text = HEAD + ODD[case].lstrip("\n")
+    assert said(loads(text)) == said(anew(monkeypatch, loads, text))
+
+
+def test_a_name_that_is_taken_is_said_where_a_copy_would_stand(monkeypatch):
+    text = HEAD + 'blocks: {b: {body: [conv: 4]}}\nbody: [b, {conv: 4, as: "c"}, {b: , as: "x"}, {b: , as: "x"}]\n'
+    with pytest.raises(SpecError) as one:
+        loads(text)
+    with pytest.raises(SpecError) as other:
+        anew(monkeypatch, loads, text)
+    assert str(one.value) == str(other.value) and "x" in str(one.value)
+
+
+def test_limits_count_copies(monkeypatch):
+    """A network that is too large is so with its copies, at the same place."""
+    text = HEAD + "blocks: {b: {body: [{conv: 4, repeat: 10}]}}\nbody: [{b: , repeat: 100}]\n"
+    with pytest.raises(SpecError) as one:
+        loads(text, max_layers=500)
+    with pytest.raises(SpecError) as other:
+        anew(monkeypatch, loads, text, max_layers=500)
+    assert str(one.value) == str(other.value) and "500" in str(one.value)
