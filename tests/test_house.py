@@ -276,7 +276,9 @@ def test_no_large_file_and_no_file_of_weights_is_kept():
     weights = [
         n for n in tracked() if n.endswith((".h5", ".keras", ".npz", ".safetensors", ".pth", ".th", ".caffemodel"))
     ]
-    assert big == [] and weights == []
+    # What the importers are held to: files of other programs, of a few kilobytes each.
+    cases = [n for n in weights if n.startswith("tests/backend/cases/") and (ROOT / n).stat().st_size < 40_000]
+    assert big == [] and set(weights) <= set(cases)
 
 
 def test_every_dependency_is_pinned():

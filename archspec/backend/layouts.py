@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Layout, StoredLayer
-from archspec.ir.graph import Graph, Node
+from archspec.ir.graph import Node
 from archspec.ir.tensors import WeightSpec
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ PEERS = {
     "moving_variance": "running_var",
 }
 """Keras's name → PyTorch's; all others are ``weight``."""
-
-VECTORS = frozenset(("batch_norm", "bias", "layer_norm", "prelu", "scale"))
-"""Ops that hold one scalar for each element of a flat input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +59,15 @@ def node_label(node: Node, layout: Layout) -> tuple[Any, ...]:
     return label(((role, shape) for f in forms for role, shape in zip(f.roles, f.shapes, strict=True)), layout)
 
 
-def converted(node: Node, stored: StoredLayer, layout: Layout, order: np.ndarray | None = None) -> list[np.ndarray]:
+def converted(
+    node: Node,
+    stored: StoredLayer,
+    layout: Layout,
+    orders: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+) -> list[np.ndarray]:
     """The node's weights out of a layer with the node's label, as Keras has them.
 
-    ``order`` is where each of the node's flat input channels lies in the source.
+    ``orders`` is where each channel that the node reads, and each that it writes, lies in the source.
     """
     if layout == "keras":
         return [array.read() for array in in_order(stored, node).arrays.values()]
@@ -77,28 +78,11 @@ def converted(node: Node, stored: StoredLayer, layout: Layout, order: np.ndarray
             stored.arrays[role].read().reshape(shape) for role, shape in zip(form.roles, form.shapes, strict=True)
         ]
         value = form.convert(*arrays)
-        if order is not None and ((node.op.name == "dense" and weight.name == "kernel") or node.op.name in VECTORS):
-            value = value[order]
+        for order, axis in zip(orders, (weight.reads, weight.writes), strict=True):
+            if order is not None and axis is not None:
+                value = value.take(order, axis)
         out.append(value)
     return out
-
-
-def flattened_order(graph: Graph, node: Node) -> np.ndarray | None:
-    """For a node behind a flatten of (…, channels): where its input channels lie when channels were flattened first."""
-    import numpy as np
-
-    tensor = node.inputs[0]
-    while (before := graph.by_name.get(tensor.node)) is not None:
-        shape = before.input_specs[0].shape
-        if before.op.name == "flatten" and len(shape) > 1:
-            if None in shape or prod(shape[:-1]) == 1:  # type: ignore[arg-type]
-                return None
-            places = np.arange(prod(shape)).reshape(shape[-1], *shape[:-1])  # type: ignore[arg-type]
-            return np.moveaxis(places, 0, -1).reshape(-1)
-        if len(before.inputs) != 1 or before.output != before.input_specs[0] or before.op.name == "dense":
-            return None
-        tensor = before.inputs[0]
-    return None
 
 
 def torch_form(node: Node, weight: WeightSpec) -> Form:

@@ -5,6 +5,7 @@ A file of YAML::
     ignore: ['aux\\..*']                    # layers of the file that the spec has no place for
     names:                                  # layer of the file: layer of the spec
       'layer(\\d+)\\.0\\.conv1': 'stage\\1.unit.conv'
+    axes: {reshape: first}                  # step of the spec: where its channels are in the file, first or last
 
 Both sides of ``names`` are whole names; the left one is a regular expression, the right one may refer to its groups.
 """
@@ -12,15 +13,18 @@ Both sides of ``names`` are whole names; the left one is a regular expression, t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from archspec.backend.archive import StoredLayer
 from archspec.backend.wiring import WeightsError
+from archspec.ir.counterpart import Side
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Node
+
+KEYS = ("names", "ignore", "axes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Rules:
     """What a file of rules says."""
 
     names: tuple[tuple[re.Pattern[str], str], ...] = ()
+    sides: Mapping[str, Side] = field(default_factory=dict)
     ignore: tuple[re.Pattern[str], ...] = ()
 
     @classmethod
@@ -45,17 +50,24 @@ class Rules:
     def of(cls, tree: Any) -> Rules:
         """Rules out of the values of such a file. Raises WeightsError."""
         if not isinstance(tree, dict) or not tree:
-            raise WeightsError("rules are a mapping with 'names', 'ignore' or both")
+            raise WeightsError("rules are a mapping with 'names', 'ignore' or 'axes'")
         for key in tree:
-            if key not in ("names", "ignore"):
-                hint = did_you_mean(str(key), ("names", "ignore")) or "the keys are 'names' and 'ignore'"
+            if key not in KEYS:
+                hint = did_you_mean(str(key), KEYS) or "the keys are 'names', 'ignore' and 'axes'"
                 raise WeightsError(f"rules have no {shown(key)}; {hint}")
         names, ignore = tree.get("names", {}), tree.get("ignore", [])
         if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):
             raise WeightsError("'names' of the rules must map a pattern to a name")
         if not isinstance(ignore, list):
             raise WeightsError("'ignore' of the rules must be a list of patterns")
-        return cls(tuple((_pattern(k), v) for k, v in names.items()), tuple(_pattern(p) for p in ignore))
+        sides = tree.get("axes", {})
+        if not isinstance(sides, dict) or not all(side in ("first", "last") for side in sides.values()):
+            raise WeightsError("'axes' of the rules must map a step of the spec to 'first' or 'last'")
+        return cls(
+            tuple((_pattern(k), v) for k, v in names.items()),
+            {str(step): side for step, side in sides.items()},
+            tuple(_pattern(p) for p in ignore),
+        )
 
     def apply(
         self, nodes: Sequence[Node], layers: Sequence[StoredLayer]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
-from archspec.backend.layouts import converted, flattened_order, in_order, node_label, stored_label
+from archspec.backend.layouts import converted, in_order, node_label, stored_label
+from archspec.backend.tracing import Orders
 from archspec.backend.wiring import Wiring, corresponding
 from archspec.ir.graph import Graph, Node
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archspec.backend.rules import Rules
+    from archspec.ir.counterpart import Side
 
 
 def transfer(source: keras.Model, graph: Graph, model: keras.Model) -> dict[str, str]:
@@ -54,15 +56,21 @@ def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[st
     return _in_order(nodes, layers, archive)
 
 
-def arrays(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer]) -> dict[str, np.ndarray]:
-    """``layer/weight`` → float32 array as Keras has it. Raises WeightsError, also for NaN and infinity; OSError."""
+def arrays(
+    archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer], sides: Mapping[str, Side] | None = None
+) -> dict[str, np.ndarray]:
+    """``layer/weight`` → float32 array as Keras has it; ``sides`` says where channels are that could be first or last.
+
+    Raises WeightsError, also for NaN and infinity; OSError.
+    """
     import numpy as np
 
+    orders = Orders(graph, sides) if archive.layout == "torch" else None
     out = {}
     for node in graph.owners():
         if stored := pairs.get(node.layer):
-            order = flattened_order(graph, node) if archive.layout == "torch" else None
-            for weight, array in zip(node.weights, converted(node, stored, archive.layout, order), strict=True):
+            read = converted(node, stored, archive.layout, orders.of(node) if orders else (None, None))
+            for weight, array in zip(node.weights, read, strict=True):
                 if array.shape != weight.shape:
                     raise WeightsError(
                         f"{stored.name!r}: {array.shape} is not {node.layer}/{weight.name} {weight.shape}"
@@ -86,7 +94,8 @@ def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str
     archive = opened(path)
     try:
         pairs = match(archive, graph, rules)
-        return arrays(archive, graph, pairs), {layer: stored.name for layer, stored in pairs.items()}
+        values = arrays(archive, graph, pairs, rules.sides if rules else None)
+        return values, {layer: stored.name for layer, stored in pairs.items()}
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 Size = int | None
@@ -58,12 +58,16 @@ def elements(sizes: tuple[Size, ...]) -> int:
 class WeightSpec:
     """One weight array of a node.
 
-    ``name`` is its Keras path below the layer (``kernel``, ``lstm_cell/bias``); ``shape`` is Keras's, too.
+    ``name`` is its Keras path below the layer (``kernel``, ``lstm_cell/bias``); ``shape`` is Keras's, too. ``reads`` is
+    the axis that runs over the channels of the first input, ``writes`` the one over those of the output; None where
+    there is none such, or another library's weights do not follow it.
     """
 
     name: str
     shape: tuple[int, ...]
     trainable: bool = True
+    reads: int | None = field(default=None, repr=False, compare=False)
+    writes: int | None = field(default=None, repr=False, compare=False)
 
     @property
     def size(self) -> int:

@@ -17,6 +17,8 @@ from archspec.ops.shapes import floating, known_channels, normalize_axis
 if TYPE_CHECKING:
     import keras
 
+    from archspec.ir.counterpart import Counterpart, Trace
+
 
 def shared(rule: Any) -> Any:
     """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
@@ -61,6 +63,7 @@ def activation_layer(self: Any, x: TensorSpec) -> keras.Layer:
 class Linear(Op, name="linear"):
     """x: no activation."""
 
+    convention = "elementwise"
     is_view = True
     is_activation = True
     infer, lower, function = same_shape, activation_layer, keras_function("linear")
@@ -69,6 +72,7 @@ class Linear(Op, name="linear"):
 class Relu(Op, name="relu"):
     """max(x, 0) (Nair and Hinton 2010)."""
 
+    convention = "elementwise"
     is_activation = True
     infer, flops, function = same_shape, per_element(1), keras_function("relu")
 
@@ -81,6 +85,7 @@ class Relu(Op, name="relu"):
 class Relu6(Op, name="relu6"):
     """min(max(x, 0), 6) (MobileNet)."""
 
+    convention = "elementwise"
     is_activation = True
     infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("relu6")
 
@@ -88,6 +93,7 @@ class Relu6(Op, name="relu6"):
 class LeakyRelu(Op, name="leaky_relu", main="slope"):
     """x where x > 0, else slope · x (Maas et al. 2013)."""
 
+    convention = "elementwise"
     is_activation = True
 
     slope: Number = 0.2
@@ -106,6 +112,7 @@ class LeakyRelu(Op, name="leaky_relu", main="slope"):
 class Prelu(Op, name="prelu", main="slope"):
     """Leaky ReLU with learnt slopes (He et al. 2015)."""
 
+    convention = "elementwise"
     is_activation = True
 
     slope: Number = 0.25
@@ -129,7 +136,7 @@ class Prelu(Op, name="prelu", main="slope"):
             raise OpError(f"prelu with a slope per element needs known sizes, got {x}", argument="shared")
         else:
             shape = x.shape  # type: ignore[assignment]
-        return (WeightSpec("alpha", shape),)
+        return (WeightSpec("alpha", shape, reads=None if self.shared == "all" else -1),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
@@ -142,6 +149,7 @@ class Prelu(Op, name="prelu", main="slope"):
 class Elu(Op, name="elu", main="alpha"):
     """x where x > 0, else alpha · (exp(x) - 1) (Clevert et al. 2015)."""
 
+    convention = "elementwise"
     is_activation = True
 
     alpha: Number = 1.0
@@ -162,6 +170,7 @@ class Elu(Op, name="elu", main="alpha"):
 class Selu(Op, name="selu"):
     """1.0507 · elu(x) with alpha 1.67326: keeps zero mean and unit variance (Klambauer et al. 2017)."""
 
+    convention = "elementwise"
     is_activation = True
     infer, lower, function = same_shape, activation_layer, keras_function("selu")
     flops, transcendentals = per_element(3), per_element(1)
@@ -170,6 +179,7 @@ class Selu(Op, name="selu"):
 class Gelu(Op, name="gelu", main="approximate"):
     """x · Φ(x), Φ the normal distribution's (Hendrycks and Gimpel 2016)."""
 
+    convention = "elementwise"
     is_activation = True
 
     approximate: bool = False
@@ -190,6 +200,7 @@ class Gelu(Op, name="gelu", main="approximate"):
 class Silu(Op, name="silu"):
     """x · sigmoid(x), also called swish (Elfwing et al. 2017; Ramachandran et al. 2017)."""
 
+    convention = "elementwise"
     is_activation = True
     infer, lower, function = same_shape, activation_layer, keras_function("silu")
     flops, transcendentals = per_element(4), per_element(1)
@@ -198,6 +209,7 @@ class Silu(Op, name="silu"):
 class HardSwish(Op, name="hard_swish"):
     """x · min(max(x + 3, 0), 6) / 6 (MobileNetV3, Howard et al. 2019)."""
 
+    convention = "elementwise"
     is_activation = True
     infer, flops, lower, function = same_shape, per_element(5), activation_layer, keras_function("hard_silu")
 
@@ -205,6 +217,7 @@ class HardSwish(Op, name="hard_swish"):
 class HardSigmoid(Op, name="hard_sigmoid"):
     """min(max(x + 3, 0), 6) / 6, as in MobileNetV3 and PyTorch."""
 
+    convention = "elementwise"
     is_activation = True
     infer, flops, lower, function = same_shape, per_element(4), activation_layer, keras_function("hard_sigmoid")
 
@@ -212,6 +225,7 @@ class HardSigmoid(Op, name="hard_sigmoid"):
 class Sigmoid(Op, name="sigmoid"):
     """1 / (1 + exp(-x))."""
 
+    convention = "elementwise"
     is_activation = True
     infer, lower, function = same_shape, activation_layer, keras_function("sigmoid")
     flops, transcendentals = per_element(3), per_element(1)
@@ -220,6 +234,7 @@ class Sigmoid(Op, name="sigmoid"):
 class Tanh(Op, name="tanh"):
     """Hyperbolic tangent."""
 
+    convention = "elementwise"
     is_activation = True
     infer, transcendentals, lower, function = same_shape, per_element(1), activation_layer, keras_function("tanh")
 
@@ -227,6 +242,7 @@ class Tanh(Op, name="tanh"):
 class ScaledTanh(Op, name="scaled_tanh"):
     """1.7159 · tanh(2x / 3): maps ±1 to ±1 (LeCun et al. 1998, LeNet-5)."""
 
+    convention = "elementwise"
     is_activation = True
     infer, lower = same_shape, activation_layer
     flops, transcendentals = per_element(2), per_element(1)
@@ -241,6 +257,7 @@ class ScaledTanh(Op, name="scaled_tanh"):
 class Softplus(Op, name="softplus"):
     """log(1 + exp(x))."""
 
+    convention = "elementwise"
     is_activation = True
     infer, lower, function = same_shape, activation_layer, keras_function("softplus")
     flops, transcendentals = per_element(1), per_element(2)
@@ -249,6 +266,7 @@ class Softplus(Op, name="softplus"):
 class Softsign(Op, name="softsign"):
     """x / (1 + |x|)."""
 
+    convention = "elementwise"
     is_activation = True
     infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("softsign")
 
@@ -256,6 +274,7 @@ class Softsign(Op, name="softsign"):
 class Mish(Op, name="mish"):
     """x · tanh(softplus(x)) (Misra 2019)."""
 
+    convention = "elementwise"
     is_activation = True
     infer, lower, function = same_shape, activation_layer, keras_function("mish")
     flops, transcendentals = per_element(2), per_element(3)
@@ -298,6 +317,7 @@ def axis_layer(self: Any, x: TensorSpec) -> keras.Layer:
 class Softmax(Op, name="softmax", main="axis"):
     """exp(x) / Σ exp(x) over an axis."""
 
+    convention = "elementwise"
     is_activation = True
 
     axis: int = -1
@@ -310,6 +330,7 @@ class Softmax(Op, name="softmax", main="axis"):
 class LogSoftmax(Op, name="log_softmax", main="axis"):
     """Logarithm of softmax over an axis."""
 
+    convention = "elementwise"
     is_activation = True
 
     axis: int = -1
@@ -325,6 +346,7 @@ class LogSoftmax(Op, name="log_softmax", main="axis"):
 class Maxout(Op, name="maxout", main="pieces"):
     """Maximum over each run of ``pieces`` consecutive channels; follows a linear layer (Goodfellow et al. 2013)."""
 
+    convention = "channelwise"
     is_activation = True
 
     pieces: PositiveInt
@@ -371,6 +393,9 @@ class Activation(Op, name="activation", main="function"):
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         count: int = self.function.transcendentals(out, x)
         return count
+
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Any:
+        return self.function.elsewhere(trace, out, x)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         return self.function.lower(x)

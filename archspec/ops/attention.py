@@ -24,6 +24,8 @@ class Attention(Op, name="attention", main="heads"):
     mask leaves out are never read; the query's mask goes on. A query with nothing to read gets the mean.
     """
 
+    convention = "sequence"
+
     heads: PositiveInt
     """Number of heads."""
     key_dim: Width | None = None
@@ -153,6 +155,8 @@ class AdditiveAttention(Op, name="additive_attention"):
 
     Steps of the value that a mask leaves out are never read; the query's mask goes on.
     """
+
+    convention = "sequence"
 
     scale: bool = True
     """Learn a factor per channel in the sum (the paper's v)."""

@@ -9,13 +9,17 @@ and the frontend gives the refusal its place.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec, WeightSpec
 
 if TYPE_CHECKING:
     import keras
+
+    from archspec.ir.counterpart import Counterpart, Trace
+
+Convention = Literal["elementwise", "channelwise", "image", "convolution", "sequence", "unknown"]
 
 
 class OpError(Exception):
@@ -39,6 +43,8 @@ class Op(Declaration, package="archspec.ops"):
     """True for merges where a skip that does not fit may be projected (``project: auto``)."""
     stops_gradient: ClassVar[bool] = False
     """True where the output counts as a constant in training."""
+    convention: ClassVar[Convention] = "unknown"
+    """How tensors lie before and after the op in a library that keeps images channels first: a method of ``Trace``."""
     is_held: ClassVar[bool] = False
     """True where a training step's output is that of the round's beginning, for all of its updates."""
 
@@ -61,6 +67,11 @@ class Op(Declaration, package="archspec.ops"):
     def transcendentals(self, out: Any, *inputs: TensorSpec) -> int:
         """exp, log, tanh, … per sample, counted apart from FLOPs. Raises UnknownSize."""
         return 0
+
+    def elsewhere(self, trace: Trace, out: Any, *inputs: Counterpart) -> Counterpart | tuple[Counterpart, ...]:
+        """How the outputs lie in a library that keeps images channels first, given how the inputs do."""
+        rule = getattr(trace, self.convention)
+        return tuple(rule(o, *inputs) for o in out) if isinstance(out, tuple) else rule(out, *inputs)
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         """The Keras layer that is this op on these inputs, unbuilt and unnamed. Called once per layer."""

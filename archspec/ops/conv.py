@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class Conv(Op, name="conv", main="filters"):
     """Convolution (cross-correlation, as everywhere in deep learning)."""
 
+    convention = "convolution"
+
     filters: Width
     """Output channels."""
     kernel: Sizes = 1
@@ -62,7 +64,11 @@ class Conv(Op, name="conv", main="filters"):
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv"), "kernel")
-        kernel = WeightSpec("kernel", (*taps, known_channels(x, "conv") // self.groups, self.filters))
+        kernel = WeightSpec(
+            "kernel",
+            (*taps, known_channels(x, "conv") // self.groups, self.filters),
+            reads=-2 if self.groups == 1 else None,
+        )
         return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
@@ -98,6 +104,8 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
     With span = dilation·(kernel - 1) + 1 the output has, per axis, n·stride (``same``), (n - 1)·stride + max(span,
     stride) (``valid``), or, for integer padding, (n - 1)·stride + span - before - after + output_padding as in PyTorch.
     """
+
+    convention = "convolution"
 
     filters: Width
     """Output channels."""
@@ -147,7 +155,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv_transpose"), "kernel")
-        kernel = WeightSpec("kernel", (*taps, self.filters, known_channels(x, "conv_transpose")))
+        kernel = WeightSpec("kernel", (*taps, self.filters, known_channels(x, "conv_transpose")), reads=-1)
         return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
@@ -179,6 +187,8 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
 
 class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
     """Depthwise convolution: every input channel has kernels of its own (1D and 2D)."""
+
+    convention = "convolution"
 
     kernel: Sizes = 3
     """Extent of the kernels, per axis."""
@@ -240,6 +250,8 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
 
 class SeparableConv(Op, name="separable_conv", main="filters"):
     """Depthwise separable convolution: depthwise, then 1×1, with nothing in between (1D and 2D)."""
+
+    convention = "convolution"
 
     filters: Width
     """Output channels."""
@@ -313,6 +325,8 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
 class Bias(Op, name="bias", main="per"):
     """Adds a learned bias."""
 
+    convention = "elementwise"
+
     per: Literal["channel", "position", "element"] = "channel"
     """What has a bias of its own: each channel, each spatial position (its channels share it), or each element."""
 
@@ -326,7 +340,7 @@ class Bias(Op, name="bias", main="per"):
         return TensorSpec(x.shape)
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
-        return (WeightSpec("bias", self._shape(x)),)
+        return (WeightSpec("bias", self._shape(x), reads=None if self.per == "position" else -1),)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return out.size

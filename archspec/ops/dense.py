@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archspec.ir.counterpart import SAME
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import Activation, Constraint, Initializer, Regularizer, Width, weight_rules
 from archspec.ops.base import Op
@@ -11,6 +12,8 @@ from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
     import keras
+
+    from archspec.ir.counterpart import Counterpart, Trace
 
 
 class Dense(Op, name="dense", main="units"):
@@ -37,8 +40,8 @@ class Dense(Op, name="dense", main="units"):
         return self.activation.infer(out) if self.activation else out
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
-        kernel = WeightSpec("kernel", (known_channels(x, "dense"), self.units))
-        return (kernel, WeightSpec("bias", (self.units,))) if self.bias else (kernel,)
+        kernel = WeightSpec("kernel", (known_channels(x, "dense"), self.units), reads=0, writes=1)
+        return (kernel, WeightSpec("bias", (self.units,), writes=0)) if self.bias else (kernel,)
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         return elements(x.shape) * self.units
@@ -49,6 +52,14 @@ class Dense(Op, name="dense", main="units"):
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         return self.activation.transcendentals(out, out) if self.activation else 0
+
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        """A vector is written in whatever order its reader needs; tensors have their channels last, in PyTorch too."""
+        if out.rank == 1:
+            return trace.known(out, "last", trace.free() if out.channels == self.units else SAME)
+        if out.rank == 2:
+            x.axes.pin("last")
+        return trace.known(out, "last") if x.axes.side == "last" else trace.undecided(out)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
@@ -66,6 +77,8 @@ class Rbf(Op, name="rbf", main="units"):
 
     The points are not trained. They start as random ±1, which the paper names as an alternative to its drawn bitmaps.
     """
+
+    convention = "channelwise"
 
     units: Width
     """Points, and so output features."""

@@ -27,6 +27,8 @@ Base = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 class Embedding(Op, name="embedding"):
     """A learnt vector for each of ``vocab`` integers; the inputs are 0 to vocab - 1."""
 
+    convention = "sequence"
+
     vocab: Width
     """Number of vectors."""
     dim: Width
@@ -55,6 +57,8 @@ class Embedding(Op, name="embedding"):
 class OneHot(Op, name="one_hot", main="vocab"):
     """1 in the channel that the integer names, 0 in all others."""
 
+    convention = "sequence"
+
     vocab: Width
     """Number of channels; the inputs are 0 to vocab - 1."""
     mask_zero: bool = False
@@ -77,6 +81,8 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
     Which it is follows from the type of the input. To tie the two, call one network twice: ``networks: {words: {body:
     [reversible_embedding: {vocab: 37000, dim: 512}]}}``.
     """
+
+    convention = "sequence"
 
     vocab: Width
     """Number of vectors."""
@@ -109,6 +115,8 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
 class PositionEmbedding(Op, name="position_embedding", main="length"):
     """Adds a learnt vector per position (Gehring et al. 2017; BERT, ViT)."""
 
+    convention = "sequence"
+
     length: Width | None = None
     """Positions that have a vector: the most steps that an input may have. The input's steps, if not given."""
 
@@ -138,6 +146,8 @@ class SinusoidalPosition(Op, name="sinusoidal_position", main="base"):
     """Adds waves: sin(t / base ** (i / channels)) in every even channel i of step t, the cosine of the same angle in
     the channel after it (Vaswani et al. 2017, §3.5). The waves depend on no input and are not counted."""
 
+    convention = "sequence"
+
     base: Base = 10000.0
     """Wavelength of the slowest wave, in units of 2π steps."""
 
@@ -159,6 +169,8 @@ class RotaryPosition(Op, name="rotary_position", main="heads"):
 
     In attention the projected queries and keys are turned: ``attention: {rotary: 10000}`` does that.
     """
+
+    convention = "sequence"
 
     heads: PositiveInt = 1
     """Heads that lie side by side in the channels; each is turned by itself."""
@@ -187,6 +199,8 @@ class RotaryPosition(Op, name="rotary_position", main="heads"):
 class ClassToken(Op, name="class_token", main="count"):
     """Learnt steps in front of a sequence, from which the class is read later (BERT; ViT, Dosovitskiy et al. 2020).
     They start at zero."""
+
+    convention = "sequence"
 
     count: PositiveInt = 1
     """Number of steps (2 with DeiT's distillation token)."""

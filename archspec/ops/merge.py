@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archspec.ir.counterpart import Counterpart, Joined
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import broadcast, exact, floating, known_channels, normalize_axis
 
 if TYPE_CHECKING:
     import keras
+
+    from archspec.ir.counterpart import Trace
 
 
 class Concat(Op, name="concat"):
@@ -39,6 +42,16 @@ class Concat(Op, name="concat"):
             total = None if total is None or size is None else total + size
         return TensorSpec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
 
+    def elsewhere(self, trace: Trace, out: TensorSpec, *inputs: Counterpart) -> Counterpart:
+        """Of channels, the orders of the parts one after the other; of positions, one order for all."""
+        if normalize_axis(self.axis, out, "concat") != out.rank - 1:
+            return trace.elementwise(out, *inputs)
+        parts = [(x.shape[-1], x.order) for x in inputs if x.shape[-1] is not None]
+        axes = inputs[0].axes
+        for x in inputs[1:]:
+            axes = axes.joined(x.axes, trace.node)
+        return Counterpart(out.shape, axes, Joined(parts) if len(parts) == len(inputs) else trace.plain(*inputs))
+
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
 
@@ -49,6 +62,7 @@ class Concat(Op, name="concat"):
 class Add(Op, name="add"):
     """Sum of the operands."""
 
+    convention = "elementwise"
     is_merge = True
     is_projectable = True
 
@@ -67,6 +81,7 @@ class Add(Op, name="add"):
 class Multiply(Op, name="multiply"):
     """Product of the operands, element by element."""
 
+    convention = "elementwise"
     is_merge = True
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -84,6 +99,7 @@ class Multiply(Op, name="multiply"):
 class Average(Op, name="average"):
     """Mean of the operands."""
 
+    convention = "elementwise"
     is_merge = True
     is_projectable = True
 
@@ -102,6 +118,7 @@ class Average(Op, name="average"):
 class Maximum(Op, name="maximum"):
     """Largest of the operands, element by element."""
 
+    convention = "elementwise"
     is_merge = True
     is_projectable = True
 
@@ -120,6 +137,7 @@ class Maximum(Op, name="maximum"):
 class Minimum(Op, name="minimum"):
     """Smallest of the operands, element by element."""
 
+    convention = "elementwise"
     is_merge = True
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -137,6 +155,7 @@ class Minimum(Op, name="minimum"):
 class Subtract(Op, name="subtract"):
     """The first operand minus the second; exactly two."""
 
+    convention = "elementwise"
     is_merge = True
     is_projectable = True
 

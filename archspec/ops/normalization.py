@@ -14,9 +14,13 @@ from archspec.ops.shapes import floating, known_channels
 if TYPE_CHECKING:
     import keras
 
+    from archspec.ir.counterpart import Counterpart, Trace
+
 
 class BatchNorm(Op, name="batch_norm"):
     """Batch normalisation per channel (Ioffe and Szegedy 2015): by the batch in training, by moving averages after."""
+
+    convention = "image"
 
     momentum: Annotated[float, Field(ge=0, le=1)] = 0.99
     """Share of the old moving average that each step keeps (PyTorch's momentum is 1 minus this)."""
@@ -34,8 +38,8 @@ class BatchNorm(Op, name="batch_norm"):
         shape = (known_channels(x, "batch_norm"),)
         return (
             *_affine(x, self.scale, self.center),
-            WeightSpec("moving_mean", shape, trainable=False),
-            WeightSpec("moving_variance", shape, trainable=False),
+            WeightSpec("moving_mean", shape, trainable=False, reads=0),
+            WeightSpec("moving_variance", shape, trainable=False, reads=0),
         )
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
@@ -76,9 +80,14 @@ class LayerNorm(Op, name="layer_norm"):
 
         return keras.layers.LayerNormalization(epsilon=self.epsilon, scale=self.scale, center=self.center)
 
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        return _last_axis(trace, out, x)
+
 
 class GroupNorm(Op, name="group_norm", main="groups"):
     """Group normalisation: per sample, over all positions and the channels of a group (Wu and He 2018)."""
+
+    convention = "channelwise"
 
     groups: PositiveInt = 32
     """Groups of channels; divides the channels."""
@@ -110,6 +119,8 @@ class GroupNorm(Op, name="group_norm", main="groups"):
 class InstanceNorm(Op, name="instance_norm"):
     """Instance normalisation: per sample and channel, over all positions (Ulyanov et al. 2016). As in PyTorch it learns
     nothing unless asked to."""
+
+    convention = "image"
 
     epsilon: Epsilon = 1e-5
     """Added to the (biased) variance."""
@@ -146,7 +157,7 @@ class RmsNorm(Op, name="rms_norm"):
         return _same(x, "rms_norm")
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
-        return (WeightSpec("scale", (known_channels(x, "rms_norm"),)),)
+        return (WeightSpec("scale", (known_channels(x, "rms_norm"),), reads=0),)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return 4 * x.size
@@ -159,6 +170,9 @@ class RmsNorm(Op, name="rms_norm"):
 
         return RootMeanSquareNormalization(epsilon=self.epsilon)
 
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        return _last_axis(trace, out, x)
+
 
 class Lrn(Op, name="lrn", main="size"):
     """Local response normalisation across channels: x / (k + alpha · sum of squares of ``size`` neighbours) ** beta.
@@ -166,6 +180,8 @@ class Lrn(Op, name="lrn", main="size"):
     The defaults are Krizhevsky et al. 2012, §3.3: k is 2 and alpha is not divided by the size. Caffe's and PyTorch's
     layers divide it and start from k 1: ``lrn: {k: 1, divide: true}``.
     """
+
+    convention = "channelwise"
 
     size: Annotated[int, Field(gt=0, le=255)] = 5
     """Neighbouring channels in a sum, an odd number; those beyond the border are left out."""
@@ -202,9 +218,16 @@ def _same(x: TensorSpec, op: str) -> TensorSpec:
     return TensorSpec(x.shape)
 
 
+def _last_axis(trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    """PyTorch normalises last axes only; whether an image's were moved there and back is not known."""
+    if x.rank == 2:
+        x.axes.pin("last")
+    return trace.undecided(out, x.order) if x.axes.side != "last" else trace.known(out, "last", x.order)
+
+
 def _affine(x: TensorSpec, scale: bool, center: bool) -> tuple[WeightSpec, ...]:
     shape = (known_channels(x, "normalisation"),)
-    return tuple(WeightSpec(name, shape) for name, wanted in (("gamma", scale), ("beta", center)) if wanted)
+    return tuple(WeightSpec(name, shape, reads=0) for name, wanted in (("gamma", scale), ("beta", center)) if wanted)
 
 
 def _grouped(groups: int, op: GroupNorm | InstanceNorm, x: TensorSpec) -> keras.Layer:

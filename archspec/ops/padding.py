@@ -44,6 +44,8 @@ Margins = Annotated[
 class Pad(Op, name="pad", main="padding"):
     """A margin around the spatial axes."""
 
+    convention = "image"
+
     padding: Margins
     """Width of the margin: ``n`` on every side, or per axis ``n`` or ``[before, after]``."""
     mode: Literal["zero", "reflect", "replicate"] = "zero"
@@ -73,6 +75,8 @@ class Pad(Op, name="pad", main="padding"):
 class Crop(Op, name="crop", main="margins"):
     """Cuts a margin off the spatial axes."""
 
+    convention = "image"
+
     margins: Margins
     """Width of the margin: ``n`` on every side, or per axis ``n`` or ``[before, after]``."""
 
@@ -90,6 +94,8 @@ class Crop(Op, name="crop", main="margins"):
 
 class CenterCrop(Op, name="center_crop", main="size"):
     """The middle of the spatial axes; of an odd rest the smaller half is cut before (U-Net's skips)."""
+
+    convention = "image"
 
     size: Sizes
     """What is left, for every axis or one per axis."""
@@ -115,6 +121,8 @@ class CenterCrop(Op, name="center_crop", main="size"):
 class PadChannels(Op, name="pad_channels", main="after"):
     """Channels of zeros before and after the input's (the parameter-free shortcut of He et al. 2015, option A)."""
 
+    convention = "channelwise"
+
     after: Annotated[int, Field(ge=0, le=2**24)] = 0
     """Channels to append."""
     before: Annotated[int, Field(ge=0, le=2**24)] = 0
@@ -132,6 +140,8 @@ class PadChannels(Op, name="pad_channels", main="after"):
 
 class Subsample(Op, name="subsample", main="stride"):
     """Every ``stride``-th position of the spatial axes, from the first."""
+
+    convention = "image"
 
     stride: Sizes
     """Step, for every axis or one per axis."""

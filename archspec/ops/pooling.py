@@ -20,6 +20,8 @@ MAX_BINS = 1024
 class MaxPool(Op, name="max_pool", main="size"):
     """Maximum over windows. Padding never wins."""
 
+    convention = "image"
+
     size: Sizes = 2
     """Extent of the window, per axis."""
     stride: Sizes | None = None
@@ -41,6 +43,8 @@ class MaxPool(Op, name="max_pool", main="size"):
 
 class AvgPool(Op, name="avg_pool", main="size"):
     """Mean over windows. ``same`` leaves padding out of the mean; integer padding counts, as in PyTorch."""
+
+    convention = "image"
 
     size: Sizes = 2
     """Extent of the window, per axis."""
@@ -65,6 +69,8 @@ class AvgPool(Op, name="avg_pool", main="size"):
 class GlobalAvgPool(Op, name="global_avg_pool"):
     """Mean over all positions; over time, of the steps that no mask leaves out (0 if there are none)."""
 
+    convention = "image"
+
     keep: bool = False
     """Keep the spatial axes, as 1."""
 
@@ -82,6 +88,8 @@ class GlobalAvgPool(Op, name="global_avg_pool"):
 
 class GlobalMaxPool(Op, name="global_max_pool"):
     """Maximum over all positions; over time, of the steps that no mask leaves out (0 if there are none)."""
+
+    convention = "image"
 
     keep: bool = False
     """Keep the spatial axes, as 1."""
@@ -101,6 +109,8 @@ class GlobalMaxPool(Op, name="global_max_pool"):
 class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):
     """Mean over n bins per axis, whatever the input's size; bin i spans ⌊i·H/n⌋ to ⌈(i + 1)·H/n⌉."""
 
+    convention = "image"
+
     size: Sizes
     """Number of bins, and so the output's extent, per axis."""
 
@@ -118,6 +128,8 @@ class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):
 
 class AdaptiveMaxPool(Op, name="adaptive_max_pool", main="size"):
     """Maximum over n bins per axis, whatever the input's size; bin i spans ⌊i·H/n⌋ to ⌈(i + 1)·H/n⌉."""
+
+    convention = "image"
 
     size: Sizes
     """Number of bins, and so the output's extent, per axis."""

@@ -32,6 +32,8 @@ Outputs = TensorSpec | tuple[TensorSpec, ...]
 class Rnn(Op, name="rnn", main="units"):
     """Elman's network: h = activation(x · kernel + h · recurrent_kernel + bias) (Elman 1990)."""
 
+    convention = "sequence"
+
     units: Width
     """Channels of the state, which is the output."""
     sequences: bool = False
@@ -92,6 +94,8 @@ class Lstm(Op, name="lstm", main="units"):
     The gates lie in the weights in the order input, forget, cell, output, as in Keras and PyTorch; Keras has one bias,
     PyTorch adds two.
     """
+
+    convention = "sequence"
 
     units: Width
     """Channels of the state and of the cell; the state is the output."""
@@ -168,6 +172,8 @@ class Lstm(Op, name="lstm", main="units"):
 class Gru(Op, name="gru", main="units"):
     """Gated recurrent unit (Cho et al. 2014). The gates lie in the weights in the order update, reset, candidate
     (PyTorch: reset, update, candidate)."""
+
+    convention = "sequence"
 
     units: Width
     """Channels of the state, which is the output."""
@@ -254,6 +260,8 @@ class Bidirectional(Op, name="bidirectional", main="layer"):
     ``bidirectional: {lstm: {units: 64, sequences: true}}`` is the usual form. At steps that a mask leaves out the
     output is zero.
     """
+
+    convention = "sequence"
 
     layer: Annotated[
         Any,

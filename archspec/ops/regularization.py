@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Dropout(Op, name="dropout", main="rate"):
     """Drops elements in training and scales the rest by 1 / (1 - rate) (Srivastava et al. 2014)."""
 
+    convention = "elementwise"
     is_view = True
 
     rate: Rate
@@ -34,6 +35,7 @@ class Dropout(Op, name="dropout", main="rate"):
 class SpatialDropout(Op, name="spatial_dropout", main="rate"):
     """Drops whole feature maps in training and scales the rest by 1 / (1 - rate) (Tompson et al. 2015)."""
 
+    convention = "elementwise"
     is_view = True
 
     rate: Rate
@@ -56,6 +58,7 @@ class SpatialDropout(Op, name="spatial_dropout", main="rate"):
 class DropPath(Op, name="drop_path", main="rate"):
     """Stochastic depth: drops whole samples in training and scales the rest by 1 / (1 - rate) (Huang et al. 2016)."""
 
+    convention = "elementwise"
     is_view = True
 
     rate: Rate

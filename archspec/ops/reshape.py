@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archspec.ir.tensors import TensorSpec
+from archspec.ir.counterpart import SAME, Counterpart, Flattened, Lost, Part
+from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
@@ -15,6 +16,8 @@ from archspec.ops.shapes import exact, normalize_axis
 
 if TYPE_CHECKING:
     import keras
+
+    from archspec.ir.counterpart import Trace
 
 LIMIT = 2**31
 
@@ -77,6 +80,9 @@ class Flatten(Op, name="flatten"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         return TensorSpec((None if None in x.shape else x.size,), x.dtype)
 
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        return trace.known(out, "last", Flattened(x))
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
@@ -98,6 +104,37 @@ class Reshape(Op, name="reshape", main="shape"):
             raise OpError(f"reshape: {x} has {x.size} elements, which do not fill {list(self.shape)}", argument="shape")
         return TensorSpec(tuple(left if n == -1 else n for n in self.shape), x.dtype)
 
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        """A vector becomes what its reader takes; of other tensors the channels, if they stay or are cut in parts."""
+        if out.shape == x.shape or (out.rank > 1 and _without_ones(out.shape) == _without_ones(x.shape)):
+            return self._with_ones(trace, out, x)
+        if out.rank == 1:
+            return trace.known(out, "last", Flattened(x))
+        if set(out.shape[:-1]) == {1}:
+            return trace.known(out, "last", Flattened(x))
+        if x.rank == 1 or set(x.shape[:-1]) == {1}:
+            made = trace.undecided(out, is_open=True)
+            trace.agree((x.order, Flattened(made)))
+            return made
+        if out.channels == x.shape[-1] and None not in x.shape:
+            return trace.undecided(out, x.order, is_open=True)
+        if x.shape[-1] and out.channels and x.shape[-1] % out.channels == 0:
+            return trace.undecided(out, trace.plain(x))
+        why = f"{TensorSpec(x.shape)} as {out}, be the channels first or last"
+        return trace.undecided(out, Lost(why))
+
+    def _with_ones(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        """Axes of size 1 come or go; where the channels' do, what is last is the same on either side."""
+        if x.shape[-1] == out.channels:
+            return Counterpart(out.shape, x.axes, x.order)
+        if x.shape[-1] == 1:
+            return trace.known(out, "last")
+        x.axes.pin("last")
+        order = trace.plain(x)
+        if x.axes.side != "last":
+            order = Lost(f"{TensorSpec(x.shape)} as {out}, be the channels first or last")
+        return trace.undecided(out, order)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
@@ -114,6 +151,23 @@ class Permute(Op, name="permute", main="axes"):
         if len(self.axes) != x.rank:
             raise OpError(f"permute: {len(self.axes)} axes for {x}, which has {x.rank}", argument="axes")
         return TensorSpec(tuple(x.shape[a] for a in self.axes), x.dtype)
+
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        """Channels that go first here lie as they did elsewhere; from first to last, the reader says which it is."""
+        rank, axes = out.rank, self.axes
+        if axes == tuple(range(rank)):
+            return x
+        order = x.order if axes[-1] == rank - 1 else SAME
+        if axes[-1] != rank - 1:
+            trace.plain(x)
+        if axes == (*range(1, rank), 0):
+            if rank > 2:
+                x.axes.pin("last")
+            if rank > 2 or x.axes.side != "first":
+                return trace.undecided(out, order, is_open=True)
+        if axes == (rank - 1, *range(rank - 1)) and x.axes.side == "first":
+            return trace.known(out, "last", order)
+        return trace.undecided(out, order, is_open=True)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
@@ -141,6 +195,15 @@ class Slice(Op, name="slice", main="range"):
             size = last - first
         return TensorSpec((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
 
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        if self.axis % out.rank != out.rank - 1:
+            return Counterpart(out.shape, x.axes, x.order)
+        start, size = self.range[0], x.shape[-1]
+        if size is None or out.channels is None:
+            return trace.channelwise(out, x)
+        start += size if start < 0 else 0
+        return _part(out, x, start, start + out.channels)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import Slice
 
@@ -158,6 +221,15 @@ class Split(Op, name="split", main="parts"):
     def infer(self, x: TensorSpec) -> tuple[TensorSpec, ...]:
         axis = normalize_axis(self.axis, x, "split")
         return tuple(TensorSpec((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype) for n in self._sizes(x, axis))
+
+    def elsewhere(self, trace: Trace, out: tuple[TensorSpec, ...], x: Counterpart) -> tuple[Counterpart, ...]:
+        if self.axis % x.rank != x.rank - 1:
+            return tuple(Counterpart(o.shape, x.axes, x.order) for o in out)
+        made, start = [], 0
+        for o in out:
+            made.append(_part(o, x, start, start + (o.channels or 0)))
+            start += o.channels or 0
+        return tuple(made)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import Split
@@ -189,7 +261,19 @@ class RepeatVector(Op, name="repeat_vector", main="count"):
             raise OpError(f"repeat_vector needs a vector, got {x}")
         return TensorSpec((self.count, *x.shape), x.dtype)
 
+    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        return trace.known(out, "last", x.order)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
         return keras.layers.RepeatVector(self.count, **exact(x))
+
+
+def _part(out: TensorSpec, x: Counterpart, start: int, stop: int) -> Counterpart:
+    """Some of the channels."""
+    return Counterpart(out.shape, x.axes, Part(x.order, start, stop))
+
+
+def _without_ones(shape: tuple[Size, ...]) -> list[Size]:
+    return [n for n in shape if n != 1]

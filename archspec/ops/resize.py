@@ -28,6 +28,8 @@ Mode = Literal["nearest", "bilinear", "bicubic", "area"]
 class Upsample(Op, name="upsample", main="factor"):
     """Spatial axes made ``factor`` times as large."""
 
+    convention = "image"
+
     factor: Sizes = 2
     """Whole factor, for every axis or one per axis."""
     mode: Mode = "nearest"
@@ -60,6 +62,8 @@ class Upsample(Op, name="upsample", main="factor"):
 
 class Resize(Op, name="resize", main="size"):
     """Spatial axes brought to a given size."""
+
+    convention = "image"
 
     size: Sizes
     """Size of every axis, or one per axis: ``[height, width]``."""

@@ -36,6 +36,8 @@ _SCHEMA = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "array", "items
 class Scale(Op, name="scale", main="factor"):
     """factor · x + offset, both given. Integer inputs, such as pixels, become float32."""
 
+    convention = "elementwise"
+
     factor: Number
     """What to multiply by."""
     offset: Number = 0.0
@@ -56,6 +58,8 @@ class Scale(Op, name="scale", main="factor"):
 class Normalize(Op, name="normalize"):
     """(x - mean) / std with given constants, as images are brought to the range that a network was trained on. Integer
     inputs become float32."""
+
+    convention = "channelwise"
 
     mean: Annotated[tuple[float, ...], PlainValidator(_per_channel), _SCHEMA] = (0.0,)
     """What to subtract, for all channels or one per channel."""
@@ -86,6 +90,8 @@ class Normalize(Op, name="normalize"):
 class LayerScale(Op, name="layer_scale", main="init"):
     """x · gamma, learnt per channel (Touvron et al. 2021)."""
 
+    convention = "elementwise"
+
     init: Number = 1e-6
     """Value of every gamma at the start."""
 
@@ -95,7 +101,7 @@ class LayerScale(Op, name="layer_scale", main="init"):
         return x
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
-        return (WeightSpec("gamma", (known_channels(x, "layer_scale"),)),)
+        return (WeightSpec("gamma", (known_channels(x, "layer_scale"),), reads=0),)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return out.size

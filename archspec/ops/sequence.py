@@ -23,6 +23,8 @@ class Mask(Op, name="mask", main="value"):
     """Leaves out the steps of (time, channels) whose channels all have one value, as ``embedding: {mask_zero: true}``
     leaves out zeros: what follows skips them, and they become zero. A mask that was there is replaced."""
 
+    convention = "elementwise"
+
     value: Number = 0.0
     """What padding consists of."""
 
@@ -50,6 +52,8 @@ class KMaxPool(Op, name="k_max_pool", main="k"):
     ``sentence``, padding included: ``from: {x: prev, sentence: words}``. Steps that a mask leaves out are never among
     them; where fewer than k are left, zeros fill the end.
     """
+
+    convention = "image"
 
     k: PositiveInt
     """Values that are kept; with ``layer`` and ``layers`` the fewest (the paper's k_top)."""
@@ -96,6 +100,8 @@ class KMaxPool(Op, name="k_max_pool", main="k"):
 
 class Folding(Op, name="folding", main="maps"):
     """Sums every two neighbouring rows, map by map (Kalchbrenner et al. 2014, §3.5)."""
+
+    convention = "channelwise"
 
     maps: PositiveInt = 1
     """Channels of a row: the channels are rows of that many, one after the other."""

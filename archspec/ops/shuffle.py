@@ -17,6 +17,8 @@ class ChannelShuffle(Op, name="channel_shuffle", main="groups"):
     """Channels dealt across groups: of ``g`` groups of ``n``, channel ``i·n + j`` goes to ``j·g + i`` (Zhang et al.
     2017, ShuffleNet)."""
 
+    convention = "channelwise"
+
     groups: PositiveInt
     """Groups of channels; divides the channels."""
 

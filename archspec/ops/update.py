@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Detach(Op, name="detach"):
     """The input, as a constant: no gradient goes through it."""
 
+    convention = "elementwise"
     is_view = True
     stops_gradient = True
 
@@ -34,6 +35,7 @@ class Hold(Op, name="hold"):
     Outside of ``train`` it is ``detach``.
     """
 
+    convention = "elementwise"
     is_view = True
     stops_gradient = True
     is_held = True
@@ -54,6 +56,7 @@ class ImagePool(Op, name="image_pool", main="size"):
     given instead of it. The result is held and a constant, as with ``hold``. Outside of ``train`` it is ``detach``.
     """
 
+    convention = "elementwise"
     is_view = True
     stops_gradient = True
     is_held = True
@@ -78,6 +81,8 @@ class Interpolate(Op, name="interpolate"):
     Each example has its own place if ``at`` is drawn (``uniform: [1]``): what the gradient penalty looks at (Gulrajani
     et al. 2017).
     """
+
+    convention = "elementwise"
 
     def infer(self, a: TensorSpec, b: TensorSpec, at: TensorSpec) -> TensorSpec:
         for x in (a, b, at):

@@ -5,36 +5,12 @@ import pytest
 
 import archspec
 from archspec.backend.layouts import torch_form
+from tests.backend.torch_layers import recurrent
 
 pytestmark = pytest.mark.tensorflow
 
 UNITS, CHANNELS, STEPS = 3, 4, 5
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def torch_layer(kind, p, x, suffix=""):
-    """The outputs of one direction; ``p`` is a state dict, ``x`` is (time, channels)."""
-    w_ih, w_hh, b_ih, b_hh = (p[f"{n}_l0{suffix}"] for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-    h = c = np.zeros(UNITS)
-    out = np.zeros((len(x), UNITS))
-    for t in reversed(range(len(x))) if suffix else range(len(x)):
-        a, b = w_ih @ x[t] + b_ih, w_hh @ h + b_hh
-        if kind == "rnn":
-            h = np.tanh(a + b)
-        elif kind == "lstm":
-            i, f, g, o = np.split(a + b, 4)
-            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-            h = sigmoid(o) * np.tanh(c)
-        else:
-            (ar, az, an), (br, bz, bn) = np.split(a, 3), np.split(b, 3)
-            r, z = sigmoid(ar + br), sigmoid(az + bz)
-            h = (1 - z) * np.tanh(an + r * bn) + z * h
-        out[t] = h
-    return out
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -60,5 +36,6 @@ def test_a_state_dict_computes_what_pytorch_does(tmp_path, kind, both):
     model.set_weights([form.convert(*(state[role] for role in form.roles)) for form in forms])
 
     x = rng.normal(size=(STEPS, CHANNELS)).astype("float32")
-    expected = np.concatenate([torch_layer(kind, state, x, suffix) for suffix in suffixes], -1)
+    named = {f"layer.{role}": array for role, array in state.items()}
+    expected = np.concatenate([recurrent(kind, named, "layer", x, f"_l0{suffix}") for suffix in suffixes], -1)
     np.testing.assert_allclose(np.asarray(model(x[None]))[0], expected, rtol=1e-5, atol=1e-5)
