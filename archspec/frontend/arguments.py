@@ -38,7 +38,7 @@ def arguments_of(
     raw, out = step.args, {}
     is_known = True
     if type(raw) is Map and not _is_value(raw, known, main):
-        is_known = _check_names(walk, called, raw, known, extra)
+        is_known = check_names(walk, called, raw, known, extra)
         for name in raw:
             out[name] = (_attempted(walk, raw[name], raw, name, place), raw.value_span(name))
     elif raw is not None:
@@ -49,7 +49,7 @@ def arguments_of(
         out[main] = (_attempted(walk, raw, step.given, step.op, place), at)
     file = place.scope.frame.file
     if (defaults := file.defaults.get(step.op)) is not None:
-        is_known = _check_names(walk, called, defaults, known, extra) and is_known
+        is_known = check_names(walk, called, defaults, known, extra) and is_known
         outside = constants(file)
         for name in defaults:
             if name not in out:
@@ -66,7 +66,7 @@ def arguments_of(
     return out
 
 
-def _check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], extra: tuple[str, ...]) -> bool:
+def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], extra: tuple[str, ...]) -> bool:
     """Report the names that a call does not take; whether there are none."""
     is_known = True
     for name in given:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.frontend.arguments import Arguments
+from pydantic import ValidationError
+
+from archspec.frontend.arguments import Arguments, check_names
 from archspec.frontend.calls import body, call, file_of
 from archspec.frontend.document import FIGURES, Document, is_direct
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.heads import heads_of, outputs_of
 from archspec.frontend.inputs import inputs_of
+from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Result
 from archspec.frontend.steps import STRUCTURAL
 from archspec.frontend.updates import training_of
-from archspec.frontend.walk import File, Walk, constants
+from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Expect, Graph, Output, Tensor, reachable
 from archspec.ir.tensors import Size, TensorSpec
+from archspec.ir.validation import refused
 from archspec.ops.base import Op
 
 Shapes = dict[str, tuple[Size, ...]]
@@ -39,7 +43,7 @@ def elaborated(
     """
     graph: Graph | None = None
     try:
-        graph = walk.attempt(_graph, walk, document, variant, args or {}, shapes or {})
+        graph = walk.attempt(_graph, walk, document, variant, args or {}, shapes or {}, thorough)
         if walk.problems or thorough:
             walk.uncalled(document)
     except Exhausted as limit:
@@ -50,7 +54,9 @@ def elaborated(
     return graph
 
 
-def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments, shapes: Shapes) -> Graph:
+def _graph(
+    walk: Walk, document: Document, variant: str | None, args: Arguments, shapes: Shapes, thorough: bool
+) -> Graph:
     spec = document.spec
     file = file_of(walk, document, args, document.span("name"), variant=variant)
     common: dict[str, Any] = {
@@ -60,7 +66,7 @@ def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments,
         "params": {k: v for k, v in file.params.items() if isinstance(v, (str, int, float, bool, list, dict))},
         "sources": tuple(d.source for d in walk.library.documents.values()),
     }
-    _defaults(walk, file)
+    _defaults(walk, file, thorough)
     if spec.body is None:
         return _networks(walk, file, common)
     outside = constants(file)
@@ -86,17 +92,35 @@ def _graph(walk: Walk, document: Document, variant: str | None, args: Arguments,
     )
 
 
-def _defaults(walk: Walk, file: File) -> None:
-    """Report the sections of ``defaults`` that are for nothing."""
+def _defaults(walk: Walk, file: File, thorough: bool) -> None:
+    """Report what is wrong with the sections of ``defaults``: those for nothing, names of arguments that there are not,
+    and, if ``thorough``, values that no call will look at, for what they are for is not called."""
     spec = file.document.spec
-    for name in spec.defaults:
-        if name in (*STRUCTURAL, *file.callees, *spec.use, *walk.prelude.callees) or Op.find(name) is not None:
-            continue
-        declared = {p for block in (*spec.blocks.values(), *spec.networks.values()) for p in block.params or ()}
-        if name not in declared and name not in (spec.params or ()):
+    called = {p for block in (*spec.blocks.values(), *spec.networks.values()) for p in block.params or ()}
+    for name, defaults in spec.defaults.items():
+        callee = file.callees.get(name) or (None if name in spec.use else walk.prelude.callees.get(name))
+        op = None if callee or name in STRUCTURAL or name in spec.use else Op.find(name)
+        if isinstance(callee, Callee):
+            check_names(walk, name, defaults, callee.block.params or {}, ())
+        elif op is not None:
+            is_known = check_names(walk, name, defaults, op.model_fields, ())
+            if thorough and is_known:
+                _default_values(walk, op, defaults, constants(file))
+        elif name not in (*STRUCTURAL, *spec.use, *called, *(spec.params or ())):
             known = {*STRUCTURAL, *file.callees, *spec.use, *walk.prelude.callees, *Op.names()}
             at = file.document.key_span("defaults", name)
             walk.report("N00", f"defaults for an unknown op or block {shown(name)}", at, did_you_mean(name, known))
+
+
+def _default_values(walk: Walk, op: type[Op], defaults: Map, outside: Place) -> None:
+    values = {name: walk.attempt(evaluated, defaults[name], defaults, name, outside) for name in defaults}
+    try:
+        op.model_validate({name: value for name, value in values.items() if value is not POISON})
+    except ValidationError as error:
+        for e in refused(error):
+            if e.kind != "missing" and e.path and e.path[0] in defaults:
+                name = str(e.path[0])
+                walk.report("T01", f"{op.name}.{name} {e.message}", defaults.value_span(name), e.help)
 
 
 def _networks(walk: Walk, file: File, common: dict[str, Any]) -> Graph:

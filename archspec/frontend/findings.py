@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archspec.frontend import lint
 from archspec.frontend.assemble import expected
 from archspec.frontend.document import Document, expectations
 from archspec.frontend.elaborate import Elaborator
@@ -103,9 +104,11 @@ def _analysed(found: Document, library: Library, variant: str | None, set: Mappi
             left -= walk.steps + len(walk.nodes)
             if left <= 0:
                 break
-    if problems:
-        return Analysis((), in_order(problems.values())[:MAX_DIAGNOSTICS], partial)
-    return Analysis(tuple(graphs), ())
+    found_odd = lint.of_declarations(found)
+    if not problems:
+        found_odd += lint.of_graphs(lint.Subject(found, tuple(graphs), tuple(traces)))
+    diagnostics = in_order([*problems.values(), *found_odd])[:MAX_DIAGNOSTICS]
+    return Analysis(() if problems else tuple(graphs), diagnostics, partial)
 
 
 def _stands_alone(found: Document) -> bool:

@@ -48,6 +48,8 @@ class Loss(Declaration, package="archspec.ops"):
 
 
 SOFTMAX, SIGMOID = ("softmax",), ("sigmoid", "hard_sigmoid")
+SCORES = ("log_softmax", "maxout")
+"""Activations that leave scores of classes as good as they were."""
 MEANS = frozenset(("avg_pool", "global_avg_pool", "adaptive_avg_pool", "resize", "upsample"))
 """Ops whose outputs are weighted means of their inputs: those of probabilities are probabilities."""
 
@@ -57,17 +59,30 @@ def last_activation(nodes: Mapping[str, Node], tensor: Tensor) -> str | None:
 
     Looks through what does not change the kind of number: reshaping, and means. What is concatenated must agree.
     """
+    node = activated(nodes, tensor)
+    return None if node is None else activation_of(node)
+
+
+def activation_of(node: Node) -> str | None:
+    """Name of the activation that a node is, or ends in; None for none."""
+    op: Any = node.op
+    inner = getattr(op, "activation", None) or getattr(op, "function", None)
+    if isinstance(inner, Op):
+        op = inner
+    return str(op.name) if op.is_activation and op.name != "linear" else None
+
+
+def activated(nodes: Mapping[str, Node], tensor: Tensor, *, through_means: bool = True) -> Node | None:
+    """The node whose activation a tensor's numbers come from, as ``last_activation`` finds it."""
     while (node := nodes.get(tensor.node)) is not None:
+        if activation_of(node) is not None:
+            return node
         op: Any = node.op
-        inner = getattr(op, "activation", None) or getattr(op, "function", None)
-        if isinstance(inner, Op):
-            op = inner
-        if op.is_activation and op.name != "linear":
-            return str(op.name)
         if op.name == "concat":
-            found = {last_activation(nodes, t) for t in node.inputs}
-            return found.pop() if len(found) == 1 else None
-        if not (op.is_view or op.name in MEANS or op.name == "permute"):
+            found = [activated(nodes, t, through_means=through_means) for t in node.inputs]
+            names = {None if n is None else activation_of(n) for n in found}
+            return found[0] if len(names) == 1 else None
+        if not (op.is_view or (through_means and op.name in MEANS) or op.name == "permute"):
             return None
         tensor = node.inputs[0]
     return None

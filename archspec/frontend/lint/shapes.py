@@ -1,0 +1,99 @@
+"""Shapes of other frameworks, the batch and channels first; and channels that meet only because one side has 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from archspec.frontend.lint import Rule, Subject, warning
+from archspec.frontend.yaml_source import Map, Seq
+from archspec.ir.diagnostics import Diagnostic, Span, shown
+from archspec.ir.graph import Graph
+
+BATCH = ("n", "b", "bs", "batch", "batch_size")
+NOTHING = ("none", "null")
+PICTURE = 8
+"""The least side of what is taken for an image."""
+COLORS = (1, 3, 4)
+
+
+def batch_axis(subject: Subject) -> Iterator[Diagnostic]:
+    """W03: a shape that begins with the batch."""
+    for name, shape in _declared(subject):
+        first = shape[0] if shape else 0
+        is_named = isinstance(first, str) and first.lower() in BATCH
+        is_open = first is None or (isinstance(first, str) and first.lower() in NOTHING)
+        if is_named or (is_open and len(shape) == 4):
+            rest = [f"{n}" if n is not None else "null" for n in shape[1:]]
+            said = "null" if first is None else first
+            what = f"the shape of '{name}' begins with {said}: the batch is never written"
+            more = "" if is_named else f"; if it is the time of a video, name it: [time, {', '.join(rest)}]"
+            yield warning("W03", what, shape.value_span(0), f"[{', '.join(rest)}]{more}")
+
+
+def none_is_a_name(subject: Subject) -> Iterator[Diagnostic]:
+    """W04: a size called None."""
+    for name, shape in _declared(subject):
+        for i, size in enumerate(shape):
+            if isinstance(size, str) and size.lower() in NOTHING:
+                what = f"{shown(size)} in the shape of '{name}' is taken for the name of a size"
+                yield warning("W04", what, shape.value_span(i), "a size that is open is null")
+
+
+def channels_first(subject: Subject) -> Iterator[Diagnostic]:
+    """W05: an image whose channels come first."""
+    for graph in subject.graphs:
+        if not any(hasattr(node.op, "kernel") for node in graph.nodes):
+            continue
+        for name, spec in graph.inputs.items():
+            if spec.rank != 3 or None in spec.shape:
+                continue
+            channels, height, width = (n or 0 for n in spec.shape)
+            if channels in COLORS and min(height, width) >= PICTURE:
+                what = f"input '{name}' is an image of {channels}x{height} with {width} channels"
+                help = f"channels come last: [{height}, {width}, {channels}]"
+                yield warning("W05", what, input_span(subject, name), help)
+
+
+def unequal_channels(subject: Subject) -> Iterator[Diagnostic]:
+    """W06: one channel that is added to each of many."""
+    for graph in _all(subject):
+        for node in graph.nodes:
+            op: Any = node.op
+            if not op.is_projectable or len({spec.rank for spec in node.input_specs}) > 1:
+                continue
+            counts = {spec.channels for spec in node.input_specs}
+            if 1 in counts and len(counts) == 2 and None not in counts and node.output.rank > 1:
+                (many,) = counts - {1}
+                what = f"{op.name} takes {many} channels and 1, which is repeated for each of them"
+                yield warning("W06", what, node.span, f"give both {many} channels, or say multiply where 1 is a gate")
+
+
+def input_span(subject: Subject, name: str) -> Span:
+    """Where an input of a graph is declared; those of several networks are called NETWORK.INPUT."""
+    network, dot, inner = name.partition(".")
+    if dot:
+        return subject.document.key_span("networks", network, "inputs", inner)
+    return subject.document.span("inputs", name)
+
+
+def _declared(subject: Subject) -> Iterator[tuple[str, Seq]]:
+    """The shapes that a file writes as lists, by the names of their inputs."""
+    spec = subject.document.spec
+    sections = [spec.inputs, *(block.inputs for block in spec.networks.values()), spec.train and spec.train.inputs]
+    for section in sections:
+        for name, raw in section.items() if isinstance(section, Map) else ():
+            shape = raw.get("shape") if isinstance(raw, Map) else raw
+            if isinstance(shape, Seq):
+                yield name, shape
+
+
+def _all(subject: Subject) -> Iterator[Graph]:
+    for graph in subject.graphs:
+        yield graph
+        if graph.training is not None:
+            yield graph.training.body
+
+
+DECLARED: tuple[Rule, ...] = (batch_axis, none_is_a_name)
+BUILT: tuple[Rule, ...] = (channels_first, unequal_channels)
