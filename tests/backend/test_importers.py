@@ -139,6 +139,29 @@ def test_a_tensor_must_lie_within_its_storage(tmp_path, monkeypatch):
             assert read(path)["a.weight"].shape == (2, 3)  # one number, seen six times
 
 
+MEGABYTE = 1 << 20
+HOSTILE = {
+    "a tuple in a tuple, and so on": b")" + b"\x85" * MEGABYTE + b".",
+    "the same behind marks": b"(" * (MEGABYTE // 2) + b"t" * (MEGABYTE // 2) + b".",
+    # Each holds the one before twice: 2^500,000 in all, and one of them names an entry of a dict.
+    "a tuple that doubles": b"})" + b"q\0h\0\x86" * (MEGABYTE // 5) + b"K\x01s.",
+    "a dict by a tuple": b"})K\x01s.",
+    "a wide tuple in a wide tuple": b"}(" + b"K\x01" * 1000 + b"t" + b"q\0(" + b"h\0" * 1000 + b"t" + b"K\x01s.",
+    "a tensor of many axes": b"(" + b"K\x01" * (MEGABYTE // 2) + b"t.",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_pickle_that_would_take_for_ever_is_refused(tmp_path, name):
+    """Refused with no more work than its length: the old reader took 2^n steps for n bytes, or n^2."""
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as bundle:
+        bundle.writestr("net/data.pkl", b"\x80\x02" + HOSTILE[name])
+    (tmp_path / "w.th").write_bytes(b"\x80\x02" + HOSTILE[name])
+    for path in (tmp_path / "w.pth", tmp_path / "w.th"):
+        with pytest.raises(WeightsError):
+            opened(path)
+
+
 def test_npz_of_pickled_objects_is_refused(tmp_path):
     np.savez(tmp_path / "w.npz", a=np.array([{"x": 1}], dtype=object))
     with pytest.raises(WeightsError, match="pickled objects are never read"):

@@ -27,6 +27,10 @@ MAGIC = 0x1950A86A20F9469CFC6C
 """First object of the format before PyTorch 1.6."""
 
 MAX_PICKLE = 1 << 26
+MAX_DEPTH = 8
+"""Most tuples within each other: the arguments of a tensor's parts have three."""
+MAX_RANK = 32
+"""Most axes of a tensor."""
 
 STORAGES = {
     "DoubleStorage": "F64",
@@ -71,9 +75,6 @@ class Tensor:
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
-
-
-MARK = object()
 
 
 def archive(path: Path) -> Archive:
@@ -156,9 +157,10 @@ def _plain(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
         end = os.path.getsize(path)
         for key in keys if isinstance(keys, list) else ():
             count = int.from_bytes(file.read(8), "little")
-            storage = storages.get(key)
+            storage = storages.get(key) if isinstance(key, str) else None
             if storage is None or storage.count != count:
-                raise WeightsError(f"storage {key!r} is not what its tensors say")
+                called = repr(key) if isinstance(key, (str, int)) else "without a name"
+                raise WeightsError(f"storage {called} is not what its tensors say")
             places[key] = file.tell()
             if places[key] + count * WIDTHS[storage.kind] > end:
                 raise WeightsError("the file is truncated")
@@ -176,12 +178,11 @@ def _plain(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
 
 def _value(file: IO[bytes], storages: dict[str, Storage] | None = None) -> Any:
     """The next pickle's value. Raises WeightsError for what no state dict holds."""
-    stack: list[Any] = []
-    memo: dict[int, Any] = {}
+    machine = Machine({} if storages is None else storages)
     try:
         for opcode, argument, _ in pickletools.genops(file):
-            _step(opcode.name, argument, stack, memo, {} if storages is None else storages)
-        (value,) = stack
+            machine.step(opcode.name, argument)
+        (value,) = machine.stack
     except WeightsError:
         raise
     except Exception as error:  # whatever a crafted or cut pickle makes of the few lines below
@@ -197,57 +198,88 @@ LITERALS = {
 }
 
 
-def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any], storages: dict[str, Storage]) -> None:
-    """What one opcode does to the stack and the memo."""
-    if name in LITERALS:
-        stack.append(argument)
-    elif name in CONSTANTS:
-        stack.append(CONSTANTS[name])
-    elif name in EMPTY:
-        stack.append(EMPTY[name]())
-    elif name == "MARK":
-        stack.append(MARK)
-    elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
-        memo[len(memo) if argument is None else argument] = stack[-1]
-    elif name in ("BINGET", "LONG_BINGET"):
-        stack.append(memo[argument])
-    elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-        taken = int(name[-1])
-        stack[-taken:] = [tuple(stack[-taken:])]
-    elif name == "TUPLE":
-        stack.append(tuple(_marked(stack)))
-    elif name in ("SETITEM", "SETITEMS"):
-        items = _marked(stack) if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-        stack[-1].update(zip(items[::2], items[1::2], strict=True))
-    elif name in ("APPEND", "APPENDS"):
-        values = _marked(stack) if name == "APPENDS" else [stack.pop()]
-        stack[-1].extend(values)
-    elif name in ("GLOBAL", "STACK_GLOBAL"):
-        path = argument if name == "GLOBAL" else f"{stack.pop(-2)} {stack.pop()}"
-        if path not in KNOWN:
-            raise WeightsError(
-                f"refused: the file would have Python load {path.replace(' ', '.')}; only a state dict is read"
-            )
-        stack.append(Name(path))
-    elif name == "BINPERSID":
-        stack.append(_storage(stack.pop(), storages))
-    elif name == "REDUCE":
-        taken, function = stack.pop(), stack.pop()
-        stack.append(_made(function, taken))
-    elif name == "BUILD":
-        stack.pop()  # the versions of modules, kept as an attribute of the dict
-        if not isinstance(stack[-1], dict):
-            raise WeightsError("refused: the file sets attributes; only a state dict is read")
-    elif name not in ("PROTO", "FRAME", "STOP"):
-        raise WeightsError(f"refused: the file's pickle has {name}, which no state dict needs")
+class Machine:
+    """What the opcodes of a pickle work on. Each takes time in proportion to what it takes from the stack, whatever the
+    file: no tuple is deep, so that none is long to compare, and keys are text or numbers, so that none is long to hash.
+    """
 
+    def __init__(self, storages: dict[str, Storage]):
+        self.stack: list[Any] = []
+        self.storages = storages
+        self._memo: dict[int, Any] = {}
+        self._marks: list[int] = []
+        """Where the open marks stand."""
+        self._tuples: dict[int, tuple[Any, int]] = {}
+        """Tuples by identity, which are kept for as long, with the number of tuples within each other."""
 
-def _marked(stack: list[Any]) -> list[Any]:
-    """Pop what is above the last mark, and the mark."""
-    at = len(stack) - 1 - stack[::-1].index(MARK)
-    above = stack[at + 1 :]
-    del stack[at:]
-    return above
+    def step(self, name: str, argument: Any) -> None:
+        """Do what one opcode does. Raises WeightsError for what no state dict needs."""
+        stack, memo = self.stack, self._memo
+        if name in LITERALS:
+            stack.append(argument)
+        elif name in CONSTANTS:
+            stack.append(CONSTANTS[name])
+        elif name in EMPTY:
+            stack.append(EMPTY[name]())
+        elif name == "MARK":
+            if len(self._marks) >= 4 * MAX_DEPTH:
+                raise WeightsError("refused: the file's pickle is nested deeper than any state dict")
+            self._marks.append(len(stack))
+        elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            memo[len(memo) if argument is None else argument] = stack[-1]
+        elif name in ("BINGET", "LONG_BINGET"):
+            stack.append(memo[argument])
+        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
+            taken = int(name[-1])
+            stack[-taken:] = [self._tuple(stack[-taken:])]
+        elif name == "TUPLE":
+            stack.append(self._tuple(self._marked()))
+        elif name in ("SETITEM", "SETITEMS"):
+            items = self._marked() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
+            if not all(type(key) in (str, int) for key in items[::2]):
+                raise WeightsError("refused: the file has a dict whose keys are neither text nor numbers")
+            stack[-1].update(zip(items[::2], items[1::2], strict=True))
+        elif name in ("APPEND", "APPENDS"):
+            values = self._marked() if name == "APPENDS" else [stack.pop()]
+            stack[-1].extend(values)
+        elif name in ("GLOBAL", "STACK_GLOBAL"):
+            words = argument.split(" ", 1) if name == "GLOBAL" else [stack.pop(-2), stack.pop()]
+            if not all(isinstance(word, str) for word in words):
+                raise WeightsError("refused: the file's pickle names what is no name")
+            path = " ".join(words)
+            if path not in KNOWN:
+                raise WeightsError(
+                    f"refused: the file would have Python load {path.replace(' ', '.')}; only a state dict is read"
+                )
+            stack.append(Name(path))
+        elif name == "BINPERSID":
+            stack.append(_storage(stack.pop(), self.storages))
+        elif name == "REDUCE":
+            taken, function = stack.pop(), stack.pop()
+            stack.append(_made(function, taken))
+        elif name == "BUILD":
+            stack.pop()  # the versions of modules, kept as an attribute of the dict
+            if not isinstance(stack[-1], dict):
+                raise WeightsError("refused: the file sets attributes; only a state dict is read")
+        elif name not in ("PROTO", "FRAME", "STOP"):
+            raise WeightsError(f"refused: the file's pickle has {name}, which no state dict needs")
+
+    def _marked(self) -> list[Any]:
+        """Pop what is above the last mark, and the mark."""
+        at = self._marks.pop()
+        above = self.stack[at:]
+        del self.stack[at:]
+        return above
+
+    def _tuple(self, values: list[Any]) -> tuple[Any, ...]:
+        """A tuple, unless it is too deep. Raises WeightsError."""
+        made = tuple(values)
+        depth = 1 + max((self._tuples[id(v)][1] for v in made if type(v) is tuple and v), default=0)
+        if depth > MAX_DEPTH:
+            raise WeightsError(f"refused: the file's pickle has {depth} tuples within each other")
+        if made:
+            self._tuples[id(made)] = made, depth
+        return made
 
 
 def _storage(saved: Any, storages: dict[str, Storage]) -> Storage:
@@ -265,9 +297,11 @@ def _made(function: Any, arguments: Any) -> Any:
         case Name(path), (Tensor() as tensor, *_) if path == PARAMETER:
             return tensor
         case Name(path), (Storage() as storage, int(offset), tuple(shape), tuple(strides), *_) if path in REBUILDS:
-            whole = all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)) and len(shape) == len(strides)
-            last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=False))
-            if not whole or (prod(shape) and last >= storage.count):
+            whole = all(type(n) is int and 0 <= n < 2**63 for n in (offset, *shape, *strides))
+            if not whole or len(shape) != len(strides) or len(shape) > MAX_RANK:
+                raise WeightsError("a tensor has a shape that none can have")
+            last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+            if prod(shape) and last >= storage.count:
                 raise WeightsError(f"a tensor of shape {shape} does not lie within its storage of {storage.count}")
             if prod(shape) > storage.count:
                 raise WeightsError(f"a tensor of shape {shape} repeats the {storage.count} numbers of its storage")
