@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import AnyActivation, Number, PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import EVERYTHING, POINT, Axes, each_element, each_position
 from archspec.ops.shapes import floating, known_channels, normalize_axis
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Linear(Op, name="linear"):
     convention = "elementwise"
     is_view = True
     is_activation = True
+    reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("linear")
 
 
@@ -74,6 +76,7 @@ class Relu(Op, name="relu"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, flops, function = same_shape, per_element(1), keras_function("relu")
 
     def lower(self, x: TensorSpec) -> keras.Layer:
@@ -87,6 +90,7 @@ class Relu6(Op, name="relu6"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("relu6")
 
 
@@ -100,6 +104,7 @@ class LeakyRelu(Op, name="leaky_relu", main="slope"):
     """Slope below zero. 0.2 is the default of Keras's function and DCGAN's value; Darknet writes 0.1, PyTorch's default
     is 0.01, that of Keras's layer 0.3."""
 
+    reach = each_element
     infer, flops, lower = same_shape, per_element(2), activation_layer
 
     def function(self) -> Any:
@@ -120,12 +125,16 @@ class Prelu(Op, name="prelu", main="slope"):
     shared: Literal["spatial", "all", "none"] = "spatial"
     """Axes that share a slope: ``spatial`` has one per channel, ``all`` a single one, ``none`` one per element."""
 
+    reach = each_element
     flops = per_element(2)
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         self.weights(x)
         floating(x, self.name)
         return x
+
+    def is_positional(self) -> bool:
+        return self.shared == "none"
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         if self.shared == "all":
@@ -155,6 +164,7 @@ class Elu(Op, name="elu", main="alpha"):
     alpha: Number = 1.0
     """Minus the value at -∞."""
 
+    reach = each_element
     infer, transcendentals, lower = same_shape, per_element(1), activation_layer
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
@@ -172,6 +182,7 @@ class Selu(Op, name="selu"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("selu")
     flops, transcendentals = per_element(3), per_element(1)
 
@@ -185,6 +196,7 @@ class Gelu(Op, name="gelu", main="approximate"):
     approximate: bool = False
     """Use the tanh approximation (as GPT-2 does) instead of erf."""
 
+    reach = each_element
     infer, transcendentals, lower = same_shape, per_element(1), activation_layer
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
@@ -202,6 +214,7 @@ class Silu(Op, name="silu"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("silu")
     flops, transcendentals = per_element(4), per_element(1)
 
@@ -211,6 +224,7 @@ class HardSwish(Op, name="hard_swish"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, flops, lower, function = same_shape, per_element(5), activation_layer, keras_function("hard_silu")
 
 
@@ -219,6 +233,7 @@ class HardSigmoid(Op, name="hard_sigmoid"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, flops, lower, function = same_shape, per_element(4), activation_layer, keras_function("hard_sigmoid")
 
 
@@ -227,6 +242,7 @@ class Sigmoid(Op, name="sigmoid"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("sigmoid")
     flops, transcendentals = per_element(3), per_element(1)
 
@@ -236,6 +252,7 @@ class Tanh(Op, name="tanh"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, transcendentals, lower, function = same_shape, per_element(1), activation_layer, keras_function("tanh")
 
 
@@ -244,6 +261,7 @@ class ScaledTanh(Op, name="scaled_tanh"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, lower = same_shape, activation_layer
     flops, transcendentals = per_element(2), per_element(1)
 
@@ -259,6 +277,7 @@ class Softplus(Op, name="softplus"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("softplus")
     flops, transcendentals = per_element(1), per_element(2)
 
@@ -268,6 +287,7 @@ class Softsign(Op, name="softsign"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("softsign")
 
 
@@ -276,6 +296,7 @@ class Mish(Op, name="mish"):
 
     convention = "elementwise"
     is_activation = True
+    reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("mish")
     flops, transcendentals = per_element(2), per_element(3)
 
@@ -286,6 +307,13 @@ def over_axis(self: Any, x: TensorSpec) -> TensorSpec:
     floating(x, self.name)
     normalize_axis(self.axis, x, self.name)
     return x
+
+
+@shared
+def over_one_axis(self: Any, x: TensorSpec) -> tuple[Axes, ...]:
+    """All of the axis, for each position of the others."""
+    axis = normalize_axis(self.axis, x, self.name)
+    return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
 
 
 @shared
@@ -323,6 +351,7 @@ class Softmax(Op, name="softmax", main="axis"):
     axis: int = -1
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
+    reach = over_one_axis
     infer, flops, transcendentals = over_axis, softmax_flops, per_element(1)
     lower, function = axis_layer, axis_function
 
@@ -336,6 +365,7 @@ class LogSoftmax(Op, name="log_softmax", main="axis"):
     axis: int = -1
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
+    reach = over_one_axis
     infer, flops, lower, function = over_axis, softmax_flops, axis_layer, axis_function
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
@@ -351,6 +381,8 @@ class Maxout(Op, name="maxout", main="pieces"):
 
     pieces: PositiveInt
     """Channels that become one; divides the channels."""
+
+    reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "maxout")
@@ -377,6 +409,13 @@ class Activation(Op, name="activation", main="function"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         out: TensorSpec = self.function.infer(x)
         return out
+
+    def is_positional(self) -> bool:
+        return bool(self.function.is_positional())
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        found: tuple[Axes, ...] = self.function.reach(x)
+        return found
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         weights: tuple[WeightSpec, ...] = self.function.weights(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import PositiveInt, Rate, Width
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
 from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
@@ -70,6 +72,13 @@ class Attention(Op, name="attention", main="heads"):
         if self.rotary is not None and self._dims(query)[0] % 2:
             raise OpError(f"attention: rotary turns pairs, key_dim is {self._dims(query)[0]}", argument="rotary")
         return TensorSpec((query.shape[0], self._dims(query)[2]))
+
+    def is_random(self) -> bool:
+        return self.dropout > 0
+
+    def reach(self, query: TensorSpec, *read: TensorSpec) -> tuple[Axes, ...]:
+        past = (Reach(inf, 0) if self.causal else EVERYTHING, EVERYTHING)
+        return ((POINT, EVERYTHING), *(past,) * len(read)) if read else (past,)
 
     def weights(
         self, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None
@@ -178,6 +187,12 @@ class AdditiveAttention(Op, name="additive_attention"):
         if None not in (key.shape[0], value.shape[0]) and key.shape[0] != value.shape[0]:
             raise OpError(f"additive_attention: key {key} and value {value} must have the same steps")
         return TensorSpec((query.shape[0], value.shape[-1]))
+
+    def is_random(self) -> bool:
+        return self.dropout > 0
+
+    def reach(self, query: TensorSpec, *read: TensorSpec) -> tuple[Axes, ...]:
+        return ((POINT, EVERYTHING), *((EVERYTHING, EVERYTHING),) * len(read))
 
     def weights(self, query: TensorSpec, value: TensorSpec, key: TensorSpec | None = None) -> tuple[WeightSpec, ...]:
         return (WeightSpec("scale", (known_channels(query, "additive_attention"),)),) if self.scale else ()

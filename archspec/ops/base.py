@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.ir.counterpart import Counterpart, Trace
+    from archspec.ops.reach import Axes
 
 Convention = Literal["elementwise", "channelwise", "image", "convolution", "sequence", "unknown"]
 
@@ -47,6 +48,8 @@ class Op(Declaration, package="archspec.ops"):
     """How tensors lie before and after the op in a library that keeps images channels first: a method of ``Trace``."""
     is_held: ClassVar[bool] = False
     """True where a training step's output is that of the round's beginning, for all of its updates."""
+    carries: ClassVar[tuple[str, ...]] = ()
+    """Names of the inputs and, behind the first, outputs that hold what the op remembers from step to step."""
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec | tuple[TensorSpec, ...]:
         """Shape and dtype of the output (a tuple for several). Raises OpError."""
@@ -55,6 +58,19 @@ class Op(Declaration, package="archspec.ops"):
     def weights(self, *inputs: TensorSpec) -> tuple[WeightSpec, ...]:
         """The weights by Keras's names and shapes; counts are derived from them."""
         return ()
+
+    def reach(self, *inputs: TensorSpec) -> tuple[Axes, ...]:
+        """For each input, which of its positions a position of the output depends on; None, unless an op knows better,
+        where it may be any. Of several outputs the answer holds for those that have the axes of the first."""
+        return (None,) * len(inputs)
+
+    def is_positional(self) -> bool:
+        """Whether what a position gives depends on where it stands."""
+        return False
+
+    def is_random(self) -> bool:
+        """Whether the output is drawn in training."""
+        return False
 
     def macs(self, out: Any, *inputs: TensorSpec) -> int:
         """Multiply-accumulates per sample. Raises UnknownSize."""

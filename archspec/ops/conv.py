@@ -18,6 +18,7 @@ from archspec.ops.arguments import (
     weight_rules,
 )
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, each_element, windowed
 from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Conv(Op, name="conv", main="filters"):
         sizes = windows(x, "conv", self.kernel, self.stride, self.padding, self.dilation)
         _refuse_dilated_stride(self.stride, self.dilation, "conv")
         return _activated(self, TensorSpec((*sizes, self.filters)))
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return windowed(x, self.kernel, self.stride, self.padding, self.dilation, self.activation)
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv"), "kernel")
@@ -153,6 +157,24 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
             sizes.append(size)
         return _activated(self, TensorSpec((*sizes, self.filters)))
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        rank = x.rank - 1
+        if set(per_axis(self.stride, rank, "stride")) != {1}:
+            return (None,)
+        spans = [
+            d * (k - 1)
+            for k, d in zip(
+                per_axis(self.kernel, rank, "kernel"), per_axis(self.dilation, rank, "dilation"), strict=True
+            )
+        ]
+        # The kernel is laid down from each input; what is cropped at the start shifts the output.
+        if isinstance(self.padding, str):
+            cropped = [span // 2 if self.padding == "same" else 0 for span in spans]
+        else:
+            cropped = [before for before, _ in explicit_padding(self.padding, rank)]
+        axes = tuple(Reach(span - cut, cut) for span, cut in zip(spans, cropped, strict=True))
+        return (activated((*axes, EVERYTHING), self.activation, x),)
+
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv_transpose"), "kernel")
         kernel = WeightSpec("kernel", (*taps, self.filters, known_channels(x, "conv_transpose")), reads=-1)
@@ -215,6 +237,9 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
         _refuse_volumes(x, "depthwise_conv")
         sizes = windows(x, "depthwise_conv", self.kernel, self.stride, self.padding, self.dilation)
         return _activated(self, TensorSpec((*sizes, known_channels(x, "depthwise_conv") * self.multiplier)))
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return windowed(x, self.kernel, self.stride, self.padding, self.dilation, self.activation)
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "depthwise_conv"), "kernel")
@@ -286,6 +311,9 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
         sizes = windows(x, "separable_conv", self.kernel, self.stride, self.padding, self.dilation)
         return _activated(self, TensorSpec((*sizes, self.filters)))
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return windowed(x, self.kernel, self.stride, self.padding, self.dilation, self.activation)
+
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         rank, channels = spatial_rank(x, "separable_conv"), known_channels(x, "separable_conv")
         kernels = (
@@ -330,6 +358,8 @@ class Bias(Op, name="bias", main="per"):
     per: Literal["channel", "position", "element"] = "channel"
     """What has a bias of its own: each channel, each spatial position (its channels share it), or each element."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "bias")
         shape = self._shape(x)
@@ -338,6 +368,9 @@ class Bias(Op, name="bias", main="per"):
         if None in shape:
             raise OpError(f"bias per {self.per} needs known sizes, got {x}", argument="per")
         return TensorSpec(x.shape)
+
+    def is_positional(self) -> bool:
+        return self.per != "channel"
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return (WeightSpec("bias", self._shape(x), reads=None if self.per == "position" else -1),)

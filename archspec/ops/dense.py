@@ -8,6 +8,7 @@ from archspec.ir.counterpart import SAME
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import Activation, Constraint, Initializer, Regularizer, Width, weight_rules
 from archspec.ops.base import Op
+from archspec.ops.reach import Axes, activated, each_position
 from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Dense(Op, name="dense", main="units"):
         known_channels(x, "dense")
         out = TensorSpec((*x.spatial, self.units))
         return self.activation.infer(out) if self.activation else out
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return (activated(each_position(self, x)[0], self.activation, x),)
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         kernel = WeightSpec("kernel", (known_channels(x, "dense"), self.units), reads=0, writes=1)
@@ -82,6 +86,8 @@ class Rbf(Op, name="rbf", main="units"):
 
     units: Width
     """Points, and so output features."""
+
+    reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "rbf")

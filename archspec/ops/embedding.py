@@ -16,6 +16,7 @@ from pydantic import Field
 from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ops.arguments import Initializer, PositiveInt, Width
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import POINT, Axes, Reach, each_element, each_position
 from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Embedding(Op, name="embedding"):
     initializer: Initializer = None
     """What the vectors are before training; ``uniform: 0.05`` if not given."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         _integers(x, "embedding")
         return TensorSpec((*x.shape, self.dim))
@@ -63,6 +66,8 @@ class OneHot(Op, name="one_hot", main="vocab"):
     """Number of channels; the inputs are 0 to vocab - 1."""
     mask_zero: bool = False
     """Mark 0 as padding, as ``embedding`` does."""
+
+    reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         _integers(x, "one_hot")
@@ -99,6 +104,10 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
             raise OpError(f"reversible_embedding: vectors have {channels} channels, not {self.dim}", argument="dim")
         return TensorSpec((*x.spatial, self.vocab))
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        found: tuple[Axes, ...] = (each_element if "int" in x.dtype else each_position)(self, x)
+        return found
+
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return (WeightSpec("embeddings", (self.vocab, self.dim)),)
 
@@ -120,6 +129,8 @@ class PositionEmbedding(Op, name="position_embedding", main="length"):
     length: Width | None = None
     """Positions that have a vector: the most steps that an input may have. The input's steps, if not given."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         _sequence(x, "position_embedding")
         steps = x.shape[0]
@@ -128,6 +139,9 @@ class PositionEmbedding(Op, name="position_embedding", main="length"):
         if self.length is not None and steps is not None and steps > self.length:
             raise OpError(f"position_embedding: {steps} steps have only {self.length} positions", argument="length")
         return x
+
+    def is_positional(self) -> bool:
+        return True
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         length = self.length or x.shape[0]
@@ -151,8 +165,13 @@ class SinusoidalPosition(Op, name="sinusoidal_position", main="base"):
     base: Base = 10000.0
     """Wavelength of the slowest wave, in units of 2π steps."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _sequence(x, "sinusoidal_position")
+
+    def is_positional(self) -> bool:
+        return True
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return out.size
@@ -177,6 +196,8 @@ class RotaryPosition(Op, name="rotary_position", main="heads"):
     base: Base = 10000.0
     """Wavelength of the slowest pair, in units of 2π steps."""
 
+    reach = each_position
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         _sequence(x, "rotary_position")
         if (channels := known_channels(x, "rotary_position")) % (2 * self.heads):
@@ -185,6 +206,9 @@ class RotaryPosition(Op, name="rotary_position", main="heads"):
                 argument="heads" if self.heads > 1 else None,
             )
         return x
+
+    def is_positional(self) -> bool:
+        return True
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """3 · out.size (two products and a sum)"""
@@ -209,6 +233,9 @@ class ClassToken(Op, name="class_token", main="count"):
         _sequence(x, "class_token")
         steps = x.shape[0]
         return TensorSpec((None if steps is None else self.count + steps, *x.shape[1:]))
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return ((Reach(self.count, -self.count), POINT),)
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return (WeightSpec("token", (self.count, known_channels(x, "class_token"))),)

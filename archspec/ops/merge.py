@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.ir.counterpart import Counterpart, Joined
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import EVERYTHING, POINT, Axes, aligned
 from archspec.ops.shapes import broadcast, exact, floating, known_channels, normalize_axis
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class Concat(Op, name="concat"):
             axes = axes.joined(x.axes, trace.node)
         return Counterpart(out.shape, axes, Joined(parts) if len(parts) == len(inputs) else trace.plain(*inputs))
 
+    def reach(self, *inputs: TensorSpec) -> tuple[Axes, ...]:
+        axis = self.axis % inputs[0].rank
+        return (tuple(EVERYTHING if i == axis else POINT for i in range(inputs[0].rank)),) * len(inputs)
+
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
 
@@ -65,6 +70,8 @@ class Add(Op, name="add"):
     convention = "elementwise"
     is_merge = True
     is_projectable = True
+
+    reach = aligned
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(inputs, "add")
@@ -83,6 +90,8 @@ class Multiply(Op, name="multiply"):
 
     convention = "elementwise"
     is_merge = True
+
+    reach = aligned
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(inputs, "multiply")
@@ -103,6 +112,8 @@ class Average(Op, name="average"):
     is_merge = True
     is_projectable = True
 
+    reach = aligned
+
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(inputs, "average")
 
@@ -122,6 +133,8 @@ class Maximum(Op, name="maximum"):
     is_merge = True
     is_projectable = True
 
+    reach = aligned
+
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(inputs, "maximum")
 
@@ -139,6 +152,8 @@ class Minimum(Op, name="minimum"):
 
     convention = "elementwise"
     is_merge = True
+
+    reach = aligned
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(inputs, "minimum")
@@ -158,6 +173,8 @@ class Subtract(Op, name="subtract"):
     convention = "elementwise"
     is_merge = True
     is_projectable = True
+
+    reach = aligned
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         if len(inputs) != 2:
@@ -190,6 +207,13 @@ class Matmul(Op, name="matmul"):
         if inner != other and inner is not None and other is not None:
             raise OpError(f"cannot matmul {a} and {b}: inner sizes {inner} and {other} differ")
         return TensorSpec((*broadcast([a.shape[:-2], b.shape[:-2]], "matmul"), rows, columns))
+
+    def reach(self, a: TensorSpec, b: TensorSpec) -> tuple[Axes, ...]:
+        of_a, of_b = aligned(self, a, b)
+        return (
+            None if self.transpose_a else (*of_a[:-2], POINT, EVERYTHING),
+            None if self.transpose_b else (*of_b[:-2], EVERYTHING, POINT),
+        )
 
     def macs(self, out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
         """out.size · inner size"""

@@ -9,6 +9,7 @@ from pydantic import Field
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import Epsilon, PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import each_element, each_position
 from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class BatchNorm(Op, name="batch_norm"):
     """Learn a factor per channel."""
     center: bool = True
     """Learn an offset per channel."""
+
+    reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _same(x, "batch_norm")
@@ -62,6 +65,8 @@ class LayerNorm(Op, name="layer_norm"):
     """Learn a factor per channel."""
     center: bool = True
     """Learn an offset per channel."""
+
+    reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _same(x, "layer_norm")
@@ -153,6 +158,8 @@ class RmsNorm(Op, name="rms_norm"):
     epsilon: Epsilon = 1e-6
     """Added to the mean square."""
 
+    reach = each_position
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _same(x, "rms_norm")
 
@@ -193,6 +200,8 @@ class Lrn(Op, name="lrn", main="size"):
     """Added to the weighted sum."""
     divide: bool = False
     """Divide alpha by the size."""
+
+    reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         if self.size % 2 == 0:

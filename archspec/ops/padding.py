@@ -10,6 +10,7 @@ from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Sizes
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach, each_position
 from archspec.ops.shapes import exact, known_channels, per_axis, spatial_rank
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class Pad(Op, name="pad", main="padding"):
         sizes = (None if n is None else n + before + after for n, (before, after) in zip(x.spatial, sides, strict=True))
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        if self.mode != "zero":
+            return ((*(EVERYTHING,) * (x.rank - 1), POINT),)
+        return ((*(Reach(before, -before) for before, _ in _sides(self.padding, x, "pad")), POINT),)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
@@ -88,6 +94,9 @@ class Crop(Op, name="crop", main="margins"):
             sizes.append(None if size is None else size - sum(pair))
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return ((*(Reach(-before, before) for before, _ in _sides(self.margins, x, "crop")), POINT),)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         return _cropping(_sides(self.margins, x, "crop"), x)
 
@@ -103,6 +112,9 @@ class CenterCrop(Op, name="center_crop", main="size"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         self._margins(x)
         return TensorSpec((*per_axis(self.size, x.rank - 1, "size"), x.shape[-1]), x.dtype)
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return ((*(Reach(-before, before) for before, _ in self._margins(x)), POINT),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         return _cropping(self._margins(x), x)
@@ -128,6 +140,8 @@ class PadChannels(Op, name="pad_channels", main="after"):
     before: Annotated[int, Field(ge=0, le=2**24)] = 0
     """Channels to prepend."""
 
+    reach = each_position
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         channels = known_channels(x, "pad_channels")
         return TensorSpec((*x.spatial, self.before + channels + self.after), x.dtype)
@@ -150,6 +164,9 @@ class Subsample(Op, name="subsample", main="stride"):
         strides = per_axis(self.stride, spatial_rank(x, "subsample"), "stride")
         sizes = (None if n is None else -(-n // s) for n, s in zip(x.spatial, strides, strict=True))
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return ((*(Reach(0, 0, stride) for stride in per_axis(self.stride, x.rank - 1, "stride")), POINT),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import Subsample

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.arguments import Padding, Sizes
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import Axes, windowed
 from archspec.ops.shapes import explicit_padding, floating, per_axis, spatial_rank, windows
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class MaxPool(Op, name="max_pool", main="size"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _pooled(self, x, "max_pool")
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return windowed(x, self.size, self.size if self.stride is None else self.stride, self.padding)
+
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return out.size * (prod(per_axis(self.size, out.rank - 1, "size")) - 1)
 
@@ -58,6 +62,9 @@ class AvgPool(Op, name="avg_pool", main="size"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _pooled(self, x, "avg_pool")
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return windowed(x, self.size, self.size if self.stride is None else self.stride, self.padding)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return out.size * prod(per_axis(self.size, out.rank - 1, "size"))

@@ -11,6 +11,7 @@ starts where an encoder ended, and how sampling goes on from step to step.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -21,6 +22,7 @@ from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Activation, Initializer, Rate, Regularizer, Width, weight_rules
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import EVERYTHING, Axes, Reach
 from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Rnn(Op, name="rnn", main="units"):
     """Elman's network: h = activation(x · kernel + h · recurrent_kernel + bias) (Elman 1990)."""
 
     convention = "sequence"
+    carries = ("state",)
 
     units: Width
     """Channels of the state, which is the output."""
@@ -65,6 +68,12 @@ class Rnn(Op, name="rnn", main="units"):
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)
 
+    def is_random(self) -> bool:
+        return self.dropout > 0 or self.recurrent_dropout > 0
+
+    def reach(self, x: TensorSpec, state: TensorSpec | None = None) -> tuple[Axes, ...]:
+        return _in_order(self, x, state)
+
     def weights(self, x: TensorSpec, state: TensorSpec | None = None) -> tuple[WeightSpec, ...]:
         return _weights(self, x, "simple_rnn_cell", 1)
 
@@ -96,6 +105,7 @@ class Lstm(Op, name="lstm", main="units"):
     """
 
     convention = "sequence"
+    carries = ("state", "cell")
 
     units: Width
     """Channels of the state and of the cell; the state is the output."""
@@ -136,6 +146,12 @@ class Lstm(Op, name="lstm", main="units"):
             )
         return _outputs(self, x, state, cell)
 
+    def is_random(self) -> bool:
+        return self.dropout > 0 or self.recurrent_dropout > 0
+
+    def reach(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> tuple[Axes, ...]:
+        return _in_order(self, x, state, cell)
+
     def weights(
         self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None
     ) -> tuple[WeightSpec, ...]:
@@ -174,6 +190,7 @@ class Gru(Op, name="gru", main="units"):
     (PyTorch: reset, update, candidate)."""
 
     convention = "sequence"
+    carries = ("state",)
 
     units: Width
     """Channels of the state, which is the output."""
@@ -210,6 +227,12 @@ class Gru(Op, name="gru", main="units"):
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)
+
+    def is_random(self) -> bool:
+        return self.dropout > 0 or self.recurrent_dropout > 0
+
+    def reach(self, x: TensorSpec, state: TensorSpec | None = None) -> tuple[Axes, ...]:
+        return _in_order(self, x, state)
 
     def weights(self, x: TensorSpec, state: TensorSpec | None = None) -> tuple[WeightSpec, ...]:
         return _weights(self, x, "gru_cell", 3, biases=2 if self.reset_after else 1)
@@ -276,6 +299,12 @@ class Bidirectional(Op, name="bidirectional", main="layer"):
         out = self.layer.infer(x)
         return TensorSpec((*out.spatial, self.layer.units * 2)) if self.merge == "concat" else out
 
+    def is_random(self) -> bool:
+        return bool(self.layer.is_random())
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return ((EVERYTHING, EVERYTHING) if self.layer.sequences else None,)
+
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return tuple(
             WeightSpec(f"{way}_{self.layer.name}/{weight.name}", weight.shape)
@@ -321,6 +350,12 @@ def _outputs(op: Any, x: TensorSpec, *states: TensorSpec | None) -> Outputs:
     op.activation.infer(state)
     out = TensorSpec((x.shape[0], op.units)) if op.sequences else state
     return (out, *(state,) * (2 if op.name == "lstm" else 1)) if op.states else out
+
+
+def _in_order(op: Any, x: TensorSpec, *states: TensorSpec | None) -> tuple[Axes, ...]:
+    """What is read of the steps, and of the states that are given; only sequences have steps."""
+    time = (Reach(0, inf) if op.reverse else Reach(inf, 0), EVERYTHING)
+    return (time if op.sequences else None, *(None for state in states if state is not None))
 
 
 def _weights(op: Any, x: TensorSpec, cell: str, gates: int, biases: int = 1) -> tuple[WeightSpec, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import Rate
 from archspec.ops.base import Op
+from archspec.ops.reach import each_element
 from archspec.ops.shapes import floating, spatial_rank
 
 if TYPE_CHECKING:
@@ -22,9 +23,14 @@ class Dropout(Op, name="dropout", main="rate"):
     rate: Rate
     """Probability that an element is dropped."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "dropout")
         return TensorSpec(x.shape)
+
+    def is_random(self) -> bool:
+        return self.rate > 0
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
@@ -41,10 +47,15 @@ class SpatialDropout(Op, name="spatial_dropout", main="rate"):
     rate: Rate
     """Probability that a channel of a sample is dropped."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "spatial_dropout")
         spatial_rank(x, "spatial_dropout")
         return TensorSpec(x.shape)
+
+    def is_random(self) -> bool:
+        return self.rate > 0
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
@@ -64,9 +75,14 @@ class DropPath(Op, name="drop_path", main="rate"):
     rate: Rate
     """Probability that a sample is dropped."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "drop_path")
         return TensorSpec(x.shape)
+
+    def is_random(self) -> bool:
+        return self.rate > 0
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras

@@ -12,6 +12,7 @@ from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
 from archspec.ops.shapes import exact, normalize_axis
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ _INTS = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
 _RANGE = {"type": "array", "items": {"type": ["integer", "null"]}, "minItems": 2, "maxItems": 2}
 
 Shape = Annotated[tuple[int, ...], PlainValidator(_shape), WithJsonSchema(_INTS)]
-Axes = Annotated[tuple[int, ...], PlainValidator(_axes), WithJsonSchema(_INTS)]
+Order = Annotated[tuple[int, ...], PlainValidator(_axes), WithJsonSchema(_INTS)]
 Range = Annotated[tuple[int, int | None], PlainValidator(_range), WithJsonSchema(_RANGE)]
 Parts = Annotated[
     int | tuple[int, ...],
@@ -144,7 +145,7 @@ class Reshape(Op, name="reshape", main="shape"):
 class Permute(Op, name="permute", main="axes"):
     """Another order of the axes: axis ``i`` of the output is axis ``axes[i]`` of the input."""
 
-    axes: Axes
+    axes: Order
     """Every axis once, counted from 0 without the batch axis."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
@@ -204,6 +205,15 @@ class Slice(Op, name="slice", main="range"):
         start += size if start < 0 else 0
         return _part(out, x, start, start + out.channels)
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        axis, start = normalize_axis(self.axis, x, "slice"), self.range[0]
+        if start < 0:
+            size = x.shape[axis]
+            along = EVERYTHING if size is None else Reach(-(size + start), size + start)
+        else:
+            along = Reach(-start, start)
+        return (tuple(along if i == axis else POINT for i in range(x.rank)),)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import Slice
 
@@ -230,6 +240,10 @@ class Split(Op, name="split", main="parts"):
             made.append(_part(o, x, start, start + (o.channels or 0)))
             start += o.channels or 0
         return tuple(made)
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        axis = normalize_axis(self.axis, x, "split")
+        return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import Split

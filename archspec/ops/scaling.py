@@ -10,6 +10,7 @@ from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Number
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import each_element
 from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Scale(Op, name="scale", main="factor"):
     offset: Number = 0.0
     """What to add then."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _as_float(x)
 
@@ -65,6 +68,8 @@ class Normalize(Op, name="normalize"):
     """What to subtract, for all channels or one per channel."""
     std: Annotated[tuple[float, ...], PlainValidator(_positive_per_channel), _SCHEMA] = (1.0,)
     """What to divide by, for all channels or one per channel."""
+
+    reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         channels = known_channels(x, "normalize")
@@ -94,6 +99,8 @@ class LayerScale(Op, name="layer_scale", main="init"):
 
     init: Number = 1e-6
     """Value of every gamma at the start."""
+
+    reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "layer_scale")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import Size, TensorSpec, elements
 from archspec.ops.arguments import Number, PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import each_position
 from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Mask(Op, name="mask", main="value"):
 
     value: Number = 0.0
     """What padding consists of."""
+
+    reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "mask")
@@ -105,6 +108,8 @@ class Folding(Op, name="folding", main="maps"):
 
     maps: PositiveInt = 1
     """Channels of a row: the channels are rows of that many, one after the other."""
+
+    reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "folding")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import each_position
 from archspec.ops.shapes import known_channels
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class ChannelShuffle(Op, name="channel_shuffle", main="groups"):
 
     groups: PositiveInt
     """Groups of channels; divides the channels."""
+
+    reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         channels = known_channels(x, "channel_shuffle")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import Axes, each_element
 from archspec.ops.shapes import floating
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ class Detach(Op, name="detach"):
     convention = "elementwise"
     is_view = True
     stops_gradient = True
+
+    reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return x
@@ -39,6 +42,8 @@ class Hold(Op, name="hold"):
     is_view = True
     stops_gradient = True
     is_held = True
+
+    reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return x
@@ -64,10 +69,15 @@ class ImagePool(Op, name="image_pool", main="size"):
     size: PositiveInt = 50
     """Examples that the pool keeps."""
 
+    reach = each_element
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         if None in x.shape:
             raise OpError(f"image_pool needs examples of one size, got {x}")
         return x
+
+    def is_random(self) -> bool:
+        return True
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.update import StopGradient
@@ -92,6 +102,9 @@ class Interpolate(Op, name="interpolate"):
         if at.rank != 1 or at.shape != (1,):
             raise OpError(f"interpolate needs one number for each example as 'at', a tensor (1,), got {at}")
         return TensorSpec(tuple(n if m is None else m for m, n in zip(a.shape, b.shape, strict=True)), a.dtype)
+
+    def reach(self, a: TensorSpec, b: TensorSpec, at: TensorSpec) -> tuple[Axes, ...]:
+        return (*each_element(self, a, b), None)
 
     def flops(self, out: TensorSpec, a: TensorSpec, b: TensorSpec, at: TensorSpec) -> int:
         return 3 * out.size

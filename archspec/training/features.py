@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from archspec.training.plan import Plan
 
 AT = ("train", "cache_features")
-RANDOM = ("dropout", "spatial_dropout", "drop_path")
-"""Ops whose output is drawn in training; others have a ``dropout`` of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def _cause(node: Node, end: float) -> str | None:
     op: Any = node.op
     if node.weights and end < float("inf"):
         return f"'{node.layer}', which is trained" + (f" from epoch {int(end) + 1} on" if end else "")
-    if op.name in RANDOM or any(getattr(op, name, 0) for name in ("dropout", "recurrent_dropout")):
+    if op.is_random():
         return f"'{node.name}', which is random"
     return None
 

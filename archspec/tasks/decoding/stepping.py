@@ -8,27 +8,15 @@ It has the weights of the whole: layers keep their names. Needs no Keras.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archspec.analysis.reach import looking_ahead
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Node, Output, Tensor
 from archspec.ir.tensors import TensorSpec
+from archspec.ops.reach import POINT
 from archspec.training.task import TaskError
-
-RECURRENT = {"rnn": ("state",), "lstm": ("state", "cell"), "gru": ("state",)}
-"""What ops that read from left to right remember."""
-APART = frozenset(
-    [
-        *("dense", "embedding", "one_hot", "reversible_embedding", "bias", "dropout", "layer_norm", "rms_norm"),
-        *("batch_norm", "layer_scale", "normalize", "scale"),
-        *("add", "average", "maximum", "minimum", "multiply", "subtract"),
-    ]
-)
-"""Ops that treat every step by itself; so do activations, and what joins or divides channels."""
-TOGETHER = frozenset(("attention", "additive_attention"))
-"""Ops that read other steps than their own: those before it, where ``causal``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +44,9 @@ def stepwise(graph: Graph) -> Stepping | None:
     for node in graph.nodes:
         op: Any = node.op
         taken = node.inputs
-        if op.name in RECURRENT and op.sequences and not op.reverse and len(taken) == 1 and not op.states:
+        if op.carries and op.sequences and not op.reverse and len(taken) == 1 and not op.states:
             op = op.model_copy(update={"states": True})
-            for port, word in enumerate(RECURRENT[op.name], 1):
+            for port, word in enumerate(op.carries, 1):
                 name = f"{node.name}.{word}"
                 states[name] = op.units
                 known[Tensor(name)] = inputs[name] = TensorSpec((op.units,))
@@ -76,30 +64,11 @@ def stepwise(graph: Graph) -> Stepping | None:
 
 
 def _is_apart(node: Node) -> bool:
+    """Whether every step is treated by itself, and all of them alike."""
     op: Any = node.op
-    if op.name in ("concat", "split", "slice", "softmax", "log_softmax"):
-        return op.axis in (-1, len(node.input_specs[0].shape) - 1)
-    return op.name in APART or op.is_activation
-
-
-def looking_ahead(graph: Graph, tokens: str) -> Iterator[Node]:
-    """Nodes by which a step of ``tokens`` would see a later one: what is predicted would be given."""
-    reached = {tokens}
-    for node in graph.nodes:
-        if not any(t.node in reached for t in node.inputs):
-            continue
-        reached.add(node.name)
-        op: Any = node.op
-        if op.name == "bidirectional" or (op.name in RECURRENT and op.reverse):
-            yield node
-        elif op.name in TOGETHER and not getattr(op, "causal", False):
-            # Of what the tokens do not reach (an image, another sentence) all may be seen.
-            if len(node.inputs) == 1 or any(t.node in reached for t in node.inputs[1:]):
-                yield node
-        elif (
-            op.name == "conv" and node.input_specs[0].rank == 2 and op.padding == "same" and op.kernel not in (1, (1,))
-        ):
-            yield node
+    if op.is_positional() or any(o.shape[:1] != x.shape[:1] for x in node.input_specs for o in node.outputs):
+        return False
+    return all(axes is not None and axes[0] == POINT for axes in op.reach(*node.input_specs))
 
 
 def check_causal(graph: Graph, tokens: str) -> None:
@@ -108,6 +77,6 @@ def check_causal(graph: Graph, tokens: str) -> None:
         raise TaskError(
             f"'{node.name}' ({node.op.name}) reads later steps: the network would be given what it is to predict",
             at=("spec",),
-            help="causal: true" if "attention" in node.op.name else "layers that read from left to right",
+            help="causal: true" if hasattr(node.op, "causal") else "layers that read from left to right",
             notes=(Note(f"layer '{node.name}'", node.span),),
         )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec.tasks.decoding.stepping import looking_ahead, stepwise
+from archspec.analysis.reach import looking_ahead
+from archspec.tasks.decoding.stepping import stepwise
 
 HEAD = "heads: {next: {body: [dense: 11], loss: sparse_categorical_crossentropy}}"
 MODELS = {

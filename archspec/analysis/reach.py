@@ -1,0 +1,62 @@
+"""How far networks read: what a position of a tensor depends on, along an axis of an input.
+
+The rules are the ops' own (``Op.reach``); here they are composed over a graph. A receptive field is ``before + after +
+1`` positions, ``stride`` of them from one output to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.ir.graph import Graph, Node, Tensor
+from archspec.ops.base import Op
+from archspec.ops.reach import EVERYTHING, POINT, Reach
+
+
+def reaches(graph: Graph, start: str, axis: int = 0) -> dict[Tensor, Reach]:
+    """What a position of each tensor that depends on input ``start`` reads of it along ``axis``, which stands where it
+    stood; everything where an op reads more than a window, or moves the axis."""
+    found = {Tensor(start): POINT}
+    for node in graph.nodes:
+        for port, reach in _read(node, axis, found):
+            found[Tensor(node.name, port)] = reach
+    return found
+
+
+def _read(node: Node, axis: int, found: dict[Tensor, Reach]) -> Iterator[tuple[int, Reach]]:
+    """The same for the outputs of a node, by port; none where nothing of the input reaches it."""
+    taken = [found.get(tensor) for tensor in node.inputs]
+    if all(reach is None for reach in taken):
+        return
+    op = node.op
+    rules = op.reach(*node.input_specs) if isinstance(op, Op) else (None,) * len(taken)
+    total: Reach | None = None
+    for inner, axes in zip(taken, rules, strict=True):
+        if inner is None:
+            continue
+        outer = EVERYTHING if axes is None or axis >= len(axes) else axes[axis]
+        way = outer.of(inner)
+        total = way if total is None else total.joined(way)
+    assert total is not None
+    for port, spec in enumerate(node.outputs):
+        yield port, total if spec.rank == node.output.rank else EVERYTHING
+
+
+def is_causal(reach: Reach) -> bool:
+    """Whether a position depends on no later one."""
+    return reach.after <= 0 and reach.stride == 1
+
+
+def looking_ahead(graph: Graph, start: str) -> Iterator[Node]:
+    """Nodes by which an output of the graph sees later steps of input ``start`` than its own, the first of them first;
+    what a network later puts back in its place (a margin before, windows after it) is none."""
+    found = reaches(graph, start)
+    if all(is_causal(found[o.tensor]) for o in graph.outputs if o.tensor in found):
+        return
+    for node in graph.nodes:
+        if any(not is_causal(found[t]) for t in _outputs(node) if t in found):
+            yield node
+
+
+def _outputs(node: Node) -> list[Tensor]:
+    return [Tensor(node.name, port) for port in range(len(node.outputs))]

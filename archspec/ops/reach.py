@@ -1,0 +1,115 @@
+"""How far an op reads: which positions of its inputs a position of its output depends on. Rules that ops share.
+
+A rule gives, for each input, a Reach for each axis of it, or None where anything may be read (a flattened map, another
+order of the axes). Axis ``i`` of the output is axis ``i`` of the input; the batch axis is not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any, NamedTuple
+
+from archspec.ir.tensors import Size, TensorSpec
+from archspec.ops.shapes import explicit_padding, per_axis
+
+
+class Reach(NamedTuple):
+    """Along one axis: output position ``t`` reads the inputs from ``t · stride - before`` to ``t · stride + after``.
+
+    Either may be negative: what only looks back by two or more steps has ``after`` -2.
+    """
+
+    before: float
+    after: float
+    stride: int = 1
+
+    def of(self, inner: Reach) -> Reach:
+        """What is read of the input of ``inner`` by what reads its output so."""
+        before, after = self.before * inner.stride + inner.before, self.after * inner.stride + inner.after
+        return Reach(before, after, self.stride * inner.stride)
+
+    def joined(self, other: Reach) -> Reach:
+        """What is read on two ways together."""
+        if self.stride != other.stride:
+            return EVERYTHING
+        return Reach(max(self.before, other.before), max(self.after, other.after), self.stride)
+
+
+Axes = tuple[Reach, ...] | None
+"""A Reach for each axis of an input, or None for anything."""
+
+POINT = Reach(0, 0)
+EVERYTHING = Reach(inf, inf)
+
+
+def shared(rule: Any) -> Any:
+    """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
+    return rule
+
+
+@shared
+def each_element(self: Any, *inputs: TensorSpec) -> tuple[Axes, ...]:
+    """Every element by itself."""
+    return tuple((POINT,) * x.rank for x in inputs)
+
+
+@shared
+def each_position(self: Any, *inputs: TensorSpec) -> tuple[Axes, ...]:
+    """All channels of a position, and of no other; the last axis is channels."""
+    return tuple((*(POINT,) * (x.rank - 1), *(EVERYTHING,) * min(x.rank, 1)) for x in inputs)
+
+
+@shared
+def aligned(self: Any, *inputs: TensorSpec) -> tuple[Axes, ...]:
+    """Element by element of operands that broadcast as NumPy's do."""
+    rank = max((x.rank for x in inputs), default=0)
+    largest = [{x.shape[axis] for x in inputs if x.rank >= -axis} - {1} for axis in range(-rank, 0)]
+
+    def of(x: TensorSpec) -> Axes:
+        if x.rank < rank:
+            return None
+        pairs = zip(x.shape, largest, strict=True)
+        return tuple(EVERYTHING if size == 1 and sizes else POINT for size, sizes in pairs)
+
+    return tuple(map(of, inputs))
+
+
+def windowed(
+    x: TensorSpec, kernel: Any, stride: Any, padding: Any, dilation: Any = 1, activation: Any = None
+) -> tuple[Axes, ...]:
+    """Windows along the spatial axes, over all channels, and an activation after them."""
+    rank = x.rank - 1
+    sides: Sequence[Any] = (padding,) * rank if isinstance(padding, str) else explicit_padding(padding, rank)
+    axes = zip(
+        x.spatial,
+        per_axis(kernel, rank, "kernel"),
+        per_axis(stride, rank, "stride"),
+        per_axis(dilation, rank, "dilation"),
+        sides,
+        strict=True,
+    )
+    found = tuple(_window(n, d * (k - 1), s, side) for n, k, s, d, side in axes)
+    return (activated((*found, EVERYTHING), activation, x),)
+
+
+def _window(size: Size, further: int, stride: int, side: str | tuple[int, int]) -> Reach:
+    """One axis; ``further`` is how many positions lie in a window beside its first."""
+    if isinstance(side, tuple) or side == "valid":
+        before = 0 if isinstance(side, str) else side[0]
+        return Reach(before, further - before, stride)
+    # TensorFlow's ``same``: what is missing in all, the smaller half of it at the start.
+    least, most = max(further + 1 - stride, 0), further
+    if size is not None:
+        least = most = max((-(-size // stride) - 1) * stride + further + 1 - size, 0)
+    return Reach(most // 2, further - least // 2, stride)
+
+
+def activated(axes: Axes, activation: Any, x: TensorSpec) -> Axes:
+    """What is read where an activation follows, which may itself read a whole axis."""
+    if activation is None or axes is None:
+        return axes
+    (after,) = activation.reach(TensorSpec((None,) * len(axes)))
+    if after is None:
+        return None
+    return tuple(a.of(axis) for a, axis in zip(after, axes, strict=True))
