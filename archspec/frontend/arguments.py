@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from typing import Any
 
+from archspec.frontend.intended import intended_word
 from archspec.frontend.references import block_value, evaluated
 from archspec.frontend.refusal import Refusal
 from archspec.frontend.scope import POISON
-from archspec.frontend.steps import Step
+from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
-from archspec.ir.diagnostics import Span, did_you_mean, shown
+from archspec.ir.diagnostics import Span, did_you_mean, plain, shown
 from archspec.ops.base import Op
 
 Arguments = dict[str, tuple[Any, Span]]
@@ -40,20 +43,23 @@ def arguments_of(
     if type(raw) is Map and not _is_value(raw, known, main):
         is_known = check_names(walk, called, raw, known, extra)
         for name in raw:
-            out[name] = (_attempted(walk, raw[name], raw, name, place), raw.value_span(name))
+            out[name] = (_attempted(walk, raw[name], raw, name, place), _span(raw[name], raw.value_span(name), place))
     elif raw is not None:
         assert step.given is not None and step.op is not None
         at = step.given.value_span(step.op)
         if main is None:
-            raise Refusal("P04", f"{called} takes no single value, got {shown(raw)}", at)
-        out[main] = (_attempted(walk, raw, step.given, step.op, place), at)
+            raise Refusal(
+                "P04", f"{called} takes no single value, got {shown(raw)}", at, _by_name(called, raw, known, extra)
+            )
+        out[main] = (_attempted(walk, raw, step.given, step.op, place), _span(raw, at, place))
     file = place.scope.frame.file
     if (defaults := file.defaults.get(step.op)) is not None:
         is_known = check_names(walk, called, defaults, known, extra) and is_known
         outside = constants(file)
         for name in defaults:
             if name not in out:
-                out[name] = (_attempted(walk, defaults[name], defaults, name, outside), defaults.value_span(name))
+                at = _span(defaults[name], defaults.value_span(name), outside)
+                out[name] = (_attempted(walk, defaults[name], defaults, name, outside), at)
     if not is_known:
         # Which of the others an unknown name was meant for is not known: nothing is said of those that are missing.
         out = {name: value for name, value in out.items() if name in known or name in extra}
@@ -66,16 +72,50 @@ def arguments_of(
     return out
 
 
+_ONLY_A_NAME = re.compile(r"=\s*([A-Za-z_]\w*)\s*\Z", re.ASCII)
+
+
+def _span(raw: Any, at: Span, place: Place) -> Span:
+    """The place of a value; where it is only a name, with the place that gave the name its value."""
+    name = _ONLY_A_NAME.match(raw) if type(raw) is str and raw[:1] == "=" else None
+    given = place.scope.given_at(name[1]) if name is not None else None
+    return at if given is None else replace(at, given=given)
+
+
 def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], extra: tuple[str, ...]) -> bool:
     """Report the names that a call does not take; whether there are none."""
     is_known = True
     for name in given:
         if name not in known and name not in extra:
             names = (*known, *extra)
-            hint = did_you_mean(name, names) or (f"it has {', '.join(names)}" if names else "it takes none")
+            hint = (
+                _beside(called, name, given)
+                or intended_word(name, names.__contains__)
+                or did_you_mean(name, names)
+                or (f"it has {', '.join(names)}" if names else "it takes none")
+            )
             walk.report("P01", f"{called} has no parameter '{name}'", given.key_span(name), hint)
             is_known = False
     return is_known
+
+
+def _beside(called: str, name: str, given: Map) -> str | None:
+    """What to do with a modifier among the arguments."""
+    if name not in MODIFIERS:
+        return None
+    rest = "" if len(given) == 1 else ": {…}"
+    return f"{name} is a modifier and stands beside the op: {{{called}{rest}, {name}: {plain(given[name])}}}"
+
+
+def _by_name(called: str, raw: Any, known: Mapping[str, Any], extra: tuple[str, ...]) -> str | None:
+    """How a value is given to what takes none alone."""
+    if isinstance(raw, (int, float)) and Op.find(f"{called}{raw}") is not None:
+        return f"it is an op of its own: {called}{raw}"
+    if "variant" in extra:
+        return f"arguments go by name: {called}: {{variant: {plain(raw)}}}"
+    if len(known) == 1:
+        return f"arguments go by name: {called}: {{{next(iter(known))}: {plain(raw)}}}"
+    return f"arguments go by name: it has {', '.join(known)}" if known else f"write {called} alone: it has no arguments"
 
 
 def _is_value(raw: Map, known: Mapping[str, Any], main: str | None) -> bool:

@@ -67,6 +67,7 @@ def _graph(
         "sources": tuple(d.source for d in walk.library.documents.values()),
     }
     _defaults(walk, file, thorough)
+    walk.here = constants(file)
     if spec.body is None:
         return _networks(walk, file, common)
     outside = constants(file)

@@ -8,12 +8,13 @@ from typing import Any
 from archspec.frontend.arguments import Arguments, arguments_of
 from archspec.frontend.document import Document
 from archspec.frontend.files import MAX_NESTING
+from archspec.frontend.intended import intended_word
 from archspec.frontend.naming import Names
 from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, parameters
-from archspec.frontend.references import block_value, evaluated
+from archspec.frontend.references import block_value, evaluated, port_span
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.reuse import Call
-from archspec.frontend.scope import POISON, Family, Frame, Result, Scope
+from archspec.frontend.scope import POISON, Family, Frame, Result, Scope, Values
 from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
@@ -42,7 +43,7 @@ def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
     found = walk.prelude.callees.get(name) or Op.find(name)
     if found is None:
         known = {*Op.names(), *walk.prelude.callees, *file.callees, *file.document.spec.use, *STRUCTURAL}
-        hint = did_you_mean(name, known)
+        hint = intended_word(name, known.__contains__, MODIFIERS, step.args) or did_you_mean(name, known)
         near = did_you_mean(name, MODIFIERS) if hint is None else None
         if name in frame.params or name in frame.constants:
             hint = f"'{name}' is a parameter; declare it as a block ({name}: block) to call it"
@@ -51,8 +52,8 @@ def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
     return found
 
 
-def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at: Span) -> Any:
-    """A block's or network's result on ``given``, its named steps as ports."""
+def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at: Span, source: Any = None) -> Any:
+    """A block's or network's result on ``given``, its named steps as ports. ``source`` is what ``from`` says."""
     block, file = callee.block, callee.file
     walk.called.add(id(block))
     declared, problems = parameters(block.params)
@@ -64,7 +65,7 @@ def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at:
     walk.enter(callee, callee.name, at)
     outer = walk.network
     try:
-        inputs = _inputs_of(walk, callee, given, at)
+        inputs = _inputs_of(walk, callee, given, at, source)
         made = Call(walk, callee, params, inputs, path)
         if (known := made.again()) is not None:
             return known
@@ -83,7 +84,7 @@ def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at:
         walk.calls.pop()
 
 
-def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span) -> dict[str, Any]:
+def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span, source: Any) -> dict[str, Any]:
     """The inputs of a block by name."""
     declared = callee.block.inputs
     if declared is None:
@@ -95,15 +96,16 @@ def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span) -> dict[str, An
         if given is None:
             raise Refusal("N01", "there is no previous step here", at, "say from:")
         return {"input": given}
-    return _by_input(walk, callee.name, list(declared), given, at)
+    return _by_input(walk, callee.name, list(declared), given, at, source)
 
 
-def _by_input(walk: Walk, called: str, names: list[str], given: Any, at: Span) -> dict[str, Any]:
+def _by_input(walk: Walk, called: str, names: list[str], given: Any, at: Span, source: Any = None) -> dict[str, Any]:
+    """Results by the names of the inputs. ``source`` is what ``from`` says, where it stands in the text."""
     if isinstance(given, dict):
         for name in given:
             if name not in names:
                 hint = did_you_mean(name, names) or f"it has {', '.join(names)}"
-                raise Refusal("H04", f"{called} has no input '{name}'", at, hint)
+                raise Refusal("H04", f"{called} has no input '{name}'", port_span(source, name) or at, hint)
         values = dict(given)
     else:
         if given is None:
@@ -148,10 +150,11 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
         if variant is not None and not (isinstance(variant, str) and variant in document.spec.variants):
             known = list(document.spec.variants)
             hint = did_you_mean(variant, known) or f"known are {', '.join(known)}"
-            raise Refusal("V01", f"{step.op} has no variant {shown(variant)}", span, hint)
+            walk.report("V01", f"{step.op} has no variant {shown(variant)}", span, hint)
+            raise Poisoned
     file = file_of(walk, document, args, at, variant=variant, path=f"{path}.", depth=here.depth + 1, name=step.op)
     names = list(document.spec.inputs or {})
-    inputs = _by_input(walk, step.op, names, given, at)
+    inputs = _by_input(walk, step.op, names, given, at, step.from_)
     walk.enter(file, step.op, at)
     try:
         inner = body(walk, file, inputs, path)
@@ -187,7 +190,7 @@ def file_of(
     declared, problems = parameters(document.spec.params)
     for problem in problems:
         walk.keep(problem)
-    file = File(document, {}, path, depth)
+    file = File(document, Values(), path, depth)
     given: Arguments = {}
     if variant is not None:
         section = document.spec.variants[variant]
@@ -215,7 +218,7 @@ def bind(
     into: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Values of all parameters; every mistake is reported, and what it concerns is POISON. ``file`` is the callee's."""
-    params = {} if into is None else into
+    params = Values() if into is None else into
     missing: list[str] = []
     span: Span | None
     if place is None:
@@ -228,10 +231,12 @@ def bind(
             missing.append(f"'{name}' ({parameter.type})")
             continue
         else:
-            span = None if parameter.section is None else parameter.section.value_span(name)
+            span = parameter.default_span
             value = parameter.default
             if type(value) in (str, Map, Seq):
                 value = walk.attempt(evaluated, value, parameter.section, name, place)
+        if span is not None and isinstance(params, Values):
+            params.places[name] = span
         if value is not POISON and parameter.type == "block":
             value = walk.attempt(block_value, walk, value, place, span or at, f"{called}.{name} ")
         if value is not POISON:
@@ -256,5 +261,5 @@ def _with_ports(value: Any, names: Mapping[str, Any]) -> Any:
     if isinstance(value, Result):
         return Result(value.tensor, value.spec, names)
     if isinstance(value, Family):
-        return Family(value.elements, names)
+        return Family(value.elements, names, value.origin)
     return value

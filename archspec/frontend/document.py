@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
+from archspec.frontend.forms import form_hint, head_hint
+from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
 from archspec.ir.validation import Refused, refuse, refused
@@ -204,11 +206,24 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
         keys = [f.alias or name for name, f in model.model_fields.items()]
         what = f"unknown top-level key {shown(path[-1])}" if not owner else f"{owner} has no key {shown(path[-1])}"
         return Diagnostic(
-            "S01", what, place(tree, path, key=True), did_you_mean(path[-1], keys) or f"known are {', '.join(keys)}"
+            "S01",
+            what,
+            place(tree, path, key=True),
+            intended_word(str(path[-1]), keys.__contains__)
+            or did_you_mean(path[-1], keys)
+            or f"known are {', '.join(keys)}",
         )
+    if error.kind == "value" and (hint := form_hint(path, error.value, _first(tree))):
+        return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), hint)
     if error.kind == "missing_key":
         return Diagnostic("S02", f"{owner or 'a spec'} needs {shown(path[-1])}", place(tree, path[:-1], key=True))
     return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), error.help)
+
+
+def _first(tree: Map) -> str:
+    """The name of the file's first parameter."""
+    section = tree.get("params")
+    return next(iter(section), "PARAMETER") if isinstance(section, Map) else "PARAMETER"
 
 
 def check_name(name: str, what: str, at: Span) -> Diagnostic | None:
@@ -274,14 +289,14 @@ def _heads(found: Document) -> list[Diagnostic]:
             for e in refused(error):
                 path = ("heads", name, *e.path)
                 if e.kind == "unknown_key":
-                    hint = did_you_mean(e.path[-1], keys) or f"known are {', '.join(keys)}"
+                    hint = head_hint(head, str(e.path[-1]), keys)
                     message = f"a head has no key {shown(e.path[-1])}"
                     out.append(Diagnostic("S01", message, place(tree, path, key=True), hint))
                 else:
                     message = (
                         "a head is a map or a list of steps" if not e.path else f"a head's {e.path[-1]} {e.message}"
                     )
-                    out.append(Diagnostic("S02", message, place(tree, path), e.help))
+                    out.append(Diagnostic("S02", message, place(tree, path), form_hint(path, e.value) or e.help))
     return out
 
 

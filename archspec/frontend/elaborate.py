@@ -37,6 +37,7 @@ class Elaborator(Walk):
         self.deepest = max(self.deepest, self.depth)
         if self.depth > MAX_DEPTH:
             raise Exhausted("B03", f"nested deeper than {MAX_DEPTH} levels", chain.value_span(0))
+        outer, self.here = self.here, place
         for i, step in enumerate(steps):
             if step is None:
                 self._lose(words_in(chain[i]), place)
@@ -51,10 +52,13 @@ class Elaborator(Walk):
                 self.trace.end(len(self.nodes), place.scope)
             if value is POISON:
                 self._lose(self.given_in(step), place)
+                if step.op is not None and "," in step.op:
+                    self._lose(words_in(step.given), place)
             if step.name is not None:
                 define(self, step, value, place)
             place.prev = value
         self.depth -= 1
+        self.here = outer
 
     def _lose(self, names: Iterable[str], place: Place) -> None:
         """Names that a wrong step might have given: nothing is said about those who use them."""
@@ -94,7 +98,7 @@ class Elaborator(Walk):
             declared = parameters(callee.block.params)[0]
             main = next(iter(declared), None)
             args = arguments_of(self, step, place, op, declared, main, blocks=blocks_among(declared))
-            return call(self, callee, args, given, path, step.span)
+            return call(self, callee, args, given, path, step.span, step.from_)
         if isinstance(callee, Document):
             return call_file(self, callee, step, place, given, path)
         return node(self, callee, step, place, given, path)

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from archspec.frontend.spellings import corrected
 from archspec.ir.diagnostics import did_you_mean, shown
 
 MAX_LENGTH = 200
@@ -113,18 +114,57 @@ def parse(text: str) -> ast.expr:
             raise ExpressionError("X01", "empty expression")
         if not text.isascii():
             # Python's parser takes look-alikes of letters for the letters.
-            raise ExpressionError("X02", "an expression is written in ASCII letters")
+            raise ExpressionError("X02", "an expression is written in ASCII letters", _ours(text))
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text.strip(), mode="eval").body
+            tree = _tree(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise ExpressionError("X01", f"'{text}' is not an expression") from None
-        _check(tree)
+            raise ExpressionError("X01", f"'{text}' is not an expression", _ours(text)) from None
+        try:
+            _check(tree)
+        except ExpressionError as error:
+            raise ExpressionError(error.code, error.message, _ours(text) or error.help) from None
         if len(_PARSED) > 4096:
             _PARSED.clear()
         _PARSED[text] = tree
     return tree
+
+
+def _tree(text: str) -> ast.expr:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text.strip(), mode="eval").body
+
+
+def is_expression(text: str) -> bool:
+    """Whether a text (without ``=``) can be read as an expression."""
+    try:
+        tree = _tree(text) if text.isascii() and len(text) <= MAX_LENGTH else None
+        if tree is not None:
+            _check(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, ExpressionError):
+        return False
+    return tree is not None
+
+
+def names_in(text: str) -> set[str]:
+    """The names that an expression reads, its functions left out."""
+    tree = parse(text)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
+
+
+def _ours(text: str) -> str | None:
+    """The help for an expression in another language's spelling."""
+    found = corrected(text, is_expression)
+    return None if found is None else f"{found[0]}: {written(found[1])}"
+
+
+def written(expression: str) -> str:
+    """An expression as a value of the text: with ``=``, and in quotes where commas and brackets need them."""
+    text = f"={expression}"
+    if not any(c in text for c in ",[]{}#:"):
+        return text
+    return f"'{text}'" if '"' in text else f'"{text}"'
 
 
 def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
@@ -177,9 +217,42 @@ def _check(tree: ast.expr) -> None:
                 if isinstance(node, (ast.Is, ast.IsNot)):
                     raise ExpressionError("X02", "use == and != in an expression")
             case _:
-                raise ExpressionError("X02", f"{type(node).__name__} is not allowed in an expression")
+                raise ExpressionError("X02", f"{_described(node)} is not allowed in an expression")
     if count > MAX_NODES:
         raise ExpressionError("X03", f"an expression has at most {MAX_NODES} parts, this one {count}")
+
+
+_SYNTAX: dict[type[ast.AST], str] = {
+    ast.Tuple: "a tuple",
+    ast.Dict: "a map",
+    ast.Set: "a set",
+    ast.ListComp: "a comprehension",
+    ast.GeneratorExp: "a comprehension",
+    ast.SetComp: "a comprehension",
+    ast.DictComp: "a comprehension",
+    ast.Lambda: "lambda",
+    ast.JoinedStr: "an f-string",
+    ast.NamedExpr: "an assignment",
+    ast.Starred: "a star",
+    ast.Slice: "a slice with a step",
+    ast.Constant: "this constant",
+    ast.UnaryOp: "~",
+}
+_OPERATORS: dict[type[ast.AST], str] = {
+    ast.BitXor: "^",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.MatMult: "@",
+}
+
+
+def _described(node: ast.AST) -> str:
+    """Syntax that is not of the language, as a person would call it."""
+    if isinstance(node, ast.BinOp):
+        return f"'{_OPERATORS.get(type(node.op), type(node.op).__name__)}'"
+    return _SYNTAX.get(type(node), type(node).__name__)
 
 
 def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
@@ -300,6 +373,9 @@ def missing_element(index: Any, valid: list[Any]) -> ExpressionError:
     return ExpressionError("N03", f"no element [{shown(index)}]", f"valid: {shown(valid)}")
 
 
-def unknown_name(name: str, known: list[str]) -> ExpressionError:
+class UnknownName(ExpressionError):
     """The error for a name that nothing defines."""
-    return ExpressionError("N01", f"unknown name '{name}' in expression", did_you_mean(name, known))
+
+    def __init__(self, name: str, known: list[str]):
+        super().__init__("N01", f"unknown name '{name}' in expression", did_you_mean(name, known))
+        self.name = name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,20 @@ class Library:
                 [Diagnostic("F02", message, at, "use takes a name of the catalogue, or a path in this folder")]
             )
         if not real.is_file():
-            raise SpecError([Diagnostic("F02", f"there is no file {shown(target)}", at)])
+            raise SpecError([Diagnostic("F02", f"there is no file {shown(target)}", at, _by_name(target, folder))])
         return path
+
+
+def _by_name(target: str, folder: Path) -> str | None:
+    """What may have been meant by a path that leads nowhere: a name of the catalogue, or a file that is there."""
+    from archspec.frontend import catalogue
+
+    stem = Path(target).stem
+    if catalogue.find(stem) is not None:
+        return f"the catalogue's go by name: {stem}"
+    beside = [path.stem for path in sorted(folder.glob("*.yaml"))[:200]] if folder.is_dir() else []
+    near = get_close_matches(stem, beside, n=1, cutoff=0.7)
+    return f"did you mean '{near[0]}.yaml'?" if near else None
 
 
 @lru_cache(maxsize=KEPT)

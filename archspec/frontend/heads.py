@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.frontend.document import Document, Head, place
+from archspec.frontend.forms import form_hint
 from archspec.frontend.naming import Names, key_texts
 from archspec.frontend.objectives import declared
 from archspec.frontend.references import number, reference, truth
@@ -121,5 +122,6 @@ def _metrics(raw: Any, head: Map, end: Place) -> tuple[Any, ...]:
     from archspec.ops.metric import Metric
 
     if not isinstance(raw, Seq):
-        raise Refusal("T01", f"metrics must be a list, got {shown(raw)}", head.value_span("metrics"))
+        hint = form_hint(("metrics",), raw)
+        raise Refusal("T01", f"metrics must be a list, got {shown(raw)}", head.value_span("metrics"), hint)
     return tuple(declared(Metric, item, raw, i, end) for i, item in enumerate(raw))

@@ -10,10 +10,21 @@ from archspec.frontend.refusal import Refusal
 from archspec.frontend.scope import POISON
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, value_span
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.diagnostics import did_you_mean, plain, shown
 from archspec.ir.tensors import TensorSpec
 
 DTYPES = ("float32", "float16", "bfloat16", "float64", "int32", "int64", "uint8", "bool")
+DTYPE_NAMES = {
+    **dict.fromkeys(("int", "integer", "i32"), "int32"),
+    **dict.fromkeys(("float", "f32", "single", "fp32", "real"), "float32"),
+    **dict.fromkeys(("half", "f16", "fp16"), "float16"),
+    **dict.fromkeys(("double", "f64", "fp64"), "float64"),
+    **dict.fromkeys(("long", "i64"), "int64"),
+    **dict.fromkeys(("byte", "u8", "char", "uint"), "uint8"),
+    **dict.fromkeys(("boolean", "mask"), "bool"),
+    **{word: word for word in DTYPES},
+}
+"""What other libraries call the types."""
 
 
 def inputs_of(walk: Walk, section: Map | None, outside: Place) -> dict[str, TensorSpec | None]:
@@ -31,6 +42,15 @@ def symbols(section: Map | None) -> set[str]:
     return {s for shape in shapes if type(shape) is Seq for s in shape if isinstance(s, str) and s[:1] != "="}
 
 
+def _size_hint(size: Any, sizes: list[Any]) -> str | None:
+    """What to write in place of -1: nothing for the batch, null for a size that is open."""
+    if size != -1 or type(size) is not int:
+        return None
+    if sizes[0] == -1 and len(sizes) > 1 and size not in sizes[1:]:
+        return f"the batch is not written: {plain(sizes[1:])}"
+    return f"an open size is null: {plain([None if n == -1 else n for n in sizes])}"
+
+
 def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) -> TensorSpec:
     raw, container, key = section[name], section, name
     dtype = "float32"
@@ -43,7 +63,9 @@ def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) ->
         dtype = raw.get("dtype", "float32")
         if dtype not in DTYPES:
             message = f"dtype must be one of {', '.join(DTYPES)}, got {shown(dtype)}"
-            raise Refusal("T01", message, raw.value_span("dtype"), did_you_mean(dtype, DTYPES))
+            meant = DTYPE_NAMES.get(str(dtype).lower().rpartition(".")[2])
+            hint = f"did you mean '{meant}'?" if meant else did_you_mean(dtype, DTYPES)
+            raise Refusal("T01", message, raw.value_span("dtype"), hint)
         raw, container, key = raw["shape"], raw, "shape"
     if isinstance(raw, str) and raw[:1] == "=":
         sizes = evaluated(raw, container, key, outside)
@@ -66,7 +88,7 @@ def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) ->
         raise Refusal("T01", f"input '{name}' has {len(sizes)} axes, at most 8 go", value_span(container, key))
     for size, at in zip(sizes, places, strict=True):
         if size is not None and (type(size) is not int or not 0 < size <= 2**31):
-            raise Refusal("T01", f"a size must be a positive integer, got {shown(size)}", at)
+            raise Refusal("T01", f"a size must be a positive integer, got {shown(size)}", at, _size_hint(size, sizes))
         if size is not None and size > 2**20 and len(sizes) > 2:
             raise Refusal("T01", f"a size of {size} is beyond the limit of 2^20", at)
     return TensorSpec(tuple(sizes), dtype)

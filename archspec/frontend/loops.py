@@ -107,7 +107,7 @@ def each(walk: Walk, step: Step, place: Place) -> Any:
     """A bundle of all turns' results, or their merge."""
     elements = dict(_run(walk, step, "each", place, sequential=False))
     if step.op in ("branches", "residual") or step.merge is None:
-        return Family(elements)
+        return Family(elements, origin=("each", step.modifier_span("each")))
     return merge(walk, step, place, step.merge, list(elements.values()), _merge_path(step, place))
 
 

@@ -93,7 +93,10 @@ class _Search:
         low, high = self.low, self.high
         if low is None or high is None:
             near = high if low is None else low
-            return None if near is None else f"the nearest size that works is {near}"
+            if near is None:
+                return None
+            window = "a smaller window or other padding; else " if "window of" in self._mistake.message else ""
+            return f"{window}the nearest size that works is {near}"
         step = high - low
         try:
             is_multiple = step > 1 and low % step == 0 and self.fits(high + step) and not self.fits(high + step - 1)

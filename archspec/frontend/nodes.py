@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from archspec.frontend.arguments import Arguments, arguments_of
-from archspec.frontend.references import reference
+from archspec.frontend.references import port_span, reference
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Result, described
 from archspec.frontend.steps import Step
@@ -90,7 +90,8 @@ def operands(op: type[Op], given: Any, step: Step) -> list[Result]:
         for name in given:
             if name not in names:
                 hint = did_you_mean(name, names) or f"it has {', '.join(names)}"
-                raise Refusal("H04", f"{op.name} has no input '{name}'", at, hint)
+                where = port_span(step.from_, name) or at
+                raise Refusal("H04", f"{op.name} has no input '{name}'", where, hint)
         found = [given[n] for n in names if n in given]
         if missing := [n for n in names[:required] if n not in given]:
             raise Refusal("H04", f"{op.name} needs input '{missing[0]}'", at)
@@ -104,13 +105,26 @@ def operands(op: type[Op], given: Any, step: Step) -> list[Result]:
     if required <= len(results) <= len(names):
         return results
     if len(names) == 1:
-        whence = " (from each/branches)" if isinstance(given, Family) else ""
-        raise Refusal(
-            "H04", f"{op.name} needs one tensor but gets {len(results)}{whence}", at, "add a merge, or give from:"
-        )
+        raise _many(op.name, given, results, step)
     needs = f"{required}" if required == len(names) else f"{required} to {len(names)}"
     hint = f"from: {{{', '.join(f'{n}: …' for n in names[:required])}}}"
     raise Refusal("H04", f"{op.name} needs {needs} tensors ({', '.join(names)}) but gets {len(results)}", at, hint)
+
+
+def _many(name: str, given: Any, results: list[Result], step: Step) -> Refusal:
+    """The error of several results for an op of one: told at the bundle, where only a merge can mend it."""
+    at, origin = step.span, given.origin if isinstance(given, Family) else None
+    if origin is None:
+        return Refusal(
+            "H04", f"{name} needs one tensor but gets {len(results)}", at, "merge them first: concat: [a, b]"
+        )
+    what, where = origin
+    line = f" at line {at.line}" if where.source is at.source else ""
+    if step.from_ is not None:
+        message = f"{name} needs one tensor but gets {len(results)} (from {what} at line {where.line})"
+        return Refusal("H04", message, at, f"take one, by its index, or say merge: concat beside {what}")
+    message = f"{what} without merge gives {len(results)} tensors, and {name}{line} needs one"
+    return Refusal("H04", message, where, f"say how they meet beside {what}: merge: concat, or merge: add")
 
 
 def add(walk: Walk, op: Op, results: list[Result], path: str, at: Span, args: Arguments) -> Result | Family:

@@ -37,6 +37,16 @@ class Parameter:
     section: Any = None
     """The ``params`` that declare it, where its place is kept."""
 
+    @property
+    def default_span(self) -> Span | None:
+        """Where the default is written."""
+        if self.section is None:
+            return None
+        declared = self.section[self.name]
+        inner = isinstance(declared, Map) and "default" in declared
+        found: Span = declared.value_span("default") if inner else self.section.value_span(self.name)
+        return found
+
     def accept(self, value: Any) -> Any:
         """``value`` as this parameter holds it. Raises Mismatch. Blocks are resolved before, by whoever passes them."""
         value = _TAKES[self.type](value)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+from archspec.frontend.definitions import definitions, unknown_help
 from archspec.frontend.document import SHAPE_WORDS
-from archspec.frontend.expressions import ExpressionError, evaluate
+from archspec.frontend.expressions import ExpressionError, UnknownName, evaluate
 from archspec.frontend.naming import key_texts
 from archspec.frontend.parameters import whole
 from archspec.frontend.refusal import Poisoned, Refusal
@@ -19,6 +21,11 @@ from archspec.ops.base import Op
 
 ONCE = "every name is given once"
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[(.+)\])?\Z", re.ASCII)
+
+
+def port_span(source: Any, port: str) -> Span | None:
+    """Where ``from`` names a port."""
+    return source.key_span(port) if type(source) is Map and port in source else None
 
 
 def number(raw: Any, container: Any, key: str, place: Place) -> float:
@@ -68,7 +75,7 @@ def anchor_of(step: Step, place: Place, *, looped: bool) -> str | None:
         name, index = name_of(step, place)
         if index is None and (why := place.scope.conflict(name)):
             assert step.given is not None
-            raise Refusal("N02", why, step.given.value_span("as"), ONCE)
+            raise Refusal("N02", why, step.given.value_span("as"), _first(name, place))
         return place.names.named(name, None if index is None else key_texts([index])[0])
     if step.op == "do" or (step.op == "residual" and not looped):
         return None
@@ -83,7 +90,7 @@ def evaluated(raw: Any, container: Any, key: Any, place: Place) -> Any:
         try:
             value = evaluate(raw[1:].strip(), lambda name: place.scope.lookup(name, place.prev))
         except ExpressionError as error:
-            raise Refusal(error.code, error.message, at, error.help) from None
+            raise _refusal(error, at, place) from None
         if value is POISON:
             raise Poisoned
         if isinstance(value, (Result, Family)):
@@ -118,6 +125,44 @@ def block_value(walk: Walk, value: Any, place: Place, at: Span, what: str = "") 
     return found
 
 
+_INDEXED = re.compile(r"([A-Za-z_]\w*)\[(.{1,100})\]\Z", re.ASCII)
+
+
+def _refusal(error: ExpressionError, at: Span, place: Place, ref: str | None = None) -> Refusal:
+    """The refusal of an expression, or of a reference (``ref``), at its place."""
+    if not isinstance(error, UnknownName):
+        return Refusal(error.code, error.message, at, error.help)
+    is_result = ref is not None and re.match(rf"\s*{re.escape(error.name)}\b", ref) is not None
+    help = _first_turn(error.name, ref, at, place) if ref is not None else None
+    help = help or unknown_help(error.name, place.scope, at, is_result=is_result)
+    return Refusal(error.code, error.message, _within(at, error.name), help or error.help)
+
+
+def _within(at: Span, name: str) -> Span:
+    """The place of a name within the text at a place."""
+    text = at.source.line(at.line)[at.column - 1 : at.column - 1 + at.length]
+    found = re.search(rf"(?<![\w.]){re.escape(name)}\b", text)
+    return at if found is None else replace(at, column=at.column + found.start(), length=len(name))
+
+
+def _first_turn(name: str, ref: str, at: Span, place: Place) -> str | None:
+    """The help for a member that a loop's first turn asks for, of a family that the loop itself gives."""
+    match, scope = _INDEXED.match(ref), place.scope
+    document = scope.frame.file.document
+    if match is None or match[1] != name or not scope.variables or document.source is not at.source:
+        return None
+    lines = definitions(document).lines.get(name, [])
+    if not any(line >= at.line for line in lines):
+        return None
+    try:
+        index = evaluate(match[2], lambda word: scope.lookup(word, place.prev))
+    except (ExpressionError, Poisoned):
+        return None
+    variable, value = next(iter(scope.variables.items()))
+    turn = f"the first turn ({variable} = {shown(value)}) has no {name}[{shown(index)}]"
+    return f'{turn}: give the first one before the loop, as: "{name}[{shown(index)}]"'
+
+
 def reference(raw: Any, container: Map | Seq, key: Any, place: Place) -> Any:
     """The result that a reference names. Raises Refusal, Poisoned."""
     at = value_span(container, key)
@@ -127,7 +172,7 @@ def reference(raw: Any, container: Map | Seq, key: Any, place: Place) -> Any:
     try:
         value = evaluate(raw, lambda name: place.scope.lookup(name, place.prev))
     except ExpressionError as error:
-        raise Refusal(error.code, error.message, at, error.help) from None
+        raise _refusal(error, at, place, raw) from None
     if value is POISON:
         raise Poisoned
     if not isinstance(value, (Result, Family)):
@@ -150,7 +195,7 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
         return
     scope = place.scope
     if why := scope.conflict(name):
-        walk.report("N02", why, at, ONCE)
+        walk.report("N02", why, at, _first(name, place))
         return
     family = scope.parent.visible_family(name) if scope.parent is not None else None
     if family is not None and isinstance(result, Result):
@@ -161,17 +206,28 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
     scope.places[name] = at
 
 
+def _first(name: str, place: Place) -> str:
+    """The help for a name that is taken: where."""
+    first = place.scope.given_at(name)
+    if first is None:
+        return ONCE
+    help = f"{ONCE}, the first time at line {first.line}"
+    if place.scope.parent is not None and isinstance(place.scope.get(name), Result):
+        help += f': as: "{name}[…]" there would make it one of this loop\'s'
+    return help
+
+
 def _extend(walk: Walk, place: Place, name: str, index: Any, result: Any, at: Span) -> None:
     """One more member of a family of results, which belongs to the whole body."""
     scope = place.scope.base()
     family = scope.names.get(name)
     if family is None:
         if why := place.scope.conflict(name):
-            walk.report("N02", why, at)
+            walk.report("N02", why, at, _first(name, place))
             return
         family = scope.names[name] = Family()
     if isinstance(family, Result):
-        walk.report("N02", f"'{name}' is already the name of a step", at)
+        walk.report("N02", f"'{name}' is already the name of a step", at, _first(name, place))
     elif isinstance(family, Family):
         if index in family.elements:
             walk.report("N02", f"'{name}[{index}]' is already defined", at)
@@ -193,7 +249,7 @@ def name_of(step: Step, place: Place) -> tuple[str, Any]:
     try:
         value = evaluate(index, lambda word: place.scope.lookup(word, place.prev))
     except ExpressionError as error:
-        raise Refusal(error.code, error.message, at, error.help) from None
+        raise _refusal(error, at, place) from None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, (int, str)):

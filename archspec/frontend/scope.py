@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.frontend.document import SHAPE_WORDS
-from archspec.frontend.expressions import ExpressionError, Indexable, missing_element, unknown_name
+from archspec.frontend.expressions import ExpressionError, Indexable, UnknownName, missing_element
 from archspec.frontend.refusal import Poisoned
 from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Tensor
@@ -51,7 +51,9 @@ class Result(Indexable):
         """Another member of the family that this result belongs to."""
         if self.family is None:
             raise ExpressionError(
-                "N04", "a single result has no elements", "names get an index from the loop they are defined in"
+                "N04",
+                f"a single result has no elements, so no [{shown(index)}]",
+                'names get an index from the loop they are defined in, or where they are given: as: "p[3]"',
             )
         return self.family.item(index)
 
@@ -62,10 +64,17 @@ class Result(Indexable):
 class Family(Indexable):
     """Results by index: a bundle (of ``each``, ``branches``, ``split``), or what a loop gave one name."""
 
-    __slots__ = ("elements", "ports")
+    __slots__ = ("elements", "origin", "ports")
 
-    def __init__(self, elements: dict[Any, Any] | None = None, ports: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        elements: dict[Any, Any] | None = None,
+        ports: Mapping[str, Any] | None = None,
+        origin: tuple[str, Span] | None = None,
+    ):
         self.elements, self.ports = elements if elements is not None else {}, ports or {}
+        self.origin = origin
+        """The structure that made a bundle, and where it stands."""
 
     def attribute(self, name: str) -> Any:
         """A port of the block that the bundle came from."""
@@ -123,6 +132,14 @@ def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
     return size
 
 
+class Values(dict[str, Any]):
+    """Parameters of a file or call, with the places where their values were given."""
+
+    def __init__(self, values: Mapping[str, Any] | None = None):
+        super().__init__(values or {})
+        self.places: dict[str, Span] = {}
+
+
 class Frame:
     """One running body: of a file, a block or a network. ``constants`` are its file's parameters."""
 
@@ -165,6 +182,18 @@ class Scope:
                 return values[name]
         return NOTHING
 
+    def given_at(self, name: str) -> Span | None:
+        """Where the value of a parameter, or the name of a result, was given."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names or name in scope.variables:
+                return scope.places.get(name)
+            scope = scope.parent
+        for values in (self.frame.params, self.frame.constants):
+            if name in values:
+                return values.places.get(name) if isinstance(values, Values) else None
+        return None
+
     def known(self) -> list[str]:
         """Every name that means something here."""
         out = ["prev", "input"]
@@ -185,7 +214,7 @@ class Scope:
             if value is NOTHING and name == "input":
                 value = self._input()
             if value is NOTHING:
-                raise unknown_name(name, self.known())
+                raise UnknownName(name, self.known())
         if value is POISON:
             raise Poisoned
         return value

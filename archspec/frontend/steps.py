@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, value_span
-from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, shown
+from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, plain, shown
 from archspec.ops.base import Op
 
 MODIFIERS = ("as", "from", "when", "repeat", "each", "merge")
@@ -92,14 +93,8 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
         op = ops[0]
         step = Step(op, item[op], chain, i, item)
     elif ops:
-        hint = next((h for op in ops[1:] if (h := did_you_mean(op, MODIFIERS))), None) or _argument_hint(ops)
         message = f"a step has one op, found {shown(ops[0])} and {shown(ops[1])}"
-        at = item.key_span(ops[1])
-        diagnostics.append(
-            Diagnostic(
-                "S04", message, at, hint or f"put each op in its own list item; modifiers are {', '.join(MODIFIERS)}"
-            )
-        )
+        diagnostics.append(Diagnostic("S04", message, item.key_span(ops[1]), _two_ops_hint(item, ops)))
         return None
     elif item.get("as") is not None:
         step = Step(None, None, chain, i, item)
@@ -123,13 +118,50 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
     return step
 
 
-def _argument_hint(ops: list[str]) -> str | None:
-    """What to do with a key beside an op that is one of its arguments."""
-    op = Op.find(ops[0])
-    if op is None or ops[1] not in op.model_fields:
-        return None
-    main = f"{op.main}: …, " if op.main else ""
-    return f"'{ops[1]}' is an argument of {op.name}: {op.name}: {{{main}{ops[1]}: …}}"
+_MODIFIER_NAMES = {
+    **dict.fromkeys(("name", "id", "label", "output", "out", "to", "tag"), "as"),
+    **dict.fromkeys(("input", "inputs", "src", "source", "on", "of", "input_from", "take"), "from"),
+    **dict.fromkeys(("if", "condition", "only_if", "enabled", "cond", "unless"), "when"),
+    **dict.fromkeys(("times", "repeats", "for", "loop", "count", "number", "n", "num"), "repeat"),
+    **dict.fromkeys(("foreach", "for_each", "parallel", "map", "over"), "each"),
+    **dict.fromkeys(("join", "combine", "mode", "reduce", "aggregate"), "merge"),
+}
+"""What other languages and formats call the modifiers."""
+
+
+def _two_ops_hint(item: Map, ops: list[str]) -> str:
+    """What to do with a second key of a step that is no modifier."""
+    first, second = ops[0], ops[1]
+    keys = list(item)
+    before = keys[keys.index(second) - 1]
+    if item[second] is None and isinstance(item[before], str) and before in ("from", "merge", *STRUCTURAL):
+        rest = [key for key in keys[keys.index(second) :] if item[key] is None]
+        return f"a list needs brackets: {before}: [{', '.join([item[before], *rest])}]"
+    for op in ops:
+        if (hint := intended_word(op, lambda name: Op.find(name) is not None, MODIFIERS)) is not None:
+            return hint
+    called = Op.find(first)
+    if called is not None and second in called.model_fields:
+        return f"'{second}' is an argument of {first}: {_inside(item, ops, called.main)}"
+    near = _MODIFIER_NAMES.get(second) if Op.find(second) is None else None
+    if len(second) == 2 and second[0] == "a" and isinstance(item[second], str):
+        near = "as"
+    hint = f"did you mean '{near}'?" if near else next((h for o in ops[1:] if (h := did_you_mean(o, MODIFIERS))), None)
+    if hint is not None:
+        return hint
+    if Op.find(second) is None and item[second] is not None:
+        main = called.main if called is not None else "…"
+        return f"if '{second}' is an argument of {first}, it stands inside: {_inside(item, ops, main)}"
+    return f"put each op in its own list item; modifiers are {', '.join(MODIFIERS)}"
+
+
+def _inside(item: Map, ops: list[str], main: str | None) -> str:
+    """A step of several keys with all but the first as its arguments."""
+    value = item[ops[0]]
+    inner = [f"{key}: {plain(v)}" for key, v in value.items()] if type(value) is Map else []
+    if value is not None and type(value) is not Map:
+        inner = [f"{main}: {plain(value)}"]
+    return f"{ops[0]}: {{{', '.join([*inner, *(f'{key}: {plain(item[key])}' for key in ops[1:])])}}}"
 
 
 def chains_in(step: Step) -> Iterator[Seq]:

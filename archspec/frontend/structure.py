@@ -7,15 +7,16 @@ from typing import Any
 
 from archspec.frontend.arguments import Arguments
 from archspec.frontend.calls import call
+from archspec.frontend.forms import form_hint
 from archspec.frontend.naming import Names
 from archspec.frontend.nodes import add, instance, tensors
 from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Result, Scope
-from archspec.frontend.steps import Step
+from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.diagnostics import did_you_mean, plain, shown
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 
@@ -26,7 +27,8 @@ MERGES = ("concat", "add", "multiply", "average", "maximum", "minimum", "subtrac
 
 def do(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
     if type(step.args) is not Seq:
-        raise Refusal("S04", f"do takes a list of steps, got {shown(step.args)}", step.args_span())
+        hint = form_hint(("do",), step.args)
+        raise Refusal("S04", f"do takes a list of steps, got {shown(step.args)}", step.args_span(), hint)
     walk.chain(step.args, place)
     return place.prev
 
@@ -34,11 +36,13 @@ def do(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
 def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
     chains = step.args
     if type(chains) is not Seq or not chains:
-        raise Refusal("S04", f"branches takes a list of chains, got {shown(chains)}", step.args_span())
+        hint = "a branch is a list of steps: branches: [[conv: 16], [max_pool: 2]]"
+        raise Refusal("S04", f"branches takes a list of chains, got {shown(chains)}", step.args_span(), hint)
     elements = {}
     for i, chain in enumerate(chains):
         if type(chain) is not Seq:
-            walk.report("S04", f"a branch is a list of steps, got {shown(chain)}", chains.value_span(i))
+            message = f"a branch is a list of steps, got {shown(chain)}"
+            walk.report("S04", message, chains.value_span(i), _branch_hint(chain))
             elements[i] = POISON
             continue
         branch = Place(place.scope, place.prev, Names(f"{path}.{i}.", walk.names_given(chain)))
@@ -48,8 +52,25 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
             walk.report("N01", message, chains.value_span(i), "say from:")
         elements[i] = POISON if branch.prev is None else branch.prev
     if step.merge is None:
-        return Family(elements)
+        return Family(elements, origin=("branches", step.span))
     return merge(walk, step, place, step.merge, list(elements.values()), lambda base: f"{path}.{base}")
+
+
+def _branch_hint(chain: Any) -> str | None:
+    """What to do with a branch that is no list."""
+    if type(chain) is Map and all(key in MODIFIERS for key in chain) and chain:
+        key = next(iter(chain))
+        return f"{key} stands beside branches: {{branches: […], {key}: {plain(chain[key])}}}"
+    return f"write [{plain(chain).removeprefix('{').removesuffix('}')}]" if isinstance(chain, (str, Map)) else None
+
+
+def _residual_hint(key: str, given: Map) -> str | None:
+    """What to do with a key of ``residual`` that is a modifier or a step."""
+    if key in MODIFIERS:
+        return f"{key} stands beside residual: {{residual: …, {key}: {plain(given[key])}}}"
+    if Op.find(key) is None and did_you_mean(key, ("body", "project")):
+        return None
+    return form_hint(("residual",), given)
 
 
 def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
@@ -57,11 +78,12 @@ def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
     if type(body) is Map:
         for key in body:
             if key not in ("body", "project"):
-                hint = did_you_mean(key, ("body", "project"))
+                hint = _residual_hint(key, body) or did_you_mean(key, ("body", "project"))
                 raise Refusal("P01", f"residual has no parameter '{key}'", body.key_span(key), hint)
         project, at, body = body.get("project"), body, body.get("body")
     if type(body) is not Seq:
-        raise Refusal("S04", f"residual takes a list of steps, got {shown(body)}", step.args_span())
+        form = form_hint(("residual",), body) if body is not None else "residual: [conv: 32, relu]"
+        raise Refusal("S04", f"residual takes a list of steps, got {shown(body)}", step.args_span(), form)
     if project is None:
         at = place.scope.frame.file.defaults.get("residual")
         project = at.get("project", "auto") if at is not None else "auto"

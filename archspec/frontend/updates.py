@@ -8,6 +8,7 @@ from typing import Any
 
 from archspec.frontend.document import Document
 from archspec.frontend.elaborate import Elaborator
+from archspec.frontend.forms import form_hint
 from archspec.frontend.inputs import inputs_of
 from archspec.frontend.naming import Names
 from archspec.frontend.references import number, truth
@@ -22,6 +23,12 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import Constraint, Drawn, Schedule, Term, Training, TrainStep
 
 DRAWS = ("normal", "uniform", "label")
+DRAW_NAMES = {
+    **dict.fromkeys(("gaussian", "gauss", "randn", "noise", "random_normal", "standard_normal"), "normal"),
+    **dict.fromkeys(("random", "rand", "random_uniform"), "uniform"),
+    **dict.fromkeys(("labels", "class", "classes", "categorical", "randint", "one_hot"), "label"),
+}
+"""What other libraries call the draws."""
 STEP_KEYS = ("update", "minimize", "turns", "constraint")
 
 
@@ -86,8 +93,15 @@ def _inputs(walk: Walk, section: Map, outside: Place) -> tuple[dict[str, TensorS
         raw = section[name]
         kind = next((k for k in DRAWS if isinstance(raw, Map) and k in raw), None)
         if kind is None:
-            if isinstance(raw, Map) and (near := next((k for k in raw if did_you_mean(k, DRAWS)), None)):
-                walk.report("S01", f"an input has no key '{near}'", raw.key_span(near), did_you_mean(near, DRAWS))
+            drawn_by = (
+                next((k for k in raw if k in DRAW_NAMES or did_you_mean(k, DRAWS)), None)
+                if isinstance(raw, Map)
+                else None
+            )
+            if drawn_by is not None:
+                meant = DRAW_NAMES.get(drawn_by)
+                hint = f"did you mean '{meant}'?" if meant else did_you_mean(drawn_by, DRAWS)
+                walk.report("S01", f"an input has no key '{drawn_by}'", raw.key_span(drawn_by), hint)
                 specs[name] = None
             else:
                 specs |= inputs_of(walk, _only(section, name), outside)
@@ -140,6 +154,9 @@ def _train_step(
             hint = did_you_mean(key, STEP_KEYS) or f"known are {', '.join(STEP_KEYS)}"
             raise Refusal("S01", f"a training step has no key '{key}'", raw.key_span(key), hint)
     update, minimize = raw.get("update"), raw.get("minimize")
+    if isinstance(update, str):
+        message = f"update must be a list of networks, got {shown(update)}"
+        raise Refusal("S02", message, raw.value_span("update"), form_hint(("update",), update))
     if not isinstance(update, Seq) or not update:
         raise Refusal("S02", "a training step needs 'update': the networks that it changes", at)
     if not isinstance(minimize, Seq) or not minimize:

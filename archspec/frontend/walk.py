@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from archspec.frontend.document import Block, Document
 from archspec.frontend.files import Library, prelude
+from archspec.frontend.intended import intended
 from archspec.frontend.naming import Names
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
-from archspec.frontend.scope import POISON, Frame, Scope
+from archspec.frontend.scope import NOTHING, POISON, Frame, Scope
 from archspec.frontend.steps import Step, chains_in, given_names
 from archspec.frontend.trace import Trace
-from archspec.frontend.yaml_source import Map, Seq
+from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.diagnostics import Diagnostic, Note, Span
 from archspec.ir.graph import Node
 from archspec.ir.tensors import TensorSpec
@@ -22,7 +24,11 @@ MAX_STEPS = 200_000
 MAX_LAYERS = 20_000
 MAX_CALLS = 64
 MAX_DEPTH = 150
+TRAVELLING = frozenset(("T01", "T02", "T03", "V01", "N00"))
+"""Codes of mistakes that belong to a value, wherever it is read."""
 MANY = "loops within loops multiply"
+VALUES = frozenset(("T01", "T03", "P04", "X06"))
+"""Codes of mistakes that are one value's, whose text may show what was meant."""
 
 
 class File:
@@ -99,10 +105,31 @@ class Walk:
         self.entangled = 0
         self._given: dict[int, frozenset[str]] = {}
         self.prelude = File(prelude(), {})
+        self.here: Place | None = None
+
+    def knows(self, name: str) -> bool:
+        """Whether a name means something where the walk stands."""
+        return self.here is not None and (name in ("prev", "input") or self.here.scope.get(name) is not NOTHING)
 
     def report(self, code: str, message: str, span: Span, help: str | None = None) -> None:
-        """Keep a mistake; of several with one code at one place, the first."""
+        """Keep a mistake; of several with one code at one place, the first. Raises Failed where one ends the walk."""
+        if self.fails_fast:
+            raise Failed
         notes = tuple(note for _, note in reversed(self.calls))
+        if code in TRAVELLING:
+            # The value is wrong, wherever it is read: where it was given stands first.
+            while span.given is not None:
+                used, span = span, span.given
+                notes = (Note(f"used as {written_at(used) or 'this'}", replace(used, given=None)), *notes)
+        prelude = self.prelude.document.source
+        if span.source is prelude and (outside := next((n for n in notes if n.span.source is not prelude), None)):
+            # Nobody edits the prelude: what a person wrote stands first.
+            notes = tuple(n for n in notes if n is not outside)
+            span, notes = outside.span, (Note(outside.message.removesuffix(", called"), span), *notes)
+        if (code, span.order) in self.problems:
+            return
+        if code in VALUES or (code == "N00" and message.startswith("there is no")):
+            help = intended(written_at(span), message, self.knows) or help
         self.keep(Diagnostic(code, message, span, help, notes))
 
     def keep(self, diagnostic: Diagnostic) -> None:

@@ -7,6 +7,7 @@ merge keys, no 1.1 booleans or octals, duplicate keys refused, size, depth and n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import yaml
@@ -18,6 +19,8 @@ MAX_DEPTH = 64
 MAX_NODES = 200_000
 MAX_SCALAR = 1 << 16
 MAX_INTEGER = 2**53
+MAX_SHOWN = 400
+"""Longest list or map that is looked at as text."""
 
 Mark = tuple[int, int, int]
 """0-based line and column, and length, of a key or value."""
@@ -68,6 +71,20 @@ def value_span(container: Map | Seq, key: Any) -> Span:
     return _span(container.source, container.value_marks[key])
 
 
+def written_at(at: Span) -> str:
+    """The text of the value at a place: of a list or map within one line, all of it."""
+    line = at.source.line(at.line)
+    start = at.column - 1
+    if line[start : start + 1] not in ("[", "{"):
+        return line[start : start + at.length]
+    depth = 0
+    for i in range(start, min(len(line), start + MAX_SHOWN)):
+        depth += (line[i] in "[{") - (line[i] in "]}")
+        if depth == 0:
+            return line[start : i + 1]
+    return ""
+
+
 def _span(source: Source, mark: Mark) -> Span:
     return Span(source, mark[0] + 1, mark[1] + 1, mark[2])
 
@@ -104,10 +121,7 @@ def read(source: Source) -> Any:
         parser = _PARSER(text)
         return _document(parser, source)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = (mark.line, mark.column, 1) if mark else (0, 0, 1)
-        what = error.problem or error.context or "cannot be read"
-        _refuse(source, at, "Y01", f"not valid YAML: {what}", _syntax_help(source, at) or _begun(error, at))
+        _refuse(source, *_stopped(source, error))
     except (yaml.YAMLError, UnicodeError) as error:
         what = getattr(error, "reason", None) or str(error).splitlines()[0]
         _refuse(source, _reader_mark(text, error), "Y01", f"not valid YAML: {what}")
@@ -172,10 +186,13 @@ def _document(parser: Any, source: Source) -> Any:
                 if key == "=":
                     _refuse(source, mark, "Y05", "'=' alone is not a key")
                 if not isinstance(_scalar(key, source, mark), str):
-                    _refuse(source, mark, "Y09", f"a key must be a word, found {key or 'nothing'}")
+                    at, help = _apart(source, mark)
+                    what = "a comma ends a value inside {…}, and then" if help else "a key must be a word,"
+                    _refuse(source, at, "Y09", f"{what} found {key or 'nothing'}", help)
             if key in container.key_marks:
                 first = container.key_marks[key][0] + 1
-                _refuse(source, mark, "Y02", f"duplicate key '{key[:80]}' (first at line {first})")
+                message = f"duplicate key '{key[:80]}' (first at line {first})"
+                _refuse(source, mark, "Y02", message, _steps_help(stack, container, key))
             container.key_marks[key] = mark
             continue
 
@@ -187,6 +204,8 @@ def _document(parser: Any, source: Source) -> Any:
                 value = _scalar(value, source, mark)
             if type(value) is str and value[:1] == "=":
                 _balanced(value, source, mark)
+            elif not event.style and type(value) is str and value[:1] == "(" and value[-1:] != ")":
+                _cut(value, source, mark)
         elif kind is MapStart:
             value = Map(source, mark)
         elif kind is SeqStart:
@@ -287,21 +306,62 @@ def _balanced(text: str, source: Source, mark: Mark) -> None:
         )
 
 
+_TUPLE = re.compile(r"\(([^(){}]{1,80},[^(){}]{1,80})\)")
+
+
+def _cut(text: str, source: Source, mark: Mark) -> None:
+    """Refuse a tuple that a comma inside {…} or […] has cut: `(3` of `{kernel: (3, 3)}`."""
+    found = _TUPLE.match(source.line(mark[0] + 1), mark[1])
+    if found is not None and found.end() > mark[1] + len(text):
+        items = ", ".join(item.strip() for item in found[1].split(","))
+        message = f"a list has square brackets, found ({items})"
+        _refuse(source, mark, "Y06", message, f"[{items}]")
+
+
+def _apart(source: Source, at: Mark) -> tuple[Mark, str | None]:
+    """Numbers that stand apart where a list or a decimal point was meant: where they begin, and what to write."""
+    from archspec.frontend.slips import numbers_apart
+
+    found = numbers_apart(source.line(at[0] + 1), at[1])
+    return ((at[0], found[0], 1), found[1]) if found else (at, None)
+
+
+def _steps_help(stack: Sequence[tuple[Any, Any]], container: Map, repeated: str) -> str | None:
+    """Steps that are written as a map, which has each key once."""
+    outer = stack[-1][0] if stack else None
+    key = next(reversed(outer.key_marks), "") if type(outer) is Map else ""
+    if key not in ("body", "do", "residual", "branches", "project"):
+        return None
+    return f"steps are a list: {key}: [{', '.join(f'{op}: …' for op in [*container.key_marks, repeated][:4])}]"
+
+
 def _flow_help(source: Source, at: Mark) -> str:
+    whole = source.line(at[0] + 1)
+    if len(whole) < 400 and (step := _BRACED_STEP.fullmatch(whole)) is not None:
+        return f"an op and its modifiers stand in braces: - {{{step[1]}, {step[2]}}}"
+    line = whole[max(0, at[1] - 2) : at[1] + 80]
+    if (name := _TEMPLATE.search(line)) is not None:
+        return f"a parameter is written ={name[1]}"
     return 'inside {...} or [...], quote a reference or expression that contains brackets or commas: "p[i]"'
 
 
-def _syntax_help(source: Source, at: Mark) -> str | None:
-    # Only what is near: the patterns below take time that grows with the square of what they look at.
-    line = source.line(at[0] + 1)[max(0, at[1] - 200) : at[1] + 200]
-    before = line[: min(at[1], 200) + 1]
-    if "\t" in before:
-        return "indent with spaces"
-    if before[-1:] in "[]{}," and re.search(r"[\[{].*[\w.]\[", line):
-        return _flow_help(source, at)
-    if re.match(r"\s*- \w+: .*: ", line) or re.search(r"=[^#]*: ", line):
-        return "': ' starts a mapping: quote the value"
-    return None
+_BRACED_STEP = re.compile(r"\s*- \{(.*)\}\s*,?\s*((?:as|from|when|repeat|each|merge): .*)")
+_TEMPLATE = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}", re.ASCII)
+
+
+def _stopped(source: Source, error: yaml.MarkedYAMLError) -> tuple[Mark, str, str, str | None]:
+    """Place, code, message and help of what the parser stopped at."""
+    from archspec.frontend.slips import slip
+
+    mark, begun = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
+    if mark is None or begun is None:
+        return (0, 0, 1), "Y01", f"not valid YAML: {error.problem or error.context or 'cannot be read'}", None
+    at = (mark.line, mark.column, 1)
+    found = slip(source.lines, *at[:2], error.problem or "", (begun.line, begun.column), error.context or "")
+    if found is not None:
+        return (found.row, found.column, found.length), "Y01", f"not valid YAML: {found.message}", found.help
+    message = f"not valid YAML: {error.problem or error.context or 'cannot be read'}"
+    return at, "Y01", message, _begun(error, at)
 
 
 def _begun(error: yaml.MarkedYAMLError, at: Mark) -> str | None:

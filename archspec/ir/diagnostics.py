@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 MAX_DIAGNOSTICS = 50
@@ -24,10 +25,20 @@ class Source:
     name: str
     text: str = field(repr=False)
 
+    @property
+    def lines(self) -> list[str]:
+        """All lines without their line breaks."""
+        return _lines(self)
+
     def line(self, number: int) -> str:
         """Line ``number`` (1-based) without its line break; empty past the end."""
-        lines = self.text.splitlines()
+        lines = self.lines
         return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+@lru_cache(maxsize=16)
+def _lines(source: Source) -> list[str]:
+    return source.text.splitlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,8 @@ class Span:
     line: int
     column: int
     length: int = 1
+    given: Span | None = field(default=None, compare=False)
+    """Where the value was given, if a name of it stands here."""
 
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
@@ -121,7 +134,13 @@ def did_you_mean(word: object, known: Iterable[object]) -> str | None:
     """``did you mean 'x'?`` for the nearest known word, or None when nothing is near."""
     words = [str(k) for k in known]
     written = str(word)[:64]
-    near = get_close_matches(written, words, n=1, cutoff=0.6)
+    # A short form of a word, or what it is one of, comes before words that only look somewhat alike.
+    short = [w for w in words if len(w) > 2 and len(written) > 2 and (written.startswith(w) or w.startswith(written))]
+    near = (
+        get_close_matches(written, words, n=1, cutoff=0.85)
+        or get_close_matches(written, short, n=1, cutoff=0)
+        or get_close_matches(written, words, n=1, cutoff=0.6)
+    )
     if not near and (small := written.lower()) != written:
         near = get_close_matches(small, words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else None
@@ -140,6 +159,21 @@ def shown(value: object, limit: int = 80) -> str:
     else:
         text = repr(value[: limit + 1]) if isinstance(value, str) else str(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def plain(value: object, limit: int = 80) -> str:
+    """``value`` as a person would write it in a spec: in one line, words without quotes where they need none."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        text = "{" + ", ".join(k if v is None else f"{k}: {plain(v)}" for k, v in value.items()) + "}"
+    elif isinstance(value, (list, tuple)):
+        text = "[" + ", ".join(plain(v) for v in value) + "]"
+    elif isinstance(value, str):
+        text = f'"{value}"' if not value or any(c in value for c in ",[]{}#:") else value
+    else:
+        text = shown(value)
+    return text if len(text) <= limit else "…"
 
 
 def printable(text: str) -> str:

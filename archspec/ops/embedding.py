@@ -101,7 +101,11 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
             return TensorSpec((*x.shape, self.dim))
         floating(x, "reversible_embedding")
         if (channels := known_channels(x, "reversible_embedding")) != self.dim:
-            raise OpError(f"reversible_embedding: vectors have {channels} channels, not {self.dim}", argument="dim")
+            raise OpError(
+                f"reversible_embedding: vectors have {channels} channels, not {self.dim}",
+                argument="dim",
+                help="numbers of tokens are integers: {shape: [30], dtype: int32} in inputs",
+            )
         return TensorSpec((*x.spatial, self.vocab))
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:

@@ -18,7 +18,9 @@ def spatial_rank(x: TensorSpec, op: str) -> int:
     if not 2 <= x.rank <= 4:
         raise OpError(
             f"{op} needs an input with 1 to 3 spatial axes and channels, got {x}",
-            help="reshape first" if x.rank == 1 else None,
+            help="pools that end in one value keep the axes with keep: true; else reshape first"
+            if x.rank == 1
+            else None,
         )
     return x.rank - 1
 

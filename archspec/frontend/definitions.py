@@ -1,0 +1,128 @@
+"""Where a file gives its names: what is said of one that is not known where it is used."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from archspec.frontend.document import Document
+from archspec.frontend.scope import POISON, Family, Result, Scope
+from archspec.frontend.steps import chains_in, steps_of
+from archspec.frontend.yaml_source import Map, Seq
+from archspec.ir.diagnostics import Span, did_you_mean
+
+MAX_LISTED = 12
+
+
+class Definitions(NamedTuple):
+    """The lines where ``as`` gives each name, and the lines where the parts of the file begin, with what they are."""
+
+    lines: Mapping[str, list[int]]
+    starts: list[int]
+    parts: list[str]
+
+    def part(self, line: int) -> str:
+        """The body, block, network or head that a line is in."""
+        at = bisect_right(self.starts, line)
+        return self.parts[at - 1] if at else ""
+
+
+def definitions(document: Document) -> Definitions:
+    """Where a file gives its names. Read only once."""
+    tree = document.tree
+    if tree.memo is None:
+        lines: dict[str, list[int]] = {}
+        for chain in _chains(tree):
+            for name, line in _given(chain):
+                lines.setdefault(name, []).append(line)
+        parts = sorted(_parts(tree))
+        tree.memo = Definitions(lines, [line for line, _ in parts], [part for _, part in parts])
+    found: Definitions = tree.memo
+    return found
+
+
+def _parts(tree: Map) -> Iterator[tuple[int, str]]:
+    for key in tree:
+        yield tree.key_span(key).line, key
+        section = tree[key]
+        if key in ("blocks", "networks", "heads") and isinstance(section, Map):
+            for name in section:
+                yield section.key_span(name).line, f"{key[:-1]} '{name}'"
+
+
+def _chains(tree: Map) -> Iterator[Seq]:
+    sections = [tree.get(key) for key in ("blocks", "networks", "heads")]
+    for part in (tree, tree.get("train"), *(v for s in sections if isinstance(s, Map) for v in s.values())):
+        body = part.get("body") if isinstance(part, Map) else part
+        if isinstance(body, Seq):
+            yield body
+
+
+def _given(chain: Seq) -> Iterator[tuple[str, int]]:
+    todo = [chain]
+    while todo:
+        for step in steps_of(todo.pop())[0]:
+            if step is not None:
+                if step.name is not None:
+                    yield step.name.partition("[")[0], step.modifier_span("as").line
+                todo.extend(chains_in(step))
+
+
+def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str | None:
+    """The help for a name that means nothing at a place. ``is_result`` says whether a step's result is wanted."""
+    if name in ("null", "none", "true", "false"):
+        return "an expression has no null, true and false: compare, or use 'not'"
+    document: Document = scope.frame.file.document
+    if document.source is at.source and (placed := _elsewhere(definitions(document), name, at)):
+        return placed
+    known = scope.known()
+    variables = _variables(scope)
+    near = _other_number(name, known) or did_you_mean(name, known)
+    if near is not None and (is_result or len(name) > 2 or not variables):
+        return near
+    if variables and not is_result:
+        are = "loop variables here are" if len(variables) > 1 else "the loop variable here is"
+        return f"{are} {', '.join(variables)}"
+    fits = [k for k in dict.fromkeys(known) if _is_wanted(scope, k, is_result=is_result)]
+    return f"known here are {', '.join(fits[-MAX_LISTED:])}" if fits else None
+
+
+def _elsewhere(found: Definitions, name: str, at: Span) -> str | None:
+    """Where in the file a name is given that is not there yet, or not seen from here."""
+    lines = found.lines.get(name, [])
+    here = found.part(at.line)
+    if later := [line for line in lines if line >= at.line and found.part(line) == here]:
+        return f"'{name}' is given later, at line {later[0]}: a name is given before it is used"
+    for line in lines:
+        part = found.part(line)
+        if part != here and part.partition(" ")[0] in ("block", "network", "head"):
+            return f"'{name}' is a name within {part} (line {line}), not seen here"
+    return None
+
+
+def _variables(scope: Scope) -> list[str]:
+    out: list[str] = []
+    inner: Scope | None = scope
+    while inner is not None:
+        out += inner.variables
+        inner = inner.parent
+    return out
+
+
+def _other_number(name: str, known: list[str]) -> str | None:
+    """A known name that differs from an unknown one in its number: C5 for C6."""
+    match = re.fullmatch(r"([A-Za-z_]+)(\d{1,6})", name[:64], re.ASCII)
+    if match is None:
+        return None
+    numbers = [int(k[len(match[1]) :]) for k in known if re.fullmatch(rf"{match[1]}\d{{1,6}}", k, re.ASCII)]
+    near = min(numbers, key=lambda n: abs(n - int(match[2])), default=None)
+    return None if near is None else f"did you mean '{match[1]}{near}'?"
+
+
+def _is_wanted(scope: Scope, name: str, *, is_result: bool) -> bool:
+    if name in ("prev", "input"):
+        return False
+    value: Any = scope.get(name)
+    return isinstance(value, (Result, Family)) is is_result and value is not POISON

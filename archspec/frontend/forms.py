@@ -1,0 +1,132 @@
+"""The right form of a part of the file that is a list where a map belongs, or a word where a list does, in the words
+that were written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from archspec.frontend.intended import intended_word
+from archspec.ir.diagnostics import did_you_mean, plain
+from archspec.ops.base import Op
+
+Path = Sequence[str | int]
+
+
+def _words(value: Any) -> list[str]:
+    """The words of a list, or of a text with commas."""
+    if isinstance(value, str):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    if isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return value
+    return []
+
+
+def _pairs(value: Any) -> dict[str, Any] | None:
+    """The entries of a list of one-entry maps: ``[a: 1, b: 2]``."""
+    if isinstance(value, list) and value and all(isinstance(v, dict) and len(v) == 1 for v in value):
+        return {key: item for v in value for key, item in v.items()}
+    return None
+
+
+def _section(of: Callable[[Any], str | None]) -> Callable[[Path, Any], str | None]:
+    """A section that is a map of names."""
+
+    def hint(path: Path, value: Any) -> str | None:
+        pairs = _pairs(value)
+        inner = plain(pairs) if pairs is not None else of(value)
+        if inner is None or inner == "…":
+            return f"{path[-1]} is a map of names"
+        return f"{path[-1]} is a map of names: {path[-1]}: {inner}"
+
+    return hint
+
+
+def _inputs(value: Any) -> str | None:
+    if isinstance(value, list) and all(v is None or isinstance(v, (int, str)) for v in value) and value:
+        return f"{{image: {plain(value)}}}"
+    return "{image: [224, 224, 3]}"
+
+
+def _params(value: Any) -> str | None:
+    words = _words(value)
+    return f"{{{', '.join(f'{word}: int' for word in words)}}}" if words else "{width: 32}"
+
+
+def _use(value: Any) -> str | None:
+    words = _words(value)
+    stems = [word.rpartition("/")[2].removesuffix(".yaml") for word in words]
+    return f"{{{', '.join(f'{stem}: {word}' for stem, word in zip(stems, words, strict=True))}}}" if words else None
+
+
+def _heads(value: Any) -> str | None:
+    if isinstance(value, list) and value and all(isinstance(v, dict) and _is_head(v) for v in value):
+        names = ["main", *(f"head_{i}" for i in range(2, len(value) + 1))]
+        return f"{{{', '.join(f'{name}: {{…}}' for name in names)}}}"
+    if isinstance(value, (list, str)):
+        return f"{{main: {plain(value if isinstance(value, list) else [value])}}}"
+    return None
+
+
+def _is_head(value: dict[str, Any]) -> bool:
+    return bool({"body", "loss", "from", "metrics"} & value.keys())
+
+
+def _chain(path: Path, value: Any) -> str | None:
+    """A list of steps that is written as a map, or as one step."""
+    if isinstance(value, dict):
+        steps = ", ".join(op if args is None else f"{op}: {plain(args)}" for op, args in list(value.items())[:6])
+        return f"steps are a list: {path[-1]}: [{steps}]" if steps and len(steps) < 120 else "steps are a list"
+    words = _words(value)
+    return f"steps are a list: {path[-1]}: [{', '.join(words)}]" if words else "steps are a list: [conv: 32, relu]"
+
+
+def _names(path: Path, value: Any) -> str | None:
+    words = _words(value)
+    return f"names are a list: {path[-1]}: [{', '.join(words)}]" if words else None
+
+
+def _variant(path: Path, value: Any, parameter: str) -> str | None:
+    if isinstance(value, (list, dict)) or value is None:
+        return None
+    return f"a variant is a map of arguments: {path[-1]}: {{{parameter}: {plain(value)}}}"
+
+
+FORMS: dict[str, Callable[[Path, Any], str | None]] = {
+    "use": _section(_use),
+    "params": _section(_params),
+    "inputs": _section(_inputs),
+    "heads": _section(_heads),
+    "blocks": _section(lambda value: None),
+    "networks": _section(lambda value: None),
+    "defaults": _section(lambda value: None),
+    "variants": _section(lambda value: None),
+    "body": _chain,
+    "do": _chain,
+    "residual": _chain,
+    "project": _chain,
+    "steps": _chain,
+    "update": _names,
+    "metrics": _names,
+}
+"""By the last word of the path of what is wrong."""
+
+
+def form_hint(path: Path, value: Any, parameter: str = "PARAMETER") -> str | None:
+    """The help for a part of the file of the wrong form. ``parameter`` is the file's first."""
+    if len(path) == 2 and path[0] == "variants":
+        return _variant(path, value, parameter)
+    if len(path) == 2 and path[0] in ("blocks", "networks") and isinstance(value, list):
+        return f"a block is a map with a body: {path[-1]}: {{body: {plain(value)}}}"
+    form = FORMS.get(str(path[-1])) if path else None
+    return form(path, value) if form is not None else None
+
+
+def head_hint(head: dict[str, Any], key: str, keys: list[str]) -> str:
+    """What to do with a key of a head that it does not have."""
+    if (hint := intended_word(key, keys.__contains__)) is not None:
+        return hint
+    if Op.find(key) is not None or key in ("do", "branches", "residual"):
+        step = key if head[key] is None else f"{key}: {plain(head[key])}"
+        return f"the steps of a head stand under body: body: [{step}]"
+    return did_you_mean(key, keys) or f"known are {', '.join(keys)}"

@@ -1,0 +1,350 @@
+"""What a value or word that nothing takes was meant to be: the help for slips that show in the text of one value.
+
+Every reader gets the text as it is written, and says what to write instead, or None where it does not know. Less is
+said rather than guessed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from archspec.frontend.expressions import is_expression, names_in, written
+from archspec.frontend.spellings import corrected
+from archspec.ir.diagnostics import plain
+
+MAX_LENGTH = 200
+"""Longer texts are not looked at."""
+
+Known = Callable[[str], bool]
+"""Whether a name means something where the value stands."""
+
+
+class Slip(NamedTuple):
+    """A value as it is written: its text without quotes, whether it has quotes, what is said of it, what is known."""
+
+    text: str
+    is_quoted: bool
+    message: str
+    known: Known
+
+    def wants(self, *words: str) -> bool:
+        """Whether the message asks for one of these."""
+        wanted = self.message.partition(", got ")[0]
+        return any(word in wanted for word in words)
+
+
+_LOOK_ALIKES = {
+    **dict.fromkeys("“”„‟«»", ('"', "a typographic quote")),
+    **dict.fromkeys("‘’‚", ("'", "a typographic quote")),
+    **dict.fromkeys("\u00a0\u2007\u202f\u2002\u2003\u3000", (" ", "a no-break space")),
+    **dict.fromkeys("\u200b\ufeff\u2060", ("", "a space of no width")),
+    "：": (":", "a full-width colon"),
+    "，": (",", "a full-width comma"),
+    "＝": ("=", "a full-width ="),
+    "（": ("(", "a full-width bracket"),
+    "）": (")", "a full-width bracket"),
+    "［": ("[", "a full-width bracket"),
+    "］": ("]", "a full-width bracket"),
+    **dict.fromkeys("−–—‐‑", ("-", "a typographic minus")),
+    "×": ("x", "a typographic x"),
+}
+"""Characters that look like those of the language, what they are taken for, and their names."""
+
+
+def look_alike(text: str) -> tuple[str, str] | None:
+    """The name of the first character that only looks like one of the language, and the text without such."""
+    found = next((c for c in text if c in _LOOK_ALIKES), None)
+    if found is None:
+        return None
+    plain = "".join(_LOOK_ALIKES.get(c, (c, ""))[0] for c in text)
+    return _LOOK_ALIKES[found][1], " ".join(plain.split())
+
+
+def intended(text: str, message: str, known: Known) -> str | None:
+    """The help for a value that stands in the text as ``text`` and of which ``message`` is said."""
+    text = text.strip()
+    if not text or len(text) > MAX_LENGTH:
+        return None
+    if text.lstrip("\"'")[:1] == "=":
+        return _whole(text.strip("\"'")[1:].strip(), message)
+    is_quoted = text[0] in "\"'" and len(text) > 1 and text[-1] == text[0]
+    slip = Slip(text[1:-1] if is_quoted else text, is_quoted, message, known)
+    return next((help for reader in READERS if (help := reader(slip))), None)
+
+
+_FRACTION = re.compile(r"must be an integer, got -?\d+\.\d+|must be an integer, got \d+(?:\.\d+)?e")
+
+
+def _whole(expression: str, message: str) -> str | None:
+    """An expression whose value has a fraction, as one that has none."""
+    if not _FRACTION.search(message):
+        return None
+    parts = expression.split("/")
+    if len(parts) == 2 and "." not in re.sub(r"[A-Za-z_]\w*\.", "", expression):
+        return f"use // for integer division: {written(f'{parts[0].rstrip()} // {parts[1].lstrip()}')}"
+    return f"int, round, floor or ceil makes a whole number: {written(f'int({expression})')}"
+
+
+def _unlike(slip: Slip) -> str | None:
+    found = look_alike(slip.text)
+    if found is None:
+        return None
+    what, plain = found
+    if plain[:1] in "\"'" and plain[-1:] == plain[:1] and len(plain) > 2:
+        plain = plain[1:-1]
+    return f"{what} stands here: write {plain}"
+
+
+_TEMPLATE = re.compile(r"(?:\$\{?|\{\{?\s*|<|%|@)\s*([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
+
+
+def _fraction(slip: Slip) -> str | None:
+    if not _NUMBER.fullmatch(slip.text) or slip.is_quoted or not _FRACTION.search(slip.message):
+        return None
+    number = float(slip.text)
+    near = [n for n in (math.floor(number), math.ceil(number)) if n]
+    return f"write {' or '.join(str(n) for n in near)}"
+
+
+def _template(slip: Slip) -> str | None:
+    found = _TEMPLATE.fullmatch(slip.text)
+    return f"a parameter is written ={found[1]}" if found and slip.known(found[1]) else None
+
+
+def _null(slip: Slip) -> str | None:
+    if slip.text not in ("None", "none", "nil", "NULL", "undefined", "NaN"):
+        return None
+    return "write null, or linear" if slip.wants("activation") else "'no value' is written null"
+
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE]-?\d+)?", re.ASCII)
+_LIST = re.compile(r"\[(.*)\]")
+
+
+def _quotes(slip: Slip) -> str | None:
+    if not slip.is_quoted:
+        return None
+    if slip.wants("number", "integer", "count") and _NUMBER.fullmatch(slip.text):
+        return f"a number has no quotes: {slip.text}"
+    if slip.wants("true or false") and slip.text.lower() in ("true", "false"):
+        return f"a truth value has no quotes: {slip.text.lower()}"
+    if slip.wants("list", "loop", "bracket") and _LIST.fullmatch(slip.text):
+        return f"a list has no quotes: {slip.text}"
+    return None
+
+
+_ITEM = r"[^,()\[\]{}\s]+"
+_TUPLE = re.compile(rf"\(\s*({_ITEM}(?:\s*,\s*{_ITEM}){{0,7}})\s*,?\s*\)")
+_BARE_LIST = re.compile(rf"{_ITEM}(?:\s*,\s*{_ITEM}){{1,7}}")
+_TIMES = re.compile(r"(\d{1,4})\s*[xX*]\s*(\d{1,4})(?:\s*[xX*]\s*(\d{1,4}))?", re.ASCII)
+
+
+def _listed(items: str) -> str:
+    return f"[{', '.join(item.strip() for item in items.split(','))}]"
+
+
+def _tuple(slip: Slip) -> str | None:
+    if (found := _TUPLE.fullmatch(slip.text)) is not None:
+        only = found[1] if "," not in found[1] and not slip.wants("list", "loop") else None
+        return f"a value has no brackets: {only}" if only else f"a list has square brackets: {_listed(found[1])}"
+    return None
+
+
+def _bare_list(slip: Slip) -> str | None:
+    if not slip.wants("list", "loop", "single value"):
+        return None
+    if _BARE_LIST.fullmatch(slip.text):
+        return f"a list needs brackets: {_listed(slip.text)}"
+    if slip.wants("integer") and (found := _TIMES.fullmatch(slip.text)):
+        return f"a size per axis is a list: [{', '.join(n for n in found.groups() if n)}]"
+    return None
+
+
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[,'_ ]\d{3})+", re.ASCII)
+_GROUPED = re.compile(r"\d{1,9}(?:_\d{1,9})+", re.ASCII)
+_COMMA = re.compile(r"(-?\d*),(\d+)", re.ASCII)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+
+
+def _number(slip: Slip) -> str | None:
+    text = slip.text
+    if not slip.wants("number", "integer", "count", "size", "name", " 1."):
+        return None
+    if slip.wants("integer", "count", "size") and (_THOUSANDS.fullmatch(text) or _GROUPED.fullmatch(text)):
+        return f"digits stand together: {re.sub(r'[^0-9]', '', text)}"
+    if slip.wants("a number") and _GROUPED.fullmatch(text):
+        return f"digits stand together: {text.replace('_', '')}"
+    if slip.wants("less than 1.", "at most 1.") and _NUMBER.fullmatch(text) and 1 < float(text) <= 100:
+        return f"a share of 1: {float(text) / 100:g}"
+    if (found := _COMMA.fullmatch(text)) and slip.wants("a number"):
+        return f"a decimal point is a point: {found[1] or 0}.{found[2]}"
+    if (found := _PERCENT.fullmatch(text)) and slip.wants("a number"):
+        return f"a share of 1: {float(found[1]) / 100:g}"
+    return None
+
+
+_COMMENT = re.compile(r"([^#\s][^#]*?)#(.*)")
+
+
+def _comment(slip: Slip) -> str | None:
+    if slip.is_quoted:
+        return None
+    if (found := _COMMENT.fullmatch(slip.text)) is not None:
+        return f"a comment needs a space before '#': {found[1].strip()}  # {found[2].strip()}"
+    value, mark, comment = slip.text.partition(" // ")
+    if mark and not is_expression(slip.text):
+        return f"a comment starts with '#': {value.strip()}  # {comment.strip()}"
+    if slip.text[-1] in ",;" and _NUMBER.fullmatch(slip.text[:-1]):
+        return f"nothing follows a value: {slip.text[:-1]}"
+    return None
+
+
+_PAIR = re.compile(r"\s*([A-Za-z_]\w*)\s*[=:]\s*([^,=:]+?)\s*", re.ASCII)
+_TARGET = re.compile(r"(\w+)\.(\w+) must\b", re.ASCII)
+
+
+def assigned(text: str) -> str | None:
+    """``a=1, b=2`` as the inside of a map, if all of the text is such."""
+    pairs = [_PAIR.fullmatch(part) for part in text.split(",")]
+    if not all(pairs):
+        return None
+    return ", ".join(f"{pair[1]}: {pair[2]}" for pair in pairs if pair)
+
+
+def arguments(op_name: str, text: str) -> str | None:
+    """``200, relu`` or ``units=200, activation=relu`` as the arguments of an op; None if that cannot be told."""
+    if (pairs := assigned(text)) is not None:
+        return f"{{{pairs}}}"
+    from archspec.ops.base import Op
+
+    op = Op.find(op_name)
+    parts = [part.strip() for part in text.split(",")]
+    if op is None or op.main is None or not 1 < len(parts) <= 6:
+        return None
+    fields = [op.main, *(field for field in op.model_fields if field != op.main)]
+    out: list[str] = []
+    for i, part in enumerate(parts):
+        if (pair := _PAIR.fullmatch(part)) is not None:
+            field, part = pair.groups()
+        elif part in ("same", "valid"):
+            field = "padding"
+        elif not _NUMBER.fullmatch(part) and part[:1] != "=":
+            field = "activation"
+        else:
+            field = fields[i] if i < len(fields) else ""
+        if field not in op.model_fields or any(given.startswith(f"{field}:") for given in out):
+            return None
+        out.append(f"{field}: {part}")
+    return f"{{{', '.join(out)}}}"
+
+
+def _several(slip: Slip) -> str | None:
+    target = _TARGET.match(slip.message)
+    if target is None or slip.is_quoted or not ("," in slip.text or "=" in slip.text or ":" in slip.text):
+        return None
+    found = arguments(target[1], slip.text)
+    return f"several arguments go by name: {target[1]}: {found}" if found else None
+
+
+def _expression(slip: Slip) -> str | None:
+    """A forgotten ``=``, before what is an expression over names that are known here, or that has no names."""
+    text = slip.text
+    if text[:1] == "=" or (re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not slip.known(text)):
+        return None
+    if text.count("(") == text.count(")") + 1 and not slip.is_quoted and re.match(r"[A-Za-z_]\w*\(", text):
+        return f'a comma ends a value inside {{…}}: quote the expression: "={text}, …)"'
+    if not is_expression(text):
+        found = corrected(text, is_expression)
+        if found is None:
+            return None
+        text = found[1]
+    names = names_in(text)
+    if not names and text[:1] == "[":
+        return None
+    if not names and not re.search(r"[-+*/%(]", text.lstrip("-")):
+        return None
+    if not all(slip.known(name) for name in names):
+        return None
+    return f"an expression starts with '=': {written(text)}"
+
+
+_ELEMENT = re.compile(r"[^\[\],]+")
+
+
+def _element(slip: Slip) -> str | None:
+    """The slip of one element of a list."""
+    if slip.is_quoted or (found := _LIST.fullmatch(slip.text)) is None:
+        return None
+    for element in _ELEMENT.findall(found[1])[:16]:
+        text = element.strip()
+        one = Slip(text.strip("\"'"), text[:1] in ("'", '"'), "a size, a number, integer", slip.known)
+        for reader in (_unlike, _template, _null, _quotes, _expression):
+            if one.text and (help := reader(one)):
+                return help
+    return None
+
+
+READERS: tuple[Callable[[Slip], str | None], ...] = (
+    _unlike,
+    _fraction,
+    _template,
+    _null,
+    _quotes,
+    _tuple,
+    _number,
+    _bare_list,
+    _several,
+    _comment,
+    _element,
+    _expression,
+)
+"""In the order in which they are asked."""
+
+
+_MISSING_SPACE = re.compile(r"([A-Za-z_]\w*):(\S.*)", re.ASCII)
+_CALL = re.compile(r"([A-Za-z_]\w*)\((.*)\)", re.ASCII)
+_APART = re.compile(r"([A-Za-z_]\w*)\s+(=?[\w.*+\-/ ]+)", re.ASCII)
+_EQUALS = re.compile(r"([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
+_COMMA_APART = re.compile(r"([A-Za-z_]\w*)\s*,\s*(.+)", re.ASCII)
+_ITEM_WITHIN = re.compile(r"([A-Za-z_]\w*)\s+-\s*([A-Za-z_]\w*.*)", re.ASCII)
+
+
+def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), value: object = None) -> str | None:
+    """The help for a key or step that is no known word: what stands together that should not, or apart.
+
+    ``value`` is what the word has, if it is a key.
+    """
+    if not word or len(word) > MAX_LENGTH:
+        return None
+    if (found := look_alike(word)) is not None:
+        return f"{found[0]} stands here: write {found[1]}"
+    if (match := _MISSING_SPACE.fullmatch(word)) and known(match[1]):
+        return f"a colon needs a space after it: {match[1]}: {match[2]}"
+    if (match := _ITEM_WITHIN.fullmatch(word)) and known(match[1]):
+        return f"the item '- {match[2]}' is indented more than the one before it, and reads as part of it"
+    if (match := _COMMENT.fullmatch(word)) and known(match[1].strip()):
+        return f"a comment needs a space before '#': {match[1].strip()}  # {match[2].strip()}"
+    if (match := _CALL.fullmatch(word)) and known(match[1]):
+        inner = match[2].strip()
+        taken = arguments(match[1], inner) or (inner if not re.search(r"[(),=]", inner) else None)
+        if taken is None:
+            return f"arguments stand after a colon: {match[1]}: {{…}}"
+        return f"arguments stand after a colon: {match[1]}: {taken}" if taken else f"write {match[1]}"
+    if (match := _COMMA_APART.fullmatch(word)) and known(match[1]):
+        if match[2] in modifiers and value is not None:
+            return f"modifiers stand beside an op in braces: {{{match[1]}, {match[2]}: {plain(value)}}}"
+        return None if value is not None else _after_colon(match[1], match[2])
+    if (match := _EQUALS.fullmatch(word)) and known(match[1]):
+        return f"a colon stands before a value: {match[1]}: {match[2]}"
+    if (match := _APART.fullmatch(word)) and known(match[1]):
+        return f"a colon is missing: {match[1]}: {match[2]}" if value is None else None
+    return None
+
+
+def _after_colon(name: str, rest: str) -> str | None:
+    if _NUMBER.fullmatch(rest):
+        return f"a value stands after a colon: {name}: {rest}"
+    return None

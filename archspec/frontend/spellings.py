@@ -1,0 +1,113 @@
+"""What other languages write otherwise in expressions: ``&&``, ``c ? a : b``, ``2^i``, ``pow(a, b)``, ``True``.
+
+Nothing here is accepted: ``corrected`` gives what a person could write instead, for the help of an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+
+class Spelling(NamedTuple):
+    """One foreign form: what finds it, what takes its place, and what to say of it."""
+
+    pattern: re.Pattern[str]
+    ours: str
+    why: str
+
+
+def _spelling(pattern: str, ours: str, why: str) -> Spelling:
+    return Spelling(re.compile(pattern, re.ASCII), ours, why)
+
+
+_OPERAND = r"\s*([\w.]{1,80}(?:\[[^\[\]]{0,80}\])?|\([^()]{0,80}\))\s*"
+_SIDES = {"0": "height", "1": "width", "-3": "height", "-2": "width", "-1": "channels"}
+SPELLINGS = (
+    _spelling(r"×", "*", "multiplication is written *"),
+    _spelling(r"÷", "/", "division is written / (or // for whole numbers)"),
+    _spelling(r"[−–]", "-", "a typographic minus stands here"),
+    _spelling(r"≤", "<=", "comparisons are written <= >= !="),
+    _spelling(r"≥", ">=", "comparisons are written <= >= !="),
+    _spelling(r"≠", "!=", "comparisons are written <= >= !="),
+    _spelling(r"[“”„]", '"', "typographic quotes stand here"),
+    _spelling(r"[‘’]", "'", "typographic quotes stand here"),
+    _spelling(r"\s*&&\s*|\s+AND\s+", " and ", "'and' is a word"),
+    _spelling(r"\s*\|\|\s*|\s+OR\s+", " or ", "'or' is a word"),
+    _spelling(r"(?<![&])&(?![&])", " and ", "'and' is a word"),
+    _spelling(r"(?<![|])\|(?![|])", " or ", "'or' is a word"),
+    _spelling(r"!==|<>|~=", "!=", "'not equal' is written !="),
+    _spelling(r"===", "==", "'equal' is written =="),
+    _spelling(r"!(?!=)\s*|~|\bNOT\s+", "not ", "'not' is a word"),
+    _spelling(r"=<", "<=", "comparisons are written <= >= !="),
+    _spelling(r"=>", ">=", "comparisons are written <= >= !="),
+    _spelling(r"([(,]\s*)[A-Za-z_]\w*\s*=(?!=)\s*", r"\1", "arguments of functions go by position"),
+    _spelling(r"(?<![=!<>])=(?!=)", "==", "'equal' is written =="),
+    _spelling(r"\bis\s+not\b", "!=", "'not equal' is written !="),
+    _spelling(r"\bis\b", "==", "'equal' is written =="),
+    _spelling(r"\^", "**", "a power is written **"),
+    _spelling(
+        r"\b(?:math\.|np\.)?pow(?:er)?\(" + _OPERAND + "," + _OPERAND + r"\)", r"\1 ** \2", "a power is written **"
+    ),
+    _spelling(r"\b(?:math\.|np\.)?sqrt\(" + _OPERAND + r"\)", r"\1 ** 0.5", "a root is a power of 0.5"),
+    _spelling(
+        r"\b(?:math|np|numpy|torch|tf|Math)\.(?=\w+\()", "", "functions stand alone: floor, ceil, min, max, log2"
+    ),
+    _spelling(r"\bdiv\b", "//", "whole division is written //"),
+    _spelling(r"\bmod\b", "%", "the remainder is written %"),
+    _spelling(r"\s*(?:==|!=)\s*True\b", "", "a truth value stands alone"),
+    _spelling(r"(\b\w+)\s*==\s*False\b", r"not \1", "a truth value is negated by 'not'"),
+    _spelling(r"\bfloat\(" + _OPERAND + r"\)", r"\1", "numbers need no float(…)"),
+    _spelling(r"(\b\w+)\.(?:length|size|count)\(?\)?", r"len(\1)", "the length of a list is len(…)"),
+    _spelling(r"(?<![\w)\]])\(([^()]{1,80},[^()]{1,80})\)", r"[\1]", "a list has brackets"),
+    _spelling(r"(?<![\w.])(\d+)(?=[A-Za-df-z_(])", r"\1 * ", "multiplication is written *"),
+)
+"""In the order in which they are tried; each only outside of strings."""
+
+_SIDE = re.compile(r"\b(prev|input|\w+)\.(?:shape|size)[\[(](-?[0-3])[\])]", re.ASCII)
+_TERNARY = re.compile(r"([^?]+)\?([^:?]+):(.+)")
+_STRING = re.compile(r"('[^']*'|\"[^\"]*\")")
+_HALF_FLIPPED = re.compile(r"([^:]{1,90}?)\s+if\s+([^:]{1,90}?)\s*:\s*([^:]{1,90})")
+_FLIPPED = re.compile(r"if\s+(.{1,90}?)\s+(?:then|:)\s*(.{1,90}?)\s+else\s*:?\s*(.{1,90})")
+
+
+def corrected(text: str, accepts: Callable[[str], bool]) -> tuple[str, str] | None:
+    """What is foreign in an expression (without its ``=``), and the expression in our spelling; None if that cannot be
+    told. ``accepts`` says whether a text is an expression."""
+    if len(text) > 200:
+        return None
+    why = ""
+    for reason, ours in _steps(text):
+        why = why or reason
+        if accepts(ours):
+            return why, ours
+    return None
+
+
+def _steps(text: str) -> Iterator[tuple[str, str]]:
+    """The text with one foreign form after the other replaced, and what to say of each."""
+    sized = _SIDE.sub(lambda m: f"{m[1]}.{_SIDES.get(m[2], 'channels')}", text)
+    if sized != text:
+        text = sized
+        yield "sizes go by name: channels, height, width, length", text
+    if (found := _FLIPPED.fullmatch(text.strip())) is not None:
+        text = f"{found[2]} if {found[1]} else {found[3]}"
+        yield "a choice is written a if condition else b", text
+    if (found := _HALF_FLIPPED.fullmatch(text.strip())) is not None:
+        text = f"{found[1]} if {found[2]} else {found[3]}"
+        yield "a choice is written a if condition else b", text
+    if (found := _TERNARY.fullmatch(text)) is not None:
+        condition, yes, no = (part.strip() for part in found.groups())
+        text = f"{yes} if {condition} else {no}"
+        yield "a choice is written a if condition else b", text
+    for pattern, ours, why in SPELLINGS:
+        replaced = "".join(part if i % 2 else pattern.sub(ours, part) for i, part in enumerate(_STRING.split(text)))
+        if replaced != text:
+            text = replaced.strip()
+            yield why, text
+    for opening, closing in ("()", "[]"):
+        missing = text.count(opening) - text.count(closing)
+        if missing == 1:
+            text += closing
+            yield f"'{opening}' is not closed", text
