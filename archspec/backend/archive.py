@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 import zlib
@@ -37,16 +38,10 @@ def said(error: BaseException) -> str:
 Layout = Literal["keras", "torch"]
 """How arrays lie: a kernel as (height, width, in, out), by position; or as (out, in, height, width), by name."""
 
-ROLES = frozenset(
-    (
-        "weight",
-        "bias",
-        "running_mean",
-        "running_var",
-        *(f"{what}_{which}_l0" for what in ("weight", "bias") for which in ("ih", "hh")),
-    )
-)
+ROLES = frozenset(("weight", "bias", "running_mean", "running_var"))
 """Last words of the names under which PyTorch's modules keep what belongs together."""
+RECURRENT = re.compile(r"((?:weight|bias)_(?:ih|hh))_l(\d+)((?:_reverse)?)")
+"""The same of recurrent modules: what it is, of which of several layers, and of which direction."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,12 +67,13 @@ class StoredLayer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Archive:
-    """Layers in the order of the file; ``is_ordered`` where that order is the network's."""
+    """Layers in the order of the file; ``is_ordered`` where it is one of declaration, ``is_executed`` of computing."""
 
     layers: tuple[StoredLayer, ...]
     layout: Layout = "keras"
     wiring: Wiring | None = None
     is_ordered: bool = True
+    is_executed: bool = False
     by_name: Mapping[str, StoredLayer] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,11 +86,14 @@ class Archive:
 def grouped(arrays: Iterable[tuple[str, Stored]], *, is_ordered: bool = True) -> Archive:
     """An archive of arrays with plain names: ``layer/weight`` as archspec writes them, or PyTorch's ``module.weight``.
 
+    The layers of a stacked recurrent module are ``module.l0``, ``module.l1``, and so on.
+
     Raises WeightsError where two arrays have one name.
     """
     layers: dict[str, dict[str, Stored]] = {}
     listed = list(arrays)
     is_torch = not any("/" in name for name, _ in listed)
+    stacked = {name.rpartition(".")[0] for name, _ in listed if name.rpartition(".")[2] == "weight_ih_l1"}
     for name, array in listed:
         if not is_torch:
             layer, _, role = name.partition("/")
@@ -102,7 +101,10 @@ def grouped(arrays: Iterable[tuple[str, Stored]], *, is_ordered: bool = True) ->
             layer, _, role = name.rpartition(".")
             if role == "num_batches_tracked":
                 continue
-            if role not in ROLES:
+            if part := RECURRENT.fullmatch(role):
+                role, level = f"{part[1]}_l0{part[3]}", int(part[2])
+                layer = f"{layer}.l{level}" if layer in stacked else layer
+            elif role not in ROLES:
                 layer, role = name, "weight"
         if role in layers.setdefault(layer, {}):
             raise WeightsError(f"two arrays of the file are called {name!r}")

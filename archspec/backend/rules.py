@@ -1,4 +1,4 @@
-"""Rules that a person writes where order and shapes leave a choice: which layer of a file is which of the spec.
+"""Rules that a person writes where names and shapes leave a choice: which layer of a file is which of the spec.
 
 A file of YAML::
 
@@ -71,8 +71,8 @@ class Rules:
 
     def apply(
         self, nodes: Sequence[Node], layers: Sequence[StoredLayer]
-    ) -> tuple[Sequence[Node], Sequence[StoredLayer], dict[str, StoredLayer]]:
-        """The nodes, the layers that are not ignored, and the pairs that the names make. Raises WeightsError."""
+    ) -> tuple[Sequence[StoredLayer], dict[str, StoredLayer]]:
+        """The layers that are not ignored, and the pairs that the names make. Raises WeightsError."""
         layers = [stored for stored in layers if not any(p.fullmatch(stored.name) for p in self.ignore)]
         known = {node.layer for node in nodes}
         pairs: dict[str, StoredLayer] = {}
@@ -88,7 +88,7 @@ class Rules:
                         raise WeightsError(f"the rules make {name!r} of both {pairs[name].name!r} and {stored.name!r}")
                     pairs[name] = stored
                     break
-        return nodes, layers, pairs
+        return layers, pairs
 
 
 def _pattern(text: Any) -> re.Pattern[str]:

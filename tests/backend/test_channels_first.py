@@ -406,7 +406,7 @@ def test_caffes_files_are_channels_first_too(tmp_path):
     np.testing.assert_allclose(found, linear(state, "2", features(state, x).ravel()), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["C", "D", "F", "G", "M"])
+@pytest.mark.parametrize("name", ["C", "D", "F", "G", "I", "M", "S1"])
 def test_state_dicts_compute_what_pytorch_computed(name):
     graph = archspec.load(CASES / f"{name}.yaml")
     values, _ = read(CASES / f"{name}.pth", graph)
@@ -416,3 +416,25 @@ def test_state_dicts_compute_what_pytorch_computed(name):
     inputs = dict(zip(graph.inputs, [kept[k] for k in sorted(kept.files) if k.startswith("x")], strict=True))
     found = np.asarray(model(inputs if len(inputs) > 1 else next(iter(inputs.values()))))
     assert np.abs(found - kept["y"]).max() <= 1e-6 * max(1, np.abs(kept["y"]).max())
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_stacked_recurrent_layers(kind, both, tmp_path):
+    """PyTorch keeps all layers and both directions in one module."""
+    gates, units, rng, state = {"lstm": 4, "gru": 3, "rnn": 1}[kind], 4, np.random.default_rng(5), {}
+    ways = ["", "_reverse"] if both else [""]
+    for level in range(3):
+        channels = units * len(ways) if level else 3
+        for way in ways:
+            for role, n in (("weight_ih", channels), ("weight_hh", units), ("bias_ih", 0), ("bias_hh", 0)):
+                shape = (gates * units, n) if n else (gates * units,)
+                state[f"r.{role}_l{level}{way}"] = rng.normal(size=shape).astype("float32") * 0.5
+    layer = f"{kind}: {{units: {units}, sequences: true}}"
+    body = f"{{bidirectional: {{{layer}}}}}" if both else f"{{{layer}}}"
+    graph = spec(tmp_path, {"signal": (5, 3)}, f"[{', '.join([body] * 3)}]")
+    np.savez(tmp_path / "w.npz", **state)
+    x = wanted = rng.normal(size=(5, 3)).astype("float32")
+    for level in range(3):
+        wanted = np.concatenate([recurrent(kind, state, "r", wanted, f"_l{level}{way}") for way in ways], -1)
+    np.testing.assert_allclose(computed(graph, tmp_path / "w.npz", x), wanted, rtol=1e-5, atol=1e-5)

@@ -38,7 +38,7 @@ def archive(path: Path) -> Archive:
         else:
             out.append(StoredLayer(layer.name, _named(layer)))
         before = out[-1] if layer.kind == "BatchNorm" else None
-    return Archive(tuple(out), "torch")
+    return Archive(tuple(out), "torch", is_executed=True)
 
 
 def _named(layer: _Layer) -> dict[str, Stored]:

@@ -107,7 +107,7 @@ def _opened(file: Any, config: bytes | str | None) -> Archive:
             layers, is_ordered = tuple(_keras_3(root)), False
     except FAULTS as error:
         raise WeightsError(f"the file is damaged, or not one of Keras's: {said(error)}") from None
-    return Archive(layers, "keras", _wiring(config, layers), is_ordered)
+    return Archive(layers, "keras", _wiring(config, layers), is_ordered, is_executed=is_ordered)
 
 
 def _wiring(config: bytes | str | None, layers: tuple[StoredLayer, ...]) -> Wiring | None:

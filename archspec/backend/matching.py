@@ -1,0 +1,263 @@
+"""Which layer of a file is which of a spec, where the file does not tell its wiring.
+
+A shape that only one layer has tells it. Layers alike in shape are told apart by evidence, or not at all:
+
+- a word that the names of both sides have in as many of them (``encoder``; a skip's ``downsample`` is ``projection``);
+- a neighbour: what follows a layer that is known, under a name of the same stem (``conv3``, ``bn3``), and is fed by it;
+- numbers in their names that count up (``layer1.0.conv2``, ``layer1.1.conv1``), where the layers stand in the same
+  places of both sequences or depend on one another; or, in files whose order is that of computing, this dependence.
+
+The order in which somebody declared layers is no evidence by itself: it need not be the order of use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from archspec.backend.archive import Archive, StoredLayer, WeightsError
+from archspec.backend.layouts import node_label, stored_label
+from archspec.ir.graph import Graph, Node
+
+TYPES = frozenset(
+    (
+        *("conv", "convolution", "bn", "norm", "batch", "batchnorm", "gn", "ln", "linear", "fc", "dense"),
+        *("lstm", "gru", "rnn", "layer", "layers", "block", "blocks", "stage", "unit", "body", "net", "model"),
+        *("module", "features", "main", "res", "residual"),
+    )
+)
+"""Words that say what kind of thing a name is of, not which."""
+SHORTCUTS = frozenset(("downsample", "shortcut", "projection", "project", "proj", "skip", "identity"))
+"""Words for the way around a residual block's body."""
+
+
+class Matching:
+    """Layers of a file for the nodes of a graph. ``known`` are pairs that are given, by the nodes' layers."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        layers: Sequence[StoredLayer],
+        archive: Archive,
+        graph: Graph,
+        known: Mapping[str, StoredLayer],
+    ):
+        self.nodes, self.layers, self.archive, self.graph = nodes, layers, archive, graph
+        self.found = [stored_label(stored, archive.layout) for stored in layers]
+        self.wanted = [node_label(node, archive.layout) for node in nodes]
+        self.aligned = _aligned(self.found, self.wanted) if archive.is_ordered else frozenset()
+        where = {id(stored): i for i, stored in enumerate(layers)}
+        self.pairs = {where[id(known[n.layer])]: j for j, n in enumerate(nodes) if n.layer in known}
+        self.told: Counter[str] = Counter()
+        """How layers were told apart, and how many."""
+
+    def run(self) -> dict[str, StoredLayer]:
+        """All pairs, by the nodes' layers. Raises WeightsError where evidence does not suffice."""
+        _compare(self.found, self.wanted, self.layers, self.nodes)
+        groups = self._groups()
+        for files, specs in groups:
+            if len(files) == 1:
+                self._pair(files, specs, "shape")
+        while len(self.pairs) < len(self.nodes):
+            before = len(self.pairs)
+            self._neighbours()
+            for files, specs in groups:
+                for kin, alike in self._by_words(*self._left(files, specs)):
+                    if len(kin) == 1:
+                        self._pair(kin, alike, "name")
+                    elif self._counts_up(kin := self._sorted(kin), alike):
+                        self._pair(kin, alike, "order")
+            if len(self.pairs) == before:
+                raise self._undecided(groups)
+        return {self.nodes[j].layer: self.layers[i] for i, j in sorted(self.pairs.items(), key=lambda pair: pair[1])}
+
+    def _groups(self) -> list[tuple[list[int], list[int]]]:
+        files, specs = defaultdict(list), defaultdict(list)
+        for i, label in enumerate(self.found):
+            files[label].append(i)
+        for j, label in enumerate(self.wanted):
+            specs[label].append(j)
+        return [(files[label], specs[label]) for label in files]
+
+    def _left(self, files: list[int], specs: list[int]) -> tuple[list[int], list[int]]:
+        taken = set(self.pairs.values())
+        return [i for i in files if i not in self.pairs], [j for j in specs if j not in taken]
+
+    def _pair(self, files: Iterable[int], specs: Iterable[int], how: str) -> None:
+        for i, j in zip(files, specs, strict=True):
+            if i not in self.pairs:
+                self.pairs[i] = j
+                self.told[how] += 1
+
+    def _neighbours(self) -> None:
+        """What follows a known layer under its stem and is fed by it."""
+        for i in range(len(self.layers)):
+            if i in self.pairs:
+                continue
+            before = [i - 1] if self.archive.is_ordered else list(self.pairs)
+            found: set[int] = set()
+            for k in before:
+                is_other = k in self.pairs and self.found[k] != self.found[i]
+                if is_other and _is_next(self.layers[k].name, self.layers[i].name):
+                    fed = self.fed.get(self.nodes[self.pairs[k]].layer, ())
+                    found.update(j for j in fed if self.wanted[j] == self.found[i])
+            if len(found) == 1 and not found & set(self.pairs.values()):
+                self._pair([i], found, "neighbour")
+
+    def _by_words(self, files: list[int], specs: list[int]) -> list[tuple[list[int], list[int]]]:
+        """The groups into which words divide both sides alike."""
+        theirs = {i: _words(self.layers[i].name) for i in files}
+        ours = {j: _words(self.nodes[j].layer) for j in specs}
+        for word in sorted(set().union(*theirs.values()) if theirs else ()):
+            have = [i for i in files if word in theirs[i]], [j for j in specs if word in ours[j]]
+            if 0 < len(have[0]) == len(have[1]) < len(files):
+                rest = [i for i in files if word not in theirs[i]], [j for j in specs if word not in ours[j]]
+                return [*self._by_words(*have), *self._by_words(*rest)]
+        return [(files, specs)] if files else []
+
+    def _sorted(self, files: list[int]) -> list[int]:
+        """In the file's order, or, where that means nothing, by the numbers in PyTorch's names."""
+        if self.archive.is_ordered or self.archive.layout == "keras":
+            return files
+
+        def key(i: int) -> list[tuple[bool, str]]:
+            return [(isinstance(token, int), str(token).zfill(9)) for token in _tokens(self.layers[i].name)]
+
+        return sorted(files, key=key)
+
+    def _counts_up(self, files: list[int], specs: list[int]) -> bool:
+        """Whether each of the layers surely comes before the next on both sides."""
+        for (i, j), (k, m) in pairwise(zip(files, specs, strict=True)):
+            follows = self.before[m] >> j & 1
+            if self.archive.is_executed and follows:
+                continue
+            in_place = i == j and k == m and {i, k} <= self.aligned
+            is_named = self.archive.is_ordered or self.archive.layout == "torch"
+            if not (is_named and (in_place or follows) and _is_less(self.layers[i].name, self.layers[k].name)):
+                return False
+        return True
+
+    @cached_property
+    def before(self) -> list[int]:
+        """For each node the nodes that it depends on, as bits."""
+        number = {node.layer: j for j, node in enumerate(self.nodes)}
+        reach: dict[str, int] = {}
+        bits = [0] * len(self.nodes)
+        for node in self.graph.nodes:
+            behind = 0
+            for tensor in node.inputs:
+                behind |= reach.get(tensor.node, 0)
+            if (j := number.get(node.layer)) is not None:
+                bits[j] |= behind & ~(1 << j)
+                behind |= 1 << j
+            reach[node.name] = behind
+        return bits
+
+    @cached_property
+    def fed(self) -> dict[str, list[int]]:
+        """For each layer the nodes that read it, through what has no weights."""
+        number = {node.layer: j for j, node in enumerate(self.nodes)}
+        out: dict[str, list[int]] = defaultdict(list)
+        for node in self.graph.nodes:
+            if (j := number.get(node.layer)) is None or len(node.inputs) != 1:
+                continue
+            at = self.graph.by_name.get(node.inputs[0].node)
+            while at is not None and not at.weights and len(at.inputs) == 1:
+                at = self.graph.by_name.get(at.inputs[0].node)
+            if at is not None and at.weights and j not in out[at.layer]:
+                out[at.layer].append(j)
+        return out
+
+    def _undecided(self, groups: list[tuple[list[int], list[int]]]) -> WeightsError:
+        """Two layers that could be either of two, and the rules for both ways."""
+        files, specs = next((f, s) for f, s in (self._left(*group) for group in groups) if f)
+        (a, b, *_), (p, q, *_) = (
+            [self.layers[i].name for i in files],
+            [self.nodes[j].layer for j in specs],
+        )
+        return WeightsError(
+            f"{a!r} and {b!r} of the file have one shape, as have {p!r} and {q!r} of the spec; neither names nor order "
+            "tell them apart: say in rules which is which\n"
+            f"  names: {{{_quoted(a)}: {p}, {_quoted(b)}: {q}}}\n"
+            f"or\n  names: {{{_quoted(a)}: {q}, {_quoted(b)}: {p}}}"
+        )
+
+
+def _aligned(found: list[Any], wanted: list[Any]) -> frozenset[int]:
+    """Where both sequences have the same, after as many of the same."""
+    out, open_ = set(), Counter[Any]()
+    for i, (f, w) in enumerate(zip(found, wanted, strict=False)):
+        if f == w and not any(open_.values()):
+            out.add(i)
+        open_[f] += 1
+        open_[w] -= 1
+    return frozenset(out)
+
+
+def _compare(found: list[Any], wanted: list[Any], layers: Sequence[StoredLayer], nodes: Sequence[Node]) -> None:
+    """Raises WeightsError where one side has shapes that the other lacks."""
+    surplus, missing = Counter(found) - Counter(wanted), Counter(wanted) - Counter(found)
+    says = []
+    if surplus:
+        odd = [stored for stored, shape in zip(layers, found, strict=True) if shape in surplus]
+        says.append(f"the file has {', '.join(map(stored_said, odd[:4]))}{more(odd)}")
+    if missing:
+        lost = [node for node, shape in zip(nodes, wanted, strict=True) if shape in missing]
+        says.append(f"the spec has {', '.join(map(node_said, lost[:4]))}{more(lost)}")
+    if says:
+        raise WeightsError("the layers differ in shape: " + "; ".join(says))
+
+
+def _tokens(name: str) -> list[str | int]:
+    """Words and numbers of a name, in order; a single letter counts like a number."""
+    split = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", ".", name).lower())
+    return [ord(t) if len(t) == 1 and t.isalpha() else int(t) if t.isdigit() else t for t in split]
+
+
+def _words(name: str) -> frozenset[str]:
+    found = {t for t in _tokens(name) if isinstance(t, str)} - TYPES
+    return frozenset("shortcut" if word in SHORTCUTS else word for word in found)
+
+
+def _is_less(a: str, b: str) -> bool:
+    """Whether two names are told apart by numbers first, of which the first's is less."""
+    one, two = _tokens(a), _tokens(b)
+    for x, y in zip(one, two, strict=False):
+        if x != y:
+            return isinstance(x, int) and isinstance(y, int) and x < y
+    return len(one) < len(two) and isinstance(two[len(one)], int)
+
+
+def _is_next(a: str, b: str) -> bool:
+    """Whether two names are of one stem: ``conv3``, ``bn3``; ``stem.conv``, ``stem.norm``; ``x.0``, ``x.1``."""
+    (above, _, one), (beyond, _, two) = a.rpartition("."), b.rpartition(".")
+    if above != beyond:
+        return False
+    if one.isdigit() and two.isdigit():
+        return int(two) == int(one) + 1
+    return [t for t in _tokens(one) if t not in TYPES] == [t for t in _tokens(two) if t not in TYPES]
+
+
+def _quoted(name: str) -> str:
+    """A name as the pattern that it alone matches, in YAML."""
+    pattern = re.escape(name)
+    return pattern if re.fullmatch(r"[A-Za-z_]\w*", pattern) else "'" + pattern.replace("'", "''") + "'"
+
+
+def stored_said(stored: StoredLayer) -> str:
+    """A layer of a file and its shapes."""
+    return f"{stored.name} {', '.join(map(str, stored.shapes))}"
+
+
+def node_said(node: Node) -> str:
+    """A node and the shapes of its weights."""
+    return f"{node.layer} {', '.join(str(w.shape) for w in node.weights)}"
+
+
+def more(rest: Sequence[Any]) -> str:
+    """How many more there are than four."""
+    return f" and {len(rest) - 4} more" if len(rest) > 4 else ""

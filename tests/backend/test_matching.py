@@ -1,0 +1,160 @@
+"""Which layer of a file is which of a spec, where several are alike in shape: told by evidence, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import archspec
+from archspec.backend.archive import Archive, Stored, StoredLayer
+from archspec.backend.importers import opened
+from archspec.backend.rules import Rules
+from archspec.backend.weights import match
+from archspec.backend.wiring import WeightsError
+
+pytestmark = pytest.mark.tensorflow
+CASES = Path(__file__).parent / "cases"
+DENSE, CHAIN = (4, 4), "[dense: 4, dense: 4, dense: 4]"
+BOTTLENECKS = """
+  - {conv_bn: {filters: 4, kernel: 3}, as: stem}
+  - residual:
+      - conv_bn: {filters: 4, kernel: 1}
+      - conv_bn: {filters: 4, kernel: 3}
+      - conv_bn: {filters: 16, kernel: 1, act: linear}
+    repeat: 2
+  - {conv: {filters: 2, kernel: 1, bias: false}, as: last}
+"""
+
+
+def spec(tmp_path, body, shape="[4]"):
+    path = tmp_path / "net.yaml"
+    path.write_text(f"archspec: 1\nname: net\ninputs: {{x: {shape}}}\nbody: {body}\n")
+    return archspec.load(path)
+
+
+def file(shapes, **kind):
+    """A file of layers in this order; a shape of one axis is a batch norm's."""
+
+    def arrays(shape):
+        roles = ("weight", "bias", "running_mean", "running_var") if len(shape) == 1 else ("weight",)
+        stored = {role: Stored(shape, lambda: np.zeros(shape)) for role in roles}
+        return stored if len(shape) != 2 else stored | {"bias": Stored(shape[:1], lambda: np.zeros(shape[:1]))}
+
+    return Archive(tuple(StoredLayer(name, arrays(shape)) for name, shape in shapes.items()), "torch", **kind)
+
+
+def told(archive, graph, rules=None):
+    return {layer: stored.name for layer, stored in match(archive, graph, rules).items()}
+
+
+def test_two_layers_declared_in_another_order_than_used():
+    graph, archive = archspec.load(CASES / "S4.yaml"), opened(CASES / "S4.pth")
+    with pytest.raises(WeightsError) as refused:
+        match(archive, graph)
+    assert str(refused.value).splitlines() == [
+        "'out' and 'hid' of the file have one shape, as have 'dense' and 'dense_2' of the spec; neither names nor "
+        "order tell them apart: say in rules which is which",
+        "  names: {out: dense, hid: dense_2}",
+        "or",
+        "  names: {out: dense_2, hid: dense}",
+    ]
+    assert told(archive, graph, Rules.of({"names": {"out": "dense_2"}})) == {"dense": "hid", "dense_2": "out"}
+
+
+def test_parallel_branches_in_another_order():
+    """Kernels are told by shape; their norms lie behind them under names of one stem."""
+    pairs = told(opened(CASES / "two.pth"), archspec.load(CASES / "two.yaml"))
+    assert [(layer.split(".")[1], name) for layer, name in pairs.items()] == [
+        ("0", "conv1"), ("0", "bn1"), ("1", "conv3"), ("1", "bn3"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (("0", "2", "4"), {}),
+        (("fc", "fc2", "fc10"), {}),
+        (("a.0.fc1", "a.0.fc2", "a.1.fc1"), {}),
+        (("fc_a", "fc_b", "fc_c"), {}),
+        (("x", "fc", "loss"), {"is_executed": True}),
+    ],
+)
+def test_a_chain_in_the_order_of_its_numbers(names, kind, tmp_path):
+    graph = spec(tmp_path, CHAIN)
+    assert list(told(file(dict.fromkeys(names, DENSE), **kind), graph).values()) == list(names)
+
+
+def test_numbers_tell_where_the_order_of_the_file_means_nothing(tmp_path):
+    graph = spec(tmp_path, CHAIN)
+    archive = file(dict.fromkeys(("fc10", "fc9", "fc1"), DENSE), is_ordered=False)
+    assert list(told(archive, graph).values()) == ["fc1", "fc9", "fc10"]
+
+
+@pytest.mark.parametrize(
+    "names", [("fc2", "fc1", "fc3"), ("first", "second", "third"), ("fc1", "head", "fc3"), ("fc1", "fc3", "fc2")]
+)
+def test_a_chain_in_an_order_that_nothing_confirms(names, tmp_path):
+    with pytest.raises(WeightsError, match="say in rules which is which"):
+        match(file(dict.fromkeys(names, DENSE)), spec(tmp_path, CHAIN))
+
+
+def test_names_that_share_words(tmp_path):
+    graph = spec(tmp_path, "[{dense: 4, as: encoder}, {dense: 4, as: decoder}]")
+    assert told(file({"decoder.fc": DENSE, "encoder.fc": DENSE}), graph) == {
+        "encoder": "encoder.fc",
+        "decoder": "decoder.fc",
+    }
+
+
+def torch_bottlenecks(*, shortcut="downsample", is_first=False):
+    """ResNet's names in PyTorch; in its first unit the last kernel and the shortcut's are alike."""
+    shapes = {"conv1": (4, 3, 3, 3), "bn1": (4,)}
+    for k in range(2):
+        body = {
+            "conv1": (4, 16 if k else 4, 1, 1), "bn1": (4,), "conv2": (4, 4, 3, 3), "bn2": (4,),
+            "conv3": (16, 4, 1, 1), "bn3": (16,),
+        }  # fmt: skip
+        skip = {} if k else {f"{shortcut}.0": (16, 4, 1, 1), f"{shortcut}.1": (16,)}
+        shapes |= {
+            f"layer1.{k}.{name}": shape for name, shape in ((skip | body) if is_first else (body | skip)).items()
+        }
+    return shapes | {"fc": (2, 16, 1, 1)}
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_shortcut_is_told_wherever_it_was_declared(is_first, tmp_path):
+    graph = spec(tmp_path, BOTTLENECKS, "[8, 8, 3]")
+    pairs = told(file(torch_bottlenecks(is_first=is_first)), graph)
+    (kernel,) = (name for layer, name in pairs.items() if "projection" in layer and layer.endswith("conv"))
+    (norm,) = (name for layer, name in pairs.items() if "projection" in layer and layer.endswith("batch_norm"))
+    assert (kernel, norm) == ("layer1.0.downsample.0", "layer1.0.downsample.1")
+    rest = [name for layer, name in pairs.items() if "projection" not in layer]
+    assert rest == [name for name in torch_bottlenecks() if "downsample" not in name]
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_shortcut_under_a_name_that_says_nothing(is_first, tmp_path):
+    graph = spec(tmp_path, BOTTLENECKS, "[8, 8, 3]")
+    with pytest.raises(WeightsError, match="say in rules which is which"):
+        match(file(torch_bottlenecks(shortcut="other", is_first=is_first)), graph)
+
+
+def test_norms_of_branches_whose_names_have_no_stem(tmp_path):
+    graph = archspec.load(CASES / "two.yaml")
+    shapes = {"b": (4, 4, 3, 3), "left": (4,), "a": (4, 4, 1, 1), "right": (4,)}
+    with pytest.raises(WeightsError, match=r"'left' and 'right' of the file .*\n  names: \{left: branches\.0\."):
+        match(file(shapes), graph)
+
+
+def test_rules_name_only_what_is_in_doubt(tmp_path):
+    graph = spec(tmp_path, "[dense: 4, dense: 4, dense: 3]")
+    archive = file({"last": (3, 4), "y": DENSE, "ix": DENSE})
+    assert told(archive, graph, Rules.of({"names": {"ix": "dense"}})) == {
+        "dense": "ix",
+        "dense_2": "y",
+        "dense_3": "last",
+    }
+    with pytest.raises(WeightsError, match=r"last \(3, 4\), \(3,\) of the file is not dense \(4, 4\), \(4,\)"):
+        match(archive, graph, Rules.of({"names": {"last": "dense"}}))
