@@ -106,7 +106,6 @@ def planned(found: Asked, *, starts: bool = False, peers: Peers | None = None) -
     the run file, if it has one."""
     from archspec.data.source import DataError
     from archspec.training.distribution import check
-    from archspec.training.document import place
     from archspec.training.plan import make_plan
     from archspec.training.task import TaskError
 
@@ -120,22 +119,46 @@ def planned(found: Asked, *, starts: bool = False, peers: Peers | None = None) -
         failed = TaskError(error.message, at=("data",), help=error.help)
     except TaskError as error:
         failed = error
-    if found.tree is not None:
-        at = place(found.tree, failed.at)
-    else:
-        at = Span(Source("the run", f"spec: {found.run.spec}"), 1, 1)
-    raise SpecError([Diagnostic("R05", failed.message, at, failed.help, failed.notes)])
+    raise SpecError([Diagnostic("R05", failed.message, _at(found, failed.at), failed.help, failed.notes)])
+
+
+def doubted(found: Asked, plan: Plan) -> list[Diagnostic]:
+    """Warnings about a run that can start."""
+    from archspec.training.doubts import doubts
+
+    return [Diagnostic(d.code, d.message, _at(found, d.at), d.help, severity="warning") for d in doubts(plan)]
+
+
+def _at(found: Asked, at: tuple[str | int, ...]) -> Span:
+    """The place in the run file, if there is one."""
+    from archspec.training.document import place
+
+    return Span(Source("the run", f"spec: {found.run.spec}"), 1, 1) if found.tree is None else place(found.tree, at)
 
 
 def spec_graph(found: Asked) -> Graph:
     """The graph of a run's spec. Raises SpecError, OSError."""
     from archspec.frontend import load
 
-    spec, run = found.run.spec, found.run
+    return load(_spec_name(found), variant=found.run.variant, set=found.run.set)
+
+
+def spec_doubts(found: Asked) -> str | None:
+    """A line that says that 'check' has warnings about a run's spec; None where it has none."""
+    from archspec.frontend import analyse
+
+    spec, run = _spec_name(found), found.run
+    count = len(analyse(spec, variant=run.variant, set=run.set).warnings)
+    return f"{spec}: {count} warning{'s' * (count > 1)}; 'archspec check {spec}' shows them" if count else None
+
+
+def _spec_name(found: Asked) -> str:
+    """A run's spec, as it is found from here."""
+    spec = found.run.spec
     beside = found.folder / spec
     if spec.endswith((".yaml", ".yml")) and found.folder != Path():
-        spec = os.path.relpath(beside) if len(os.path.relpath(beside)) < len(str(beside)) else str(beside)
-    return load(spec, variant=run.variant, set=run.set)
+        return os.path.relpath(beside) if len(os.path.relpath(beside)) < len(str(beside)) else str(beside)
+    return spec
 
 
 def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool, peers: Peers | None = None) -> int:

@@ -7,6 +7,7 @@ What flags say stands over what the run file says.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from archspec.cli import _arguments
@@ -51,6 +52,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Plan, refuse or train, print the result."""
     from archspec.cli import _runs
+    from archspec.cli._output import print_diagnostics
 
     asked = _runs.with_flags(
         _runs.asked(args.run),
@@ -67,6 +69,10 @@ def run(args: argparse.Namespace) -> int:
     )
     peers = _runs.peers() if args.distributed else None
     plan = _runs.planned(asked, starts=True, peers=peers)
+    if not args.quiet:
+        print_diagnostics(_runs.doubted(asked, plan))
+        if said := _runs.spec_doubts(asked):
+            print(said, file=sys.stderr)
     logdir = args.logdir or _next(Path("runs"), asked.name)
     if (logdir / "run.yaml").exists() and not (peers and peers.rank):
         return _runs.failed(f"{logdir} holds a run already; 'archspec resume {logdir}' goes on with it", 2)

@@ -119,7 +119,7 @@ def _default_values(walk: Walk, op: type[Op], defaults: Map, outside: Place) -> 
         op.model_validate({name: value for name, value in values.items() if value is not POISON})
     except ValidationError as error:
         for e in refused(error):
-            if e.kind != "missing" and e.path and e.path[0] in defaults:
+            if e.kind == "value" and e.path and e.path[0] in defaults:
                 name = str(e.path[0])
                 walk.report("T01", f"{op.name}.{name} {e.message}", defaults.value_span(name), e.help)
 

@@ -6,7 +6,7 @@ the gradient. It leaves out weights of rank 0 and 1 (biases, and the scales and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,9 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 class Optimizer(Declaration, package="archspec.training"):
     """How weights change by gradients. All have ``learning_rate``, times the schedule, and ``weight_decay``."""
 
+    plausible_rates: ClassVar[tuple[float, float]] = (1e-9, 0.3)
+    """Learning rates beyond which a slip is more likely; each step of most moves a weight by about the rate."""
+
     learning_rate: LearningRate
     """Size of a step, before the schedule."""
     weight_decay: Decay = 0.0
@@ -35,6 +38,8 @@ class Optimizer(Declaration, package="archspec.training"):
 
 class Sgd(Optimizer, name="sgd", main="learning_rate"):
     """Stochastic gradient descent, with momentum (Polyak 1964; Sutskever et al. 2013)."""
+
+    plausible_rates = (1e-9, 100)
 
     learning_rate: LearningRate = 0.01
     """Size of a step, before the schedule."""
@@ -140,6 +145,8 @@ class Lion(Optimizer, name="lion", main="learning_rate"):
 class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
     """Adagrad (Duchi et al. 2011)."""
 
+    plausible_rates = (1e-9, 10)
+
     learning_rate: LearningRate = 0.001
     """Size of a step, before the schedule."""
     accumulator: Annotated[float, Field(ge=0)] = 0.1
@@ -155,6 +162,8 @@ class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
 
 class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
     """Adadelta (Zeiler 2012); the paper's learning rate is 1."""
+
+    plausible_rates = (1e-9, 10)
 
     learning_rate: LearningRate = 0.001
     """Size of a step, before the schedule."""

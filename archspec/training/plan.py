@@ -235,6 +235,9 @@ def _check_train(plan: Plan) -> None:
         initial(plan.graph, train.weights)
     if train.vectors:
         word_vectors(train.vectors, plan.graph, plan.features)
+    if train.patience is not None and train.monitor is None:
+        message = "patience waits for a better value of what is monitored, and nothing is"
+        raise TaskError(message, at=("train", "patience"), help="monitor: loss, or accuracy")
     if isinstance(train.schedule, Plateau) and train.warmup:
         raise TaskError("plateau watches the loss from the start: it takes no warm-up", at=("train", "warmup"))
     if plan.spec.log.embedding:

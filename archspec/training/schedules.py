@@ -7,13 +7,16 @@ schedules have warm-up in front of one only (cosine) and count in steps; here wa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import cos, pi
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from archspec.data.arguments import Items
 from archspec.ir.declaration import Declaration
+from archspec.ir.diagnostics import shown
+from archspec.ir.validation import refuse
 from archspec.ops.arguments import PositiveInt, Rate
 
 if TYPE_CHECKING:
@@ -60,10 +63,17 @@ class Step(Schedule, name="step", main="every"):
         return self.by ** int(epoch / self.every)
 
 
+def _rising(epochs: tuple[float, ...]) -> tuple[float, ...]:
+    if any(b <= a for a, b in pairwise(epochs)):
+        plain = [int(epoch) if float(epoch).is_integer() else epoch for epoch in epochs]
+        raise refuse(f"must rise, got {shown(plain)}", help=shown(sorted(set(plain))))
+    return epochs
+
+
 class Milestones(Schedule, name="milestones", main="at"):
     """Multiply by a factor after each of the given epochs (ResNet on ImageNet: 0.1 after 30, 60 and 80)."""
 
-    at: Items[Epochs]
+    at: Annotated[Items[Epochs], AfterValidator(_rising)]
     """Epochs of the changes."""
     by: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Factor of one change."""

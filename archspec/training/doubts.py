@@ -1,0 +1,69 @@
+"""What a run file says that can be done and is hardly meant: warnings, where ``plan`` refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from archspec.data.source import TRAIN
+from archspec.training.plan import Plan
+from archspec.training.schedules import Milestones, Polynomial, Step
+
+
+class Doubt(NamedTuple):
+    """One warning: a code, a sentence, the place in the run file, what would do."""
+
+    code: str
+    message: str
+    at: tuple[str | int, ...]
+    help: str | None = None
+
+
+def doubts(plan: Plan) -> list[Doubt]:
+    """All that is hardly meant in a run."""
+    return [doubt for rule in RULES for doubt in rule(plan)]
+
+
+def late_changes(plan: Plan) -> Iterator[Doubt]:
+    """W20: changes of the learning rate that the run does not live to see."""
+    train = plan.spec.train
+    at, epochs = ("train", "schedule"), train.epochs
+    match train.schedule:
+        case Milestones(at=milestones) if late := [epoch for epoch in milestones if epoch >= epochs]:
+            said = " and ".join(f"{epoch:g}" for epoch in late)
+            yield Doubt("W20", f"milestones at {said} lie behind the end of the run, which has {epochs} epochs", at)
+        case Step(every=every) if every >= epochs:
+            yield Doubt("W20", f"the rate changes every {every:g} epochs, and the run has {epochs}: never", at)
+        case Polynomial(start=start) if start >= epochs:
+            yield Doubt("W20", f"the rate falls from epoch {start:g} on, and the run has {epochs}: never", at)
+
+
+def endless_patience(plan: Plan) -> Iterator[Doubt]:
+    """W21: a patience that cannot end the run."""
+    train = plan.spec.train
+    if train.patience is not None and train.patience >= train.epochs:
+        message = f"a patience of {train.patience} epochs cannot end a run of {train.epochs}"
+        yield Doubt("W21", message, ("train", "patience"), "fewer epochs of patience, or leave it out")
+
+
+def large_batch(plan: Plan) -> Iterator[Doubt]:
+    """W22: a batch that asks for more examples than there are."""
+    train, count = plan.spec.train, plan.features.splits[TRAIN]
+    if "batch" in train.model_fields_set and train.batch > count:
+        message = f"a batch of {train.batch:,} is more than the {count:,} examples: every epoch is one step"
+        yield Doubt("W22", message, ("train", "batch"), "batch: 32 is usual")
+
+
+def odd_rate(plan: Plan) -> Iterator[Doubt]:
+    """W23: a learning rate that no one means for its optimiser."""
+    optimizer = plan.spec.train.optimizer
+    low, high = optimizer.plausible_rates
+    rate = optimizer.learning_rate
+    if not low <= rate <= high:
+        word = "small" if rate < low else "large"
+        usual = type(optimizer).model_fields["learning_rate"].default
+        message = f"a learning rate of {rate:g} is very {word} for {optimizer.name}"
+        yield Doubt("W23", message, ("train", "optimizer"), f"{usual:g} is its default")
+
+
+RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (late_changes, endless_patience, large_batch, odd_rate)
