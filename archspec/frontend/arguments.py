@@ -87,16 +87,27 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
     is_known = True
     for name in given:
         if name not in known and name not in extra:
+            is_known = False
+            if _is_rest(name, given):
+                continue
             names = (*known, *extra)
             hint = (
                 _beside(called, name, given)
+                or (f"a parameter is written ={name}" if given[name] is None and walk.knows(name) else None)
                 or intended_word(name, names.__contains__)
                 or did_you_mean(name, names)
                 or (f"it has {', '.join(names)}" if names else "it takes none")
             )
             walk.report("P01", f"{called} has no parameter '{name}'", given.key_span(name), hint)
-            is_known = False
     return is_known
+
+
+def _is_rest(name: str, given: Map) -> bool:
+    """Whether a key is the end of a value that a comma has cut: ``3)`` of ``{n: max(a, 3)}``."""
+    values = list(given.values())
+    before = values[: list(given).index(name)]
+    is_end = given[name] is None and name.count(")") > name.count("(")
+    return is_end and any(isinstance(v, str) and v.count("(") > v.count(")") for v in before)
 
 
 def _beside(called: str, name: str, given: Map) -> str | None:

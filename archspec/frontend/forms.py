@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from archspec.frontend.intended import intended_word
+from archspec.frontend.intended import intended_word, look_alike
 from archspec.ir.diagnostics import did_you_mean, plain
 from archspec.ops.base import Op
 
@@ -75,6 +75,8 @@ def _is_head(value: dict[str, Any]) -> bool:
 def _chain(path: Path, value: Any) -> str | None:
     """A list of steps that is written as a map, or as one step."""
     if isinstance(value, dict):
+        if (unlike := look_alike(next(iter(value), ""))) is not None:
+            return f"{unlike[0]} stands here: write {unlike[1]}: {plain(next(iter(value.values())))}"
         steps = ", ".join(op if args is None else f"{op}: {plain(args)}" for op, args in list(value.items())[:6])
         return f"steps are a list: {path[-1]}: [{steps}]" if steps and len(steps) < 120 else "steps are a list"
     words = _words(value)

@@ -106,7 +106,7 @@ def _fraction(slip: Slip) -> str | None:
         return None
     number = float(slip.text)
     near = [n for n in (math.floor(number), math.ceil(number)) if n]
-    return f"write {' or '.join(str(n) for n in near)}"
+    return f"write {' or '.join(str(n) for n in dict.fromkeys(near))}"
 
 
 def _template(slip: Slip) -> str | None:
@@ -126,7 +126,8 @@ _LIST = re.compile(r"\[(.*)\]")
 
 def _quotes(slip: Slip) -> str | None:
     if not slip.is_quoted:
-        return None
+        truth = {"1": "true", "0": "false"}.get(slip.text) if slip.wants("true or false") else None
+        return f"write {truth}" if truth else None
     if slip.wants("number", "integer", "count") and _NUMBER.fullmatch(slip.text):
         return f"a number has no quotes: {slip.text}"
     if slip.wants("true or false") and slip.text.lower() in ("true", "false"):
@@ -177,7 +178,7 @@ def _number(slip: Slip) -> str | None:
         return f"digits stand together: {re.sub(r'[^0-9]', '', text)}"
     if slip.wants("a number") and _GROUPED.fullmatch(text):
         return f"digits stand together: {text.replace('_', '')}"
-    if slip.wants("less than 1.", "at most 1.") and _NUMBER.fullmatch(text) and 1 < float(text) <= 100:
+    if slip.wants("less than 1.", "at most 1.") and _NUMBER.fullmatch(text) and 2 <= float(text) <= 100:
         return f"a share of 1: {float(text) / 100:g}"
     if (found := _COMMA.fullmatch(text)) and slip.wants("a number"):
         return f"a decimal point is a point: {found[1] or 0}.{found[2]}"
@@ -243,6 +244,9 @@ def arguments(op_name: str, text: str) -> str | None:
 
 def _several(slip: Slip) -> str | None:
     target = _TARGET.match(slip.message)
+    if target is not None and (listed := _LIST.fullmatch(slip.text)) is not None:
+        found = arguments(target[1], listed[1]) if not slip.wants("list") and "[" not in listed[1] else None
+        return f"arguments are a map: {target[1]}: {found}" if found else None
     if target is None or slip.is_quoted or not ("," in slip.text or "=" in slip.text or ":" in slip.text):
         return None
     found = arguments(target[1], slip.text)
@@ -305,6 +309,7 @@ READERS: tuple[Callable[[Slip], str | None], ...] = (
 
 
 _MISSING_SPACE = re.compile(r"([A-Za-z_]\w*):(\S.*)", re.ASCII)
+_QUOTED_STEP = re.compile(r"([A-Za-z_]\w*):\s+(\S.*)", re.ASCII)
 _CALL = re.compile(r"([A-Za-z_]\w*)\((.*)\)", re.ASCII)
 _APART = re.compile(r"([A-Za-z_]\w*)\s+(=?[\w.*+\-/ ]+)", re.ASCII)
 _EQUALS = re.compile(r"([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
@@ -323,6 +328,8 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
         return f"{found[0]} stands here: write {found[1]}"
     if (match := _MISSING_SPACE.fullmatch(word)) and known(match[1]):
         return f"a colon needs a space after it: {match[1]}: {match[2]}"
+    if (match := _QUOTED_STEP.fullmatch(word)) and known(match[1]):
+        return f"a step has no quotes: {match[1]}: {match[2]}"
     if (match := _ITEM_WITHIN.fullmatch(word)) and known(match[1]):
         return f"the item '- {match[2]}' is indented more than the one before it, and reads as part of it"
     if (match := _COMMENT.fullmatch(word)) and known(match[1].strip()):

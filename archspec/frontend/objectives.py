@@ -17,6 +17,16 @@ from archspec.ir.diagnostics import shown
 from archspec.ir.reading import made, unknown
 from archspec.ir.validation import refused
 
+ELSEWHERE = {
+    "from_logits": "logits or probabilities follow from the last activation of the head: leave it out",
+    "logits": "logits or probabilities follow from the last activation of the head: leave it out",
+    "reduction": "a loss is the mean over the batch: leave it out",
+    "loss_weight": "weight stands in the head, beside loss",
+    "weight": "weight stands in the head, beside loss",
+    "class_weight": "class weights stand in the run file: train: {class_weight: …}",
+}
+"""What other libraries' losses take, and where it is said here."""
+
 
 def declared(kind: type[Declaration], raw: Any, container: Any, key: Any, place: Place) -> Any:
     """A loss or metric: ``NAME`` or ``{NAME: args}``. Raises Refusal, Poisoned."""
@@ -45,4 +55,5 @@ def declared(kind: type[Declaration], raw: Any, container: Any, key: Any, place:
         span = args.value_span(argument) if isinstance(args, Map) and argument in args else at
         if first.kind == "unknown_key" and isinstance(args, Map) and argument in args:
             span = args.key_span(argument)
-        raise Refusal(CODES[first.kind], first.message, span, first.help) from None
+        help = ELSEWHERE.get(argument) if first.kind == "unknown_key" else None
+        raise Refusal(CODES[first.kind], first.message, span, help or first.help) from None

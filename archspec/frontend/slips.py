@@ -13,6 +13,7 @@ from typing import NamedTuple
 from archspec.frontend.expressions import is_expression, written
 from archspec.frontend.intended import arguments, look_alike
 from archspec.frontend.spellings import corrected
+from archspec.ops.base import Op
 
 MAX_LINE = 400
 """Longer lines are not looked at: the patterns take time that grows with the square of a line."""
@@ -53,7 +54,8 @@ def slip(
     stop = Stop(lines, row, column, problem, began, context)
     if any(len(line) > MAX_LINE for line in {stop.line, _line(lines, row - 1), _line(lines, began[0])}):
         return None
-    return next((found for reader in READERS if (found := reader(stop))), None)
+    readers = WITHOUT_COLON if "expected ':'" in problem else READERS
+    return next((found for reader in readers if (found := reader(stop))), None)
 
 
 def _line(lines: Sequence[str], row: int) -> str:
@@ -284,7 +286,7 @@ def _modifier_beside(stop: Stop) -> Slip | None:
     """``- add: [a, b], as: m`` and ``- {conv: 8}, as: m``: a modifier beside an op without braces."""
     line = stop.line.partition(" #")[0].rstrip()
     match = _BESIDE.fullmatch(line)
-    if match is None or match.start(3) < stop.column - 2:
+    if match is None or not match.end(2) - 1 <= stop.column <= match.start(3):
         return None
     step = match[2].rstrip(", ")
     if step[:1] == "{" and step[-1:] == "}":
@@ -352,6 +354,9 @@ def _missing_colon(stop: Stop) -> Slip | None:
         if match is None or ":" in (match[3] or "").partition("{")[0].partition("[")[0]:
             return None
         at = match.end(2)
+        if match[3] is None and "-" not in match[1] and Op.find(match[2]) is not None:
+            message = f"'{match[2]}' is no item: its dash is missing"
+            return Slip(row, match.start(2), len(match[2]), message, f"- {match[2]}")
         return Slip(row, at, 1, f"a colon is missing after '{match[2]}'", f"{match[2]}:{match[3] or ''}")
     return None
 
@@ -401,7 +406,7 @@ def _braced(stop: Stop) -> Slip | None:
     return None
 
 
-_MISSING_COMMA = re.compile(r"(\w+: [\w.=\"']+) (\w+): ")
+_MISSING_COMMA = re.compile(r"(\w{1,60}: [\w.=\"']{1,60})(?:\s?;\s?| )(\w{1,60}): ")
 
 
 def _missing_comma(stop: Stop) -> Slip | None:
@@ -425,6 +430,8 @@ def _quote(stop: Stop) -> Slip | None:
     line = _line(stop.lines, row)
     sign = line[column : column + 1]
     text = re.split(r"[,}\]#]", line[column:])[0].rstrip()
+    if text == sign:
+        return Slip(row, column, 1, f"{sign} opens nothing", f"{line[:column]}{line[column + 1 :]}".strip())
     return Slip(row, column, 1, f"{sign} is not closed", f"{text}{sign}" if text.count(sign) == 1 else None)
 
 
@@ -460,6 +467,8 @@ READERS: tuple[Callable[[Stop], Slip | None], ...] = (
     _missing_colon,
 )
 """In the order in which they are asked."""
+WITHOUT_COLON = (_tab, _dash, _look_alike, _glued, _missing_colon)
+"""Those that are asked where a line without a colon made the parser stop at the next."""
 
 
 _NUMBERS = re.compile(

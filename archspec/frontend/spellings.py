@@ -87,6 +87,9 @@ def corrected(text: str, accepts: Callable[[str], bool]) -> tuple[str, str] | No
 
 def _steps(text: str) -> Iterator[tuple[str, str]]:
     """The text with one foreign form after the other replaced, and what to say of each."""
+    if text[:1] == "=":
+        text = text.lstrip("= ")
+        yield "one '=' starts an expression", text
     sized = _SIDE.sub(lambda m: f"{m[1]}.{_SIDES.get(m[2], 'channels')}", text)
     if sized != text:
         text = sized

@@ -140,6 +140,8 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     for op in ops:
         if (hint := intended_word(op, lambda name: Op.find(name) is not None, MODIFIERS)) is not None:
             return hint
+    if first in _MODIFIER_NAMES and Op.find(first) is None and (second in STRUCTURAL or Op.find(second) is not None):
+        return f"'{first}' is written '{_MODIFIER_NAMES[first]}'"
     called = Op.find(first)
     if called is not None and second in called.model_fields:
         return f"'{second}' is an argument of {first}: {_inside(item, ops, called.main)}"

@@ -16,7 +16,7 @@ from archspec.frontend.scope import POISON, Family, Result, Scope
 from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
-from archspec.ir.diagnostics import did_you_mean, plain, shown
+from archspec.ir.diagnostics import Span, did_you_mean, plain, shown
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 
@@ -133,6 +133,7 @@ def _projected(
             raise Poisoned
         if not isinstance(inner.prev, Result):
             raise Refusal("H04", "project: needs one tensor", step.span)
+        _check_projected(op, inner.prev.spec, out.spec, _project_span(step))
         return inner.prev
     stride = _stride(before, after)
     if stride is None or after.channels is None:
@@ -146,6 +147,21 @@ def _projected(
             given[name] = (evaluated(defaults[name], defaults, name, constants(file)), defaults.value_span(name))
     projected: Result = call(walk, walk.prelude.callees["projection"], given, skip, path, step.span)
     return projected
+
+
+def _check_projected(op: Op, skip: TensorSpec, body: TensorSpec, at: Span) -> None:
+    """Raises Refusal where what ``project`` gives does not meet the body's result."""
+    try:
+        op.infer(skip, body)
+    except OpError as error:
+        message = f"project brings the skip to {skip}, and the body gives {body}: {error.message}"
+        raise Refusal("H01", message, at, f"project must give {body}") from None
+
+
+def _project_span(step: Step) -> Span:
+    """Where ``project`` is written."""
+    given = step.args
+    return given.value_span("project") if type(given) is Map and "project" in given else step.span
 
 
 def _probed(walk: Walk, step: Step, place: Place, body: Seq) -> tuple[TensorSpec, TensorSpec]:
