@@ -14,6 +14,7 @@ from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 
 if TYPE_CHECKING:
     from archspec.data.source import FeatureSpec
+    from archspec.data.transform import Transform
     from archspec.frontend.yaml_source import Map
     from archspec.ir.graph import Graph
     from archspec.training.document import RunSpec
@@ -193,7 +194,8 @@ def _trained(plan: Plan, logdir: Path, resume: bool, form: str, quiet: bool, pee
     except Interrupted as stop:
         return failed(f"{stop}; 'archspec resume {logdir}' goes on", stop.code)
     except DataError as error:
-        return failed(f"{error.message}" + (f"; {error.help}" if error.help else ""), FAILED)
+        kept = f"; 'archspec resume {logdir}' then goes on" if (logdir / "checkpoints").is_dir() else ""
+        return failed(error.message + (f"; {error.help}" if error.help else "") + kept, FAILED)
     except (InUse, CheckpointError, DistributionError) as error:
         return failed(str(error), FAILED)
     except OSError as error:
@@ -245,6 +247,7 @@ def show(result: Result, form: str) -> None:
     lines = [
         f"{result.run}: {result.epochs} epochs, {result.steps} steps, {result.params:,} parameters, seed {result.seed}",
         f"{result.split} ({result.examples:,} examples): {figures}" if result.split else "nothing was evaluated",
+        *(f"{count} examples of {split} cannot be read and were left out" for split, count in result.left_out.items()),
         f"{result.cpu_seconds:.0f} CPU seconds, {result.seconds:.0f} s; all of it in {result.logdir}",
     ]
     write("\n".join(lines))
@@ -260,13 +263,17 @@ def recorded(
     peers: Peers | None = None,
 ) -> Plan:
     """The plan of a run directory, from its own copy of the spec; as ``planned``. Raises SpecError, OSError."""
-    from archspec.training.record import recorded_name, with_recorded_vocabularies
+    from archspec.cli._other import given
+    from archspec.training.record import recorded_name
 
-    found = _without_data(logdir) if data else asked(str(logdir / "run.yaml"))
-    found = with_flags(found, data=data, variant=None, settings={}, train={"batch": batch})
-    if data and found.run.data:
-        same = with_recorded_vocabularies(found.run.data, logdir)
-        found = replace(found, run=found.run.model_copy(update={"data": same}))
+    found = _without_data(logdir) if data else _with_data(logdir)
+    if data and not all(step.is_fitted for step in found.run.evaluate.transforms or ()):
+        kept = found.run.evaluate.model_copy(update={"transforms": preparation(logdir, found)})
+        found = replace(found, run=found.run.model_copy(update={"evaluate": kept}))
+    found = with_flags(found, data=None, variant=None, settings={}, train={"batch": batch})
+    if data or split:
+        source, split = given(logdir, found.run.data, data, split)
+        found = replace(found, run=found.run.model_copy(update={"data": source}))
     if split or data or batch:
         changes: dict[str, Any] = {"split": split} if split or data else {}
         evaluate = found.run.evaluate.model_copy(update={**changes, **({"batch": batch} if batch else {})})
@@ -281,12 +288,42 @@ def remembered(logdir: Path) -> tuple[Asked, FeatureSpec]:
     return _without_data(logdir), recorded_features(logdir)
 
 
+def preparation(logdir: Path, found: Asked) -> tuple[Transform, ...]:
+    """How a run prepares examples that it does not train on, with what was fitted to its training data. Raises
+    SpecError where a run of before that was kept has lost its data."""
+    from archspec.backend.installation import quiet_start
+
+    steps: tuple[Transform, ...] = tuple(found.run.evaluate.transforms or ())
+    if all(step.is_fitted for step in steps):
+        return steps
+    plan = recorded(logdir)
+    quiet_start()
+    return plan.fitted().pipeline.steady
+
+
+def _with_data(logdir: Path) -> Asked:
+    """The run of a directory. Raises SpecError, where its data are gone with what the run knows of them."""
+    from archspec.cli._other import lost
+
+    try:
+        return asked(str(logdir / "run.yaml"))
+    except SpecError as error:
+        if problem := lost(logdir, error):
+            raise SpecError([problem]) from None
+        raise
+
+
 def _without_data(logdir: Path) -> Asked:
-    """The run of a directory, whose data may be gone."""
+    """The run of a directory, whose data may be gone, and the files that it started from."""
     from archspec.frontend.files import read_source
     from archspec.frontend.yaml_source import read
     from archspec.training.document import RunSpec
 
     path = logdir / "run.yaml"
     values = {key: value for key, value in read(read_source(path, str(path))).items() if key != "data"}
+    values["train"] = {key: value for key, value in values.get("train", {}).items() if key not in STARTING}
     return Asked(path.stem, RunSpec.model_validate(values, context={"folder": logdir}), None, logdir)
+
+
+STARTING = ("weights", "vectors", "steps_per_execution")
+"""What only a training needs to know."""

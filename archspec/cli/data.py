@@ -9,6 +9,7 @@ A SOURCE is a run file (its data and augmentation), a folder, a file, or a sourc
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from archspec.cli import FAILED, OK, _say
     from archspec.data.source import DataError
+    from archspec.ir.diagnostics import printable
 
     try:
         source, transforms, seed = _found(args.source)
@@ -45,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
         _show(source, transforms, seed if args.seed is None else args.seed, args)
         return OK
     except DataError as error:
-        return _say(error.message + (f"\n  help: {error.help}" if error.help else ""), FAILED)
+        _say(error.message, FAILED)
+        if error.help:
+            print(f"  help: {printable(error.help)}", file=sys.stderr)
+        return FAILED
 
 
 def _check(source: DataSource, form: str) -> bool:
@@ -62,8 +67,6 @@ def _check(source: DataSource, form: str) -> bool:
 
 
 def _show(source: DataSource, transforms: tuple[Transform, ...], seed: int, args: argparse.Namespace) -> None:
-    import sys
-
     from archspec.data.pipeline import Pipeline
     from archspec.data.sheet import contact_sheet
     from archspec.data.sheet import write as write_sheet

@@ -13,8 +13,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from archspec.cli._arguments import positive
 
     parser.add_argument("logdir", nargs="+", metavar="DIR", type=Path, help="run directories; of several, an ensemble")
-    parser.add_argument("--data", metavar="DATA", help="other data than the run's, with the same classes")
-    parser.add_argument("--split", metavar="NAME", help="default: the split that the run evaluated")
+    parser.add_argument(
+        "--data", metavar="DATA", help="other data than the run's; classes are those of the run, by their names"
+    )
+    parser.add_argument(
+        "--split",
+        metavar="NAME",
+        help="a split, or 'all'; default: what the run evaluated, or all of other data without splits of their own",
+    )
     parser.add_argument(
         "--views",
         choices=("single", "flip", "ten_crop"),
@@ -90,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         write(dumps(described | asdict(result), ensure_ascii=False))
     else:
         of = f"{len(plans)} runs" if len(plans) > 1 else str(args.logdir[0])
-        print(f"archspec: {of}, {first.split} of {first.source.name}, {_told(args)}", file=sys.stderr)
+        print(f"archspec: {of}, {_of(first)}, {_told(args)}", file=sys.stderr)
         write(result.text())
     return 0
 
@@ -114,11 +120,21 @@ def _figures(args: argparse.Namespace, plan: Any, files: list[Path]) -> int:
 
         write(dumps({"run": str(args.logdir[0]), "split": plan.split, **found}))
     else:
-        print(f"archspec: {args.logdir[0]}, {plan.split} of {plan.source.name}", file=sys.stderr)
+        print(f"archspec: {args.logdir[0]}, {_of(plan)}", file=sys.stderr)
         width = max(8, *map(len, found))
-        count = f"{'examples':<{width}} {plan.features.splits[plan.split]:,}"
+        count = f"{'examples':<{width}} {plan.pipeline.count(plan.split):,}"
         write("\n".join([count, *(f"{name:<{width}} {value:.4f}" for name, value in found.items())]))
     return 0
+
+
+def _of(plan: Any) -> str:
+    """What is evaluated: the split, which others there are, and how many of it cannot be read."""
+    splits, split = plan.features.splits, plan.split
+    others = [f"{name} {count:,}" for name, count in splits.items() if name not in (split, "all")]
+    rest = f" (besides {', '.join(others)})" if others and split != "all" else ""
+    left_out = splits[split] - plan.pipeline.count(split)
+    bad = f"; {left_out} of {splits[split]} cannot be read and are left out" if left_out else ""
+    return f"{split} of {plan.source.name}{rest}{bad}"
 
 
 class _Refused(Exception):

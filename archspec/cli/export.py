@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Load, write, compare."""
     from archspec.backend.installation import quiet_start
     from archspec.cli import _runs
+    from archspec.data.source import IMAGE
     from archspec.training.trained import NotTrained, trained, weights_file
 
     by_name = SUFFIXES.get(args.output.suffix.lower(), "saved_model")
@@ -49,9 +50,10 @@ def run(args: argparse.Namespace) -> int:
         return _runs.failed(str(error), 1)
     if form == "onnx" and (missing := _missing("tf2onnx", "onnx")):
         return _runs.failed(missing, 1)
-    found, _ = _runs.remembered(args.logdir)
+    found, features = _runs.remembered(args.logdir)
     graph = _runs.spec_graph(found)
     quiet_start()
+    steps = _runs.preparation(args.logdir, found) if IMAGE in features.parts else None
     model = trained(graph, path)
     from archspec.backend.export import export
     from archspec.backend.onnx import ExportError
@@ -66,7 +68,33 @@ def run(args: argparse.Namespace) -> int:
     except ExportError as error:
         return _runs.failed(str(error), 1)
     print(f"archspec: wrote {args.output}{said}", file=sys.stderr)
+    if steps is not None:
+        path = _with_preprocessing(args.output, features, steps)
+        done = f"what is done to an image before it ({', '.join(s.name for s in steps)})" if steps else "its classes"
+        print(f"archspec: wrote {path}: {done}", file=sys.stderr)
     return 0
+
+
+def _with_preprocessing(output: Path, features: Any, steps: tuple[Any, ...]) -> Path:
+    """Write beside a network what is done to an image before it, with all that was fitted to the training data, and
+    what its outputs stand for; mean images lie beside that. Raises OSError."""
+    from archspec.data.arguments import written
+    from archspec.data.preprocessing import kept_files, with_files, write_files
+    from archspec.data.source import IMAGE
+    from archspec.training.record import write_json
+
+    name = output.name.removesuffix(output.suffix) if output.suffix.lower() in SUFFIXES else output.name
+    files = {path: Path(f"{name}.{kept.name}") for path, kept in kept_files(steps).items()}
+    write_files(files, output.parent)
+    described = {
+        "image": list(features.parts[IMAGE].shape),
+        "dtype": features.parts[IMAGE].dtype,
+        "transforms": [written(with_files(step, files)) for step in steps],
+        "classes": list(features.class_names),
+    }
+    path = output.with_name(f"{name}.preprocessing.json")
+    write_json(path, described)
+    return path
 
 
 def _missing(*packages: str) -> str | None:

@@ -24,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     """Load, decode, look, print."""
     from archspec.backend.installation import quiet_start
     from archspec.cli import _runs
+    from archspec.cli._other import recorded_source
     from archspec.cli._output import write
+    from archspec.data.images import MAX_PIXELS
     from archspec.data.pair import SOURCE
     from archspec.data.source import TOKENS, DataError
     from archspec.training.trained import NotTrained, trained, weights_file
@@ -35,12 +37,10 @@ def run(args: argparse.Namespace) -> int:
         return _runs.failed(str(error), 1)
     try:
         found, features = _runs.remembered(args.logdir)
-        if SOURCE in features.vocabularies:
-            return _answered(args, found, features, path)
-        is_text = TOKENS in features.vocabularies
-        items = _texts(args.file, features) if is_text else _images(args.file)
     except DataError as error:
         return _runs.failed(error.message, 1)
+    if SOURCE in features.vocabularies:
+        return _answered(args, found, features, path)
     from archspec.training.plan import task_of
 
     graph = _runs.spec_graph(found)
@@ -48,13 +48,23 @@ def run(args: argparse.Namespace) -> int:
     if not task.gives_probabilities:
         drawn = f"; 'archspec sample {args.logdir}' draws from it" if task.sample_options else ""
         return _runs.failed(f"{task.name} gives no class for an example{drawn}", 1)
-    steps = found.run.evaluate.transforms or ()
+    is_text = TOKENS in features.vocabularies
+    items: list[tuple[str, Any]]
+    if is_text:
+        items, bad = _texts(args.file, features)
+    else:
+        most = recorded_source(args.logdir)[1].get("max_pixels", MAX_PIXELS)
+        items, bad = _images(args.file, features, _runs.preparation(args.logdir, found), most)
+    for problem in bad:
+        _runs.failed(problem, 1)
+    if not items and bad:
+        return 1
     quiet_start()
     model = trained(graph, path)
     names: tuple[str, ...] = tuple(features.class_names) or tuple(str(i) for i in range(features.classes or 0))
     records: list[dict[str, Any]] = []
     for what, data in items:
-        batch = _numbered(data, features) if is_text else _prepared(data, features, steps)
+        batch = _numbered(data, features) if is_text else data
         rows = task.probabilities(network, model, [batch], found.run.train.loss)
         named = {"text" if is_text else "image": what}
         if len(rows) > 1 or len(graph.spec(network.outputs[0].tensor).shape) > 1:
@@ -74,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             found_classes = record["classes"]
             said = "  ".join(c if isinstance(c, str) else f"{c['class']} {c['probability']:.4f}" for c in found_classes)
             write(f"{next(iter(record.values()))}: {said}")
-    return 0
+    return 1 if bad else 0
 
 
 def _answered(args: argparse.Namespace, found: Any, features: Any, path: Path) -> int:
@@ -83,12 +93,15 @@ def _answered(args: argparse.Namespace, found: Any, features: Any, path: Path) -
     from archspec.cli import _runs
     from archspec.cli._output import write
     from archspec.data.source import DataError
-    from archspec.data.text import read_text
     from archspec.training.trained import trained
 
     graph = _runs.spec_graph(found)
+    lines, bad = _lines(args.file)
+    for problem in bad:
+        _runs.failed(problem, 1)
+    if not lines and bad:
+        return 1
     try:
-        lines = [line.strip() for file in args.file for line in read_text(file, "utf-8").split("\n") if line.strip()]
         quiet_start()
         said = found.run.train.task.answers(graph, trained(graph, path), features, lines)
     except DataError as error:
@@ -99,33 +112,60 @@ def _answered(args: argparse.Namespace, found: Any, features: Any, path: Path) -
         write(dumps([{"text": a, "said": b} for a, b in zip(lines, said, strict=True)], ensure_ascii=False))
     else:
         write("\n".join(said))
-    return 0
+    return 1 if bad else 0
 
 
-def _images(paths: list[Path]) -> list[tuple[str, Any]]:
-    """Name and bytes of every image. Raises DataError, OSError."""
-    from archspec.data.images import BadImage, header
-    from archspec.data.source import DataError
+def _images(
+    paths: list[Path], features: Any, steps: tuple[Any, ...], max_pixels: int
+) -> tuple[list[tuple[str, Any]], list[str]]:
+    """Name and batch of one of every image as the network takes it, prepared as the run evaluated; and what is wrong
+    with the others."""
+    from archspec.backend.installation import quiet_start
+    from archspec.data.loose import ASKED, Loose
+    from archspec.data.pipeline import Pipeline
+    from archspec.data.source import IMAGE
+    from archspec.data.transforms.caching import Cache
+    from archspec.data.transforms.geometry import Resize
 
-    out = []
-    for path in paths:
-        data = path.read_bytes()
-        try:
-            header(data, name=path.name)
-        except BadImage as error:
-            raise DataError(f"{path} {error}") from None
-        out.append((str(path), data))
-    return out
+    quiet_start()
+    spec = features.image
+    asked = Loose(paths=tuple(map(str, paths)), channels=spec.channels, max_pixels=max_pixels)
+    unsound = asked.unsound()
+    bad = [f"{path} {unsound[path]}" for path in asked.paths if path in unsound]
+    sound = tuple(path for path in asked.paths if path not in unsound)
+    if not sound:
+        return [], bad
+    steps = tuple(step for step in steps if not isinstance(step, Cache))
+    if None not in spec.spatial:
+        # The data of the run had one size, which its transforms count on.
+        steps = (Resize(size=spec.spatial), *steps)
+    source = asked.model_copy(update={"paths": sound})
+    batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch[IMAGE], ()))
+    return list(zip(sound, (batch for batch, _ in batches), strict=True)), bad
 
 
-def _texts(paths: list[Path], features: Any) -> list[tuple[str, Any]]:
-    """Text and numbers of every line that is not empty. Raises DataError."""
+def _texts(paths: list[Path], features: Any) -> tuple[list[tuple[str, Any]], list[str]]:
+    """Text and numbers of every line that is not empty; and what is wrong with files that cannot be read."""
     from archspec.data.source import TOKENS
-    from archspec.data.text import read_text
 
     encode = features.vocabularies[TOKENS].encode
-    lines = [line.strip() for path in paths for line in read_text(path, "utf-8").split("\n")]
-    return [(line, encode(line)) for line in lines if line]
+    lines, bad = _lines(paths)
+    return [(line, encode(line)) for line in lines], bad
+
+
+def _lines(paths: list[Path]) -> tuple[list[str], list[str]]:
+    """Every line that is not empty; and what is wrong with files that cannot be read."""
+    from archspec.data.source import DataError
+    from archspec.data.text import read_text
+
+    lines: list[str] = []
+    bad = []
+    for path in paths:
+        try:
+            lines += [text for line in read_text(path, "utf-8").split("\n") if (text := line.strip())]
+        except DataError as error:
+            bad.append(error.message)
+    return lines, bad
 
 
 def _numbered(numbers: list[int], features: Any) -> Any:
@@ -134,23 +174,3 @@ def _numbered(numbers: list[int], features: Any) -> Any:
     from archspec.data.text import padded
 
     return padded([numbers], features.parts[TOKENS].shape[0])
-
-
-def _prepared(data: bytes, features: Any, steps: tuple[Any, ...]) -> Any:
-    """An image as the network takes it: a batch of one."""
-    import tensorflow as tf
-
-    from archspec.data.draw import Draw
-    from archspec.data.images import decode
-    from archspec.data.source import IMAGE, LABEL
-
-    spec = features.image
-    image = decode(tf.constant(data), spec.channels)
-    if None not in spec.spatial and image.shape[:2] != spec.spatial:
-        # The data of the run had one size, which its transforms count on.
-        image = tf.saturate_cast(tf.round(tf.image.resize(image, spec.spatial, antialias=True)), image.dtype)
-    zero = tf.zeros((1,), tf.int64)
-    batch = {IMAGE: image[None], LABEL: tf.zeros((1,), tf.int32), "epoch": zero, "index": zero}
-    for step in steps:
-        batch = step.apply(batch, Draw(0, step.name, zero, zero))
-    return batch[IMAGE]

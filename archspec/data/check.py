@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, cast
 
 from archspec.data import files
-from archspec.data.files import Entry, InFiles
+from archspec.data.files import Entry, InFiles, Listing
 from archspec.data.images import BadImage, header
 from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataSource
 from archspec.ir.diagnostics import printable
@@ -109,7 +109,7 @@ def check(source: DataSource) -> Report:
     findings: list[Finding] = []
     classes: dict[str, dict[str, int]] = {}
     values: dict[str, float] = {}
-    seen: dict[bytes, tuple[str, int]] = {}
+    seen: dict[bytes, tuple[str, int, int]] = {}
     for split in features.splits:
         arrays = source.arrays(split)
         image, label = arrays[IMAGE], arrays[LABEL]
@@ -139,7 +139,7 @@ def check(source: DataSource) -> Report:
                 "std": round(float(np.std(flat, dtype=np.float64)), 4),
             }
         for i, row in enumerate(flat):
-            duplicate(row.tobytes(), split, i, int(label[i]), seen, findings, source.describe)
+            duplicate(row.tobytes(), split, i, int(label[i]), seen, findings, source.describe, features.class_names)
     return Report(source.name, dict(features.splits), classes, {}, {}, tuple(findings), values)
 
 
@@ -149,7 +149,7 @@ def _of_files(source: DataSource, listed: InFiles) -> Report:
     formats: Counter[str] = Counter()
     classes: dict[str, dict[str, int]] = {}
     sizes: dict[str, tuple[int, int, int, int]] = {}
-    seen: dict[bytes, tuple[str, int]] = {}
+    seen: dict[bytes, tuple[str, int, int]] = {}
     for split, entries in listing.splits.items():
         bad = files.broken(listed, split)
         found: list[tuple[int, int]] = []
@@ -160,23 +160,25 @@ def _of_files(source: DataSource, listed: InFiles) -> Report:
             if i in bad:
                 findings.append(Finding("error", "cannot be decoded", entry.name, bad[i]))
                 continue
-            _look(listed, entry, split, i, formats, found, seen, findings, source)
+            _look(listed, listing, entry, split, i, formats, found, seen, findings, source)
         if found:
             short = [min(size) for size in found]
             sizes[split] = min(short), int(median(short)), max(short), len(set(found))
     findings += [Finding("note", "not an example", stray, "is left out") for stray in listing.strays]
+    findings += [Finding("note", *fault) for fault in listing.faults]
     counts = {split: len(entries) for split, entries in listing.splits.items()}
     return Report(source.name, counts, classes, sizes, dict(formats.most_common()), tuple(findings))
 
 
 def _look(
     source: InFiles,
+    listing: Listing,
     entry: Entry,
     split: str,
     position: int,
     formats: Counter[str],
     sizes: list[tuple[int, int]],
-    seen: dict[bytes, tuple[str, int]],
+    seen: dict[bytes, tuple[str, int, int]],
     findings: list[Finding],
     described: DataSource,
 ) -> None:
@@ -187,7 +189,7 @@ def _look(
 
         data = source.parsed(tf.constant(data))[ENCODED].numpy()
     try:
-        head = header(data, name=entry.name)
+        head = header(data, name=entry.name, max_pixels=source.max_pixels)
     except BadImage as error:
         # The decoder took it, which is what counts.
         findings.append(Finding("note", "odd file", entry.name, str(error)))
@@ -202,7 +204,8 @@ def _look(
     for note in head.notes:
         kind = "named otherwise" if note.startswith("is named") else note.split(",")[0]
         findings.append(Finding("note", kind, entry.name, note))
-    duplicate(data, split, position, entry.label, seen, findings, described.describe)
+    names = listing.class_names
+    duplicate(data, split, position, entry.label, seen, findings, described.describe, names)
 
 
 def duplicate(
@@ -210,16 +213,24 @@ def duplicate(
     split: str,
     position: int,
     label: int,
-    seen: dict[bytes, tuple[str, int]],
+    seen: dict[bytes, tuple[str, int, int]],
     findings: list[Finding],
     describe: Any,
+    names: tuple[str, ...] = (),
 ) -> None:
-    """Note an example that was there before: in another split it makes figures better than they are."""
+    """Note an example that was there before: in another split it makes figures better than they are, and under another
+    label one of the two is wrong."""
     key = blake2b(data, digest_size=16).digest()
     if key not in seen:
-        seen[key] = (split, position)
+        seen[key] = (split, position, label)
         return
-    other, where = seen[key]
+    other, where, called = seen[key]
+    if called != label:
+        kind = "under two labels"
+        said = f"has the label {class_name(names, label)} and is the same as {describe(other, where)}, which has "
+        findings.append(Finding("note", kind, describe(split, position), said + class_name(names, called)))
+        if other == split:
+            return
     kind = "twice" if other == split else f"in {other} and in {split}"
     findings.append(Finding("note", kind, describe(split, position), f"is the same as {describe(other, where)}"))
 

@@ -20,7 +20,7 @@ def of_text(source: DataSource) -> Report:
     findings: list[Finding] = []
     classes: dict[str, dict[str, int]] = {}
     values: dict[str, float] = {}
-    seen: dict[bytes, tuple[str, int]] = {}
+    seen: dict[bytes, tuple[str, int, int]] = {}
     for split, count in features.splits.items():
         arrays = source.arrays(split)
         if LABEL in arrays and features.classes:
@@ -45,5 +45,6 @@ def of_text(source: DataSource) -> Report:
             ]
         for i in range(count):
             whole = b"\0".join(np.ascontiguousarray(arrays[part][i]).tobytes() for part in features.vocabularies)
-            duplicate(whole.rstrip(b"\0"), split, i, 0, seen, findings, source.describe)
+            own = int(arrays[LABEL][i]) if LABEL in arrays and arrays[LABEL].ndim == 1 else 0
+            duplicate(whole.rstrip(b"\0"), split, i, own, seen, findings, source.describe, features.class_names)
     return Report(source.name, dict(features.splits), classes, {}, {}, tuple(findings), values)

@@ -12,7 +12,9 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
+
+from pydantic import Field
 
 from archspec.data import cache
 from archspec.data.source import ENCODED, IMAGE, LABEL, DataError, FeatureSpec, in_order
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 OnBad = Literal["fail", "skip"]
 """What happens where files are broken: the run is refused, or they are left out."""
+PACKED = 100
+"""Most bytes that one byte of an archive gives: an image's own bytes are packed already."""
+MaxPixels = Annotated[int, Field(gt=0, lt=2**31)]
+"""Most pixels of an image; one of more is broken."""
 
 
 class Entry(NamedTuple):
@@ -39,20 +45,43 @@ class Entry(NamedTuple):
     packed: bool = False
 
 
+class Fault(NamedTuple):
+    """Something of a container that no example is made of."""
+
+    kind: str
+    where: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All examples of a source. ``strays`` are files that are no examples."""
+    """All examples of a source. ``strays`` are files that are no examples, ``faults`` what else is odd and left out;
+    ``is_divided`` where the splits are not the data's own."""
 
     class_names: tuple[str, ...]
     splits: Mapping[str, Sequence[Entry]]
     strays: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    is_divided: bool = False
 
 
 class InFiles(Protocol):
     """A source whose examples are entries."""
 
-    channels: Any
-    on_bad: Any
+    @property
+    def channels(self) -> Any:
+        """Grey or colour."""
+        ...
+
+    @property
+    def on_bad(self) -> Any:
+        """What happens where files are broken."""
+        ...
+
+    @property
+    def max_pixels(self) -> Any:
+        """Most pixels of an image."""
+        ...
 
     def __hash__(self) -> int: ...
 
@@ -77,6 +106,7 @@ def features(source: InFiles, classes: int | None = None) -> FeatureSpec:
         splits={split: len(entries) for split, entries in listing.splits.items()},
         classes=classes or len(listing.class_names),
         class_names=listing.class_names,
+        is_divided=listing.is_divided,
     )
 
 
@@ -175,10 +205,16 @@ def content(entry: Entry) -> bytes:
     if entry.packed:
         import zlib
 
+        unpacker = zlib.decompressobj(-15)
         try:
-            return zlib.decompress(data, -15)
+            out = unpacker.decompress(data, PACKED * len(data) + 2**20)
         except zlib.error as error:
             raise ValueError(f"cannot be unpacked ({error})") from None
+        if unpacker.unconsumed_tail:
+            raise ValueError(f"unpacks to more than {len(out)} bytes, which no image does")
+        if not unpacker.eof:
+            raise ValueError("cannot be unpacked (it is cut off)")
+        return out
     return data
 
 
@@ -190,32 +226,42 @@ def broken(source: InFiles, split: str) -> dict[int, str]:
 @lru_cache(maxsize=32)
 def _broken(source: InFiles, split: str, fingerprint: str) -> dict[int, str]:
     entries = source.listing().splits[split]
-    path = cache.place("broken", ".json", fingerprint, split)
-    found = cache.kept(path, lambda: {str(i): why for i, why in _decoded(source, entries).items()})
+    path = cache.place("broken", ".json", fingerprint, split, "sizes")
+    found = cache.kept(path, lambda: {str(i): why for i, why in undecodable(source, entries).items()})
     return {int(i): why for i, why in found.items()}
 
 
-def _decoded(source: InFiles, entries: Sequence[Entry]) -> dict[int, str]:
+def undecodable(source: InFiles, entries: Sequence[Entry]) -> dict[int, str]:
+    """Positions of the entries that cannot be decoded, or would be larger than ``max_pixels``, with the reason."""
     import tensorflow as tf
 
+    from archspec.data.image_sizes import is_within
     from archspec.data.images import decode
 
     bad = {i: why for i, e in enumerate(entries) if (why := _unreadable(e))}
     rows = [i for i in range(len(entries)) if i not in bad]
     if not rows:
         return bad
-    read = _reader(entries)
+    read, most = _reader(entries), source.max_pixels
 
     def attempt(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        data = source.parsed(read(row))[ENCODED]
+        # What an image unpacks to stands in its first bytes; what is too large is never unpacked.
+        small = tf.numpy_function(lambda data: is_within(data, most), [data], tf.bool, stateful=False)
         # A result, not a control dependency: what nobody takes is not computed.
-        return row, tf.reduce_max(decode(source.parsed(read(row))[ENCODED], 3))
+        return row, tf.cond(small, lambda: tf.cast(tf.reduce_max(decode(data, 3)), tf.int32), lambda: TOO_LARGE)
 
     data = tf.data.Dataset.from_tensor_slices(tf.constant(rows, tf.int64))
-    sound = {int(i) for i, _ in data.map(attempt, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()}
+    found = data.map(attempt, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
+    sound = {int(i) for i, value in found if value != TOO_LARGE}
     for row in rows:
         if row not in sound:
             bad[row] = _reason(source, entries[row])
     return dict(sorted(bad.items()))
+
+
+TOO_LARGE = -1
+"""In place of an image's largest value, where it is not decoded."""
 
 
 def _unreadable(entry: Entry) -> str | None:
@@ -239,12 +285,13 @@ def _reason(source: InFiles, entry: Entry) -> str:
 
     try:
         data = source.parsed(tf.constant(content(entry)))[ENCODED].numpy()
-        header(data)
+        header(data, max_pixels=source.max_pixels)
         decode(data, 3)
     except (BadImage, ValueError) as error:
         return str(error)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     except tf.errors.OpError as error:
-        return f"cannot be decoded ({plainly(error)})"
+        said = plainly(error)
+        return said.partition("BadImage: ")[2] or f"cannot be decoded ({said})"
     return "cannot be decoded"

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from archspec.data.image_sizes import format_of, size_of
+
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-MAX_PIXELS = 2**28
-"""Most pixels of one image: more is a decompression bomb."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm")
+MAX_PIXELS = 178_956_970
+"""Most pixels of one image, where nothing else is said: Pillow, too, takes more for a decompression bomb."""
+NAMES = {"jpeg": "jpg", "tif": "tiff", "pgm": "pnm", "ppm": "pnm", "pbm": "pnm"}
+"""Endings that mean the same as another."""
 
 
 class Header(NamedTuple):
-    """What an image file says of itself. Sizes are 0 where they are not looked up (WebP)."""
+    """What an image file says of itself."""
 
     format: str
-    height: int = 0
-    width: int = 0
+    height: int
+    width: int
     notes: tuple[str, ...] = ()
     """What a decoder does with it that a person may not expect."""
 
@@ -27,36 +33,26 @@ class BadImage(Exception):
     """The bytes are not an image that can be decoded."""
 
 
-def header(data: bytes, *, name: str = "") -> Header:
+def header(data: bytes, *, name: str = "", max_pixels: int = MAX_PIXELS) -> Header:
     """Format and size of an image file, checked as far as that goes without decoding. Raises BadImage."""
     if not data:
         raise BadImage("is empty")
-    if data[:2] == b"\xff\xd8":
-        found = _jpeg(data)
-    elif data[:8] == b"\x89PNG\r\n\x1a\n":
-        found = _png(data)
-    elif data[:6] in (b"GIF87a", b"GIF89a"):
-        found = _gif(data)
-    elif data[:2] == b"BM" and len(data) >= 26:
-        width, height = (int.from_bytes(data[i : i + 4], "little", signed=True) for i in (18, 22))
-        found = Header("bmp", abs(height), width)
-    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        found = Header("webp")
-    else:
+    form = format_of(data)
+    if form is None:
         raise BadImage(f"is not an image of a kind that can be read ({_kind(data)})")
-    if found.format != "webp" and not (found.height > 0 and found.width > 0):
+    size = size_of(form, data)
+    if size is not None and size.pixels > max_pixels:
+        raise BadImage(f"has {size.width}×{size.height} pixels, more than {max_pixels}{size.note}")
+    found = _CHECKED[form](data) if form in _CHECKED else Header(form, *((size.height, size.width) if size else (0, 0)))
+    if not (found.height > 0 and found.width > 0):
         raise BadImage(f"is a {found.format.upper()} file of size {found.width}×{found.height}")
-    if found.height * found.width > MAX_PIXELS:
-        raise BadImage(f"has {found.width}×{found.height} pixels, more than {MAX_PIXELS}")
-    suffix = name.rpartition(".")[2].lower().replace("jpeg", "jpg")
-    if suffix in ("jpg", "png", "gif", "bmp", "webp") and suffix != found.format.replace("jpeg", "jpg"):
+    suffix = name.rpartition(".")[2].lower()
+    if f".{suffix}" in SUFFIXES and NAMES.get(suffix, suffix) != NAMES.get(found.format, found.format):
         found = found._replace(notes=(f"is named .{suffix} but is {found.format.upper()}", *found.notes))
     return found
 
 
 def _kind(data: bytes) -> str:
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        return "TIFF"
     if not data.strip(b"\0"):
         return "zero bytes only"
     if all(32 <= b < 127 or b in b"\t\r\n" for b in data[:64]):
@@ -134,13 +130,49 @@ def _gif(data: bytes) -> Header:
     return Header("gif", height, width, ("is animated, of which the first picture is taken",) if many else ())
 
 
+_CHECKED: dict[str, Callable[[bytes], Header]] = {"jpeg": _jpeg, "png": _png, "gif": _gif}
+
+
+OTHERS = (b"II", b"MM", *(b"P%d" % n for n in range(1, 7)))
+"""First two bytes of the files that TensorFlow has no decoder for: TIFF, PBM, PGM and PPM."""
+
+
+def _by_pillow(data: bytes) -> np.ndarray:
+    """The first picture of a file, uint8 of three channels; of 16 bits the upper 8 are kept. Raises BadImage."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=("TIFF", "PPM")) as image:
+            if image.mode.startswith("I"):
+                values = np.asarray(image).astype(np.int64)
+                return np.repeat(np.clip(values >> 8, 0, 255).astype(np.uint8)[..., None], 3, -1)
+            if image.mode == "F":
+                raise BadImage("holds floating-point numbers, which have no range of their own")
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        raise BadImage(f"is a broken {(format_of(data) or 'unknown').upper()} file") from None
+
+
 def decode(data: tf.Tensor, channels: int) -> tf.Tensor:
     """The image of one file, uint8; of an animation the first picture. The slow and accurate way."""
     import tensorflow as tf
 
-    # Of WebP only the decoder of its own takes one channel or an animation's first picture; grey is made of colour.
-    image = tf.io.decode_image(data, 3, expand_animations=False)
-    image = tf.ensure_shape(image, (None, None, 3))
+    data = tf.convert_to_tensor(data)
+
+    def by_pillow() -> tf.Tensor:
+        if tf.executing_eagerly():
+            return tf.convert_to_tensor(_by_pillow(data.numpy()))
+        return tf.numpy_function(_by_pillow, [data], tf.uint8, stateful=False)
+
+    def by_tensorflow() -> tf.Tensor:
+        # Of WebP only the decoder of its own takes one channel or an animation's first picture; grey is made of colour.
+        return tf.io.decode_image(data, 3, expand_animations=False)
+
+    is_other = tf.reduce_any(tf.equal(tf.strings.substr(data, 0, 2), tf.constant(OTHERS)))
+    image = tf.ensure_shape(tf.cond(is_other, by_pillow, by_tensorflow), (None, None, 3))
     if channels == 3:
         return image
     return tf.cast(tf.round(tf.image.rgb_to_grayscale(tf.cast(image, tf.float32))), tf.uint8)

@@ -63,7 +63,8 @@ class FeatureSpec:
     ``parts`` are its tensors by name (no batch axis; None for a size that varies), ``splits`` the number of examples by
     split. ``classes`` is None where the label is not a class, ``class_names`` empty where the data give none.
     ``vocabularies`` say what a part's numbers stand for. Parts named in ``padded`` differ in length, and still stand
-    in one batch: each is filled up at its end, with zeros, to the longest there.
+    in one batch: each is filled up at its end, with zeros, to the longest there. ``is_divided`` where the data have no
+    splits of their own, and a share of them was held out.
     """
 
     parts: Mapping[str, TensorSpec]
@@ -72,6 +73,7 @@ class FeatureSpec:
     class_names: tuple[str, ...] = ()
     vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
     padded: tuple[str, ...] = ()
+    is_divided: bool = False
 
     @property
     def image(self) -> TensorSpec:

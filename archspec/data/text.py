@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from archspec.data.source import TRAIN, DataError, from_arrays
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.data.source import DataError, from_arrays
+from archspec.ir.diagnostics import shown
 from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
@@ -66,43 +64,6 @@ def labelled_lines(path: Path, encoding: str) -> list[tuple[str, str, str]]:
     if not out:
         raise DataError(f"{path} has no lines")
     return out
-
-
-def labelled_rows(
-    path: Path, encoding: str, text: str, label: str, split: str
-) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """Label, text and place of every row of a CSV or TSV file by its headings, and its split where there is such a
-    column. Raises DataError."""
-    table = io.StringIO(read_text(path, encoding), newline="")
-    reader = csv.DictReader(table, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    out, splits = [], []
-    try:
-        head = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = head
-        for wanted in (text, label):
-            if wanted not in head:
-                raise DataError(
-                    f"{path} has no column {shown(wanted)}; it has {', '.join(head) or 'none'}",
-                    help=did_you_mean(wanted, head) or "text_column and label_column name them",
-                )
-        for row in reader:
-            at = f"{path}, line {reader.line_num}"
-            if row[text] is None or not (row[label] or "").strip():
-                raise DataError(f"{at}: a text and a label are needed")
-            out.append((row[label].strip(), row[text], at))
-            if split in head:
-                found = (row[split] or "").strip()
-                if found not in (TRAIN, "val", "test"):
-                    raise DataError(
-                        f"{at}: split must be train, val or test, got {shown(found)}",
-                        help=did_you_mean(found, (TRAIN, "val", "test")),
-                    )
-                splits.append(found)
-    except csv.Error as error:
-        raise DataError(f"{path} is not a table: {error}") from None
-    if not out:
-        raise DataError(f"{path} has no rows")
-    return out, splits
 
 
 def class_names(labels: Iterable[str]) -> tuple[str, ...]:

@@ -79,6 +79,11 @@ class Transform(Declaration, package="archspec.data.transforms"):
         images' mean colour, of shape (batch, 3), in units in which white is 1."""
         raise NotImplementedError
 
+    @property
+    def is_fitted(self) -> bool:
+        """True where nothing is left to be told by ``fit``."""
+        return True
+
     def fit(self, statistics: Callable[[], Statistics]) -> Transform:
         """The same with what it needs to know of the training examples, as they are when they reach it."""
         return self

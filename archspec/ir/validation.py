@@ -112,7 +112,7 @@ def _refused(error: Any) -> Refused:
     return Refused(path, "value", message if ", got " in message else f"{message}, got {shown(value)}", help, value)
 
 
-_TYPES = ("str", "int", "float", "bool", "none", "path")
+_TYPES = ("str", "int", "float", "bool", "none")
 
 
 def _is_branch(part: str | int) -> bool:

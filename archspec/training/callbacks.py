@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
+from archspec.data.source import IMAGE
 from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
 from archspec.training.plan import Plan
@@ -166,6 +167,8 @@ def progress(plan: Plan, stream: TextIO, position: Position) -> keras.callbacks.
     import keras
 
     epochs, steps, batch = plan.spec.train.epochs, plan.steps, plan.pipeline.batch_size()
+    parts = plan.features.parts
+    things = "images" if IMAGE in parts else "sequences" if plan.features.vocabularies else "examples"
     live = stream.isatty()
     first = position.step
 
@@ -195,6 +198,6 @@ def progress(plan: Plan, stream: TextIO, position: Position) -> keras.callbacks.
             within = position.step - epoch_start if (epoch_start := self.epoch * steps) <= position.step else 0
             bar = f" {'━' * round(within / steps * 20):<20}" if live else ""
             values = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-            return f"epoch {self.epoch + 1}/{epochs}{bar}  {values}  {rate:.0f} images/s  {rest:.0f} s left"
+            return f"epoch {self.epoch + 1}/{epochs}{bar}  {values}  {rate:.0f} {things}/s  {rest:.0f} s left"
 
     return Progress()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.backend.installation import has_tensorflow
+from archspec.data.source import TRAIN
 from archspec.training.averaging import estimate
 from archspec.training.checkpoint import read
 from archspec.training.distribution import Spread
@@ -38,6 +40,8 @@ class Result:
     cpu_seconds: float
     logdir: str
     finished: bool = True
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Examples of each split that cannot be read, where there are any."""
 
 
 class NotFinite(Exception):
@@ -69,7 +73,17 @@ def outcome(plan: Plan, start: Start, logdir: Path, seconds: float, cpu_seconds:
         cpu_seconds=cpu_seconds,
         logdir=str(logdir),
         finished=finished,
+        left_out=left_out(plan),
     )
+
+
+def left_out(plan: Plan) -> dict[str, int]:
+    """How many examples of each split cannot be read, where there are any."""
+    if not has_tensorflow():
+        return {}
+    splits = (TRAIN, *([plan.split] if plan.split else []))
+    counts = {split: plan.features.splits[split] - plan.pipeline.count(split) for split in splits}
+    return {split: count for split, count in counts.items() if count}
 
 
 def save(plan: Plan, start: Start, logdir: Path, spread: Spread) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from archspec.backend.installation import backend
 from archspec.data.arguments import written
 from archspec.data.pipeline import Pipeline
+from archspec.data.preprocessing import kept_files, with_files
 from archspec.data.source import DataError, DataSource, FeatureSpec
 from archspec.data.transform import TransformError, for_evaluation
 from archspec.ir.declaration import Declaration
@@ -44,6 +45,17 @@ class Plan:
     features: FeatureSpec
     split: str | None
     pipeline: Pipeline
+
+    def fitted(self) -> Plan:
+        """The same, its transforms told what they need to know of the training examples. Raises DataError."""
+        if all(step.is_fitted for step in (*self.pipeline.augment, *self.pipeline.steady)):
+            return self
+        return replace(self, pipeline=self.pipeline.fitted())
+
+    @property
+    def preprocessing(self) -> dict[Path, Path]:
+        """Files that transforms read (a mean image), and where a run keeps them, from the run directory."""
+        return kept_files((*self.pipeline.augment, *self.pipeline.steady))
 
     @property
     def steps(self) -> int:
@@ -76,18 +88,19 @@ class Plan:
         run = self.spec
         source = self.source.with_vocabularies({part: vocabulary_file(part) for part in self.features.vocabularies})
         given = {"variant": self.graph.variant, "set": _values(run.set)}
+        kept = self.preprocessing
         return {
             "archspec_run": 1,
             "doc": run.doc,
             "spec": spec,
             **{key: value for key, value in given.items() if value},
             "data": written(source),
-            "augment": [written(step) for step in self.pipeline.augment],
+            "augment": [written(with_files(step, kept)) for step in self.pipeline.augment],
             "train": {"task": written(self.task), **_section(run.train)},
             "evaluate": {
                 "split": self.split,
                 "batch": self.pipeline.batch if run.evaluate.batch is None else run.evaluate.batch,
-                "transforms": [written(step) for step in self.pipeline.steady],
+                "transforms": [written(with_files(step, kept)) for step in self.pipeline.steady],
             },
             **({"log": log} if (log := _section(run.log)) else {}),
         }

@@ -14,6 +14,7 @@ from typing import Any
 
 from archspec.backend.export import write_atomically
 from archspec.backend.installation import backend
+from archspec.data.preprocessing import write_files
 from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.vocabulary import read_vocabulary
 from archspec.ir.tensors import TensorSpec
@@ -30,8 +31,20 @@ def write_plan(plan: Plan, logdir: Path) -> None:
         path = logdir / vocabulary_file(part)
         path.parent.mkdir(exist_ok=True)
         vocabulary.write(path)
-    write_text(logdir / "run.yaml", run_text(plan, spec))
+    write_run(plan, spec, logdir)
     write_json(logdir / "environment.json", environment(plan))
+
+
+def write_fitted(plan: Plan, logdir: Path) -> None:
+    """Write anew how examples are prepared, once it is fitted to the training data: whatever reads the run directory
+    then goes by that, where the data are gone too. Raises OSError."""
+    write_run(plan, write_sources(plan, logdir), logdir)
+
+
+def write_run(plan: Plan, spec: str, logdir: Path) -> None:
+    """Write ``run.yaml`` and the files that its transforms read. Raises OSError."""
+    write_files(plan.preprocessing, logdir)
+    write_text(logdir / "run.yaml", run_text(plan, spec))
 
 
 def run_text(plan: Plan, spec: str) -> str:

@@ -2,7 +2,9 @@
 
 A run directory holds all that a run was and gave::
 
-    run.yaml, spec/    the run with all defaults, and the files of the spec: ``archspec train DIR/run.yaml`` repeats it
+    run.yaml, spec/    the run with all defaults and what was fitted to the training data, and the files of the spec:
+                       ``archspec train DIR/run.yaml`` repeats it
+    preprocessing/     files that its transforms read: a mean image
     vocabulary/        the numbers of text, as they were fitted to the training split
     environment.json   versions, machine, seed, state of the repository
     table.md           the network's shapes and costs
@@ -25,17 +27,16 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from archspec.backend.installation import has_tensorflow, import_keras, import_tensorflow
-from archspec.data.source import TRAIN
+from archspec.backend.installation import import_keras, import_tensorflow
 from archspec.training import callbacks as watch
 from archspec.training.averaging import averages
 from archspec.training.distribution import Spread, check, taken
 from archspec.training.failures import meaning
 from archspec.training.freezing import next_border, set_trainable
 from archspec.training.interrupts import Request, listening
-from archspec.training.outcome import NotFinite, Result, outcome, reason, save
+from archspec.training.outcome import NotFinite, Result, left_out, outcome, reason, save
 from archspec.training.plan import Plan
-from archspec.training.record import write_plan, write_result, write_text
+from archspec.training.record import write_fitted, write_plan, write_result, write_text
 from archspec.training.starting import Start, started
 
 if TYPE_CHECKING:
@@ -91,12 +92,14 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
             print(f"archspec: {text}", file=stream)
 
     wall, cpu = perf_counter(), process_time()
+    given, plan = plan, plan.fitted()
+    if plan is not given and spread.is_coordinator:
+        write_fitted(plan, logdir)
     start = started(plan, logdir, resume, say, spread)
     if spread.is_coordinator:
         write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
-    for split in (TRAIN, *([plan.split] if plan.split else [])) if has_tensorflow() else ():
-        if left_out := plan.features.splits[split] - plan.pipeline.count(split):
-            say(f"{left_out} of {plan.features.splits[split]} examples of {split} cannot be read and are left out")
+    for split, count in left_out(plan).items():
+        say(f"{count} of {plan.features.splits[split]} examples of {split} cannot be read and are left out")
     held_out = spread.evaluation(start.batches, start.objective.pairs) if plan.split else None
     keeper = watch.keeper(plan, logdir, start.checkpoints, start.position, request, say, is_alone=spread.is_alone)
     try:

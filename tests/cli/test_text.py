@@ -123,3 +123,24 @@ def test_the_run_file_says_how_many_are_evaluated_at_a_time(trained, tmp_path):
     lengths = [batch.shape for batch, _ in Spread().evaluation(planned(asked(str(path))), lambda b: (b["tokens"], ()))]
     assert len(lengths) == 30 and {n for n, _ in lengths} == {1} and len({t for _, t in lengths}) > 3
     assert recorded(trained / "run", batch=7).spec.evaluate.batch == 7
+
+
+def test_tables_and_folders_are_read_as_texts_where_the_run_is_of_texts(trained, tmp_path, capsys):
+    """A table would else be taken for one of images; all of it is evaluated, with the run's vocabulary."""
+    lines = ["good,film film fine fine", "bad,awful film awful"] * 10
+    (tmp_path / "other.csv").write_text("label,text\n" + "\n".join(lines) + "\n")
+    for name in ("good", "bad"):
+        (tmp_path / "folder" / name).mkdir(parents=True)
+        for i, line in enumerate(line for line in lines if line.startswith(name)):
+            (tmp_path / "folder" / name / f"{i}.txt").write_text(line.partition(",")[2])
+    for other in ("other.csv", "folder"):
+        code, out, err = output(capsys, "evaluate", trained / "run", "--data", tmp_path / other, "--format", "json")
+        assert code == 0, err
+        assert json.loads(out)["examples"] == 20 and json.loads(out)["top_1"] == 1.0
+
+
+def test_bad_files_of_text_are_told_and_the_good_ones_predicted(trained, tmp_path, capsys):
+    (tmp_path / "new.txt").write_text("a fine film\n")
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfd")
+    code, out, err = output(capsys, "predict", trained / "run", tmp_path / "bad.txt", tmp_path / "new.txt")
+    assert code == 1 and "a fine film" in out and "bad.txt, line 1: not utf-8" in err

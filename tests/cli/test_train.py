@@ -248,3 +248,122 @@ train: {{epochs: 1, batch: 4}}
     assert said[0]["examples"] == said[1]["examples"] == 7
     assert said[0]["loss"] == pytest.approx(said[1]["loss"], rel=1e-5)
     assert said[0]["confusion"] == said[1]["confusion"]
+
+
+COLOURS = """
+archspec: 1
+name: small
+inputs: {image: [8, 8, 3]}
+body: [conv: {filters: 4, kernel: 3}, relu, flatten]
+heads:
+  main: {body: [dense: {units: 3, activation: softmax}], loss: categorical_crossentropy}
+"""
+COLOURED = """
+archspec_run: 1
+spec: small.yaml
+data: {folder: {path: colours, on_bad: skip}}
+augment: [resize: 8, rescale]
+train: {optimizer: {adam: 0.03}, epochs: 12, batch: 8, seed: 5}
+"""
+LOOKS = {"blue": (20, 30, 220), "green": (20, 220, 30), "red": (220, 30, 20)}
+
+
+def painted(root, *names, count=10):
+    from PIL import Image
+
+    random = np.random.default_rng(len(names))
+    for name in names:
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            image = np.uint8(np.clip(random.normal(LOOKS[name], 15, (9, 11, 3)), 0, 255))
+            Image.fromarray(image).save(root / name / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory):
+    """A run that knows three colours, one of whose pictures is broken."""
+    folder = tmp_path_factory.mktemp("colours")
+    (painted(folder / "colours", *LOOKS) / "red" / "bad.png").write_bytes(b"not an image")
+    run = runs.write(folder, COLOURED, COLOURS)
+    assert main(["train", str(run), "--logdir", str(folder / "run"), "--quiet"]) == 0
+    return folder
+
+
+def test_what_is_left_out_is_told_at_the_end(coloured, capsys):
+    result = json.loads((coloured / "run" / "result.json").read_text())
+    assert sum(result["left_out"].values()) == 1
+    code, out, err = output(capsys, "evaluate", coloured / "run", "--split", "all", "--format", "text")
+    assert code == 0 and "1 of 31 cannot be read and are left out" in err and "examples 30" in out
+
+
+def test_other_data_are_evaluated_whole_and_by_the_names_of_classes(coloured, tmp_path, capsys):
+    """Its two classes would be 0 and 1 by themselves; in the run they are 1 and 2."""
+    other = painted(tmp_path / "other", "green", "red", count=7)
+    code, out, err = output(capsys, "evaluate", coloured / "run", "--data", other, "--format", "json")
+    found = json.loads(out)
+    assert code == 0, err
+    assert found["examples"] == 14 and found["split"] == "all" and found["top_1"] == 1.0
+    assert found["classes"] == ["blue", "green", "red"] and found["confusion"] == [[0, 0, 0], [0, 7, 0], [0, 0, 7]]
+    _, out, _ = output(capsys, "predict", coloured / "run", other / "red" / "0.png", "--format", "json")
+    assert json.loads(out)[0]["classes"][0]["class"] == "red"
+
+
+def test_splits_of_other_data_are_used_as_they_are_called(coloured, tmp_path, capsys):
+    painted(tmp_path / "other" / "training", "green", "red", count=4)
+    painted(tmp_path / "other" / "Test", "red", count=3)
+    counts = {}
+    for flags in ((), ("--split", "train"), ("--split", "all")):
+        code, out, err = output(
+            capsys, "evaluate", coloured / "run", "--data", tmp_path / "other", *flags, "--format", "json"
+        )
+        assert code == 0, err
+        counts[json.loads(out)["split"]] = json.loads(out)["examples"]
+    assert counts == {"test": 3, "train": 8, "all": 11}
+
+
+def test_classes_that_the_run_does_not_know_are_refused(coloured, tmp_path, capsys):
+    other = painted(tmp_path / "other", "green", "red", count=3)
+    (other / "green").rename(other / "reds")
+    code, out, err = output(capsys, "evaluate", coloured / "run", "--data", other)
+    assert (code, out) == (1, "") and "the run has no class 'reds'" in err and "did you mean 'red'?" in err
+
+
+def test_other_data_keep_the_arguments_of_the_runs_source(coloured, tmp_path, capsys):
+    """``on_bad: skip`` is the run's: without it the broken file would end the evaluation."""
+    other = painted(tmp_path / "other", "green", "red", count=3)
+    (other / "red" / "bad.png").write_bytes(b"no")
+    code, out, err = output(capsys, "evaluate", coloured / "run", "--data", other, "--format", "json")
+    assert code == 0 and json.loads(out)["examples"] == 6, err
+
+
+def test_every_bad_file_is_told_and_the_good_ones_are_predicted(coloured, tmp_path, capsys):
+    good = coloured / "colours" / "red" / "0.png"
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "cut.png").write_bytes(good.read_bytes()[:100])
+    files = [tmp_path / "text.png", good, tmp_path / "cut.png", tmp_path / "none.png"]
+    code, out, err = output(capsys, "predict", coloured / "run", *files, "--top", "1")
+    assert code == 1 and out.startswith(f"{good}: red")
+    assert len(out.splitlines()) == 1 and [line for line in err.splitlines() if line.count(".png")] == [
+        f"archspec: {tmp_path / 'text.png'} is not an image of a kind that can be read (text)",
+        f"archspec: {tmp_path / 'cut.png'} is a truncated PNG file",
+        f"archspec: {tmp_path / 'none.png'} cannot be read (No such file or directory)",
+    ]
+
+
+def test_a_run_whose_data_are_gone_says_what_they_were(coloured, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(coloured / "run", tmp_path / "run")
+    text = (tmp_path / "run" / "run.yaml").read_text()
+    gone = str(coloured / "colours")
+    (tmp_path / "run" / "run.yaml").write_text(text.replace(gone, gone + "-gone"))
+    (tmp_path / "run" / "model.keras").unlink()
+    for verb in ("evaluate", "resume"):
+        code, out, err = output(capsys, verb, tmp_path / "run")
+        assert (code, out) == (1, "")
+        assert "the data of the run are gone" in err and "colours-gone" in err and "3 classes" in err
+        assert f"archspec resume {tmp_path / 'run'}" in err
+    good = coloured / "colours" / "red" / "0.png"
+    assert output(capsys, "predict", tmp_path / "run", good)[0] == 0
+    assert output(capsys, "evaluate", tmp_path / "run", "--data", coloured / "colours")[0] == 0

@@ -38,11 +38,11 @@ def flipped(path):
     path.write_bytes(data)
 
 
-def bomb(path):
+def bomb(path, side=30000, rows=b"\0" * 1000, kind=(8, 2)):
     import zlib
 
-    head = b"IHDR" + (30000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
-    chunks = [head, b"IDAT" + zlib.compress(b"\0" * 1000), b"IEND"]
+    head = b"IHDR" + side.to_bytes(4, "big") * 2 + bytes([*kind, 0, 0, 0])
+    chunks = [head, b"IDAT" + zlib.compress(rows), b"IEND"]
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n"
         + b"".join((len(c) - 4).to_bytes(4, "big") + c + zlib.crc32(c).to_bytes(4, "big") for c in chunks)
@@ -57,8 +57,14 @@ BROKEN = {
     "most.jpg": (cut(0.95), "is a truncated JPEG file"),
     "head.jpg": (cut(0.05), "is a truncated JPEG file"),
     "flipped.png": (flipped, "is a PNG file with a wrong checksum"),
-    "bomb.png": (bomb, "has 30000×30000 pixels, more than 268435456"),
-    "tiff.png": (lambda p: IMAGE.save(p, "TIFF"), "is not an image of a kind that can be read (TIFF)"),
+    "bomb.png": (bomb, "has 30000×30000 pixels, more than 178956970"),
+    # A whole one: 50 MB of grey in 50 kB, 1.2 GB once it is decoded.
+    "whole.png": (
+        lambda p: bomb(p, 20000, bytes(2501 * 20000), (1, 0)),
+        "has 20000×20000 pixels, more than 178956970",
+    ),
+    "half.tif": (lambda p: (IMAGE.save(p), p.write_bytes(p.read_bytes()[:3000])), "is a broken TIFF file"),
+    "half.pgm": (lambda p: p.write_bytes(b"P5 40 50 255\n" + bytes(99)), "is a broken PNM file"),
     "gone.png": (lambda p: p.symlink_to("nowhere.png"), "cannot be read (No such file or directory)"),
     "loop.png": (lambda p: p.symlink_to("loop.png"), "cannot be read (Too many levels of symbolic links)"),
     "pipe.png": (lambda p: os.mkfifo(p), "is not a regular file"),
@@ -72,6 +78,13 @@ ODD = {
     ),
     "alpha.png": (lambda p: IMAGE.convert("RGBA").save(p), "has transparency, which is dropped"),
     "palette.png": (lambda p: IMAGE.convert("P").save(p), None),
+    "deep.pgm": (
+        lambda p: p.write_bytes(b"P5\n# a comment\n40 50 65535\n" + np.arange(2000, dtype=">u2").tobytes()),
+        None,
+    ),
+    "lossless.tif": (lambda p: IMAGE.save(p, compression="tiff_lzw"), None),
+    "grey.tiff": (lambda p: IMAGE.convert("L").save(p), None),
+    "tiff.png": (lambda p: IMAGE.save(p, "TIFF"), "is named .png but is TIFF"),
     "gif.jpg": (lambda p: IMAGE.save(p, "GIF"), "is named .jpg but is GIF"),
     "moving.gif": (
         lambda p: IMAGE.save(p, save_all=True, append_images=[IMAGE.rotate(9), IMAGE.rotate(20)], duration=9),
@@ -186,6 +199,7 @@ def test_arrays_with_nan_and_classes_without_examples(tmp_path):
         ("error", "class without examples"),
         ("error", "not a number"),
         ("note", "one value only"),
+        ("note", "under two labels"),
         ("note", "in train and in test"),
     ]
 
@@ -246,3 +260,128 @@ def test_show_writes_originals_beside_what_training_sees(tmp_path, class_folders
             same = row[1] if name == "plain" else row[1][:, ::-1]
             assert np.abs(row[0][4:12] - same[4:12]).mean() < 30
     assert len(capsys.readouterr().out.splitlines()) == 8
+
+
+def patched(form, *changes, **options):
+    """A small file of a format whose header says that it is large."""
+    import io
+
+    stream = io.BytesIO()
+    IMAGE.save(stream, form, **options)
+    data = bytearray(stream.getvalue())
+    for old, new in changes:
+        at = data.index(old)
+        data[at : at + len(old)] = new
+    return bytes(data)
+
+
+def pair(a, b, size, order):
+    return a.to_bytes(size, order) + b.to_bytes(size, order)
+
+
+BOMBS = {
+    "jpeg": lambda: patched("JPEG", (pair(40, 50, 2, "big"), pair(65000, 65000, 2, "big"))),
+    "png": lambda: patched("PNG", (pair(50, 40, 4, "big"), pair(65000, 65000, 4, "big"))),
+    "bmp": lambda: patched("BMP", (pair(50, 40, 4, "little"), pair(65000, 65000, 4, "little"))),
+    "gif": lambda: patched("GIF", (pair(50, 40, 2, "little"), pair(65000, 65000, 2, "little"))),
+    # The screen stays small: what is large is the picture on it.
+    "gif's picture": lambda: patched(
+        "GIF", (b"," + bytes(4) + pair(50, 40, 2, "little"), b"," + bytes(4) + b"\xff" * 4)
+    ),
+    "webp": lambda: patched("WEBP", (pair(50, 40, 2, "little"), pair(16383, 16383, 2, "little"))),
+    "webp, lossless": lambda: patched(
+        "WEBP", (b"\x2f" + (49 | 39 << 14).to_bytes(4, "little"), b"\x2f\xff\xff\xff\x0f"), lossless=True
+    ),
+    "webp, extended": lambda: patched("WEBP", (pair(49, 39, 3, "little"), b"\xff" * 6), exif=_turned()),
+    "pgm": lambda: patched(
+        "PPM",
+        (b"50 40", b"99999 99999"),
+    ),
+    "tiff": lambda: (
+        b"II*\0\x08\0\0\0\x02\0"
+        + b"".join(pair(tag, 4, 2, "little") + pair(1, 65000, 4, "little") for tag in (256, 257))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_decompression_bomb_of_any_format_is_known_by_its_header(name):
+    from archspec.data.image_sizes import is_within
+
+    data = BOMBS[name]()
+    with pytest.raises(BadImage, match=r"has \d+×\d+ pixels, more than 178956970"):
+        header(data)
+    assert not is_within(data, 178956970) and is_within(data, 2**48)
+
+
+def test_the_limit_of_pixels_can_be_set(tmp_path):
+    root = folder(tmp_path, {})
+    save(root / "a" / "large.png", picture(100, 100))
+    assert broken(Folder(path=root), "train") == broken(Folder(path=root), "val") == {}
+    found = [why for s in ("train", "val") for why in broken(Folder(path=root, max_pixels=9999), s).values()]
+    assert found == ["has 100×100 pixels, more than 9999"]
+
+
+def test_an_archive_whose_member_unpacks_without_end_is_known(tmp_path):
+    """The directory of the archive tells a size that is not that of the member."""
+    import zipfile
+
+    sound = save(tmp_path / "1.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for i in range(4):
+            file.writestr(f"cat/{i}.png", sound)
+            file.writestr(f"dog/{i}.png", sound)
+        file.writestr("dog/bomb.png", bytes(2**26))
+    data = (tmp_path / "a.zip").read_bytes().replace((2**26).to_bytes(4, "little"), (2**10).to_bytes(4, "little"))
+    (tmp_path / "a.zip").write_bytes(data)
+    from archspec.data.sources.folder import Zip
+
+    source = Zip(path=tmp_path / "a.zip")
+    found = [why for split in ("train", "val") for why in broken(source, split).values()]
+    assert len(found) == 1 and found[0].startswith("unpacks to more than")
+
+
+@pytest.mark.parametrize("name", ["grey.pgm", "deep.pgm", "colour.ppm", "grey.tif", "colour.tif", "deep.tif"])
+def test_formats_that_tensorflow_has_not_are_decoded_as_numpy_says(tmp_path, name):
+    from archspec.data.images import decode
+
+    image = picture(7, 9)
+    if "colour" in name:
+        Image.fromarray(image).save(tmp_path / name)
+    elif "deep" in name:
+        deep = image[..., 0].astype(np.uint16) * 256 + 77
+        if name.endswith("pgm"):
+            (tmp_path / name).write_bytes(b"P5 9 7 65535\n" + deep.astype(">u2").tobytes())
+        else:
+            Image.fromarray(deep).save(tmp_path / name)
+    else:
+        Image.fromarray(image[..., 0]).save(tmp_path / name)
+    wanted = image if "colour" in name else np.repeat(image[..., :1], 3, -1)
+    np.testing.assert_array_equal(decode((tmp_path / name).read_bytes(), 3), wanted)
+
+
+def test_one_image_under_two_labels_is_found(tmp_path):
+    root = folder(tmp_path, {})
+    save(root / "a" / "same.png")
+    save(root / "b" / "same.png")
+    found = [f for f in check(Folder(path=root)).findings if f.kind == "under two labels"]
+    assert len(found) == 1 and found[0].where.endswith("same.png")
+    assert "has the label " in found[0].message and "which has " in found[0].message
+    x = np.arange(40, dtype="uint8").reshape(10, 2, 2, 1)
+    x[3] = x[6]
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(10) % 2, x_test=x[:2], y_test=np.arange(2))
+    assert [f.kind for f in check(Npz(path=tmp_path / "a.npz")).findings].count("under two labels") == 1
+
+
+def test_one_text_under_two_labels_is_found(tmp_path):
+    from archspec.data.sources.text import Text
+
+    (tmp_path / "a.txt").write_text("good fine film\nbad awful film\n" * 2 + "bad fine film\n")
+    assert "under two labels" in {f.kind for f in check(Text(path=tmp_path / "a.txt", holdout=0.2)).findings}
+
+
+def test_help_stands_on_a_line_of_its_own(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["data", "check", str(tmp_path / "empty")]) == 1
+    err = capsys.readouterr().err
+    assert "\\x0a" not in err and err.count("\n") == 2 and err.splitlines()[1].startswith("  help: ")

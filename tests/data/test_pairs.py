@@ -160,7 +160,7 @@ def test_a_table_says_its_splits_and_may_have_no_heading(tmp_path):
     [
         ("source,taget\na,b\n", {}, "no column 'target'"),
         ("source,target\n", {}, "no rows"),
-        ("source,target\na\n", {}, "line 2: a source and a target are needed, got 'a'"),
+        ("source,target\na\n", {}, "line 2: 1 cell, the first row has 2: 'a'"),
         ("source,target\na,\n", {}, "line 2: a source and a target are needed"),
         ("source,target,split\na,b,trian\n", {}, "line 2: split must be train, val or test, got 'trian'"),
         ("source,target,split\na,b,test\n", {}, "nothing in the split train"),

@@ -69,6 +69,7 @@ class Idx(DataSource, name="idx", main="path"):
             splits=counts,
             classes=self.classes,
             class_names=tuple(str(i) for i in range(self.classes)) if self.classes == 10 else (),
+            is_divided=set(found) == {""},
         )
 
     def arrays(self, split: str) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Corpus(DataSource, name="corpus", main="path"):
             parts={TOKENS: TensorSpec((self.window + 1,), "int32")},
             splits=splits,
             vocabularies={TOKENS: _vocabulary(*self._read())},
+            is_divided=bool(self.holdout),
         )
 
     def arrays(self, split: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,9 +11,11 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from pydantic import Field
 
 from archspec.data import files
-from archspec.data.files import Entry, Listing, OnBad
-from archspec.data.layout import arranged, divided
+from archspec.data.files import Entry, Fault, Listing, MaxPixels, OnBad
+from archspec.data.images import MAX_PIXELS
+from archspec.data.layout import arranged, divided, split_said
 from archspec.data.source import ENCODED, TRAIN, DataError, DataPath, DataSource, FeatureSpec, stamp
+from archspec.data.table import table_rows
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class Folder(DataSource, name="folder", main="path"):
-    """JPEG, PNG, BMP, GIF and WebP files in a folder for each class: ``train/cat/…``, ``val/cat/…`` (or ``test/``), or
-    ``cat/…``, of which a stratified share is held out as ``val``.
+    """JPEG, PNG, BMP, GIF, WebP, TIFF and PNM files in a folder for each class: ``train/cat/…``, ``val/cat/…`` (or
+    ``test/``; or what else the splits are usually called, in any case), or ``cat/…``, of which a stratified share is
+    held out as ``val``.
 
     Classes are numbered in the order of their names. Of an animation the first picture counts. Hidden files and files
     of other kinds are left out.
@@ -47,6 +49,8 @@ class Folder(DataSource, name="folder", main="path"):
     on_bad: OnBad = "fail"
     """Where files cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
     training takes another of the class instead."""
+    max_pixels: MaxPixels = MAX_PIXELS
+    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
         return files.features(self)
@@ -73,13 +77,13 @@ class Folder(DataSource, name="folder", main="path"):
         """Every image by split. Raises DataError."""
         if not self.path.is_dir():
             raise DataError(f"{self.path} is not a folder")
-        found, folders = _walked(self.path)
-        names, splits, strays = arranged(str(self.path), found, folders, self.holdout, self.seed)
+        found, folders, faults = _walked(self.path)
+        names, splits, strays, is_divided = arranged(str(self.path), found, folders, self.holdout, self.seed)
         entries = {
             split: [Entry(path := os.path.join(self.path, name), label, path) for name, label in members]
             for split, members in splits.items()
         }
-        return Listing(names, entries, strays)
+        return Listing(names, entries, strays, tuple(faults), is_divided)
 
 
 class ListFile(DataSource, name="list", main="path"):
@@ -109,6 +113,8 @@ class ListFile(DataSource, name="list", main="path"):
     on_bad: OnBad = "fail"
     """Where files cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
     training takes another of the class instead."""
+    max_pixels: MaxPixels = MAX_PIXELS
+    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
         return files.features(self)
@@ -146,16 +152,11 @@ class ListFile(DataSource, name="list", main="path"):
                 raise DataError(f"{self.path}, line {line}: the label is empty")
             path = os.path.join(self.path.parent, text)
             entries.append(Entry(path, int(label) if numeric else number[label], path))
-            splits.append(row[columns[2]].strip() if len(columns) > 2 else "")
-        if any(splits):
+            splits.append((f"{self.path}, line {line}", row[columns[2]] if len(columns) > 2 else ""))
+        if has_splits := any(said for _, said in splits):
             found: dict[str, list[Entry]] = {}
-            for (line, _), entry, split in zip(rows, entries, splits, strict=True):
-                if split not in (TRAIN, "val", "test"):
-                    hint = did_you_mean(split, (TRAIN, "val", "test"))
-                    raise DataError(
-                        f"{self.path}, line {line}: split must be train, val or test, got {shown(split)}", help=hint
-                    )
-                found.setdefault(split, []).append(entry)
+            for (at, said), entry in zip(splits, entries, strict=True):
+                found.setdefault(split_said(said, at), []).append(entry)
             if TRAIN not in found:
                 raise DataError(f"{self.path}: no line has the split {TRAIN}")
         else:
@@ -168,22 +169,11 @@ class ListFile(DataSource, name="list", main="path"):
                 f"{self.path}: class {shown(which)} has no examples to train on",
                 help=None if names else f"labels are whole numbers from 0; the largest is {top}",
             )
-        return Listing(names or tuple(str(n) for n in range(top + 1)), found)
+        return Listing(names or tuple(str(n) for n in range(top + 1)), found, is_divided=not has_splits)
 
     def _rows(self) -> tuple[list[tuple[int, list[str]]], list[int]]:
         """Lines with their numbers, without the headings, and the columns of path, label and perhaps split."""
-        delimiter = "\t" if self.path.suffix.lower() == ".tsv" else ","
-        try:
-            # utf-8-sig: spreadsheets put a byte order mark before the first heading.
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file, delimiter=delimiter)
-                rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-        except UnicodeDecodeError as error:
-            raise DataError(f"{self.path} is not UTF-8 text (byte {error.start})") from None
-        except csv.Error as error:
-            raise DataError(f"{self.path} is not a table: {error}") from None
-        except OSError as error:
-            raise DataError(f"{self.path} cannot be read: {error.strerror}") from None
+        rows = list(table_rows(self.path, "utf-8"))
         if not rows:
             raise DataError(f"{self.path} has no lines")
         head = [cell.strip() for cell in rows[0][1]]
@@ -200,9 +190,9 @@ class ListFile(DataSource, name="list", main="path"):
             columns = [0, 1, 2][: max(2, min(3, len(head)))]
         if not rows:
             raise DataError(f"{self.path} has headings and no lines")
-        for line, row in rows:
-            if len(row) <= max(columns):
-                raise DataError(f"{self.path}, line {line}: {len(row)} columns, at least {max(columns) + 1} are needed")
+        if len(rows[0][1]) <= max(columns):
+            line, row = rows[0]
+            raise DataError(f"{self.path}, line {line}: {len(row)} columns, at least {max(columns) + 1} are needed")
         return [(line, [cell.strip() for cell in row]) for line, row in rows], columns
 
 
@@ -226,6 +216,8 @@ class Zip(DataSource, name="zip", main="path"):
     on_bad: OnBad = "fail"
     """Where files cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
     training takes another of the class instead."""
+    max_pixels: MaxPixels = MAX_PIXELS
+    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
         return files.features(self)
@@ -256,47 +248,62 @@ class Zip(DataSource, name="zip", main="path"):
         if train.class_names != test.class_names:
             odd = sorted(set(train.class_names) ^ set(test.class_names))
             raise DataError(f"{self.path} and {self.test} differ in their classes: {shown(odd[0])} is in one only")
-        return Listing(
-            train.class_names, {TRAIN: train.splits[""], "test": test.splits[""]}, train.strays + test.strays
-        )
+        splits = {TRAIN: train.splits[""], "test": test.splits[""]}
+        return Listing(train.class_names, splits, train.strays + test.strays, train.faults + test.faults)
 
     def _listed(self, archive: Path) -> Listing:
-        members = _members(archive)
+        members, folders, faults = _members(archive)
         top = {name.split("/")[0] for name in members}
         # An archive of one folder is taken for that folder.
         cut = f"{next(iter(top))}/" if len(top) == 1 and all(name.count("/") > 1 for name in members) else ""
         found = {name.removeprefix(cut): info for name, info in members.items()}
-        folders = {name.rpartition("/")[0] for name in found}
-        names, splits, strays = arranged(str(archive), found, folders, self.holdout, self.seed)
+        below = {name.removeprefix(cut).rstrip("/") for name in folders}
+        names, splits, strays, is_divided = arranged(str(archive), found, below, self.holdout, self.seed)
         entries: dict[str, list[Entry]] = {}
         with archive.open("rb") as file:
             for split, kept in splits.items():
                 entries[split] = [_located(archive, file, found[name], label) for name, label in kept]
-        return Listing(names, entries, strays)
+        return Listing(names, entries, strays, tuple(faults), is_divided)
 
 
 def _everything(listing: Listing) -> Listing:
     """One split, in the order of names."""
     entries = sorted((e for members in listing.splits.values() for e in members), key=lambda e: e.name)
-    return Listing(listing.class_names, {"": entries}, listing.strays)
+    return Listing(listing.class_names, {"": entries}, listing.strays, listing.faults)
 
 
-def _members(archive: Path) -> dict[str, ZipInfo]:
+def _members(archive: Path) -> tuple[dict[str, ZipInfo], list[str], list[Fault]]:
+    """Files by name, folders, and what is left out. Raises DataError."""
     try:
         with ZipFile(archive) as file:
-            members = [info for info in file.infolist() if not info.is_dir()]
+            listed = file.infolist()
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise DataError(f"{archive} is not a zip archive: {error}") from None
     except OSError as error:
         raise DataError(f"{archive} cannot be read: {error.strerror}") from None
-    for info in members:
+    members: dict[str, ZipInfo] = {}
+    folders: list[str] = []
+    faults: list[Fault] = []
+    for info in listed:
+        name = info.filename
+        if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or name[1:2] == ":":
+            faults.append(Fault("leads outside the archive", f"{archive}/{name}", "is left out"))
+            continue
+        if info.is_dir():
+            folders.append(name)
+            continue
         if info.flag_bits & 1:
-            raise DataError(f"{archive}: {shown(info.filename)} is encrypted")
+            raise DataError(f"{archive}: {shown(name)} is encrypted")
         if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise DataError(f"{archive}: {shown(info.filename)} is packed in a way that is not known here")
-        if info.file_size > 100 * info.compress_size + 2**20:
-            raise DataError(f"{archive}: {shown(info.filename)} unpacks to {info.file_size} bytes, which no image does")
-    return {info.filename: info for info in members}
+            raise DataError(f"{archive}: {shown(name)} is packed in a way that is not known here")
+        if info.file_size > files.PACKED * info.compress_size + 2**20:
+            raise DataError(f"{archive}: {shown(name)} unpacks to {info.file_size} bytes, which no image does")
+        if name in members:
+            faults.append(
+                Fault("several members of one name", f"{archive}/{name}", "is there again; the last one counts")
+            )
+        members[name] = info
+    return members, folders, faults
 
 
 def _located(archive: Path, file: Any, info: ZipInfo, label: int) -> Entry:
@@ -308,32 +315,45 @@ def _located(archive: Path, file: Any, info: ZipInfo, label: int) -> Entry:
     return Entry(str(archive), label, f"{archive}/{info.filename}", start, info.compress_size, packed)
 
 
-def _walked(root: Path) -> tuple[list[str], list[str]]:
-    """All files and folders below, relative, with ``/``. Folders that are links are entered at the first two levels."""
-    found, folders = [], []
+def _walked(root: Path) -> tuple[list[str], list[str], list[Fault]]:
+    """All files and folders below, relative, with ``/``, and what is left out. Folders that are links are entered at
+    the first two levels, unless they lead back to where they stand."""
+    found: list[str] = []
+    folders: list[str] = []
+    faults: list[Fault] = []
 
-    def enter(folder: str, depth: int) -> None:
+    def enter(folder: str, depth: int, above: tuple[str, ...]) -> None:
+        place = os.path.join(root, folder)
+        above = (*above, os.path.realpath(place))
         try:
-            with os.scandir(os.path.join(root, folder)) as entries:
+            with os.scandir(place) as entries:
                 inside = list(entries)
         except OSError as error:
-            raise DataError(f"{os.path.join(root, folder)} cannot be read: {error.strerror}") from None
+            raise DataError(f"{place} cannot be read: {error.strerror}") from None
         for entry in inside:
             name = f"{folder}/{entry.name}" if folder else entry.name
-            if _is_folder(entry, follow=depth < 2):
+            if _is_folder(entry) and entry.is_symlink():
+                to = os.path.realpath(entry.path)
+                if any(at == to or at.startswith(to.rstrip(os.sep) + os.sep) for at in above):
+                    faults.append(Fault("link to a folder around it", entry.path, f"leads to {to}; it is left out"))
+                    continue
+                if depth >= 2:
+                    faults.append(Fault("link to a folder", entry.path, f"leads to {to}; it is left out"))
+                    continue
+            if _is_folder(entry):
                 folders.append(name)
                 if not entry.name.startswith("."):
-                    enter(name, depth + 1)
-            elif not _is_folder(entry, follow=True):
+                    enter(name, depth + 1, above)
+            else:
                 found.append(name)
 
-    enter("", 0)
-    return found, folders
+    enter("", 0, ())
+    return found, folders, faults
 
 
-def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_dir(follow_symlinks=follow)
+        return entry.is_dir()
     except OSError:
         return False  # A link that leads to itself.
 

@@ -7,6 +7,7 @@ from zipfile import BadZipFile, ZipFile
 
 from pydantic import Field
 
+from archspec.data.layout import WORDS
 from archspec.data.source import (
     IMAGE,
     LABEL,
@@ -24,8 +25,6 @@ from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-SPLITS = (TRAIN, "val", "test")
 
 
 class Header(NamedTuple):
@@ -86,6 +85,7 @@ class Npz(DataSource, name="npz", main="path"):
             splits={name: len(positions) for name, positions in self._positions(found).items()},
             classes=len(names) or top + 1,
             class_names=names,
+            is_divided="" in found,
         )
 
     def arrays(self, split: str) -> dict[str, Any]:
@@ -111,7 +111,11 @@ class Npz(DataSource, name="npz", main="path"):
 
     def _arrays(self, headers: dict[str, Header]) -> dict[str, tuple[str, str]]:
         """Names of the image and label arrays by split; the split is ``""`` for arrays not yet divided."""
-        found = {s: (f"{self.image}_{s}", f"{self.label}_{s}") for s in SPLITS if f"{self.image}_{s}" in headers}
+        found = {
+            split: (f"{self.image}_{word}", f"{self.label}_{word}")
+            for word, split in WORDS.items()
+            if f"{self.image}_{word}" in headers
+        }
         if not found:
             found = {"": (self.image, self.label)}
         elif TRAIN not in found:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from archspec.data import files
-from archspec.data.files import Entry, Listing, OnBad
-from archspec.data.images import SUFFIXES
-from archspec.data.layout import SPLITS, divided
+from archspec.data.files import Entry, Listing, MaxPixels, OnBad
+from archspec.data.images import MAX_PIXELS, SUFFIXES
+from archspec.data.layout import SPLITS, divided, split_of
 from archspec.data.source import (
     ENCODED,
     HELD_OUT,
@@ -38,8 +38,9 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class Pictures(DataSource, name="pictures", main="path"):
-    """JPEG, PNG, BMP, GIF and WebP files anywhere in a folder, without classes. Where it has a folder ``train``, and
-    ``val`` or ``test``, these are the splits; else a share is held out as ``val``.
+    """JPEG, PNG, BMP, GIF, WebP, TIFF and PNM files anywhere in a folder, without classes. Where it has a folder
+    ``train``, and ``val`` or ``test`` (or what else these are usually called), these are the splits; else a share is
+    held out as ``val``.
 
     Of an animation the first picture counts. Hidden files and files of other kinds are left out.
     """
@@ -57,11 +58,14 @@ class Pictures(DataSource, name="pictures", main="path"):
     on_bad: OnBad = "fail"
     """Where files cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
     training takes another instead."""
+    max_pixels: MaxPixels = MAX_PIXELS
+    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
         return FeatureSpec(
             parts={IMAGE: TensorSpec((None, None, self.channels), "uint8")},
             splits={split: len(entries) for split, entries in self.listing().splits.items()},
+            is_divided=self.listing().is_divided,
         )
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
@@ -90,8 +94,11 @@ class Pictures(DataSource, name="pictures", main="path"):
         names = sorted(_below(self.path))
         pictures = [name for name in names if name.lower().endswith(SUFFIXES)]
         strays = tuple(name for name in names if not name.lower().endswith(SUFFIXES))
-        found = {split: [n for n in pictures if n.startswith(f"{split}/")] for split in SPLITS}
-        if not (found[TRAIN] and any(found[split] for split in HELD_OUT)):
+        found: dict[str, list[str]] = {split: [] for split in SPLITS}
+        for name in pictures:
+            if (top := name.partition("/")[0]) != name and (split := split_of(top)):
+                found[split].append(name)
+        if is_divided := not (found[TRAIN] and any(found[split] for split in HELD_OUT)):
             if len(pictures) < 2:
                 raise DataError(
                     f"{self.path} holds {len(pictures)} pictures", help=f"files that end in {SUFFIXES[0]} …"
@@ -102,7 +109,7 @@ class Pictures(DataSource, name="pictures", main="path"):
             for split, members in found.items()
             if members
         }
-        return Listing((), entries, strays)
+        return Listing((), entries, strays, is_divided=is_divided)
 
 
 class Unpaired(DataSource, name="unpaired"):
@@ -126,6 +133,8 @@ class Unpaired(DataSource, name="unpaired"):
     """Seed of that division, and of what comes together."""
     on_bad: OnBad = "fail"
     """Where files cannot be decoded: ``fail`` stops before training, ``skip`` takes others instead."""
+    max_pixels: MaxPixels = MAX_PIXELS
+    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
         a, b = (kind.listing().splits for kind in self._kinds())
@@ -162,20 +171,18 @@ class Unpaired(DataSource, name="unpaired"):
         if (self.test_a is None) != (self.test_b is None):
             missing = "test_a" if self.test_a is None else "test_b"
             raise DataError(f"unpaired: test_a and test_b go together, {missing} is missing")
-        a, b = (
-            _Divided(path, test, self.channels, self.holdout, self.seed, self.on_bad)
-            for path, test in ((self.a, self.test_a), (self.b, self.test_b))
-        )
+        a, b = (_Divided(self, path, test) for path, test in ((self.a, self.test_a), (self.b, self.test_b)))
         return a, b
 
 
 class _Divided:
     """One kind of two: its pictures by split."""
 
-    def __init__(self, path: Path, test: Path | None, channels: Channels, holdout: float, seed: int, on_bad: OnBad):
-        self.train = Pictures(path=path, channels=channels, holdout=holdout, seed=seed, on_bad=on_bad)
-        self.test = None if test is None else Pictures(path=test, channels=channels, on_bad=on_bad)
-        self.channels, self.on_bad = channels, on_bad
+    def __init__(self, pair: Unpaired, path: Path, test: Path | None):
+        self.channels, self.on_bad, self.max_pixels = pair.channels, pair.on_bad, pair.max_pixels
+        same: dict[str, Any] = {"channels": pair.channels, "on_bad": pair.on_bad, "max_pixels": pair.max_pixels}
+        self.train = Pictures(path=path, holdout=pair.holdout, seed=pair.seed, **same)
+        self.test = None if test is None else Pictures(path=test, **same)
 
     def listing(self) -> Listing:
         """Its pictures: those of the folder and those to evaluate on, or the folder's own splits."""

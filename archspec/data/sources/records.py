@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from archspec.data import files
-from archspec.data.files import Entry, Listing, OnBad
-from archspec.data.layout import SPLITS, divided
+from archspec.data.files import Entry, Listing, MaxPixels, OnBad
+from archspec.data.images import MAX_PIXELS
+from archspec.data.layout import WORDS, divided, split_of
 from archspec.data.source import ENCODED, LABEL, TRAIN, DataError, DataPath, DataSource, FeatureSpec, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 
@@ -52,6 +53,8 @@ class TfRecord(DataSource, name="tfrecord", main="path"):
     on_bad: OnBad = "fail"
     """Where records cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
     training takes another instead."""
+    max_pixels: MaxPixels = MAX_PIXELS
+    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
         from dataclasses import replace
@@ -81,13 +84,13 @@ class TfRecord(DataSource, name="tfrecord", main="path"):
         found: dict[str, list[Path]] = {}
         for file in self._files():
             lower = file.name.lower()
-            name = "" if file == self.path else next((s for s in SPLITS if lower.startswith(s)), "")
+            name = "" if file == self.path else next((split for s, split in WORDS.items() if lower.startswith(s)), "")
             found.setdefault(name, []).append(file)
         if TRAIN in found:
             found.pop("", None)
             return Listing((), {split: _records(members) for split, members in found.items()})
         entries = [e for members in found.values() for e in _records(members)]
-        return Listing((), divided(entries, [0] * len(entries), self.holdout, self.seed))
+        return Listing((), divided(entries, [0] * len(entries), self.holdout, self.seed), is_divided=True)
 
     def _files(self) -> list[Path]:
         if self.path.is_file():
@@ -117,6 +120,8 @@ class Tfds(DataSource, name="tfds", main="dataset"):
     on_bad: OnBad = "fail"
     """Where records cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
     training takes another instead."""
+    max_pixels: MaxPixels = MAX_PIXELS
+    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
         from dataclasses import replace
@@ -150,9 +155,9 @@ class Tfds(DataSource, name="tfds", main="dataset"):
             raise DataError(f"{folder} is in the format {shown(info['fileFormat'])}", help="prepare it as tfrecord")
         found = {}
         for split in info.get("splits", []):
-            name = {"validation": "val"}.get(split["name"], split["name"])
+            name = split_of(split["name"])
             members = sorted(p for p in folder.iterdir() if f"-{split['name']}.tfrecord" in p.name)
-            if name in SPLITS and members:
+            if name and members:
                 found[name] = _records(members)
         if TRAIN not in found:
             raise DataError(f"{folder} has no split {TRAIN}")

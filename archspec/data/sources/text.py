@@ -22,12 +22,12 @@ from archspec.data.source import (
     held_out_share,
     stamp,
 )
+from archspec.data.table import labelled_rows
 from archspec.data.text import (
     Encoding,
     class_names,
     in_padded_batches,
     labelled_lines,
-    labelled_rows,
     padded,
     read_text,
     text_files,
@@ -89,6 +89,7 @@ class Text(DataSource, name="text", main="path"):
             class_names=found.names,
             vocabularies={TOKENS: found.vocabulary},
             padded=() if self.length else (TOKENS,),
+            is_divided=found.is_divided,
         )
 
     def arrays(self, split: str) -> dict[str, Any]:
@@ -134,6 +135,7 @@ class Content(NamedTuple):
     names: tuple[str, ...]
     splits: dict[str, Labelled]
     vocabulary: Vocabulary
+    is_divided: bool
 
 
 Rows = list[tuple[str, str, str]]
@@ -143,12 +145,12 @@ Rows = list[tuple[str, str, str]]
 @lru_cache(maxsize=4)
 def _read(source: Text, fingerprint: str) -> Content:
     """The texts by split and the vocabulary; ``fingerprint`` is that of the source, whose files may change."""
-    rows, splits = _rows(source, source.path)
+    rows, splits, is_divided = _rows(source, source.path)
     if source.test is not None:
-        if splits:
+        if splits and not is_divided:
             raise DataError(f"{source.path} has splits of its own", help="leave 'test' out, or its column of splits")
-        more, _ = _rows(source, source.test)
-        rows, splits = rows + more, [TRAIN] * len(rows) + ["test"] * len(more)
+        more, _, _ = _rows(source, source.test)
+        rows, splits, is_divided = rows + more, [TRAIN] * len(rows) + ["test"] * len(more), False
     names = class_names(label for label, _, _ in rows)
     number = {name: i for i, name in enumerate(names)}
     labels = [number[label] for label, _, _ in rows]
@@ -167,7 +169,7 @@ def _read(source: Text, fingerprint: str) -> Content:
     vocabulary = fitted(source.tokenizer, fingerprint, lambda: found[TRAIN].texts)
     if vocabulary.pad != 0:
         raise DataError("texts differ in length: the tokenizer needs a token for padding, number 0", help="pad: true")
-    return Content(names, found, vocabulary)
+    return Content(names, found, vocabulary, is_divided)
 
 
 @lru_cache(maxsize=8)
@@ -177,24 +179,25 @@ def _numbers(source: Text, fingerprint: str, split: str) -> tuple[list[list[int]
     return [found.vocabulary.encode(text) for text in found.splits[split].texts], found.splits[split].labels
 
 
-def _rows(source: Text, path: Path) -> tuple[Rows, list[str]]:
-    """What a file or folder holds, and the split of each row, nothing where it has no splits. Raises DataError."""
+def _rows(source: Text, path: Path) -> tuple[Rows, list[str], bool]:
+    """What a file or folder holds, the split of each row if there are any yet, and whether these are not the data's
+    own. Raises DataError."""
     if not path.is_dir():
         if path.suffix.lower() in (".csv", ".tsv"):
-            return labelled_rows(path, source.encoding, source.text_column, source.label_column, source.split_column)
-        return labelled_lines(path, source.encoding), []
+            columns = source.text_column, source.label_column, source.split_column
+            rows, splits = labelled_rows(path, source.encoding, *columns)
+            return rows, splits, not splits
+        return labelled_lines(path, source.encoding), [], True
     found, folders = text_files(path)
-    names, splits, _ = arranged(
+    names, arranged_in, _, is_divided = arranged(
         str(path), found, folders, source.holdout, source.seed, suffixes=(".txt",), noun="texts"
     )
-    rows = [
+    members_of = [
         (split, (names[label], read_text(path / name, source.encoding), str(path / name)))
-        for split, members in splits.items()
+        for split, members in arranged_in.items()
         for name, label in members
     ]
-    if source.test is not None:
-        return [row for _, row in rows], []
-    return [row for _, row in rows], [split for split, _ in rows]
+    return [row for _, row in members_of], [split for split, _ in members_of], is_divided
 
 
 def _files(path: Path) -> list[Path]:

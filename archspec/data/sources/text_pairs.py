@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
+from archspec.data.layout import SPLITS, split_said
 from archspec.data.pair import SOURCE, TARGET, check_vocabularies
 from archspec.data.source import (
     TRAIN,
@@ -23,19 +22,19 @@ from archspec.data.source import (
     held_out_share,
     stamp,
 )
-from archspec.data.text import Encoding, padded, read_text
+from archspec.data.table import columns, table_rows
+from archspec.data.text import Encoding, padded
 from archspec.data.tokenizer import Tokenizing, fitted
 from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Words
 from archspec.data.vocabulary import Vocabulary
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 Length = Annotated[int, Field(ge=3, le=2**16)]
-SPLITS = (TRAIN, "val", "test")
 
 
 class TextPairs(DataSource, name="text_pairs", main="path"):
@@ -86,6 +85,7 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
             splits={split: len(pairs) for split, pairs in found.splits.items()},
             vocabularies={SOURCE: found.source, TARGET: found.target},
             padded=tuple(name for name, spec in parts.items() if None in spec.shape),
+            is_divided=found.is_divided,
         )
 
     def arrays(self, split: str) -> dict[str, Any]:
@@ -146,6 +146,7 @@ class Numbered(NamedTuple):
     splits: dict[str, list[Pair]]
     source: Vocabulary
     target: Vocabulary
+    is_divided: bool
 
 
 @lru_cache(maxsize=2)
@@ -180,43 +181,24 @@ def _numbered(table: TextPairs, fingerprint: str) -> Numbered:
                 f"target_length {table.target_length} allow",
                 help="the tokens for start and end count too",
             )
-    return Numbered(kept, source, target)
+    return Numbered(kept, source, target, rows[0].split is None)
 
 
 def _rows(table: TextPairs) -> Iterator[Row]:
     """The rows of a table, empty lines left out. Raises DataError."""
-    text = io.StringIO(read_text(table.path, table.encoding), newline="")
-    if table.path.suffix.lower() == ".tsv":
-        reader = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(text)
+    rows = table_rows(table.path, table.encoding, quotes=table.path.suffix.lower() != ".tsv")
     source, target, split = 0, 1, None
-    try:
-        if table.heading:
-            head = [name.strip() for name in next(reader, [])]
-            for wanted in (table.source_column, table.target_column):
-                if wanted not in head:
-                    raise DataError(
-                        f"{table.path} has no column {shown(wanted)}; it has {shown(', '.join(head), 200)}",
-                        help=did_you_mean(wanted, head)
-                        or "source_column and target_column name them; heading: false where the first row is a pair",
-                    )
-            source, target = head.index(table.source_column), head.index(table.target_column)
-            split = head.index(table.split_column) if table.split_column in head else None
-        for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
-            at = f"{table.path}, line {reader.line_num}"
-            if len(row) <= max(source, target, split or 0) or not row[source].strip() or not row[target].strip():
-                raise DataError(f"{at}: a source and a target are needed, got {shown(' | '.join(row), 60)}")
-            said = None if split is None else row[split].strip()
-            if said is not None and said not in SPLITS:
-                raise DataError(
-                    f"{at}: split must be train, val or test, got {shown(said)}", help=did_you_mean(said, SPLITS)
-                )
-            yield Row(row[source], row[target], said, reader.line_num)
-    except csv.Error as error:
-        raise DataError(f"{table.path}, line {reader.line_num}: not a table: {error}") from None
+    if table.heading:
+        head = [name.strip() for name in next(rows, (0, []))[1]]
+        wanted = table.source_column, table.target_column
+        hint = "source_column and target_column name them; heading: false where the first row is a pair"
+        source, target = columns(table.path, head, wanted, hint)
+        split = head.index(table.split_column) if table.split_column in head else None
+    for line, row in rows:
+        at = f"{table.path}, line {line}"
+        if len(row) <= max(source, target) or not row[source].strip() or not row[target].strip():
+            raise DataError(f"{at}: a source and a target are needed, got {shown(' | '.join(row), 60)}")
+        yield Row(row[source], row[target], None if split is None else split_said(row[split], at), line)
 
 
 def _split(table: TextPairs, rows: list[Row]) -> dict[str, list[Row]]:

@@ -168,8 +168,12 @@ class PcaNoise(Transform, name="pca_noise", main="sigma"):
             raise TransformError("pca_noise takes deviations and axes together", help="leave both out to compute them")
         return _colored(features, "pca_noise")
 
+    @property
+    def is_fitted(self) -> bool:
+        return self.axes is not None
+
     def fit(self, statistics: Callable[[], Statistics]) -> Transform:
-        if self.axes is not None:
+        if self.is_fitted:
             return self
         deviations, axes = statistics().axes()
         return PcaNoise(sigma=self.sigma, deviations=deviations, axes=axes)

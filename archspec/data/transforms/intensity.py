@@ -86,8 +86,12 @@ class Normalize(Transform, name="normalize"):
                 raise TransformError(f"normalize: {argument} has {len(values)} values, the images are {image}")
         return features.with_image(TensorSpec(image.shape))
 
+    @property
+    def is_fitted(self) -> bool:
+        return "data" not in (self.mean, self.std)
+
     def fit(self, statistics: Callable[[], Statistics]) -> Transform:
-        if "data" not in (self.mean, self.std):
+        if self.is_fitted:
             return self
         found = statistics()
         std = tuple(n or 1.0 for n in found.std)
@@ -143,8 +147,12 @@ class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
             )
         return features.with_image(TensorSpec(image.shape))
 
+    @property
+    def is_fitted(self) -> bool:
+        return self.path is not None
+
     def fit(self, statistics: Callable[[], Statistics]) -> Transform:
-        return self if self.path is not None else SubtractMeanImage(path=statistics().mean_image)
+        return self if self.is_fitted else SubtractMeanImage(path=statistics().mean_image)
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         import tensorflow as tf

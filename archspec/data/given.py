@@ -1,0 +1,189 @@
+"""Data that a trained network is evaluated on: all of them, by the classes of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.data import files
+from archspec.data.files import Listing
+from archspec.data.pair import SOURCE
+from archspec.data.source import (
+    LABEL,
+    Buckets,
+    DataError,
+    DataSource,
+    FeatureSpec,
+    from_arrays,
+)
+from archspec.ir.diagnostics import did_you_mean, shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+ALL = "all"
+"""The split that has every example of the others."""
+
+
+class Given(DataSource):
+    """Another source with one more split, ``all``, and its classes numbered as those of ``known`` (where these have
+    names, and ``known`` any); not all of them need be there. Raises DataError for a class that a run does not know."""
+
+    source: Any
+    known: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As the source."""
+        return str(self.source.name)
+
+    @property
+    def in_memory(self) -> bool:  # type: ignore[override]
+        """As the source."""
+        return bool(self.source.in_memory)
+
+    @property
+    def is_encoded(self) -> bool:  # type: ignore[override]
+        """As the source."""
+        return bool(self.source.is_encoded)
+
+    @property
+    def channels(self) -> Any:
+        """As the source, where that is in files."""
+        return self.source.channels
+
+    @property
+    def on_bad(self) -> Any:
+        """As the source, where that is in files."""
+        return self.source.on_bad
+
+    @property
+    def max_pixels(self) -> Any:
+        """As the source, where that is in files."""
+        return self.source.max_pixels
+
+    def features(self) -> FeatureSpec:
+        from dataclasses import replace
+
+        found: FeatureSpec = self.source.features()
+        splits = dict(found.splits)
+        if self.source.in_memory or self.source.is_encoded:
+            splits[ALL] = sum(found.splits.values())
+        if self._numbers(found) is None:
+            return replace(found, splits=splits)
+        return replace(found, splits=splits, classes=len(self.known), class_names=self.known)
+
+    def _numbers(self, found: FeatureSpec) -> list[int] | None:
+        """The number in the run of each class; None where they are the same. Raises DataError."""
+        if not self.known or not found.class_names or found.class_names == self.known:
+            return None
+        number = {name: i for i, name in enumerate(self.known)}
+        if unknown := [name for name in found.class_names if name not in number]:
+            more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+            known = shown(", ".join(self.known), 200)[1:-1]
+            raise DataError(
+                f"the run has no class {shown(unknown[0])}{more}",
+                help=did_you_mean(unknown[0], self.known) or f"its classes are {known}",
+            )
+        return [number[name] for name in found.class_names]
+
+    def _parts(self, split: str) -> tuple[str, ...]:
+        """The source's own splits that a split consists of."""
+        return tuple(self.source.features().splits) if split == ALL else (split,)
+
+    def arrays(self, split: str) -> dict[str, Any]:
+        import numpy as np
+
+        found = [self.source.arrays(part) for part in self._parts(split)]
+        # Texts of one split may be longer than those of another.
+        out = {
+            name: np.concatenate(_filled([one[name] for one in found], -1 if name == LABEL else 0)) for name in found[0]
+        }
+        numbers = self._numbers(self.source.features())
+        if numbers is not None and LABEL in out:
+            out[LABEL] = np.where(out[LABEL] < 0, out[LABEL], np.array(numbers, np.int32)[out[LABEL]])
+        return out
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        if self.source.is_encoded:
+            return files.opened(self, split, order)
+        if not self.source.in_memory:
+            return self.source.open(split, order)
+        arrays, padded = self.arrays(split), self.source.features().padded
+        if not padded or order is None or not order.element_spec["index"].shape.rank:
+            return from_arrays(arrays, order)
+        lengths = self._lengths(split, arrays, padded)
+        examples = from_arrays({**arrays, **{f"length of {name}": n for name, n in lengths.items()}}, order)
+        return examples.map(lambda batch: _cut(batch, padded))
+
+    def _lengths(self, split: str, arrays: Mapping[str, Any], padded: tuple[str, ...]) -> dict[str, Any]:
+        """The steps of every example, by part."""
+        import numpy as np
+
+        if SOURCE in padded or SOURCE in arrays:
+            return {name: np.count_nonzero(arrays[name], axis=1).astype(np.int32) for name in padded}
+        steps = np.concatenate([self.source.buckets(part).lengths for part in self._parts(split)])
+        return dict.fromkeys(padded, steps.astype(np.int32))
+
+    def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        import tensorflow as tf
+
+        examples = files.encoded(self, split, order)
+        numbers = self._numbers(self.source.features())
+        if LABEL not in self.source.features().parts:
+            return examples.map(lambda one: {name: value for name, value in one.items() if name != LABEL})
+        if numbers is None:
+            return examples
+        table = tf.constant(numbers, tf.int32)
+        return examples.map(lambda one: {**one, LABEL: tf.gather(table, one[LABEL])})
+
+    def listing(self) -> Listing:
+        """The source's, with all of its examples as one more split."""
+        found: Listing = self.source.listing()
+        every = [entry for entries in found.splits.values() for entry in entries]
+        return Listing(found.class_names, {**found.splits, ALL: every}, found.strays)
+
+    def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        """As the source."""
+        found: dict[str, tf.Tensor] = self.source.parsed(data)
+        return found
+
+    def buckets(self, split: str) -> Buckets | None:
+        return None
+
+    def usable(self, split: str) -> Any:
+        return files.usable(self, split) if self.source.is_encoded else self.source.usable(split)
+
+    def fingerprint(self) -> str:
+        return f"{self.source.fingerprint()}/given"
+
+    def with_vocabularies(self, files: Mapping[str, Path]) -> DataSource:
+        return self.model_copy(update={"source": self.source.with_vocabularies(files)})
+
+    def describe(self, split: str, position: int) -> str:
+        for part in self._parts(split):
+            count = self.source.features().splits[part]
+            if position < count:
+                break
+            position -= count
+        return str(self.source.describe(part, position))
+
+
+def _filled(arrays: list[np.ndarray], fill: int) -> list[np.ndarray]:
+    """Arrays of two axes brought to the length of the longest, all others as they are."""
+    import numpy as np
+
+    if arrays[0].ndim != 2 or len({array.shape[1] for array in arrays}) == 1:
+        return arrays
+    wide = max(array.shape[1] for array in arrays)
+    return [np.pad(a, ((0, 0), (0, wide - a.shape[1])), constant_values=fill) for a in arrays]
+
+
+def _cut(batch: dict[str, Any], padded: tuple[str, ...]) -> dict[str, Any]:
+    """A batch as long as its longest text, and at least one step."""
+    import tensorflow as tf
+
+    steps = {name: tf.maximum(tf.reduce_max(batch.pop(f"length of {name}")), 1) for name in padded}
+    return {**batch, **{name: batch[name][:, : steps[name]] for name in padded}}

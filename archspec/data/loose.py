@@ -1,0 +1,53 @@
+"""Image files as they are typed: what a trained network is asked about."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from archspec.data import files
+from archspec.data.files import Entry, Listing
+from archspec.data.images import MAX_PIXELS
+from archspec.data.source import ENCODED, IMAGE, DataSource, FeatureSpec, in_order
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+ASKED = "asked"
+"""The one split."""
+
+
+class Loose(DataSource):
+    """Images without classes, in the order of their names here; all must be sound (``unsound`` says which are not)."""
+
+    is_encoded = True
+
+    paths: tuple[str, ...]
+    channels: int = 3
+    max_pixels: int = MAX_PIXELS
+    on_bad: str = "fail"
+
+    def features(self) -> FeatureSpec:
+        image = TensorSpec((None, None, self.channels), "uint8")
+        return FeatureSpec(parts={IMAGE: image}, splits={ASKED: len(self.paths)})
+
+    def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        import tensorflow as tf
+
+        paths = tf.constant([os.fsencode(path) for path in self.paths])
+        order = in_order(len(self.paths)) if order is None else order
+        return order.map(lambda at: {**at, ENCODED: tf.io.read_file(tf.gather(paths, at["index"]))})
+
+    def parsed(self, data: tf.Tensor) -> dict[str, Any]:
+        """As every source in files has it."""
+        return {ENCODED: data}
+
+    def listing(self) -> Listing:
+        """The files."""
+        return Listing((), {ASKED: [Entry(path, 0, path) for path in self.paths]})
+
+    def unsound(self) -> dict[str, str]:
+        """Files that cannot be decoded, with the reason. Decodes all."""
+        entries = self.listing().splits[ASKED]
+        return {entries[i].path: why for i, why in files.undecodable(self, entries).items()}

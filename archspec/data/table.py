@@ -1,0 +1,79 @@
+"""Rows of CSV and TSV files, none of which loses or moves a cell in silence."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from archspec.data.layout import split_said
+from archspec.data.source import DataError
+from archspec.data.text import read_text
+from archspec.ir.diagnostics import did_you_mean, shown
+
+
+def table_rows(path: Path, encoding: str, *, quotes: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """The line that each row begins at, and its cells; rows without anything are left out. Tabs divide the cells where
+    the name ends in ``.tsv``, else commas; ``quotes`` is whether quotation marks hold a cell together.
+
+    Every row has as many cells as the first: more are taken only where they are empty. Raises DataError, with the line.
+    """
+    text = io.StringIO(read_text(path, encoding), newline="")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    reader = csv.reader(text, delimiter=delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
+    wide = 0
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            said = "a quotation mark is never closed" if "end of data" in str(error) else str(error)
+            raise DataError(
+                f"{path}, line {line}: {said}", help='within quotation marks, a quotation mark is written twice: ""'
+            ) from None
+        if row is None:
+            return
+        if not any(cell.strip() for cell in row):
+            continue
+        wide = wide or len(row)
+        if len(row) < wide or any(cell.strip() for cell in row[wide:]):
+            cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+            raise DataError(
+                f"{path}, line {line}: {cells}, the first row has {wide}: {shown(' | '.join(row), 80)}",
+                help="a cell that holds the delimiter stands in quotation marks" if quotes else None,
+            )
+        yield line, row[:wide]
+
+
+def columns(path: Path, head: list[str], wanted: tuple[str, ...], help: str) -> list[int]:
+    """Where the wanted headings stand. Raises DataError."""
+    for name in wanted:
+        if name not in head:
+            raise DataError(
+                f"{path} has no column {shown(name)}; it has {shown(', '.join(head) or 'none', 200)[1:-1]}",
+                help=did_you_mean(name, head) or help,
+            )
+    return [head.index(name) for name in wanted]
+
+
+def labelled_rows(
+    path: Path, encoding: str, text: str, label: str, split: str
+) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Label, text and place of every row of a CSV or TSV file by its headings, and its split where there is such a
+    column. Raises DataError."""
+    rows = table_rows(path, encoding)
+    head = [name.strip() for name in next(rows, (0, []))[1]]
+    texts, labels = columns(path, head, (text, label), "text_column and label_column name them")
+    out, splits = [], []
+    for line, row in rows:
+        at = f"{path}, line {line}"
+        if not row[labels].strip():
+            raise DataError(f"{at}: a text and a label are needed")
+        out.append((row[labels].strip(), row[texts], at))
+        if split in head:
+            splits.append(split_said(row[head.index(split)], at))
+    if not out:
+        raise DataError(f"{path} has no rows")
+    return out, splits
