@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.backend.wiring import WeightsError, Wiring
 
@@ -67,13 +67,17 @@ class StoredLayer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Archive:
-    """Layers in the order of the file; ``is_ordered`` where it is one of declaration, ``is_executed`` of computing."""
+    """Layers in the order of the file; ``is_ordered`` where it is one of declaration, ``is_executed`` of computing.
+
+    ``settings`` are the arguments of layers, where the file tells them.
+    """
 
     layers: tuple[StoredLayer, ...]
     layout: Layout = "keras"
     wiring: Wiring | None = None
     is_ordered: bool = True
     is_executed: bool = False
+    settings: Mapping[str, Mapping[str, Any]] | None = None
     by_name: Mapping[str, StoredLayer] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Layout, StoredLayer
-from archspec.ir.graph import Node
+from archspec.backend.wiring import WeightsError
+from archspec.ir.graph import Graph, Node
 from archspec.ir.tensors import WeightSpec
 
 if TYPE_CHECKING:
@@ -107,7 +108,20 @@ def torch_form(node: Node, weight: WeightSpec) -> Form:
         # (…, a, b) here is (b, a, …) there, also for transposed convolutions and for matrices.
         *taps, a, b = shape
         return Form(("weight",), ((b, a, *taps),), lambda k: _taps_first(k.swapaxes(0, 1)))
-    return Form((PEERS.get(name, "weight"),), (shape,), lambda v: v)
+    role = PEERS.get(name, "weight")
+    if op in ("bias", "prelu") and len(shape) > 2:
+        # One for each element, position or channel of an image.
+        return Form((role,), ((shape[-1], *shape[:-1]),), lambda v: v.transpose(*range(1, v.ndim), 0))
+    return Form((role,), (shape,), lambda v: v)
+
+
+def refuse_gates(graph: Graph) -> None:
+    """Raises WeightsError where a recurrent layer computes what PyTorch's cannot."""
+    for node in graph.owners():
+        op: Any = getattr(node.op, "layer", node.op)
+        for name, wanted in (("gate_activation", "sigmoid"), ("activation", "tanh")):
+            if hasattr(op, "gate_activation") and (has := getattr(op, name).name) != wanted:
+                raise WeightsError(f"{node.span}: {node.layer!r} has {name} {has}; PyTorch's {op.name} has {wanted}")
 
 
 def _taps_first(kernel: np.ndarray) -> np.ndarray:

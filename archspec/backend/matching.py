@@ -213,9 +213,9 @@ def _compare(found: list[Any], wanted: list[Any], layers: Sequence[StoredLayer],
 
 
 def _tokens(name: str) -> list[str | int]:
-    """Words and numbers of a name, in order; a single letter counts like a number."""
+    """Words and numbers of a name, in order; a to e by themselves count like numbers (q, k and v do not)."""
     split = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", ".", name).lower())
-    return [ord(t) if len(t) == 1 and t.isalpha() else int(t) if t.isdigit() else t for t in split]
+    return [ord(t) if t in tuple("abcde") else int(t) if t.isdigit() else t for t in split]
 
 
 def _words(name: str) -> frozenset[str]:

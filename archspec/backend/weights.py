@@ -7,13 +7,14 @@ guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
-from archspec.backend.layouts import converted, in_order, node_label, stored_label
+from archspec.backend.layouts import converted, in_order, node_label, refuse_gates, stored_label
 from archspec.backend.matching import Matching, more, node_said, stored_said
 from archspec.backend.tracing import Orders
 from archspec.backend.wiring import Wiring, corresponding
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from archspec.backend.rules import Rules
     from archspec.ir.counterpart import Side
+
+EPSILON = 1e-5
+"""What PyTorch's and Caffe's normalisation adds to the variance unless told otherwise."""
 
 
 def transfer(source: keras.Model, graph: Graph, model: keras.Model) -> dict[str, str]:
@@ -41,7 +45,21 @@ def transfer(source: keras.Model, graph: Graph, model: keras.Model) -> dict[str,
 
 
 def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[str, StoredLayer]:
-    """Layer of the graph → layer of the archive, for all that hold weights. Raises WeightsError."""
+    """Layer of the graph → layer of the archive, for all that hold weights.
+
+    Raises WeightsError, also where the file says that a layer computes something else.
+    """
+    pairs = _pairs(archive, graph, rules)
+    if archive.settings is not None:
+        from archspec.backend.importers.keras_settings import compare
+
+        compare(graph, pairs, archive.settings)
+    if archive.layout == "torch":
+        refuse_gates(graph)
+    return pairs
+
+
+def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> dict[str, StoredLayer]:
     nodes: Sequence[Node] = [node for node in graph.owners() if node.weights]
     layers: Sequence[StoredLayer] = archive.layers
     known: dict[str, StoredLayer] = {}
@@ -91,20 +109,51 @@ def arrays(
     return out
 
 
-def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The weights of a graph out of a file, and which layer of the file each of its layers is.
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Weights out of a file: by ``layer/weight``, which layer of the file each layer is, and what to know of them."""
 
-    Raises WeightsError with the file's name, OSError.
-    """
+    values: dict[str, np.ndarray]
+    names: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def imported(path: Path, graph: Graph, rules: Rules | None = None) -> Imported:
+    """The weights of a graph out of a file. Raises WeightsError with the file's name, OSError."""
     from archspec.backend.importers import opened
 
     archive = opened(path)
     try:
         pairs = match(archive, graph, rules)
         values = arrays(archive, graph, pairs, rules.sides if rules else None)
-        return values, {layer: stored.name for layer, stored in pairs.items()}
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
+    names = {layer: stored.name for layer, stored in pairs.items()}
+    return Imported(values, names, tuple(_notes(archive, graph, pairs)))
+
+
+def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The weights of a graph out of a file, and which layer of the file each of its layers is.
+
+    Raises WeightsError with the file's name, OSError.
+    """
+    found = imported(path, graph, rules)
+    return found.values, found.names
+
+
+def _notes(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer]) -> Iterator[str]:
+    """What a file does not say, and a spec must."""
+    if archive.layout == "torch":
+        found = [(node, getattr(node.op, "epsilon", EPSILON)) for node in graph.owners() if node.layer in pairs]
+        if other := [(node, epsilon) for node, epsilon in found if epsilon != EPSILON]:
+            node, epsilon = other[0]
+            rest = f" and {len(other) - 1} more" if len(other) > 1 else ""
+            yield (
+                f"{node.span}: the file does not say epsilon; {node.layer}{rest} has {epsilon:g}, the default of "
+                f"PyTorch and Caffe is {EPSILON:g}"
+            )
+    elif archive.settings is None and any(layer != stored.name for layer, stored in pairs.items()):
+        yield "the file holds arrays alone: activations, padding, strides and epsilon were not compared"
 
 
 def write(path: Path, values: Mapping[str, np.ndarray]) -> None:

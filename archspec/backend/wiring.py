@@ -54,8 +54,17 @@ class Wiring:
             elif getattr(node.op, "is_merge", False) and node.op.name != "subtract":
                 order = "any"
             arrays = tuple(w.shape for w in node.weights) or None
-            vertices.append(Vertex(node.name, node.layer, tuple((t.node, t.port) for t in node.inputs), arrays, order))
+            taken = without_repeats(tuple((t.node, t.port) for t in node.inputs)) if arrays else node.inputs
+            vertices.append(Vertex(node.name, node.layer, tuple((n, port) for n, port in taken), arrays, order))
         return cls(tuple(vertices), tuple(graph.inputs), tuple((o.tensor.node, o.tensor.port) for o in graph.outputs))
+
+
+def without_repeats(inputs: tuple[Port, ...]) -> tuple[Port, ...]:
+    """What a layer takes, as one that takes the last for what is not given: queries that are values, values that are
+    keys."""
+    while len(inputs) > 1 and inputs[-1] == inputs[-2]:
+        inputs = inputs[:-1]
+    return inputs
 
 
 def corresponding(source: Wiring, target: Wiring) -> dict[str, str]:

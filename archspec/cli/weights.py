@@ -2,11 +2,12 @@
 
 import reads .npz, .safetensors, .h5, .weights.h5, .keras, PyTorch's .pth and .th (state dicts), and Caffe's
 .caffemodel; it writes a .npz that 'archspec compile SPEC --weights FILE' takes. The layers of a Keras model are told by
-how they are wired; all others by names, or by order and shape. Where that leaves a choice, nothing is written: say in a
-file of rules (YAML)
+how they are wired; all others by shape, and by names where shapes are alike. Where that leaves a choice, or a file says
+that a layer computes something else, nothing is written: say in a file of rules (YAML)
 
   ignore: ['aux\\..*']                      layers of the file that the spec has no place for
   names: {'layer(\\d)\\.conv': 'c.\\1.conv'}   layer of the file (a regular expression): layer of the spec
+  axes: {reshape: first}                   step of the spec: where its channels are in the file, first or last
 """
 
 from __future__ import annotations
@@ -49,12 +50,15 @@ def _import(args: argparse.Namespace) -> int:
 
     graph = _arguments.load(args)
     graph = graph if args.training else graph.inference()
-    values, names = weights.read(args.file, graph, Rules.read(args.rules) if args.rules else None)
+    found = weights.imported(args.file, graph, Rules.read(args.rules) if args.rules else None)
+    values, names = found.values, found.names
     weights.write(args.output, values)
     if not args.quiet:
         width = max((len(layer) for layer in names), default=0)
         write("\n".join(f"{layer:<{width}}  {name}" for layer, name in names.items()))
     count = sum(v.size for v in values.values())
+    for note in found.notes:
+        print(f"archspec: note: {note}", file=sys.stderr)
     print(f"archspec: wrote {args.output}: {len(names)} layers, {count:,} parameters", file=sys.stderr)
     return 0
 

@@ -103,6 +103,12 @@ FOLLOWED = {
         {"0": (4, 2, 3, 3), "bn": (4,), "2": (3, 24)},
         lambda p, x: linear(p, "2", pooled(relu(batch_norm(p, "bn", features(p, x)))).ravel()),
     ),
+    "slopes of an image's elements": (
+        {"image": (3, 3, 2)},
+        "[conv: {filters: 3, kernel: 3, padding: 1}, prelu: {shared: none}, flatten, dense: 2]",
+        {"0": (3, 2, 3, 3), "prelu": (3, 3, 3), "2": (2, 27)},
+        lambda p, x: linear(p, "2", prelu(p, features(p, x)).ravel()),
+    ),
     "pooled over all": (
         IMAGE,
         f"[{CONV}, global_avg_pool, dense: 3]",

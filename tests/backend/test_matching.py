@@ -93,7 +93,14 @@ def test_numbers_tell_where_the_order_of_the_file_means_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "names", [("fc2", "fc1", "fc3"), ("first", "second", "third"), ("fc1", "head", "fc3"), ("fc1", "fc3", "fc2")]
+    "names",
+    [
+        ("fc2", "fc1", "fc3"),
+        ("first", "second", "third"),
+        ("fc1", "head", "fc3"),
+        ("fc1", "fc3", "fc2"),
+        ("k", "q", "v"),
+    ],
 )
 def test_a_chain_in_an_order_that_nothing_confirms(names, tmp_path):
     with pytest.raises(WeightsError, match="say in rules which is which"):

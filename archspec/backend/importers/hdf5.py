@@ -13,12 +13,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, StoredLayer, WeightsError, said
-from archspec.backend.importers import keras_config
+from archspec.backend.importers import keras_config, keras_settings
 from archspec.backend.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_CONFIG = 1 << 26
 FAULTS = (OSError, KeyError, ValueError, OverflowError, RuntimeError, TypeError, AttributeError)
 """What h5py raises on damaged files."""
+SUBLAYERS = (("forward_layer", "backward_layer"), ("query_dense", "key_dense", "value_dense", "output_dense"))
+"""Sublayers of Keras's layers in the order of their weights."""
 SECONDS, BYTES = 30.0, 10e6
 """What reading a file may take, and how much of it a second more is for."""
 PROGRAM = "from archspec.backend.importers.hdf5 import read_through; read_through(sys.argv[1])"
@@ -79,6 +81,7 @@ def _bundle(path: Path) -> Archive:
             if weights.compress_type != zipfile.ZIP_STORED:
                 raise WeightsError("its model.weights.h5 is compressed; Keras does not do that")
             text = bundle.read(config)
+            version = _version(bundle)
             # Copied whole, since a zip's checksum is only looked at when an entry is read to its end.
             copy = tempfile.TemporaryFile()  # noqa: SIM115 - h5py reads it later
             with bundle.open(weights) as file:
@@ -86,10 +89,10 @@ def _bundle(path: Path) -> Archive:
                     copy.write(block)
     except ZIP_FAULTS as error:
         raise WeightsError(f"this is no .keras file, or a damaged one: {error}") from None
-    return _opened(copy, text)
+    return _opened(copy, text, version)
 
 
-def _opened(file: Any, config: bytes | str | None) -> Archive:
+def _opened(file: Any, config: bytes | str | None, version: Any = None) -> Archive:
     import h5py
 
     try:
@@ -107,21 +110,36 @@ def _opened(file: Any, config: bytes | str | None) -> Archive:
             layers, is_ordered = tuple(_keras_3(root)), False
     except FAULTS as error:
         raise WeightsError(f"the file is damaged, or not one of Keras's: {said(error)}") from None
-    return Archive(layers, "keras", _wiring(config, layers), is_ordered, is_executed=is_ordered)
+    version = keras_settings.major(version or root.attrs.get("keras_version"))
+    wiring, settings = _told(config, layers, version)
+    return Archive(layers, "keras", wiring, is_ordered, is_executed=is_ordered, settings=settings)
 
 
-def _wiring(config: bytes | str | None, layers: tuple[StoredLayer, ...]) -> Wiring | None:
-    """The wiring that a config tells; None for a model that is not functional, or no config."""
-    if config is None:
+def _version(bundle: zipfile.ZipFile) -> Any:
+    """Keras's version, where the file tells it."""
+    if "metadata.json" not in bundle.namelist() or bundle.getinfo("metadata.json").file_size > 10_000:
         return None
+    try:
+        return json.loads(bundle.read("metadata.json"))["keras_version"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _told(
+    config: bytes | str | None, layers: tuple[StoredLayer, ...], version: str
+) -> tuple[Wiring | None, Mapping[str, Mapping[str, Any]] | None]:
+    """The wiring and the layers' arguments that a config tells; None for what it does not."""
+    if config is None:
+        return None, None
     try:
         tree = json.loads(config)
         inner = tree["config"]
-        return (
-            keras_config.wiring(inner, {layer.name: layer.shapes for layer in layers})
-            if "output_layers" in inner
-            else None
-        )
+        shapes = {layer.name: layer.shapes for layer in layers}
+        if "output_layers" in inner:
+            return keras_config.wiring(inner, shapes), keras_settings.settings(inner, version)
+        if tree["class_name"] == "Sequential":
+            return keras_config.chain(inner, shapes), keras_settings.settings(inner, version)
+        return None, None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         raise WeightsError("the config in the file is not Keras's") from None
 
@@ -143,6 +161,8 @@ def _keras_3(root: h5py.Group) -> Iterator[StoredLayer]:
     layers = _linked(root, "layers")
     for key in layers:
         group = _linked(layers, key)
+        if "layers" in group:
+            raise WeightsError(keras_config.MODEL_WITHIN.format(key))
         arrays = dict(_variables(group, ""))
         if arrays:
             # Keys count classes (conv2d_1); the name is the own variables'.
@@ -157,9 +177,10 @@ def _variables(group: h5py.Group, prefix: str) -> Iterator[tuple[str, Stored]]:
     below = [(k, list(_variables(_linked(group, k), f"{prefix}{k}/"))) for k in sorted(group) if k != "vars"]
     below = [(k, found) for k, found in below if found and k != "seed_generator"]
     if len(below) > 1:
-        if {k for k, _ in below} != {"forward_layer", "backward_layer"}:
+        known = next((names for names in SUBLAYERS if {k for k, _ in below} <= set(names)), None)
+        if known is None:
             raise WeightsError(f"{group.name!r} has several sublayers with weights: {', '.join(k for k, _ in below)}")
-        below.reverse()
+        below.sort(key=lambda item: known.index(item[0]))
     for _, found in below:
         yield from found
 

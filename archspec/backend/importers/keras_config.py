@@ -6,12 +6,16 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, Stored, StoredLayer, WeightsError
-from archspec.backend.wiring import Port, Vertex, Wiring
+from archspec.backend.wiring import Port, Vertex, Wiring, without_repeats
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
+MODEL_WITHIN = (
+    "{!r} is a model within the model, whose layers are not followed; build the outer model of its layers "
+    "(inner.layers, one after the other), or save the inner model by itself"
+)
 ORDERS = {"Concatenate": "concat", "Subtract": "kept", "Dot": "kept"}
 """What the order of several inputs means to a layer class without arrays; to all others: nothing."""
 
@@ -39,13 +43,14 @@ def wiring(config: Mapping[str, Any], arrays: Mapping[str, Hashable]) -> Wiring:
     waiting: list[Vertex] = []
     for layer in config.get("layers", ()):
         name = layer["name"]
-        if "layers" in layer["config"]:
-            raise WeightsError(f"{name!r} is a model within the model")
+        _refuse_model(name, layer)
         for turn, node in enumerate(layer["inbound_nodes"]):
             call = _call(name, turn)
             # Before Keras 3 a call was a list of [layer, call, port, arguments].
-            sources = node if isinstance(node, list) else _histories([node["args"], node["kwargs"]])
+            sources = node if isinstance(node, list) else _histories([node["args"], _sorted(node["kwargs"])])
             taken = tuple(_port(history) for history in sources)
+            if name in arrays:
+                taken = without_repeats(taken)
             if taken:
                 order: Any = "kept" if name in arrays else ORDERS.get(layer["class_name"], "any")
                 waiting.append(Vertex(call, name, taken, arrays.get(name), order))
@@ -62,6 +67,32 @@ def wiring(config: Mapping[str, Any], arrays: Mapping[str, Hashable]) -> Wiring:
     if not outputs:
         raise WeightsError("the model is not functional: its wiring is not known")
     return Wiring(tuple(vertices), tuple(inputs), tuple(outputs))
+
+
+def chain(config: Mapping[str, Any], arrays: Mapping[str, Hashable]) -> Wiring:
+    """The wiring of a sequential model's config. Raises WeightsError where a model is within it."""
+    vertices: list[Vertex] = []
+    at = "input"
+    for layer in config["layers"]:
+        name = layer["config"]["name"]
+        _refuse_model(name, layer)
+        if layer["class_name"] != "InputLayer":
+            vertices.append(Vertex(name, name, ((at, 0),), arrays.get(name)))
+            at = name
+    return Wiring(tuple(vertices), ("input",), ((at, 0),))
+
+
+def _refuse_model(name: str, layer: Mapping[str, Any]) -> None:
+    if "layers" in layer["config"]:
+        raise WeightsError(MODEL_WITHIN.format(name))
+
+
+def _sorted(arguments: Any) -> Any:
+    """Arguments by name in the order of attention's inputs."""
+    first = ("query", "value", "key")
+    return (
+        {k: arguments[k] for k in (*first, *arguments) if k in arguments} if isinstance(arguments, dict) else arguments
+    )
 
 
 def _call(layer: str, turn: int) -> str:

@@ -1,0 +1,179 @@
+"""What a Keras file says of its layers is what the spec says, or the file is refused with both values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import archspec
+from archspec.backend.weights import assign, imported
+from archspec.backend.wiring import WeightsError
+
+pytestmark = pytest.mark.tensorflow
+CASES = Path(__file__).parent / "cases"
+
+
+def spec(tmp_path, inputs, body):
+    path = tmp_path / "net.yaml"
+    path.write_text(f"archspec: 1\nname: net\ninputs: {inputs}\nbody: {body}\n")
+    return archspec.load(path)
+
+
+def difference(name, graph):
+    """How far outputs are from those that Keras computed when it wrote the file."""
+    kept = np.load(CASES / f"{name.partition('.')[0]}.io.npz")
+    model = archspec.compile(graph)
+    assign(model, imported(CASES / name, graph).values)
+    return np.abs(np.asarray(model(kept["x0"])) - kept["y"]).max()
+
+
+def test_a_gate_function(tmp_path):
+    for name in ("k7.h5", "k7.keras"):
+        with pytest.raises(WeightsError, match="recurrent_activation is hard_sigmoid in the file, sigmoid in the"):
+            imported(CASES / name, archspec.load(CASES / "k7.yaml"))
+        right = spec(tmp_path, "{x: [5, 3]}", "[lstm: {units: 4, gate_activation: hard_sigmoid}]")
+        assert difference(name, right) < 1e-6
+
+
+def test_arrays_alone_are_taken_with_a_note():
+    found = imported(CASES / "k7.weights.h5", archspec.load(CASES / "k7.yaml"))
+    assert found.notes == ("the file holds arrays alone: activations, padding, strides and epsilon were not compared",)
+
+
+def test_padding_and_activation(tmp_path):
+    said = r"k8\.yaml:4:8: 'c' is not 'conv': activation is relu in the file, tanh in the spec; padding is same in the "
+    for name in ("k8.h5", "k8.keras"):
+        with pytest.raises(WeightsError, match=said + "file, valid in the spec"):
+            imported(CASES / name, archspec.load(CASES / "k8.yaml"))
+        right = spec(
+            tmp_path, "{x: [8, 6, 3]}", "[conv: {filters: 4, kernel: 3, stride: 2, padding: same}, dropout: 0.1, relu]"
+        )
+        assert difference(name, right) < 1e-5
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])
+def test_a_model_within_a_model_is_refused(suffix):
+    with pytest.raises(WeightsError, match=r"'(base|sequential)' is a model within the model"):
+        imported(CASES / f"k4{suffix}", archspec.load(CASES / "k4.yaml"))
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])
+def test_attention_to_itself(suffix):
+    assert difference(f"k11{suffix}", archspec.load(CASES / "k11.yaml")) < 1e-6
+
+
+# layers of Keras, and what the spec says: right, or what is said
+PAIRS = {
+    "zeros before": ("ZeroPadding2D(1)+Conv2D(4, 3)", "[conv: {filters: 4, kernel: 3, padding: 1}]", None),
+    "zeros before on both sides": (
+        "ZeroPadding2D(((1, 0), (0, 1)))+Conv2D(4, 3, strides=2)",
+        "[pad: [[1, 0], [0, 1]], conv: {filters: 4, kernel: 3, stride: 2, padding: valid}]",
+        None,
+    ),
+    "same is as many zeros": ("Conv2D(4, 3, padding='same')", "[conv: {filters: 4, kernel: 3, padding: 1}]", None),
+    "same of a stride is not": (
+        "Conv2D(4, 3, strides=2, padding='same')",
+        "[conv: {filters: 4, kernel: 3, stride: 2, padding: 1}]",
+        "padding is same in the file, 1 in the spec",
+    ),
+    "an activation behind": (
+        "Conv2D(4, 3)+ReLU()",
+        "[conv: {filters: 4, kernel: 3, padding: valid, activation: relu}]",
+        None,
+    ),
+    "two names of one": (
+        "Conv2D(4, 3, activation='swish')",
+        "[conv: {filters: 4, kernel: 3, padding: valid}, silu]",
+        None,
+    ),
+    "another slope": (
+        "Conv2D(4, 3)+LeakyReLU(0.1)",
+        "[conv: {filters: 4, kernel: 3, padding: valid, activation: {leaky_relu: 0.2}}]",
+        r"activation is leaky_relu\(0.1\) in the file, leaky_relu\(0.2\) in the spec",
+    ),
+    "no activation": (
+        "Conv2D(4, 3)",
+        "[conv: {filters: 4, kernel: 3, padding: valid}, tanh]",
+        "activation is linear in the file, tanh in the spec",
+    ),
+    "epsilon": (
+        "BatchNormalization(epsilon=1e-5)",
+        "[batch_norm]",
+        "epsilon is 1e-05 in the file, 0.001 in the spec",
+    ),
+    "another axis": ("BatchNormalization(axis=1)", "[batch_norm]", "axis is"),
+    "an offset without a factor": (
+        "BatchNormalization(scale=False)",
+        "[batch_norm: {center: false}]",
+        "scale is False in the file, True in the spec; center is True in the file, False in the spec",
+    ),
+    "strides": (
+        "Conv2D(4, 3, strides=2)",
+        "[conv: {filters: 4, kernel: 3, padding: valid}]",
+        r"strides is \[2, 2\] in the file, 1 in the spec",
+    ),
+    "dilation": (
+        "Conv2D(4, 3, dilation_rate=2)",
+        "[conv: {filters: 4, kernel: 3, padding: valid}]",
+        "dilation_rate is",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ["functional", "sequential"])
+@pytest.mark.parametrize("case", PAIRS)
+def test_what_a_layer_computes(case, form, tmp_path):
+    import keras
+
+    layers, body, said = PAIRS[case]
+    made = [eval(f"keras.layers.{layer}", {"keras": keras}) for layer in layers.split("+")]
+    shape = (6, 6, 6) if "axis" in layers else (6, 5, 2)
+    start = keras.Input(shape)
+    model = keras.Sequential([start, *made])
+    if form == "functional":
+        x = start
+        for layer in made:
+            x = layer(x)
+        model = keras.Model(start, x)
+    model.save(tmp_path / "w.keras")
+    graph = spec(tmp_path, f"{{x: {list(shape)}}}", body)
+    if said:
+        with pytest.raises(WeightsError, match=said):
+            imported(tmp_path / "w.keras", graph)
+        return
+    ours = archspec.compile(graph)
+    assign(ours, imported(tmp_path / "w.keras", graph).values)
+    x = np.random.default_rng(0).normal(size=(2, *shape)).astype("float32")
+    np.testing.assert_allclose(np.asarray(ours(x)), np.asarray(model(x)), atol=1e-5)
+
+
+def test_reading_backwards(tmp_path):
+    """Keras gives the outputs in the order of reading, the spec in that of the steps."""
+    import keras
+
+    start = keras.Input((5, 3))
+    keras.Model(start, keras.layers.LSTM(4, return_sequences=True, go_backwards=True)(start)).save(tmp_path / "w.keras")
+    for reverse, said in (("true", "the order of the outputs is that of reading"), ("false", "go_backwards is True")):
+        graph = spec(tmp_path, "{x: [5, 3]}", f"[lstm: {{units: 4, sequences: true, reverse: {reverse}}}]")
+        with pytest.raises(WeightsError, match=said):
+            imported(tmp_path / "w.keras", graph)
+
+
+def test_what_pytorchs_files_do_not_say(tmp_path):
+    roles = ("weight", "bias", "running_mean", "running_var")
+    np.savez(tmp_path / "w.npz", **{f"bn.{role}": np.ones(3, "float32") for role in roles})
+    found = imported(tmp_path / "w.npz", spec(tmp_path, "{x: [4, 4, 3]}", "[batch_norm]"))
+    assert found.notes[0].endswith(
+        "net.yaml:4:8: the file does not say epsilon; batch_norm has 0.001, the default of PyTorch and Caffe is 1e-05"
+    )
+    right = spec(tmp_path, "{x: [4, 4, 3]}", "[batch_norm: {epsilon: 1.0e-5}]")
+    assert imported(tmp_path / "w.npz", right).notes == ()
+
+
+def test_gates_that_pytorch_has_not(tmp_path):
+    shapes = {"weight_ih": (16, 3), "weight_hh": (16, 4), "bias_ih": (16,), "bias_hh": (16,)}
+    np.savez(tmp_path / "w.npz", **{f"l.{role}_l0": np.ones(shape, "float32") for role, shape in shapes.items()})
+    with pytest.raises(WeightsError, match="has gate_activation hard_sigmoid; PyTorch's lstm has sigmoid"):
+        imported(tmp_path / "w.npz", spec(tmp_path, "{x: [5, 3]}", "[lstm: {units: 4, gate_activation: hard_sigmoid}]"))
