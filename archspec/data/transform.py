@@ -7,6 +7,7 @@ Transforms work on batches: tensors with a leading axis of examples. Where sizes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
@@ -139,19 +140,31 @@ def chosen(draw: Draw, probability: float, new: tf.Tensor, old: tf.Tensor) -> tf
 
 def picked(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
     """``new`` for some examples, ``old`` for the others."""
+    return compiled(_pick, which, new, old) if len(old.shape) > 3 else _pick(which, new, old)
+
+
+def _pick(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 
-    def pick(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
-        return tf.where(tf.reshape(which, (-1,) + (1,) * (len(old.shape) - 1)), new, old)
-
-    return compiled(pick, which, new, old) if len(old.shape) > 3 else pick(which, new, old)
+    return tf.where(tf.reshape(which, (-1,) + (1,) * (len(old.shape) - 1)), new, old)
 
 
-def compiled(function: Callable[..., tf.Tensor], *arguments: tf.Tensor) -> tf.Tensor:
+def compiled(function: Callable[..., tf.Tensor], *arguments: tf.Tensor, **constants: float) -> tf.Tensor:
     """``function`` of batches, as one pass by XLA: ten to thirty times as fast as operations one after the other. Where
-    sizes are open it runs as it is, since a size is what is compiled for."""
+    sizes are open it runs as it is, since a size is what is compiled for.
+
+    ``function`` stands in a module, so that it is compiled once for all who call it with these constants and shapes.
+    """
+    if any(None in a.shape[1:] for a in arguments):
+        return function(*arguments, **constants)
+    return _program(function, tuple(constants.items()))(*arguments)
+
+
+@cache
+def _program(function: Callable[..., tf.Tensor], constants: tuple[tuple[str, float], ...]) -> Callable[..., tf.Tensor]:
     import tensorflow as tf
 
-    if any(None in a.shape[1:] for a in arguments):
-        return function(*arguments)
-    return tf.function(function, jit_compile=True, autograph=False)(*arguments)
+    program: Callable[..., tf.Tensor] = tf.function(
+        partial(function, **dict(constants)), jit_compile=True, autograph=False
+    )
+    return program

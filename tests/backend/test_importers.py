@@ -170,8 +170,9 @@ def test_npz_of_pickled_objects_is_refused(tmp_path):
 
 def test_caffemodel(tmp_path):
     kernel, bias = STATE["conv.weight"], STATE["conv.bias"]
-    mean, variance = RNG.normal(size=8).astype("float32"), RNG.uniform(size=8).astype("float32")
-    gamma, beta = RNG.normal(size=(2, 8)).astype("float32")
+    rng = np.random.default_rng(4)
+    mean, variance = rng.normal(size=8).astype("float32"), rng.uniform(size=8).astype("float32")
+    gamma, beta = rng.normal(size=(2, 8)).astype("float32")
     path = tmp_path / "net.caffemodel"
     factor = np.array([4.0], "float32")
     layers = [
@@ -210,8 +211,9 @@ def small():
     x = keras.layers.Reshape((4, 16))(x)
     x = keras.layers.Bidirectional(keras.layers.LSTM(3), name="both")(x)
     model = keras.Model(inputs, keras.layers.Dense(2, name="last")(x))
+    rng = np.random.default_rng(5)
     for weight in model.weights:
-        weight.assign(RNG.uniform(size=weight.shape))
+        weight.assign(rng.uniform(size=weight.shape))
     return model
 
 

@@ -24,7 +24,6 @@ body:
   - flatten
   - {dense: 2, as: last}
 """
-RNG = np.random.default_rng(5)
 
 
 @pytest.fixture
@@ -36,11 +35,11 @@ def spec(tmp_path):
 
 def arrays(*names: str) -> dict[str, np.ndarray]:
     """Torch arrays: the first convolution takes 3 channels, the others 4."""
-    out = {}
+    out, rng = {}, np.random.default_rng(5)
     for k, name in enumerate(names):
         shape = (2, 256) if name == "fc" else (4, 4 if k else 3, 3, 3)
-        out[f"{name}.weight"] = RNG.normal(size=shape).astype("float32")
-        out[f"{name}.bias"] = RNG.normal(size=shape[0]).astype("float32")
+        out[f"{name}.weight"] = rng.normal(size=shape).astype("float32")
+        out[f"{name}.bias"] = rng.normal(size=shape[0]).astype("float32")
     return out
 
 

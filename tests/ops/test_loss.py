@@ -131,7 +131,10 @@ def test_every_loss_that_lowers_is_compared():
 
 
 def test_ctc_is_kerass():
-    scores, labels = RNG.normal(size=(2, 8, 5)).astype("float32"), np.array([[1, 2, 0], [3, 3, 4]], "int32")
+    scores, labels = (
+        np.random.default_rng(2).normal(size=(2, 8, 5)).astype("float32"),
+        np.array([[1, 2, 0], [3, 3, 4]], "int32"),
+    )
     found = Loss.find("ctc")().lower()(labels, scores)
     assert float(found) == pytest.approx(float(keras.losses.CTC()(labels, scores)))
     assert Loss.find("ctc")().target(TensorSpec((8, 5))) == TensorSpec((None,), "int32")

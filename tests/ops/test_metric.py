@@ -76,8 +76,9 @@ def test_auc_is_scikit_learns():
 
 
 def test_iou_of_positions():
-    scores = RNG.normal(size=(2, 5, 5, 3)).astype("float32")
-    truth, said = RNG.integers(0, 3, (2, 5, 5)).astype("int32"), scores.argmax(-1)
+    rng = np.random.default_rng(2)
+    scores = rng.normal(size=(2, 5, 5, 3)).astype("float32")
+    truth, said = rng.integers(0, 3, (2, 5, 5)).astype("int32"), scores.argmax(-1)
     truth[0, 0] = 255
     counts = truth != 255
     ious = [
@@ -102,7 +103,7 @@ def test_iou_of_positions():
     ],
 )
 def test_numbers(name, expected):
-    target = SCORES + RNG.normal(size=SCORES.shape).astype("float32")
+    target = SCORES + np.random.default_rng(3).normal(size=SCORES.shape).astype("float32")
     assert measured(name, {}, "numbers", target, SCORES, False) == pytest.approx(expected(target, SCORES), rel=1e-4)
 
 

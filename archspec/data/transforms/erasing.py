@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from math import log
 from typing import TYPE_CHECKING, Literal
 
@@ -45,7 +44,7 @@ class Cutout(Transform, name="cutout", main="size"):
         # A square of even side has its middle before the pixel, as of 4: two before it, itself and one behind.
         inside, _ = rectangle(image, y + self.size % 2 / 2, x + self.size % 2 / 2, side, side)
         inside = chosen(draw, self.probability, inside, tf.zeros_like(inside))
-        return {**batch, IMAGE: compiled(partial(_filled, self.value), inside, image)}
+        return {**batch, IMAGE: compiled(_filled, inside, image, value=self.value)}
 
 
 class RandomErasing(Transform, name="random_erasing", main="probability"):
@@ -86,13 +85,13 @@ class RandomErasing(Transform, name="random_erasing", main="probability"):
         inside, _ = rectangle(image, y, x, high, wide)
         inside = chosen(draw, self.probability, inside, tf.zeros_like(inside))
         if self.fill == "value":
-            return {**batch, IMAGE: compiled(partial(_filled, self.value), inside, image)}
+            return {**batch, IMAGE: compiled(_filled, inside, image, value=self.value)}
         white = 255.0 if image.dtype == tf.uint8 else 1.0
         noise = keep_type(draw.pixels(image.shape[1:]) * white, image.dtype)
         return {**batch, IMAGE: tf.where(inside, noise, image)}
 
 
-def _filled(value: float, inside: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+def _filled(inside: tf.Tensor, image: tf.Tensor, *, value: float) -> tf.Tensor:
     import tensorflow as tf
 
     return tf.where(inside, tf.cast(value, image.dtype), image)

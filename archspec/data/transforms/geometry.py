@@ -91,14 +91,14 @@ class Mirror(Transform, name="mirror", main="axis"):
         return features
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
-        import tensorflow as tf
+        which, axis = draw.uniform() < self.probability, 2 if self.axis == "horizontal" else 1
+        return {**batch, IMAGE: compiled(_mirrored, which, batch[IMAGE], axis=axis)}
 
-        axis = 2 if self.axis == "horizontal" else 1
 
-        def mirror(which: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-            return tf.where(which[:, None, None, None], tf.reverse(image, [axis]), image)
+def _mirrored(which: tf.Tensor, image: tf.Tensor, *, axis: int) -> tf.Tensor:
+    import tensorflow as tf
 
-        return {**batch, IMAGE: compiled(mirror, draw.uniform() < self.probability, batch[IMAGE])}
+    return tf.where(which[:, None, None, None], tf.reverse(image, [axis]), image)
 
 
 class Shift(Transform, name="shift", main="share"):
