@@ -336,6 +336,8 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
         return f"a comment needs a space before '#': {match[1].strip()}  # {match[2].strip()}"
     if (match := _CALL.fullmatch(word)) and known(match[1]):
         inner = match[2].strip()
+        if inner and (alone := _without_argument(match[1], inner)) is not None:
+            return alone
         taken = arguments(match[1], inner) or (inner if not re.search(r"[(),=]", inner) else None)
         if taken is None:
             return f"arguments stand after a colon: {match[1]}: {{…}}"
@@ -349,6 +351,18 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
     if (match := _APART.fullmatch(word)) and known(match[1]):
         return f"a colon is missing: {match[1]}: {match[2]}" if value is None else None
     return None
+
+
+def _without_argument(name: str, given: str) -> str | None:
+    """What to write for an op without a main argument that is called with a value: ``relu(6)``."""
+    from archspec.ops.base import Op
+
+    op = Op.find(name)
+    if op is None or op.main is not None or "=" in given:
+        return None
+    if Op.find(f"{name}{given}") is not None:
+        return f"it is an op of its own: {name}{given}"
+    return None if op.model_fields else f"write {name} alone: it has no arguments"
 
 
 def _after_colon(name: str, rest: str) -> str | None:

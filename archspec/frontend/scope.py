@@ -53,7 +53,7 @@ class Result(Indexable):
             raise ExpressionError(
                 "N04",
                 f"a single result has no elements, so no [{shown(index)}]",
-                'names get an index from the loop they are defined in, or where they are given: as: "p[3]"',
+                'names get an index from the loop they are defined in, or where one is given: as: "NAME[3]"',
             )
         return self.family.item(index)
 

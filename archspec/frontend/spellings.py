@@ -54,6 +54,8 @@ SPELLINGS = (
     _spelling(
         r"\b(?:math|np|numpy|torch|tf|Math)\.(?=\w+\()", "", "functions stand alone: floor, ceil, min, max, log2"
     ),
+    _spelling(r"\bpow\(\s*([^(),]{1,60}?)\s*,\s*([^(),]{1,60}?)\s*\)", r"(\1) ** (\2)", "a power is written **"),
+    _spelling(r"\bsqrt\(\s*([^()]{1,80}?)\s*\)", r"(\1) ** 0.5", "a root is a power of 0.5"),
     _spelling(r"\bdiv\b", "//", "whole division is written //"),
     _spelling(r"\bmod\b", "%", "the remainder is written %"),
     _spelling(r"\s*(?:==|!=)\s*True\b", "", "a truth value stands alone"),

@@ -154,8 +154,8 @@ def _check_projected(op: Op, skip: TensorSpec, body: TensorSpec, at: Span) -> No
     try:
         op.infer(skip, body)
     except OpError as error:
-        message = f"project brings the skip to {skip}, and the body gives {body}: {error.message}"
-        raise Refusal("H01", message, at, f"project must give {body}") from None
+        message = f"project brings the skip to {skip}, and the body gives {body}"
+        raise Refusal("H01", message, at, error.help or f"project must give {body}") from None
 
 
 def _project_span(step: Step) -> Span:

@@ -281,6 +281,23 @@ def _scalar(text: str, source: Source, mark: Mark) -> Any:
     return text
 
 
+QUOTE_EXPRESSIONS = 'inside {...} or [...], quote an expression that contains commas or brackets: "=min(a, b)"'
+
+
+def _quoted(source: Source, mark: Mark) -> str | None:
+    """The help for an expression that a comma has cut, with all of it, as far as its brackets reach."""
+    from archspec.frontend.expressions import MAX_LENGTH, is_expression
+
+    rest, depth = source.line(mark[0] + 1)[mark[1] : mark[1] + MAX_LENGTH], 0
+    for i, c in enumerate(rest):
+        depth += (c in "([") - (c in ")]")
+        if c in ")]" and depth == 0:
+            end = next((j for j in range(i + 1, len(rest)) if rest[j] in ",}]"), len(rest))
+            text = next((t for t in (rest[1:end].strip(), rest[1 : i + 1]) if is_expression(t)), None)
+            return f'inside {{...}} or [...], quote the expression: "={text}"' if text and '"' not in text else None
+    return None
+
+
 def _balanced(text: str, source: Source, mark: Mark) -> None:
     """Refuse an expression that a comma inside {…} or […] has cut in two: `=min(a` of `{n: =min(a, b)}`."""
     depth = 0
@@ -302,7 +319,7 @@ def _balanced(text: str, source: Source, mark: Mark) -> None:
             mark,
             "Y06",
             f"brackets do not balance in expression '{text[:80]}'",
-            'inside {...} or [...], quote an expression that contains commas or brackets: "=min(a, b)"',
+            _quoted(source, mark) or QUOTE_EXPRESSIONS,
         )
 
 
