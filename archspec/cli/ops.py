@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Op
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,13 +27,37 @@ def run(args: argparse.Namespace) -> int:
         return 0
     op = Op.find(args.name)
     if op is None:
-        from archspec.ir.diagnostics import did_you_mean, shown
-
-        hint = did_you_mean(args.name, Op.names()) or "'archspec ops' lists all"
-        print(f"archspec ops: error: there is no op {shown(args.name)}; {hint}", file=sys.stderr)
-        return 2
+        op, said = _elsewhere(args.name)
+        print(f"archspec ops: {said}", file=sys.stderr)
+        if op is None:
+            return 2
     write(_json(entry(op)) if args.format == "json" else _page(op))
     return 0
+
+
+def _elsewhere(name: str) -> tuple[type[Op] | None, str]:
+    """The op that others call so, if there is one, and what to say of the name."""
+    from archspec.frontend import prelude
+    from archspec.ir.aliases import meanings, suggested
+    from archspec.ir.diagnostics import shown
+    from archspec.ops.base import Op
+
+    listing = "'archspec ops' lists all"
+    none, blocks = f"error: there is no op {shown(name)}", prelude()["blocks"]
+    if name in blocks:
+        return None, f"error: {name} is no op but a block of the prelude: it takes {', '.join(blocks[name]['params'])}"
+    for kind, found in meanings(name):
+        for ours in found.ours:
+            if kind in ("op", "activation") and (op := Op.find(ours)):
+                return op, f"{shown(name)} is {ours} in archspec"
+            if kind == "op":
+                return None, f"{none}; it is {ours} in archspec"
+        if kind in ("op", "activation") and found.instead:
+            return None, f"{none}; {found.instead}"
+    for kind, found in meanings(name):
+        if found.ours and kind != "parameter":
+            return None, f"{none}; it is the {kind} {found.ours[0]} in archspec"
+    return None, f"{none}; {suggested('op', name, Op.names(), listing)}"
 
 
 def _listing() -> str:

@@ -14,7 +14,8 @@ from archspec.frontend.scope import POISON
 from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
-from archspec.ir.diagnostics import Span, did_you_mean, plain, shown
+from archspec.ir.aliases import suggested
+from archspec.ir.diagnostics import Span, plain, shown
 from archspec.ops.base import Op
 
 Arguments = dict[str, tuple[Any, Span]]
@@ -95,7 +96,7 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
                 _beside(called, name, given)
                 or (f"a parameter is written ={name}" if given[name] is None and walk.knows(name) else None)
                 or intended_word(name, names.__contains__)
-                or did_you_mean(name, names)
+                or suggested("parameter", name, names)
                 or (f"it has {', '.join(names)}" if names else "it takes none")
             )
             walk.report("P01", f"{called} has no parameter '{name}'", given.key_span(name), hint)

@@ -19,7 +19,8 @@ from archspec.frontend.steps import STRUCTURAL
 from archspec.frontend.updates import training_of
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map
-from archspec.ir.diagnostics import Span, did_you_mean, shown
+from archspec.ir.aliases import suggested
+from archspec.ir.diagnostics import Span, shown
 from archspec.ir.graph import Expect, Graph, Output, Tensor, reachable
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refused
@@ -110,7 +111,9 @@ def _defaults(walk: Walk, file: File, thorough: bool) -> None:
         elif name not in (*STRUCTURAL, *spec.use, *called, *(spec.params or ())):
             known = {*STRUCTURAL, *file.callees, *spec.use, *walk.prelude.callees, *Op.names()}
             at = file.document.key_span("defaults", name)
-            walk.report("N00", f"defaults for an unknown op or block {shown(name)}", at, did_you_mean(name, known))
+            walk.report(
+                "N00", f"defaults for an unknown op or block {shown(name)}", at, suggested("op or block", name, known)
+            )
 
 
 def _default_values(walk: Walk, op: type[Op], defaults: Map, outside: Place) -> None:

@@ -18,6 +18,7 @@ from archspec.frontend.scope import POISON, Family, Frame, Result, Scope, Values
 from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
+from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, SpecError, did_you_mean, shown
 from archspec.ops.base import Op
 
@@ -43,7 +44,7 @@ def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
     found = walk.prelude.callees.get(name) or Op.find(name)
     if found is None:
         known = {*Op.names(), *walk.prelude.callees, *file.callees, *file.document.spec.use, *STRUCTURAL}
-        hint = intended_word(name, known.__contains__, MODIFIERS, step.args) or did_you_mean(name, known)
+        hint = intended_word(name, known.__contains__, MODIFIERS, step.args) or suggested("op or block", name, known)
         near = did_you_mean(name, MODIFIERS) if hint is None else None
         if name in frame.params or name in frame.constants:
             hint = f"'{name}' is a parameter; declare it as a block ({name}: block) to call it"

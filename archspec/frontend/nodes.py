@@ -13,6 +13,7 @@ from archspec.frontend.scope import POISON, Family, Result, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Seq
+from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, did_you_mean
 from archspec.ir.graph import Node, Tensor
 from archspec.ir.tensors import TensorSpec
@@ -50,7 +51,9 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
                     walk.report(CODES[e.kind], e.message, span, e.help)
                 elif e.kind == "unknown_key":
                     known = tuple(op.model_fields)
-                    hint = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it takes none")
+                    hint = suggested(
+                        "parameter", name, known, f"it has {', '.join(known)}" if known else "it takes none"
+                    )
                     walk.report("P01", f"{op.name} has no parameter '{name}'", span, hint)
                 elif e.kind == "missing_key":
                     if name not in args:

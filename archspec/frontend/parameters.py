@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.frontend.scope import POISON
 from archspec.frontend.yaml_source import Map
+from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, shown
 
 TYPES = ("int", "float", "bool", "str", "list", "block", "any")
@@ -165,7 +166,7 @@ def _declared(name: str, value: Any) -> Parameter:
     default = value.get("default", REQUIRED)
     kind = value.get("type") or ("any" if default is REQUIRED else _inferred(default))
     if kind not in (*TYPES, "name"):
-        raise Mismatch(f"has type {shown(kind)}, types are {', '.join(TYPES)}", did_you_mean(kind, TYPES))
+        raise Mismatch(f"has type {shown(kind)}, types are {', '.join(TYPES)}", suggested("type", kind, TYPES))
     choices, low, high = value.get("choices"), value.get("min"), value.get("max")
     if choices is not None and not (isinstance(choices, list) and choices):
         raise Mismatch(f"has choices {shown(choices)}, which must be a list")

@@ -16,7 +16,8 @@ from archspec.frontend.scope import POISON, Family, Result, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Callee, File, Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, value_span
-from archspec.ir.diagnostics import Span, did_you_mean, shown
+from archspec.ir.aliases import suggested
+from archspec.ir.diagnostics import Span, shown
 from archspec.ops.base import Op
 
 ONCE = "every name is given once"
@@ -121,7 +122,7 @@ def block_value(walk: Walk, value: Any, place: Place, at: Span, what: str = "") 
     found = file.callees.get(value) or walk.prelude.callees.get(value) or Op.find(value)
     if not found:
         known = {*file.callees, *walk.prelude.callees, *Op.names()}
-        raise Refusal("N00", f"unknown op or block {shown(value)}", at, did_you_mean(value, known))
+        raise Refusal("N00", f"unknown op or block {shown(value)}", at, suggested("op or block", value, known))
     return found
 
 

@@ -16,6 +16,7 @@ from archspec.frontend.scope import POISON, Family, Result, Scope
 from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
+from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, did_you_mean, plain, shown
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
@@ -196,7 +197,7 @@ def merge_op(walk: Walk, step: Step, place: Place, raw: Any) -> Op:
     op = Op.find(name) if isinstance(name, str) else None
     if op is None or not op.is_merge:
         raise Refusal(
-            "T01", f"merge must be one of {', '.join(MERGES)}, got {shown(name)}", at, did_you_mean(name, MERGES)
+            "T01", f"merge must be one of {', '.join(MERGES)}, got {shown(name)}", at, suggested("merge", name, MERGES)
         )
     given: Arguments = {}
     if type(args) is Map:

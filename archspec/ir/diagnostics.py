@@ -130,20 +130,23 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(diagnostics, key=lambda d: (d.order, d.span.order)))
 
 
+FAIR = 0.7
+"""How alike two words must be (``difflib``'s ratio) for one to be proposed for the other."""
+
+
 def did_you_mean(word: object, known: Iterable[object]) -> str | None:
     """``did you mean 'x'?`` for the nearest known word, or None when nothing is near."""
     words = [str(k) for k in known]
     written = str(word)[:64]
     # A short form of a word, or what it is one of, comes before words that only look somewhat alike.
     short = [w for w in words if len(w) > 2 and len(written) > 2 and (written.startswith(w) or w.startswith(written))]
-    near = (
-        get_close_matches(written, words, n=1, cutoff=0.85)
-        or get_close_matches(written, short, n=1, cutoff=0)
-        or get_close_matches(written, words, n=1, cutoff=0.6)
-    )
-    if not near and (small := written.lower()) != written:
-        near = get_close_matches(small, words, n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else None
+    for text in dict.fromkeys((written, written.lower())):
+        near = get_close_matches(text, words, n=1, cutoff=0.85) or get_close_matches(text, short, n=1, cutoff=0)
+        if near := near or get_close_matches(text, words, n=1, cutoff=FAIR):
+            return f"did you mean '{near[0]}'?"
+    letters = sorted(written.lower())
+    swapped = next((w for w in words if len(w) == len(written) and sorted(w) == letters), None)
+    return f"did you mean '{swapped}'?" if swapped else None
 
 
 def shown(value: object, limit: int = 80) -> str:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from archspec.ir.declaration import Declaration
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.diagnostics import shown
 from archspec.ir.validation import refuse, restated, told
 
 Member = TypeVar("Member", bound=Declaration)
@@ -54,8 +54,10 @@ def unknown(name: str, word: str, known: Iterable[str]) -> PydanticCustomError:
 
 def suggested(name: str, noun: str, known: Iterable[str]) -> str:
     """What to write instead of a name that is no ``noun``'s."""
+    from archspec.ir import aliases
+
     known = tuple(known)
-    return did_you_mean(name, known) or f"known are {', '.join(known)}"
+    return aliases.suggested(noun, name, known) or f"known are {', '.join(known)}"
 
 
 def made(found: type[Member], args: Any, context: Any = None) -> Member:

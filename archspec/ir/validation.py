@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import did_you_mean, shown
 
 
@@ -133,7 +134,7 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
         said = told(e.kind, e.message, e.help)
     elif e.kind == "unknown_key":
         fields = _fields(model, path[:-1])
-        hint = did_you_mean(key, fields) or (f"known are {', '.join(fields)}" if fields else "it takes none")
+        hint = suggested("parameter", key, fields, f"known are {', '.join(fields)}" if fields else "it takes none")
         said = told(e.kind, f"{owner} has no {'parameter' if name else 'key'} {shown(key)}", hint)
     elif e.kind == "missing_key":
         said, path = told(e.kind, f"{owner} needs {shown(key)}"), path[:-1]

@@ -1,0 +1,69 @@
+"""Write docs/names.md: what Keras, PyTorch and papers call what archspec calls otherwise, from the table of aliases.
+
+    python tools/alias_reference.py [--check]
+
+With --check nothing is written; the exit code says whether the page is current.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from archspec.ir.aliases import rows
+
+PAGE = Path(__file__).parent.parent / "docs" / "names.md"
+HEAD = """\
+# Names elsewhere
+
+What Keras, PyTorch, JAX and papers call things that archspec calls otherwise or does not have. Errors and `archspec ops
+NAME` say the same. Case, `_` and `-` make no difference; a name that differs from ours in nothing else is not listed.
+This page is written by `tools/alias_reference.py`.
+"""
+PLURAL = {
+    "op": "Ops and blocks",
+    "activation": "Activations",
+    "loss": "Losses",
+    "metric": "Metrics",
+    "optimizer": "Optimizers",
+    "initializer": "Initializers",
+    "regularizer": "Regularizers",
+    "constraint": "Constraints",
+    "schedule": "Schedules",
+    "transform": "Transforms of data",
+    "task": "Tasks",
+    "data source": "Data sources",
+    "parameter": "Parameters",
+    "train key": "Keys below `train`",
+    "type": "Types of parameters",
+}
+
+
+def page() -> str:
+    """The page."""
+    lines = [HEAD]
+    grouped: dict[str, dict[str, list[str]]] = {}
+    for kind, entry in rows():
+        ours = " or ".join(f"`{name}`" for name in entry.ours)
+        cell = " · ".join(filter(None, (ours, entry.instead.replace("|", "\\|"))))
+        grouped.setdefault(kind, {}).setdefault(cell, []).append(f"`{entry.name}`")
+    for kind, cells in grouped.items():
+        lines += [f"\n## {PLURAL[kind]}\n", "| elsewhere | in archspec |", "| --- | --- |"]
+        lines += [f"| {', '.join(names)} | {cell} |" for cell, names in cells.items()]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Write or check."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        stale = not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text
+        if stale:
+            print(f"{PAGE} is stale: run python tools/alias_reference.py", file=sys.stderr)
+        return int(stale)
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
