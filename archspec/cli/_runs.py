@@ -141,7 +141,34 @@ def spec_graph(found: Asked) -> Graph:
     """The graph of a run's spec. Raises SpecError, OSError."""
     from archspec.frontend import load
 
-    return load(_spec_name(found), variant=found.run.variant, set=found.run.set)
+    try:
+        return load(_spec_name(found), variant=found.run.variant, set=found.run.set)
+    except SpecError as error:
+        if found.tree is None:
+            raise
+        raise SpecError(_in_run(d, found.tree) for d in error.diagnostics) from None
+    except FileNotFoundError as error:
+        if found.tree is None:
+            raise
+        message = f"there is no file {error.filename}"
+        hint = "spec: names one of the catalogue ('archspec list'), or a path from this file's folder"
+        raise SpecError([Diagnostic("F01", message, _at(found, ("spec",)), hint)]) from None
+
+
+def _in_run(said: Diagnostic, tree: Map) -> Diagnostic:
+    """What is wrong with ``spec``, ``variant`` and ``set``, told at the run file's lines."""
+    from archspec.training.document import place
+
+    where, text = said.span.source.name, said.span.source.text
+    name = text.partition("=")[0]
+    given: Map | None = tree.get("set")
+    if where == "--set" and given is not None and name in given:
+        span = given.key_span(name) if said.code == "P01" else place(tree, ("set", name))
+    elif where in ("SPEC", "--variant") and (key := where.lower().strip("-")) in tree:
+        span = place(tree, (key,))
+    else:
+        return said
+    return replace(said, span=span)
 
 
 def spec_doubts(found: Asked) -> str | None:

@@ -47,9 +47,12 @@ def run(args: argparse.Namespace) -> int:
 def _checked(spec: str, args: argparse.Namespace) -> tuple[list[Diagnostic], int]:
     """What is to be said of a spec, and how many graphs it describes."""
     from archspec.analysis.expect import unmet
+    from archspec.cli import _run_check
     from archspec.frontend import analyse
     from archspec.ir.diagnostics import in_order
 
+    if _run_check.is_run(spec):
+        return _run_check.faults(spec), 1
     analysis = analyse(spec, variant=args.variant, set=dict(args.set))
     figures = [d for graph in analysis.graphs for d in unmet(graph)]
     return list(in_order([*analysis.diagnostics, *figures])), len(analysis.graphs)

@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         source, transforms, seed = _found(args.source)
         if args.action == "check":
-            return OK if _check(source, args.format) else FAILED
+            is_well = _check(source, args.format)
+            return OK if _can_start(args.source) and is_well else FAILED
         if args.tile > 2048 or args.examples * (args.draws + 1) > 2000:
             return _say("the sheet would be too large; at most 2048 pixels and 2000 images", FAILED)
         _show(source, transforms, seed if args.seed is None else args.seed, args)
@@ -64,6 +65,16 @@ def _check(source: DataSource, form: str) -> bool:
     else:
         write(report.text())
     return report.is_well
+
+
+def _can_start(text: str) -> bool:
+    """Whether what was looked at is no run file, or one that could start; says what is wrong with it."""
+    from archspec.cli import _run_check
+    from archspec.cli._output import print_diagnostics
+
+    errors = [d for d in _run_check.faults(text) if d.severity == "error"] if _run_check.is_run(text) else []
+    print_diagnostics(errors)
+    return not errors
 
 
 def _show(source: DataSource, transforms: tuple[Transform, ...], seed: int, args: argparse.Namespace) -> None:

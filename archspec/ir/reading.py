@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from archspec.ir.declaration import Declaration
-from archspec.ir.diagnostics import shown
+from archspec.ir.diagnostics import plain, shown
 from archspec.ir.validation import refuse, restated, told
 
 Member = TypeVar("Member", bound=Declaration)
@@ -28,14 +28,14 @@ def member(kind: type[Member], value: Any, word: str, info: ValidationInfo | Non
     are sentences."""
     if isinstance(value, kind):
         return value
-    name, args = named(value, word)
+    name, args = named(value, word, kind)
     found = kind.find(name)
     if found is None:
         raise unknown(name, word, kind.names())
     return made(found, args, info.context if info else None)
 
 
-def named(value: Any, word: str) -> tuple[str, Any]:
+def named(value: Any, word: str, kind: type[Declaration] | None = None) -> tuple[str, Any]:
     """Split ``NAME`` or ``{NAME: arguments}`` into name and arguments."""
     if isinstance(value, str):
         return value, {}
@@ -43,6 +43,13 @@ def named(value: Any, word: str) -> tuple[str, Any]:
         (name, args), *_ = value.items()
         if isinstance(name, str):
             return name, {} if args is None else args
+    if isinstance(value, dict) and len(value) > 1:
+        (name, main), *others = value.items()
+        found = kind.find(name) if kind is not None and isinstance(name, str) else None
+        if found is not None and found.main and all(other in found.model_fields for other, _ in others):
+            inner = ", ".join(f"{k}: {plain(v)}" for k, v in {found.main: main, **dict(others)}.items())
+            hint = f"arguments stand within: {{{name}: {{{inner}}}}}"
+            raise refuse(f"must be the name of {word}, or {{name: arguments}}", hint)
     raise refuse(f"must be the name of {word}, or {{name: arguments}}")
 
 

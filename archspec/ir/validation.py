@@ -7,7 +7,7 @@ are a sentence. ``refused`` reads the errors of a model; ``restated`` makes them
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -146,8 +146,9 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
 def _fields(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
     """Names of the fields of ``model``, or of the model below it at ``path``."""
     for part in path:
-        inner = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        held = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = next((m for m in (held, *get_args(held)) if isinstance(m, type) and issubclass(m, BaseModel)), None)
+        if inner is None:
             return []
         model = inner
     return list(model.model_fields)

@@ -33,7 +33,7 @@ from archspec.data.arguments import Items
 from archspec.data.source import DataPath, DataSource
 from archspec.data.transform import Transform
 from archspec.frontend.yaml_source import Map, Seq, read, value_span
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, plain
 from archspec.ir.reading import declared
 from archspec.ir.validation import refuse, restated, told
 from archspec.ops.arguments import PositiveInt
@@ -226,13 +226,33 @@ class RunSpec(BaseModel):
 
 def read_run(source: Source, folder: Path) -> tuple[RunSpec, Map]:
     """The run file and its text's values; paths in it count from ``folder``. Raises SpecError."""
+    run, tree, problems = salvaged(source, folder)
+    if problems or run is None:
+        raise SpecError(problems)
+    return run, tree
+
+
+def salvaged(source: Source, folder: Path) -> tuple[RunSpec | None, Map, list[Diagnostic]]:
+    """The run file as far as it can be read (without the sections that are wrong, or None), its text's values, and what
+    is wrong. Raises SpecError for what is no map."""
     tree = read(source)
     if not isinstance(tree, Map):
         raise SpecError([Diagnostic("R01", "a run file is a map", Span(source, 1, 1), "it starts 'archspec_run: 1'")])
+    if "archspec_run" not in tree and "archspec" in tree:
+        message = "'archspec: 1' is the header of a spec, and this is a run: it names a spec"
+        raise SpecError([Diagnostic("R01", message, tree.key_span("archspec"), "write 'archspec_run: 1'")])
+    context = {"folder": folder}
     try:
-        return RunSpec.model_validate(tree, context={"folder": folder}), tree
+        return RunSpec.model_validate(tree, context=context), tree, []
     except ValidationError as error:
-        raise SpecError(_diagnostic(e, tree) for e in restated(error, RunSpec)) from None
+        wrong = restated(error, RunSpec)
+    problems = [_diagnostic(e, tree) for e in wrong]
+    broken = {e["loc"][0] for e in wrong if e["loc"]}
+    rest: dict[str, Any] = {key: value for key, value in tree.items() if key not in broken}
+    try:
+        return RunSpec.model_validate({"archspec_run": 1, "spec": "", **rest}, context=context), tree, problems
+    except ValidationError:
+        return None, tree, problems
 
 
 def place(tree: Map, path: Iterable[str | int]) -> Span:
@@ -259,7 +279,58 @@ def _diagnostic(error: Any, tree: Map) -> Diagnostic:
         for part in error["loc"][:-1]:
             at = at[part]
         span = at.key_span(error["loc"][-1])
-    return Diagnostic(CODES[said.type], context["message"], span, context.get("help"))
+    help = _belongs(error["loc"], tree) if said.type == "unknown_key" else _form(error["loc"], error["input"])
+    return Diagnostic(CODES[said.type], context["message"], span, help or context.get("help"))
+
+
+def _belongs(path: tuple[Any, ...], tree: Map) -> str | None:
+    """Where a key belongs that stands in the wrong section, as text that can be copied."""
+    from archspec.ir.aliases import alias
+
+    key = str(path[-1])
+    at: Any = tree
+    for part in path[:-1]:
+        at = at[part]
+    value = plain(at[path[-1]])
+    if len(path) == 1:
+        for section, model in (("train", Train), ("evaluate", Evaluate), ("log", Log)):
+            if key in model.model_fields:
+                return f"it belongs in {section}: {section}: {{{key}: {value}}}"
+        if near := did_you_mean(key, RunSpec.model_fields):
+            return near
+        said = alias("train key", key)
+        return f"within train: {said}" if said else None
+    if path[:-1] == ("train",):
+        if key in RunSpec.model_fields:
+            return f"it stands beside train, at the left margin: {key}: {value}"
+        if key in Evaluate.model_fields:
+            return f"it belongs in evaluate: evaluate: {{{key}: {value}}}"
+        written = tree["train"].get("optimizer", "adam")
+        name = written if isinstance(written, str) else next(iter(written), "adam") if isinstance(written, dict) else ""
+        kind = Optimizer.find(str(name))
+        argument = {"lr": "learning_rate", "wd": "weight_decay"}.get(key, key)
+        if kind is not None and argument in kind.model_fields:
+            held = written[name] if isinstance(written, dict) else None
+            others = held if isinstance(held, dict) else {kind.main: held} if held is not None else {}
+            inner = ", ".join(f"{k}: {plain(v)}" for k, v in {**others, argument: at[path[-1]]}.items())
+            return f"it belongs to the optimizer: optimizer: {{{name}: {{{inner}}}}}"
+        if near := did_you_mean(key, Train.model_fields):
+            return near
+        return alias("train key", key)
+    return None
+
+
+def _form(path: tuple[Any, ...], value: Any) -> str | None:
+    """How a section or setting is written whose value is of another form."""
+    if path == ("evaluate",) and isinstance(value, str):
+        return f"evaluate: {{split: {value}}}"
+    if path == ("train",) and isinstance(value, list):
+        return "its settings are keys without dashes: train: {optimizer: adam, epochs: 20}"
+    if path == ("train", "clip") and isinstance(value, (int, float)):
+        return f"clip: {{global_norm: {value}}} or {{norm: {value}}}, {{value: {value}}}"
+    if path == ("train", "precision") and isinstance(value, str):
+        return f"precision: {'mixed_bfloat16' if 'b' in value else 'mixed_float16'}: weights stay float32"
+    return None
 
 
 def read_section(model: type[Section], values: Any, name: str, text: str) -> Section:

@@ -164,7 +164,9 @@ def scored_by(graph: Graph, loss: Any) -> str | None:
 
 def _only_input(graph: Graph) -> TensorSpec:
     if graph.training or len(graph.inputs) != 1:
-        raise TaskError(f"classification trains one network with one input; '{graph.name}' has others", at=("spec",))
+        others = ", ".join(name for name in Task.names() if name != "classification")
+        message = f"classification trains one network with one input; '{graph.name}' has others"
+        raise TaskError(message, at=("spec",), help=f"train: {{task: …}} says another: {others}")
     return next(iter(graph.inputs.values()))
 
 

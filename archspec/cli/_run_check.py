@@ -1,0 +1,115 @@
+"""All that is wrong with a run file before TensorFlow is there, each in its place: what ``archspec check RUN`` says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.cli import _runs
+from archspec.ir.diagnostics import Diagnostic, SpecError, in_order
+
+if TYPE_CHECKING:
+    from archspec.ir.diagnostics import Span
+    from archspec.training.document import RunSpec
+
+MOST = 20
+"""Faults of one plan, each found by leaving out what was at fault before."""
+
+
+def is_run(path: str) -> bool:
+    """Whether a file is a run file by its header."""
+    from archspec.frontend.files import read_source
+    from archspec.frontend.yaml_source import read
+
+    if not (path.endswith((".yaml", ".yml")) and Path(path).is_file()):
+        return False
+    try:
+        values = read(read_source(Path(path), path))
+    except (SpecError, OSError):
+        return False
+    return isinstance(values, dict) and ("archspec_run" in values or ("archspec" in values and "spec" in values))
+
+
+def faults(path: str) -> list[Diagnostic]:
+    """Errors and warnings of a run file, in the order of the text. Raises OSError."""
+    from archspec.frontend.files import read_source
+    from archspec.training.document import salvaged
+
+    file = Path(path)
+    try:
+        run, tree, found = salvaged(read_source(file, path), file.parent)
+    except SpecError as error:
+        return list(error.diagnostics)
+    if run is not None:
+        asked = _runs.Asked(file.stem, run, tree, file.parent)
+        found += _of_plan(asked) if not found else _of_parts(asked)
+    return list(in_order(dict.fromkeys(found)))
+
+
+def _of_parts(asked: _runs.Asked) -> list[Diagnostic]:
+    """What the spec and the data say by themselves, where the rest of the file cannot be read."""
+    out: list[Diagnostic] = []
+    assert asked.tree is not None
+    if "spec" in asked.tree and asked.run.spec:
+        try:
+            _runs.spec_graph(asked)
+        except SpecError as error:
+            out += error.diagnostics
+    return out + _of_data(asked)
+
+
+def _of_data(asked: _runs.Asked) -> list[Diagnostic]:
+    from archspec.data.source import DataError
+    from archspec.training.document import place
+
+    if asked.run.data is None or asked.tree is None:
+        return []
+    try:
+        asked.run.data.features()
+    except DataError as error:
+        return [Diagnostic("R05", error.message, place(asked.tree, ("data",)), error.help)]
+    return []
+
+
+def _of_plan(asked: _runs.Asked) -> list[Diagnostic]:
+    """Every fault of a plan: what is at fault is left out, and the rest is planned again."""
+    out: list[Diagnostic] = []
+    try:
+        _runs.spec_graph(asked)
+    except SpecError as error:
+        return [*error.diagnostics, *_of_data(asked)]
+    while len(out) < MOST:
+        try:
+            plan = _runs.planned(asked, starts=True)
+            return out + _runs.doubted(asked, plan)
+        except SpecError as error:
+            new = [d for d in error.diagnostics if not any(d.span == known.span for known in out)]
+            out += new
+            smaller = _without(asked.run, _path(asked, new[0].span)) if len(new) == 1 else None
+            if smaller is None:
+                return out
+            asked = replace(asked, run=smaller)
+    return out
+
+
+def _path(asked: _runs.Asked, at: Span) -> tuple[str, ...]:
+    """Section and key of a setting whose value stands at a place."""
+    from archspec.training.document import place
+
+    assert asked.tree is not None
+    for section in ("train", "evaluate", "log"):
+        held: Any = asked.tree.get(section)
+        for key in held if isinstance(held, dict) else ():
+            if place(asked.tree, (section, key)) == at:
+                return (section, key)
+    return ()
+
+
+def _without(run: RunSpec, path: tuple[str, ...]) -> RunSpec | None:
+    """The run as if a setting were not said; None if what is at fault is none."""
+    if len(path) != 2 or path[1] in ("task", "transforms"):
+        return None
+    section = getattr(run, path[0])
+    default = type(section).model_fields[path[1]].default
+    return run.model_copy(update={path[0]: section.model_copy(update={path[1]: default})})
