@@ -130,15 +130,20 @@ def encoded(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.da
 
 def opened(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.data.Dataset:
     """``DataSource.open``."""
+    return decoded(encoded(source, split, order), source.channels)
+
+
+def decoded(examples: tf.data.Dataset, channels: int) -> tf.data.Dataset:
+    """Examples with their images in place of the images' bytes."""
     import tensorflow as tf
 
     from archspec.data.images import decode
 
     def image(one: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         data = one.pop(ENCODED)
-        return {**one, IMAGE: decode(data, source.channels)}
+        return {**one, IMAGE: decode(data, channels)}
 
-    return encoded(source, split, order).map(image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return examples.map(image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def usable(source: InFiles, split: str) -> np.ndarray | None:

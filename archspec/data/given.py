@@ -108,7 +108,7 @@ class Given(DataSource):
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         if self.source.is_encoded:
-            return files.opened(self, split, order)
+            return files.decoded(self.encoded(split, order), self.channels)
         if not self.source.in_memory:
             return self.source.open(split, order)
         arrays, padded = self.arrays(split), self.source.features().padded
