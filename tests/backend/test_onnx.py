@@ -19,6 +19,7 @@ BODIES = {
     "groups": ("[8, 8, 4]", "[conv: {filters: 8, kernel: 3, groups: 2}, conv: {filters: 8, groups: 4, stride: 2}]"),
     "groups along time": ("[8, 4]", "[conv: {filters: 8, kernel: 3, groups: 2}]"),
     "groups of volumes": ("[6, 6, 6, 4]", "[conv: {filters: 8, kernel: 3, groups: 2}]"),
+    "dilated": ("[8, 8, 3]", "[conv_transpose: {filters: 4, kernel: 3, stride: 1, dilation: 2}, relu]"),
     "recurrent": ("[7, 4]", "[lstm: {units: 5, sequences: true}, gru: 6]"),
     "separable": ("[8, 8, 3]", "[separable_conv: 6, depthwise_conv: {kernel: 3, stride: 2}, global_avg_pool]"),
 }
