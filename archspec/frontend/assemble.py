@@ -12,6 +12,7 @@ from archspec.frontend.document import FIGURES, Document, is_direct
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.heads import heads_of, outputs_of
 from archspec.frontend.inputs import inputs_of
+from archspec.frontend.masks import check_masks
 from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Result
@@ -84,6 +85,9 @@ def _graph(
     if walk.problems:
         raise Poisoned
     nodes = reachable(tuple(walk.nodes), [o.tensor for o in outputs])
+    check_masks(walk, nodes)
+    if walk.problems:
+        raise Poisoned
     training = training_of(walk, file) if spec.train is not None else None
     return Graph(
         inputs=walk.inputs,
@@ -162,6 +166,7 @@ def _network(walk: Walk, file: File, name: str, block: Any, common: dict[str, An
         raise Poisoned
     outputs = outputs_of("output", None, end, at)
     nodes = reachable(tuple(walk.nodes[first:]), [o.tensor for o in outputs])
+    check_masks(walk, nodes)
     inputs = {f"{name}.{n}": s for n, s in specs.items() if s is not None}
     return Graph(
         **{**common, "name": name, "variant": None, "expect": None}, inputs=inputs, nodes=nodes, outputs=outputs

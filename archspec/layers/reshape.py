@@ -23,7 +23,9 @@ class Slice(keras.Layer):
         return inputs[(slice(None),) * self.axis + (slice(self.start, self.stop),)]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        return mask if mask is None or self.axis > 1 else mask[:, self.start : self.stop]
+        if mask is None or self.axis >= len(mask.shape):
+            return mask
+        return mask[(slice(None),) * self.axis + (slice(self.start, self.stop),)]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "start": self.start, "stop": self.stop, "axis": self.axis}
@@ -42,9 +44,9 @@ class Split(keras.Layer):
         return tuple(ops.split(inputs, list(accumulate(self.sizes[:-1])), axis=self.axis))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        if mask is None or self.axis > 1:
+        if mask is None or self.axis >= len(mask.shape):
             return [mask] * len(self.sizes)
-        return list(ops.split(mask, list(accumulate(self.sizes[:-1])), axis=1))
+        return list(ops.split(mask, list(accumulate(self.sizes[:-1])), axis=self.axis))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sizes": self.sizes, "axis": self.axis}
@@ -105,7 +107,10 @@ class Subsample(keras.Layer):
         return inputs[(slice(None), *(slice(None, None, step) for step in self.strides))]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        return None if mask is None else mask[:, :: self.strides[0]]
+        if mask is None:
+            return None
+        steps = self.strides[: len(mask.shape) - 1]
+        return mask[(slice(None), *(slice(None, None, step) for step in steps))]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "strides": self.strides}

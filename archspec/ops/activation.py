@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import AnyActivation, Number, PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import of_first
 from archspec.ops.reach import EVERYTHING, POINT, Axes, each_element, each_position
 from archspec.ops.shapes import floating, known_channels, normalize_axis
 
@@ -351,6 +352,7 @@ class Softmax(Op, name="softmax", main="axis"):
     axis: int = -1
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
+    masked = of_first
     reach = over_one_axis
     infer, flops, transcendentals = over_axis, softmax_flops, per_element(1)
     lower, function = axis_layer, axis_function
@@ -365,6 +367,7 @@ class LogSoftmax(Op, name="log_softmax", main="axis"):
     axis: int = -1
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
+    masked = of_first
     reach = over_one_axis
     infer, flops, lower, function = over_axis, softmax_flops, axis_layer, axis_function
 
@@ -412,6 +415,9 @@ class Activation(Op, name="activation", main="function"):
 
     def is_positional(self) -> bool:
         return bool(self.function.is_positional())
+
+    def masked(self, covered: tuple[int, ...], x: TensorSpec) -> int:
+        return int(self.function.masked(covered, x))
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         found: tuple[Axes, ...] = self.function.reach(x)

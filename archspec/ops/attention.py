@@ -10,6 +10,7 @@ from pydantic import Field
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import PositiveInt, Rate, Width
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import of_first
 from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
 from archspec.ops.shapes import floating, known_channels
 
@@ -47,6 +48,8 @@ class Attention(Op, name="attention", main="heads"):
     """Turn queries and keys by their positions (``rotary_position``) with this base, 10000 in the paper."""
     dropout: Rate = 0.0
     """Probability that a weight between two steps is dropped in training."""
+
+    masked = of_first
 
     def infer(self, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None) -> TensorSpec:
         value = value or query
@@ -171,6 +174,8 @@ class AdditiveAttention(Op, name="additive_attention"):
     """Learn a factor per channel in the sum (the paper's v)."""
     dropout: Rate = 0.0
     """Probability that a weight between two steps is dropped in training."""
+
+    masked = of_first
 
     def infer(self, query: TensorSpec, value: TensorSpec, key: TensorSpec | None = None) -> TensorSpec:
         key = key or value

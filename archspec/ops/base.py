@@ -48,6 +48,8 @@ class Op(Declaration, package="archspec.ops"):
     """How tensors lie before and after the op in a library that keeps images channels first: a method of ``Trace``."""
     is_held: ClassVar[bool] = False
     """True where a training step's output is that of the round's beginning, for all of its updates."""
+    marks_padding: ClassVar[bool] = False
+    """True where the output may have a mask of steps though no input has one."""
     carries: ClassVar[tuple[str, ...]] = ()
     """Names of the inputs and, behind the first, outputs that hold what the op remembers from step to step."""
 
@@ -63,6 +65,21 @@ class Op(Declaration, package="archspec.ops"):
         """For each input, which of its positions a position of the output depends on; None, unless an op knows better,
         where it may be any. Of several outputs the answer holds for those that have the axes of the first."""
         return (None,) * len(inputs)
+
+    def masked(self, covered: tuple[int, ...], *inputs: TensorSpec) -> int:
+        """How many leading axes of the output a mask of steps covers, where ``covered`` says it of each input. Raises
+        OpError where steps that a mask leaves out would be read as all others are, or a mask would be lost."""
+        for count, axes in zip(covered, self.reach(*inputs), strict=True):
+            if count and (axes is None or any(along != (0, 0, 1) for along in axes[:count])):
+                from archspec.ops.masks import refused
+
+                return int(refused(self, covered, *inputs))
+        if len(set(covered)) > 1:
+            raise OpError(
+                f"{self.name} would lose a mask: some of what it joins leaves padding out, some does not",
+                help="give all of it the mask, or none",
+            )
+        return max(covered)
 
     def is_positional(self) -> bool:
         """Whether what a position gives depends on where it stands."""

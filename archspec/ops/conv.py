@@ -18,6 +18,7 @@ from archspec.ops.arguments import (
     weight_rules,
 )
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, each_element, windowed
 from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
 
@@ -52,6 +53,8 @@ class Conv(Op, name="conv", main="filters"):
     """What the bias is before training."""
     kernel_regularizer: Regularizer = None
     """What of the kernel is added to the loss in training."""
+
+    masked = refused
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "conv")
@@ -134,6 +137,8 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
     """What the bias is before training."""
     kernel_regularizer: Regularizer = None
     """What of the kernel is added to the loss in training."""
+
+    masked = refused
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "conv_transpose")
@@ -233,6 +238,8 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
     kernel_regularizer: Regularizer = None
     """What of the kernel is added to the loss in training."""
 
+    masked = refused
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         _refuse_volumes(x, "depthwise_conv")
         sizes = windows(x, "depthwise_conv", self.kernel, self.stride, self.padding, self.dilation)
@@ -304,6 +311,8 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
     """What of the depthwise kernels is added to the loss in training."""
     pointwise_regularizer: Regularizer = None
     """What of the 1×1 kernel is added to the loss in training."""
+
+    masked = refused
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         _refuse_volumes(x, "separable_conv")

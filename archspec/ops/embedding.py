@@ -2,8 +2,9 @@
 
 ``mask_zero`` marks the zeros of a sequence as padding. The mask goes with the tensor through every op that keeps the
 time axis (dense, activations, normalisation, dropout, merges, recurrent ops, attention, positions) and is respected by
-what sums over time (recurrent ops, attention, global_avg_pool, global_max_pool, k_max_pool). Convolutions, other pools
-and reshapes drop it, with a warning of Keras: their windows read padding as zeros or as what stands there. Positions
+what sums over time (recurrent ops, attention, softmax over steps, group_norm, instance_norm, global_avg_pool,
+global_max_pool, k_max_pool). What would read padding as it reads steps refuses it: convolutions, other pools, and
+whatever moves the steps. Positions
 count from the first step, so padding belongs at the end.
 """
 
@@ -16,6 +17,7 @@ from pydantic import Field
 from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ops.arguments import Initializer, PositiveInt, Width
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import marked, of_first
 from archspec.ops.reach import POINT, Axes, Reach, each_element, each_position
 from archspec.ops.shapes import floating, known_channels
 
@@ -41,6 +43,7 @@ class Embedding(Op, name="embedding"):
     initializer: Initializer = None
     """What the vectors are before training; ``uniform: 0.05`` if not given."""
 
+    masked, marks_padding = marked, True
     reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
@@ -67,6 +70,7 @@ class OneHot(Op, name="one_hot", main="vocab"):
     mask_zero: bool = False
     """Mark 0 as padding, as ``embedding`` does."""
 
+    masked, marks_padding = marked, True
     reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
@@ -95,6 +99,8 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
     """Channels of a vector."""
     mask_zero: bool = False
     """Mark 0 as padding, as ``embedding`` does."""
+
+    masked, marks_padding = marked, True
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         if "int" in x.dtype:
@@ -232,6 +238,8 @@ class ClassToken(Op, name="class_token", main="count"):
 
     count: PositiveInt = 1
     """Number of steps (2 with DeiT's distillation token)."""
+
+    masked = of_first
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         _sequence(x, "class_token")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.ir.counterpart import Counterpart, Joined
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, POINT, Axes, aligned
 from archspec.ops.shapes import broadcast, exact, floating, known_channels, normalize_axis
 
@@ -52,6 +53,12 @@ class Concat(Op, name="concat"):
         for x in inputs[1:]:
             axes = axes.joined(x.axes, trace.node)
         return Counterpart(out.shape, axes, Joined(parts) if len(parts) == len(inputs) else trace.plain(*inputs))
+
+    def masked(self, covered: tuple[int, ...], *inputs: TensorSpec) -> int:
+        """Of steps one after the other each has the mask that it had."""
+        if self.axis % inputs[0].rank < max(covered):
+            return max(covered)
+        return super().masked(covered, *inputs)
 
     def reach(self, *inputs: TensorSpec) -> tuple[Axes, ...]:
         axis = self.axis % inputs[0].rank
@@ -207,6 +214,12 @@ class Matmul(Op, name="matmul"):
         if inner != other and inner is not None and other is not None:
             raise OpError(f"cannot matmul {a} and {b}: inner sizes {inner} and {other} differ")
         return TensorSpec((*broadcast([a.shape[:-2], b.shape[:-2]], "matmul"), rows, columns))
+
+    def masked(self, covered: tuple[int, ...], a: TensorSpec, b: TensorSpec) -> int:
+        """That of ``a``, whose steps are rows."""
+        if covered[1] or self.transpose_a:
+            return int(refused(self, covered, a, b))
+        return covered[0]
 
     def reach(self, a: TensorSpec, b: TensorSpec) -> tuple[Axes, ...]:
         of_a, of_b = aligned(self, a, b)

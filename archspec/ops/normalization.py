@@ -9,6 +9,7 @@ from pydantic import Field
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import Epsilon, PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import of_steps
 from archspec.ops.reach import each_element, each_position
 from archspec.ops.shapes import floating, known_channels
 
@@ -103,6 +104,8 @@ class GroupNorm(Op, name="group_norm", main="groups"):
     center: bool = True
     """Learn an offset per channel."""
 
+    masked = of_steps
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         if (channels := known_channels(x, "group_norm")) % self.groups:
             raise OpError(f"group_norm: {self.groups} groups do not divide {channels} channels", argument="groups")
@@ -133,6 +136,8 @@ class InstanceNorm(Op, name="instance_norm"):
     """Learn a factor per channel."""
     center: bool = False
     """Learn an offset per channel."""
+
+    masked = of_steps
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         if x.rank < 2:

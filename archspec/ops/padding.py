@@ -10,6 +10,7 @@ from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Sizes
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import of_first, refused
 from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach, each_position
 from archspec.ops.shapes import exact, known_channels, per_axis, spatial_rank
 
@@ -52,6 +53,8 @@ class Pad(Op, name="pad", main="padding"):
     mode: Literal["zero", "reflect", "replicate"] = "zero"
     """What fills it: zeros, the input mirrored at its edge (which is not repeated), or its edge."""
 
+    masked = refused
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         sides = _sides(self.padding, x, "pad")
         if self.mode == "reflect":
@@ -86,6 +89,8 @@ class Crop(Op, name="crop", main="margins"):
     margins: Margins
     """Width of the margin: ``n`` on every side, or per axis ``n`` or ``[before, after]``."""
 
+    masked = refused
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         sizes: list[Size] = []
         for size, pair in zip(x.spatial, _sides(self.margins, x, "crop"), strict=True):
@@ -108,6 +113,8 @@ class CenterCrop(Op, name="center_crop", main="size"):
 
     size: Sizes
     """What is left, for every axis or one per axis."""
+
+    masked = refused
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         self._margins(x)
@@ -159,6 +166,8 @@ class Subsample(Op, name="subsample", main="stride"):
 
     stride: Sizes
     """Step, for every axis or one per axis."""
+
+    masked = of_first
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         strides = per_axis(self.stride, spatial_rank(x, "subsample"), "stride")

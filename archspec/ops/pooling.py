@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.arguments import Padding, Sizes
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import consumed, refused
 from archspec.ops.reach import Axes, windowed
 from archspec.ops.shapes import explicit_padding, floating, per_axis, spatial_rank, windows
 
@@ -31,6 +32,8 @@ class MaxPool(Op, name="max_pool", main="size"):
     """Where windows may reach over the border; integers must be less than the size."""
     ceil: bool = False
     """Keep a last, partial window if it starts inside the input or its left padding (PyTorch's and Caffe's rule)."""
+
+    masked = refused
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _pooled(self, x, "max_pool")
@@ -60,6 +63,8 @@ class AvgPool(Op, name="avg_pool", main="size"):
     """Keep a last, partial window if it starts inside the input or its left padding (PyTorch's and Caffe's rule). What
     of it lies beyond the padding is left out of the mean."""
 
+    masked = refused
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _pooled(self, x, "avg_pool")
 
@@ -81,6 +86,8 @@ class GlobalAvgPool(Op, name="global_avg_pool"):
     keep: bool = False
     """Keep the spatial axes, as 1."""
 
+    masked = consumed
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _global(self.keep, x, "global_avg_pool")
 
@@ -100,6 +107,8 @@ class GlobalMaxPool(Op, name="global_max_pool"):
 
     keep: bool = False
     """Keep the spatial axes, as 1."""
+
+    masked = consumed
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _global(self.keep, x, "global_max_pool")

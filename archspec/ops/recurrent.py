@@ -22,6 +22,7 @@ from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Activation, Initializer, Rate, Regularizer, Width, weight_rules
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import of_sequences
 from archspec.ops.reach import EVERYTHING, Axes, Reach
 from archspec.ops.shapes import floating, known_channels
 
@@ -64,6 +65,8 @@ class Rnn(Op, name="rnn", main="units"):
     """What of the kernel on the input is added to the loss in training."""
     recurrent_regularizer: Regularizer = None
     """What of the kernel on the state is added to the loss in training."""
+
+    masked = of_sequences
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)
@@ -138,6 +141,8 @@ class Lstm(Op, name="lstm", main="units"):
     """What of the kernel on the input is added to the loss in training."""
     recurrent_regularizer: Regularizer = None
     """What of the kernel on the state is added to the loss in training."""
+
+    masked = of_sequences
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> Outputs:
         if (state is None) != (cell is None):
@@ -225,6 +230,8 @@ class Gru(Op, name="gru", main="units"):
     recurrent_regularizer: Regularizer = None
     """What of the kernel on the state is added to the loss in training."""
 
+    masked = of_sequences
+
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)
 
@@ -294,6 +301,8 @@ class Bidirectional(Op, name="bidirectional", main="layer"):
     """The op of each direction, as a one-op map: ``{lstm: {units: 64}}``."""
     merge: Literal["concat", "add", "multiply", "average"] = "concat"
     """How the two outputs become one; ``concat`` doubles the channels."""
+
+    masked = of_sequences
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         out = self.layer.infer(x)

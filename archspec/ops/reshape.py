@@ -12,6 +12,7 @@ from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import of_first, refused
 from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
 from archspec.ops.shapes import exact, normalize_axis
 
@@ -205,6 +206,13 @@ class Slice(Op, name="slice", main="range"):
         start += size if start < 0 else 0
         return _part(out, x, start, start + out.channels)
 
+    def masked(self, covered: tuple[int, ...], x: TensorSpec) -> int:
+        """That of what is cut; what is counted from the end would be counted from the end of the padding."""
+        start, stop = self.range
+        if normalize_axis(self.axis, x, "slice") < covered[0] and (start < 0 or (stop is not None and stop < 0)):
+            return int(refused(self, covered, x))
+        return covered[0]
+
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         axis, start = normalize_axis(self.axis, x, "slice"), self.range[0]
         if start < 0:
@@ -227,6 +235,8 @@ class Split(Op, name="split", main="parts"):
     """A number of equal parts, or the size of each."""
     axis: int = -1
     """Axis to cut, the batch axis not counted; -1 is channels."""
+
+    masked = of_first
 
     def infer(self, x: TensorSpec) -> tuple[TensorSpec, ...]:
         axis = normalize_axis(self.axis, x, "split")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import Size, TensorSpec, elements
 from archspec.ops.arguments import Number, PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.masks import consumed, refused
 from archspec.ops.reach import each_position
 from archspec.ops.shapes import floating, known_channels
 
@@ -29,6 +30,7 @@ class Mask(Op, name="mask", main="value"):
     value: Number = 0.0
     """What padding consists of."""
 
+    marks_padding = True
     reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
@@ -36,6 +38,9 @@ class Mask(Op, name="mask", main="value"):
         if x.rank < 2:
             raise OpError(f"mask needs an input of (time, channels), got {x}")
         return x
+
+    def masked(self, covered: tuple[int, ...], x: TensorSpec) -> int:
+        return x.rank - 1
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """2 · out.size (a comparison and a product)"""
@@ -83,6 +88,11 @@ class KMaxPool(Op, name="k_max_pool", main="k"):
         if kept is not None and x.shape[0] is not None and kept > x.shape[0]:
             raise OpError(f"k_max_pool: {kept} of {x.shape[0]} steps", argument="k")
         return TensorSpec((kept, x.shape[-1]))
+
+    def masked(self, covered: tuple[int, ...], x: TensorSpec, sentence: TensorSpec | None = None) -> int:
+        """None goes on. A dynamic k counts the sentence's padding, and so refuses masks."""
+        rule = consumed if self.layer == self.layers else refused
+        return int(rule(self, covered, x))
 
     def flops(self, out: TensorSpec, x: TensorSpec, sentence: TensorSpec | None = None) -> int:
         """channels · (k · (steps - 1) - k · (k - 1) / 2): the comparisons of k passes, each over what the last left"""
