@@ -7,6 +7,7 @@
 
 Case ``i`` of a seed is always the same; one alone is run with ``--first I --n 1``. A failure is printed with its case
 and its text. At the end: seed, revision, number, seconds, slowest case, peak memory. Exit code 1 if anything failed.
+SIGTERM and Ctrl-C end it after the case that it is in, with that report and what goes on from there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import platform
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -108,8 +110,15 @@ def main() -> int:
     one = specs() if args.kind == "specs" else faults() if args.kind == "faults" else changed(args.kind)
     stages: Counter[str] = Counter()
     failed, slowest = 0, (0.0, 0)
-    start = time.time()
+    start, stop = time.time(), []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: stop.append(number))
     for i in range(args.first, args.first + args.n):
+        if stop:
+            left = f"--first {i} --n {args.first + args.n - i}"
+            print(f"stopped: {args.kind} --seed {args.seed} {left} goes on", file=sys.stderr)
+            args.n = i - args.first
+            break
         text, stage, wrong, seconds = one(random.Random(f"{args.seed}:{i}"))
         stages[stage] += 1
         slowest = max(slowest, (seconds, i))
@@ -131,7 +140,7 @@ def main() -> int:
         "first": args.first,
         "n": args.n,
         "failed": failed,
-        "stages": {stage: round(count / args.n, 4) for stage, count in stages.most_common()},
+        "stages": {stage: round(count / max(args.n, 1), 4) for stage, count in stages.most_common()},
         "seconds": round(time.time() - start, 1),
         "slowest": {"cpu_seconds": round(slowest[0], 4), "case": slowest[1]},
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -139,7 +148,7 @@ def main() -> int:
         "python": platform.python_version(),
     }
     print(json.dumps(report))
-    return int(failed > 0)
+    return 128 + stop[0] if stop else int(failed > 0)
 
 
 if __name__ == "__main__":

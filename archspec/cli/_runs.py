@@ -286,6 +286,7 @@ def recorded(
     data: str | None = None,
     split: str | None = None,
     batch: int | None = None,
+    epochs: int | None = None,
     starts: bool = False,
     peers: Peers | None = None,
 ) -> Plan:
@@ -297,7 +298,7 @@ def recorded(
     if data and not all(step.is_fitted for step in found.run.evaluate.transforms or ()):
         kept = found.run.evaluate.model_copy(update={"transforms": preparation(logdir, found)})
         found = replace(found, run=found.run.model_copy(update={"evaluate": kept}))
-    found = with_flags(found, data=None, variant=None, settings={}, train={"batch": batch})
+    found = with_flags(found, data=None, variant=None, settings={}, train={"batch": batch, "epochs": epochs})
     if data or split:
         source, split = given(logdir, found.run.data, data, split)
         found = replace(found, run=found.run.model_copy(update={"data": source}))
@@ -306,6 +307,33 @@ def recorded(
         evaluate = found.run.evaluate.model_copy(update={**changes, **({"batch": batch} if batch else {})})
         found = replace(found, run=found.run.model_copy(update={"evaluate": evaluate}))
     return planned(replace(found, name=recorded_name(logdir)), starts=starts, peers=peers)
+
+
+def extended(plan: Plan, logdir: Path) -> str | None:
+    """Let a run directory say that its run has the plan's epochs, if that is more than were done; else what is wrong.
+
+    Raises OSError.
+    """
+    from archspec.training.callbacks import is_exhausted
+    from archspec.training.checkpoint import CheckpointError, Checkpoints
+    from archspec.training.identity import identity
+    from archspec.training.record import rewrite_run
+
+    epochs = plan.spec.train.epochs
+    try:
+        position = Checkpoints(logdir, identity(plan)).position()
+    except CheckpointError as error:
+        return str(error)
+    if position is not None and position.step >= epochs * plan.steps:
+        return f"{logdir} has had {position.step // plan.steps} epochs; --epochs is how many there are to be in all"
+    if position is not None and is_exhausted(plan, position):
+        return f"{logdir} ended by its patience of {plan.spec.train.patience} epochs; change 'patience' in its run.yaml"
+    rewrite_run(plan, logdir)
+    schedule = plan.spec.train.schedule.name
+    print(
+        f"archspec: the run has {epochs} epochs from now on; the schedule '{schedule}' spans them all", file=sys.stderr
+    )
+    return None
 
 
 def remembered(logdir: Path) -> tuple[Asked, FeatureSpec]:

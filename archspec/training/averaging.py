@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from archspec.training.batch_norm import have_begun
+
 if TYPE_CHECKING:
     import keras
 
@@ -59,6 +61,7 @@ def estimate(model: keras.Model, inputs: Inputs, count: int) -> list[tuple[Any, 
     trained = {id(v) for v in model.trainable_variables}
     kept = [(v, keras.ops.convert_to_numpy(v)) for v in model.variables if id(v) not in trained]
     momenta = [layer.momentum for layer in layers]
+    have_begun(model, [layer.name for layer in layers])
     try:
         for done, batch in enumerate(islice(inputs(), min(count, BATCHES))):
             for layer in layers:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from archspec.data.source import IMAGE
 from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
-from archspec.training.plan import Plan
+from archspec.training.plan import Plan, monitored
 from archspec.training.record import write_history
 from archspec.training.schedules import Plateau
 
@@ -37,6 +37,7 @@ def keeper(
     import keras
 
     train, steps = plan.spec.train, plan.steps
+    figure = monitored(plan) if train.monitor else None
 
     class Keeper(keras.callbacks.Callback):
         not_finite = False
@@ -63,7 +64,7 @@ def keeper(
             if request or (every and position.step % every < plan.steps_per_execution()):
                 self.save()
             if request:
-                raise Interrupted(request.code, position.step)
+                raise self.stopped()
 
         def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
             if request:
@@ -76,7 +77,7 @@ def keeper(
             if not self.is_judged:
                 position.unjudged = {name: value for name, value in row.items() if not name.startswith("val_")}
                 self.save()
-                raise Interrupted(request.code, position.step)
+                raise self.stopped()
             position.unjudged = None
             position.history.append(row | {"learning_rate": float(self.model.optimizer.learning_rate)})
             if self.not_finite or not _finite(row.get("val_loss", 0.0)):
@@ -95,15 +96,23 @@ def keeper(
             elif not is_finite(self.model):
                 self.not_finite = self.model.stop_training = True
             if request:
-                raise Interrupted(request.code, position.step)
+                raise self.stopped()
             if is_over:
                 self.model.stop_training = True
 
+        def stopped(self) -> Interrupted:
+            """What is said of a run that is asked to stop: how far it has come, and what its last epoch gave."""
+            epoch, total = min(position.step // steps + 1, train.epochs), train.epochs * steps
+            last = position.history[-1] if position.history else {}
+            figures = ", ".join(f"{n} {v:.4f}" for n, v in last.items() if n != "learning_rate")
+            gave = f"; epoch {len(position.history)} gave {figures}" if figures else ""
+            return Interrupted(request.code, position.step, f"of {total}, in epoch {epoch} of {train.epochs}{gave}")
+
         def judge(self, row: dict[str, float]) -> None:
-            if train.monitor is None:
+            if figure is None:
                 return
-            value = row[next(n for n in row if n.startswith("val_") and n.endswith(train.monitor))]
-            sign = -1 if train.monitor == "loss" else 1
+            value = row[f"val_{figure}"]
+            sign = -1 if figure == "loss" else 1
             if position.best is None or sign * value > sign * position.best["value"]:
                 position.best = {"step": position.step, "value": value}
 

@@ -3,7 +3,8 @@
 A generation is a folder ``checkpoints/<step>`` with two files::
 
     state.npz       every array: weights, states of random generators, the optimiser's, and those of running means
-    manifest.json   the step, what was logged so far, each array's name, shape and dtype; the checksums of both files
+    manifest.json   the step, what was logged so far, what the run is (identity.py), each array's name, shape and dtype;
+                    the checksums of both files
 
 A generation is written beside the others, brought to the disk, renamed, read back and compared; only then are older
 ones deleted, of which the last and the best stay. Reading takes nothing but arrays of the names, shapes and types that
@@ -22,17 +23,27 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.training.batch_norm import BEGUN, counts
+
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from archspec.training.identity import Identity
+
 FORMAT = 1
+UPDATES = "updates/"
+"""Before the name of a layer: how many updates its batch normalisation has seen."""
 KEPT = 2
 """Generations that stay, besides the best."""
 
 
 class CheckpointError(Exception):
     """A checkpoint cannot be read, or is not one of this run."""
+
+
+class Damaged(CheckpointError):
+    """A generation is not whole, so that the one before it counts."""
 
 
 @dataclass(slots=True)
@@ -46,17 +57,25 @@ class Position:
     unjudged: dict[str, float] | None = None
     """What the training of the last epoch gave, where its evaluation is still to be done."""
 
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Position:
+        """That of a manifest, which another version may have written: what it does not say is as at the start."""
+        return cls(**{f.name: manifest[f.name] for f in fields(cls) if f.name in manifest})
+
 
 def arrays(model: keras.Model) -> dict[str, keras.Variable]:
     """Every variable that a training changes, by a name that is the same in each process."""
     out: dict[str, Any] = {}
     # Metrics come last: they exist only when fit has begun, and count only within an epoch.
     metrics = {id(v) for metric in model.metrics for v in metric.variables}
+    updates = {id(variable): layer for layer, variable in counts(model).items()}
     seeds = 0
     for variable in model.variables:
         if id(variable) in metrics:
             continue
-        if "seed_generator" in variable.path:
+        if id(variable) in updates:
+            out[f"{UPDATES}{updates[id(variable)]}"] = variable
+        elif "seed_generator" in variable.path:
             # Keras numbers these within a process.
             out[f"seed/{seeds}"] = variable
             seeds += 1
@@ -73,8 +92,8 @@ def arrays(model: keras.Model) -> dict[str, keras.Variable]:
 class Checkpoints:
     """The generations of one run directory."""
 
-    def __init__(self, logdir: Path, fingerprint: str, *, is_writer: bool = True):
-        self.folder, self.fingerprint, self.is_writer = logdir / "checkpoints", fingerprint, is_writer
+    def __init__(self, logdir: Path, identity: Identity, *, is_writer: bool = True):
+        self.folder, self.identity, self.is_writer = logdir / "checkpoints", identity, is_writer
         self.passed_over: list[str] = []
         """What was wrong with generations that could not be used."""
 
@@ -92,7 +111,8 @@ class Checkpoints:
             digest = _write_arrays(beside / "state.npz", values)
             manifest = {
                 "format": FORMAT,
-                "network": self.fingerprint,
+                "network": self.identity.network,
+                "settings": self.identity.settings,
                 "sha256": digest,
                 **asdict(position),
                 "arrays": {name: [list(v.shape), str(v.dtype)] for name, v in values.items()},
@@ -131,14 +151,15 @@ class Checkpoints:
         return self.folder / f"{step:09d}"
 
     def position(self) -> Position | None:
-        """That of the last generation that is whole; None if there is none. What is not is told in ``passed_over``."""
+        """That of the last generation that is whole; None if there is none. What is not is told in ``passed_over``.
+
+        Raises CheckpointError where the generation is of another run.
+        """
         for step in reversed(self.steps()):
             try:
-                manifest = self._manifest(step)
-            except CheckpointError as error:
+                return Position.of(self._manifest(step))
+            except Damaged as error:
                 self.passed_over.append(str(error))
-                continue
-            return Position(*(manifest[f.name] for f in fields(Position)))
         return None
 
     def restore(self, model: keras.Model, step: int, prefix: str = "") -> None:
@@ -150,6 +171,9 @@ class Checkpoints:
             return {n: v for n, v in names.items() if n.startswith(prefix) and (prefix or not n.startswith("metric/"))}
 
         listed, wanted = chosen(self._manifest(step)["arrays"]), chosen(arrays(model))
+        for name in [n for n in wanted if n.startswith(UPDATES) and n not in listed]:
+            # A run of an earlier version goes on as that would have.
+            wanted.pop(name).assign(BEGUN)
         if set(listed) != set(wanted):
             other = sorted(set(listed) ^ set(wanted))[0]
             raise CheckpointError(f"{self._path(step)} is of another network: {other} is only in one of the two")
@@ -164,22 +188,24 @@ class Checkpoints:
                 _assign(variable, file[name])
 
     def _manifest(self, step: int) -> dict[str, Any]:
-        """The manifest of a whole generation of this run. Raises CheckpointError."""
+        """The manifest of a whole generation of this run. Raises CheckpointError, Damaged."""
         path = self._path(step)
         try:
             text = (path / "manifest.json").read_bytes()
             manifest = json.loads(text)
             digest = _digest(path / "state.npz")
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path} is damaged: {error}") from None
+            raise Damaged(f"{path} is damaged: {error}") from None
         if not isinstance(manifest, dict) or manifest.get("sha256") != digest:
-            raise CheckpointError(f"{path} is damaged: its checksum differs")
+            raise Damaged(f"{path} is damaged: its checksum differs")
         if text != sealed(b"{" + text[len(sealed(b"")) :]):
-            raise CheckpointError(f"{path} is damaged: the checksum of its manifest differs")
-        if manifest.get("format") != FORMAT:
+            raise Damaged(f"{path} is damaged: the checksum of its manifest differs")
+        if manifest.get("format") != FORMAT or not {"step", "history", "arrays"} <= set(manifest):
             raise CheckpointError(f"{path} is of another version of archspec")
-        if manifest.get("network") != self.fingerprint:
+        if not self.identity.has_network(manifest.get("network")):
             raise CheckpointError(f"{path} is of another network: the spec has changed since")
+        if "settings" in manifest and (changes := self.identity.changes(manifest["settings"])):
+            raise CheckpointError(f"{path} is of another run: {'; '.join(changes)}")
         return manifest
 
 

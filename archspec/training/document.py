@@ -38,6 +38,7 @@ from archspec.ir.reading import declared
 from archspec.ir.validation import refuse, restated, told
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.loss import Loss
+from archspec.training.class_weights import ClassWeight
 from archspec.training.distribution import Sharding
 from archspec.training.freezing import Freeze
 from archspec.training.optimizers import Adam, LearningRate, Optimizer
@@ -139,8 +140,9 @@ class Train(BaseModel):
     """Compile a step with XLA: for GPUs, on CPUs it makes a step 1.6 to 2 times slower."""
     steps_per_execution: PositiveInt | None = None
     """Steps between two looks of Python at the run; where nothing is said, more where a step is short."""
-    class_weight: Items[Factor] = ()
-    """Weight of each class's examples in the loss."""
+    class_weight: ClassWeight = ()
+    """Weight of each class's examples in the loss: a list, a map by names of classes (others weigh 1), or ``balanced``,
+    which makes all classes weigh the same: n / (classes · n of the class)."""
     weights: Weights = None
     """A file of weights to start from (``weights.npz`` of another run, or what ``archspec weights`` wrote). Layers of
     equal name and shape take theirs; a head for other classes starts anew. Or several files, each for the layers below
@@ -164,8 +166,9 @@ class Train(BaseModel):
     checkpoint_steps: PositiveInt | None = None
     """Steps between checkpoints, besides the end of each epoch. Where nothing is said: ends of epochs, but no oftener
     than costs a fiftieth of the time."""
-    monitor: Literal["loss", "accuracy"] | None = None
-    """What the best checkpoint is best in, on the evaluated split; where nothing is said, none is kept but the last."""
+    monitor: Annotated[str, Field(min_length=1)] | None = None
+    """What the best checkpoint is best in, on the evaluated split: ``loss``, ``accuracy``, or that of one of several
+    heads, ``HEAD_accuracy``. Where nothing is said, none is kept but the last."""
     patience: PositiveInt | None = None
     """Stop after so many epochs without a better value of what is monitored."""
 

@@ -10,10 +10,11 @@ from types import FrameType
 
 
 class Interrupted(Exception):
-    """A run stopped because it was asked to; ``code`` is the exit code that says so, ``step`` where it can go on."""
+    """A run stopped because it was asked to; ``code`` is the exit code that says so, ``step`` where it can go on, and
+    ``reached`` what it has come to, in words."""
 
-    def __init__(self, code: int, step: int):
-        super().__init__(f"stopped at step {step}")
+    def __init__(self, code: int, step: int, reached: str = ""):
+        super().__init__(f"stopped at step {step} {reached}".rstrip())
         self.code, self.step = code, step
 
 

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from archspec.data.transform import TransformError, for_evaluation
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
+from archspec.training.class_weights import class_weights
 from archspec.training.document import Evaluate, Log, RunSpec, Train
 from archspec.training.freezing import frozen_until, matches, patterns
 from archspec.training.schedules import Plateau
@@ -219,14 +219,7 @@ def _check_train(plan: Plan) -> None:
         raise TaskError(
             f"the warm-up takes {train.warmup:g} epochs, the run has {train.epochs}", at=("train", "warmup")
         )
-    if len(plan.graph.outputs) > 1 and train.class_weight:
-        raise TaskError("class weights need a network with one head", at=("train", "class_weight"))
-    classes = plan.features.classes or 0
-    if train.class_weight and len(train.class_weight) != classes:
-        raise TaskError(
-            f"class_weight has {len(train.class_weight)} values, the data have {classes} classes",
-            at=("train", "class_weight"),
-        )
+    class_weights(plan)
     owners = [node.layer for node in plan.graph.owners() if node.weights]
     for key in ("freeze", "rates"):
         for pattern in patterns(train.freeze) if key == "freeze" else train.rates:
@@ -255,8 +248,30 @@ def _check_train(plan: Plan) -> None:
         raise TaskError("plateau watches the loss from the start: it takes no warm-up", at=("train", "warmup"))
     if plan.spec.log.embedding:
         _check_embedding(plan, plan.spec.log.embedding)
-    if plan.spec.train.monitor and plan.split is None:
-        raise TaskError("no split is evaluated, so there is no best one", at=("train", "monitor"))
+    if train.monitor:
+        monitored(plan)
+    elif train.patience:
+        raise TaskError(
+            "patience waits for what is monitored, and nothing is",
+            at=("train", "patience"),
+            help=f"monitor: {' or '.join(plan.task.monitors(plan.graph))}",
+        )
+
+
+def monitored(plan: Plan) -> str:
+    """The figure of the evaluated split that says which checkpoint is best, as logs name it. Raises TaskError."""
+    asked, at = plan.spec.train.monitor, ("train", "monitor")
+    if plan.split is None:
+        raise TaskError("no split is evaluated, so there is no best one", at=at)
+    known = plan.task.monitors(plan.graph)
+    of_heads = [name for name in known if name.endswith(f"_{asked}")]
+    if asked not in known and len(of_heads) == 1:
+        return of_heads[0]
+    if asked not in known:
+        near = did_you_mean(asked or "", known) if not of_heads else None
+        why = "is of several heads here" if of_heads else "is no figure of this run's evaluations"
+        raise TaskError(f"{shown(asked)} {why}", at=at, help=near or f"monitor takes {', '.join(of_heads or known)}")
+    return str(asked)
 
 
 def _check_embedding(plan: Plan, layer: str) -> None:
@@ -334,13 +349,3 @@ def initial(graph: Graph, weights: Path | Mapping[str, Path]) -> dict[str, Any]:
 def matching(patterns: Iterable[str], layer: str) -> str | None:
     """The last of the patterns that means a layer."""
     return next((p for p in reversed(list(patterns)) if matches(p, layer)), None)
-
-
-def fingerprint(graph: Graph) -> str:
-    """What tells networks apart: every op with its arguments, its wiring, weights and outputs."""
-    digest = sha256()
-    for node in graph.nodes:
-        digest.update(repr((node.name, node.layer, node.op.name, node.op, node.inputs, node.weights)).encode())
-    for output in graph.outputs:
-        digest.update(repr((output.name, output.tensor, output.loss, output.weight, output.train_only)).encode())
-    return digest.hexdigest()

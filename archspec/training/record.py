@@ -18,7 +18,8 @@ from archspec.data.preprocessing import write_files
 from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.vocabulary import read_vocabulary
 from archspec.ir.tensors import TensorSpec
-from archspec.training.plan import Plan, fingerprint, vocabulary_file
+from archspec.training.identity import fingerprint
+from archspec.training.plan import Plan, vocabulary_file
 
 PACKAGES = ("archspec-keras", "keras", "tensorflow", "jax", "numpy")
 
@@ -33,6 +34,20 @@ def write_plan(plan: Plan, logdir: Path) -> None:
         vocabulary.write(path)
     write_run(plan, spec, logdir)
     write_json(logdir / "environment.json", environment(plan))
+
+
+def rewrite_run(plan: Plan, logdir: Path) -> None:
+    """Let the run file say what the plan does, of a run that goes on; what marks the run as finished goes before.
+
+    Raises OSError.
+    """
+    from archspec.frontend.files import read_source
+    from archspec.frontend.yaml_source import read
+
+    path = logdir / "run.yaml"
+    spec = str(read(read_source(path, str(path)))["spec"])
+    (logdir / "model.keras").unlink(missing_ok=True)
+    write_run(plan, spec, logdir)
 
 
 def write_fitted(plan: Plan, logdir: Path) -> None:

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from archspec.backend.installation import import_keras, import_tensorflow
 from archspec.training import callbacks as watch
 from archspec.training.averaging import averages
+from archspec.training.class_weights import class_weights
 from archspec.training.distribution import Spread, check, taken
 from archspec.training.failures import meaning
 from archspec.training.freezing import next_border, set_trainable
@@ -142,7 +143,7 @@ def _watching(
     elif train.ema:
         watching.append(averages())
     if spread.is_coordinator:
-        watching = [*pictures(plan, logdir, objective, say), *watching, *board(plan, logdir, objective, say)]
+        watching = [*pictures(plan, logdir, objective, say), *watching, *board(plan, logdir, objective, position, say)]
     if stream:
         watching.append(watch.progress(plan, stream, position))
     return watching
@@ -152,7 +153,7 @@ def _fit(start: Start, held_out: Any, watching: list[keras.callbacks.Callback], 
     """Do what is left: the rest of an epoch that was begun, then whole epochs."""
     plan, model, position = start.batches, start.model, start.position
     epochs, steps = plan.spec.train.epochs, plan.steps
-    weights = dict(enumerate(plan.spec.train.class_weight)) or None
+    weights = class_weights(plan) or None
     if position.unjudged is not None:
         _judge(model, held_out, position.step // steps - 1, position.unjudged, watching)
     while position.step < epochs * steps and not watch.is_exhausted(plan, position):

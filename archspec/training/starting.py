@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.training.batch_norm import forget_starts, have_begun
 from archspec.training.callbacks import Say
 from archspec.training.checkpoint import Checkpoints, Position
 from archspec.training.compiling import compiled, determine, policy
 from archspec.training.distribution import Spread
 from archspec.training.freezing import set_trainable
-from archspec.training.plan import Plan, fingerprint, initial
+from archspec.training.identity import identity
+from archspec.training.plan import Plan, initial
 from archspec.training.record import recorded_backend
 from archspec.training.word_vectors import word_vectors
 
@@ -42,22 +44,28 @@ class Start:
 
 
 def started(plan: Plan, logdir: Path, resume: bool, say: Say, spread: Spread) -> Start:
-    """Build, load, compile; with ``resume``, from the last checkpoint that is whole."""
+    """Build, load, compile; with ``resume``, from the last checkpoint that is whole.
+
+    Raises CheckpointError, with nothing changed, where that is of another run.
+    """
     import keras
 
     from archspec.backend.build import compile
 
     train = plan.spec.train
+    checkpoints = Checkpoints(logdir, identity(plan), is_writer=spread.is_coordinator)
+    position = _position(checkpoints, say) if resume else None
     # Keras tells what it does on stdout, which is for results.
     keras.utils.disable_interactive_logging()
     keras.utils.set_random_seed(train.seed)
     determine(plan)
     with policy(train.precision):
         network = compile(plan.graph, training=True)
+        forget_starts(network)
         set_trainable(plan, network)
         spread.synchronise(network)
         # What is frozen and runs only once is in no checkpoint.
-        if not resume or train.cache_features:
+        if position is None or train.cache_features:
             _load(plan, network, say)
         objective, batches = plan.task.trainer(plan.graph, network, train), plan
         if train.cache_features:
@@ -66,14 +74,22 @@ def started(plan: Plan, logdir: Path, resume: bool, say: Say, spread: Spread) ->
             objective, pipeline = cached(plan, network, objective, logdir, say, resume=resume)
             batches = replace(plan, pipeline=pipeline)
         settle = compiled(objective.model, objective, plan)
-    checkpoints = Checkpoints(logdir, fingerprint(plan.graph), is_writer=spread.is_coordinator)
-    position = checkpoints.position() if resume else None
-    for problem in checkpoints.passed_over:
-        say(f"{problem}; the one before it is used")
     start = Start(network, objective.model, objective, batches, settle, checkpoints, position or Position())
     if position is not None:
         _restore(plan, start, logdir, say, spread)
     return start
+
+
+def _position(checkpoints: Checkpoints, say: Say) -> Position | None:
+    """Where a run goes on; None for its beginning."""
+    position = checkpoints.position()
+    for problem in checkpoints.passed_over:
+        say(problem)
+    if position is None:
+        say(f"{'no checkpoint is whole' if checkpoints.passed_over else 'there is no checkpoint yet'}: starts anew")
+    elif checkpoints.passed_over:
+        say(f"the checkpoint of step {position.step}, which is whole, is used")
+    return position
 
 
 def _load(plan: Plan, network: keras.Model, say: Say) -> None:
@@ -84,6 +100,7 @@ def _load(plan: Plan, network: keras.Model, say: Say) -> None:
     if train.weights:
         values = initial(plan.graph, train.weights)
         assign(network, values)
+        have_begun(network, {name.rpartition("/")[0] for name in values if name.endswith("/moving_mean")})
         layers = len({name.rpartition("/")[0] for name in values})
         every = sum(1 for n in plan.graph.owners() if n.weights)
         say(f"{layers} of {every} layers start from {_files(train.weights)}")

@@ -101,6 +101,8 @@ class Task(Declaration, package="archspec.tasks"):
     """True where the loss is Keras's mean over the examples of a batch, of which several devices can each do some."""
     takes_features: ClassVar[bool] = False
     """True where the loss is of outputs and targets alone, so that a network's trained part can train by itself."""
+    reports_accuracy: ClassVar[bool] = True
+    """Whether evaluations report the accuracy of every head, also where its spec asks for no metrics."""
     sample_options: ClassVar[tuple[str, ...]] = ()
     """Options of ``archspec sample`` that the task takes; none where nothing can be drawn."""
 
@@ -118,6 +120,14 @@ class Task(Declaration, package="archspec.tasks"):
         and what the run file's ``train`` section asks for. Raises TaskError.
         """
         raise NotImplementedError
+
+    def monitors(self, graph: Graph) -> list[str]:
+        """Figures of an evaluation of which one can say which weights are best, as Keras names them."""
+        heads = [o for o in graph.outputs if not o.train_only]
+        named = [h for h in heads if self.reports_accuracy or any(m.name == "accuracy" for m in h.metrics)]
+        if len(graph.outputs) == 1:
+            return ["loss", *("accuracy" for _ in named)]
+        return ["loss", *(f"{head.name}_accuracy" for head in named)]
 
     def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:
         """What the model says of every example of ``batches``, as an array of one row for each."""

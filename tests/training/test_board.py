@@ -1,5 +1,6 @@
 """What TensorBoard's files hold of a run, that a TensorBoard serves it, and that none of it touches the training."""
 
+import csv
 import json
 import re
 import subprocess
@@ -151,6 +152,29 @@ def test_settings_have_names_that_tell_runs_apart(plan):
     assert found["spec"] == "small" and found["data"] == "digits" and found["augment"] == "rescale"
     assert not {"weights", "patience", "task", "variant", "freeze"} & set(found)
     assert {type(value) for value in found.values()} <= {bool, int, float, str}
+
+
+@pytest.mark.tensorflow
+def test_a_run_has_an_id_of_its_own_and_shows_its_best_epoch_beside_its_settings(full):
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    _, logdir = full
+    found = held(logdir)
+    said = plugin_data_pb2.HParamsPluginData.FromString(found.summary_metadata["_hparams_/session_start_info"])
+    assert said.session_start_info.group_name == str(logdir.resolve())
+    with (logdir / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    best = min(range(len(rows)), key=lambda i: float(rows[i]["val_loss"]))
+    (event,) = found.Tensors("best/accuracy")
+    assert event.step == best + 1
+    assert event.tensor_proto.float_val[0] == pytest.approx(float(rows[best]["val_accuracy"]))
+
+
+def test_runs_of_one_folder_name_are_two(tmp_path):
+    from archspec.training.board.settings import trial
+
+    assert trial(tmp_path / "a" / "1") != trial(tmp_path / "b" / "1")
+    assert trial(tmp_path / "a" / ".." / "b" / "1") == trial(tmp_path / "b" / "1")
 
 
 def test_a_pace_of_epochs_and_one_of_time(monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from archspec.cli._runs import asked, planned, recorded
 from archspec.training import checkpoint
 from archspec.training.checkpoint import CheckpointError, Checkpoints
-from archspec.training.plan import fingerprint
+from archspec.training.identity import Identity, identity
 from archspec.training.run import InUse, _locked, run
 from tests.training import runs
 
@@ -48,7 +48,7 @@ def test_a_full_disk_leaves_what_was_there_and_the_run_goes_on_from_it(tmp_path,
         fail_at_write(patched, k)
         with pytest.raises(OSError, match="No space left"):
             run(plan, tmp_path / "run", progress=None)
-    kept = Checkpoints(tmp_path / "run", fingerprint(plan.graph))
+    kept = Checkpoints(tmp_path / "run", identity(plan))
     assert len(kept.steps()) == min(k - 1, 2)
     assert not kept.passed_over
     run(recorded(tmp_path / "run"), tmp_path / "run", resume=True, progress=None)
@@ -87,14 +87,14 @@ def copy(tmp_path, reference):
 
 def damaged(copy, reference):
     """What is found in the copy: the position of the generation that is used, and what is said of others."""
-    found = Checkpoints(copy, fingerprint(recorded(reference).graph))
+    found = Checkpoints(copy, identity(recorded(reference)))
     return found.position(), found.passed_over
 
 
 @pytest.mark.parametrize("name", ["state.npz", "manifest.json"])
 def test_no_flipped_bit_and_no_truncation_goes_unseen(copy, reference, name):
     path, draw = sorted((copy / "checkpoints").glob("[0-9]*"))[-1] / name, random.Random(0)
-    whole, network = path.read_bytes(), fingerprint(recorded(reference).graph)
+    whole, network = path.read_bytes(), identity(recorded(reference))
 
     def used(content):
         path.write_bytes(content)
@@ -124,12 +124,145 @@ def test_a_damaged_generation_is_passed_over_and_the_run_ends_the_same(copy, ref
     runs.assert_same(copy, reference)
 
 
-def test_a_checkpoint_of_another_network_is_refused(copy):
-    spec = copy / "spec" / "small.yaml"
-    spec.write_text(spec.read_text().replace("filters: 8", "filters: 9"))
-    found = Checkpoints(copy, fingerprint(recorded(copy).graph))
-    assert found.position() is None
-    assert all("is of another network: the spec has changed since" in text for text in found.passed_over)
+def changed(copy, old, new, name="run.yaml"):
+    """Change a run directory's text."""
+    text = (copy / name).read_text()
+    assert old in text
+    (copy / name).write_text(text.replace(old, new))
+
+
+def files(folder):
+    """Every file's content."""
+    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"}
+
+
+CHANGES = [
+    ("seed: 5", "seed: 6", "train.seed was 5 and is 6"),
+    ("batch: 32\n  seed", "batch: 16\n  seed", "train.batch was 32 and is 16"),
+    ("shift: 0.1", "shift: 0.2", 'augment was [{"shift": {"share": 0.1}}, '),
+    ("schedule: cosine", "schedule: constant", 'train.schedule was {"cosine": {}} and is {"constant": {}}'),
+    ("adam: 0.01", "adam: 0.02", "train.optimizer was"),
+    ("ema: 0.99", "ema: 0.98", "train.ema was 0.99 and is 0.98"),
+    ("data: digits", "data: {digits: {fold: 1}}", 'data was {"digits": {}} and is {"digits": {"fold": 1}}'),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), CHANGES, ids=[new for _, new, _ in CHANGES])
+def test_a_run_file_that_was_changed_is_refused_with_what_was(copy, old, new, message):
+    changed(copy, old, new)
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoints(copy, identity(recorded(copy))).position()
+    assert f"is of another run: {message}" in str(caught.value)
+
+
+def test_a_changed_spec_refuses_to_resume_and_nothing_is_overwritten(copy):
+    changed(copy, "filters: 8", "filters: 9", "spec/small.yaml")
+    (copy / "model.keras").unlink()
+    before = files(copy)
+    with pytest.raises(CheckpointError, match="is of another network: the spec has changed since"):
+        run(recorded(copy), copy, resume=True, progress=None)
+    assert files(copy) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("epochs: 4", "epochs: 9"),
+        ("checkpoint_steps: 17", "checkpoint_steps: 5"),
+        ("evaluate:\n", "log: {pictures: 0}\nevaluate:\n"),
+    ],
+)
+def test_what_changes_no_step_may_change(copy, old, new):
+    changed(copy, old, new)
+    assert Checkpoints(copy, identity(recorded(copy))).position().step == 176
+
+
+def rewritten(copy, change):
+    """The manifests, changed, with checksums that fit."""
+    for path in (copy / "checkpoints").glob("[0-9]*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        del manifest["checksum"]
+        change(manifest)
+        path.write_bytes(checkpoint.sealed(json.dumps(manifest).encode()))
+
+
+def test_checkpoints_of_the_version_before_are_taken(copy):
+    found = identity(recorded(copy))
+
+    def older(manifest):
+        manifest["network"] = found.older[0]
+        del manifest["settings"], manifest["unjudged"]
+
+    rewritten(copy, older)
+    position = Checkpoints(copy, found).position()
+    assert (position.step, len(position.history), position.unjudged) == (176, 4, None)
+
+
+def test_a_manifest_that_lacks_what_is_needed_is_refused_in_words(copy):
+    rewritten(copy, lambda manifest: manifest.pop("history"))
+    with pytest.raises(CheckpointError, match="is of another version of archspec"):
+        Checkpoints(copy, identity(recorded(copy))).position()
+
+
+def test_a_new_field_of_an_op_leaves_networks_the_same(plan, monkeypatch):
+    from pydantic.fields import FieldInfo
+
+    from archspec.training.identity import fingerprint
+
+    made = plan()
+    before = fingerprint(made.graph)
+    op = next(n.op for n in made.graph.nodes if n.op.name == "conv")
+    wider = {**type(op).model_fields, "later": FieldInfo(annotation=int, default=0)}
+    monkeypatch.setattr(type(op), "__pydantic_fields__", wider)
+    monkeypatch.setitem(op.__dict__, "later", 0)
+    other = next(n.op for n in made.graph.nodes if n.name == "second")
+    monkeypatch.setitem(other.__dict__, "later", 0)
+    assert "later=0" in repr(op) and fingerprint(made.graph) == before
+    monkeypatch.setitem(op.__dict__, "later", 1)
+    assert fingerprint(made.graph) != before
+
+
+def test_a_setting_that_did_not_exist_is_as_its_default(plan):
+    made = plan()
+    then = dict(identity(made).settings)
+    del then["train.ema"]
+    assert identity(made).changes(then) == []
+    assert identity(plan("{ema: 0.5}")).changes(then) == ["train.ema was not given and is 0.5"]
+
+
+def test_the_steps_of_several_networks_belong_to_what_is_compared():
+    from archspec.frontend import loads
+    from archspec.training.identity import fingerprint
+    from tests.tasks.adversarial.runs import POINTS
+
+    graph, same = loads(POINTS), loads(POINTS)
+    other = loads(POINTS.replace("weight: 0.1", "weight: 0.2"))
+    assert fingerprint(graph) == fingerprint(same) != fingerprint(other)
+
+
+@pytest.mark.slow
+def test_where_no_checkpoint_is_whole_a_run_says_that_it_starts_anew(copy, reference, capsys):
+    import sys
+
+    for path in (copy / "checkpoints").glob("[0-9]*/state.npz"):
+        path.write_bytes(path.read_bytes()[:-1])
+    run(recorded(copy), copy, resume=True, progress=sys.stderr)
+    assert "no checkpoint is whole: starts anew" in capsys.readouterr().err
+    runs.assert_same(copy, reference)
+
+
+@pytest.mark.slow
+def test_what_is_stopped_before_its_first_checkpoint_starts_from_its_weights_again(plan, tmp_path, reference, capsys):
+    import sys
+
+    made = plan(f"{{weights: {reference / 'weights.npz'}, epochs: 1, optimizer: {{sgd: 0.001}}}}")
+    run(made, tmp_path / "run", progress=None)
+    whole = runs.state(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    run(recorded(tmp_path / "run"), tmp_path / "run", resume=True, progress=sys.stderr)
+    assert "there is no checkpoint yet: starts anew" in capsys.readouterr().err
+    for name, value in runs.state(tmp_path / "run").items():
+        np.testing.assert_array_equal(value, whole[name], err_msg=name)
 
 
 def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference):
@@ -146,13 +279,13 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
     model = compile(plan.graph)
     compiled(model, plan.task.trainer(plan.graph, model, plan.spec.train), plan)
     with pytest.raises(CheckpointError, match=r"float32 \(1000000, 1000000\), the network has float32 \(128, 10\)"):
-        Checkpoints(copy, fingerprint(plan.graph)).restore(model, int(last.name))
+        Checkpoints(copy, identity(plan)).restore(model, int(last.name))
 
 
 def test_only_the_last_generations_and_the_best_stay(plan, tmp_path):
     made = plan("{optimizer: {sgd: 0.1}, epochs: 6, monitor: accuracy, checkpoint_steps: 44}")
     result = run(made, tmp_path / "run", progress=None)
-    steps = Checkpoints(tmp_path / "run", "").steps()
+    steps = Checkpoints(tmp_path / "run", Identity("")).steps()
     assert steps == sorted({5 * made.steps, 6 * made.steps, int(result.best["step"])})
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from archspec.training.checkpoint import Checkpoints
+from archspec.training.identity import identity
 from archspec.training.outcome import NotFinite
-from archspec.training.plan import fingerprint
 from archspec.training.run import run
 from tests.training import runs
 
@@ -58,7 +58,7 @@ def ends(plan, logdir):
     """The message of a run that must go to NaN, and the step it was seen by; nothing that is kept is spoilt."""
     with pytest.raises(NotFinite) as found:
         run(plan, logdir, progress=None)
-    kept = Checkpoints(logdir, fingerprint(plan.graph))
+    kept = Checkpoints(logdir, identity(plan))
     for step in kept.steps():
         with np.load(logdir / "checkpoints" / f"{step:09d}" / "state.npz") as file:
             held = {n: file[n] for n in file.files if not n.startswith("metric/")}

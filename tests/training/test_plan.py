@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from archspec.ir.diagnostics import SpecError
-from archspec.training.plan import fingerprint, matches
+from archspec.training.identity import fingerprint
+from archspec.training.plan import matches
 from archspec.training.record import run_text
 from tests.training import runs
 
@@ -18,6 +20,9 @@ REFUSED = [
     ({"train": "{freeze: [secnd]}"}, 5, 17, "'secnd' matches no layer with weights", "did you mean 'second'?"),
     ({"train": "{freeze: ['*']}"}, 5, 17, "every layer is frozen", None),
     ({"train": "{class_weight: [1, 2]}"}, 5, 23, "class_weight has 2 values, the data have 10 classes", None),
+    ({"train": "{class_weight: {'3': 2, '11': 1}}"}, 5, 38, "the data have no class '11'", None),
+    ({"train": "{class_weight: balancd}"}, 5, 23, "train.class_weight must be 'balanced', or factors from 0", None),
+    ({"train": "{class_weight: {'3': -1}}"}, 5, 23, "train.class_weight must be 'balanced', or factors from 0", None),
     (
         {"train": "{steps_per_execution: 5}"},
         5,
@@ -42,6 +47,8 @@ REFUSED = [
     ),
     ({"train": "{schedule: {milestones: [20, 10]}}"}, 5, 32, "milestones.at must rise, got [20, 10]", "[10, 20]"),
     ({"train": "{schedule: {milestones: [10, 10]}}"}, 5, 32, "milestones.at must rise, got [10, 10]", "[10]"),
+    ({"train": "{monitor: acuracy}"}, 5, 18, "'acuracy' is no figure of this run's", "did you mean 'accuracy'?"),
+    ({"train": "{monitor: f1}"}, 5, 18, "'f1' is no figure of this run's", "monitor takes loss, accuracy"),
     ({"rest": "log: {embedding: secnd}"}, 6, 18, "'secnd' is no layer with one output", "did you mean 'second'?"),
     ({"rest": "log: {picture: 1}"}, 6, 7, "log has no key 'picture'", "did you mean 'pictures'?"),
     ({"rest": "log: {histograms: 0}"}, 6, 19, "log.histograms must be", None),
@@ -75,6 +82,54 @@ def test_a_wrong_run_is_refused_where_it_is_wrong(plan, text, line, column, mess
     assert found.message.startswith(message)
     assert (found.span.line, found.span.column) == (line, column)
     assert help is None or found.help == help
+
+
+def test_class_weights_by_name_and_balanced(plan):
+    """Balanced ones are scikit-learn's."""
+    from sklearn.utils.class_weight import compute_class_weight
+
+    from archspec.training.class_weights import class_weights
+
+    assert class_weights(plan("{class_weight: {'3': 2.5}}")) == {k: 2.5 if k == 3 else 1.0 for k in range(10)}
+    assert class_weights(plan("{class_weight: [0, 1, 1, 1, 1, 1, 1, 1, 1, 4]}"))[9] == 4
+    made = plan("{class_weight: balanced}")
+    labels = made.source.arrays("train")["label"]
+    wanted = compute_class_weight("balanced", classes=np.arange(10), y=labels)
+    assert class_weights(made) == pytest.approx(dict(enumerate(wanted)))
+
+
+TWO = runs.SPEC.replace(
+    "heads:",
+    "heads:\n  side: {from: second, body: [flatten, dense: {units: =classes, activation: softmax}], "
+    "loss: categorical_crossentropy%s}",
+)
+
+
+def test_of_several_heads_the_one_that_is_monitored_is_named(plan):
+    from archspec.training.plan import monitored
+
+    with pytest.raises(SpecError) as caught:
+        plan("{monitor: accuracy}", spec=TWO % "")
+    (found,) = caught.value.diagnostics
+    assert found.message == "'accuracy' is of several heads here"
+    assert found.help == "monitor takes side_accuracy, main_accuracy"
+    assert monitored(plan("{monitor: main_accuracy}", spec=TWO % "")) == "main_accuracy"
+    assert monitored(plan("{monitor: loss}", spec=TWO % "")) == "loss"
+    # A head that is for training alone has no accuracy, but the name of the other's is as of several.
+    assert monitored(plan("{monitor: accuracy}", spec=TWO % ", train_only: true")) == "main_accuracy"
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["loss", "main_accuracy"])
+def test_the_best_epoch_is_best_in_what_is_monitored_and_not_in_the_first_head(plan, tmp_path, name):
+    from archspec.training.run import run
+
+    made = plan(f"{{epochs: 3, monitor: {name}, batch: 128}}", spec=TWO % "")
+    result = run(made, tmp_path / "run", progress=None)
+    rows = [line.split(",") for line in (tmp_path / "run" / "log.csv").read_text().splitlines()]
+    values = [float(row[rows[0].index(f"val_{name}")]) for row in rows[1:]]
+    assert result.best["value"] == (min if name == "loss" else max)(values)
 
 
 def test_several_mistakes_are_told_at_once(plan):

@@ -34,6 +34,7 @@ class LanguageModelling(Task, name="language_modelling"):
     """
 
     sample_options = ("prompt", "decoding")
+    reports_accuracy = False
 
     prompt: str = "\n"
     """What that text begins with."""

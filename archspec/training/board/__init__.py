@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from archspec.backend.installation import has_tensorflow
 from archspec.training.board.guard import guarded
 from archspec.training.callbacks import Say
+from archspec.training.checkpoint import Position
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from archspec.training.task import Objective
 
 
-def board(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[keras.callbacks.Callback]:
+def board(
+    plan: Plan, logdir: Path, objective: Objective, position: Position, say: Say
+) -> list[keras.callbacks.Callback]:
     """Scalars, the graph, the costs, the run and its settings, examples of the data, histograms. They stand after
     what saves."""
     if not has_tensorflow():
@@ -36,7 +39,7 @@ def board(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[kera
     scalars = keras.callbacks.TensorBoard(
         str(logdir), histogram_freq=every or 0, write_graph=True, write_steps_per_second=True, profile_batch=0
     )
-    held = [texts(plan, logdir), settings(plan, logdir), scalars]
+    held = [texts(plan, logdir), settings(plan, logdir, position), scalars]
     if every and keras.backend.backend() == "tensorflow":
         held.append(gradients(plan, logdir, objective, every))
     return [guarded(callback, say) for callback in held]

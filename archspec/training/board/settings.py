@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.arguments import written
 from archspec.ir.declaration import Declaration
 from archspec.training.board.events import Events
-from archspec.training.plan import Plan
+from archspec.training.checkpoint import Position
+from archspec.training.plan import Plan, monitored
 
 if TYPE_CHECKING:
     import keras
@@ -35,8 +37,25 @@ def _is_given(value: Any) -> bool:
     return value is not None and value != () and value != {} and value != ""
 
 
-def settings(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
-    """Tells the hyper-parameters plugin what a run starts with and that it ended. Its metrics are the run's scalars.
+def trial(logdir: Path) -> str:
+    """What tells a run from others in the table: the folders that it lies in count, for ``a/1`` and ``b/1`` are two."""
+    return str(logdir.resolve())
+
+
+def best_epoch(plan: Plan, history: Sequence[Mapping[str, float]]) -> tuple[int, dict[str, float]] | None:
+    """The best epoch, counted from 1, in what is monitored or else in the loss, and what its evaluation gave."""
+    figure = f"val_{monitored(plan) if plan.spec.train.monitor else 'loss'}"
+    sign = 1 if figure.endswith("loss") else -1
+    judged = [(sign * row[figure], epoch, row) for epoch, row in enumerate(history, 1) if figure in row]
+    if not judged:
+        return None
+    _, epoch, row = min(judged, key=lambda one: one[:2])
+    return epoch, {n.removeprefix("val_"): value for n, value in row.items() if n.startswith("val_")}
+
+
+def settings(plan: Plan, logdir: Path, position: Position) -> keras.callbacks.Callback:
+    """Tells the hyper-parameters plugin what a run starts with, what its best epoch gave and that it ended. Its metrics
+    are the run's scalars, those of the best epoch as ``best/…``.
 
     (The plugin's own callback lasts for one ``fit``; a run that goes on has two.)
     """
@@ -49,12 +68,17 @@ def settings(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
             from tensorboard.plugins.hparams import api
 
             with self.events.at(0):
-                api.hparams(hyperparameters(plan), trial_id=logdir.name)
+                api.hparams(hyperparameters(plan), trial_id=trial(logdir))
 
         def on_train_end(self, logs: Any = None) -> None:
             import tensorflow as tf
             from tensorboard.plugins.hparams import api_pb2, summary
 
+            if best := best_epoch(plan, position.history):
+                epoch, row = best
+                with self.events.at(epoch):
+                    for name, value in row.items():
+                        tf.summary.scalar(f"best/{name}", value)
             with self.events.at(0):
                 ended = summary.session_end_pb(api_pb2.STATUS_SUCCESS).SerializeToString()
                 tf.summary.experimental.write_raw_pb(ended)

@@ -1,0 +1,92 @@
+"""Batch normalisation whose moving averages forget their start.
+
+Keras's averages start at mean 0 and variance 1 and keep a share ``momentum`` of that in each step: 0.99 ** 100 is a
+third, so that what a short run evaluates is mostly the start, and a network that has learned answers at chance. Here
+the share is at most (1 + t) / (10 + t) in the step after ``t`` others, as that of TensorFlow's
+``ExponentialMovingAverage`` with ``num_updates``: ten steps leave a hundred-thousandth of the start, and the average is
+over about the last ninth of the steps, until the momentum that the spec says is the smaller (0.9 after 80 steps, 0.99
+after 890). From there on it is as ever.
+
+What a layer does in training, where a batch is normalised by its own mean, is untouched. ``t`` is a layer's own: it
+stands while the layer is frozen, and a layer whose averages come from a file has none to forget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+BEGUN = 1e9
+"""Updates after which nothing of a start can be left."""
+
+
+def forget_starts(model: keras.Model) -> None:
+    """Let the layers of a network that is to be trained forget the start of their averages."""
+    import keras
+
+    for layer in model.layers:
+        # An average that keeps all of itself never changes: that is meant.
+        if type(layer) is keras.layers.BatchNormalization and layer.momentum < 1:
+            layer.__class__ = _kind()
+            layer.count_updates()
+
+
+def counts(model: keras.Model) -> dict[str, keras.Variable]:
+    """How many updates the averages of each layer have seen, by its name."""
+    return {layer.name: layer.updates for layer in model._flatten_layers() if isinstance(layer, _kind())}
+
+
+def have_begun(model: keras.Model, layers: Iterable[str]) -> None:
+    """Averages of these layers are worth keeping: they are changed with the spec's momentum from now on."""
+    held = counts(model)
+    for name in layers:
+        if name in held:
+            held[name].assign(BEGUN)
+
+
+@cache
+def _kind() -> Any:
+    import keras
+    from keras import ops
+
+    class ForgettingBatchNormalization(keras.layers.BatchNormalization):
+        """The same layer, with a count that belongs to its state but not to its weights."""
+
+        momentum: Any
+        updates: Any
+
+        def count_updates(self) -> None:
+            with keras.name_scope(self.name):
+                # Half a number would not count: no casts. Each device of several makes the same step.
+                variable = keras.Variable(
+                    0.0,
+                    dtype="float32",
+                    trainable=False,
+                    autocast=False,
+                    aggregation="only_first_replica",
+                    name="updates",
+                )
+            # Past Keras, which takes no state for a layer that is built.
+            object.__setattr__(self, "updates", variable)
+
+        @property
+        def variables(self) -> list[Any]:
+            return [*super().variables, self.updates]
+
+        def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+            if not (training and self.trainable):
+                return super().call(inputs, training=training, mask=mask)
+            said, done = self.momentum, ops.convert_to_tensor(self.updates)
+            dtype = keras.backend.result_type(inputs.dtype, "float32")
+            self.momentum = ops.cast(ops.minimum((1.0 + done) / (10.0 + done), said), dtype)
+            try:
+                return super().call(inputs, training=training, mask=mask)
+            finally:
+                self.momentum = said
+                self.updates.assign(done + 1.0)
+
+    return ForgettingBatchNormalization

@@ -1,0 +1,99 @@
+"""Factors of examples by their class: a list, a map by names of classes, or ``balanced``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from archspec.data.source import LABEL, TRAIN, DataSource
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.validation import refuse
+from archspec.training.task import TaskError
+
+if TYPE_CHECKING:
+    from archspec.data.files import InFiles
+    from archspec.training.plan import Plan
+
+BALANCED = "balanced"
+LARGEST = 1e6
+AT = ("train", "class_weight")
+
+
+def _given(value: Any) -> Any:
+    factors: Any = None
+    if value == BALANCED:
+        return value
+    if isinstance(value, Mapping):
+        value = {str(name): factor for name, factor in value.items()}
+        factors = value.values()
+    elif isinstance(value, (list, tuple)):
+        factors = value = tuple(value)
+    if factors is None or not all(_is_factor(factor) for factor in factors):
+        raise refuse(f"must be 'balanced', or factors from 0 to {LARGEST:g}: a list, or a map by names of classes")
+    return value
+
+
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LARGEST
+
+
+FACTORS = {"type": "number", "minimum": 0, "maximum": LARGEST}
+ClassWeight = Annotated[
+    Any,
+    BeforeValidator(_given),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": BALANCED},
+                {"type": "array", "items": FACTORS},
+                {"type": "object", "additionalProperties": FACTORS},
+            ]
+        }
+    ),
+]
+
+
+def class_weights(plan: Plan) -> dict[int, float]:
+    """Factor by the number of a class; nothing where examples count alike. Raises TaskError, DataError."""
+    said, features = plan.spec.train.class_weight, plan.features
+    if not said:
+        return {}
+    if len(plan.graph.outputs) > 1:
+        raise TaskError("class weights need a network with one head", at=AT)
+    classes = features.classes or 0
+    if said == BALANCED:
+        counts = _counts(plan.source)
+        present = sum(1 for n in counts.values() if n)
+        return {k: sum(counts.values()) / (present * counts[k]) if counts[k] else 1.0 for k in range(classes)}
+    if isinstance(said, Mapping):
+        names = _names(features.class_names, classes)
+        for name in said:
+            if name not in names:
+                known = f"classes are {', '.join(names[:4])}{', …' if len(names) > 4 else ''}"
+                raise TaskError(
+                    f"the data have no class {shown(name)}", at=(*AT, name), help=did_you_mean(name, names) or known
+                )
+        return {k: float(said.get(name, 1.0)) for k, name in enumerate(names)}
+    if len(said) != classes:
+        raise TaskError(f"class_weight has {len(said)} values, the data have {classes} classes", at=AT)
+    return dict(enumerate(said))
+
+
+def _names(names: Sequence[str], classes: int) -> list[str]:
+    return list(names) if names else [str(k) for k in range(classes)]
+
+
+def _counts(source: DataSource) -> Counter[int]:
+    """Training examples of each class. Raises TaskError, DataError."""
+    if source.is_encoded and (listing := cast("InFiles", source).listing()).class_names:
+        return Counter(entry.label for entry in listing.splits[TRAIN])
+    if source.in_memory and (labels := source.arrays(TRAIN).get(LABEL)) is not None and labels.ndim == 1:
+        return Counter(labels.tolist())
+    raise TaskError(
+        f"the examples of '{source.name}' cannot be counted by class before they are read",
+        at=AT,
+        help="give the factors: a list, or a map by names of classes",
+    )
