@@ -10,7 +10,6 @@ from archspec.data.layout import arranged, split_of
 from archspec.data.source import DataError
 from archspec.data.sources.folder import Folder, ListFile, Zip
 from archspec.data.sources.pictures import Pictures
-from archspec.data.sources.tagged import Tagged
 from archspec.data.sources.text import Text
 from archspec.data.sources.text_pairs import TextPairs
 from tests.data.conftest import save
@@ -188,12 +187,6 @@ def test_what_spreadsheets_write_is_read(tmp_path):
     text = (tmp_path / "a.csv").read_text(encoding="utf-8").replace("neg,bad", "neg,bad,,")
     (tmp_path / "a.csv").write_text(text, encoding="utf-8")
     assert sum(Text(path=tmp_path / "a.csv").features().splits.values()) == 4
-
-
-def test_words_with_a_column_too_many_are_refused(tmp_path):
-    (tmp_path / "a.conll").write_text("New B\nYork I\n\nSan Jose B\n")
-    with pytest.raises(DataError, match="line 4: 3 columns, the first line has 2"):
-        Tagged(path=tmp_path / "a.conll").features()
 
 
 def test_arrays_go_by_the_same_names(tmp_path):

@@ -138,8 +138,8 @@ def test_files_that_are_wrong_are_refused(tmp_path, text, args, message):
 
 TABLES = [
     ("a,b\n1,2\n", "has no column 'text'; it has a, b"),
-    ("text,label\nfilm,\n", "line 2: a text and a label are needed"),
-    ("text,label\nfilm\n", "line 2: a text and a label are needed"),
+    ("text,label\nfilm,\n", "line 2: 1 cell, the first row has 2"),
+    ("text,label\nfilm\n", "line 2: 1 cell, the first row has 2"),
     ("text,label\n", "has no rows"),
     ("", "has no column 'text'; it has none"),
     ("text,label,split\na,0,trian\n", "line 2: split must be train, val or test, got 'trian'"),

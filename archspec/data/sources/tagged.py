@@ -164,17 +164,12 @@ def _numbers(source: Tagged, fingerprint: str, split: str) -> list[list[int]]:
 def _sentences(path: Path, encoding: str) -> list[Sentence]:
     out: list[Sentence] = []
     rows: list[tuple[str, str]] = []
-    first, wide = 1, 0
+    first = 1
     for number, line in enumerate([*read_text(path, encoding).split("\n"), ""], 1):
         columns = line.split()
         if columns and columns[0] != "-DOCSTART-":
             if len(columns) < 2:
                 raise DataError(f"{path}, line {number}: a word and its class are needed, got {shown(line.strip())}")
-            wide = wide or len(columns)
-            if len(columns) != wide:
-                raise DataError(
-                    f"{path}, line {number}: {len(columns)} columns, the first line has {wide}: {shown(line.strip())}"
-                )
             first = first if rows else number
             rows.append((columns[0], columns[-1]))
         elif not columns and rows:
