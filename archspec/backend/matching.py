@@ -21,6 +21,7 @@ from typing import Any
 
 from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.layouts import node_label, stored_label
+from archspec.ir.diagnostics import printable
 from archspec.ir.graph import Graph, Node
 
 TYPES = frozenset(
@@ -181,9 +182,7 @@ class Matching:
         )
         return WeightsError(
             f"{a!r} and {b!r} of the file have one shape, as have {p!r} and {q!r} of the spec; neither names nor order "
-            "tell them apart: say in rules which is which\n"
-            f"  names: {{{_quoted(a)}: {p}, {_quoted(b)}: {q}}}\n"
-            f"or\n  names: {{{_quoted(a)}: {q}, {_quoted(b)}: {p}}}"
+            f"tell them apart: say in rules which is which\n{_rules({a: p, b: q})}\nor\n{_rules({a: q, b: p})}"
         )
 
 
@@ -242,15 +241,21 @@ def _is_next(a: str, b: str) -> bool:
     return [t for t in _tokens(one) if t not in TYPES] == [t for t in _tokens(two) if t not in TYPES]
 
 
-def _quoted(name: str) -> str:
-    """A name as the pattern that it alone matches, in YAML."""
-    pattern = re.escape(name)
-    return pattern if re.fullmatch(r"[A-Za-z_]\w*", pattern) else "'" + pattern.replace("'", "''") + "'"
+def _rules(names: Mapping[str, str]) -> str:
+    """Rules in YAML, a name of the file as the pattern that it alone matches."""
+    lines = ["  names:"]
+    for name, layer in names.items():
+        pattern = printable(re.escape(name))
+        is_plain = re.fullmatch(r"[A-Za-z_]\w*", pattern)
+        lines.append(
+            f"    {pattern if is_plain else chr(39) + pattern.replace(chr(39), chr(39) * 2) + chr(39)}: {layer}"
+        )
+    return "\n".join(lines)
 
 
 def stored_said(stored: StoredLayer) -> str:
     """A layer of a file and its shapes."""
-    return f"{stored.name} {', '.join(map(str, stored.shapes))}"
+    return f"{printable(stored.name)} {', '.join(map(str, stored.shapes))}"
 
 
 def node_said(node: Node) -> str:

@@ -133,7 +133,7 @@ def _explain(error: Exception) -> int:
     """Say what went wrong, without a traceback; the exit code."""
     from archspec.backend.wiring import WeightsError
     from archspec.cli._output import print_diagnostics
-    from archspec.ir.diagnostics import SpecError
+    from archspec.ir.diagnostics import SpecError, printable
 
     if os.environ.get("ARCHSPEC_TRACEBACK"):
         import traceback
@@ -143,7 +143,11 @@ def _explain(error: Exception) -> int:
         print_diagnostics(error.diagnostics)
         return FAILED
     if isinstance(error, WeightsError):
-        return _say(str(error), FAILED)
+        first, *rules = str(error).split("\n")
+        _say(first, FAILED)
+        for line in rules:
+            print(printable(line), file=sys.stderr)
+        return FAILED
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("archspec"):
         return _say(
             f"this needs {error.name}, which is not installed: pip install 'archspec-keras[tensorflow]'", FAILED
