@@ -1,4 +1,4 @@
-"""Check specs: every mistake with its place, what is hardly meant, and whether expected figures are met.
+"""Check specs and run files: every mistake with its place, what is hardly meant, and whether expected figures are met.
 
 Without --variant every variant is checked. Warnings are printed and leave the exit code 0; --strict makes it 1.
 'archspec train' says how many there are, other verbs nothing.
