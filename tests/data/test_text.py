@@ -138,7 +138,7 @@ def test_files_that_are_wrong_are_refused(tmp_path, text, args, message):
 
 TABLES = [
     ("a,b\n1,2\n", "has no column 'text'; it has a, b"),
-    ("text,label\nfilm,\n", "line 2: 1 cell, the first row has 2"),
+    ("text,label\nfilm,\n", "line 2: a text and a label are needed"),
     ("text,label\nfilm\n", "line 2: 1 cell, the first row has 2"),
     ("text,label\n", "has no rows"),
     ("", "has no column 'text'; it has none"),
