@@ -4,6 +4,8 @@
     python tools/soak.py bytes  --n 1000000 --seed 7     files with bytes changed: a graph or a located error
     python tools/soak.py trees  --n 1000000 --seed 7     specs with parts changed: the same, and every table read again
     python tools/soak.py faults --n 20000   --seed 7     one fault in a good spec: what passes here, Keras builds
+    python tools/soak.py check  --n 2000    --seed 7     the catalogue's files with parts changed, as 'check' sees them:
+                                                         every variant, warnings, sizes that would do; 0.3 s
 
 Case ``i`` of a seed is always the same; one alone is run with ``--first I --n 1``. A failure is printed with its case
 and its text. At the end: seed, revision, number, seconds, slowest case, peak memory. Exit code 1 if anything failed.
@@ -34,6 +36,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 LONGEST = 1.0
 """CPU seconds in which a changed file must be answered."""
+CHECKED = 0.3
+"""CPU seconds in which ``check`` tells all mistakes of a file, or says of one of its graphs that there are none."""
 SHOWN = 10
 Case = Callable[[random.Random], tuple[str, str, str | None, float]]
 """Text, what became of it, what is wrong (or None), CPU seconds."""
@@ -83,6 +87,35 @@ def changed(kind: str) -> Case:
     return one
 
 
+def checked() -> Case:
+    """Changed files of the catalogue, through all that ``check`` does."""
+    from archspec.analysis.expect import unmet
+    from archspec.frontend import analyse
+    from tests.frontend.mutation import corpus, mutated_tree
+
+    texts = corpus(generated=0)
+    scratch = Path(tempfile.mkdtemp(prefix="soak-"), "spec.yaml")
+    for text in texts:
+        # Modules and models are loaded here, so that no case's time holds theirs.
+        scratch.write_bytes(text)
+        analyse(str(scratch))
+
+    def one(rng: random.Random) -> tuple[str, str, str | None, float]:
+        text = mutated_tree(rng, texts)
+        scratch.write_text(text, encoding="utf-8")
+        start = time.process_time()
+        try:
+            found = analyse(str(scratch))
+            _ = [d for graph in found.graphs for d in unmet(graph)]
+        except Exception:
+            return text, "raised", traceback.format_exc(), 0.0
+        seconds = (time.process_time() - start) / max(1, len(found.graphs))
+        wrong = f"took {seconds:.2f} s" if seconds > CHECKED else None
+        return text, "errors" if found.errors else "warnings" if found.warnings else "well", wrong, seconds
+
+    return one
+
+
 def faults() -> Case:
     """One fault in a good spec."""
     from tests.frontend.mutation import faulty, verdict
@@ -102,12 +135,13 @@ def faults() -> Case:
 def main() -> int:
     """Run the cases of a seed; report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("specs", "bytes", "trees", "faults"))
+    parser.add_argument("kind", choices=("specs", "bytes", "trees", "faults", "check"))
     parser.add_argument("--n", type=int, default=1000, help="how many (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, metavar="I", help="the case to begin with (default: 0)")
     args = parser.parse_args()
-    one = specs() if args.kind == "specs" else faults() if args.kind == "faults" else changed(args.kind)
+    kinds = {"specs": specs, "faults": faults, "check": checked}
+    one = kinds[args.kind]() if args.kind in kinds else changed(args.kind)
     stages: Counter[str] = Counter()
     failed, slowest = 0, (0.0, 0)
     start, stop = time.time(), []

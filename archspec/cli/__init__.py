@@ -1,7 +1,8 @@
 """The command line: ``archspec VERB …``.
 
-A verb is a module here without a leading underscore: its docstring's first line is the help, ``add_arguments(parser)``
-says what it takes, ``run(args) -> int`` does it. Only the verb that is asked for is imported.
+A verb is a module here without a leading underscore: its docstring's first line is the help, ``EXAMPLES``
+are command lines, ``add_arguments(parser)`` says what it takes, ``run(args) -> int`` does it. Only the verb that is
+asked for is imported.
 """
 
 from __future__ import annotations
@@ -107,23 +108,31 @@ def _run(arguments: list[str]) -> int:
         rows = "\n".join(f"  {name:<9} {text}" for name, text in verbs().items())
         parser.description = (
             "Neural network architectures as text: check, tabulate, compile to Keras, train.\n\n"
+            "examples:\n"
+            "  archspec list                             what the catalogue has\n"
+            "  archspec table net.yaml                   shapes, parameters, MACs\n"
+            "  archspec check net.yaml                   mistakes with their places\n"
+            "  archspec train net.yaml --data digits     train, log, keep the weights\n\n"
             f"verbs ('archspec VERB --help' says more):\n{rows}"
         )
         if parser.parse(arguments).version:
             from archspec import __version__
 
-            print(__version__)
+            print(f"archspec {__version__}")
             return OK
         parser.print_help(sys.stderr)
         return USAGE
     verb, *rest = arguments
+    if verb == "help":
+        return _run([*rest[:1], "--help"])
     if not verb.isidentifier() or not (Path(__file__).parent / f"{verb}.py").is_file() or verb.startswith("_"):
         from archspec.ir.diagnostics import did_you_mean, shown
 
         hint = did_you_mean(verb, verbs()) or f"the verbs are {', '.join(verbs())}"
         return _say(f"there is no verb {shown(verb)}; {hint}", USAGE)
     module = import_module(f"archspec.cli.{verb}")
-    parser = Parser(prog=f"archspec {verb}", description=(module.__doc__ or "").strip(), epilog=EPILOG)
+    examples = "".join(f"  {line}\n" for line in module.EXAMPLES)
+    parser = Parser(prog=f"archspec {verb}", description=f"examples:\n{examples}\n{(module.__doc__ or '').strip()}")
     module.add_arguments(parser)
     code: int = module.run(parser.parse(rest))
     return code

@@ -26,6 +26,10 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unexpected argument {shown(rest[0])}" + (f"; {hint}" if hint else ""))
         return known
 
+    def options(self) -> list[argparse.Action]:
+        """What may be given by name."""
+        return [action for action in self._actions if action.option_strings]
+
     def error(self, message: str) -> NoReturn:
         """Say it with the usage, and exit 2."""
         self.exit(2, f"{self.format_usage()}{self.prog}: error: {message}\n")

@@ -11,6 +11,11 @@ from pathlib import Path
 
 from archspec.cli import _arguments
 
+EXAMPLES = (
+    "archspec compile net.yaml -o net.keras",
+    "archspec compile net.yaml --summary",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC, where to write, and what to show."""

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from archspec.data.transform import Transform
 
 
+EXAMPLES = (
+    "archspec data check run.yaml",
+    "archspec data show photos/ --out sheet.png",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from archspec.cli import _arguments
 

@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+EXAMPLES = (
+    "archspec evaluate runs/net/1",
+    "archspec evaluate runs/net/1 --best --split test",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Run directories, data, and how to look at an image."""

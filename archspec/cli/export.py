@@ -14,6 +14,9 @@ SUFFIXES = {".onnx": "onnx", ".tflite": "litert", ".keras": "keras"}
 FORMATS = (*SUFFIXES.values(), "saved_model")
 
 
+EXAMPLES = ("archspec export runs/net/1 -o net.onnx --format onnx",)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run directory and where to write."""
     parser.add_argument("logdir", metavar="DIR", type=Path, help="the run directory of 'archspec train'")

@@ -10,6 +10,12 @@ MIN_NAME = 24
 """Room that names have whatever the width."""
 
 
+EXAMPLES = (
+    "archspec list",
+    "archspec list net",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to list, and the form."""
     parser.add_argument("word", nargs="?", metavar="WORD", help="only names and families that contain it")

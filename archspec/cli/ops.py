@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from archspec.ops.base import Op
 
+EXAMPLES = (
+    "archspec ops",
+    "archspec ops conv",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The op, and the form of the answer."""

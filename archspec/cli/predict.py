@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+EXAMPLES = ("archspec predict runs/net/1 photo.png",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run directory and images, or text."""

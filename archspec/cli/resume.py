@@ -9,6 +9,8 @@ from pathlib import Path
 from archspec.cli import _arguments
 from archspec.cli.train import add_distributed, add_output
 
+EXAMPLES = ("archspec resume runs/net/1",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run directory."""

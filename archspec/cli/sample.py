@@ -25,6 +25,12 @@ DRAWN = ("temperature", "top_k", "top_p")
 """Arguments of the decoding ``sample``."""
 
 
+EXAMPLES = (
+    "archspec sample runs/net/1 -n 64 -o grid.png",
+    'archspec sample runs/text/1 --prompt "To be"',
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """WHAT, the weights, how many, where to write, and what tasks have words for."""
     parser.add_argument("what", metavar="WHAT", help="a run directory, a run file, or a spec")

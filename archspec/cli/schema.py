@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+EXAMPLES = (
+    "archspec schema > archspec.schema.json",
+    "archspec schema net.yaml",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The spec, if one is meant."""

@@ -11,6 +11,11 @@ import sys
 
 from archspec.cli import _arguments
 
+EXAMPLES = (
+    "archspec table net.yaml",
+    "archspec table net.yaml --set width=64 --format markdown",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC and the form of the table."""

@@ -12,6 +12,11 @@ from pathlib import Path
 
 from archspec.cli import _arguments
 
+EXAMPLES = (
+    "archspec train net.yaml --data digits",
+    "archspec train run.yaml --epochs 5 --logdir runs/first",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """RUN or SPEC, data, and the settings that are changed most."""

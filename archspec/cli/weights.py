@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from archspec.backend.archive import Archive
 
 
+EXAMPLES = (
+    "archspec weights show net.pth",
+    "archspec weights import net.yaml net.pth -o net.npz",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``import SPEC FILE -o OUT`` and ``show FILE``."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)

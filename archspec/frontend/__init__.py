@@ -22,12 +22,15 @@ def load(name: str, *, variant: str | None = None, set: dict[str, Any] | None = 
     return opened(path, reported, variant or named, set or {})
 
 
-def analyse(name: str, *, variant: str | None = None, set: dict[str, Any] | None = None) -> Analysis:
+def analyse(
+    name: str, *, variant: str | None = None, set: dict[str, Any] | None = None, data: bytes | None = None
+) -> Analysis:
     """All that can be said of a spec in all its variants (or the one that is named): the graphs that there are, errors
-    and warnings. A file that cannot be read, too, is an error of what comes back; nothing is raised."""
+    and warnings. A file that cannot be read, too, is an error of what comes back; nothing is raised. With ``data``, a
+    spec's text as bytes, no file is read but those that it uses."""
     from archspec.frontend.findings import analysis
 
-    return analysis(name, variant, set or {})
+    return analysis(name, variant, set or {}, data)
 
 
 def check(name: str, *, variant: str | None = None, set: dict[str, Any] | None = None) -> list[Graph]:

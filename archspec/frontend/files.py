@@ -104,6 +104,11 @@ def read_source(path: Path, name: str) -> Source:
             data = file.read(MAX_BYTES + 1)
     finally:
         os.close(descriptor)
+    return decoded(data, name)
+
+
+def decoded(data: bytes, name: str) -> Source:
+    """A text out of bytes of UTF-8, of which there may be so many. Raises SpecError."""
     if len(data) > MAX_BYTES:
         raise SpecError(
             [Diagnostic("Y07", f"the file is larger than {MAX_BYTES >> 20} MiB", Span(Source(name, ""), 1, 1))]

@@ -8,9 +8,9 @@ from typing import Any
 
 from archspec.frontend import lint
 from archspec.frontend.assemble import expected
-from archspec.frontend.document import Document, expectations
+from archspec.frontend.document import Document, document, expectations
 from archspec.frontend.elaborate import Elaborator
-from archspec.frontend.files import Library, find
+from archspec.frontend.files import Library, decoded, find
 from archspec.frontend.open import elaboration, helped
 from archspec.frontend.parameters import REQUIRED, parameters
 from archspec.frontend.trace import Trace
@@ -57,10 +57,13 @@ class Analysis:
         return list(self.graphs)
 
 
-def analysis(name: str, variant: str | None, set: Mapping[str, Any]) -> Analysis:
-    """The analysis of what a person names. Raises nothing."""
+def analysis(name: str, variant: str | None, set: Mapping[str, Any], data: bytes | None) -> Analysis:
+    """The analysis of what a person names, or of ``data``, reported under the name. Raises nothing."""
     library = Library()
     try:
+        if data is not None:
+            found = library.documents[name] = document(decoded(data, name))
+            return _analysed(found, library, variant, set)
         path, reported, named = find(name)
         found = library.open(path, reported)
         return _analysed(found, library, variant or named, set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -46,3 +47,29 @@ def test_a_file_that_is_not_there_does_not_end_the_rest(spec, tmp_path, capsys):
     assert main(["check", str(tmp_path / "gone.yaml"), spec]) == 1
     out, err = capsys.readouterr()
     assert f"{spec}: ok" in out and "gone.yaml:1:1: error[F01]: No such file or directory" in err
+
+
+def test_a_dash_is_stdin(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TEXT.replace("conv: 4", "cnv: 4").encode())))
+    assert main(["check", "-"]) == 1
+    assert "stdin:5:8: error[N00]: unknown op or block 'cnv'" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"archspec: \xff")))
+    assert main(["check", "-"]) == 1
+    assert "stdin:1:11: error[Y01]: not valid UTF-8" in capsys.readouterr().err
+
+
+def test_folders_and_patterns_stand_for_the_specs_in_them(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets" / "deep").mkdir(parents=True)
+    for name in ("nets/b.yaml", "nets/a.yml", "nets/deep/c.yaml"):
+        (tmp_path / name).write_text(TEXT)
+    (tmp_path / "nets" / "compose.yaml").write_text("services: {}\n")
+    assert main(["check", "nets"]) == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "nets/a.yml",
+        "nets/b.yaml",
+        "nets/deep/c.yaml",
+    ]
+    assert main(["check", "nets/**/*.yaml", "--strict"]) == 1
+    assert main(["check", "nets/deep/*.yaml"]) == 0
+    assert main(["check", "none/*.yaml"]) == 1

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import archspec
 from archspec.cli import main, verbs
+from archspec.cli._arguments import Parser
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,11 +33,25 @@ def test_help_lists_every_verb_and_the_exit_codes(capsys):
         assert code in out
 
 
-@pytest.mark.parametrize("verb", ["check", "list", "ops", "schema", "table"])
-def test_every_verb_explains_itself(verb, capsys):
+@pytest.mark.parametrize("verb", sorted(verbs()))
+def test_every_verb_explains_itself_by_examples_first(verb, capsys):
     assert main([verb, "--help"]) == 0
     out = capsys.readouterr().out
-    assert verbs()[verb] in out and "exit codes" in out
+    assert out.index("examples:\n  ") < out.index(verbs()[verb]) and "exit codes" not in out
+    assert main(["help", verb]) == 0
+    assert capsys.readouterr().out == out
+
+
+@pytest.mark.parametrize("verb", sorted(verbs()))
+def test_every_example_is_taken(verb):
+    """By the verb's parser: words of the shell (pipes, redirections) end what it is given."""
+    module = import_module(f"archspec.cli.{verb}")
+    for example in module.EXAMPLES:
+        parser = Parser(prog=verb)
+        module.add_arguments(parser)
+        words = shlex.split(example.removeprefix('eval "$(').removesuffix(')"').split(" > ")[0].split(" < ")[0])
+        assert words[:2] == ["archspec", verb]
+        parser.parse(words[2:])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +85,7 @@ def test_no_verb_shows_the_help_as_bad_usage(capsys):
 
 def test_version(capsys):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"{archspec.__version__}\n"
+    assert capsys.readouterr().out == f"archspec {archspec.__version__}\n"
 
 
 @pytest.mark.parametrize(
