@@ -83,19 +83,20 @@ def _analysed(found: Document, library: Library, variant: str | None, set: Mappi
     graphs: list[Graph] = []
     traces: list[Trace] = []
     partial: Graph | None = None
-    left: int | None = None
+    left: int | None = OTHERS if problems else None
     for each in variants:
         is_first = left is None
         walk = Elaborator(library, max_layers=left or MAX_LAYERS, max_steps=left or MAX_STEPS, trace=Trace())
         graph = elaboration(found, library, each, set, walk, thorough=True)
         if graph is None:
             told: list[Diagnostic] = list(walk.problems.values())
-            if partial is None:
+            if not is_first:
+                # The limits are this search's own.
+                told = [d for d in told if d.code not in ("B01", "B02")]
+            if partial is None and told:
                 told = helped(told, found, library, each, set)
                 partial = Graph(found.spec.name, walk.inputs, tuple(walk.nodes), (), variant=each)
-                left = OTHERS
-            elif left is not None:
-                told = [d for d in told if d.code not in ("B01", "B02")]
+                left = OTHERS if left is None else left
             for d in told:
                 problems.setdefault((d.code, d.span.order), d)
         elif not problems:

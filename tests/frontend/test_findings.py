@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from archspec.frontend import analyse, check
+from archspec.frontend.elaborate import Elaborator
+from archspec.frontend.findings import OTHERS
 from archspec.ir.diagnostics import SpecError
 
 HEAD = "archspec: 1\nname: net\ninputs: {image: [32, 32, 3]}\n"
@@ -91,3 +94,15 @@ def test_a_network_that_vanishes_behind_a_step_that_is_never_there_is_told(tmp_p
     text = "body:\n  - {conv: 8, repeat: 4}\n  - conv_bn: 16\n  - {relu, from: image, when: false}\n"
     (warning,) = analyse(write(tmp_path, text)).diagnostics
     assert (warning.code, warning.span.line) == ("W11", 6)
+
+
+def test_variants_of_a_file_that_expects_nonsense_are_looked_at_for_a_while_only(tmp_path, monkeypatch):
+    """25 networks of thousands of layers, and a mistake that needs none of them."""
+    text = (Path(__file__).parents[2] / "specs" / "resnet" / "resnet.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "resnet.yaml"
+    path.write_text(re.sub(r"(?m)^expect:\n", "expect:\n  resnet18x: {params: 1, source: nobody}\n", text, count=1))
+    walks: list[Elaborator] = []
+    made = Elaborator.__init__
+    monkeypatch.setattr(Elaborator, "__init__", lambda self, *a, **k: (walks.append(self), made(self, *a, **k))[1])
+    assert [d.code for d in analyse(str(path)).errors] == ["V01"]
+    assert 0 < sum(len(walk.nodes) for walk in walks) < 2 * OTHERS
