@@ -89,7 +89,7 @@ def _is_text(kind: type[DataSource]) -> bool:
 def recorded_source(logdir: Path) -> tuple[str, dict[str, Any]]:
     """Name and arguments of the run's source as they are written. Raises SpecError, OSError."""
     from archspec.data.source import DataSource
-    from archspec.frontend.files import read_source
+    from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
 
     path = logdir / "run.yaml"

@@ -19,7 +19,7 @@ MOST = 20
 
 def is_run(path: str) -> bool:
     """Whether a file is a run file by its header."""
-    from archspec.frontend.files import read_source
+    from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
 
     if not (path.endswith((".yaml", ".yml")) and Path(path).is_file()):
@@ -33,7 +33,7 @@ def is_run(path: str) -> bool:
 
 def faults(path: str) -> list[Diagnostic]:
     """Errors and warnings of a run file, in the order of the text. Raises OSError."""
-    from archspec.frontend.files import read_source
+    from archspec.frontend.reading import read_source
     from archspec.training.document import salvaged
 
     file = Path(path)

@@ -36,7 +36,8 @@ class Asked:
 def asked(what: str) -> Asked:
     """The run that a path or name stands for: a run file, or a spec without one. Raises SpecError, OSError."""
     from archspec.frontend import catalogue
-    from archspec.frontend.files import find, read_source
+    from archspec.frontend.files import find
+    from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
     from archspec.training.document import RunSpec, read_run
 
@@ -370,7 +371,7 @@ def _with_data(logdir: Path) -> Asked:
 
 def _without_data(logdir: Path) -> Asked:
     """The run of a directory, whose data may be gone, and the files that it started from."""
-    from archspec.frontend.files import read_source
+    from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
     from archspec.training.document import RunSpec
 

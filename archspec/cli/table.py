@@ -19,13 +19,15 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC and the form of the table."""
+    from archspec.report.table import formats
+
     _arguments.add_spec(parser)
     parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
     parser.add_argument("--batch", type=_arguments.positive, default=1, metavar="N", help="count for N samples")
     parser.add_argument(
         "--depth", type=_depth, metavar="N", help="fold nodes to blocks of N name parts; all: no folding"
     )
-    parser.add_argument("--format", choices=("text", "markdown", "csv", "json"), default="text", help="default: text")
+    parser.add_argument("--format", choices=formats(), default="text", help="default: text")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,17 +36,12 @@ def run(args: argparse.Namespace) -> int:
     from archspec.report.table import table
 
     result = table(_arguments.load(args), training=args.training, batch=args.batch, depth=args.depth)
-    match args.format:
-        case "json":
-            write(result.to_json())
-        case "csv":
-            write(result.to_csv())
-        case "markdown":
-            write(result.to_markdown())
-        case _:
-            from shutil import get_terminal_size
+    options = {}
+    if args.format == "text":
+        from shutil import get_terminal_size
 
-            write(result.text(get_terminal_size().columns, color=wants_color(sys.stdout)))
+        options = {"width": get_terminal_size().columns, "color": wants_color(sys.stdout)}
+    write(result.render(args.format, **options))
     return 0
 
 

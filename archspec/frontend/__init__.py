@@ -77,7 +77,8 @@ def prelude() -> Any:
 
 def tree(name: str) -> tuple[Any, Path]:
     """The values of a spec file, not validated, and where it is. Raises SpecError, OSError."""
-    from archspec.frontend.files import find, read_source
+    from archspec.frontend.files import find
+    from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
 
     path, reported, _ = find(name)

@@ -17,12 +17,11 @@ from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Result
 from archspec.frontend.steps import STRUCTURAL
-from archspec.frontend.updates import training_of
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, shown
-from archspec.ir.graph import Expect, Graph, Output, Tensor, reachable
+from archspec.ir.graph import Expect, Graph, Output, Tensor, Training, reachable
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refused
 from archspec.ops.base import Op
@@ -88,7 +87,7 @@ def _graph(
     check_masks(walk, nodes)
     if walk.problems:
         raise Poisoned
-    training = training_of(walk, file) if spec.train is not None else None
+    training = _training(walk, file)
     return Graph(
         inputs=walk.inputs,
         nodes=nodes,
@@ -146,7 +145,7 @@ def _networks(walk: Walk, file: File, common: dict[str, Any]) -> Graph:
     outputs = tuple(
         Output(f"{n}.{o.name}", o.tensor, None, span=o.span) for n, g in networks.items() for o in g.outputs
     )
-    training = training_of(walk, file) if document.spec.train is not None else None
+    training = _training(walk, file)
     if walk.problems:
         raise Poisoned
     return Graph(inputs=inputs, nodes=nodes, outputs=outputs, networks=networks, training=training, **common)
@@ -195,3 +194,12 @@ def expected(document: Document, variant: str | None) -> Expect | None:
     figures = {k: v for k, v in expect.items() if k in FIGURES}
     by_network = {n: dict(given) for n, given in networks.items()}
     return Expect(figures, dict(training), expect["source"], document.key_span(*path), spans, by_network)
+
+
+def _training(walk: Walk, file: File) -> Training | None:
+    """What a file says of its training, if it does; most do not, and need no more than that."""
+    if file.document.spec.train is None:
+        return None
+    from archspec.frontend.updates import training_of
+
+    return training_of(walk, file)

@@ -68,7 +68,7 @@ def files() -> list[dict[str, Any]]:
 
 def scan(root: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Every readable spec file of a folder of families, with its values."""
-    from archspec.frontend.files import read_source
+    from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
     from archspec.ir.diagnostics import SpecError
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from archspec.frontend import catalogue
 from archspec.frontend.document import Document, document
-from archspec.frontend.yaml_source import MAX_BYTES
+from archspec.frontend.reading import read_source
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
 
 MAX_FILES = 256
@@ -44,8 +44,6 @@ class Library:
 
     def used(self, by: Document, alias: str) -> tuple[Document, str | None]:
         """What ``use`` names in a file: the document, and the variant if it names one. Raises SpecError."""
-        from archspec.frontend import catalogue
-
         target, at = by.spec.use[alias], by.span("use", alias)
         if not target.endswith((".yaml", ".yml")):
             entry = catalogue.find(target)
@@ -57,8 +55,6 @@ class Library:
 
     def _within(self, by: Document, target: str, at: Span) -> Path:
         """The path of a used file, which lies in the user's folder or in the catalogue."""
-        from archspec.frontend import catalogue
-
         folder = self.folders.get(by.source.name, Path())
         roots = [folder, catalogue.folder()]
         if "\0" in target or len(target) > MAX_PATH:
@@ -77,8 +73,6 @@ class Library:
 
 def _by_name(target: str, folder: Path) -> str | None:
     """What may have been meant by a path that leads nowhere: a name of the catalogue, or a file that is there."""
-    from archspec.frontend import catalogue
-
     stem = Path(target).stem
     if catalogue.find(stem) is not None:
         return f"the catalogue's go by name: {stem}"
@@ -90,37 +84,6 @@ def _by_name(target: str, folder: Path) -> str | None:
 @lru_cache(maxsize=KEPT)
 def _document(name: str, text: str) -> Document:
     return document(Source(name, text))
-
-
-def read_source(path: Path, name: str) -> Source:
-    """The text of a regular file of UTF-8. Raises SpecError, OSError."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
-        kind = os.fstat(descriptor)
-        if not stat.S_ISREG(kind.st_mode):
-            raise SpecError([Diagnostic("F01", "not a file", Span(Source(name, ""), 1, 1))])
-        # One byte more than is allowed tells a large file from one that is still growing.
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(MAX_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    return decoded(data, name)
-
-
-def decoded(data: bytes, name: str) -> Source:
-    """A text out of bytes of UTF-8, of which there may be so many. Raises SpecError."""
-    if len(data) > MAX_BYTES:
-        raise SpecError(
-            [Diagnostic("Y07", f"the file is larger than {MAX_BYTES >> 20} MiB", Span(Source(name, ""), 1, 1))]
-        )
-    try:
-        return Source(name, data.decode("utf-8-sig" if data[:3] == b"\xef\xbb\xbf" else "utf-8"))
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
-        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-        message = f"not valid UTF-8: byte {data[error.start]:#04x}"
-        at = Span(Source(name, before), line, column)
-        raise SpecError([Diagnostic("Y01", message, at, "save the file as UTF-8")]) from None
 
 
 def catalogue_name(path: Path) -> str:
@@ -143,8 +106,6 @@ def find(name: str) -> tuple[Path, str, str | None]:
     """Path, reported name and variant of what a person names: a path, or a name of the catalogue. Raises SpecError."""
     if name.endswith((".yaml", ".yml")) or os.sep in name or os.path.isfile(name):
         return Path(name), name, None
-    from archspec.frontend import catalogue
-
     entry = catalogue.find(name)
     if entry is None:
         known: Any = catalogue.names()

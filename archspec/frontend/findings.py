@@ -10,9 +10,10 @@ from archspec.frontend import lint
 from archspec.frontend.assemble import expected
 from archspec.frontend.document import Document, document, expectations
 from archspec.frontend.elaborate import Elaborator
-from archspec.frontend.files import Library, decoded, find
+from archspec.frontend.files import Library, find
 from archspec.frontend.open import elaboration, helped
 from archspec.frontend.parameters import REQUIRED, parameters
+from archspec.frontend.reading import decoded
 from archspec.frontend.trace import Trace
 from archspec.frontend.walk import MAX_LAYERS, MAX_STEPS
 from archspec.ir.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError, in_order

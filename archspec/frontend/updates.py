@@ -18,9 +18,9 @@ from archspec.frontend.terms import Objectives, scheduled, term
 from archspec.frontend.walk import File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import did_you_mean, shown
-from archspec.ir.graph import Graph, Tensor
+from archspec.ir.graph import Graph, Tensor, Training
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Constraint, Drawn, Schedule, Term, Training, TrainStep
+from archspec.ir.training import Constraint, Drawn, Schedule, Term, TrainStep
 
 DRAWS = ("normal", "uniform", "label")
 DRAW_NAMES = {

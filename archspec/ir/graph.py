@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from archspec.ir.cost import Cost
 from archspec.ir.diagnostics import Source, Span
 from archspec.ir.tensors import TensorSpec, UnknownSize, WeightSpec
-from archspec.ir.training import Training
+
+if TYPE_CHECKING:
+    from archspec.ir.training import Drawn, TrainStep
 
 
 class Operation(Protocol):
@@ -173,3 +175,33 @@ def reachable(nodes: tuple[Node, ...], tensors: Iterable[Tensor]) -> tuple[Node,
             kept.append(node)
             wanted.update(t.node for t in node.inputs)
     return tuple(reversed(kept))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """A spec's ``train:`` section: the forward graph of one step over the networks, its named results, the updates.
+
+    The steps of a round run in order and each sees the weights that earlier ones left; ``together`` says that all see
+    those of the round's beginning. ``drawn`` are the inputs that are not arrays of the data. ``averages`` are the
+    shares of their value that running averages of networks keep in a round.
+    """
+
+    body: Graph
+    results: Mapping[str, Tensor]
+    steps: tuple[TrainStep, ...]
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    together: bool = False
+    averages: Mapping[str, float] = field(default_factory=dict)
+
+
+def drawable(training: Training) -> list[str]:
+    """Named results that need only what is drawn, in their order: what can be sampled."""
+    out = []
+    for name, tensor in training.results.items():
+        needed = {tensor.node}
+        for node in reversed(training.body.nodes):
+            if node.name in needed:
+                needed.update(t.node for t in node.inputs)
+        if tensor.node not in training.body.inputs and needed & set(training.body.inputs) <= set(training.drawn):
+            out.append(name)
+    return out

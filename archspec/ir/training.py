@@ -1,15 +1,12 @@
-"""How several networks are trained together: the forward graph of a step, and the updates made of its results."""
+"""What the updates are that train several networks together, and what they are made of (``Training`` in ir.graph)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from archspec.ir.diagnostics import Span
-
-if TYPE_CHECKING:
-    from archspec.ir.graph import Graph, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +77,3 @@ class TrainStep:
     turns: int | Schedule = 1
     constraint: Constraint | None = None
     span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Training:
-    """A spec's ``train:`` section: the forward graph of one step over the networks, its named results, the updates.
-
-    The steps of a round run in order and each sees the weights that earlier ones left; ``together`` says that all see
-    those of the round's beginning. ``drawn`` are the inputs that are not arrays of the data. ``averages`` are the
-    shares of their value that running averages of networks keep in a round.
-    """
-
-    body: Graph
-    results: Mapping[str, Tensor]
-    steps: tuple[TrainStep, ...]
-    drawn: Mapping[str, Drawn] = field(default_factory=dict)
-    together: bool = False
-    averages: Mapping[str, float] = field(default_factory=dict)
-
-
-def drawable(training: Training) -> list[str]:
-    """Named results that need only what is drawn, in their order: what can be sampled."""
-    out = []
-    for name, tensor in training.results.items():
-        needed = {tensor.node}
-        for node in reversed(training.body.nodes):
-            if node.name in needed:
-                needed.update(t.node for t in node.inputs)
-        if tensor.node not in training.body.inputs and needed & set(training.body.inputs) <= set(training.drawn):
-            out.append(name)
-    return out

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from importlib import import_module
+from typing import Any, NamedTuple
 
 from archspec.analysis.blocks import folded, readable_depth
 from archspec.analysis.cost import Totals, node_costs, total
+from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph
 from archspec.ir.tensors import Size, TensorSpec
 
@@ -78,48 +81,33 @@ class Table:
             return self.fold(depth)
         return self
 
-    def text(self, width: int = 80, *, color: bool = False) -> str:
-        """A table of at most ``width`` columns (where the numbers leave that much), grouped by block."""
-        from archspec.report.text import render
-
-        return render(self, width, color=color)
-
-    def to_json(self) -> str:
-        """One JSON object, a line per node. Open sizes and the counts that depend on them are null."""
-        from archspec.report.records import to_json
-
-        return to_json(self)
-
-    def to_csv(self) -> str:
-        """A header and one line per row; shapes are written ``112x112x64``, open sizes ``?``, unknown counts empty."""
-        from archspec.report.records import to_csv
-
-        return to_csv(self)
-
-    def to_markdown(self) -> str:
-        """A pipe table with a row of totals."""
-        from archspec.report.records import to_markdown
-
-        return to_markdown(self)
-
-    def to_html(self) -> str:
-        """A ``<table>`` without style or script of its own."""
-        from archspec.report.records import to_html
-
-        return to_html(self)
+    def render(self, format: str = "text", **options: Any) -> str:
+        """The table in a format: ``text`` (options ``width``, 80 columns unless given, and ``color``), ``markdown``,
+        ``html``, ``csv`` or ``json``. Raises ValueError for another."""
+        if format not in formats():
+            raise ValueError(f"there is no format {shown(format)}; the formats are {', '.join(formats())}")
+        # The formats know tables: a table knows them by name alone, and imports the one that is asked for.
+        written: str = import_module(f"archspec.report.formats.{format}").render(self, **options)
+        return written
 
     def __str__(self) -> str:
         from shutil import get_terminal_size
 
-        return self.text(get_terminal_size().columns)
+        return self.render("text", width=get_terminal_size().columns)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return self.render("html")
 
     def _repr_markdown_(self) -> str:
-        return self.to_markdown()
+        return self.render("markdown")
+
+
+def formats() -> tuple[str, ...]:
+    """Names of all formats, sorted."""
+    names = os.listdir(os.path.join(os.path.dirname(__file__), "formats"))
+    return tuple(sorted(name[:-3] for name in names if name.endswith(".py") and not name.startswith("_")))
 
 
 def table(graph: Graph, training: bool = False, batch: int = 1, depth: int | None = None) -> Table:

@@ -41,7 +41,7 @@ def rewrite_run(plan: Plan, logdir: Path) -> None:
 
     Raises OSError.
     """
-    from archspec.frontend.files import read_source
+    from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
 
     path = logdir / "run.yaml"

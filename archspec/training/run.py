@@ -98,7 +98,7 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
         write_fitted(plan, logdir)
     start = started(plan, logdir, resume, say, spread)
     if spread.is_coordinator:
-        write_text(logdir / "table.md", table(plan.graph, training=True).to_markdown() + "\n")
+        write_text(logdir / "table.md", table(plan.graph, training=True).render("markdown") + "\n")
     for split, count in left_out(plan).items():
         say(f"{count} of {plan.features.splits[split]} examples of {split} cannot be read and are left out")
     held_out = spread.evaluation(start.batches, start.objective.pairs) if plan.split else None

@@ -19,7 +19,7 @@ import yaml
 
 import archspec
 from archspec.frontend import loads
-from archspec.frontend.files import read_source
+from archspec.frontend.reading import read_source
 from archspec.ir.diagnostics import MAX_DIAGNOSTICS, SpecError
 from archspec.ir.graph import Graph
 from archspec.ops.base import Op
@@ -236,15 +236,15 @@ def faulty(rng: random.Random) -> str:
 def written_and_read(graph: Graph) -> None:
     """Every form of a graph's table, read again. Raises AssertionError, or what a reader raises."""
     table = archspec.table(graph, training=True)
-    found = json.loads(table.to_json())
+    found = json.loads(table.render("json"))
     assert [n["name"] for n in found["nodes"]] == [n.name for n in graph.nodes]
-    rows = list(csv.DictReader(io.StringIO(table.to_csv())))
+    rows = list(csv.DictReader(io.StringIO(table.render("csv"))))
     assert [row["name"] for row in rows] == [n.name for n in graph.nodes]
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
-    lines = [line for line in table.to_markdown().splitlines() if line.startswith("| ")]
+    lines = [line for line in table.render("markdown").splitlines() if line.startswith("| ")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {8}
-    Balanced().check(table.to_html())
-    assert all(line.isprintable() for line in table.text(100).splitlines())
+    Balanced().check(table.render("html"))
+    assert all(line.isprintable() for line in table.render(width=100).splitlines())
 
 
 class Balanced(HTMLParser):

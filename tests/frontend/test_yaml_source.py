@@ -145,7 +145,7 @@ def test_places():
 
 
 def test_byte_order_mark_is_not_part_of_the_first_key(tmp_path):
-    from archspec.frontend.files import read_source
+    from archspec.frontend.reading import read_source
 
     path = tmp_path / "a.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: \xc3\xa9\r\nb: 2\r\n")

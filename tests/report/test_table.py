@@ -32,7 +32,7 @@ def test_counts_of_a_small_net_are_those_of_pencil_and_paper(build):
 
 
 def test_json_is_one_object_of_whole_numbers(build):
-    record = json.loads(archspec.table(build({"image": (8, 8, 3)}, SMALL, variant="tiny")).to_json())
+    record = json.loads(archspec.table(build({"image": (8, 8, 3)}, SMALL, variant="tiny")).render("json"))
     assert (record["name"], record["variant"], record["batch"]) == ("net", "tiny", 1)
     assert record["inputs"] == {"image": {"shape": [8, 8, 3], "dtype": "float32"}}
     assert record["outputs"] == {"main": {"shape": [4, 4, 5], "dtype": "float32"}}
@@ -83,22 +83,22 @@ def test_shared_weights_count_once_and_their_macs_at_every_call(build):
     assert [row.params for row in t.rows] == [15, 0]
     assert [row.macs for row in t.rows] == [12, 12]
     assert (t.totals.params, t.totals.macs) == (15, 24)
-    first, second = json.loads(t.to_json())["nodes"]
+    first, second = json.loads(t.render("json"))["nodes"]
     assert first["layer"] == second["layer"] == "twin.dense"
     assert "shared" not in first and second["shared"] == "left.dense"
-    assert "(15)" in t.text() and "left.dense ×2" in t.text()
-    assert "(15)" in t.to_markdown() and "(15)" in t.to_html()
+    assert "(15)" in t.render() and "left.dense ×2" in t.render()
+    assert "(15)" in t.render("markdown") and "(15)" in t.render("html")
 
 
 def test_open_sizes_are_unknown_never_guessed(build):
     t = table(build({"image": (None, None, 3)}, SMALL))
     assert (t.totals.params, t.totals.macs, t.totals.flops, t.totals.activations) == (132, None, None, None)
-    record = json.loads(t.to_json())
+    record = json.loads(t.render("json"))
     assert record["totals"]["macs"] is None
     assert record["nodes"][0]["output_shape"] == [None, None, 4]
-    text = t.text()
+    text = t.render()
     assert "?×?×4" in text and "? MACs" in text and "open" in text
-    assert next(csv.DictReader(StringIO(t.to_csv())))["macs"] == ""
+    assert next(csv.DictReader(StringIO(t.render("csv"))))["macs"] == ""
 
 
 def test_train_only_heads_are_left_out_unless_asked_for(build):
@@ -110,7 +110,7 @@ def test_train_only_heads_are_left_out_unless_asked_for(build):
     )
     assert [row.name for row in table(graph).rows] == ["trunk", "main"]
     assert [row.name for row in table(graph, training=True).rows] == ["trunk", "main", "aux"]
-    assert "with train-only heads" in table(graph, training=True).text()
+    assert "with train-only heads" in table(graph, training=True).render()
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 9])
@@ -133,10 +133,10 @@ def test_a_folded_block_is_one_node_with_outside_inputs(stages):
 
 def test_long_tables_are_folded_for_reading_only(stages):
     t = table(stages)
-    assert len(t.rows) == 58 and len(json.loads(t.to_json())["nodes"]) == 58
-    assert len(t.text().splitlines()) <= READABLE_LINES + 9
-    assert "folded at depth 4: --depth all" in t.text()
-    everything = table(stages, depth=0).text()
+    assert len(t.rows) == 58 and len(json.loads(t.render("json"))["nodes"]) == 58
+    assert len(t.render().splitlines()) <= READABLE_LINES + 9
+    assert "folded at depth 4: --depth all" in t.render()
+    everything = table(stages, depth=0).render()
     assert sum(" relu " in line for line in everything.splitlines()) == 29 and "folded" not in everything
 
 
@@ -144,7 +144,7 @@ def test_long_tables_are_folded_for_reading_only(stages):
 def test_text_keeps_to_the_width_and_its_columns(build, width):
     name = "a_very_long_name_that_nobody_reads_to_its_end_but_somebody_wrote"
     steps = [(f"{name}.{i}", "conv", {"filters": 2048, "kernel": 3}) for i in range(3)]
-    lines = table(build({"image": (224, 224, 3)}, steps)).text(width).splitlines()
+    lines = table(build({"image": (224, 224, 3)}, steps)).render(width=width).splitlines()
     rule = next(i for i, line in enumerate(lines) if line.startswith("─"))
     body = [line for line in lines[rule - 1 : rule + 7] if line.strip()]
     assert max(map(len, lines)) <= width
@@ -152,12 +152,12 @@ def test_text_keeps_to_the_width_and_its_columns(build, width):
 
 
 def test_a_cut_name_keeps_its_end(build):
-    text = table(build({"x": (4,)}, [("a" * 60 + "_tail", "dense", {"units": 4})])).text(60)
+    text = table(build({"x": (4,)}, [("a" * 60 + "_tail", "dense", {"units": 4})])).render(width=60)
     assert "…" in text and "_tail" in text
 
 
 def test_blocks_have_subtotals(build):
-    text = table(build({"x": (4,)}, [("b.one", "dense", {"units": 4}), ("b.two", "dense", {"units": 4})])).text()
+    text = table(build({"x": (4,)}, [("b.one", "dense", {"units": 4}), ("b.two", "dense", {"units": 4})])).render()
     block = next(line for line in text.splitlines() if line.startswith("b "))
     assert block.split() == ["b", "4", "40", "100.0", "32", "100.0"]
 
@@ -166,12 +166,12 @@ def test_colour_changes_nothing_but_colour(stages):
     import re
 
     t = table(stages)
-    assert re.sub(r"\x1b\[[0-9;]*m", "", t.text(color=True)) == t.text()
-    assert "\x1b" not in t.text()
+    assert re.sub(r"\x1b\[[0-9;]*m", "", t.render(color=True)) == t.render()
+    assert "\x1b" not in t.render()
 
 
 def test_csv_has_a_line_per_node(stages):
-    records = list(csv.DictReader(StringIO(table(stages).to_csv())))
+    records = list(csv.DictReader(StringIO(table(stages).render("csv"))))
     assert len(records) == 58
     assert records[0]["output_shape"] == "32x32x8" and records[1]["inputs"] == "stem.conv"
     assert sum(int(r["params"]) for r in records) == table(stages).totals.params
@@ -179,7 +179,7 @@ def test_csv_has_a_line_per_node(stages):
 
 def test_markdown_and_html_show_the_totals(build):
     t = table(build({"image": (8, 8, 3)}, SMALL))
-    rows = [line for line in t.to_markdown().splitlines() if line.startswith("|")]
+    rows = [line for line in t.render("markdown").splitlines() if line.startswith("|")]
     assert len({row.count("|") for row in rows}) == 1
     assert "**132**" in rows[-1]
     html = t._repr_html_()
@@ -189,7 +189,7 @@ def test_markdown_and_html_show_the_totals(build):
 def test_str_is_the_plain_text(build, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     t = table(build({"image": (8, 8, 3)}, SMALL))
-    assert str(t) == repr(t) == t.text(100)
+    assert str(t) == repr(t) == t.render(width=100)
 
 
 @pytest.mark.parametrize(

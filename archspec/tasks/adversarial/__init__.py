@@ -13,10 +13,10 @@ from archspec.data.source import IMAGE, LABEL, POSITION, FeatureSpec
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.ir.diagnostics import did_you_mean, shown
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Training, drawable
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Schedule, Training, drawable
+from archspec.ir.training import Schedule
 from archspec.ir.validation import refuse
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Plateau

@@ -8,8 +8,7 @@ from typing import Any
 
 import keras
 
-from archspec.ir.graph import Node, Tensor
-from archspec.ir.training import Training
+from archspec.ir.graph import Node, Tensor, Training
 from archspec.ops.base import ports
 
 Values = dict[Tensor, Any]

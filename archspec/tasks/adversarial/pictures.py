@@ -12,8 +12,8 @@ import numpy as np
 from archspec.backend.export import write_atomically
 from archspec.data.grid import grid, png, scatter
 from archspec.data.source import TRAIN
+from archspec.ir.graph import Training, drawable
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Training, drawable
 from archspec.training.board.events import Events
 from archspec.training.board.pace import Pace
 

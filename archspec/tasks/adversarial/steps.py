@@ -16,8 +16,8 @@ import keras
 from keras import ops
 
 from archspec.backend.build import compile as built
-from archspec.ir.graph import Graph, Tensor
-from archspec.ir.training import GradientPenalty, TrainStep, drawable
+from archspec.ir.graph import Graph, Tensor, drawable
+from archspec.ir.training import GradientPenalty, TrainStep
 from archspec.tasks.adversarial import engine
 from archspec.tasks.adversarial.forward import Forward, Values
 from archspec.tasks.adversarial.optimizers import StepOptimizers

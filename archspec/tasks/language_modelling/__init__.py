@@ -75,8 +75,8 @@ class LanguageModelling(Task, name="language_modelling"):
             raise TaskError(f"the prompt: {error.message}", at=("train", "task", self.name, "prompt")) from None
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+        from archspec.tasks.language_modelling.generation import Texts
         from archspec.tasks.language_modelling.metrics import Bits, Nats, Perplexity
-        from archspec.tasks.language_modelling.texts import Texts
 
         head = _head(graph)
         kind, spec = _loss(head, train), graph.spec(head.tensor)
@@ -96,7 +96,7 @@ class LanguageModelling(Task, name="language_modelling"):
             pairs=pairs,
             losses={head.name: kind.lower(from_logits=is_logits)},
             metrics={head.name: measures},
-            pictures=lambda plan, logdir: [Texts(self, plan, logdir)],
+            pictures=lambda plan, logdir: [Texts(plan, logdir, self.prompt, self.decoding, self.length)],
         )
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
@@ -110,12 +110,12 @@ class LanguageModelling(Task, name="language_modelling"):
 
     def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> str:
         from archspec.tasks.decoding.reading import decoder
-        from archspec.tasks.language_modelling.texts import continued
+        from archspec.tasks.language_modelling.generation import complete
 
         prompt = wanted.options.get("prompt", self.prompt)
         decoding = wanted.options.get("decoding", self.decoding)
         vocabulary, length = _vocabulary(wanted.features()), wanted.count or self.length
-        return continued(decoder(graph, model), vocabulary, prompt, decoding, length, seed=wanted.seed)
+        return complete(decoder(graph, model), vocabulary, prompt, decoding, length, seed=wanted.seed)
 
 
 PADDING = 0

@@ -70,8 +70,8 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
         check_causal(graph, TARGET)
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+        from archspec.tasks.sequence_to_sequence.generation import Examples, Network, exact_match
         from archspec.tasks.sequence_to_sequence.measures import TokenAccuracy, Unpadded
-        from archspec.tasks.sequence_to_sequence.speech import Examples, Network, exact_match
 
         head = _head(graph)
         kind, spec = _loss(head, train), graph.spec(head.tensor)
@@ -86,14 +86,16 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
             pairs=pairs,
             losses={head.name: Unpadded(kind.lower(from_logits=is_logits), kind.labels == "one_hot" and spec.channels)},
             metrics={head.name: [TokenAccuracy(name="accuracy")]},
-            figures=lambda plan, held_out: exact_match(self, plan, network, held_out),
-            pictures=lambda plan, logdir: [Examples(self, plan, network, logdir)],
+            figures=lambda plan, held_out: exact_match(
+                network, held_out, plan.features.vocabularies[TARGET], self.decoding, self.decoded
+            ),
+            pictures=lambda plan, logdir: [Examples(plan, network, logdir, self.decoding)],
         )
 
     def answers(self, graph: Graph, model: keras.Model, features: FeatureSpec, texts: Sequence[str]) -> list[str]:
         """What a trained network says of texts. Raises DataError for one that it cannot read."""
         from archspec.data.text import padded
-        from archspec.tasks.sequence_to_sequence.speech import Network
+        from archspec.tasks.sequence_to_sequence.generation import Network
 
         graph, vocabularies = graph.inference(), features.vocabularies
         reads, says = graph.inputs[SOURCE].shape[0], graph.inputs[TARGET].shape[0]
@@ -104,7 +106,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
         network, out = Network(graph, model), list[str]()
         for first in range(0, len(rows), TOGETHER):
             source = padded(rows[first : first + TOGETHER], reads)
-            found = network.said(source, says or 2 * source.shape[1] + 10, self.decoding, vocabularies[TARGET])
+            found = network.generate(source, says or 2 * source.shape[1] + 10, self.decoding, vocabularies[TARGET])
             out += [spoken(vocabularies[TARGET], said) for said in found]
         return out
 

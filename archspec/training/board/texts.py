@@ -36,7 +36,7 @@ def _tell(plan: Plan, logdir: Path) -> None:
     from archspec.report.table import table
 
     with Events(logdir / "about").at(0):
-        tf.summary.text("cost", table(plan.graph, training=True).to_markdown())
+        tf.summary.text("cost", table(plan.graph, training=True).render("markdown"))
         run = run_text(plan, f"spec/{plan.graph.name}.yaml")
         tf.summary.text("run", "".join(f"    {line}\n" for line in run.splitlines()))
         if IMAGE in plan.features.parts:

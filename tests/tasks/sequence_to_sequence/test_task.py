@@ -216,7 +216,7 @@ def test_loss_and_accuracy_are_means_over_tokens_that_are_no_padding(smoothing):
 
 @pytest.mark.tensorflow
 def test_what_is_said_must_be_the_target_up_to_its_end():
-    from archspec.tasks.sequence_to_sequence.speech import is_exact
+    from archspec.tasks.sequence_to_sequence.generation import is_exact
 
     wanted = np.array([[5, 6, 2, 0], [5, 6, 2, 0], [5, 6, 2, 0], [5, 6, 7, 2], [2, 0, 0, 0]])
     found = np.array([[5, 6, 2, 2], [5, 6, 6, 2], [5, 2, 2, 2], [5, 6, 7, 8], [2, 2, 2, 2]])
@@ -266,11 +266,11 @@ def test_padding_changes_nothing(network):
 
 @pytest.mark.tensorflow
 def test_greedy_says_what_the_network_finds_most_probable_step_by_step(network):
-    from archspec.tasks.sequence_to_sequence.speech import Network
+    from archspec.tasks.sequence_to_sequence.generation import Network
 
     graph, model, source = network
     vocabulary = DataSource.find("symbols")().features().vocabularies["target"]
-    said = Network(graph, model).said(source, 13, Greedy(), vocabulary)
+    said = Network(graph, model).generate(source, 13, Greedy(), vocabulary)
     for row, heard in zip(said, source, strict=True):
         read = [1]
         while len(read) < 7 and read[-1] != 2:
@@ -283,10 +283,10 @@ def test_greedy_says_what_the_network_finds_most_probable_step_by_step(network):
 @pytest.mark.tensorflow
 def test_a_beam_scores_sequences_as_the_network_does_and_no_worse_than_greedy(network):
     from archspec.tasks.decoding import Limits
-    from archspec.tasks.sequence_to_sequence.speech import Network, Speaker
+    from archspec.tasks.sequence_to_sequence.generation import Network, PrefixDecoder
 
     graph, model, source = network
-    speaker = Speaker(Network(graph, model), source, 13)
+    speaker = PrefixDecoder(Network(graph, model), source, 13)
     limits = Limits(13, end=2, barred=[0, 1])
     first = np.ones(3, np.int32)
     greedy = Greedy().decode(speaker, first, speaker.begin(3), limits)
@@ -375,10 +375,11 @@ def test_texts_that_differ_in_length_train_and_are_answered(tmp_path, capsys, mo
 
 @pytest.mark.tensorflow
 def test_exact_match_counts_what_a_network_says_and_stops_where_it_is_told(tmp_path):
-    from archspec.tasks.sequence_to_sequence import SequenceToSequence
-    from archspec.tasks.sequence_to_sequence.speech import exact_match
+    from archspec.tasks.decoding import Greedy
+    from archspec.tasks.sequence_to_sequence.generation import exact_match
 
     plan = planned(asked(files(tmp_path)))
+    vocabulary = plan.features.vocabularies["target"]
     arrays = plan.source.arrays("test")
     batches = [
         (
@@ -393,7 +394,7 @@ def test_exact_match_counts_what_a_network_says_and_stops_where_it_is_told(tmp_p
 
         heard = 0
 
-        def said(self, source, length, decoding, vocabulary):
+        def generate(self, source, length, decoding, vocabulary):
             self.heard += len(source)
             out = np.full((len(source), length), 2, np.int32)
             for row, heard in zip(out, source, strict=True):
@@ -406,7 +407,7 @@ def test_exact_match_counts_what_a_network_says_and_stops_where_it_is_told(tmp_p
 
     for decoded in (30, 12, 1000):
         parrot = Parrot()
-        found = exact_match(SequenceToSequence(decoded=decoded), plan, parrot, batches)
+        found = exact_match(parrot, batches, vocabulary, Greedy(), decoded)
         assert found == {"exact_match": wanted(min(30, decoded))} and parrot.heard == min(30, decoded)
         assert 0 < found["exact_match"] < 1
-    assert exact_match(SequenceToSequence(decoded=0), plan, Parrot(), batches) == {}
+    assert exact_match(Parrot(), batches, vocabulary, Greedy(), 0) == {}

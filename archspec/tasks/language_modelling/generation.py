@@ -1,4 +1,4 @@
-"""Texts of a network's own. Imports Keras."""
+"""Texts that a network generates. Imports Keras."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from archspec.tasks.decoding import Decoder, Decoding, Limits, read
 from archspec.tasks.decoding.reading import decoder
 
 if TYPE_CHECKING:
-    from archspec.tasks.language_modelling import LanguageModelling
     from archspec.training.plan import Plan
 
 
-def continued(
+def complete(
     network: Decoder, vocabulary: Vocabulary, prompt: str, decoding: Decoding, length: int, *, seed: int = 0
 ) -> str:
     """The prompt and what the network goes on with, ``length`` tokens. Raises DataError where the prompt is not in the
     vocabulary."""
-    begun = begin(vocabulary, prompt)
+    begun = prompt_tokens(vocabulary, prompt)
     barred = [n for n in (vocabulary.pad, vocabulary.unknown, vocabulary.start) if n is not None]
     states = read(network, np.array([begun[:-1]], np.int32))
     (chosen,) = decoding.decode(network, np.array(begun[-1:]), states, Limits(length, barred=barred), seed=seed)
@@ -37,7 +36,7 @@ def continued(
     return "\n".join(vocabulary.decode(line) for line in lines)
 
 
-def begin(vocabulary: Vocabulary, prompt: str) -> list[int]:
+def prompt_tokens(vocabulary: Vocabulary, prompt: str) -> list[int]:
     """The numbers of a prompt; where it has none, of what stands before a text."""
     found = vocabulary.encode(prompt)
     while found and found[-1] == vocabulary.end:
@@ -51,9 +50,10 @@ def begin(vocabulary: Vocabulary, prompt: str) -> list[int]:
 class Texts(keras.callbacks.Callback):
     """Writes a text of the network's own for TensorBoard after every epoch, always with the same draws."""
 
-    def __init__(self, task: LanguageModelling, plan: Plan, logdir: Path):
+    def __init__(self, plan: Plan, logdir: Path, prompt: str, decoding: Decoding, length: int):
         super().__init__()
-        self.task, self.graph, self.logdir = task, plan.graph, logdir
+        self.prompt, self.decoding, self.length = prompt, decoding, length
+        self.graph, self.logdir = plan.graph, logdir
         self.vocabulary = plan.features.vocabularies[TOKENS]
         self.decoder: Any = None
 
@@ -64,7 +64,7 @@ class Texts(keras.callbacks.Callback):
             self.decoder = decoder(self.graph, self.model)
             self.writer = tf.summary.create_file_writer(str(self.logdir / "train"), filename_suffix=".texts")
         self.decoder.take(self.model)
-        text = continued(self.decoder, self.vocabulary, self.task.prompt, self.task.decoding, self.task.length)
+        text = complete(self.decoder, self.vocabulary, self.prompt, self.decoding, self.length)
         with self.writer.as_default(step=epoch):
             tf.summary.text("sample", "".join(f"    {line}\n" for line in text.split("\n")))
         self.writer.flush()

@@ -1,4 +1,4 @@
-"""What a network says by itself when it reads a source. Imports Keras."""
+"""What a network generates when it reads a source. Imports Keras."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from archspec.tasks.decoding import Decoding, Limits
 from archspec.tasks.decoding.reading import logarithms
 
 if TYPE_CHECKING:
-    from archspec.tasks.sequence_to_sequence import SequenceToSequence
     from archspec.training.plan import Plan
 
     States = Mapping[str, np.ndarray]
@@ -40,19 +39,19 @@ class Network:
         # Only the scores of one step, the same for all, leave the backend.
         self.scored = keras.Model({**read, AT: at}, keras.ops.take(model(read), at[0, 0], axis=1))
 
-    def said(
+    def generate(
         self, source: np.ndarray, length: int, decoding: Decoding, vocabulary: Vocabulary, *, seed: int = 0
     ) -> np.ndarray:
         """What is said of sources, int32 of shape (sources, length); the end is repeated up to the length."""
         barred = [n for n in (vocabulary.pad, vocabulary.start) if n is not None]
-        speaker = Speaker(self, np.asarray(source, np.int32), length)
+        decoder = PrefixDecoder(self, np.asarray(source, np.int32), length)
         first = np.full(len(source), vocabulary.start, np.int32)
         limits = Limits(length, end=vocabulary.end, barred=barred)
-        return decoding.decode(speaker, first, speaker.begin(len(source)), limits, seed=seed)
+        return decoding.decode(decoder, first, decoder.begin(len(source)), limits, seed=seed)
 
 
 @dataclass(frozen=True)
-class Speaker:
+class PrefixDecoder:
     """A network that has read sources, as a decoder: they and what was said are read again with each token."""
 
     network: Network
@@ -77,15 +76,17 @@ def is_exact(found: np.ndarray, wanted: np.ndarray, end: int) -> np.ndarray:
     return same
 
 
-def exact_match(task: SequenceToSequence, plan: Plan, network: Network, held_out: Iterable[Any]) -> dict[str, float]:
-    """The share of the first held-out examples that the network says exactly; nothing where that is left out."""
-    vocabulary, left, right = plan.features.vocabularies[TARGET], task.decoded, list[np.ndarray]()
+def exact_match(
+    network: Network, held_out: Iterable[Any], vocabulary: Vocabulary, decoding: Decoding, count: int
+) -> dict[str, float]:
+    """The share of the first ``count`` held-out examples that are generated exactly; nothing where that is 0."""
+    left, right = count, list[np.ndarray]()
     assert vocabulary.end is not None
     for inputs, wanted in held_out:
         if left <= 0:
             break
         source, target = np.asarray(inputs[SOURCE])[:left], np.asarray(wanted)[:left]
-        found = network.said(source, target.shape[1], task.decoding, vocabulary)
+        found = network.generate(source, target.shape[1], decoding, vocabulary)
         right.append(is_exact(found, target, vocabulary.end))
         left -= len(source)
     return {"exact_match": float(np.concatenate(right).mean())} if right else {}
@@ -94,9 +95,9 @@ def exact_match(task: SequenceToSequence, plan: Plan, network: Network, held_out
 class Examples(keras.callbacks.Callback):
     """Writes what the network says of the first held-out sources for TensorBoard, after every epoch."""
 
-    def __init__(self, task: SequenceToSequence, plan: Plan, network: Network, logdir: Path):
+    def __init__(self, plan: Plan, network: Network, logdir: Path, decoding: Decoding):
         super().__init__()
-        self.task, self.plan, self.network, self.logdir = task, plan, network, logdir
+        self.decoding, self.plan, self.network, self.logdir = decoding, plan, network, logdir
         self.writer: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -109,7 +110,7 @@ class Examples(keras.callbacks.Callback):
             self.source, self.target = found[SOURCE], found[TARGET][:, 1:]
             self.writer = tf.summary.create_file_writer(str(self.logdir / "train"), filename_suffix=".examples")
         vocabularies, length = self.plan.features.vocabularies, self.target.shape[1]
-        said = self.network.said(self.source, length, self.task.decoding, vocabularies[TARGET])
+        said = self.network.generate(self.source, length, self.decoding, vocabularies[TARGET])
         rows = [
             (vocabularies[SOURCE].decode(a), spoken(vocabularies[TARGET], b), spoken(vocabularies[TARGET], c))
             for a, b, c in zip(self.source, self.target, said, strict=True)

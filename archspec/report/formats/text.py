@@ -1,18 +1,16 @@
-"""The table as plain text, for a terminal and for pasting."""
+"""Plain text, for a terminal and for pasting."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from archspec.analysis.blocks import Block, tree
 from archspec.analysis.cost import total
-from archspec.report.format import HEADERS, LEFT, cells, dimensions, exact
-
-if TYPE_CHECKING:
-    from archspec.report.table import Table
+from archspec.report.captions import footnotes, summary, title
+from archspec.report.format import HEADERS, LEFT, cells
+from archspec.report.table import Table
 
 GAP = "  "
 MIN_NAME = 12
@@ -43,49 +41,6 @@ def render(table: Table, width: int = 80, *, color: bool = False) -> str:
     out += [paint(text, "1;36") if line.is_block else text for text, line in zip(body, lines[:-1], strict=True)]
     out += [paint(rule, "2"), paint(last, "1"), "", *_wrapped(summary(table), width)]
     return "\n".join([*out, *(paint(text, "2") for note in footnotes(table) for text in wrap(note, width))])
-
-
-def title(table: Table) -> str:
-    """``resnet50 (resnet): image 224×224×3 → main 1000``."""
-    name = f"{table.variant} ({table.name})" if table.variant and table.variant != table.name else table.name
-    inputs, outputs = (
-        ", ".join(f"{n} {dimensions(s.shape)}" for n, s in specs.items()) for specs in (table.inputs, table.outputs)
-    )
-    modes = ["with train-only heads"] * table.training + [f"batch {table.batch}"] * (table.batch > 1)
-    return f"{name}: {inputs} → {outputs}" + (f" ({', '.join(modes)})" if modes else "")
-
-
-def summary(table: Table) -> list[str]:
-    """The totals in words and whole numbers."""
-    sums = table.totals
-    nodes = sum(row.nodes for row in table.rows)
-    return [
-        f"{exact(sums.trainable_params)} trainable",
-        f"{exact(sums.macs)} MACs",
-        f"{exact(sums.flops)} FLOPs",
-        f"{exact(sums.activations)} activations",
-        f"{nodes} {'node' if nodes == 1 else 'nodes'}",
-    ]
-
-
-def footnotes(table: Table) -> list[str]:
-    """What the table leaves unsaid: open sizes, shared weights, folded blocks."""
-    notes = []
-    for name, spec in table.inputs.items():
-        if None in spec.shape:
-            open_size = f"? input {name} {spec} has an open size: counts that depend on it are unknown"
-            notes.append(f"{open_size} (--set {name}=[…] gives it)")
-    calls: dict[str, set[str]] = {}
-    for row in table.rows:
-        if row.shared_params and row.shared:
-            calls.setdefault(row.shared, set()).add(row.name)
-    if calls:
-        some = ", ".join(f"{name} ×{len(rows) + 1}" for name, rows in list(calls.items())[:4])
-        more = f" and {len(calls) - 4} more" if len(calls) > 4 else ""
-        notes.append(f"(…) weights that are counted above, at the first call: {some}{more}")
-    if table.depth and any(row.nodes > 1 for row in table.rows):
-        notes.append(f"blocks are folded at depth {table.depth}: --depth all shows every node")
-    return notes
 
 
 def _lines(table: Table, block: Block, level: int) -> list[Line]:

@@ -1,0 +1,24 @@
+"""CSV: a header and one line for each row."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+
+from archspec.report.format import dimensions
+from archspec.report.table import Table
+
+
+def render(table: Table) -> str:
+    """Columns name, op, inputs (separated by spaces), output_shape (``112x112x64``, open ``?``), the counts (empty
+    where unknown), source, shared."""
+    counts = ("params", "trainable_params", "macs", "flops", "transcendentals", "activations")
+    columns = ("name", "op", "inputs", "output_shape", *counts, "source", "shared")
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in table.rows:
+        record = row._asdict()
+        record |= {"inputs": " ".join(row.inputs), "output_shape": dimensions(row.output_shape, "x")}
+        writer.writerow([record[column] for column in columns])
+    return out.getvalue().rstrip("\n")
