@@ -91,6 +91,8 @@ def _refused(error: Any) -> Refused:
     path = tuple(part for part in error["loc"] if not _is_branch(part))
     help: str | None = context.get("help")
     if kind in _KINDS:
+        # The last part is the key itself, whatever it is called.
+        path = (*(part for part in error["loc"][:-1] if not _is_branch(part)), error["loc"][-1])
         return Refused(path, _KINDS[kind], "", None, value)
     if kind in _SENTENCES:
         return Refused(path, kind, context["message"], help, value, True)
