@@ -17,8 +17,8 @@ def given(
 ) -> tuple[DataSource | None, str | None]:
     """The source to evaluate a run on, with the run's classes and vocabularies, and the split: of other data that have
     none of their own, all. Raises SpecError, OSError."""
+    from archspec.data.errors import DataError
     from archspec.data.given import ALL, Given
-    from archspec.data.source import DataError
     from archspec.training.record import recorded_features, with_recorded_vocabularies
 
     if data is None and (split != ALL or own is None):
@@ -39,7 +39,8 @@ def _other(logdir: Path, text: str) -> DataSource:
     """What was typed after ``--data``, read as the run read its own: arguments that are no paths stay as they were."""
     from pydantic import ValidationError
 
-    from archspec.data.source import DataError, DataSource, source_for
+    from archspec.data.errors import DataError
+    from archspec.data.source import DataSource, source_for
     from archspec.ir.validation import restated
 
     name, args = recorded_source(logdir)
@@ -108,7 +109,8 @@ def recorded_source(logdir: Path) -> tuple[str, dict[str, Any]]:
 
 def lost(logdir: Path, error: SpecError) -> Diagnostic | None:
     """What to say where a run's data are no longer where they were; None where something else is wrong."""
-    from archspec.data.source import DataError, DataSource
+    from archspec.data.errors import DataError
+    from archspec.data.source import DataSource
     from archspec.training.record import recorded_features
 
     try:

@@ -60,7 +60,7 @@ def _of_parts(asked: _runs.Asked) -> list[Diagnostic]:
 
 
 def _of_data(asked: _runs.Asked) -> list[Diagnostic]:
-    from archspec.data.source import DataError
+    from archspec.data.errors import DataError
     from archspec.training.document import place
 
     if asked.run.data is None or asked.tree is None:

@@ -67,7 +67,8 @@ def with_flags(
     found: Asked, *, data: str | None, variant: str | None, settings: Mapping[str, Any], train: Any
 ) -> Asked:
     """The run with what the command line says in place of what it says itself. Raises SpecError."""
-    from archspec.data.source import DataError, source_for
+    from archspec.data.errors import DataError
+    from archspec.data.source import source_for
     from archspec.training.document import Train, read_section
 
     run = found.run
@@ -106,7 +107,7 @@ def peers() -> Peers:
 def planned(found: Asked, *, starts: bool = False, peers: Peers | None = None) -> Plan:
     """The plan of a run, and, where it ``starts``, whether it can on this machine. Raises SpecError with the place in
     the run file, if it has one."""
-    from archspec.data.source import DataError
+    from archspec.data.errors import DataError
     from archspec.training.distribution import check
     from archspec.training.plan import make_plan
     from archspec.training.task import TaskError
@@ -204,7 +205,7 @@ def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool, 
 def _trained(plan: Plan, logdir: Path, resume: bool, form: str, quiet: bool, peers: Peers | None) -> int:
     from archspec.backend.installation import quiet_start
     from archspec.cli import FAILED, NOT_A_NUMBER
-    from archspec.data.source import DataError
+    from archspec.data.errors import DataError
     from archspec.training.checkpoint import CheckpointError
     from archspec.training.distribution import DistributionError
     from archspec.training.interrupts import Interrupted

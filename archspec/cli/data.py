@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from archspec.cli import FAILED, OK, _say
-    from archspec.data.source import DataError
+    from archspec.data.errors import DataError
     from archspec.ir.diagnostics import printable
 
     try:
@@ -101,7 +101,8 @@ def _found(text: str) -> tuple[DataSource, tuple[Transform, ...], int]:
     """The source, its augmentation and seed. Raises DataError, SpecError."""
     from pydantic import ValidationError
 
-    from archspec.data.source import DataError, DataSource, source_for
+    from archspec.data.errors import DataError
+    from archspec.data.source import DataSource, source_for
 
     path = Path(text).expanduser()
     if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
@@ -119,7 +120,7 @@ def _found(text: str) -> tuple[DataSource, tuple[Transform, ...], int]:
 
 
 def _of_run(path: Path) -> tuple[DataSource, tuple[Transform, ...], int]:
-    from archspec.data.source import DataError
+    from archspec.data.errors import DataError
     from archspec.ir.diagnostics import Source
     from archspec.training.document import read_run
 

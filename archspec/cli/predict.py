@@ -28,9 +28,10 @@ def run(args: argparse.Namespace) -> int:
     from archspec.cli import _runs
     from archspec.cli._other import recorded_source
     from archspec.cli._output import write
+    from archspec.data.errors import DataError
     from archspec.data.images import MAX_PIXELS
     from archspec.data.pair import SOURCE
-    from archspec.data.source import TOKENS, DataError
+    from archspec.data.source import TOKENS
     from archspec.training.trained import NotTrained, trained, weights_file
 
     try:
@@ -94,7 +95,7 @@ def _answered(args: argparse.Namespace, found: Any, features: Any, path: Path) -
     from archspec.backend.installation import quiet_start
     from archspec.cli import _runs
     from archspec.cli._output import write
-    from archspec.data.source import DataError
+    from archspec.data.errors import DataError
     from archspec.training.trained import trained
 
     graph = _runs.spec_graph(found)
@@ -157,7 +158,7 @@ def _texts(paths: list[Path], features: Any) -> tuple[list[tuple[str, Any]], lis
 
 def _lines(paths: list[Path]) -> tuple[list[str], list[str]]:
     """Every line that is not empty; and what is wrong with files that cannot be read."""
-    from archspec.data.source import DataError
+    from archspec.data.errors import DataError
     from archspec.data.text import read_text
 
     lines: list[str] = []

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, refuse what cannot be drawn, draw, write."""
-    from archspec.data.source import DataError
+    from archspec.data.errors import DataError
     from archspec.training.task import TaskError
     from archspec.training.trained import NotTrained
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from archspec.data.findings import Finding, Report, class_name, duplicate
 from archspec.data.source import LABEL, DataSource
-
-if TYPE_CHECKING:
-    from archspec.data.check import Report
 
 
 def of_text(source: DataSource) -> Report:
     """Counts, lengths, what the vocabulary does not have, what is empty and what comes twice. Raises DataError."""
     import numpy as np
-
-    from archspec.data.check import Finding, Report, class_name, duplicate
 
     features = source.features()
     findings: list[Finding] = []

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 from pydantic import Field
 
 from archspec.data import cache
-from archspec.data.source import ENCODED, IMAGE, LABEL, DataError, FeatureSpec, in_order
+from archspec.data.errors import DataError
+from archspec.data.source import ENCODED, IMAGE, LABEL, FeatureSpec, in_order
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
 

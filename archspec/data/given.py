@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
+from archspec.data.errors import DataError
 from archspec.data.files import Listing
 from archspec.data.pair import SOURCE
-from archspec.data.source import (
-    LABEL,
-    Buckets,
-    DataError,
-    DataSource,
-    FeatureSpec,
-    from_arrays,
-)
+from archspec.data.source import LABEL, Buckets, DataSource, FeatureSpec, from_arrays
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, TypeVar
 
+from archspec.data.errors import DataError
 from archspec.data.images import SUFFIXES
-from archspec.data.source import HELD_OUT, TRAIN, DataError, held_out_share
+from archspec.data.source import HELD_OUT, TRAIN, held_out_share
 from archspec.ir.diagnostics import did_you_mean, shown
 
 T = TypeVar("T")

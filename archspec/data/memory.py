@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,40 +16,40 @@ from archspec.ir.tensors import TensorSpec
 if TYPE_CHECKING:
     import tensorflow as tf
 
+Examples = Callable[[str, Sequence[Transform]], Iterable[Mapping[str, Any]]]
+"""Batches of all examples of a split, in order, after some transforms: tensors by part."""
 
-def remembered(
+
+def materialized(
     source: DataSource,
     raw: FeatureSpec,
     split: str,
     before: Sequence[Transform],
     where: Literal["memory", "disk"],
     order: tf.data.Dataset,
+    examples: Examples,
 ) -> tf.data.Dataset:
     """Batches in ``order`` (of batches of positions), as some transforms left them. Raises DataError, OSError."""
     if where == "memory":
-        return from_arrays(_computed(source, raw, split, before), order)
+        return from_arrays(_computed(raw, split, before, examples), order)
     parts = infer(raw, before)[-1].parts
     of = (source.fingerprint(), split, repr([written(t) for t in before]))
     paths = {name: cache.place("examples", f"-{name}.npy", *of) for name in parts}
     if not all(path.is_file() for path in paths.values()):
         large = {name: path for name, path in paths.items() if parts[name].rank}
-        for name, array in _computed(source, raw, split, before, large).items():
+        for name, array in _computed(raw, split, before, examples, large).items():
             if name not in large:
                 _save(paths[name], array)
     return _from_files(paths, parts, order)
 
 
 def _computed(
-    source: DataSource, raw: FeatureSpec, split: str, before: Sequence[Transform], files: Mapping[str, Path] = {}
+    raw: FeatureSpec, split: str, before: Sequence[Transform], examples: Examples, files: Mapping[str, Path] = {}
 ) -> dict[str, Any]:
     """All examples of a split, by part; those that have a file are written to it as they come."""
     import numpy as np
-    import tensorflow as tf
 
-    from archspec.data.pipeline import Pipeline
-
-    parts, count, size = infer(raw, before)[-1].parts, raw.splits[split], 64
-    pipeline = Pipeline(source, raw, tuple(before), tuple(before), size, 0)
+    parts, count = infer(raw, before)[-1].parts, raw.splits[split]
     beside = {name: path.parent / f".{os.getpid()}-{path.name}" for name, path in files.items()}
     out: dict[str, Any] = {}
     try:
@@ -60,11 +60,10 @@ def _computed(
                 out[name] = np.lib.format.open_memmap(beside[name], "w+", spec.dtype, shape)  # type: ignore[arg-type]
             else:
                 out[name] = np.empty((count, *spec.shape), spec.dtype)
-        order = tf.data.Dataset.range(count).batch(size)
-        order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
         at = 0
-        for batch, _ in pipeline.ordered(split, order, before, size, lambda b: ({n: b[n] for n in parts}, ())):
-            for name, values in batch.items():
+        for batch in examples(split, before):
+            for name in parts:
+                values = batch[name]
                 out[name][at : at + len(values)] = values.numpy()
             at += len(values)
         for name, path in files.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archspec.data.source import DataError
+from archspec.data.errors import DataError
 from archspec.data.vocabulary import Vocabulary
 
 SOURCE, TARGET = "source", "target"

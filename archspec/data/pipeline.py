@@ -6,7 +6,7 @@ therefore be the first, and a restart reads what the uninterrupted run would hav
 its last full batch is not used in that epoch; the permutation of the next leaves out others. A shard is an equal slice
 of every batch.
 
-Where TensorFlow cannot be imported, batches come from NumPy in the same order (archspec/data/plain.py), as
+Where TensorFlow cannot be imported, batches come from NumPy in the same order (archspec/data/numpy_pipeline.py), as
 keras.utils.PyDataset in place of tf.data.Dataset.
 
 Where examples differ in length, the batches of a pool are drawn together, as above, then divided by length, and come in
@@ -15,13 +15,14 @@ an order that (seed, e, pool) determines: still arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from archspec.backend.installation import has_tensorflow
-from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataError, DataSource, FeatureSpec
+from archspec.data.errors import DataError
+from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, Pairs
 from archspec.data.transform import Transform, infer
 from archspec.data.transforms.caching import Cache
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from archspec.data.transform import Batch
-
-Pairs = Callable[[Any], tuple[Any, Any]]
-"""Inputs and targets of a model out of a batch, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +57,24 @@ class Pipeline:
 
     def fitted(self) -> Pipeline:
         """The same, its transforms told what they need to know of the training examples (mean, principal axes)."""
-        from archspec.data.statistics import fitted
+        return replace(self, augment=self._fitted(self.augment), steady=self._fitted(self.steady))
 
-        return replace(
-            self,
-            augment=fitted(self.source, self.raw, self.augment),
-            steady=fitted(self.source, self.raw, self.steady),
-        )
+    def _fitted(self, transforms: Sequence[Transform]) -> tuple[Transform, ...]:
+        from archspec.data.fitting import fitted
+
+        def images(before: Sequence[Transform]) -> Iterator[Any]:
+            is_open = infer(self.raw, before)[-1].has_open_sizes
+            pipeline = Pipeline(self.source, self.raw, (), tuple(before), 1 if is_open else 64, 0)
+            for batch, _ in pipeline.evaluation(TRAIN, lambda b: (b[IMAGE], ())):
+                yield batch
+
+        return fitted(self.source, self.raw, tuple(transforms), images)
+
+    def check_without_tensorflow(self) -> None:
+        """Refuse what only TensorFlow can do. Raises TransformError, DataError."""
+        from archspec.data import numpy_pipeline
+
+        numpy_pipeline.check(self.source, self.raw, self.augment, self.steady)
 
     def training(self, pairs: Pairs, *, first_step: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Batches from a step on, without end; of each, part ``shard[0]`` of ``shard[1]``. Raises DataError."""
@@ -77,9 +86,19 @@ class Pipeline:
                 f"a batch of {size} cannot be divided among {parts}", help=f"batch: {size // parts * parts}"
             )
         if not has_tensorflow():
-            from archspec.data import plain
+            from archspec.data import numpy_pipeline
 
-            return plain.training(self, pairs, first_step, shard)
+            self.check_without_tensorflow()
+            return numpy_pipeline.training(
+                self.source,
+                self._fitted(self.augment),
+                pairs,
+                size=size,
+                count=count,
+                seed=self.seed,
+                first_step=first_step,
+                shard=shard,
+            )
         import tensorflow as tf
 
         buckets = self.source.buckets(TRAIN)
@@ -107,6 +126,16 @@ class Pipeline:
         order = tf.data.Dataset.range(first_step, 2**62).map(at)
         return self.ordered(TRAIN, order, self.augment, size // parts, pairs)
 
+    def _examples(self, split: str, before: Sequence[Transform]) -> Iterator[Batch]:
+        """All examples of a split in order, whether they can be read or not, after some transforms."""
+        import tensorflow as tf
+
+        pipeline = Pipeline(self.source, self.raw, (), tuple(before), 64, 0)
+        order = tf.data.Dataset.range(self.raw.splits[split]).batch(pipeline.batch)
+        order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
+        for batch, _ in pipeline.ordered(split, order, before, pipeline.batch, lambda b: (b, ())):
+            yield batch
+
     def count(self, split: str) -> int:
         """Examples of a split that can be read."""
         positions = self.source.usable(split)
@@ -120,9 +149,11 @@ class Pipeline:
         size = self.batch if batch is None else batch
         part, parts = shard
         if not has_tensorflow():
-            from archspec.data import plain
+            from archspec.data import numpy_pipeline
 
-            return plain.evaluation(self, split, pairs, size, shard)
+            self.check_without_tensorflow()
+            steps, count = self._fitted(self.steady), self.raw.splits[split]
+            return numpy_pipeline.evaluation(self.source, split, steps, pairs, size=size, count=count, shard=shard)
         import tensorflow as tf
 
         positions = self.source.usable(split)
@@ -154,9 +185,7 @@ class Pipeline:
         """Batches after some transforms, in an order: batches of ``epoch`` and ``index``. Raises DataError."""
         import tensorflow as tf
 
-        from archspec.data.statistics import fitted
-
-        transforms = fitted(self.source, self.raw, tuple(transforms))
+        transforms = self._fitted(transforms)
         specs = infer(self.raw, transforms)
         # Examples stand in one batch from the moment that they have one size; until then a batch is one of them.
         # Where that is never, every batch is one example.
@@ -174,10 +203,10 @@ class Pipeline:
 
         kept = max((i for i, t in enumerate(transforms) if isinstance(t, Cache)), default=0)
         if kept:
-            from archspec.data.memory import remembered
+            from archspec.data.memory import materialized
 
             before, where = transforms[:kept], cast(Cache, transforms[kept]).where
-            batches = remembered(self.source, self.raw, split, before, where, order)
+            batches = materialized(self.source, self.raw, split, before, where, order, self._examples)
             batches = batches.map(lambda batch: finished(steps[kept:], batch), **parallel)
             return batches.prefetch(tf.data.AUTOTUNE)
         if self.source.in_memory and not closed:

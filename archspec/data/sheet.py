@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import IMAGE, LABEL, TRAIN, DataError, FeatureSpec
+from archspec.data.source import IMAGE, LABEL, TRAIN, FeatureSpec
 from archspec.data.transform import Transform
 from archspec.data.transforms.crops import ResizedCenterCrop
 from archspec.data.transforms.parts import Apply

@@ -8,7 +8,7 @@ positions and no source has to know of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
+from archspec.data.errors import DataError
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
@@ -36,6 +37,8 @@ HELD_OUT = ("val", "test")
 
 IGNORED = -1
 """The label of a step that has none, where every step of an example has one: it does not count."""
+Pairs = Callable[[Any], tuple[Any, Any]]
+"""Inputs and targets of a model out of a batch, by name."""
 POSITION = ("epoch", "index")
 """What stands in a batch besides its parts: where its examples come from."""
 
@@ -46,14 +49,6 @@ def input_of(parts: Iterable[str]) -> str:
     if len(found) != 1:
         raise DataError(f"one input beside the label is needed, the data have {', '.join(found) or 'none'}")
     return found[0]
-
-
-class DataError(Exception):
-    """Data cannot be used. ``help`` says what would do."""
-
-    def __init__(self, message: str, *, help: str | None = None):
-        super().__init__(message)
-        self.message, self.help = message, help
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from archspec.data.errors import DataError
 from archspec.data.layout import split_said
-from archspec.data.source import DataError
 from archspec.data.text import read_text
 from archspec.ir.diagnostics import did_you_mean, shown
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from archspec.data.source import DataError, from_arrays
+from archspec.data.errors import DataError
+from archspec.data.source import from_arrays
 from archspec.ir.diagnostics import shown
 from archspec.ir.validation import refuse
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from archspec.data import cache
 from archspec.data.arguments import written
-from archspec.data.source import DataError
+from archspec.data.errors import DataError
 from archspec.data.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, import_tokenizers
 from archspec.ir.declaration import Declaration
 from archspec.ir.reading import declared

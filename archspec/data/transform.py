@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from archspec.data.source import DataError, FeatureSpec
+from archspec.data.errors import DataError
+from archspec.data.source import FeatureSpec
 from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec
 

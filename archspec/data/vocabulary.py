@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.export import write_atomically
 from archspec.backend.installation import EXTRA, MissingExtra
-from archspec.data.source import DataError
+from archspec.data.errors import DataError
 from archspec.ir.diagnostics import shown
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from archspec.backend.installation import backend, has_tensorflow
-from archspec.data.source import DataError
+from archspec.data.errors import DataError
 from archspec.data.transform import TransformError
 from archspec.ir.validation import refuse, told
 from archspec.training.task import TaskError
@@ -68,10 +68,8 @@ def check(plan: Plan, peers: Peers | None = None) -> None:
     """Refuse what cannot start, or would silently do something else, before Keras is imported. Raises TaskError."""
     train, engine = plan.spec.train, backend()
     if not has_tensorflow() and engine != "tensorflow":
-        from archspec.data import plain
-
         try:
-            plain.check(plan.pipeline)
+            plan.pipeline.check_without_tensorflow()
         except TransformError as error:
             raise TaskError(error.message, at=("augment", error.position), help=error.help) from None
         except DataError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from archspec.data.errors import DataError
 from archspec.data.pipeline import fault, reading
-from archspec.data.source import TRAIN, DataError
+from archspec.data.source import TRAIN
 from archspec.training.distribution import DistributionError, Spread
 from archspec.training.plan import Plan
 

@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from archspec.backend.installation import backend
 from archspec.data.arguments import written
+from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
 from archspec.data.preprocessing import kept_files, with_files
-from archspec.data.source import DataError, DataSource, FeatureSpec
+from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.transform import TransformError, for_evaluation
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown

@@ -9,10 +9,10 @@ from PIL import Image
 
 from archspec.cli import main
 from archspec.data.check import check
+from archspec.data.errors import DataError
 from archspec.data.files import broken
 from archspec.data.images import BadImage, header
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import DataError
 from archspec.data.sources.folder import Folder, ListFile
 from archspec.data.sources.npz import Npz
 from archspec.data.transforms.crops import RandomResizedCrop, ResizedCenterCrop

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import DataError
 from archspec.data.sources.corpus import Corpus
 from archspec.data.tokenizers.level import Characters, Words
 

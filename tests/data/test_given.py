@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from archspec.data.errors import DataError
 from archspec.data.given import ALL, Given
-from archspec.data.source import DataError
 from archspec.data.sources.folder import Folder
 from archspec.data.sources.npz import Npz
 from archspec.data.sources.tagged import Tagged

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
+from archspec.data.errors import DataError
 from archspec.data.layout import arranged, split_of
-from archspec.data.source import DataError
 from archspec.data.sources.folder import Folder, ListFile, Zip
 from archspec.data.sources.pictures import Pictures
 from archspec.data.sources.text import Text

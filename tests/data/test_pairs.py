@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from archspec.data.source import DataError, DataSource
+from archspec.data.errors import DataError
+from archspec.data.source import DataSource
 from archspec.data.sources.symbols import Symbols
 from archspec.data.sources.text_pairs import TextPairs
 from archspec.data.tokenizers.level import Characters, Words

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import DataError, DataSource, FeatureSpec
+from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.transform import Transform, TransformError, for_evaluation, infer
 from archspec.ir.tensors import TensorSpec
 from tests.data.conftest import picture, save

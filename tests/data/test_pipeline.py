@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import TRAIN, DataError, DataSource
+from archspec.data.source import TRAIN, DataSource
 from archspec.data.sources.digits import Digits
 from archspec.data.sources.folder import Folder
 from archspec.data.transform import TransformError

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from archspec.data.arguments import written
-from archspec.data.source import DataError, DataSource, held_out_fold, held_out_share, source_for
+from archspec.data.errors import DataError
+from archspec.data.source import DataSource, held_out_fold, held_out_share, source_for
 from archspec.ir.reading import declared
 from tests.data.conftest import picture, save
 

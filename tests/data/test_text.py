@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from archspec.data.check import check
+from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import DataError
 from archspec.data.sources.text import Text
 from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Characters, Words

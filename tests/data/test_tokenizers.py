@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from archspec.data.source import DataError
+from archspec.data.errors import DataError
 from archspec.data.tokenizer import Tokenizer, fitted
 from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Characters, Words

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from archspec.data.errors import DataError
 from archspec.data.source import (
     IMAGE,
     LABEL,
     TRAIN,
-    DataError,
     DataPath,
     DataSource,
     FeatureSpec,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from archspec.data.source import TOKENS, TRAIN, DataError, DataPath, DataSource, FeatureSpec, from_arrays, stamp
+from archspec.data.errors import DataError
+from archspec.data.source import TOKENS, TRAIN, DataPath, DataSource, FeatureSpec, from_arrays, stamp
 from archspec.data.text import Encoding, read_text
 from archspec.data.tokenizer import Tokenizer, Tokenizing, fitted
 from archspec.data.tokenizers.file import File

@@ -11,10 +11,11 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from pydantic import Field
 
 from archspec.data import files
+from archspec.data.errors import DataError
 from archspec.data.files import Entry, Fault, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS
 from archspec.data.layout import arranged, divided, split_said
-from archspec.data.source import ENCODED, TRAIN, DataError, DataPath, DataSource, FeatureSpec, stamp
+from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, FeatureSpec, stamp
 from archspec.data.table import table_rows
 from archspec.ir.diagnostics import did_you_mean, shown
 

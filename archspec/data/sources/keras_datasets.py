@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from archspec.data.source import IMAGE, LABEL, TRAIN, DataError, DataSource, FeatureSpec, from_arrays
+from archspec.data.errors import DataError
+from archspec.data.source import IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, from_arrays
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:

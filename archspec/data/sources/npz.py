@@ -7,12 +7,12 @@ from zipfile import BadZipFile, ZipFile
 
 from pydantic import Field
 
+from archspec.data.errors import DataError
 from archspec.data.layout import WORDS
 from archspec.data.source import (
     IMAGE,
     LABEL,
     TRAIN,
-    DataError,
     DataPath,
     DataSource,
     FeatureSpec,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from archspec.data import files
+from archspec.data.errors import DataError
 from archspec.data.files import Entry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS, SUFFIXES
 from archspec.data.layout import SPLITS, divided, split_of
@@ -20,7 +21,6 @@ from archspec.data.source import (
     IMAGE,
     LABEL,
     TRAIN,
-    DataError,
     DataPath,
     DataSource,
     FeatureSpec,

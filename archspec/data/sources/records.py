@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from archspec.data import files
+from archspec.data.errors import DataError
 from archspec.data.files import Entry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS
 from archspec.data.layout import WORDS, divided, split_of
-from archspec.data.source import ENCODED, LABEL, TRAIN, DataError, DataPath, DataSource, FeatureSpec, stamp
+from archspec.data.source import ENCODED, LABEL, TRAIN, DataPath, DataSource, FeatureSpec, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:

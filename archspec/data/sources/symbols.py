@@ -9,8 +9,9 @@ from zlib import crc32
 
 from pydantic import Field, model_validator
 
+from archspec.data.errors import DataError
 from archspec.data.pair import SOURCE, TARGET
-from archspec.data.source import TRAIN, DataError, DataSource, FeatureSpec, from_arrays
+from archspec.data.source import TRAIN, DataSource, FeatureSpec, from_arrays
 from archspec.data.text import padded
 from archspec.data.tokenizer import extras, framed
 from archspec.data.vocabulary import END, START, Vocabulary, import_tokenizers

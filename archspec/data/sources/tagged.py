@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
+from archspec.data.errors import DataError
 from archspec.data.source import (
     IGNORED,
     LABEL,
     TOKENS,
     TRAIN,
     Buckets,
-    DataError,
     DataPath,
     DataSource,
     FeatureSpec,

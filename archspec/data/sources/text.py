@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
+from archspec.data.errors import DataError
 from archspec.data.layout import arranged
-from archspec.data.source import (
-    LABEL,
-    TOKENS,
-    TRAIN,
-    Buckets,
-    DataError,
-    DataPath,
-    DataSource,
-    FeatureSpec,
-    held_out_share,
-    stamp,
-)
+from archspec.data.source import LABEL, TOKENS, TRAIN, Buckets, DataPath, DataSource, FeatureSpec, held_out_share, stamp
 from archspec.data.table import labelled_rows
 from archspec.data.text import (
     Encoding,

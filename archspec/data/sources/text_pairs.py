@@ -9,19 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
+from archspec.data.errors import DataError
 from archspec.data.layout import SPLITS, split_said
 from archspec.data.pair import SOURCE, TARGET, check_vocabularies
-from archspec.data.source import (
-    TRAIN,
-    Buckets,
-    DataError,
-    DataPath,
-    DataSource,
-    FeatureSpec,
-    from_arrays,
-    held_out_share,
-    stamp,
-)
+from archspec.data.source import TRAIN, Buckets, DataPath, DataSource, FeatureSpec, from_arrays, held_out_share, stamp
 from archspec.data.table import columns, table_rows
 from archspec.data.text import Encoding, padded
 from archspec.data.tokenizer import Tokenizing, fitted

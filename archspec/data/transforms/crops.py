@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
+from archspec.data.fields import Extent, Interval
 from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Transform, TransformError, Window, image_of
-from archspec.data.transforms.geometry import Extent, warped
+from archspec.data.transforms.geometry import warped
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from archspec.data.draw import Draw
     from archspec.data.transform import Batch
-
-
-def _interval(value: Any) -> tuple[float, float]:
-    pair = value if isinstance(value, (list, tuple)) else ()
-    numbers = [float(n) for n in pair if isinstance(n, (int, float)) and not isinstance(n, bool)]
-    if len(numbers) == len(pair) == 2 and 0 < numbers[0] <= numbers[1] < 1e6:
-        return numbers[0], numbers[1]
-    raise refuse("must be [low, high] with 0 < low ≤ high")
-
-
-Interval = Annotated[
-    tuple[float, float],
-    BeforeValidator(_interval),
-    WithJsonSchema({"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2}),
-]
-"""Least and largest value of what is drawn."""
 
 
 TRIES = 10

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import log
 from typing import TYPE_CHECKING, Literal
 
+from archspec.data.fields import Interval
 from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of, keep_type
-from archspec.data.transforms.crops import Interval
 from archspec.data.transforms.mixing import rectangle
 from archspec.ops.arguments import Number, PositiveInt
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from archspec.data.fields import Extent
 from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of, keep_type
 from archspec.ir.tensors import TensorSpec
@@ -20,16 +21,6 @@ if TYPE_CHECKING:
     from archspec.data.draw import Draw
     from archspec.data.transform import Batch
 
-
-def _pair(value: Any) -> tuple[int, int]:
-    pair = list(value) if isinstance(value, (list, tuple)) else [value, value]
-    if len(pair) == 2 and all(isinstance(n, int) and not isinstance(n, bool) and 0 < n <= 2**14 for n in pair):
-        return pair[0], pair[1]
-    raise refuse("must be a size in pixels, or [height, width]")
-
-
-Extent = Annotated[tuple[int, int], BeforeValidator(_pair), WithJsonSchema({"type": ["integer", "array"]})]
-"""Height and width in pixels; one number is both."""
 
 Fill = Literal["constant", "nearest", "reflect", "wrap"]
 """What comes in at the border: black, or the image continued."""
@@ -70,7 +61,7 @@ class Resize(Transform, name="resize", main="size"):
     def on_arrays(self, image: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        from archspec.data.plain import resized
+        from archspec.data.numpy_pipeline import resized
 
         out = resized(image, self.size, self.method, self.antialias)
         return np.rint(out).astype(image.dtype) if image.dtype.kind == "u" else out

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from archspec.data.source import IMAGE, DataError, DataPath, FeatureSpec
+from archspec.data.errors import DataError
+from archspec.data.source import IMAGE, DataPath, FeatureSpec
 from archspec.data.transform import Transform, TransformError, image_of
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse

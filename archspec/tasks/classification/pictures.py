@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import IMAGE, LABEL, DataError, input_of
+from archspec.data.errors import DataError
+from archspec.data.source import IMAGE, LABEL, input_of
 from archspec.training.board.events import Events
 from archspec.training.board.pace import Pace
 from archspec.training.board.projector import spread

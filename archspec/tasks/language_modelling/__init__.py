@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import LABEL, TOKENS, DataError, FeatureSpec
+from archspec.data.errors import DataError
+from archspec.data.source import LABEL, TOKENS, FeatureSpec
 from archspec.data.vocabulary import Vocabulary
 from archspec.ir.diagnostics import Note, shown
 from archspec.ir.graph import Graph, Node, Output

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from archspec.data.errors import DataError
 from archspec.data.pair import SOURCE, TARGET, spoken
-from archspec.data.source import DataError, FeatureSpec
+from archspec.data.source import FeatureSpec
 from archspec.ir.diagnostics import Note, shown
 from archspec.ir.graph import Graph, Output
 from archspec.ir.reading import declared

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.export import write_atomically
-from archspec.data.source import IMAGE, LABEL, DataError, input_of
+from archspec.data.errors import DataError
+from archspec.data.source import IMAGE, LABEL, input_of
 from archspec.training.board.events import Events
 from archspec.training.plan import Plan
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import IMAGE, DataError
+from archspec.data.errors import DataError
+from archspec.data.source import IMAGE
 from archspec.training.board.events import Events
 from archspec.training.plan import Plan
 from archspec.training.record import run_text

@@ -8,7 +8,7 @@ import pytest
 
 from archspec.cli import main
 from archspec.cli._runs import asked, planned
-from archspec.data.source import DataError
+from archspec.data.errors import DataError
 from archspec.data.sources.tagged import Tagged
 from archspec.ir.diagnostics import SpecError
 

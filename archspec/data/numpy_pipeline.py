@@ -7,18 +7,17 @@ eprint.iacr.org/2013/404, at a word size that fits), done again until it is with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import IMAGE, TRAIN, DataError
+from archspec.data.errors import DataError
+from archspec.data.source import IMAGE, TRAIN, DataSource, FeatureSpec, Pairs
 from archspec.data.transform import Transform, TransformError
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from archspec.data.pipeline import Pairs, Pipeline
 
 FIRST_KEY = 498247692
 """What TensorFlow puts before a seed of two numbers."""
@@ -29,15 +28,14 @@ SMALL = 2**16
 """What the smallest block holds."""
 
 
-def check(pipeline: Pipeline) -> None:
+def check(source: DataSource, raw: FeatureSpec, *stages: Sequence[Transform]) -> None:
     """Refuse what only TensorFlow can do. Raises TransformError, DataError."""
-    source = pipeline.source
-    if not source.in_memory or pipeline.raw.padded or pipeline.raw.has_open_sizes:
+    if not source.in_memory or raw.padded or raw.has_open_sizes:
         raise DataError(
             f"{source.name}: without TensorFlow, data must be arrays of one size, in memory",
             help="npz, digits and shapes are, for example; or pip install tensorflow",
         )
-    for transforms in (pipeline.augment, pipeline.steady):
+    for transforms in stages:
         for position, transform in enumerate(transforms):
             if not _is_plain(transform):
                 known = ", ".join(kind.name for kind in Transform.all() if _has_arrays(kind))
@@ -62,49 +60,61 @@ def _called(transform: Transform) -> str:
     return f"{transform.name}: {{method: {method}}}" if method else transform.name
 
 
-def training(pipeline: Pipeline, pairs: Pairs, first_step: int, shard: tuple[int, int]) -> Any:
-    """``Pipeline.training``, as a ``keras.utils.PyDataset`` without end."""
+def training(
+    source: DataSource,
+    steps: Sequence[Transform],
+    pairs: Pairs,
+    *,
+    size: int,
+    count: int,
+    seed: int,
+    first_step: int,
+    shard: tuple[int, int],
+) -> Any:
+    """Batches of ``size`` of the ``count`` training examples from a step on, endless: a ``keras.utils.PyDataset``."""
     import numpy as np
 
-    size, count, per_epoch = pipeline.batch_size(), pipeline.raw.splits[TRAIN], pipeline.steps_per_epoch()
+    per_epoch = count // size
     part, parts = shard
     slice = np.arange(size // parts * part, size // parts * (part + 1))
 
     def at(position: int) -> tuple[np.ndarray, int]:
         epoch, within = divmod(first_step + position, per_epoch)
-        return shuffled(within * size + slice, pipeline.seed, epoch, count), epoch
+        return shuffled(within * size + slice, seed, epoch, count), epoch
 
-    return _batches(pipeline, TRAIN, pipeline.augment, pairs, at, None)
+    return _batches(source.arrays(TRAIN), steps, pairs, at, None)
 
 
-def evaluation(pipeline: Pipeline, split: str, pairs: Pairs, size: int, shard: tuple[int, int]) -> Any:
-    """``Pipeline.evaluation``, as a ``keras.utils.PyDataset``."""
+def evaluation(
+    source: DataSource,
+    split: str,
+    steps: Sequence[Transform],
+    pairs: Pairs,
+    *,
+    size: int,
+    count: int,
+    shard: tuple[int, int],
+) -> Any:
+    """The ``count`` examples of a split once, in order, as ``keras.utils.PyDataset``."""
     import numpy as np
 
-    count, (part, parts) = pipeline.raw.splits[split], shard
+    part, parts = shard
 
     def at(position: int) -> tuple[np.ndarray, int]:
         return np.split(np.arange(position * size, min((position + 1) * size, count)), parts)[part], 0
 
-    return _batches(pipeline, split, pipeline.steady, pairs, at, ceil(count / size))
+    return _batches(source.arrays(split), steps, pairs, at, ceil(count / size))
 
 
 def _batches(
-    pipeline: Pipeline,
-    split: str,
-    transforms: Sequence[Transform],
+    arrays: Mapping[str, np.ndarray],
+    steps: Sequence[Transform],
     pairs: Pairs,
     at: Callable[[int], tuple[np.ndarray, int]],
     count: int | None,
 ) -> Any:
     import keras
     import numpy as np
-
-    from archspec.data.statistics import fitted
-
-    check(pipeline)
-    arrays = pipeline.source.arrays(split)
-    steps = fitted(pipeline.source, pipeline.raw, tuple(transforms))
 
     class Batches(keras.utils.PyDataset):
         """Batch by batch, each as its position says."""

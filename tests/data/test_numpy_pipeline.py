@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from archspec.data import plain
+from archspec.data import numpy_pipeline
+from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import IMAGE, LABEL, DataError, DataSource
+from archspec.data.source import IMAGE, LABEL, DataSource
 from archspec.data.transform import Transform, TransformError
 
 pytestmark = pytest.mark.tensorflow
@@ -29,11 +30,11 @@ def test_the_permutation_is_that_of_tensorflow(size, seed, number):
     want = tf.random.experimental.index_shuffle(
         position, tf.constant([seed, number], tf.int64), tf.constant(size - 1, tf.int64)
     )
-    np.testing.assert_array_equal(plain.shuffled(position, seed, number, size), want)
+    np.testing.assert_array_equal(numpy_pipeline.shuffled(position, seed, number, size), want)
 
 
 def test_every_example_stands_once_in_the_permutation():
-    assert sorted(plain.shuffled(np.arange(1437), 7, 2, 1437)) == list(range(1437))
+    assert sorted(numpy_pipeline.shuffled(np.arange(1437), 7, 2, 1437)) == list(range(1437))
 
 
 def through_tensorflow(step, image):
@@ -69,22 +70,30 @@ def test_values_are_those_of_tensorflow(name):
     assert found.dtype == np.float32
 
 
+def without_tensorflow(monkeypatch, make, *args, **kwargs):
+    """What a pipeline gives where TensorFlow cannot be imported."""
+    with monkeypatch.context() as patched:
+        patched.setattr("archspec.data.pipeline.has_tensorflow", lambda: False)
+        return make(*args, **kwargs)
+
+
 def numbered(batch):
     return batch[IMAGE], (batch[LABEL], batch["epoch"], batch["index"])
 
 
-def test_batches_are_those_of_the_pipeline():
+def test_batches_are_those_of_the_pipeline(monkeypatch):
     pipeline = digits(transform("resize", size=16), transform("normalize", mean="data", std="data"))
     for shard, first in (((0, 1), 0), ((1, 2), 40)):
         want = pipeline.training(numbered, first_step=first, shard=shard)
-        found = plain.training(pipeline, numbered, first, shard)
+        found = without_tensorflow(monkeypatch, pipeline.training, numbered, first_step=first, shard=shard)
         for (a, rest), (b, others) in zip(found, want.take(60), strict=False):
             np.testing.assert_allclose(a, b, atol=1e-5)
             for one, other in zip(rest, others, strict=True):
                 np.testing.assert_array_equal(one, other)
             if rest[1][0] == 2:
                 break
-    want, found = pipeline.evaluation("test", numbered), plain.evaluation(pipeline, "test", numbered, 32, (0, 1))
+    want = pipeline.evaluation("test", numbered)
+    found = without_tensorflow(monkeypatch, pipeline.evaluation, "test", numbered, batch=32)
     assert len(list(want)) == found.num_batches == 12
     for (a, _), (b, _) in zip(found, want, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -92,10 +101,10 @@ def test_batches_are_those_of_the_pipeline():
 
 def test_what_needs_tensorflow_is_refused_with_its_place():
     with pytest.raises(TransformError, match=r"shift.* needs TensorFlow") as caught:
-        plain.check(digits(transform("rescale"), transform("shift", share=0.1)))
+        digits(transform("rescale"), transform("shift", share=0.1)).check_without_tensorflow()
     assert caught.value.position == 1 and "rescale" in caught.value.help
     with pytest.raises(TransformError, match=r"resize: \{method: bicubic\} needs TensorFlow"):
-        plain.check(digits(transform("resize", size=16, method="bicubic")))
+        digits(transform("resize", size=16, method="bicubic")).check_without_tensorflow()
 
 
 def test_files_need_tensorflow(tmp_path):
@@ -107,4 +116,4 @@ def test_files_need_tensorflow(tmp_path):
             Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / split / name / "x.png")
     source = DataSource.find("folder")(path=tmp_path)
     with pytest.raises(DataError, match="arrays of one size, in memory"):
-        plain.check(Pipeline(source, source.features(), (), (), 2, 0))
+        Pipeline(source, source.features(), (), (), 2, 0).check_without_tensorflow()

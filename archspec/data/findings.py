@@ -1,0 +1,121 @@
+"""What a check of data finds: numbers of a source, and one thing after another about its examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from archspec.data.source import TRAIN
+from archspec.ir.diagnostics import printable
+
+SHOWN = 10
+"""Most examples of one kind of finding that the text names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing about one example (or class). ``error`` is what training would stop at, ``note`` what to know."""
+
+    severity: str
+    kind: str
+    """What findings are counted by."""
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Numbers of a source by split, and what was found."""
+
+    source: str
+    splits: dict[str, int]
+    classes: dict[str, dict[str, int]]
+    """Examples by class name and split."""
+    sizes: dict[str, tuple[int, int, int, int]]
+    """Least, median and largest number of pixels along the shorter side, and how many sizes there are, by split."""
+    formats: dict[str, int]
+    findings: tuple[Finding, ...] = ()
+    values: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_well(self) -> bool:
+        """True where training would not stop."""
+        return not any(f.severity == "error" for f in self.findings)
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "source": self.source,
+            "splits": self.splits,
+            "classes": self.classes,
+            "sizes": {
+                s: dict(zip(("least", "median", "largest", "distinct"), n, strict=True)) for s, n in self.sizes.items()
+            },
+            "formats": self.formats,
+            "values": self.values,
+            "findings": [
+                {"severity": f.severity, "kind": f.kind, "where": printable(f.where), "message": printable(f.message)}
+                for f in self.findings
+            ],
+        }
+
+    def text(self) -> str:
+        """For a person: the numbers, then findings by kind, the worst first."""
+        out = [f"{self.source}: " + ", ".join(f"{n} in {s}" for s, n in self.splits.items())]
+        if self.classes:
+            counts = [c.get(TRAIN, 0) for c in self.classes.values()]
+            least = min(self.classes, key=lambda name: self.classes[name].get(TRAIN, 0))
+            most = max(self.classes, key=lambda name: self.classes[name].get(TRAIN, 0))
+            out.append(
+                f"{len(self.classes)} classes of {min(counts)} ({printable(least)}) to {max(counts)} "
+                f"({printable(most)}) examples in {TRAIN}"
+            )
+        for split, (low, middle, high, distinct) in self.sizes.items():
+            out.append(f"{split}: shorter sides of {low} to {high} pixels, median {middle}, {distinct} sizes")
+        if self.formats:
+            out.append("formats: " + ", ".join(f"{n} {name}" for name, n in self.formats.items()))
+        if self.values:
+            out.append("values: " + ", ".join(f"{name} {value:g}" for name, value in self.values.items()))
+        kinds: dict[tuple[str, str], list[Finding]] = {}
+        for finding in self.findings:
+            kinds.setdefault((finding.severity, finding.kind), []).append(finding)
+        for (severity, kind), found in sorted(kinds.items(), key=lambda item: (item[0][0] != "error", -len(item[1]))):
+            out.append(f"{severity}: {kind}: {len(found)}")
+            out += [f"  {printable(f.where)} {printable(f.message)}" for f in found[:SHOWN]]
+            if len(found) > SHOWN:
+                out.append(f"  … and {len(found) - SHOWN} more")
+        if not self.findings:
+            out.append("nothing to object to")
+        return "\n".join(out)
+
+
+def duplicate(
+    data: bytes,
+    split: str,
+    position: int,
+    label: int,
+    seen: dict[bytes, tuple[str, int, int]],
+    findings: list[Finding],
+    describe: Any,
+    names: tuple[str, ...] = (),
+) -> None:
+    """Note an example that was there before: in another split it makes figures better than they are, and under another
+    label one of the two is wrong."""
+    key = blake2b(data, digest_size=16).digest()
+    if key not in seen:
+        seen[key] = (split, position, label)
+        return
+    other, where, called = seen[key]
+    if called != label:
+        kind = "under two labels"
+        said = f"has the label {class_name(names, label)} and is the same as {describe(other, where)}, which has "
+        findings.append(Finding("note", kind, describe(split, position), said + class_name(names, called)))
+        if other == split:
+            return
+    kind = "twice" if other == split else f"in {other} and in {split}"
+    findings.append(Finding("note", kind, describe(split, position), f"is the same as {describe(other, where)}"))
+
+
+def class_name(names: tuple[str, ...], label: int) -> str:
+    return names[label] if label < len(names) else str(label)
