@@ -84,9 +84,12 @@ def test_the_static_path_works_where_no_framework_can_be_imported(tmp_path):
     """Not even behind a try: importing one stops the process."""
     code = (
         "import sys\n"
+        "from importlib.machinery import ModuleSpec\n"
         "class Refuse:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.partition('.')[0] in {HEAVY}: sys.exit(f'{{name}} was imported')\n"
+        f"        return ModuleSpec(name, self) if name.partition('.')[0] in {HEAVY} else None\n"
+        "    def create_module(self, spec): sys.exit(f'{spec.name} was imported')\n"
+        "    def exec_module(self, module): pass\n"
         "sys.meta_path.insert(0, Refuse())\n"
         "from archspec.cli import main\n"
         "verbs = (['check', 'lenet5'], ['table', 'lenet5', '--format', 'csv'], ['list'], ['ops'], ['schema'])\n"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, shown
+from archspec.ir.diagnostics import Diagnostic, SpecError, shown, typed
 
 if TYPE_CHECKING:
     from archspec.data.source import DataSource
@@ -71,7 +71,7 @@ def _kept(own: type[DataSource], kind: type[DataSource], args: Mapping[str, Any]
     out = {}
     for name, value in args.items():
         field, other = own.model_fields.get(name), kind.model_fields.get(name)
-        if field is None or other is None or _is_path(field.annotation):
+        if field is None or other is None or is_path(field.annotation):
             continue
         # How many examples an epoch has says nothing of how many there are.
         if (own is kind or field.default == other.default) and name != "windows":
@@ -79,8 +79,8 @@ def _kept(own: type[DataSource], kind: type[DataSource], args: Mapping[str, Any]
     return out
 
 
-def _is_path(annotation: Any) -> bool:
-    return annotation is Path or any(_is_path(inner) for inner in get_args(annotation))
+def is_path(annotation: Any) -> bool:
+    return annotation is Path or any(is_path(inner) for inner in get_args(annotation))
 
 
 def _is_text(kind: type[DataSource]) -> bool:
@@ -119,7 +119,7 @@ def lost(logdir: Path, error: SpecError) -> Diagnostic | None:
     except (SpecError, DataError, OSError, ValueError, KeyError):
         return None
     kind = DataSource.find(name)
-    paths = [key for key, field in kind.model_fields.items() if _is_path(field.annotation)] if kind else []
+    paths = [key for key, field in kind.model_fields.items() if is_path(field.annotation)] if kind else []
     gone = next((str(args[key]) for key in paths if args.get(key) and not (logdir / str(args[key])).exists()), None)
     first = next((d for d in error.diagnostics if gone and shown(gone) in d.message), None)
     if gone is None or first is None:
@@ -135,5 +135,4 @@ def lost(logdir: Path, error: SpecError) -> Diagnostic | None:
 
 
 def _typed(text: str, message: str, help: str | None) -> Diagnostic:
-    flag = "--data" if text else "--split"
-    return Diagnostic("R05", message, Span(Source(flag, text or "all"), 1, 1, max(1, len(text))), help)
+    return Diagnostic("R05", message, typed("--data", text) if text else typed("--split", "all"), help)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from archspec.cli import _runs
 from archspec.ir.diagnostics import Diagnostic, SpecError, in_order
 
 if TYPE_CHECKING:
+    from archspec.frontend.yaml_source import Map
     from archspec.ir.diagnostics import Span
     from archspec.training.document import RunSpec
 
@@ -31,20 +33,54 @@ def is_run(path: str) -> bool:
     return isinstance(values, dict) and ("archspec_run" in values or ("archspec" in values and "spec" in values))
 
 
-def faults(path: str) -> list[Diagnostic]:
-    """Errors and warnings of a run file, in the order of the text. Raises OSError."""
+def faults(path: str, *, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> list[Diagnostic]:
+    """Errors and warnings of a run file, with a variant and values of parameters in place of its own, in the order of
+    the text. Raises OSError."""
     from archspec.frontend.reading import read_source
     from archspec.training.document import salvaged
 
     file = Path(path)
     try:
-        run, tree, found = salvaged(read_source(file, path), file.parent)
+        run, tree, found = salvaged(read_source(file, _runs.reported(file)), file.parent)
     except SpecError as error:
         return list(error.diagnostics)
     if run is not None:
         asked = _runs.Asked(file.stem, run, tree, file.parent)
+        asked = _runs.with_flags(asked, data=None, variant=variant, settings=settings or {}, train={})
         found += _of_plan(asked) if not found else _of_parts(asked)
     return list(in_order(dict.fromkeys(found)))
+
+
+def recipe(path: Path, *, variant: str | None, settings: Mapping[str, Any]) -> tuple[list[Diagnostic], bool]:
+    """What is wrong with a run of the catalogue, and whether its data are here; where they are not, which is no fault
+    of a recipe, what can be said without them."""
+    from archspec.frontend.reading import read_source
+    from archspec.training.document import place, salvaged
+
+    found = faults(str(path), variant=variant, settings=settings)
+    run, tree, _ = salvaged(read_source(path, _runs.reported(path)), path.parent)
+    if run is not None and run.data is not None and not _of_data(_runs.Asked(path.stem, run, tree, path.parent)):
+        return found, True
+    places = [place(tree, ("data",)), *(place(tree, at) for at in _missing(tree, path.parent))]
+    rest = [d for d in found if all(d.span.order != at.order for at in places)]
+    return rest, len(rest) == len(found)
+
+
+def _missing(tree: Map, folder: Path) -> list[tuple[str, ...]]:
+    """Arguments of a run's source that are paths of what does not exist."""
+    from archspec.cli._other import is_path
+    from archspec.data.source import DataSource
+
+    data = tree.get("data")
+    if not (isinstance(data, dict) and len(data) == 1):
+        return []
+    ((name, said),) = data.items()
+    kind = DataSource.find(str(name))
+    if kind is None:
+        return []
+    args = said if isinstance(said, dict) else {kind.main: said}
+    paths = [key for key, field in kind.model_fields.items() if is_path(field.annotation) and key in args]
+    return [("data", name, key) for key in paths if not (folder / str(args[key])).exists()]
 
 
 def _of_parts(asked: _runs.Asked) -> list[Diagnostic]:

@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
+from archspec.ir.diagnostics import Diagnostic, Span, SpecError, typed
 
 if TYPE_CHECKING:
     from archspec.data.source import FeatureSpec
@@ -25,36 +25,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A run as it was asked for: what it is called, its content, the text's values if it has one, and its folder."""
+    """A run as it was asked for: what it is called, its content, the text's values if it has one, and its folder.
+    ``words`` are those of the command line that stand in place of the text, by section and key."""
 
     name: str
     run: RunSpec
     tree: Map | None
     folder: Path
+    words: Mapping[tuple[str, ...], Span] = field(default_factory=dict)
 
 
 def asked(what: str) -> Asked:
     """The run that a path or name stands for: a run file, or a spec without one. Raises SpecError, OSError."""
-    from archspec.frontend import catalogue
     from archspec.frontend.files import find
     from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
     from archspec.training.document import RunSpec, read_run
 
-    path = _run_file(what)
+    path = run_file(what)
     if path is None:
-        spec, reported, _ = find(what)
-        values = read(read_source(spec, reported))
+        spec, shown, _ = find(what)
+        values = read(read_source(spec, shown))
         if not (isinstance(values, dict) and "archspec_run" in values):
             return Asked(Path(what).stem, RunSpec(archspec_run=1, spec=what), None, Path())
         path = spec
-    root = catalogue.folder()
-    shown = f"specs/{path.relative_to(root)}" if path.is_relative_to(root) else str(path)
-    run, tree = read_run(read_source(path, shown), path.parent)
+    run, tree = read_run(read_source(path, reported(path)), path.parent)
     return Asked(path.stem, run, tree, path.parent)
 
 
-def _run_file(name: str) -> Path | None:
+def reported(path: Path) -> str:
+    """How a run file is called to a person: one of the catalogue from there."""
+    from archspec.frontend import catalogue
+
+    root = catalogue.folder()
+    return f"specs/{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else str(path)
+
+
+def run_file(name: str) -> Path | None:
     """The run file of the catalogue with this name."""
     from archspec.frontend import catalogue
 
@@ -73,25 +80,27 @@ def with_flags(
 
     run = found.run
     changes: dict[str, Any] = {}
+    words: dict[tuple[str, ...], Span] = {}
     if data is not None:
+        words["data",] = typed("--data", data)
         try:
             name, args = source_for(data)
         except DataError as error:
-            raise SpecError([_typed("--data", data, error.message, error.help)]) from None
-        changes["data"] = read_section(type(run), {"data": {name: args}}, "--data", data).data
+            raise SpecError([Diagnostic("R05", error.message, words["data",], error.help)]) from None
+        changes["data"] = read_section(type(run), {"data": {name: args}}, words["data",]).data
     if variant is not None:
+        words["variant",] = typed("--variant", variant)
         changes["variant"] = variant
     if settings:
+        words |= {("set", name): typed("--set", f"{name}={value}") for name, value in settings.items()}
         changes["set"] = {**run.set, **settings}
     given = {name: value for name, value in train.items() if value is not None}
     if given:
-        checked = read_section(Train, given, "the command line", " ".join(f"--{k} {v}" for k, v in given.items()))
+        flags = {name: typed("--from" if name == "weights" else f"--{name}", str(given[name])) for name in given}
+        words |= {("train", name): said for name, said in flags.items()}
+        checked = read_section(Train, given, flags)
         changes["train"] = run.train.model_copy(update={name: getattr(checked, name) for name in given})
-    return Asked(found.name, run.model_copy(update=changes), found.tree, found.folder)
-
-
-def _typed(flag: str, text: str, message: str, help: str | None) -> Diagnostic:
-    return Diagnostic("R05", message, Span(Source(flag, text), 1, 1, max(1, len(text))), help)
+    return replace(found, run=run.model_copy(update=changes), words=words)
 
 
 def peers() -> Peers:
@@ -101,7 +110,7 @@ def peers() -> Peers:
     try:
         return peers(os.environ)
     except LaunchError as error:
-        raise SpecError([_typed("--distributed", "--distributed", str(error), None)]) from None
+        raise SpecError([Diagnostic("R05", str(error), typed("", "--distributed"))]) from None
 
 
 def planned(found: Asked, *, starts: bool = False, peers: Peers | None = None) -> Plan:
@@ -133,10 +142,13 @@ def doubted(found: Asked, plan: Plan) -> list[Diagnostic]:
 
 
 def _at(found: Asked, at: tuple[str | int, ...]) -> Span:
-    """The place in the run file, if there is one."""
+    """Where a person said what is at fault: in words of the command line, or in the run file."""
     from archspec.training.document import place
 
-    return Span(Source("the run", f"spec: {found.run.spec}"), 1, 1) if found.tree is None else place(found.tree, at)
+    path = tuple(map(str, at))
+    if said := next((found.words[path[:n]] for n in range(len(path), 0, -1) if path[:n] in found.words), None):
+        return said
+    return typed("", found.run.spec) if found.tree is None else place(found.tree, at)
 
 
 def spec_graph(found: Asked) -> Graph:
@@ -148,7 +160,7 @@ def spec_graph(found: Asked) -> Graph:
     except SpecError as error:
         if found.tree is None:
             raise
-        raise SpecError(_in_run(d, found.tree) for d in error.diagnostics) from None
+        raise SpecError(_in_run(d, found) for d in error.diagnostics) from None
     except FileNotFoundError as error:
         if found.tree is None:
             raise
@@ -157,20 +169,18 @@ def spec_graph(found: Asked) -> Graph:
         raise SpecError([Diagnostic("F01", message, _at(found, ("spec",)), hint)]) from None
 
 
-def _in_run(said: Diagnostic, tree: Map) -> Diagnostic:
-    """What is wrong with ``spec``, ``variant`` and ``set``, told at the run file's lines."""
-    from archspec.training.document import place
+def _in_run(said: Diagnostic, found: Asked) -> Diagnostic:
+    """What is wrong with ``spec``, ``variant`` and ``set``, told at the run file's lines if it stands there."""
+    from archspec.frontend.yaml_source import Map
 
-    where, text = said.span.source.name, said.span.source.text
-    name = text.partition("=")[0]
-    given: Map | None = tree.get("set")
-    if where == "--set" and given is not None and name in given:
-        span = given.key_span(name) if said.code == "P01" else place(tree, ("set", name))
-    elif where in ("SPEC", "--variant") and (key := where.lower().strip("-")) in tree:
-        span = place(tree, (key,))
-    else:
+    source, tree = said.span.source, found.tree
+    if not source.is_typed or tree is None:
         return said
-    return replace(said, span=span)
+    path = {"": ("spec",), "--variant": ("variant",), "--set": ("set", source.text.partition("=")[0])}[source.name]
+    above = tree.get("set") if path[0] == "set" else tree
+    if path in found.words or not isinstance(above, Map) or path[-1] not in above:
+        return said
+    return replace(said, span=above.key_span(path[-1]) if said.code == "P01" else _at(found, path))
 
 
 def spec_doubts(found: Asked) -> str | None:

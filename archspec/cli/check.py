@@ -1,7 +1,8 @@
 """Check specs and run files: every mistake with its place, what is hardly meant, and whether expected figures are met.
 
-Without --variant every variant is checked. Warnings are printed and leave the exit code 0; --strict makes it 1.
-'archspec train' says how many there are, other verbs nothing.
+Without --variant every variant is checked. A name that is a spec's and a run's in the catalogue stands for both.
+Warnings are printed and leave the exit code 0; --strict makes it 1. 'archspec train' says how many there are, other
+verbs nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.cli import _arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from archspec.ir.diagnostics import Diagnostic
 
 
@@ -46,15 +49,13 @@ def run(args: argparse.Namespace) -> int:
     from archspec.cli._output import print_diagnostics, write
 
     found: list[Diagnostic] = []
-    for spec in (path for given in args.specs for path in _files(given)):
-        diagnostics, graphs = _checked(spec, args)
-        found += diagnostics
-        if args.format == "text":
-            print_diagnostics(diagnostics)
-            if all(d.severity == "warning" for d in diagnostics):
-                variants = f", {graphs} variants" if graphs > 1 else ""
-                warnings = f", {len(diagnostics)} warning{'s' * (len(diagnostics) > 1)}" if diagnostics else ""
-                write(f"{spec}: ok{variants}{warnings}")
+    for given in args.specs:
+        for checked in (one for path in _files(given) for one in _checked(path, args)):
+            found += checked.diagnostics
+            if args.format == "text":
+                print_diagnostics(checked.diagnostics)
+                if not checked.is_wrong:
+                    write(f"{checked.what}: ok{checked.rest}")
     if args.format == "json":
         from json import dumps
 
@@ -81,17 +82,46 @@ def _is_spec(path: Path) -> bool:
         return re.search(rb"^archspec(_run)?\s*:", file.read(1 << 16), re.MULTILINE) is not None
 
 
-def _checked(spec: str, args: argparse.Namespace) -> tuple[list[Diagnostic], int]:
-    """What is to be said of a spec, and how many graphs it describes."""
+class _Checked(NamedTuple):
+    """What a person named, what is to be said of it, and how the line goes on that says that it is well."""
+
+    what: str
+    diagnostics: list[Diagnostic]
+    rest: str = ""
+
+    @property
+    def is_wrong(self) -> bool:
+        return any(d.severity == "error" for d in self.diagnostics)
+
+
+def _checked(spec: str, args: argparse.Namespace) -> Iterator[_Checked]:
+    """A spec, or a run; of a name of the catalogue that is both, the spec and, if that is well, the run."""
     from archspec.analysis.expect import unmet
-    from archspec.cli import _run_check
-    from archspec.frontend import analyse
+    from archspec.cli import _run_check, _runs
+    from archspec.frontend import analyse, catalogue
     from archspec.frontend.yaml_source import MAX_BYTES
     from archspec.ir.diagnostics import in_order
 
+    settings = dict(args.set)
     if spec != STDIN and _run_check.is_run(spec):
-        return _run_check.faults(spec), 1
-    name, data = (spec, None) if spec != STDIN else ("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
-    analysis = analyse(name, variant=args.variant, set=dict(args.set), data=data)
-    figures = [d for graph in analysis.graphs for d in unmet(graph)]
-    return list(in_order([*analysis.diagnostics, *figures])), len(analysis.graphs)
+        found = _run_check.faults(spec, variant=args.variant, settings=settings)
+        yield _Checked(spec, found, _counted(found))
+        return
+    run = _runs.run_file(spec)
+    if run is None or catalogue.find(spec) is not None:
+        name, data = (spec, None) if spec != STDIN else ("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
+        analysis = analyse(name, variant=args.variant, set=settings, data=data)
+        figures = [d for graph in analysis.graphs for d in unmet(graph)]
+        found = list(in_order([*analysis.diagnostics, *figures]))
+        graphs = len(analysis.graphs)
+        checked = _Checked(spec, found, (f", {graphs} variants" if graphs > 1 else "") + _counted(found))
+        yield checked
+        if run is None or checked.is_wrong:
+            return
+    found, has_data = _run_check.recipe(run, variant=args.variant, settings=settings)
+    without = "" if has_data else ", but for its data, which are not here"
+    yield _Checked(_runs.reported(run), found, _counted(found) + without)
+
+
+def _counted(warnings: list[Diagnostic]) -> str:
+    return f", {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""

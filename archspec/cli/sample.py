@@ -135,7 +135,7 @@ def _decoding(args: argparse.Namespace) -> Any:
     from pydantic import BaseModel
 
     from archspec.frontend.yaml_source import read
-    from archspec.ir.diagnostics import Source
+    from archspec.ir.diagnostics import Source, typed
     from archspec.ir.reading import declared
     from archspec.tasks.decoding import Decoding
     from archspec.training.document import STRICT, read_section
@@ -149,12 +149,14 @@ def _decoding(args: argparse.Namespace) -> Any:
     if args.decoding is None:
         if not drawn:
             return None
-        text = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in drawn.items())
-        return read_section(Given, {"decoding": {"sample": drawn}}, "the command line", text).decoding
+        option, _, text = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in drawn.items()).partition(
+            " "
+        )
+        return read_section(Given, {"decoding": {"sample": drawn}}, typed(option, text)).decoding
     if drawn:
         raise TaskError(f"--decoding says how: leave out --{next(iter(drawn)).replace('_', '-')}", at=())
-    value = read(Source("--decoding", args.decoding))
-    return read_section(Given, {"decoding": value}, "--decoding", args.decoding).decoding
+    value = read(Source("--decoding", args.decoding, is_typed=True))
+    return read_section(Given, {"decoding": value}, typed("--decoding", args.decoding)).decoding
 
 
 def _write_text(path: Path | None, text: str) -> None:

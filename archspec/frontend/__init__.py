@@ -65,7 +65,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
         raise ValueError(f"write NAME=VALUE, got {text!r}")
-    return name.strip(), read(Source("--set", value or "null"))
+    return name.strip(), read(Source("--set", value or "null", is_typed=True))
 
 
 def prelude() -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from archspec.frontend import catalogue
 from archspec.frontend.document import Document, document
 from archspec.frontend.reading import read_source
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown, typed
 
 MAX_FILES = 256
 MAX_NESTING = 16
@@ -111,5 +111,5 @@ def find(name: str) -> tuple[Path, str, str | None]:
         known: Any = catalogue.names()
         hint = did_you_mean(name, known) or "'archspec list' shows the catalogue; a path ends in .yaml"
         message = f"there is no spec or variant {shown(name)}"
-        raise SpecError([Diagnostic("F01", message, Span(Source("SPEC", name), 1, 1, max(1, len(name))), hint)])
+        raise SpecError([Diagnostic("F01", message, typed("", name), hint)])
     return entry.path, catalogue_name(entry.path), entry.variant

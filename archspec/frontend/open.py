@@ -14,7 +14,7 @@ from archspec.frontend.files import Library
 from archspec.frontend.inputs import symbols
 from archspec.frontend.parameters import parameters
 from archspec.frontend.walk import MAX_LAYERS
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
+from archspec.ir.diagnostics import Diagnostic, Source, SpecError, did_you_mean, shown, typed
 from archspec.ir.graph import Graph
 
 
@@ -73,8 +73,8 @@ def _known(found: Document, variant: str | None) -> str | None:
         return None
     known = [*found.spec.variants]
     hint = did_you_mean(variant, known) or (f"known are {', '.join(known)}" if known else "the spec has none")
-    at = Span(Source("--variant", variant), 1, 1, max(1, len(variant)))
-    raise SpecError([Diagnostic("V01", f"{found.spec.name} has no variant {shown(variant)}", at, hint)])
+    message = f"{found.spec.name} has no variant {shown(variant)}"
+    raise SpecError([Diagnostic("V01", message, typed("--variant", variant), hint)])
 
 
 def _graph(
@@ -112,7 +112,7 @@ def _settings(found: Document, set: Mapping[str, Any]) -> _Given:
     problems = []
     for name, value in set.items():
         text = f"{name}={value if isinstance(value, (str, int, float)) else shown(value)}"
-        span = Span(Source("--set", text), 1, 1, len(text))
+        span = typed("--set", text)
         if name in declared:
             given["args"][name] = (_plain(value), span)
         elif name in inputs:

@@ -20,10 +20,12 @@ MAX_TEXT = 2048
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A text with the name it is reported under (a path as the user gave it, or ``prelude.yaml``)."""
+    """A text with the name it is reported under (a path as the user gave it, or ``prelude.yaml``). Words of a command
+    line (``is_typed``) are the text of the option that ``name`` is; they are quoted, for they have no lines."""
 
     name: str
     text: str = field(repr=False)
+    is_typed: bool = False
 
     @property
     def lines(self) -> list[str]:
@@ -53,12 +55,19 @@ class Span:
     """Where the value was given, if a name of it stands here."""
 
     def __str__(self) -> str:
+        if self.source.is_typed:
+            return printable(f"{self.source.name} {self.source.text}")
         return f"{self.source.name}:{self.line}:{self.column}"
 
     @property
     def order(self) -> tuple[str, int, int]:
         """Sort key: file, line, column."""
         return (self.source.name, self.line, self.column)
+
+
+def typed(option: str, text: str) -> Span:
+    """The words of a command line: an option and its value; no option where a verb's own argument is meant."""
+    return Span(Source(option, text, is_typed=True), 1, 1, max(1, len(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +99,15 @@ class Diagnostic:
         return (self.span if outer.source is self.span.source else outer).order
 
     def render(self, *, source_line: bool = True) -> str:
-        """``file:line:col: error[CODE]: message``, then the line with carets, the help and the call notes."""
-        out = [f"{self.span}: {self.severity}[{self.code}]: {printable(self.message)}"]
-        if source_line and (text := self.span.source.line(self.span.line)):
+        """``file:line:col: error[CODE]: message``, then the line with carets, the help and the call notes; of words of
+        the command line, ``archspec: error[CODE]: --option value: message``."""
+        source, mark, message = self.span.source, f"{self.severity}[{self.code}]", printable(self.message)
+        if source.is_typed:
+            quoted = f"{self.span}: " if source.name else ""
+            out = [f"archspec: {mark}: {quoted}{message}"]
+        else:
+            out = [f"{self.span}: {mark}: {message}"]
+        if source_line and not source.is_typed and (text := self.span.source.line(self.span.line)):
             out += _underlined(text, self.span)
         if self.help:
             out.append(f"  help: {printable(self.help)}")
@@ -100,21 +115,23 @@ class Diagnostic:
         return "\n".join(out)
 
     def record(self) -> dict[str, Any]:
-        """The same as plain data, for ``--format json``."""
+        """The same as plain data, for ``--format json``. Words of the command line are the ``argument``; they have no
+        place, so ``file`` and the numbers are null."""
         return {
             "code": self.code,
             "severity": self.severity,
             "message": printable(self.message),
-            "file": self.span.source.name,
-            "line": self.span.line,
-            "column": self.span.column,
-            "length": self.span.length,
+            **_place(self.span),
+            "length": None if self.span.source.is_typed else self.span.length,
             "help": self.help,
-            "notes": [
-                {"message": n.message, "file": n.span.source.name, "line": n.span.line, "column": n.span.column}
-                for n in self.notes
-            ],
+            "notes": [{"message": n.message, **_place(n.span)} for n in self.notes],
         }
+
+
+def _place(span: Span) -> dict[str, Any]:
+    if span.source.is_typed:
+        return {"file": None, "line": None, "column": None, "argument": str(span).strip()}
+    return {"file": span.source.name, "line": span.line, "column": span.column}
 
 
 class SpecError(Exception):

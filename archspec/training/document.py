@@ -336,13 +336,15 @@ def _form(path: tuple[Any, ...], value: Any) -> str | None:
     return None
 
 
-def read_section(model: type[Section], values: Any, name: str, text: str) -> Section:
-    """A section of a run file out of values that were typed: ``name`` and ``text`` are what a person is shown."""
+def read_section(model: type[Section], values: Mapping[str, Any], words: Span | Mapping[str, Span]) -> Section:
+    """A section of a run file out of values that were typed: ``words`` are what a person is shown, all or of each key.
+    Raises SpecError."""
     try:
         return model.model_validate(values if model is not RunSpec else {"archspec_run": 1, "spec": "…", **values})
     except ValidationError as error:
-        span = Span(Source(name, text), 1, 1, max(1, len(text)))
-        problems = [e["type"].context or {} for e in restated(error, model)]  # type: ignore[union-attr]
-        raise SpecError(
-            Diagnostic(CODES["value"], said["message"], span, said.get("help")) for said in problems
-        ) from None
+        problems = []
+        for wrong in restated(error, model):
+            said = wrong["type"].context or {}  # type: ignore[union-attr]
+            at = words if isinstance(words, Span) else words[str(wrong["loc"][0])]
+            problems.append(Diagnostic(CODES["value"], said["message"], at, said.get("help")))
+        raise SpecError(problems) from None

@@ -73,3 +73,81 @@ def test_folders_and_patterns_stand_for_the_specs_in_them(tmp_path, capsys, monk
     assert main(["check", "nets/**/*.yaml", "--strict"]) == 1
     assert main(["check", "nets/deep/*.yaml"]) == 0
     assert main(["check", "none/*.yaml"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["table", "lenett5"], "archspec: error[F01]: there is no spec or variant 'lenett5'\n"),
+        (["table", "lenet5", "--variant", "x"], "archspec: error[V01]: --variant x: lenet5 has no variant 'x'\n"),
+        (["check", "lenet5", "--set", "actvation=relu"], "archspec: error[P01]: --set actvation=relu: lenet5 has no"),
+        (["train", "lenet5", "--set", "actvation=relu"], "archspec: error[P01]: --set actvation=relu: lenet5 has no"),
+        (["train", "lenet5", "--data", "digitz"], "archspec: error[R05]: --data digitz: there is no data source"),
+        (["train", "lenet5", "--seed", "2147483648"], "archspec: error[R03]: --seed 2147483648: seed must be at most"),
+        (["train", "lenet5", "--from", "no.npz"], "archspec: error[R03]: --from no.npz: weights 'no.npz' does not"),
+        (["train", "net.yaml"], "archspec: error[R05]: the run does not say what data to use\n"),
+    ],
+    ids=" ".join,
+)
+def test_words_of_the_command_line_are_quoted_and_have_no_place(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.yaml").write_text(TEXT)
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(said)
+    assert ":1:" not in err and "^" not in err
+
+
+def test_the_record_of_words_has_an_argument_and_no_place(capsys):
+    assert main(["check", "lenet5", "--variant", "x", "--format", "json"]) == 1
+    (record,) = json.loads(capsys.readouterr().out)
+    assert (record["file"], record["line"], record["column"]) == (None, None, None)
+    assert record["argument"] == "--variant x"
+
+
+RUN = "archspec_run: 1\nspec: lenet5\ndata: digits\naugment: [resize: 32, rescale]\ntrain: {warmup: 3, epochs: 5}\n"
+
+
+def test_a_run_is_checked_with_what_is_set(tmp_path, capsys):
+    run = tmp_path / "run.yaml"
+    run.write_text(RUN)
+    assert main(["check", str(run)]) == 0
+    assert main(["check", str(run), "--variant", "x"]) == 1
+    assert "--variant x: lenet5 has no variant 'x'" in capsys.readouterr().err
+    assert main(["check", str(run), "--set", "activation=3"]) == 1
+    assert "--set activation=3: lenet5.activation must be a name" in capsys.readouterr().err
+
+
+def test_what_is_typed_over_a_run_file_is_quoted_where_it_is_at_fault(tmp_path, capsys):
+    run = tmp_path / "run.yaml"
+    run.write_text(RUN.replace("epochs: 5", "epochs: 5, average_last: 4"))
+    assert main(["train", str(run), "--epochs", "2"]) == 1
+    assert capsys.readouterr().err.startswith(f"{run}:5:17: error[R05]: the warm-up takes 3 epochs, the run has 2")
+    run.write_text(RUN.replace("lenet5\n", "lenet5\nvariant: y\n"))
+    assert main(["train", str(run), "--variant", "x"]) == 1
+    assert capsys.readouterr().err.startswith("archspec: error[V01]: --variant x: lenet5 has no variant 'x'")
+    assert main(["train", str(run)]) == 1
+    assert capsys.readouterr().err.startswith(f"{run}:3:10: error[V01]: lenet5 has no variant 'y'")
+
+
+def test_a_name_of_the_catalogue_stands_for_its_spec_and_its_run(capsys, monkeypatch):
+    monkeypatch.delenv("ARCHSPEC_DATA", raising=False)
+    assert main(["check", "--strict", "lenet5"]) == 0
+    run = "specs/runs/classification/lenet5.yaml: ok\n"
+    assert capsys.readouterr().out == f"lenet5: ok\n{run}"
+    assert main(["check", "lenet5_mnist", "srresnet"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "specs/runs/classification/lenet5_mnist.yaml: ok, but for its data, which are not here",
+        "srresnet: ok",
+        "specs/runs/adversarial/srresnet.yaml: ok, but for its data, which are not here",
+    ]
+
+
+def test_a_fault_of_a_recipe_is_said_though_its_data_are_not_here(tmp_path, capsys, monkeypatch):
+    (tmp_path / "runs" / "any").mkdir(parents=True)
+    text = RUN.replace("digits", "{pictures: photos}").replace("epochs: 5", "epochs: none")
+    (tmp_path / "runs" / "any" / "recipe.yaml").write_text(text)
+    monkeypatch.setattr("archspec.frontend.catalogue.folder", lambda: tmp_path)
+    assert main(["check", "recipe"]) == 1
+    err = capsys.readouterr().err
+    assert "specs/runs/any/recipe.yaml:5:28: error[R03]" in err and "photos" not in err

@@ -347,7 +347,10 @@ REFUSED = {
         ["RUN", "--prompt", "the Ö"],
         "archspec sample: error: 'Ö' is not in the vocabulary, in 'the Ö'; tokenizer: … unknown: true",
     ),
-    "no decoding": (["RUN", "--decoding", "gredy"], "--decoding:1:1: error[R03]: there is no decoding 'gredy'"),
+    "no decoding": (
+        ["RUN", "--decoding", "gredy"],
+        "archspec: error[R03]: --decoding gredy: there is no decoding 'gredy'",
+    ),
     "no share": (["RUN", "--top-p", "1.5"], "sample.top_p must be at most 1.0, got 1.5"),
     "two ways": (
         ["RUN", "--decoding", "greedy", "--top-k", "3"],
