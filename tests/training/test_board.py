@@ -157,17 +157,20 @@ def test_settings_have_names_that_tell_runs_apart(plan):
 @pytest.mark.tensorflow
 def test_a_run_has_an_id_of_its_own_and_shows_its_best_epoch_beside_its_settings(full):
     from tensorboard.plugins.hparams import plugin_data_pb2
+    from tensorboard.util.tensor_util import make_ndarray
 
     _, logdir = full
     found = held(logdir)
-    said = plugin_data_pb2.HParamsPluginData.FromString(found.summary_metadata["_hparams_/session_start_info"])
+    said = plugin_data_pb2.HParamsPluginData.FromString(
+        found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    )
     assert said.session_start_info.group_name == str(logdir.resolve())
     with (logdir / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     best = min(range(len(rows)), key=lambda i: float(rows[i]["val_loss"]))
     (event,) = found.Tensors("best/accuracy")
     assert event.step == best + 1
-    assert event.tensor_proto.float_val[0] == pytest.approx(float(rows[best]["val_accuracy"]))
+    assert float(make_ndarray(event.tensor_proto)) == pytest.approx(float(rows[best]["val_accuracy"]))
 
 
 def test_runs_of_one_folder_name_are_two(tmp_path):
