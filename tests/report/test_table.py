@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from html.parser import HTMLParser
 from io import StringIO
 
 import pytest
@@ -184,6 +185,51 @@ def test_markdown_and_html_show_the_totals(build):
     assert "**132**" in rows[-1]
     html = t._repr_html_()
     assert html.count("<tr>") == 1 + 3 + 2 and "<th" in html and "132" in html
+
+
+class Cells(HTMLParser):
+    """The texts of the cells of a table, row by row, and the names of all elements."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows, self.elements, self.caption = [], set(), ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        if self.lasttag in ("td", "th") and self.rows[-1]:
+            self.rows[-1][-1] += data
+        elif self.lasttag == "caption":
+            self.caption += data
+
+
+ODD = "<script>alert('1 & 2')</script>|\"&lt;"
+
+
+def test_html_shows_names_as_they_are_and_never_as_elements(build):
+    """In rows, and in the title."""
+    graph = build(
+        {"a": (4,), "b": (4,)},
+        [(ODD, "dense", {"units": 3}, ["a"]), (f"2{ODD}", "dense", {"units": 3}, ["b"], ODD)],
+        variant=ODD,
+    )
+    found = Cells(table(graph).render("html"))
+    assert found.elements <= {"table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th", "br"}
+    assert [row[0] for row in found.rows[1:3]] == [ODD, f"2{ODD}"]
+    assert {len(row) for row in found.rows[:-1]} == {7}
+    assert ODD in found.caption
+
+
+def test_markdown_keeps_its_columns_whatever_names_hold(build):
+    rows = table(build({"x": (4,)}, [("a|b", "dense", {"units": 3})])).render("markdown").splitlines()
+    line = next(row for row in rows if row.startswith("| a"))
+    assert line.startswith("| a\\|b | dense |")
 
 
 def test_str_is_the_plain_text(build, monkeypatch):

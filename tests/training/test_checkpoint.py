@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -267,6 +268,7 @@ def test_what_is_stopped_before_its_first_checkpoint_starts_from_its_weights_aga
 
 def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference):
     from archspec.backend.build import compile
+    from archspec.training.batch_norm import forget_starts
     from archspec.training.compiling import compiled
 
     plan = recorded(copy)
@@ -277,6 +279,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
     del manifest["checksum"]
     (last / "manifest.json").write_bytes(checkpoint.sealed(json.dumps(manifest).encode()))
     model = compile(plan.graph)
+    forget_starts(model)
     compiled(model, plan.task.trainer(plan.graph, model, plan.spec.train), plan)
     with pytest.raises(CheckpointError, match=r"float32 \(1000000, 1000000\), the network has float32 \(128, 10\)"):
         Checkpoints(copy, identity(plan)).restore(model, int(last.name))
@@ -287,6 +290,37 @@ def test_only_the_last_generations_and_the_best_stay(plan, tmp_path):
     result = run(made, tmp_path / "run", progress=None)
     steps = Checkpoints(tmp_path / "run", Identity("")).steps()
     assert steps == sorted({5 * made.steps, 6 * made.steps, int(result.best["step"])})
+
+
+def generations(tmp_path, best):
+    """Checkpoints saved at 10, 20 …, where ``best`` says at each save which step is the best, and what is kept then."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    kept = Checkpoints(tmp_path, Identity("network"))
+    for step, which in zip(range(10, 1000, 10), best, strict=False):
+        model.weights[0].assign([[float(step)]])
+        judged = None if which is None else {"step": which, "value": 0.5}
+        assert kept.save(model, checkpoint.Position(step, best=judged))
+        yield model, kept
+
+
+def test_the_best_generation_stays_however_old_it_is(tmp_path):
+    for model, kept in generations(tmp_path, [10] * 6):  # noqa: B007
+        pass
+    assert kept.steps() == [10, 50, 60]
+    assert kept.position().best == {"step": 10, "value": 0.5}
+    (name,) = (n for n in checkpoint.arrays(model) if n.endswith("kernel"))
+    kept.restore(model, 10, name)
+    assert model.weights[0].numpy().item() == 10
+
+
+def test_what_was_the_best_goes_when_another_is(tmp_path):
+    seen = [kept.steps() for _, kept in generations(tmp_path, [10, 10, 10, 40, 40, 40, 40])]
+    assert seen == [[10], [10, 20], [10, 20, 30], [30, 40], [40, 50], [40, 50, 60], [40, 60, 70]]
+
+
+def test_where_nothing_is_judged_the_last_two_stay(tmp_path):
+    assert [kept.steps() for _, kept in generations(tmp_path, [None] * 4)][-1] == [30, 40]
 
 
 def test_two_processes_do_not_share_a_directory(tmp_path):

@@ -245,27 +245,6 @@ POOLED = specs.NETWORKS + specs.HELD.replace("{hold, from", "{image_pool: 20, fr
 
 
 @pytest.mark.slow
-def test_the_pool_gives_an_earlier_example_half_of_the_time(tmp_path):
-    model = rounds(tmp_path, POOLED)
-    (pool,) = model.pools.values()
-    seen, fresh, old = set(), 0, 0
-    for n in range(40):
-        batch = np.arange(20 * n, 20 * n + 20, dtype="float32")[:, None].repeat(2, 1)
-        given = pool.exchange(tf.constant(batch), 1, n).numpy()[:, 0]
-        if n == 0:
-            assert given.tolist() == batch[:, 0].tolist()
-        else:
-            fresh += sum(g == b for g, b in zip(given, batch[:, 0], strict=True))
-            old += sum(g != b for g, b in zip(given, batch[:, 0], strict=True))
-        seen |= set(batch[:, 0].tolist())
-        assert set(given.tolist()) <= seen
-    assert old / (old + fresh) == pytest.approx(0.5, abs=0.05)
-    members = pool.members.numpy()[:, 0]
-    assert len(set(members.tolist())) == 20
-    assert int(pool.count.numpy()) == 20
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", [POOLED, specs.NETWORKS + specs.D_FIRST.replace("update: [D]\n", "update: [D]\n      turns: 3\n")]
 )
