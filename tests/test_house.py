@@ -301,3 +301,67 @@ def test_every_dependency_is_pinned():
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported() -> dict[str, set[str]]:
+    """Module → modules of the package that it imports anywhere: at the top, within functions, for types alone."""
+    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in MODULES}
+
+    def home(name: str) -> str | None:
+        while name and name not in modules:
+            name = name.rpartition(".")[0]
+        return name or None
+
+    out: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        found = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {home(a.name) for a in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {home(f"{node.module}.{a.name}") for a in node.names}
+        out[module] = {name for name in found if name is not None and name != module}
+    return out
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Sets of modules that all reach each other (Tarjan's strongly connected components of more than one)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    out: list[set[str]] = []
+
+    def visit(module: str) -> None:
+        order[module] = low[module] = len(order)
+        stack.append(module)
+        for other in graph[module]:
+            if other not in order:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], order[other])
+        if low[module] == order[module]:
+            component = {stack.pop()}
+            while module not in component:
+                component.add(stack.pop())
+            if len(component) > 1:
+                out.append(component)
+
+    for module in graph:
+        if module not in order:
+            visit(module)
+    return out
+
+
+LEFT = {
+    *("checkpoint", "class_weights", "distribution", "document", "features", "freezing"),
+    *("identity", "plan", "record", "task", "vocabulary", "word_vectors"),
+}
+"""Modules of ``archspec.training`` that know each other in circles, for types and within functions. None may join."""
+
+
+def test_no_module_is_imported_by_what_it_imports():
+    """Imports within functions and for types count: what hides there is a circle all the same."""
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
+    found = circles(imported())
+    assert len(found) <= 1 and set().union(*found) <= {f"archspec.training.{name}" for name in LEFT}, found

@@ -11,6 +11,7 @@ from archspec.frontend.assemble import expected
 from archspec.frontend.document import Document, document, expectations
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.files import Library, find
+from archspec.frontend.lint.rule import Subject
 from archspec.frontend.open import elaboration, helped
 from archspec.frontend.parameters import REQUIRED, parameters
 from archspec.frontend.reading import decoded
@@ -111,7 +112,7 @@ def _analysed(found: Document, library: Library, variant: str | None, set: Mappi
                 break
     found_odd = lint.of_declarations(found)
     if not problems:
-        found_odd += lint.of_graphs(lint.Subject(found, tuple(graphs), tuple(traces)))
+        found_odd += lint.of_graphs(Subject(found, tuple(graphs), tuple(traces)))
     diagnostics = in_order([*problems.values(), *found_odd])[:MAX_DIAGNOSTICS]
     return Analysis(() if problems else tuple(graphs), diagnostics, partial)
 

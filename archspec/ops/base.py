@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec, WeightSpec
+from archspec.ops.errors import OpError as OpError
 
 if TYPE_CHECKING:
     import keras
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from archspec.ops.reach import Axes
 
 Convention = Literal["elementwise", "channelwise", "image", "convolution", "sequence", "unknown"]
-
-
-class OpError(Exception):
-    """An op cannot take these inputs. ``argument`` names the field at fault, if any; ``help`` says what would fit."""
-
-    def __init__(self, message: str, *, argument: str | None = None, help: str | None = None):
-        super().__init__(message)
-        self.message, self.argument, self.help = message, argument, help
 
 
 class Op(Declaration, package="archspec.ops"):

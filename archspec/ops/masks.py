@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import OpError
+from archspec.ops.errors import OpError
 
 
 def shared(rule: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from archspec.ir.tensors import Size, TensorSpec, elements
-from archspec.ops.base import OpError
+from archspec.ops.errors import OpError
 
 T = TypeVar("T")
 

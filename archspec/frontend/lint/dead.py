@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.frontend.document import Block, Document
 from archspec.frontend.files import prelude
-from archspec.frontend.lint import Rule, Subject, warning
+from archspec.frontend.lint.rule import Rule, Subject, warning
 from archspec.frontend.lint.shapes import input_span
 from archspec.frontend.parameters import parameters
 from archspec.frontend.steps import STRUCTURAL, Step, chains_in, steps_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.frontend.lint import Rule, Subject, warning
+from archspec.frontend.lint.rule import Rule, Subject, warning
 from archspec.frontend.steps import Step
 from archspec.frontend.trace import Trace
 from archspec.frontend.yaml_source import Map

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.frontend.lint import Rule, Subject, warning
+from archspec.frontend.lint.rule import Rule, Subject, warning
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Diagnostic, Span, shown
 from archspec.ir.graph import Graph
