@@ -53,6 +53,9 @@ class Transform(Declaration, package="archspec.data.transforms"):
     """True where the outcome is drawn; such a step stands out of evaluation unless ``evaluation`` replaces it."""
     takes_window: ClassVar[bool] = False
     """True where the outcome is a part of the image, scaled to ``size``: the rest of a file need not be decoded."""
+    moves_pixels: ClassVar[bool] = False
+    """True where pixels only change place, so that it may be done to numbers of classes (``holds_classes``), of which
+    the nearest is taken, never a mean of several."""
     is_color: ClassVar[bool] = False
     """True where all it does is an affine map of each pixel's colour: neighbours of this kind become one map."""
 
@@ -125,6 +128,12 @@ def infer(features: FeatureSpec, transforms: Sequence[Transform]) -> tuple[Featu
 def for_evaluation(transforms: Sequence[Transform]) -> tuple[Transform, ...]:
     """The transforms without what is random."""
     return tuple(step for transform in transforms if (step := transform.evaluation()))
+
+
+def holds_classes(dtype: str) -> bool:
+    """Whether what has this type is no image, whose pixels are 8-bit or floats, but the number of a class at each
+    pixel: between two of those there is nothing."""
+    return dtype in ("int32", "int64")
 
 
 def keep_type(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

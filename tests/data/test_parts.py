@@ -130,6 +130,46 @@ def test_a_part_has_to_be_named():
         made("apply", to=["a", "a"], steps=[])
 
 
+LEAST = {"size": [9, 11], "share": 0.3, "degrees": 20.0, "scale": [0.7, 1.3]}
+MORE = {"scale_jitter": {"short": [12.0, 20.0]}, "perspective": {"strength": 0.4}, "elastic": {"strength": 3.0}}
+
+
+def moving():
+    """Every transform that moves pixels, with the least that it needs."""
+    for kind in Transform.all():
+        if kind.moves_pixels:
+            needs = {name: LEAST[name] for name, field in kind.model_fields.items() if field.is_required()}
+            yield kind.name, needs | MORE.get(kind.name, {})
+
+
+MASKED = FeatureSpec({"image": TensorSpec((12, 16, 1), "uint8"), "ids": TensorSpec((12, 16, 1), "int32")})
+
+
+@pytest.mark.parametrize(("name", "arguments"), list(moving()), ids=[name for name, _ in moving()])
+@pytest.mark.parametrize("part", ["ids", "label"])
+def test_numbers_of_classes_are_moved_and_never_blended(name, arguments, part):
+    """There are classes 3 and 200, side by side in stripes: any mean of the two, or of one and what is empty, shows."""
+    dtype = "uint8" if part == "label" else "int32"
+    ids = np.where(np.arange(16) // 2 % 2, 200, 3).astype(dtype)[None, None, :, None] * np.ones((8, 12, 1, 1), dtype)
+    step = made("apply", to=["image", part], steps=[{name: arguments}])
+    said = infer(FeatureSpec({**MASKED.parts, part: TensorSpec((12, 16, 1), dtype)}), [step])[-1].parts[part]
+    out = applied(step, image=ids.astype("uint8"), **{part: ids})
+    assert (out[part].dtype, out[part].shape[1:]) == (dtype, said.shape) and said.dtype == dtype
+    assert set(np.unique(out[part])) <= {0, 3, 200} and {3, 200} <= set(np.unique(out[part]))
+    # And they go where the image goes: what is bright there has the class of what is bright.
+    assert np.mean((out["image"] > 100) == (out[part] == 200)) > 0.85
+
+
+def test_what_changes_numbers_is_refused_for_classes():
+    steps = ({"rescale": {"low": 0.0}}, "blur", "color_jitter", {"cutout": 4}, "standardize", {"random_crop": 4})
+    for step in steps[:-1]:
+        name = step if isinstance(step, str) else next(iter(step))
+        with pytest.raises(TransformError, match=f"{name} would change numbers of classes, which 'ids' holds"):
+            infer(MASKED, [made("apply", to="ids", steps=[step])])
+        infer(PAIR, [made("apply", to="a", steps=[step])])
+    infer(MASKED, [made("apply", to="ids", steps=[steps[-1]])])
+
+
 # --- sources ----------------------------------------------------------------------------------------------------------
 
 

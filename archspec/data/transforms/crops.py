@@ -27,6 +27,8 @@ TRIES = 10
 class CenterCrop(Transform, name="center_crop", main="size"):
     """The middle of the image."""
 
+    moves_pixels = True
+
     size: Extent
     """Height and width in pixels; one number is both."""
 
@@ -46,6 +48,7 @@ class RandomCrop(Transform, name="random_crop", main="size"):
     evaluation the middle of the image."""
 
     is_random = True
+    moves_pixels = True
 
     size: Extent
     """Height and width in pixels; one number is both."""
@@ -75,6 +78,7 @@ class ResizedCenterCrop(Transform, name="resized_center_crop", main="size"):
     short side to 256 and taking the middle 224 does."""
 
     takes_window = True
+    moves_pixels = True
 
     size: Extent
     """Height and width in pixels; one number is both."""
@@ -101,6 +105,7 @@ class RandomResizedCrop(Transform, name="random_resized_crop", main="size"):
 
     is_random = True
     takes_window = True
+    moves_pixels = True
 
     size: Extent
     """Height and width in pixels; one number is both."""
@@ -149,6 +154,7 @@ class ScaleJitter(Transform, name="scale_jitter", main="size"):
 
     is_random = True
     takes_window = True
+    moves_pixels = True
 
     size: Extent
     """Height and width in pixels; one number is both."""

@@ -10,7 +10,16 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.fields import Extent
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of, keep_type
+from archspec.data.transform import (
+    Share,
+    Transform,
+    TransformError,
+    chosen,
+    compiled,
+    holds_classes,
+    image_of,
+    keep_type,
+)
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 
@@ -38,6 +47,8 @@ def _scales(value: Any) -> tuple[float, float]:
 class Resize(Transform, name="resize", main="size"):
     """Scale to a given size, whatever the aspect ratio was."""
 
+    moves_pixels = True
+
     size: Extent
     """Height and width in pixels; one number is both."""
     method: Literal["bilinear", "nearest", "bicubic", "area", "lanczos3"] = "bilinear"
@@ -55,7 +66,8 @@ class Resize(Transform, name="resize", main="size"):
         image = batch[IMAGE]
         # Enlarging has nothing to average, and the antialiasing kernel is several times slower.
         shrinks = any(n is None or n > m for n, m in zip(image.shape[1:3], self.size, strict=True))
-        out = tf.image.resize(image, self.size, self.method, antialias=self.antialias and shrinks)
+        method = "nearest" if holds_classes(image.dtype.name) else self.method
+        out = tf.image.resize(image, self.size, method, antialias=self.antialias and shrinks)
         return {**batch, IMAGE: keep_type(out, image.dtype)}
 
     def on_arrays(self, image: np.ndarray) -> np.ndarray:
@@ -71,6 +83,7 @@ class Mirror(Transform, name="mirror", main="axis"):
     """Swap left and right (or top and bottom) of every second image."""
 
     is_random = True
+    moves_pixels = True
 
     axis: Literal["horizontal", "vertical"] = "horizontal"
     """``horizontal`` swaps left and right."""
@@ -96,6 +109,7 @@ class Shift(Transform, name="shift", main="share"):
     """Move by up to a share of the size, along both axes (bilinear)."""
 
     is_random = True
+    moves_pixels = True
 
     share: Annotated[float, Field(gt=0, le=1)]
     """Largest displacement, as a share of height and width."""
@@ -123,6 +137,7 @@ class Rotate(Transform, name="rotate", main="degrees"):
     """Turn about the middle by up to an angle, either way (bilinear)."""
 
     is_random = True
+    moves_pixels = True
 
     degrees: Annotated[float, Field(gt=0, le=180)]
     """Largest angle."""
@@ -151,6 +166,7 @@ class Shear(Transform, name="shear", main="degrees"):
     """Slant by up to an angle, either way, along both axes, about the middle (bilinear)."""
 
     is_random = True
+    moves_pixels = True
 
     degrees: Annotated[float, Field(gt=0, lt=90)]
     """Largest angle."""
@@ -183,6 +199,7 @@ class Zoom(Transform, name="zoom", main="scale"):
     """Scale about the middle, both axes alike (bilinear)."""
 
     is_random = True
+    moves_pixels = True
 
     scale: Annotated[tuple[float, float], BeforeValidator(_scales), WithJsonSchema({"type": "array"})]
     """Least and largest factor; above 1 the image grows over the border."""
@@ -210,6 +227,7 @@ class Perspective(Transform, name="perspective", main="strength"):
     """Move the four corners inwards by random amounts, each its own (bilinear)."""
 
     is_random = True
+    moves_pixels = True
 
     strength: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Largest displacement of a corner, as a share of half the height and width."""
@@ -241,6 +259,7 @@ class Elastic(Transform, name="elastic", main="strength"):
     """Move every pixel by smoothed noise (bilinear; Simard et al. 2003)."""
 
     is_random = True
+    moves_pixels = True
 
     strength: Annotated[float, Field(gt=0, le=1000)] = 8.0
     """α: what the smoothed noise, drawn evenly from -1 … 1, is multiplied by, in pixels."""
@@ -266,7 +285,8 @@ class Elastic(Transform, name="elastic", main="strength"):
         flow = self.strength * blurred(noise, tf.fill(tf.shape(noise)[:1], self.sigma), self.sigma)
         y = tf.range(height, dtype=tf.float32)[None, :, None] + flow[..., 0]
         x = tf.range(width, dtype=tf.float32)[None, None, :] + flow[..., 1]
-        out = sampled(tf.cast(image, tf.float32), y, x)
+        is_image = not holds_classes(image.dtype.name)
+        out = sampled(tf.cast(image, tf.float32), y, x) if is_image else sampled(image, tf.round(y), tf.round(x))
         return {**batch, IMAGE: chosen(draw, self.probability, keep_type(out, image.dtype), image)}
 
 
@@ -287,7 +307,8 @@ def projective(here: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
 
 
 def sampled(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Values of a float image between its pixels, at (y, x) of shape (batch, h, w); the border is repeated."""
+    """Values of a float image between its pixels, or of any at its pixels, at (y, x) of shape (batch, h, w); the border
+    is repeated."""
     import tensorflow as tf
 
     height, width = image.shape[1:3]
@@ -302,6 +323,8 @@ def sampled(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         values = tf.gather(flat, tf.reshape(where, (-1, height * width)), batch_dims=1)
         return tf.reshape(values, (-1, height, width, image.shape[-1]))
 
+    if not image.dtype.is_floating:
+        return at(rows, columns)
     upper = at(rows, columns) * (1 - right) + at(rows, columns + 1) * right
     lower = at(rows + 1, columns) * (1 - right) + at(rows + 1, columns + 1) * right
     return upper * (1 - down) + lower * down
@@ -323,16 +346,17 @@ def warped(
     value: float = 0.0,
 ) -> tf.Tensor:
     """Output pixel (x, y) from the input at ((a·x + b·y + c) / k, (d·x + e·y + f) / k) with k = g·x + h·y + 1, between
-    its pixels; ``matrix`` is a … f, or a … h, by example."""
+    its pixels, or, of numbers of classes, at the nearest; ``matrix`` is a … f, or a … h, by example."""
     import tensorflow as tf
 
+    is_image = not holds_classes(image.dtype.name)
     rows = tf.stack([*matrix, *[tf.zeros_like(matrix[0])] * (8 - len(matrix))], axis=1)
     out = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(image, tf.float32),
+        images=tf.cast(image, tf.float32) if is_image else image,
         transforms=rows,
         output_shape=size or tf.shape(image)[1:3],
         fill_value=value,
-        interpolation="BILINEAR",
+        interpolation="BILINEAR" if is_image else "NEAREST",
         fill_mode=fill.upper(),
     )
     out = tf.ensure_shape(out, (image.shape[0], *(size or image.shape[1:3]), image.shape[-1]))

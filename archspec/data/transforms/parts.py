@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 from pydantic import BeforeValidator, Field
 
 from archspec.data.arguments import Items
-from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Transform, TransformError, for_evaluation, image_of, infer, keep_type
+from archspec.data.source import IMAGE, LABEL, FeatureSpec
+from archspec.data.transform import (
+    Transform,
+    TransformError,
+    for_evaluation,
+    holds_classes,
+    image_of,
+    infer,
+    keep_type,
+)
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
@@ -35,7 +43,10 @@ def _parts(value: object) -> tuple[str, ...]:
 
 class Apply(Transform, name="apply", main="to"):
     """Steps for images that are not called ``image``. Of several parts named together each gets the same: what is
-    drawn is drawn once. Parts of different draws have an ``apply`` each."""
+    drawn is drawn once. Parts of different draws have an ``apply`` each.
+
+    In a part of the numbers of classes (whole numbers of 32 bits, and ``label``) steps that move pixels take the
+    nearest, as what lies between two classes is neither; what is empty is class 0. Other steps are refused there."""
 
     to: Annotated[tuple[str, ...], BeforeValidator(_parts)]
     """Names of the parts."""
@@ -48,10 +59,15 @@ class Apply(Transform, name="apply", main="to"):
             if name not in parts:
                 near = did_you_mean(name, list(parts)) or f"the data have {', '.join(parts)}"
                 raise TransformError(f"apply: there is no part {shown(name)}", help=near)
-            alone = FeatureSpec(parts={IMAGE: parts[name]})
+            is_classes = _is_classes(name, parts[name].dtype)
             for step in self.steps:
                 step.fit(_unknown)
-            outcome = infer(alone, self.steps)[-1].parts
+                if is_classes and not step.moves_pixels:
+                    raise TransformError(
+                        f"apply: {step.name} would change numbers of classes, which {name!r} holds",
+                        help="give them an apply of their own, with what moves pixels only",
+                    )
+            outcome = infer(FeatureSpec(parts={IMAGE: parts[name]}), self.steps)[-1].parts
             if set(outcome) != {IMAGE}:
                 raise TransformError("apply: its steps change images, these make other parts")
             parts[name] = outcome[IMAGE]
@@ -62,13 +78,17 @@ class Apply(Transform, name="apply", main="to"):
         return Apply(to=self.to, steps=steps) if steps else None
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
+        import tensorflow as tf
+
         out = dict(batch)
         for name in self.to:
             # The drawing begins anew for each part, so that all see the same.
-            one, drawn = {**batch, IMAGE: batch[name]}, copy(draw)
+            given, drawn = batch[name], copy(draw)
+            is_narrow = _is_classes(name, given.dtype.name) and not holds_classes(given.dtype.name)
+            one = {**batch, IMAGE: tf.cast(given, tf.int32) if is_narrow else given}
             for step in self.steps:
                 one = step.apply(one, drawn) if not step.is_color else _colored(step, one, drawn)
-            out[name] = one[IMAGE]
+            out[name] = tf.cast(one[IMAGE], given.dtype) if is_narrow else one[IMAGE]
         return out
 
 
@@ -140,6 +160,11 @@ def _in_place_of_image(features: FeatureSpec, made: dict[str, TensorSpec]) -> Fe
         if name in others:
             raise TransformError(f"the data have a part {shown(name)} already")
     return replace(features, parts={**others, **made})
+
+
+def _is_classes(name: str, dtype: str) -> bool:
+    """Whether a part holds the number of a class at each pixel: the label does, of whatever width."""
+    return holds_classes(dtype) or (name == LABEL and "int" in dtype)
 
 
 def _colored(step: Transform, batch: Batch, draw: Draw) -> Batch:
