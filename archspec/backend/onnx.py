@@ -26,6 +26,7 @@ def write_onnx(model: keras.Model, path: Path) -> float | None:
     """
     from archspec.backend.export import write_atomically
 
+    _teach_erfc()
     distance: list[float | None] = []
 
     def write(beside: Path) -> None:
@@ -37,6 +38,35 @@ def write_onnx(model: keras.Model, path: Path) -> float | None:
 
     write_atomically(path, write)
     return distance[0]
+
+
+def _teach_erfc() -> None:
+    """Have tf2onnx convert TensorFlow's Erfc, of which exact GELU consists: ONNX has Erf, and erfc(x) = 1 - erf(x)."""
+    from tf2onnx.handler import tf_op
+
+    if any("Erfc" in handlers for domain in tf_op.get_opsets().values() for handlers in domain):
+        return
+
+    @tf_op("Erfc")
+    class Erfc:
+        @classmethod
+        def version_9(cls, ctx: Any, node: Any, **kwargs: Any) -> None:
+            import numpy as np
+            from tf2onnx.utils import make_name, map_onnx_to_numpy_type
+
+            one = np.array(1, map_onnx_to_numpy_type(ctx.get_dtype(node.input[0])))
+            erf = ctx.make_node("Erf", [node.input[0]])
+            constant = ctx.make_const(make_name("one"), one)
+            shapes, dtypes = node.output_shapes, node.output_dtypes
+            ctx.remove_node(node.name)
+            ctx.make_node(
+                "Sub",
+                [constant.output[0], erf.output[0]],
+                name=node.name,
+                outputs=node.output,
+                shapes=shapes,
+                dtypes=dtypes,
+            )
 
 
 def _refuse_unknown_ops(path: Path) -> None:

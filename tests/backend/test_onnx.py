@@ -25,6 +25,25 @@ BODIES = {
 }
 
 
+GELU = """archspec: 1
+name: gelu_net
+inputs: {image: [17, 15, 3]}
+body: [conv: {filters: 4, kernel: 3, activation: gelu}, flatten]
+heads: {main: {body: [dense: {units: 3, activation: softmax}], loss: sparse_categorical_crossentropy}}
+"""
+
+
+@pytest.mark.parametrize("activation", ["gelu", "{gelu: true}"])
+def test_gelu_exact_or_not_says_what_the_network_says(activation, tmp_path):
+    (tmp_path / "net.yaml").write_text(GELU.replace("activation: gelu", f"activation: {activation}"))
+    model = compile(load(tmp_path / "net.yaml"))
+    assert write_onnx(model, tmp_path / "net.onnx") < 1e-6
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(1).normal(scale=3, size=(5, 17, 15, 3)).astype("float32")
+    (found,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(found, model(x), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", BODIES)
 def test_a_file_says_what_the_network_says(name, tmp_path):
     inputs, body = BODIES[name]
