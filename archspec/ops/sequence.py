@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 class Mask(Op, name="mask", main="value"):
     """Leaves out the steps of (time, channels) whose channels all have one value, as ``embedding: {mask_zero: true}``
-    leaves out zeros: what follows skips them, and they become zero. A mask that was there is replaced."""
+    leaves out zeros: what follows skips them, and they become zero."""
 
     convention = "elementwise"
 
@@ -40,6 +40,8 @@ class Mask(Op, name="mask", main="value"):
         return x
 
     def masked(self, covered: tuple[int, ...], x: TensorSpec) -> int:
+        if covered[0]:
+            raise OpError("mask would replace the mask that there is, whose padding would count", help="leave one out")
         return x.rank - 1
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:

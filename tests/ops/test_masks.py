@@ -61,10 +61,9 @@ def test_padding_is_refused_or_changes_nothing(row):
     if longer is None:
         # As many steps as there are: the last of them are left out, whatever they hold.
         pytest.skip("has weights, or a number, for each step")
-    layer = op.lower(*longer)
-    call(layer, op, [keras.Input(s.shape, dtype=s.dtype) for s in longer])
+    layer, short = op.lower(*longer), draw(row)
+    call(layer, op, short)
     fill(layer, row)
-    short = draw(row)
     rng = np.random.default_rng(0)
 
     def counted(y):
@@ -88,11 +87,19 @@ def test_padding_is_refused_or_changes_nothing(row):
         return [*arrays(seen), *(g.numpy() for g in steps if g is not None)]
 
     alone = gives(short, 0)
-    for filler in (0.0, 7.0):
-        padding = [filler + rng.normal(size=(len(x), PADDED, *x.shape[2:])).astype(x.dtype) for x in short]
-        padded = [np.concatenate([x, p], 1) if c else x for x, p, c in zip(short, padding, covered, strict=True)]
-        for a, b in zip(alone, gives(padded, PADDED), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * max(1.0, float(np.abs(a).max(initial=0.0))))
+    # Twice in one batch: filled up with small numbers, and with large ones.
+    padding = [
+        np.concatenate([filler + rng.normal(size=(len(x), PADDED, *x.shape[2:])) for filler in (0.0, 7.0)])
+        for x in short
+    ]
+    padded = [
+        np.concatenate([np.tile(x, (2, *(1,) * (x.ndim - 1))), *([p.astype(x.dtype)] if c else [])], 1)
+        for x, p, c in zip(short, padding, covered, strict=True)
+    ]
+    for a, b in zip(alone, gives(padded, PADDED), strict=True):
+        np.testing.assert_allclose(
+            np.concatenate([a, a]), b, rtol=1e-5, atol=1e-5 * max(1.0, float(np.abs(a).max(initial=0.0)))
+        )
 
 
 WORDS = """archspec: 1
@@ -115,6 +122,7 @@ REFUSED = {
     "softmax as an activation": "dense: {units: 1, activation: {softmax: 0}}",
     "a sum with what has no mask": "add: [e, v]",
     "channels of what has no mask": "concat: [e, v]",
+    "another mask": "mask",
     "behind others": "do: [dense: 3, relu, layer_norm, {lstm: {units: 3, sequences: true}}, flatten]",
 }
 TAKEN = {
