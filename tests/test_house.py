@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from archspec.ops.base import Op
 from archspec.ops.loss import Loss
 
 ROOT = Path(__file__).parents[1]
@@ -231,6 +232,62 @@ def test_no_architecture_is_named_in_python():
                 case ast.FunctionDef(name=text) | ast.ClassDef(name=text):
                     found += [(str(path.relative_to(ROOT)), node.lineno, m) for m in pattern.findall(text)]
     assert found == []
+
+
+OPS_ARE_NAMED_IN = ("ops", "layers", "backend/importers", "data/transforms")
+"""Where ops are declared and lowered, where other programs' layers are read, and transforms, which have names of their
+own, some of them an op's."""
+OTHER_WORDS = {
+    # An argument of ops (and the kinds of arguments that ``ops`` lists), whatever op it is.
+    "activation": {"cli/ops", "frontend/intended", "frontend/lint/learning", "frontend/schema", "ir/aliases"}
+    | {"report/vocabulary"},
+    # What is left out, in words of other libraries: types of inputs, arguments, draws.
+    "mask": {"frontend/inputs"},
+    "dropout": {"frontend/slips"},
+    # What a target holds (``Loss.labels``).
+    "one_hot": {"frontend/lint/learning", "frontend/updates", "tasks/classification/__init__"}
+    | {"tasks/sequence_to_sequence/__init__"},
+    # A part of the data, and words of sections and of the command line.
+    "split": {"cli/_runs", "cli/evaluate", "data/sources/folder", "data/sources/text", "data/sources/text_pairs"}
+    | {"training/plan"},
+    "dense": {"cli/evaluate", "backend/matching"},
+    "embedding": {"training/board/projector", "training/features", "training/plan"},
+    "average": {"frontend/schema"},
+    # Keys of JSON Schema, and of the bounds of a field.
+    "minimum": {"frontend/schema", "training/class_weights"},
+    "maximum": {"frontend/schema", "training/class_weights"},
+    # Words in the names of PyTorch's weights.
+    "bias": {"backend/archive"},
+    **{word: {"backend/matching"} for word in ("conv", "linear", "lstm", "gru", "rnn")},
+    # What a residual is without ``merge``: the language's own default.
+    "add": {"frontend/structure"},
+    # Values that arguments are shown with in the list of ops.
+    "relu": {"report/vocabulary"},
+}
+OTHER_WORDS["lstm"] = OTHER_WORDS["lstm"] | {"report/vocabulary"}
+
+
+def test_ops_are_named_by_ops_alone():
+    """What others ask of an op is a trait or a rule of it: neither its class nor its name stands anywhere else, but for
+    words that mean something else there too."""
+    names, classes = set(Op.names()), {op.__name__ for op in Op.all()}
+    found, met = [], set()
+    for path in MODULES:
+        room = path.relative_to(PACKAGE).with_suffix("").as_posix()
+        if room.startswith(tuple(f"{named}/" for named in OPS_ARE_NAMED_IN)):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documented = {id(doc) for doc in docstrings(tree)}
+        for node in ast.walk(tree):
+            match node:
+                case ast.Constant(value=str(text)) if text in names and id(node) not in documented:
+                    met.add((text, room))
+                    if room not in OTHER_WORDS.get(text, ()):
+                        found.append((room, node.lineno, text))
+                case ast.ImportFrom(module=str(module)) if module.startswith("archspec.ops."):
+                    found += [(room, node.lineno, a.name) for a in node.names if a.name in classes]
+    assert found == []
+    assert {(word, room) for word, rooms in OTHER_WORDS.items() for room in rooms} <= met
 
 
 def docstrings(tree: ast.AST):

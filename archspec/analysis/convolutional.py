@@ -16,31 +16,11 @@ from typing import TYPE_CHECKING, Any
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Node, Output, Tensor
 from archspec.ir.tensors import Size, TensorSpec
-from archspec.ops.activation import LogSoftmax, Softmax
 from archspec.ops.base import Op, OpError
-from archspec.ops.conv import Bias, Conv, ConvTranspose, DepthwiseConv, SeparableConv
-from archspec.ops.dense import Dense, Rbf
-from archspec.ops.merge import Add, Average, Concat, Maximum, Minimum, Multiply, Subtract
-from archspec.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Lrn, RmsNorm
-from archspec.ops.padding import Crop, Pad, PadChannels, Subsample
-from archspec.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from archspec.ops.regularization import Dropout, DropPath, SpatialDropout
-from archspec.ops.reshape import Flatten, Reshape, Slice, Split
-from archspec.ops.resize import Upsample
-from archspec.ops.scaling import LayerScale, Normalize, Scale
-from archspec.ops.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
+from archspec.ops.pooling import mean_of_map
 
 if TYPE_CHECKING:
     import numpy as np
-
-BY_POSITION = (
-    *(Conv, ConvTranspose, DepthwiseConv, SeparableConv, Bias, Dense, Rbf, MaxPool, AvgPool),
-    *(Add, Average, Concat, Maximum, Minimum, Multiply, Subtract, Softmax, LogSoftmax),
-    *(BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Lrn, RmsNorm, LayerScale, Normalize, Scale),
-    *(Pad, PadChannels, Crop, Subsample, Slice, Split, Upsample, ChannelShuffle, PixelShuffle, PixelUnshuffle),
-    *(Dropout, SpatialDropout, DropPath),
-)
-"""Ops that do the same at every place of a map, of whatever size; and activations, all but those over space."""
 
 
 class NotConvolutional(Exception):
@@ -61,7 +41,7 @@ class Kind(Enum):
     WHOLE = "as it was: it is of the whole image"
 
 
-def convolutional(graph: Graph, size: tuple[Size, Size] = (None, None), *, activation: str | None = None) -> Graph:
+def convolutional(graph: Graph, size: tuple[Size, Size] = (None, None), *, activation: Op | None = None) -> Graph:
     """The inference network over images of ``size`` (None for any), its heads' scores averaged over their places.
 
     ``activation`` is applied to the scores of the first head before they are averaged, which is right for scores that
@@ -145,36 +125,37 @@ class _Laid:
             self.apply(node, op, Kind.WHOLE)
         elif kinds == {Kind.FLAT}:
             self._flat(node, op)
-        elif isinstance(op, (GlobalAvgPool, GlobalMaxPool)) or (isinstance(op, AdaptiveAvgPool) and _is_point(node)):
-            self._pooled(node, op, native)
-        elif isinstance(op, AdaptiveAvgPool):
-            windows = [divmod(n or 0, m or 1) for n, m in zip(native.spatial, node.output.spatial, strict=True)]
-            if any(rest for _, rest in windows):
-                raise NotConvolutional(f"the windows of '{node.name}' differ in size", node)
-            window = tuple(n for n, _ in windows)
-            if prod(window) == 1:
+        elif not op.is_equivariant and (windows := self._windows(node, op, native)) is not None:
+            if _is_point(node):
+                self._pooled(node, op, windows, native)
+            elif windows.infer(native) == native:
                 self.same(node, Kind.MAP)
             else:
-                self.apply(node, AvgPool(size=window, stride=window, padding="valid"), Kind.MAP)
-        elif kinds == {Kind.VECTOR} and _is_flattening(op):
+                self.apply(node, windows, Kind.MAP)
+        elif kinds == {Kind.VECTOR} and op.is_flattening():
             self.same(node, Kind.VECTOR)
-        elif kinds == {Kind.MAP} and _is_flattening(op):
+        elif kinds == {Kind.MAP} and op.is_flattening():
             self.same(node, Kind.VECTOR if prod(n or 0 for n in native.spatial) == 1 else Kind.FLAT)
-        elif kinds == {Kind.MAP, Kind.WHOLE} and isinstance(op, (Multiply, Add)):
+        elif kinds == {Kind.MAP, Kind.WHOLE} and op.is_merge and op.convention == "elementwise":
             self.apply(node, op, Kind.MAP)
         elif len(kinds) == 1:
             self._by_position(node, op, kinds.pop())
         else:
             raise NotConvolutional(f"'{node.name}' joins what has places with what has none", node)
 
+    def _windows(self, node: Node, op: Any, native: TensorSpec) -> Op | None:
+        try:
+            windows: Op | None = op.at_every_place(native)
+        except OpError as error:
+            raise NotConvolutional(f"'{node.name}' does not take larger images: {error.message}", node) from None
+        return windows
+
     def _by_position(self, node: Node, op: Any, kind: Kind) -> None:
         inner = _activation(op)
-        if not (isinstance(op, BY_POSITION) or inner):
+        if not (op.is_equivariant or inner):
             raise NotConvolutional(f"'{node.name}' ({op.name}) does not do the same at every place", node)
-        if isinstance(op, Bias) and op.per != "channel":
-            raise NotConvolutional(
-                f"'{node.name}' has a bias for each {op.per}, which larger images have more of", node
-            )
+        if op.is_positional():
+            raise NotConvolutional(f"'{node.name}' ({op.name}) is of its own at each place", node)
         axis = getattr(inner or op, "axis", -1)
         if axis not in (-1, node.input_specs[0].rank - 1):
             raise NotConvolutional(f"'{node.name}' ({op.name}) works along axis {axis}, which is a place", node)
@@ -184,12 +165,10 @@ class _Laid:
 
     def _flat(self, node: Node, op: Any) -> None:
         """What is done to a map that stands as one vector."""
-        origin = _flattened(self.graph, node)
-        if isinstance(op, Dense):
-            same = {name: given for name in Conv.model_fields if (given := getattr(op, name, None)) is not None}
-            kernel = tuple(n or 1 for n in origin.spatial)
-            self.apply(node, Conv(filters=op.units, kernel=kernel, padding="valid", **same), Kind.VECTOR)
-        elif isinstance(op, Dropout) or _is_flattening(op):
+        windows = self._windows(node, op, _flattened(self.graph, node))
+        if windows is not None:
+            self.apply(node, windows, Kind.VECTOR)
+        elif op.is_flattening() or (op.is_view and op.is_equivariant):
             self.same(node, Kind.FLAT)
         elif (inner := _activation(op)) and not node.weights and not hasattr(inner, "axis") and _keeps_shape(node):
             self.apply(node, op, Kind.FLAT)
@@ -200,28 +179,25 @@ class _Laid:
                 node,
             )
 
-    def _pooled(self, node: Node, op: Any, native: TensorSpec) -> None:
+    def _pooled(self, node: Node, op: Any, windows: Op, native: TensorSpec) -> None:
         if any(kind is not Kind.MAP for kind in (self.kinds[t] for t in node.inputs)):
             raise NotConvolutional(f"'{node.name}' pools over what has no places", node)
         if _is_gate(self.graph, node):
             self.apply(node, op, Kind.WHOLE)
             return
-        pool = MaxPool if isinstance(op, GlobalMaxPool) else AvgPool
         kind = Kind.MAP if node.output.rank == native.rank else Kind.VECTOR
-        self.apply(node, pool(size=tuple(n or 1 for n in native.spatial), stride=1, padding="valid"), kind)
+        self.apply(node, windows, kind)
 
-    def averaged(self, output: Output, activation: str | None, is_first: bool) -> Output:
+    def averaged(self, output: Output, activation: Op | None, is_first: bool) -> Output:
         """The output as the mean over its places, where it has any."""
         tensor, spec = self.at[output.tensor], self.specs[output.tensor]
         if self.kinds[output.tensor] is not Kind.VECTOR:
             if is_first:
                 raise NotConvolutional(f"head '{output.name}' gives no class scores at places of a map")
             return replace(output, tensor=tensor)
-        steps: list[tuple[str, Any]] = [("mean", GlobalAvgPool())]
+        steps: list[tuple[str, Any]] = [("mean", mean_of_map())]
         if activation is not None:
-            kind = Op.find(activation)
-            assert kind is not None
-            steps.insert(0, (activation, kind()))
+            steps.insert(0, (activation.name, activation))
         taken = {node.name for node in self.nodes} | set(self.graph.inputs)
         for step, op in steps:
             name = f"{output.name}.{step}"
@@ -249,15 +225,12 @@ def _is_point(node: Node) -> bool:
     return all(n == 1 for n in node.output.spatial)
 
 
-def _is_flattening(op: Any) -> bool:
-    return isinstance(op, Flatten) or (isinstance(op, Reshape) and len(op.shape) == 1)
-
-
 def _flattened(graph: Graph, node: Node) -> TensorSpec:
     """The map that a vector was before it was flattened."""
     while True:
         before = graph.by_name[node.inputs[0].node]
-        if _is_flattening(before.op) and before.input_specs[0].rank == 3:
+        op: Any = before.op
+        if op.is_flattening() and before.input_specs[0].rank == 3:
             return before.input_specs[0]
         node = before
 

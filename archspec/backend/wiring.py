@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from archspec.ir.graph import Graph
 
@@ -31,8 +31,8 @@ class Vertex:
     layer: str
     inputs: tuple[Port, ...]
     arrays: Hashable = None
-    order: Literal["kept", "concat", "any"] = "kept"
-    """What the order of the inputs means: all of it, all of it and nests are one, or nothing."""
+    operands: Literal["ordered", "any order", "nested"] = "ordered"
+    """What the order of the inputs means, as an op says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,10 @@ class Wiring:
         """The wiring of a graph; ``arrays`` are the shapes of its weights."""
         vertices = []
         for node in graph.nodes:
-            order: Literal["kept", "concat", "any"] = "kept"
-            if node.op.name == "concat":
-                order = "concat"
-            elif getattr(node.op, "is_merge", False) and node.op.name != "subtract":
-                order = "any"
+            op: Any = node.op
             arrays = tuple(w.shape for w in node.weights) or None
             taken = without_repeats(tuple((t.node, t.port) for t in node.inputs)) if arrays else node.inputs
-            vertices.append(Vertex(node.name, node.layer, tuple((n, port) for n, port in taken), arrays, order))
+            vertices.append(Vertex(node.name, node.layer, tuple((n, port) for n, port in taken), arrays, op.operands))
         return cls(tuple(vertices), tuple(graph.inputs), tuple((o.tensor.node, o.tensor.port) for o in graph.outputs))
 
 
@@ -144,13 +140,13 @@ class _Walk:
             self.number[here], self.seen_through[here] = self.number[through[0]], through[0]
             self.operands[vertex.name] = through
             return
-        if vertex.order != "kept":
+        if vertex.operands != "ordered":
             through = tuple(self._unnested(vertex, through))
         self.operands[vertex.name] = through
         behind = [self.number[port] for port in through]
-        if vertex.order == "any":
+        if vertex.operands == "any order":
             behind.sort()
-        kind = vertex.order if vertex.arrays is None else self.names[vertex.layer] if self.names else vertex.arrays
+        kind = vertex.operands if vertex.arrays is None else self.names[vertex.layer] if self.names else vertex.arrays
         self.number[here] = self._numbered((kind, vertex.arrays is None, *behind))
         self.seen_through[here] = here
 
@@ -158,7 +154,7 @@ class _Walk:
         """Sums of sums as one sum; a step in between keeps them apart."""
         for written, port in zip(vertex.inputs, through, strict=True):
             inner = self.vertices.get(port[0])
-            if written == port and inner and inner.arrays is None and inner.order == vertex.order:
+            if written == port and inner and inner.arrays is None and inner.operands == vertex.operands:
                 yield from self.operands[port[0]]
             else:
                 yield port
@@ -179,7 +175,7 @@ class _Walk:
                 continue
             stack.append((name, True))
             operands = self.operands[name]
-            if vertex.order == "any" and len(operands) > 1:
+            if vertex.operands == "any order" and len(operands) > 1:
                 operands = tuple(sorted(operands, key=self.number.__getitem__))
                 for a, b in pairwise(operands):
                     if self.number[a] == self.number[b] and a != b and not {a[0], b[0]} <= done:

@@ -23,7 +23,6 @@ from archspec.ops.base import Op, OpError
 
 PROBE = 840
 """Stands for an open size while it is decided whether a skip fits: divisible by every stride up to 8."""
-MERGES = ("concat", "add", "multiply", "average", "maximum", "minimum", "subtract")
 
 
 def do(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
@@ -190,15 +189,20 @@ def _probed(walk: Walk, step: Step, place: Place, body: Seq) -> tuple[TensorSpec
     return before, out.spec
 
 
+def merges() -> tuple[str, ...]:
+    """What may stand after ``merge:``."""
+    return tuple(op.name for op in Op.all() if op.is_merge)
+
+
 def merge_op(walk: Walk, step: Step, place: Place, raw: Any) -> Op:
     """The op of a ``merge:`` modifier: a name, or a one-op map."""
     at = step.modifier_span("merge") if step.merge is not None else step.span
     name, args = next(iter(raw.items())) if isinstance(raw, dict) and len(raw) == 1 else (raw, None)
     op = Op.find(name) if isinstance(name, str) else None
     if op is None or not op.is_merge:
-        raise Refusal(
-            "T01", f"merge must be one of {', '.join(MERGES)}, got {shown(name)}", at, suggested("merge", name, MERGES)
-        )
+        known = merges()
+        message = f"merge must be one of {', '.join(known)}, got {shown(name)}"
+        raise Refusal("T01", message, at, suggested("merge", name, known))
     given: Arguments = {}
     if type(args) is Map:
         given = {key: (evaluated(args[key], args, key, place), args.value_span(key)) for key in args}

@@ -13,6 +13,7 @@ from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import AnyActivation, Number, PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first
+from archspec.ops.peers import for_each_element
 from archspec.ops.reach import EVERYTHING, POINT, Axes, each_element, each_position
 from archspec.ops.shapes import floating, known_channels, normalize_axis
 
@@ -68,6 +69,7 @@ class Linear(Op, name="linear"):
     convention = "elementwise"
     is_view = True
     is_activation = True
+    number = "score"
     reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("linear")
 
@@ -128,6 +130,8 @@ class Prelu(Op, name="prelu", main="slope"):
 
     reach = each_element
     flops = per_element(2)
+
+    torch = for_each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         self.weights(x)
@@ -234,6 +238,7 @@ class HardSigmoid(Op, name="hard_sigmoid"):
 
     convention = "elementwise"
     is_activation = True
+    number = "probability"
     reach = each_element
     infer, flops, lower, function = same_shape, per_element(4), activation_layer, keras_function("hard_sigmoid")
 
@@ -243,6 +248,7 @@ class Sigmoid(Op, name="sigmoid"):
 
     convention = "elementwise"
     is_activation = True
+    number = "probability"
     reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("sigmoid")
     flops, transcendentals = per_element(3), per_element(1)
@@ -348,6 +354,7 @@ class Softmax(Op, name="softmax", main="axis"):
 
     convention = "elementwise"
     is_activation = True
+    number = "distribution"
 
     axis: int = -1
     """Axis to normalise, the batch axis not counted; -1 is channels."""
@@ -363,6 +370,7 @@ class LogSoftmax(Op, name="log_softmax", main="axis"):
 
     convention = "elementwise"
     is_activation = True
+    number = "log_distribution"
 
     axis: int = -1
     """Axis to normalise, the batch axis not counted; -1 is channels."""
@@ -381,6 +389,7 @@ class Maxout(Op, name="maxout", main="pieces"):
 
     convention = "channelwise"
     is_activation = True
+    number = "score"
 
     pieces: PositiveInt
     """Channels that become one; divides the channels."""

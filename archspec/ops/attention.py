@@ -28,6 +28,7 @@ class Attention(Op, name="attention", main="heads"):
     """
 
     convention = "sequence"
+    causal_by = "causal: true"
 
     heads: PositiveInt
     """Number of heads."""

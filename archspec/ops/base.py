@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.ir.counterpart import Counterpart, Trace
+    from archspec.ops.peers import Form
     from archspec.ops.reach import Axes
 
+Number = Literal["distribution", "log_distribution", "probability", "score", "limited"]
+"""What a loss gets from an activation: shares that sum to 1 over channels; their logarithms; numbers from 0 to 1, each
+by itself; scores, as far apart as they like; scores that the activation keeps from that."""
 Convention = Literal["elementwise", "channelwise", "image", "convolution", "sequence", "unknown"]
 
 
@@ -37,10 +41,28 @@ class Op(Declaration, package="archspec.ops"):
     """True for merges where a skip that does not fit may be projected (``project: auto``)."""
     stops_gradient: ClassVar[bool] = False
     """True where the output counts as a constant in training."""
+    operands: ClassVar[Literal["ordered", "any order", "nested"]] = "ordered"
+    """What the order of several inputs means: all of it; nothing (sums); all of it, where nests are one (joining)."""
+    number: ClassVar[Number] = "limited"
+    """Where ``is_activation``: what its outputs are to a loss."""
+    hands_on: ClassVar[Literal["nothing", "elements", "means"]] = "nothing"
+    """What its outputs are of its inputs' numbers: elements of them, at other places, or weighted means, either of
+    which are numbers of the same kind; or something else. Where ``is_view`` they are elements."""
+    is_equivariant: ClassVar[bool] = False
+    """True where the same is done at every place of a map, whatever the map's size: of a map that is moved, what is
+    made is moved. Of an activation it goes without saying."""
+    entries_of: ClassVar[str | None] = None
+    """The argument that says how many entries there are, where integers that come in are numbers of entries."""
+    causal_by: ClassVar[str | None] = None
+    """What to write that it reads no later step, where that is for an argument to say."""
     convention: ClassVar[Convention] = "unknown"
     """How tensors lie before and after the op in a library that keeps images channels first: a method of ``Trace``."""
     is_held: ClassVar[bool] = False
     """True where a training step's output is that of the round's beginning, for all of its updates."""
+    torch_has: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Arguments that PyTorch's layer does not have, and what it does always."""
+    remembers: ClassVar[str | None] = None
+    """The argument that says how many earlier examples a held op may give in place of the one that comes in."""
     marks_padding: ClassVar[bool] = False
     """True where the output may have a mask of steps though no input has one."""
     carries: ClassVar[tuple[str, ...]] = ()
@@ -74,6 +96,15 @@ class Op(Declaration, package="archspec.ops"):
             )
         return max(covered)
 
+    def at_every_place(self, x: TensorSpec) -> Op | None:
+        """What does with the maps of x's size within a larger one what this op does with ``x``; None where it does not
+        take a map as a whole. Raises OpError where none can."""
+        return None
+
+    def is_flattening(self) -> bool:
+        """Whether the output is the input as one vector."""
+        return False
+
     def is_positional(self) -> bool:
         """Whether what a position gives depends on where it stands."""
         return False
@@ -98,6 +129,12 @@ class Op(Declaration, package="archspec.ops"):
         """How the outputs lie in a library that keeps images channels first, given how the inputs do."""
         rule = getattr(trace, self.convention)
         return tuple(rule(o, *inputs) for o in out) if isinstance(out, tuple) else rule(out, *inputs)
+
+    def torch(self, weight: WeightSpec) -> Form:
+        """How PyTorch keeps one of its weights."""
+        from archspec.ops.peers import usual
+
+        return usual(self, weight)
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         """The Keras layer that is this op on these inputs, unbuilt and unnamed. Called once per layer."""

@@ -19,6 +19,7 @@ from archspec.ops.arguments import (
 )
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
+from archspec.ops.peers import depthwise, for_each_element
 from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, each_element, windowed
 from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
 
@@ -30,6 +31,7 @@ class Conv(Op, name="conv", main="filters"):
     """Convolution (cross-correlation, as everywhere in deep learning)."""
 
     convention = "convolution"
+    is_equivariant = True
 
     filters: Width
     """Output channels."""
@@ -113,6 +115,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
     """
 
     convention = "convolution"
+    is_equivariant = True
 
     filters: Width
     """Output channels."""
@@ -216,6 +219,7 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
     """Depthwise convolution: every input channel has kernels of its own (1D and 2D)."""
 
     convention = "convolution"
+    is_equivariant = True
 
     kernel: Sizes = 3
     """Extent of the kernels, per axis."""
@@ -239,6 +243,8 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
     """What of the kernel is added to the loss in training."""
 
     masked = refused
+
+    torch = depthwise
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         _refuse_volumes(x, "depthwise_conv")
@@ -284,6 +290,7 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
     """Depthwise separable convolution: depthwise, then 1×1, with nothing in between (1D and 2D)."""
 
     convention = "convolution"
+    is_equivariant = True
 
     filters: Width
     """Output channels."""
@@ -363,11 +370,13 @@ class Bias(Op, name="bias", main="per"):
     """Adds a learned bias."""
 
     convention = "elementwise"
+    is_equivariant = True
 
     per: Literal["channel", "position", "element"] = "channel"
     """What has a bias of its own: each channel, each spatial position (its channels share it), or each element."""
 
     reach = each_element
+    torch = for_each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "bias")

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from archspec.ops.loss import (
-    SIGMOID,
-    SOFTMAX,
     Loss,
     Share,
     Smoothing,
@@ -32,7 +30,7 @@ class CategoricalCrossentropy(Loss, name="categorical_crossentropy", main="label
     label_smoothing: Smoothing = 0.0
     """Share of the target that is spread evenly over all classes (Szegedy et al. 2015 take 0.1)."""
 
-    target, gets_logits = share_of_each_class, logits_unless(*SOFTMAX)
+    target, gets_logits = share_of_each_class, logits_unless("distribution", "softmax")
     lower = keras_loss("CategoricalCrossentropy")
 
 
@@ -40,11 +38,12 @@ class SparseCategoricalCrossentropy(Loss, name="sparse_categorical_crossentropy"
     """-log(prediction) of the target's class: categorical cross-entropy on the numbers of classes."""
 
     labels = "index"
+    leaves_out = "ignore_class"
 
     ignore_class: int | None = None
     """Label of positions that do not count (255 in Pascal VOC)."""
 
-    target, gets_logits = class_index, logits_unless(*SOFTMAX)
+    target, gets_logits = class_index, logits_unless("distribution", "softmax")
     lower = keras_loss("SparseCategoricalCrossentropy")
 
 
@@ -56,7 +55,7 @@ class BinaryCrossentropy(Loss, name="binary_crossentropy", main="label_smoothing
     label_smoothing: Smoothing = 0.0
     """Draws targets towards 0.5 by this share."""
 
-    target, gets_logits, lower = alike, logits_unless(*SIGMOID), keras_loss("BinaryCrossentropy")
+    target, gets_logits, lower = alike, logits_unless("probability", "sigmoid"), keras_loss("BinaryCrossentropy")
 
 
 class Focal(Loss, name="focal", main="gamma"):
@@ -71,7 +70,7 @@ class Focal(Loss, name="focal", main="gamma"):
     label_smoothing: Smoothing = 0.0
     """Draws targets towards 0.5 by this share."""
 
-    target, gets_logits = alike, logits_unless(*SIGMOID)
+    target, gets_logits = alike, logits_unless("probability", "sigmoid")
 
     def lower(self, from_logits: bool = False) -> keras.losses.Loss:
         import keras
@@ -98,7 +97,7 @@ class CategoricalFocal(Loss, name="categorical_focal", main="gamma"):
     label_smoothing: Smoothing = 0.0
     """Share of the target that is spread evenly over all classes."""
 
-    target, gets_logits = share_of_each_class, logits_unless(*SOFTMAX)
+    target, gets_logits = share_of_each_class, logits_unless("distribution", "softmax")
     lower = keras_loss("CategoricalFocalCrossentropy")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archspec.ir.counterpart import SAME
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 class Dense(Op, name="dense", main="units"):
     """Fully connected layer on the last axis; all other axes are positions that share the kernel."""
+
+    is_equivariant = True
 
     units: Width
     """Output features."""
@@ -42,6 +44,14 @@ class Dense(Op, name="dense", main="units"):
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return (activated(each_position(self, x)[0], self.activation, x),)
+
+    def at_every_place(self, x: TensorSpec) -> Op | None:
+        from archspec.ops.conv import Conv
+
+        same: dict[str, Any] = {
+            name: given for name in Conv.model_fields if (given := getattr(self, name, None)) is not None
+        }
+        return Conv(filters=self.units, kernel=tuple(n or 1 for n in x.spatial), padding="valid", **same)
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         kernel = WeightSpec("kernel", (known_channels(x, "dense"), self.units), reads=0, writes=1)
@@ -83,6 +93,7 @@ class Rbf(Op, name="rbf", main="units"):
     """
 
     convention = "channelwise"
+    is_equivariant = True
 
     units: Width
     """Points, and so output features."""

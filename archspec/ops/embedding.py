@@ -31,6 +31,7 @@ class Embedding(Op, name="embedding"):
     """A learnt vector for each of ``vocab`` integers; the inputs are 0 to vocab - 1."""
 
     convention = "sequence"
+    entries_of = "vocab"
 
     vocab: Width
     """Number of vectors."""
@@ -64,6 +65,7 @@ class OneHot(Op, name="one_hot", main="vocab"):
     """1 in the channel that the integer names, 0 in all others."""
 
     convention = "sequence"
+    entries_of = "vocab"
 
     vocab: Width
     """Number of channels; the inputs are 0 to vocab - 1."""
@@ -92,6 +94,7 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
     """
 
     convention = "sequence"
+    entries_of = "vocab"
 
     vocab: Width
     """Number of vectors."""

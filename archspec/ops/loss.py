@@ -15,7 +15,7 @@ from pydantic import Field
 from archspec.ir.declaration import Declaration
 from archspec.ir.graph import Node, Tensor
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import Op, OpError
+from archspec.ops.base import Number, Op, OpError
 
 if TYPE_CHECKING:
     import keras
@@ -33,12 +33,14 @@ class Loss(Declaration, package="archspec.ops"):
 
     labels: ClassVar[Labels] = "numbers"
     """What its target holds."""
+    leaves_out: ClassVar[str | None] = None
+    """The argument that says which label does not count, where there is one."""
 
     def target(self, spec: TensorSpec) -> TensorSpec:
         """Shape and dtype of the target of a prediction. Raises OpError where it cannot be applied to such a one."""
         raise NotImplementedError
 
-    def gets_logits(self, last: str | None) -> bool:
+    def gets_logits(self, last: Op | None) -> bool:
         """Whether a prediction is logits for this loss, if ``last`` is the activation it comes from. Raises OpError."""
         return False
 
@@ -47,29 +49,35 @@ class Loss(Declaration, package="archspec.ops"):
         raise NotImplementedError
 
 
-SOFTMAX, SIGMOID = ("softmax",), ("sigmoid", "hard_sigmoid")
-SCORES = ("log_softmax", "maxout")
-"""Activations that leave scores of classes as good as they were."""
-MEANS = frozenset(("avg_pool", "global_avg_pool", "adaptive_avg_pool", "resize", "upsample"))
-"""Ops whose outputs are weighted means of their inputs: those of probabilities are probabilities."""
+PROBABILITIES: tuple[Number, ...] = ("distribution", "probability")
 
 
-def last_activation(nodes: Mapping[str, Node], tensor: Tensor) -> str | None:
-    """Name of the activation that a tensor's numbers come from; None where they come from something else.
+def number(last: Op | None) -> Number:
+    """What a prediction's numbers are to its loss, if ``last`` is the activation that they come from."""
+    return "score" if last is None else last.number
 
-    Looks through what does not change the kind of number: reshaping, and means. What is concatenated must agree.
+
+def gives_probabilities(last: Op | None) -> bool:
+    """Whether a prediction is probabilities, if ``last`` is the activation it comes from."""
+    return number(last) in PROBABILITIES
+
+
+def last_activation(nodes: Mapping[str, Node], tensor: Tensor) -> Op | None:
+    """The activation that a tensor's numbers come from; None where they come from something else.
+
+    Looks through what does not change the kind of number: reshaping, and means. What is joined must agree.
     """
     node = activated(nodes, tensor)
     return None if node is None else activation_of(node)
 
 
-def activation_of(node: Node) -> str | None:
-    """Name of the activation that a node is, or ends in; None for none."""
+def activation_of(node: Node) -> Op | None:
+    """The activation that a node is, or ends in; None for none."""
     op: Any = node.op
     inner = getattr(op, "activation", None) or getattr(op, "function", None)
     if isinstance(inner, Op):
         op = inner
-    return str(op.name) if op.is_activation and op.name != "linear" else None
+    return op if op.is_activation and not op.is_view else None
 
 
 def activated(nodes: Mapping[str, Node], tensor: Tensor, *, through_means: bool = True) -> Node | None:
@@ -78,14 +86,24 @@ def activated(nodes: Mapping[str, Node], tensor: Tensor, *, through_means: bool 
         if activation_of(node) is not None:
             return node
         op: Any = node.op
-        if op.name == "concat":
-            found = [activated(nodes, t, through_means=through_means) for t in node.inputs]
-            names = {None if n is None else activation_of(n) for n in found}
-            return found[0] if len(names) == 1 else None
-        if not (op.is_view or (through_means and op.name in MEANS) or op.name == "permute"):
+        if not (op.is_view or op.hands_on == "elements" or (through_means and op.hands_on == "means")):
             return None
+        if op.is_merge:
+            found = [activated(nodes, t, through_means=through_means) for t in node.inputs]
+            names = {None if n is None else getattr(activation_of(n), "name", None) for n in found}
+            return found[0] if len(names) == 1 else None
         tensor = node.inputs[0]
     return None
+
+
+def probabilities_by(loss: Loss, last: Op | None) -> Op | None:
+    """What makes probabilities of predictions under a loss, which come out of the activation ``last``; None where they
+    are such. Raises OpError where ``last`` does not suit the loss."""
+    from archspec.ops.activation import Sigmoid, Softmax
+
+    if loss.gets_logits(last):
+        return Sigmoid() if loss.labels == "binary" else Softmax()
+    return None if gives_probabilities(last) else Softmax()
 
 
 def check_operands(loss: Loss, prediction: TensorSpec, target: TensorSpec | float) -> None:
@@ -140,40 +158,40 @@ def class_index(self: Loss, spec: TensorSpec) -> TensorSpec:
     return TensorSpec(spec.spatial, "int32")
 
 
-def _refuse_head(loss: Loss, last: str, wanted: str) -> OpError:
-    return OpError(f"{loss.name} takes {wanted}, this comes out of {last}")
+def _refuse_head(loss: Loss, last: Op, wanted: str) -> OpError:
+    return OpError(f"{loss.name} takes {wanted}, this comes out of {last.name}")
 
 
-def logits_unless(*own: str) -> Any:
-    """Logits, unless the prediction comes out of one of these; another's probabilities are refused."""
+def logits_unless(own: Number, wanted: str) -> Any:
+    """Logits, unless the prediction is such numbers, as ``wanted`` gives; other probabilities are refused."""
 
-    def gets_logits(self: Loss, last: str | None) -> bool:
+    def gets_logits(self: Loss, last: Op | None) -> bool:
         """Whether a prediction is logits for this loss, if ``last`` is the activation it comes from. Raises OpError."""
-        if last in own:
+        if number(last) == own:
             return False
-        if last in (*SOFTMAX, *SIGMOID):
-            raise _refuse_head(self, str(last), f"what {own[0]} gives, or logits")
+        if last is not None and gives_probabilities(last):
+            raise _refuse_head(self, last, f"what {wanted} gives, or logits")
         return True
 
     return gets_logits
 
 
 @shared
-def probabilities(self: Loss, last: str | None) -> bool:
+def probabilities(self: Loss, last: Op | None) -> bool:
     """False: it takes no logits. Raises OpError where ``last``, which the prediction comes from, does not suit."""
-    if last not in (*SOFTMAX, *SIGMOID):
+    if not gives_probabilities(last):
         raise OpError(
-            f"{self.name} takes probabilities, this comes out of {last or 'no activation'}",
+            f"{self.name} takes probabilities, this comes out of {last.name if last else 'no activation'}",
             help="end the head in softmax or sigmoid",
         )
     return False
 
 
 @shared
-def scores(self: Loss, last: str | None) -> bool:
+def scores(self: Loss, last: Op | None) -> bool:
     """False: it takes no logits. Raises OpError where ``last``, which the prediction comes from, does not suit."""
-    if last in (*SOFTMAX, *SIGMOID):
-        raise _refuse_head(self, str(last), "scores, not probabilities")
+    if last is not None and gives_probabilities(last):
+        raise _refuse_head(self, last, "scores, not probabilities")
     return False
 
 

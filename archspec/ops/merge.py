@@ -25,6 +25,9 @@ class Concat(Op, name="concat"):
     """Concatenation along an axis, in the order given."""
 
     is_merge = True
+    operands = "nested"
+    hands_on = "elements"
+    is_equivariant = True
 
     axis: int = -1
     """Axis to join, the batch axis not counted; -1 is channels."""
@@ -76,7 +79,9 @@ class Add(Op, name="add"):
 
     convention = "elementwise"
     is_merge = True
+    operands = "any order"
     is_projectable = True
+    is_equivariant = True
 
     reach = aligned
 
@@ -97,6 +102,8 @@ class Multiply(Op, name="multiply"):
 
     convention = "elementwise"
     is_merge = True
+    operands = "any order"
+    is_equivariant = True
 
     reach = aligned
 
@@ -117,7 +124,9 @@ class Average(Op, name="average"):
 
     convention = "elementwise"
     is_merge = True
+    operands = "any order"
     is_projectable = True
+    is_equivariant = True
 
     reach = aligned
 
@@ -138,7 +147,9 @@ class Maximum(Op, name="maximum"):
 
     convention = "elementwise"
     is_merge = True
+    operands = "any order"
     is_projectable = True
+    is_equivariant = True
 
     reach = aligned
 
@@ -159,6 +170,8 @@ class Minimum(Op, name="minimum"):
 
     convention = "elementwise"
     is_merge = True
+    operands = "any order"
+    is_equivariant = True
 
     reach = aligned
 
@@ -180,6 +193,7 @@ class Subtract(Op, name="subtract"):
     convention = "elementwise"
     is_merge = True
     is_projectable = True
+    is_equivariant = True
 
     reach = aligned
 

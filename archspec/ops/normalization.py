@@ -23,6 +23,7 @@ class BatchNorm(Op, name="batch_norm"):
     """Batch normalisation per channel (Ioffe and Szegedy 2015): by the batch in training, by moving averages after."""
 
     convention = "image"
+    is_equivariant = True
 
     momentum: Annotated[float, Field(ge=0, le=1)] = 0.99
     """Share of the old moving average that each step keeps (PyTorch's momentum is 1 minus this)."""
@@ -60,6 +61,8 @@ class BatchNorm(Op, name="batch_norm"):
 class LayerNorm(Op, name="layer_norm"):
     """Layer normalisation over the last axis (Ba et al. 2016)."""
 
+    is_equivariant = True
+
     epsilon: Epsilon = 1e-3
     """Added to the variance."""
     scale: bool = True
@@ -94,6 +97,7 @@ class GroupNorm(Op, name="group_norm", main="groups"):
     """Group normalisation: per sample, over all positions and the channels of a group (Wu and He 2018)."""
 
     convention = "channelwise"
+    is_equivariant = True
 
     groups: PositiveInt = 32
     """Groups of channels; divides the channels."""
@@ -129,6 +133,7 @@ class InstanceNorm(Op, name="instance_norm"):
     nothing unless asked to."""
 
     convention = "image"
+    is_equivariant = True
 
     epsilon: Epsilon = 1e-5
     """Added to the (biased) variance."""
@@ -159,6 +164,8 @@ class InstanceNorm(Op, name="instance_norm"):
 
 class RmsNorm(Op, name="rms_norm"):
     """Root mean square normalisation over the last axis (Zhang and Sennrich 2019)."""
+
+    is_equivariant = True
 
     epsilon: Epsilon = 1e-6
     """Added to the mean square."""
@@ -194,6 +201,7 @@ class Lrn(Op, name="lrn", main="size"):
     """
 
     convention = "channelwise"
+    is_equivariant = True
 
     size: Annotated[int, Field(gt=0, le=255)] = 5
     """Neighbouring channels in a sum, an odd number; those beyond the border are left out."""

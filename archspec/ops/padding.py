@@ -47,6 +47,7 @@ class Pad(Op, name="pad", main="padding"):
     """A margin around the spatial axes."""
 
     convention = "image"
+    is_equivariant = True
 
     padding: Margins
     """Width of the margin: ``n`` on every side, or per axis ``n`` or ``[before, after]``."""
@@ -85,6 +86,7 @@ class Crop(Op, name="crop", main="margins"):
     """Cuts a margin off the spatial axes."""
 
     convention = "image"
+    is_equivariant = True
 
     margins: Margins
     """Width of the margin: ``n`` on every side, or per axis ``n`` or ``[before, after]``."""
@@ -141,6 +143,7 @@ class PadChannels(Op, name="pad_channels", main="after"):
     """Channels of zeros before and after the input's (the parameter-free shortcut of He et al. 2015, option A)."""
 
     convention = "channelwise"
+    is_equivariant = True
 
     after: Annotated[int, Field(ge=0, le=2**24)] = 0
     """Channels to append."""
@@ -163,6 +166,7 @@ class Subsample(Op, name="subsample", main="stride"):
     """Every ``stride``-th position of the spatial axes, from the first."""
 
     convention = "image"
+    is_equivariant = True
 
     stride: Sizes
     """Step, for every axis or one per axis."""

@@ -23,6 +23,7 @@ class MaxPool(Op, name="max_pool", main="size"):
     """Maximum over windows. Padding never wins."""
 
     convention = "image"
+    is_equivariant = True
 
     size: Sizes = 2
     """Extent of the window, per axis."""
@@ -52,6 +53,8 @@ class AvgPool(Op, name="avg_pool", main="size"):
     """Mean over windows. ``same`` leaves padding out of the mean; integer padding counts, as in PyTorch."""
 
     convention = "image"
+    hands_on = "means"
+    is_equivariant = True
 
     size: Sizes = 2
     """Extent of the window, per axis."""
@@ -82,6 +85,7 @@ class GlobalAvgPool(Op, name="global_avg_pool"):
     """Mean over all positions; over time, of the steps that no mask leaves out (0 if there are none)."""
 
     convention = "image"
+    hands_on = "means"
 
     keep: bool = False
     """Keep the spatial axes, as 1."""
@@ -90,6 +94,9 @@ class GlobalAvgPool(Op, name="global_avg_pool"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _global(self.keep, x, "global_avg_pool")
+
+    def at_every_place(self, x: TensorSpec) -> Op | None:
+        return AvgPool(size=tuple(n or 1 for n in x.spatial), stride=1, padding="valid")
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return x.size
@@ -113,6 +120,9 @@ class GlobalMaxPool(Op, name="global_max_pool"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _global(self.keep, x, "global_max_pool")
 
+    def at_every_place(self, x: TensorSpec) -> Op | None:
+        return MaxPool(size=tuple(n or 1 for n in x.spatial), stride=1, padding="valid")
+
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return x.size - out.size
 
@@ -126,12 +136,21 @@ class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):
     """Mean over n bins per axis, whatever the input's size; bin i spans ⌊i·H/n⌋ to ⌈(i + 1)·H/n⌉."""
 
     convention = "image"
+    hands_on = "means"
 
     size: Sizes
     """Number of bins, and so the output's extent, per axis."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _adaptive(self.size, x, "adaptive_avg_pool")
+
+    def at_every_place(self, x: TensorSpec) -> Op | None:
+        windows = [divmod(n or 0, m or 1) for n, m in zip(x.spatial, self.infer(x).spatial, strict=True)]
+        if any(rest for _, rest in windows):
+            raise OpError("its windows differ in size")
+        size = tuple(n for n, _ in windows)
+        is_whole = size == tuple(n or 1 for n in x.spatial)
+        return AvgPool(size=size, stride=1 if is_whole else size, padding="valid")
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return _covered(out, x)
@@ -160,6 +179,11 @@ class AdaptiveMaxPool(Op, name="adaptive_max_pool", main="size"):
         from archspec.layers.pooling import AdaptivePooling
 
         return AdaptivePooling("max", per_axis(self.size, spatial_rank(x, "adaptive_max_pool"), "size"))
+
+
+def mean_of_map() -> Op:
+    """The op that makes one vector of a map: the mean over its places."""
+    return GlobalAvgPool()
 
 
 def _pooled(op: MaxPool | AvgPool, x: TensorSpec, name: str) -> TensorSpec:

@@ -11,6 +11,7 @@ starts where an encoder ended, and how sampling goes on from step to step.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from archspec.ir.validation import refuse
 from archspec.ops.arguments import Activation, Initializer, Rate, Regularizer, Width, weight_rules
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_sequences
+from archspec.ops.peers import Form, gated, gated_by_reset
 from archspec.ops.reach import EVERYTHING, Axes, Reach
 from archspec.ops.shapes import floating, known_channels
 
@@ -67,6 +69,7 @@ class Rnn(Op, name="rnn", main="units"):
     """What of the kernel on the state is added to the loss in training."""
 
     masked = of_sequences
+    torch = gated
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)
@@ -109,6 +112,7 @@ class Lstm(Op, name="lstm", main="units"):
 
     convention = "sequence"
     carries = ("state", "cell")
+    torch_has = (("gate_activation", "sigmoid"), ("activation", "tanh"))
 
     units: Width
     """Channels of the state and of the cell; the state is the output."""
@@ -143,6 +147,7 @@ class Lstm(Op, name="lstm", main="units"):
     """What of the kernel on the state is added to the loss in training."""
 
     masked = of_sequences
+    torch = gated
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> Outputs:
         if (state is None) != (cell is None):
@@ -196,6 +201,7 @@ class Gru(Op, name="gru", main="units"):
 
     convention = "sequence"
     carries = ("state",)
+    torch_has = (("gate_activation", "sigmoid"), ("activation", "tanh"))
 
     units: Width
     """Channels of the state, which is the output."""
@@ -231,6 +237,7 @@ class Gru(Op, name="gru", main="units"):
     """What of the kernel on the state is added to the loss in training."""
 
     masked = of_sequences
+    torch = gated_by_reset
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)
@@ -333,6 +340,13 @@ class Bidirectional(Op, name="bidirectional", main="layer"):
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         """twice the layer's"""
         return 2 * int(self.layer.transcendentals(out, x))
+
+    def torch(self, weight: WeightSpec) -> Form:
+        """That of either direction: the weights are called ``forward_lstm/lstm_cell/kernel``."""
+        form: Form = self.layer.torch(weight)
+        if weight.name.startswith("forward_"):
+            return form
+        return replace(form, roles=tuple(f"{role}_reverse" for role in form.roles))
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras

@@ -19,6 +19,7 @@ class Dropout(Op, name="dropout", main="rate"):
 
     convention = "elementwise"
     is_view = True
+    is_equivariant = True
 
     rate: Rate
     """Probability that an element is dropped."""
@@ -43,6 +44,7 @@ class SpatialDropout(Op, name="spatial_dropout", main="rate"):
 
     convention = "elementwise"
     is_view = True
+    is_equivariant = True
 
     rate: Rate
     """Probability that a channel of a sample is dropped."""
@@ -71,6 +73,7 @@ class DropPath(Op, name="drop_path", main="rate"):
 
     convention = "elementwise"
     is_view = True
+    is_equivariant = True
 
     rate: Rate
     """Probability that a sample is dropped."""

@@ -82,6 +82,9 @@ class Flatten(Op, name="flatten"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         return TensorSpec((None if None in x.shape else x.size,), x.dtype)
 
+    def is_flattening(self) -> bool:
+        return True
+
     def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
         return trace.known(out, "last", Flattened(x))
 
@@ -105,6 +108,9 @@ class Reshape(Op, name="reshape", main="shape"):
         if None not in x.shape and (x.size % rest or (-1 not in self.shape and left != 1)):
             raise OpError(f"reshape: {x} has {x.size} elements, which do not fill {list(self.shape)}", argument="shape")
         return TensorSpec(tuple(left if n == -1 else n for n in self.shape), x.dtype)
+
+    def is_flattening(self) -> bool:
+        return len(self.shape) == 1
 
     def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
         """A vector becomes what its reader takes; of other tensors the channels, if they stay or are cut in parts."""
@@ -146,6 +152,8 @@ class Reshape(Op, name="reshape", main="shape"):
 class Permute(Op, name="permute", main="axes"):
     """Another order of the axes: axis ``i`` of the output is axis ``axes[i]`` of the input."""
 
+    hands_on = "elements"
+
     axes: Order
     """Every axis once, counted from 0 without the batch axis."""
 
@@ -179,6 +187,8 @@ class Permute(Op, name="permute", main="axes"):
 
 class Slice(Op, name="slice", main="range"):
     """A stretch of one axis, by default of the channels."""
+
+    is_equivariant = True
 
     range: Range
     """``[start, stop]``, stop excluded. Negative counts from the end, null is the end."""
@@ -230,6 +240,8 @@ class Slice(Op, name="slice", main="range"):
 
 class Split(Op, name="split", main="parts"):
     """Consecutive parts of one axis, by default of the channels: a bundle."""
+
+    is_equivariant = True
 
     parts: Parts
     """A number of equal parts, or the size of each."""

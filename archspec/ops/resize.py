@@ -29,6 +29,8 @@ class Upsample(Op, name="upsample", main="factor"):
     """Spatial axes made ``factor`` times as large."""
 
     convention = "image"
+    hands_on = "means"
+    is_equivariant = True
 
     factor: Sizes = 2
     """Whole factor, for every axis or one per axis."""
@@ -64,6 +66,7 @@ class Resize(Op, name="resize", main="size"):
     """Spatial axes brought to a given size."""
 
     convention = "image"
+    hands_on = "means"
 
     size: Sizes
     """Size of every axis, or one per axis: ``[height, width]``."""

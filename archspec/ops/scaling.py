@@ -38,6 +38,7 @@ class Scale(Op, name="scale", main="factor"):
     """factor · x + offset, both given. Integer inputs, such as pixels, become float32."""
 
     convention = "elementwise"
+    is_equivariant = True
 
     factor: Number
     """What to multiply by."""
@@ -63,6 +64,7 @@ class Normalize(Op, name="normalize"):
     inputs become float32."""
 
     convention = "channelwise"
+    is_equivariant = True
 
     mean: Annotated[tuple[float, ...], PlainValidator(_per_channel), _SCHEMA] = (0.0,)
     """What to subtract, for all channels or one per channel."""
@@ -96,6 +98,7 @@ class LayerScale(Op, name="layer_scale", main="init"):
     """x · gamma, learnt per channel (Touvron et al. 2021)."""
 
     convention = "elementwise"
+    is_equivariant = True
 
     init: Number = 1e-6
     """Value of every gamma at the start."""

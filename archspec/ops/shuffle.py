@@ -19,6 +19,7 @@ class ChannelShuffle(Op, name="channel_shuffle", main="groups"):
     2017, ShuffleNet)."""
 
     convention = "channelwise"
+    is_equivariant = True
 
     groups: PositiveInt
     """Groups of channels; divides the channels."""
@@ -44,6 +45,8 @@ class PixelShuffle(Op, name="pixel_shuffle", main="factor"):
     column, channel).
     """
 
+    is_equivariant = True
+
     factor: PositiveInt
     """Side of the squares; its square divides the channels."""
 
@@ -66,6 +69,8 @@ class PixelShuffle(Op, name="pixel_shuffle", main="factor"):
 class PixelUnshuffle(Op, name="pixel_unshuffle", main="factor"):
     """Squares of ``factor`` × ``factor`` positions gathered into channels (channel, row, column): the inverse of
     ``pixel_shuffle``, also called space to depth."""
+
+    is_equivariant = True
 
     factor: PositiveInt
     """Side of the squares; divides height and width."""

@@ -65,6 +65,7 @@ class ImagePool(Op, name="image_pool", main="size"):
     is_view = True
     stops_gradient = True
     is_held = True
+    remembers = "size"
 
     size: PositiveInt = 50
     """Examples that the pool keeps."""

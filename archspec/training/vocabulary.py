@@ -35,7 +35,8 @@ def check_vocabulary(graph: Graph, name: str, features: FeatureSpec, part: str) 
     size = features.vocabularies[part].size
     known = next((param for param in (f"{part}_vocab", "vocab") if param in graph.params), None)
     for node in lookups(graph, name):
-        entries: Any = node.op.vocab  # type: ignore[attr-defined]
+        op: Any = node.op
+        entries = getattr(op, op.entries_of)
         if size > entries:
             raise TaskError(
                 f"the vocabulary of {part} has {size:,} tokens, '{node.name}' has entries for {entries:,}",
@@ -50,7 +51,8 @@ def lookups(graph: Graph, name: str) -> Iterator[Node]:
     reached = {name}
     for node in graph.nodes:
         if any(tensor.node in reached for tensor in node.inputs):
-            if hasattr(node.op, "vocab") and "int" in node.input_specs[0].dtype:
+            op: Any = node.op
+            if op.entries_of and "int" in node.input_specs[0].dtype:
                 yield node
             if all("int" in spec.dtype for spec in node.outputs):
                 reached.add(node.name)

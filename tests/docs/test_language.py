@@ -95,7 +95,7 @@ def test_limits_are_those_of_the_code():
 def test_words_are_those_of_the_code():
     flat = " ".join(TEXT.split())
     assert " ".join(expressions.FUNCTIONS) in flat
-    assert ", ".join(f"`{m}`" for m in structure.MERGES) in flat
+    assert ", ".join(f"`{m}`" for m in structure.merges()) in flat
     assert ", ".join(f"`{m}`" for m in MODIFIERS) in flat
     assert [t.strip() for t in re.search(r"^TYPE +:= (.*)$", TEXT, re.MULTILINE)[1].split("|")] == [*parameters.TYPES]
     (types,) = re.findall(r"Types are (.*?)\.", flat)

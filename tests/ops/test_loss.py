@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import OpError
+from archspec.ops.base import Op, OpError
 from archspec.ops.loss import Loss, check_operands, last_activation
 from tests.report.conftest import build
 
@@ -147,6 +147,8 @@ def test_ctc_is_kerass():
         ("categorical_crossentropy", None, True),
         ("categorical_crossentropy", "relu", True),
         ("binary_crossentropy", "sigmoid", False),
+        ("binary_crossentropy", "hard_sigmoid", False),
+        ("categorical_crossentropy", "log_softmax", True),
         ("focal", None, True),
         ("mse", "sigmoid", False),
         ("dice", "softmax", False),
@@ -154,7 +156,7 @@ def test_ctc_is_kerass():
     ],
 )
 def test_what_a_head_ends_in_says_whether_it_gives_logits(name, last, logits):
-    assert Loss.find(name)().gets_logits(last) is logits
+    assert Loss.find(name)().gets_logits(last and Op.find(last)()) is logits
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_what_a_head_ends_in_says_whether_it_gives_logits(name, last, logits):
 )
 def test_a_head_that_contradicts_its_loss_is_refused(name, last, message):
     with pytest.raises(OpError) as caught:
-        Loss.find(name)().gets_logits(last)
+        Loss.find(name)().gets_logits(last and Op.find(last)())
     assert caught.value.message == message
 
 
@@ -196,7 +198,8 @@ def test_a_head_that_contradicts_its_loss_is_refused(name, last, message):
 )
 def test_the_last_activation_of_a_head(steps, last):
     graph = build({"image": (4, 4, 3)}, steps)
-    assert last_activation(graph.by_name, graph.outputs[0].tensor) == last
+    found = last_activation(graph.by_name, graph.outputs[0].tensor)
+    assert (found and found.name) == last
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from archspec.ops.base import Op
 from archspec.tasks.classification.assessment import assess, calibration_error, probabilities
 
 pytestmark = pytest.mark.tensorflow
@@ -52,8 +53,8 @@ def test_a_class_that_does_not_occur_has_no_recall():
 
 
 def test_probabilities_of_scores():
-    np.testing.assert_allclose(probabilities(SCORES, "softmax"), SHARES)
-    np.testing.assert_allclose(probabilities(SCORES, "sigmoid"), 1 / (1 + np.exp(-SCORES)))
+    np.testing.assert_allclose(probabilities(SCORES, Op.find("softmax")()), SHARES)
+    np.testing.assert_allclose(probabilities(SCORES, Op.find("sigmoid")()), 1 / (1 + np.exp(-SCORES)))
     assert probabilities(SHARES, None) is not None
     np.testing.assert_array_equal(probabilities(SHARES, None), SHARES)
-    assert np.isfinite(probabilities(np.array([[1e4, -1e4]]), "softmax")).all()
+    assert np.isfinite(probabilities(np.array([[1e4, -1e4]]), Op.find("softmax")())).all()

@@ -16,7 +16,7 @@ MODEL_WITHIN = (
     "{!r} is a model within the model, whose layers are not followed; build the outer model of its layers "
     "(inner.layers, one after the other), or save the inner model by itself"
 )
-ORDERS = {"Concatenate": "concat", "Subtract": "kept", "Dot": "kept"}
+OPERANDS = {"Concatenate": "nested", "Subtract": "ordered", "Dot": "ordered"}
 """What the order of several inputs means to a layer class without arrays; to all others: nothing."""
 
 
@@ -52,8 +52,8 @@ def wiring(config: Mapping[str, Any], arrays: Mapping[str, Hashable]) -> Wiring:
             if name in arrays:
                 taken = without_repeats(taken)
             if taken:
-                order: Any = "kept" if name in arrays else ORDERS.get(layer["class_name"], "any")
-                waiting.append(Vertex(call, name, taken, arrays.get(name), order))
+                operands: Any = "ordered" if name in arrays else OPERANDS.get(layer["class_name"], "any order")
+                waiting.append(Vertex(call, name, taken, arrays.get(name), operands))
             else:
                 made.add(call)
     made.update(inputs)

@@ -11,8 +11,8 @@ from archspec.frontend.trace import Trace
 from archspec.frontend.yaml_source import Map
 from archspec.ir.diagnostics import Diagnostic, Note, Span
 from archspec.ir.graph import Graph, Node, Output
-from archspec.ops.base import OpError
-from archspec.ops.loss import SCORES, SIGMOID, SOFTMAX, Loss, activated, activation_of
+from archspec.ops.base import Op, OpError
+from archspec.ops.loss import Loss, activated, activation_of, gives_probabilities, probabilities_by
 
 SMALLER = 4
 """How much smaller than the image a map of classes may be."""
@@ -22,21 +22,17 @@ def limited_scores(subject: Subject) -> Iterator[Diagnostic]:
     """W01: an activation that limits the scores of classes, before their loss or before the softmax that it gets."""
     for graph, trace, output in _heads(subject):
         node = activated(graph.by_name, output.tensor, through_means=False)
-        if node is not None and activation_of(node) in (*SOFTMAX, *SIGMOID) and node.op.is_view is False:
+        if node is not None and gives_probabilities(activation_of(node)) and node.op.is_view is False:
             node = _before(graph, node)
-        name = None if node is None else activation_of(node)
-        if (
-            node is None
-            or name is None
-            or name in (*SCORES, *SOFTMAX, *SIGMOID)
-            or not _wants_scores(output.loss, name)
-        ):
+        last = None if node is None else activation_of(node)
+        if node is None or last is None or last.number != "limited" or not _wants_scores(output.loss, last):
             continue
         at, default = _activation_span(subject, trace, node)
-        notes = (Note(f"{name} is this file's default for {default[0]}, given", default[1]),) if default else ()
-        what = f"{name} limits the scores that {output.loss.name} gets from head '{output.head}'"
-        own = "sigmoid" if output.loss.labels == "binary" else "softmax"
-        help = f"activation: {own}, or linear: the loss takes raw scores, too"
+        notes = (Note(f"{last.name} is this file's default for {default[0]}, given", default[1]),) if default else ()
+        what = f"{last.name} limits the scores that {output.loss.name} gets from head '{output.head}'"
+        own = probabilities_by(output.loss, last)
+        assert own is not None
+        help = f"activation: {own.name}, or linear: the loss takes raw scores, too"
         yield warning("W01", what, at, help, notes)
 
 
@@ -44,14 +40,15 @@ def twice(subject: Subject) -> Iterator[Diagnostic]:
     """W02: probabilities of probabilities, or of a single class."""
     for graph in subject.graphs:
         for node in graph.nodes:
-            name = activation_of(node)
-            if name not in (*SOFTMAX, *SIGMOID):
+            last = activation_of(node)
+            if last is None or not gives_probabilities(last):
                 continue
             before = _before(graph, node)
-            if before is not None and activation_of(before) in (*SOFTMAX, *SIGMOID):
-                what = f"{name} of what {activation_of(before)} gives: probabilities are taken for scores"
+            inner = None if before is None else activation_of(before)
+            if inner is not None and gives_probabilities(inner):
+                what = f"{last.name} of what {inner.name} gives: probabilities are taken for scores"
                 yield warning("W02", what, node.span, "one of the two is enough")
-            elif name in SOFTMAX and node.output.channels == 1 and _over_channels(node):
+            elif last.number == "distribution" and node.output.channels == 1 and _over_channels(node):
                 help = "sigmoid gives one probability; softmax needs a channel for each class"
                 yield warning("W02", "softmax over one channel is 1 whatever comes in", node.span, help)
 
@@ -81,7 +78,7 @@ def _heads(subject: Subject) -> Iterator[tuple[Graph, Trace, Output]]:
                 yield graph, trace, output
 
 
-def _wants_scores(loss: Loss, last: str) -> bool:
+def _wants_scores(loss: Loss, last: Op) -> bool:
     try:
         return loss.labels != "numbers" and loss.gets_logits(last)
     except OpError:

@@ -49,7 +49,8 @@ class Steps(keras.Model):
             for term in step.minimize
             if not isinstance(term.loss, GradientPenalty)
         }
-        self.pools = {node.name: Pool(self, node, node.op.size) for node in self.body.held if hasattr(node.op, "size")}
+        kept = {n: getattr(n.op, "remembers", None) for n in self.body.held}
+        self.pools = {n.name: Pool(self, n, getattr(n.op, size)) for n, size in kept.items() if size}
         self.averages = {name: self._average(name) for name in self.plan.averages}
         self.means = {name: keras.metrics.Mean(name=name) for step in self.plan.steps for name in self.reported(step)}
         self.total = keras.metrics.Mean(name="loss")

@@ -12,8 +12,8 @@ from archspec.data.transforms.intensity import Rescale
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import OpError
-from archspec.ops.loss import SIGMOID, SOFTMAX, Loss, last_activation
+from archspec.ops.base import Op, OpError
+from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.ops.metric import Metric
 from archspec.training.task import Objective, Task, TaskError
 from archspec.training.vocabulary import check_sequence, check_vocabulary
@@ -153,13 +153,10 @@ class Classification(Task, name="classification"):
         return np.concatenate(out)
 
 
-def scored_by(graph: Graph, loss: Any) -> str | None:
+def scored_by(graph: Graph, loss: Any) -> Op | None:
     """The activation that turns the first head's scores into probabilities; None where they are such."""
     output = _first(graph)
-    kind, last = _loss(output, loss), last_activation(graph.by_name, output.tensor)
-    if kind.gets_logits(last):
-        return "sigmoid" if kind.labels == "binary" else "softmax"
-    return None if last in (*SOFTMAX, *SIGMOID) else "softmax"
+    return probabilities_by(_loss(output, loss), last_activation(graph.by_name, output.tensor))
 
 
 def _only_input(graph: Graph) -> TensorSpec:

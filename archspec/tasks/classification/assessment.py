@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from archspec.ops.base import Op
+
 SHOWN = 20
 """Most classes of which a person is shown the whole confusion matrix."""
 BINS = 15
@@ -105,15 +107,15 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = BIN
     return total
 
 
-def probabilities(scores: np.ndarray, activation: str | None) -> np.ndarray:
+def probabilities(scores: np.ndarray, activation: Op | None) -> np.ndarray:
     """Scores of a head as probabilities; ``activation`` is what turns them into such, None where they are already."""
     import numpy as np
 
     scores = np.asarray(scores, np.float64)
-    if activation == "softmax":
+    if activation is not None and activation.number == "distribution":
         powers = np.exp(scores - scores.max(-1, keepdims=True))
         out: Any = powers / powers.sum(-1, keepdims=True)
-    elif activation == "sigmoid":
+    elif activation is not None:
         out = 1 / (1 + np.exp(-scores))
     else:
         out = scores

@@ -9,12 +9,13 @@ import numpy as np
 
 from archspec.backend.build import compile
 from archspec.ir.graph import Graph
-from archspec.ops.loss import last_activation
+from archspec.ops.loss import last_activation, number
 from archspec.tasks.decoding.stepping import Stepping, stepwise
 
 if TYPE_CHECKING:
     import keras
 
+    from archspec.ops.base import Op
     from archspec.tasks.decoding import Decoder
 
     States = Mapping[str, np.ndarray]
@@ -80,12 +81,12 @@ class Rereading:
         return logarithms(scores[:, read.shape[1] - 1], self.activation), {"read": read}
 
 
-def logarithms(scores: np.ndarray, activation: str | None) -> np.ndarray:
+def logarithms(scores: np.ndarray, activation: Op | None) -> np.ndarray:
     """Logarithms of probabilities, float64, of what a head gives after an activation (None for logits)."""
     scores = np.asarray(scores, np.float64)
-    if activation == "log_softmax":
+    if number(activation) == "log_distribution":
         return scores
-    if activation == "softmax":
+    if number(activation) == "distribution":
         with np.errstate(divide="ignore"):
             known: np.ndarray = np.log(scores)
         return known

@@ -77,6 +77,6 @@ def check_causal(graph: Graph, tokens: str) -> None:
         raise TaskError(
             f"'{node.name}' ({node.op.name}) reads later steps: the network would be given what it is to predict",
             at=("spec",),
-            help="causal: true" if hasattr(node.op, "causal") else "layers that read from left to right",
+            help=getattr(node.op, "causal_by", None) or "layers that read from left to right",
             notes=(Note(f"layer '{node.name}'", node.span),),
         )

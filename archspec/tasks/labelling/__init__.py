@@ -49,7 +49,7 @@ class Labelling(Task, name="labelling"):
                 notes=notes,
             )
         kind, at = _loss(head, train), ("train", "loss") if train.loss else ("spec",)
-        if not hasattr(kind, "ignore_class"):
+        if kind.leaves_out is None:
             raise TaskError(
                 f"labelling takes a loss that can leave padding out, {kind.name} cannot",
                 at=at,
@@ -67,7 +67,7 @@ class Labelling(Task, name="labelling"):
         from archspec.tasks.labelling.accuracy import Accuracy
 
         head = _only_head(graph)
-        kind = _loss(head, train).model_copy(update={"ignore_class": IGNORED})
+        kind = _loss(head, train).model_copy(update={str(_loss(head, train).leaves_out): IGNORED})
         from_logits = kind.gets_logits(last_activation(graph.by_name, head.tensor))
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
