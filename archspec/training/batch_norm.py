@@ -24,15 +24,24 @@ BEGUN = 1e9
 """Updates after which nothing of a start can be left."""
 
 
-def forget_starts(model: keras.Model) -> None:
-    """Let the layers of a network that is to be trained forget the start of their averages."""
+def forget_starts(model: keras.Model) -> float:
+    """Let the layers of a network that is to be trained forget the start of their averages. Returns the largest share
+    that one of them keeps by its spec, 0 where there is none."""
     import keras
 
+    largest = 0.0
     for layer in model.layers:
         # An average that keeps all of itself never changes: that is meant.
         if type(layer) is keras.layers.BatchNormalization and layer.momentum < 1:
+            largest = max(largest, layer.momentum)
             layer.__class__ = _kind()
             layer.count_updates()
+    return largest
+
+
+def updates_until(momentum: float) -> float:
+    """Updates after which a layer keeps the share that its spec says: 80 for 0.9, 890 for 0.99."""
+    return (10 * momentum - 1) / (1 - momentum)
 
 
 def counts(model: keras.Model) -> dict[str, keras.Variable]:

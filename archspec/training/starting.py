@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.training.batch_norm import forget_starts, have_begun
+from archspec.training.batch_norm import forget_starts, have_begun, updates_until
 from archspec.training.callbacks import Say
 from archspec.training.checkpoint import Checkpoints, Position
 from archspec.training.compiling import compiled, determine, policy
@@ -61,9 +61,14 @@ def started(plan: Plan, logdir: Path, resume: bool, say: Say, spread: Spread) ->
     determine(plan)
     with policy(train.precision):
         network = compile(plan.graph, training=True)
-        forget_starts(network)
+        momentum = forget_starts(network)
         set_trainable(plan, network)
         spread.synchronise(network)
+        if position is None and (steps := plan.steps * train.epochs) < updates_until(momentum):
+            say(
+                f"batch normalisation: a momentum of {momentum:g} would hold on to its start in a run of {steps} "
+                "steps; averages are over about the last ninth of them"
+            )
         # What is frozen and runs only once is in no checkpoint.
         if position is None or train.cache_features:
             _load(plan, network, say)

@@ -1,6 +1,7 @@
 """Averages of batch normalisation that forget their start: by hand, frozen, from a file, over a stop; and a README's
 network that works after eight epochs of 480 images."""
 
+import io
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from archspec import compile
 from archspec.cli._runs import asked, planned, recorded
 from archspec.frontend import loads
 from archspec.training.averaging import estimate
-from archspec.training.batch_norm import counts, forget_starts, have_begun
+from archspec.training.batch_norm import counts, forget_starts, have_begun, updates_until
 from archspec.training.run import run
 from tests.training import runs
 
@@ -75,6 +76,11 @@ def test_a_long_run_ends_where_keras_ends():
     for name in ("moving_mean", "moving_variance"):
         a, b = (getattr(model.get_layer("norm"), name).numpy() for model in (one, other))
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_when_the_momentum_of_the_spec_is_the_smaller():
+    assert (updates_until(0.9), updates_until(0.99)) == (pytest.approx(80), pytest.approx(890)) and updates_until(0) < 0
+    assert forget_starts(compile(loads(SPEC % 0.9), training=True)) == 0.9
 
 
 def test_training_is_untouched_and_the_count_is_no_weight():
@@ -161,6 +167,8 @@ def test_the_network_of_the_readme_works_after_eight_epochs_of_480_images(tmp_pa
         "archspec_run: 1\nspec: tiny.yaml\ndata: {npz: images.npz}\naugment: [resize: 16, rescale]\n"
         f"train: {{epochs: 8{more}}}\nlog: {{pictures: 0}}\n"
     )
-    result = run(planned(asked(str(tmp_path / "run.yaml"))), tmp_path / "run", progress=None)
+    told = io.StringIO()
+    result = run(planned(asked(str(tmp_path / "run.yaml"))), tmp_path / "run", progress=told)
+    assert "batch normalisation: a momentum of 0.99 would hold on to its start in a run of 120 steps" in told.getvalue()
     assert result.training["accuracy"] > 0.8
     assert abs(result.training["accuracy"] - result.metrics["accuracy"]) < 0.15
