@@ -10,6 +10,7 @@ from archspec.data.source import FeatureSpec
 from archspec.data.transform import Transform, TransformError, for_evaluation, infer
 from archspec.ir.tensors import TensorSpec
 from tests.data.conftest import picture
+from tests.data.test_geometry import Given
 
 pytestmark = pytest.mark.tensorflow
 FEATURES = FeatureSpec(
@@ -153,6 +154,19 @@ def test_color_jitter_against_pillow():
     ):
         wanted = np.asarray(enhance(pil).enhance(0.7), int)
         assert np.abs(_painted(tf.constant(x), matrix, 255.0).numpy()[0].astype(int) - wanted).max() <= 1
+
+
+def test_color_jitter_does_one_after_the_other_against_pillow():
+    """Brightness, contrast about what is then the mean grey, saturation: on a mild image, of which nothing is cut off."""
+    import tensorflow as tf
+
+    x = images(1) // 2 + 20
+    jitter = made("color_jitter", brightness=0.2, contrast=0.5, saturation=0.5)
+    out = jitter.apply({"image": tf.constant(x)}, Given(1, 0, 0.25))["image"].numpy()[0].astype(int)
+    wanted = Image.fromarray(x[0])
+    for enhance, factor in ((ImageEnhance.Brightness, 1.2), (ImageEnhance.Contrast, 0.5), (ImageEnhance.Color, 0.75)):
+        wanted = enhance(wanted).enhance(factor)
+    assert np.abs(out - np.asarray(wanted, int)).max() <= 2
 
 
 def test_hue_keeps_luma_and_comes_round():

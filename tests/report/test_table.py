@@ -163,6 +163,17 @@ def test_blocks_have_subtotals(build):
     assert block.split() == ["b", "4", "40", "100.0", "32", "100.0"]
 
 
+def test_shares_are_those_of_each_column(build):
+    """112 of 132 parameters and 1728 of 2048 MACs; 20 and 320."""
+    t = table(build({"image": (8, 8, 3)}, SMALL))
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in t.render("markdown").splitlines() if "|" in row]
+    assert [row[3:] for row in cells[2:5]] == [
+        ["112", "84.8", "1.728 k", "84.4"],
+        ["0", "", "0", ""],
+        ["20", "15.2", "320", "15.6"],
+    ]
+
+
 def test_colour_changes_nothing_but_colour(stages):
     import re
 
