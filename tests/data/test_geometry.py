@@ -113,6 +113,8 @@ MOVES = [
     ("random_crop", {"size": [28, 40]}, (0.5, 0.9), A, (16 - 10, 40 - 22)),
     ("random_crop", {"size": [32, 40], "padding": 4}, (0.5, 0.25), A, (16 + 4 - 12, 40 + 4 - 8)),
     ("resized_center_crop", {"size": 24, "share": 0.75}, (), A, windowed(A, 6, 14, 36, 36, (24, 24))),
+    # 24 of 48 rows are 16 of 32: as much of a wide part as of a high one.
+    ("resized_center_crop", {"size": [16, 20], "short": 32}, (), A, windowed(A, 12, 17, 24, 30, (16, 20))),
     ("resized_center_crop", {"size": [18, 24], "share": 1}, (), A, windowed(A, 0, 0, 48, 64, (18, 24))),
     # A quarter of 48 · 64 = 3072 pixels, four times as wide as high: 14 × 55 of them, at the bottom left.
     (
@@ -282,6 +284,10 @@ def center(size, share):
     return ("resized_center_crop", {"size": size, "share": share})
 
 
+def center_of(size, short):
+    return ("resized_center_crop", {"size": size, "short": short})
+
+
 EVALUATED = [
     # What is not random stays, and what is random goes, but for what the image would not have its size without.
     *(
@@ -311,8 +317,8 @@ EVALUATED = [
     ("grayscale", {"probability": 1}, ("grayscale", {"probability": 1})),
     ("random_crop", {"size": [28, 24], "padding": 4}, ("center_crop", {"size": [28, 24]})),
     ("random_resized_crop", {"size": [28, 24], "area": [0.5, 1]}, center((28, 24), 0.875)),
-    ("scale_jitter", {"size": 224}, center((224, 224), 224 / 384)),
-    ("scale_jitter", {"size": 224, "short": [256, 256]}, center((224, 224), 224 / 256)),
+    ("scale_jitter", {"size": 224}, center_of((224, 224), 384)),
+    ("scale_jitter", {"size": 224, "short": [256, 256]}, center_of((224, 224), 256)),
     ("apply", {"to": "a", "steps": ["mirror"]}, None),
     ("apply", {"to": "a", "steps": ["mirror", {"resize": 8}]}, ("apply", {"to": "a", "steps": [{"resize": 8}]})),
     ("apply", {"to": "a", "steps": [{"random_crop": 8}]}, ("apply", {"to": "a", "steps": [{"center_crop": 8}]})),
@@ -326,6 +332,16 @@ def test_what_stands_in_evaluation(name, arguments, instead):
 
 def test_every_transform_has_a_rule_for_evaluation():
     assert set(Transform.names()) - {name for name, *_ in EVALUATED} == {"subtract_mean_image"}
+
+
+@pytest.mark.parametrize(("size", "height", "width"), [((12, 16), 48, 48), ((16, 12), 48, 64), ((12, 16), 64, 48)])
+def test_the_scale_of_an_evaluation_is_the_images_alone(size, height, width):
+    """Whatever the aspect ratios of image and size are: the short side of all these is 48 pixels, and then 30."""
+    (instead,) = for_evaluation([made("scale_jitter", {"size": size, "short": [20, 40]})])
+    window = instead.window((tf.constant([height]), tf.constant([width])), tf.zeros((1, 1)))
+    taken = [int(n) for n in (window.height[0], window.width[0])]
+    assert taken == pytest.approx([n * 48 / 30 for n in size], abs=0.5)
+    assert [int(window.top[0]), int(window.left[0])] == [(height - taken[0]) // 2, (width - taken[1]) // 2]
 
 
 @pytest.mark.parametrize("size", [16, (12, 12), (12, 16)])

@@ -157,7 +157,7 @@ def test_color_jitter_against_pillow():
 
 
 def test_color_jitter_does_one_after_the_other_against_pillow():
-    """Brightness, contrast about what is then the mean grey, saturation: on a mild image, of which nothing is cut off."""
+    """Brightness, contrast about what is then the mean grey, saturation: on a mild image, which nothing cuts off."""
     import tensorflow as tf
 
     x = images(1) // 2 + 20
@@ -350,6 +350,16 @@ def test_enlarging_needs_no_antialiasing_and_shrinking_has_it():
         ("random_crop", {"size": 33}, "random_crop: 33×33 does not fit into the image (24, 32, 3)"),
         ("center_crop", {"size": 25}, "center_crop: 25×25 does not fit into the image (24, 32, 3)"),
         ("scale_jitter", {"size": 300}, "scale_jitter: 300×300 does not fit into a short side of 256"),
+        (
+            "resized_center_crop",
+            {"size": 300, "short": 256},
+            "resized_center_crop: 300×300 does not fit into a short side of 256",
+        ),
+        (
+            "resized_center_crop",
+            {"size": 8, "short": 16, "share": 0.5},
+            "resized_center_crop takes share or short, not both",
+        ),
         ("normalize", {"mean": [1, 2]}, "normalize: mean has 2 values, the images are (24, 32, 3)"),
         (
             "random_resized_crop",

@@ -84,14 +84,28 @@ class ResizedCenterCrop(Transform, name="resized_center_crop", main="size"):
     """Height and width in pixels; one number is both."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.875
     """Part of the height or width, whichever is short, that is kept; 224 of 256 is 0.875."""
+    short: Annotated[float, Field(gt=0, lt=1e6)] | None = None
+    """In place of ``share``: the image is scaled to this length of its short side, in pixels, and its middle taken."""
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
+        if self.short is not None and "share" in self.model_fields_set:
+            raise TransformError("resized_center_crop takes share or short, not both")
+        if self.short is not None and self.short < max(self.size):
+            raise TransformError(
+                f"resized_center_crop: {self.size[0]}×{self.size[1]} does not fit into a short side of {self.short:g}",
+                help=f"short: {max(self.size)}",
+            )
         return _scaled(features, self.size, "resized_center_crop")
 
     def window(self, sizes: tuple[tf.Tensor, tf.Tensor], drawn: tf.Tensor) -> Window:
         import tensorflow as tf
 
-        height, width = _whole(sizes, self.size, tf.fill(tf.shape(sizes[0]), self.share))
+        if self.short is None:
+            height, width = _whole(sizes, self.size, tf.fill(tf.shape(sizes[0]), self.share))
+        else:
+            scale = tf.cast(tf.minimum(*sizes), tf.float32) / self.short
+            high, wide = (tf.cast(tf.round(n * scale), tf.int32) for n in self.size)
+            height, width = tf.clip_by_value(high, 1, sizes[0]), tf.clip_by_value(wide, 1, sizes[1])
         return Window((sizes[0] - height) // 2, (sizes[1] - width) // 2, height, width)
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
@@ -150,7 +164,7 @@ class RandomResizedCrop(Transform, name="random_resized_crop", main="size"):
 
 class ScaleJitter(Transform, name="scale_jitter", main="size"):
     """Scale the short side to a random length, then take a part of a given size, anywhere (bilinear; Simonyan and
-    Zisserman 2014). In evaluation ``resized_center_crop``."""
+    Zisserman 2014). In evaluation ``resized_center_crop``, the short side as long as the mean of those lengths."""
 
     is_random = True
     takes_window = True
@@ -170,7 +184,7 @@ class ScaleJitter(Transform, name="scale_jitter", main="size"):
         return _scaled(features, self.size, "scale_jitter")
 
     def evaluation(self) -> Transform:
-        return ResizedCenterCrop(size=self.size, share=min(self.size) / (sum(self.short) / 2))
+        return ResizedCenterCrop(size=self.size, short=sum(self.short) / 2)
 
     def window_draws(self, draw: Draw) -> tf.Tensor:
         import tensorflow as tf
