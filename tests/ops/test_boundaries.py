@@ -4,7 +4,7 @@ Static shapes equal Keras's, and the static rules refuse exactly what Keras refu
 accepted also runs: lowered, on zeros, with the shape that was promised.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 
 import keras
@@ -70,7 +70,13 @@ def static(op, args, shape):
 
 
 def keras_layer(name, rank, args, fixed):
-    return getattr(keras.layers, name.format(rank))(**fixed, **{KERAS_NAMES[key]: value for key, value in args.items()})
+    return kept_layer(name.format(rank), (*fixed.items(), *((KERAS_NAMES[key], value) for key, value in args.items())))
+
+
+@lru_cache(maxsize=4)
+def kept_layer(name, arguments):
+    """The same layer for one size after another: its weights are made once."""
+    return getattr(keras.layers, name)(**dict(arguments))
 
 
 def keras_shape(name, rank, args, fixed, shape):
