@@ -153,7 +153,7 @@ def _at(found: Asked, at: tuple[str | int, ...]) -> Span:
 
 def spec_graph(found: Asked) -> Graph:
     """The graph of a run's spec. Raises SpecError, OSError."""
-    from archspec.frontend import load
+    from archspec.frontend import catalogue, load
 
     try:
         return load(_spec_name(found), variant=found.run.variant, set=found.run.set)
@@ -166,6 +166,8 @@ def spec_graph(found: Asked) -> Graph:
             raise
         message = f"there is no file {error.filename}"
         hint = "spec: names one of the catalogue ('archspec list'), or a path from this file's folder"
+        if catalogue.find(stem := Path(str(error.filename)).stem) is not None:
+            hint = f"spec: {stem} is one of the catalogue; a path starts at this file's folder"
         raise SpecError([Diagnostic("F01", message, _at(found, ("spec",)), hint)]) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator
@@ -42,3 +43,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+_TWO = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(?:-|,|:|\.\.+|to|/|\s)\s*(\d{1,9}(?:\.\d{1,9})?)")
+
+
+def two_numbers(value: Any) -> str | None:
+    """The list that a text of two numbers stands for: ``256-512``, ``0.5 2``."""
+    found = re.fullmatch(
+        r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(?:-|–|,|:|\.\.+|to|/|\s)\s*(\d{1,9}(?:\.\d{1,9})?)\s*", str(value)[:40]
+    )
+    if found is not None:
+        return f"two numbers are a list: [{found[1]}, {found[2]}]"
+    return (
+        f"[{value}, {value}] for one only" if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    )

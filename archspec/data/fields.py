@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from archspec.data.arguments import two_numbers
 from archspec.ir.validation import refuse
 
 
@@ -25,7 +26,7 @@ def _interval(value: Any) -> tuple[float, float]:
     numbers = [float(n) for n in pair if isinstance(n, (int, float)) and not isinstance(n, bool)]
     if len(numbers) == len(pair) == 2 and 0 < numbers[0] <= numbers[1] < 1e6:
         return numbers[0], numbers[1]
-    raise refuse("must be [low, high] with 0 < low ≤ high")
+    raise refuse("must be [low, high] with 0 < low ≤ high", two_numbers(value))
 
 
 Interval = Annotated[

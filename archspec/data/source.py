@@ -219,7 +219,8 @@ def _located(value: Any, info: ValidationInfo) -> Path:
     for root in roots:
         if os.path.exists(path := root / Path(value).expanduser()):
             return path
-    raise refuse(f"{shown(value)} does not exist" + ("" if shared else " (nor is ARCHSPEC_DATA set, to look there)"))
+    hint = f"a path starts at the folder of the run file, or at that of ARCHSPEC_DATA ({shared or 'not set'})"
+    raise refuse(f"must be an existing file or folder, got {shown(value)}", hint)
 
 
 DataPath = Annotated[Path, BeforeValidator(_located), WithJsonSchema({"type": "string"})]

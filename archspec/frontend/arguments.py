@@ -15,7 +15,7 @@ from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import Span, plain, shown
+from archspec.ir.diagnostics import Span, listed, plain, shown
 from archspec.ops.base import Op
 
 Arguments = dict[str, tuple[Any, Span]]
@@ -94,13 +94,28 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
             names = (*known, *extra)
             hint = (
                 _beside(called, name, given)
+                or _multiplied(called, name)
                 or (f"a parameter is written ={name}" if given[name] is None and walk.knows(name) else None)
                 or intended_word(name, names.__contains__)
                 or suggested("parameter", name, names)
-                or (f"it has {', '.join(names)}" if names else "it takes none")
+                or (f"it has {listed(names)}" if names else "it takes none")
             )
             walk.report("P01", f"{called} has no parameter '{name}'", given.key_span(name), hint)
     return is_known
+
+
+def _multiplied(called: str, name: str) -> str | None:
+    """What to do with a number of channels for an op that works on each channel."""
+    op = Op.find(called)
+    if (
+        name not in ("filters", "channels", "out_channels", "units")
+        or op is None
+        or "multiplier" not in op.model_fields
+    ):
+        return None
+    if "filters" in op.model_fields:
+        return None
+    return f"it keeps the input's channels, multiplier times: leave {name} out, or say multiplier: 2"
 
 
 def _is_rest(name: str, given: Map) -> bool:

@@ -17,7 +17,7 @@ from archspec.frontend.reuse import Call
 from archspec.frontend.scope import POISON, Family, Frame, Result, Scope, Values
 from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
-from archspec.frontend.yaml_source import Map, Seq
+from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, SpecError, did_you_mean, shown
 from archspec.ops.base import Op
@@ -248,13 +248,20 @@ def bind(
                 value = POISON
         params[name] = value
     if missing:
-        hint = None
+        names = [name.split()[0].strip("'") for name in missing]
+        hint = f"{_word(at, called)}: {{{', '.join(f'{name}: …' for name in names)}}}"
         if variants := list(file.document.spec.variants) if called == file.document.spec.name else []:
             hint = f"or name a variant: {', '.join(variants[:12])}{', …' if len(variants) > 12 else ''}"
         walk.report("P02", f"{called} needs parameter{'s' * (len(missing) > 1)} {', '.join(missing)}", at, hint)
         if into is None:
             raise Poisoned
     return params
+
+
+def _word(at: Span, called: str) -> str:
+    """What is called at a place, in the words of the text: a parameter may hold what is called."""
+    word = written_at(at)
+    return word if word.isidentifier() else called
 
 
 def _with_ports(value: Any, names: Mapping[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from archspec.frontend.document import Document
 from archspec.frontend.scope import POISON, Family, Result, Scope
-from archspec.frontend.steps import chains_in, steps_of
+from archspec.frontend.steps import Step, chains_in, steps_of
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Span, did_you_mean
 
@@ -20,6 +20,8 @@ class Definitions(NamedTuple):
     """The lines where ``as`` gives each name, and the lines where the parts of the file begin, with what they are."""
 
     lines: Mapping[str, list[int]]
+    loops: Mapping[str, int]
+    """The line of the first loop that has each variable."""
     starts: list[int]
     parts: list[str]
 
@@ -34,11 +36,17 @@ def definitions(document: Document) -> Definitions:
     tree = document.tree
     if tree.memo is None:
         lines: dict[str, list[int]] = {}
+        loops: dict[str, int] = {}
         for chain in _chains(tree):
-            for name, line in _given(chain):
-                lines.setdefault(name, []).append(line)
+            for step in _steps(chain):
+                if step.name is not None:
+                    lines.setdefault(step.name.partition("[")[0], []).append(step.modifier_span("as").line)
+                for turns in (step.repeat, step.each):
+                    if type(turns) is Map:
+                        for name in turns:
+                            loops.setdefault(name, turns.key_span(name).line)
         parts = sorted(_parts(tree))
-        tree.memo = Definitions(lines, [line for line, _ in parts], [part for _, part in parts])
+        tree.memo = Definitions(lines, loops, [line for line, _ in parts], [part for _, part in parts])
     found: Definitions = tree.memo
     return found
 
@@ -60,13 +68,12 @@ def _chains(tree: Map) -> Iterator[Seq]:
             yield body
 
 
-def _given(chain: Seq) -> Iterator[tuple[str, int]]:
+def _steps(chain: Seq) -> Iterator[Step]:
     todo = [chain]
     while todo:
         for step in steps_of(todo.pop())[0]:
             if step is not None:
-                if step.name is not None:
-                    yield step.name.partition("[")[0], step.modifier_span("as").line
+                yield step
                 todo.extend(chains_in(step))
 
 
@@ -79,6 +86,8 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
         return placed
     known = scope.known()
     variables = _variables(scope)
+    if line := definitions(document).loops.get(name) if document.source is at.source and not variables else None:
+        return f"'{name}' is a variable of the loop at line {line}, not known outside: say its value here"
     near = _other_number(name, known) or did_you_mean(name, known)
     if near is not None and (is_result or len(name) > 2 or not variables):
         return near

@@ -183,7 +183,10 @@ def document(source: Source) -> Document:
             message, hint = "this is a run file, not a spec", "archspec train takes it"
         else:
             near = next((k for k in tree if did_you_mean(k, ["archspec"])), None)
-            message, hint = "a spec starts with 'archspec: 1'", "did you mean 'archspec'?" if near else None
+            message, hint = (
+                "a spec starts with 'archspec: 1'",
+                "did you mean 'archspec'?" if near else "write archspec: 1 as the first line",
+            )
         raise SpecError([Diagnostic("S02", message, span(tree), hint)])
     try:
         spec = ArchitectureSpec.model_validate(tree)
@@ -210,6 +213,7 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
             what,
             place(tree, path, key=True),
             intended_word(str(path[-1]), keys.__contains__)
+            or (None if owner else _other_section(str(path[-1])))
             or did_you_mean(path[-1], keys)
             or f"known are {', '.join(keys)}",
         )
@@ -220,16 +224,52 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
     return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), error.help)
 
 
+_SECTIONS = {
+    "body": "layers, model, architecture, network, steps, sequential, modules, backbone, graph, nodes, net, forward",
+    "inputs": "input, input_shape, in, image, placeholders",
+    "params": "parameters, variables, constants, args, arguments, hyperparameters, vars, config, settings",
+    "heads": "outputs, output, head, out, classifier, tasks",
+    "blocks": "functions, definitions, defs, macros, components, block, modules",
+    "variants": "configs, versions, sizes, models, presets, variant",
+    "use": "imports, import, include, includes, uses, requires",
+    "defaults": "default, global, globals",
+    "doc": "description, notes, comment, docs, about, title",
+    "expect": "expected, checks, tests, assert",
+    "train": "training",
+}
+"""What other formats call the sections of a file."""
+
+
+def _other_section(key: str) -> str | None:
+    ours = next((ours for ours, theirs in _SECTIONS.items() if key.lower() in theirs.split(", ")), None)
+    return None if ours is None else f"did you mean '{ours}'? ('{key[:40]}' is {ours} in archspec)"
+
+
+def _other_name(name: str, what: str) -> str:
+    """What to do with a name that two sections give."""
+    word = what.rpartition(" ")[2]
+    return f"used files, parameters, inputs, blocks and networks share their names: call it {name}_{word}, or otherwise"
+
+
 def _first(tree: Map) -> str:
     """The name of the file's first parameter."""
     section = tree.get("params")
     return next(iter(section), "PARAMETER") if isinstance(section, Map) else "PARAMETER"
 
 
+def worded(name: str) -> str | None:
+    """The help for what is no name: one that is near to it."""
+    plain = re.sub(r"\W+", "_", name[:64], flags=re.ASCII).strip("_")
+    plain = f"_{plain}" if plain[:1].isdigit() else plain
+    return f"write {plain}" if plain else None
+
+
 def check_name(name: str, what: str, at: Span) -> Diagnostic | None:
     """The error of a name that the language does not take."""
     if not NAME.match(name):
-        return Diagnostic("S03", f"{what} {shown(name)} must be letters, digits and _, not starting with a digit", at)
+        return Diagnostic(
+            "S03", f"{what} {shown(name)} must be letters, digits and _, not starting with a digit", at, worded(name)
+        )
     if name in RESERVED:
         return Diagnostic("S03", f"{what} cannot be '{name}': the word is reserved", at)
     return None
@@ -256,7 +296,9 @@ def _names(found: Document) -> list[Diagnostic]:
             if bad := check_name(name, what, at):
                 out.append(bad)
             elif name in seen:
-                out.append(Diagnostic("N02", f"'{name}' is already defined under {seen[name]}", at))
+                out.append(
+                    Diagnostic("N02", f"'{name}' is already defined under {seen[name]}", at, _other_name(name, what))
+                )
             seen.setdefault(name, section)
     for section in ("heads", "variants"):
         entries = tree.get(section)
@@ -266,7 +308,11 @@ def _names(found: Document) -> list[Diagnostic]:
             if bad := check_name(name, "a head" if section == "heads" else "a variant", entries.key_span(name)):
                 out.append(bad)
     if spec.body is None and not spec.networks and not spec.blocks:
-        out.append(Diagnostic("S02", "a spec needs a body, networks or blocks", span(tree)))
+        out.append(
+            Diagnostic(
+                "S02", "a spec needs a body, networks or blocks", span(tree), "body: [conv: 32, flatten, dense: 10]"
+            )
+        )
     if spec.body is not None and not spec.inputs:
         out.append(Diagnostic("S02", "a body needs inputs", tree.key_span("body"), "inputs: {image: [224, 224, 3]}"))
     if spec.train is not None and not spec.networks:

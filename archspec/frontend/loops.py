@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import ceil, floor, isfinite
 from typing import Any
 
 from archspec.frontend.document import NAME
+from archspec.frontend.expressions import written
 from archspec.frontend.naming import Names, key_texts
 from archspec.frontend.references import anchor_of, evaluated, given_to
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
@@ -13,7 +15,7 @@ from archspec.frontend.scope import POISON, Family, Scope
 from archspec.frontend.steps import Step
 from archspec.frontend.structure import merge
 from archspec.frontend.walk import MANY, MAX_STEPS, Place, Walk
-from archspec.frontend.yaml_source import Map
+from archspec.frontend.yaml_source import Map, written_at
 from archspec.ir.diagnostics import Span, shown
 
 
@@ -41,7 +43,14 @@ def _turns(step: Step, modifier: str, place: Place) -> list[tuple[Any, str, dict
     lengths = {name: len(values) for name, values in variables.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise Refusal("T05", f"loop variables advance together, but their lengths differ: {said}", at)
+        common = max(lengths.values(), key=lambda n: (list(lengths.values()).count(n), -n))
+        odd = next(name for name, n in lengths.items() if n != common)
+        raise Refusal(
+            "T05",
+            f"loop variables advance together, but their lengths differ: {said}",
+            raw.value_span(odd) if type(raw) is Map else at,
+            f"give {odd} {common} element{'s' * (common != 1)}, or the others {lengths[odd]}",
+        )
     keys = _keys(next(iter(variables.values())))
     texts = key_texts(keys)
     return [(key, texts[i], {name: values[i] for name, values in variables.items()}) for i, key in enumerate(keys)]
@@ -60,12 +69,20 @@ def _loop_values(value: Any, at: Span) -> list[Any]:
         value = int(value)
     if type(value) is int:
         if value < 0:
-            raise Refusal("T02", f"repeat count is negative: {value}", at)
+            text = written_at(at)
+            hint: str | None = "0 or more"
+            if text[:1] == "=":
+                hint = f"0 or more: {written(f'max(0, {text[1:].strip()})')} never falls below"
+            raise Refusal("T02", f"repeat count is negative: {value}", at, hint)
         if value > MAX_STEPS:
             raise Exhausted("B01", f"more than {MAX_STEPS:,} steps and turns", at, MANY)
         return list(range(value))
     if isinstance(value, list):
         return value
+    if isinstance(value, float) and isfinite(value):
+        near = dict.fromkeys((max(0, floor(value)), ceil(value)))
+        whole = f"a count is a whole number: {' or '.join(map(str, near))}"
+        raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at, whole)
     hint = f"an expression starts with =: ={value}" if isinstance(value, str) and NAME.match(value) else None
     raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at, hint)
 

@@ -5,6 +5,7 @@ The search is bounded by the work that it does, whatever the network and the mac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,7 +32,7 @@ def with_sizes(
     equal sides and another size is all that is needed."""
     first, *rest = problems
     side = _Side.of(found, variant, args)
-    if side is None or first.help:
+    if side is None or (first.help and not _SIZES.search(first.message)):
         return [*problems]
     search = _Search(found, library, variant, side, first)
     try:
@@ -42,6 +43,10 @@ def with_sizes(
         pass
     help = search.said()
     return [replace(first, help=help), *rest] if help else [*problems]
+
+
+_SIZES = re.compile(r"^cannot |window of")
+"""What is said of a size, which may be mended where the sizes begin."""
 
 
 def _outwards(size: int) -> Iterator[int]:
@@ -90,13 +95,16 @@ class _Search:
 
     def said(self) -> str | None:
         """What a person is told."""
-        low, high = self.low, self.high
+        low, high, own = self.low, self.high, self._mistake.help
         if low is None or high is None:
             near = high if low is None else low
             if near is None:
-                return None
-            window = "a smaller window or other padding; else " if "window of" in self._mistake.message else ""
-            return f"{window}the nearest size that works is {near}"
+                return own
+            return (
+                f"{own}; else the nearest size that works is {near}"
+                if own
+                else f"the nearest size that works is {near}"
+            )
         step = high - low
         try:
             is_multiple = step > 1 and low % step == 0 and self.fits(high + step) and not self.fits(high + step - 1)
@@ -105,7 +113,8 @@ class _Search:
         if is_multiple:
             rule = f"with this architecture the input side must be a multiple of {step}"
             return f"{rule}: nearest sizes are {low} and {high}"
-        return f"nearest sizes that work are {low} and {high}"
+        sizes = f"nearest sizes that work are {low} and {high}"
+        return f"{own}; else the {sizes}" if own else sizes
 
 
 class _Side:

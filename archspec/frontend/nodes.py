@@ -12,9 +12,9 @@ from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Result, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
-from archspec.frontend.yaml_source import Seq
+from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import Span, did_you_mean
+from archspec.ir.diagnostics import Span, did_you_mean, listed, shown
 from archspec.ir.graph import Node, Tensor
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refused
@@ -51,13 +51,11 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
                     walk.report(CODES[e.kind], e.message, span, e.help)
                 elif e.kind == "unknown_key":
                     known = tuple(op.model_fields)
-                    hint = suggested(
-                        "parameter", name, known, f"it has {', '.join(known)}" if known else "it takes none"
-                    )
+                    hint = suggested("parameter", name, known, f"it has {listed(known)}" if known else "it takes none")
                     walk.report("P01", f"{op.name} has no parameter '{name}'", span, hint)
                 elif e.kind == "missing_key":
                     if name not in args:
-                        walk.report("P02", f"{op.name} needs parameter '{name}'", at)
+                        walk.report("P02", f"{op.name} needs parameter '{name}'", at, f"{op.name}: {{{name}: …}}")
                 else:
                     divides = isinstance(e.value, float) and e.message.startswith("must be an integer")
                     mend = "use // for integer division" if divides else e.help
@@ -140,7 +138,12 @@ def add(walk: Walk, op: Op, results: list[Result], path: str, at: Span, args: Ar
         check_limits(op.name, outputs, weights)
     except OpError as error:
         span = args[error.argument][1] if error.argument in args else at
-        raise Refusal("H01", error.message, span, error.help) from None
+        help = error.help
+        if error.of_input and (declared := _declared(walk, results[0])) is not None:
+            span, help = declared
+        elif op.is_merge and (turn := _turn(walk)) is not None:
+            help = f"{help}; {turn}" if help else turn
+        raise Refusal("H01", error.message, span, help) from None
     layer = path
     if walk.network is not None and weights:
         cut, prefix = walk.network
@@ -162,6 +165,23 @@ def add(walk: Walk, op: Op, results: list[Result], path: str, at: Span, args: Ar
     if len(outputs) == 1 and not isinstance(inferred, tuple):
         return Result(Tensor(path), outputs[0])
     return Family({i: Result(Tensor(path, i), spec) for i, spec in enumerate(outputs)})
+
+
+def _declared(walk: Walk, result: Result) -> tuple[Span, str] | None:
+    """Where the file declares the input that a result is, of numbers in a row, and how as integers."""
+    name = result.tensor.node
+    document = walk.here.scope.frame.file.document if walk.here is not None else None
+    section = document.tree.get("inputs") if document is not None else None
+    if name not in walk.inputs or type(section) is not Map or name not in section or result.spec.rank != 1:
+        return None
+    return section.key_span(name), f"{name}: {{shape: {written_at(section.value_span(name))}, dtype: int32}}"
+
+
+def _turn(walk: Walk) -> str | None:
+    """The turn of the loop in which tensors do not meet: the order of its values may be what is wrong."""
+    variables = walk.here.scope.variables if walk.here is not None else {}
+    said = ", ".join(f"{name} = {shown(value)}" for name, value in list(variables.items())[:3])
+    return f"this is the turn {said}: look at the loop's order, too" if said else None
 
 
 def check_limits(name: str, outputs: tuple[TensorSpec, ...], weights: tuple[Any, ...]) -> None:

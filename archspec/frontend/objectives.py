@@ -28,6 +28,14 @@ ELSEWHERE = {
 """What other libraries' losses take, and where it is said here."""
 
 
+def _one(word: str, raw: Any) -> str | None:
+    """What to write instead of a list of losses or a map of several."""
+    names = list(raw) if isinstance(raw, (list, dict)) and all(isinstance(name, str) for name in raw) else []
+    if len(names) == 1:
+        return f"{word}: {names[0]}"
+    return f"a head has one {word}: {word}: {names[0]}; another stands in a head of its own" if names else None
+
+
 def declared(kind: type[Declaration], raw: Any, container: Any, key: Any, place: Place) -> Any:
     """A loss or metric: ``NAME`` or ``{NAME: args}``. Raises Refusal, Poisoned."""
     word = kind.__name__.lower()
@@ -39,7 +47,8 @@ def declared(kind: type[Declaration], raw: Any, container: Any, key: Any, place:
     elif isinstance(raw, str):
         name, args, inner = raw, None, container
     else:
-        raise Refusal("T01", f"{word} must be a name, or {{name: arguments}}, got {shown(raw)}", at)
+        message = f"{word} must be a name, or {{name: arguments}}, got {shown(raw)}"
+        raise Refusal("T01", message, at, _one(word, raw))
     try:
         found = kind.find(name)
         if found is None:

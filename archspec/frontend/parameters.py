@@ -8,7 +8,7 @@ from typing import Any
 from archspec.frontend.scope import POISON
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, shown
+from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, plain, shown
 
 TYPES = ("int", "float", "bool", "str", "list", "block", "any")
 _KEYS = ("type", "default", "choices", "min", "max", "doc")
@@ -50,7 +50,12 @@ class Parameter:
 
     def accept(self, value: Any) -> Any:
         """``value`` as this parameter holds it. Raises Mismatch. Blocks are resolved before, by whoever passes them."""
-        value = _TAKES[self.type](value)
+        try:
+            value = _TAKES[self.type](value)
+        except Mismatch as mismatch:
+            if self.type == "list" and isinstance(self.default, list) and not isinstance(value, dict):
+                raise Mismatch(mismatch.message, f"a list, such as the default: {plain(list(self.default))}") from None
+            raise
         if self.choices is not None and value not in self.choices:
             hint = did_you_mean(value, self.choices)
             raise Mismatch(f"must be one of {', '.join(shown(c) for c in self.choices)}, got {shown(value)}", hint)
@@ -79,7 +84,7 @@ def _division(value: Any) -> str | None:
 
 def _float(value: Any) -> float:
     if type(value) not in (int, float):
-        raise Mismatch(f"must be a number, got {shown(value)}")
+        raise Mismatch(f"must be a number, got {shown(value)}", "digits, such as 0.5")
     return float(value)
 
 
@@ -105,7 +110,8 @@ def _name(value: Any) -> Any:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise Mismatch(f"must be a list, got {shown(value)}")
+        hint = f"a list has brackets: [{plain(value)}]" if not isinstance(value, dict) else None
+        raise Mismatch(f"must be a list, got {shown(value)}", hint)
     return value
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.frontend.definitions import definitions, unknown_help
-from archspec.frontend.document import SHAPE_WORDS
+from archspec.frontend.document import SHAPE_WORDS, worded
 from archspec.frontend.expressions import ExpressionError, UnknownName, evaluate
 from archspec.frontend.naming import key_texts
 from archspec.frontend.parameters import whole
@@ -33,7 +33,8 @@ def number(raw: Any, container: Any, key: str, place: Place) -> float:
     """A number, such as a loss's weight. Raises Refusal, Poisoned."""
     value = evaluated(raw, container, key, place)
     if type(value) not in (int, float):
-        raise Refusal("T01", f"{key} must be a number, got {shown(value)}", value_span(container, key))
+        message = f"{key} must be a number, got {shown(value)}"
+        raise Refusal("T01", message, value_span(container, key), f"digits, as in {key}: 1")
     return float(value)
 
 
@@ -196,6 +197,13 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
         return
     scope = place.scope
     if why := scope.conflict(name):
+        first = scope.given_at(name)
+        if first is not None and scope.parent is not None and isinstance(scope.get(name), Result):
+            message = f"'{name}' is given here, and again within the loop at line {at.line}"
+            walk.report(
+                "N02", message, first, f'as: "{name}[…]" makes this one of the loop\'s; else call one otherwise'
+            )
+            return
         walk.report("N02", why, at, _first(name, place))
         return
     family = scope.parent.visible_family(name) if scope.parent is not None else None
@@ -212,10 +220,7 @@ def _first(name: str, place: Place) -> str:
     first = place.scope.given_at(name)
     if first is None:
         return ONCE
-    help = f"{ONCE}, the first time at line {first.line}"
-    if place.scope.parent is not None and isinstance(place.scope.get(name), Result):
-        help += f': as: "{name}[…]" there would make it one of this loop\'s'
-    return help
+    return f"{ONCE}, the first time at line {first.line}"
 
 
 def _extend(walk: Walk, place: Place, name: str, index: Any, result: Any, at: Span) -> None:
@@ -241,7 +246,7 @@ def name_of(step: Step, place: Place) -> tuple[str, Any]:
     at = step.given.value_span("as")
     match = _NAMED.match(step.name)
     if not match:
-        raise Refusal("S03", f"as: must be a name, or name[index], got {shown(step.name)}", at)
+        raise Refusal("S03", f"as: must be a name, or name[index], got {shown(step.name)}", at, worded(step.name))
     name, index = match.groups()
     if name in ("prev", "input") or name in SHAPE_WORDS:
         raise Refusal("S03", f"as: cannot be '{name}': the word is reserved", at)

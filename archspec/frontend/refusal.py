@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from archspec.ir.diagnostics import Span
 
+SAY_FROM = "say from:"
+"""The help where a step has nothing before it; the inputs that it may take are added where they are known."""
+
 
 class Poisoned(Exception):
     """A value depends on something that has been reported as wrong: nothing more is to be said about it."""

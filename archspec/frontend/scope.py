@@ -80,9 +80,9 @@ class Family(Indexable):
         """A port of the block that the bundle came from."""
         if name in self.ports:
             return self.ports[name]
-        raise ExpressionError(
-            "N04", f"a bundle of {len(self.elements)} has no '{name}'", "take one element first: name[index]"
-        )
+        index = f"name[0].{name}" if name in SHAPE_WORDS else f"name[{name}]"
+        message = f"a bundle of {len(self.elements)} has no '{name}'"
+        raise ExpressionError("N04", message, f"take one element by its index: {index}")
 
     def item(self, index: Any) -> Any:
         """The member under ``index``, a loop value."""

@@ -152,9 +152,15 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     if hint is not None:
         return hint
     if Op.find(second) is None and item[second] is not None:
-        main = called.main if called is not None else "…"
-        return f"if '{second}' is an argument of {first}, it stands inside: {_inside(item, ops, main)}"
+        main = called.main if called is not None else _likely(first, second)
+        return f"arguments of {first} stand inside: {_inside(item, ops, main)}"
     return f"put each op in its own list item; modifiers are {', '.join(MODIFIERS)}"
+
+
+def _likely(called: str, argument: str) -> str:
+    """The main argument of ops that are called like this: ``pool`` may hold ``max_pool``."""
+    found = (Op.find(name) for name in Op.names() if called in name)
+    return next((op.main for op in found if op is not None and op.main and argument in op.model_fields), "NAME")
 
 
 def _inside(item: Map, ops: list[str], main: str | None) -> str:

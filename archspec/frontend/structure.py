@@ -53,7 +53,24 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
         elements[i] = POISON if branch.prev is None else branch.prev
     if step.merge is None:
         return Family(elements, origin=("branches", step.span))
-    return merge(walk, step, place, step.merge, list(elements.values()), lambda base: f"{path}.{base}")
+    try:
+        return merge(walk, step, place, step.merge, list(elements.values()), lambda base: f"{path}.{base}")
+    except Refusal as refusal:
+        if refusal.code != "H01" or (odd := _at_odds(chains, elements)) is None:
+            raise
+        message = f"{refusal.message}; {odd}"
+        hint = "its strides and padding must leave the sizes that the others have"
+        raise Refusal("H01", message, step.span, hint) from None
+
+
+def _at_odds(chains: Seq, elements: dict[int, Any]) -> str | None:
+    """Which branch gives other sizes than all others do."""
+    sizes = [e.spec.spatial if isinstance(e, Result) else None for e in elements.values()]
+    alone = [i for i, size in enumerate(sizes) if sizes.count(size) == 1]
+    if None in sizes or len(alone) != 1 or len(sizes) < 3:
+        return None
+    (i,) = alone
+    return f"branch {i + 1}, at line {chains.value_span(i).line}, is the one that differs"
 
 
 def _branch_hint(chain: Any) -> str | None:
@@ -123,7 +140,7 @@ def _projected(
         return skip
     except OpError as error:
         if project == "none":
-            hint = "project: auto inserts a 1x1 convolution where a skip does not fit"
+            hint = f"project: auto inserts a 1x1 convolution; or let the body end in {skip.spec}"
             raise Refusal("H01", error.message, step.span, hint) from None
     path = place.names.auto("projection")
     if type(project) is Seq:
@@ -153,9 +170,19 @@ def _check_projected(op: Op, skip: TensorSpec, body: TensorSpec, at: Span) -> No
     """Raises Refusal where what ``project`` gives does not meet the body's result."""
     try:
         op.infer(skip, body)
-    except OpError as error:
+    except OpError:
         message = f"project brings the skip to {skip}, and the body gives {body}"
-        raise Refusal("H01", message, at, error.help or f"project must give {body}") from None
+        raise Refusal("H01", message, at, _project_hint(skip, body)) from None
+
+
+def _project_hint(skip: TensorSpec, body: TensorSpec) -> str:
+    """What to change in ``project`` for it to give what the body does."""
+    needs = []
+    if skip.channels != body.channels:
+        needs.append(f"{body.channels} channels")
+    if skip.spatial != body.spatial and (stride := _stride(skip, body)) is not None:
+        needs.append(f"a stride that is {stride} times as large")
+    return f"project must give {body}" + (f": {' and '.join(needs)}" if needs else "")
 
 
 def _project_span(step: Step) -> Span:

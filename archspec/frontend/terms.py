@@ -104,7 +104,8 @@ def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span)
     loss = declared(Loss, name, raw, name, outside)
     operands = raw[name]
     if not isinstance(operands, Seq) or len(operands) != 2:
-        raise Refusal("S04", f"{name} takes [result, target], got {shown(operands)}", raw.value_span(name))
+        hint = f"{name}: [{operands if isinstance(operands, str) else 'result'}, TARGET]: a result, or a number"
+        raise Refusal("S04", f"{name} takes [result, target], got {shown(operands)}", raw.value_span(name), hint)
     taken = [_operand(operands, i, objectives, outside) for i in range(2)]
     result, target = taken
     if not isinstance(result, str):
@@ -125,7 +126,8 @@ def _penalty(raw: Map, objectives: Objectives, outside: Place, at: Span) -> Term
     operands = raw[PENALTY]
     if not isinstance(operands, Seq) or len(operands) not in (2, 3):
         message = f"{PENALTY} takes [result, point] or [result, point, norm], got {shown(operands)}"
-        raise Refusal("S04", message, raw.value_span(PENALTY))
+        hint = f"{PENALTY}: [{operands if isinstance(operands, str) else 'score'}, POINT]: what the score was made from"
+        raise Refusal("S04", message, raw.value_span(PENALTY), hint)
     taken = [_operand(operands, i, objectives, outside) for i in range(len(operands))]
     for i, operand in enumerate(taken):
         if isinstance(operand, str) == (i == 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,12 +11,12 @@ from archspec.frontend.document import Block, Document
 from archspec.frontend.files import Library, prelude
 from archspec.frontend.intended import intended
 from archspec.frontend.naming import Names
-from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
+from archspec.frontend.refusal import SAY_FROM, Exhausted, Poisoned, Refusal
 from archspec.frontend.scope import NOTHING, POISON, Frame, Scope
 from archspec.frontend.steps import Step, chains_in, given_names
 from archspec.frontend.trace import Trace
 from archspec.frontend.yaml_source import Map, Seq, written_at
-from archspec.ir.diagnostics import Diagnostic, Note, Span
+from archspec.ir.diagnostics import Diagnostic, Note, Span, did_you_mean
 from archspec.ir.graph import Node
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op
@@ -24,7 +25,8 @@ MAX_STEPS = 200_000
 MAX_LAYERS = 20_000
 MAX_CALLS = 64
 MAX_DEPTH = 150
-TRAVELLING = frozenset(("T01", "T02", "T03", "V01", "N00"))
+MAX_LISTED = 4
+TRAVELLING = frozenset(("T01", "T02", "T03", "V01", "N00", "H01"))
 """Codes of mistakes that belong to a value, wherever it is read."""
 MANY = "loops within loops multiply"
 VALUES = frozenset(("T01", "T03", "P04", "X06"))
@@ -128,9 +130,18 @@ class Walk:
             span, notes = outside.span, (Note(outside.message.removesuffix(", called"), span), *notes)
         if (code, span.order) in self.problems:
             return
+        if help == SAY_FROM and self.here is not None and (inputs := self.here.scope.frame.inputs):
+            help = f"say from: {' or '.join(list(inputs)[:MAX_LISTED])}, or the name of a step"
         if code in VALUES or (code == "N00" and message.startswith("there is no")):
-            help = intended(written_at(span), message, self.knows) or help
+            help = intended(written_at(span), message, self.knows) or self._misspelt(written_at(span), message) or help
         self.keep(Diagnostic(code, message, span, help, notes))
+
+    def _misspelt(self, text: str, message: str) -> str | None:
+        """The parameter that is near to a word where a number is wanted, whose ``=`` is forgotten, too."""
+        if self.here is None or not text.isidentifier() or not re.search(r"must be (an integer|a number)", message):
+            return None
+        near = did_you_mean(text, [*self.here.scope.frame.params, *self.here.scope.frame.constants])
+        return None if near is None else near.replace("'", "=", 1).replace("'", "")
 
     def keep(self, diagnostic: Diagnostic) -> None:
         """Keep a diagnostic that is complete. Raises Failed where the first one ends the walk."""

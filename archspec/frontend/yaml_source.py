@@ -160,7 +160,7 @@ def _document(parser: Any, source: Source) -> Any:
                 mark,
                 "Y03",
                 f"YAML {word} {sign}{event.anchor} is not part of archspec",
-                "use params or blocks for reuse",
+                f"a name stands alone: {event.anchor[:40]}; for reuse there are params and blocks",
             )
         if event.tag is not None and event.tag != "!":
             _refuse(source, mark, "Y04", f"YAML tag {event.tag} is not part of archspec")
@@ -192,7 +192,7 @@ def _document(parser: Any, source: Source) -> Any:
             if key in container.key_marks:
                 first = container.key_marks[key][0] + 1
                 message = f"duplicate key '{key[:80]}' (first at line {first})"
-                _refuse(source, mark, "Y02", message, _steps_help(stack, container, key))
+                _refuse(source, mark, "Y02", message, _steps_help(stack, container, key) or _ONCE)
             container.key_marks[key] = mark
             continue
 
@@ -341,6 +341,9 @@ def _apart(source: Source, at: Mark) -> tuple[Mark, str | None]:
 
     found = numbers_apart(source.line(at[0] + 1), at[1])
     return ((at[0], found[0], 1), found[1]) if found else (at, None)
+
+
+_ONCE = "each key stands once: leave one out, or join what the two hold"
 
 
 def _steps_help(stack: Sequence[tuple[Any, Any]], container: Map, repeated: str) -> str | None:

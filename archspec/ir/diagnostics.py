@@ -166,6 +166,12 @@ def did_you_mean(word: object, known: Iterable[object]) -> str | None:
     return f"did you mean '{swapped}'?" if swapped else None
 
 
+def listed(words: Iterable[object], limit: int = 8) -> str:
+    """The first of several words, with commas: a list that can be read in a line."""
+    found = [str(word) for word in words]
+    return ", ".join(found if len(found) <= limit else [*found[:limit], "…"])
+
+
 def shown(value: object, limit: int = 80) -> str:
     """``value`` as an error message quotes it: YAML's words, strings in quotes, never longer than ``limit``."""
     if value is None:

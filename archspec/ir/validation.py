@@ -112,7 +112,22 @@ def _refused(error: Any) -> Refused:
         help = "archspec uses YAML 1.2 booleans: true/false"
     if kind in ("int_type", "int_from_float") and isinstance(value, float) and value.is_integer():
         help = f"write {value:.0f}"
+    help = help or _in_range(kind, value, context)
     return Refused(path, "value", message if ", got " in message else f"{message}, got {shown(value)}", help, value)
+
+
+def _in_range(kind: str, value: Any, context: dict[str, Any]) -> str | None:
+    """A value that would do in place of one beyond a bound, or of another type."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind == "greater_than" and is_number:
+        is_count = isinstance(value, int) and isinstance(context["gt"], int)
+        return f"{context['gt'] + 1} or more" if is_count else "a small number, such as 0.001"
+    if kind in ("less_than", "less_than_equal") and is_number and context.get("lt", context.get("le")) == 1:
+        share = value / (10 if value < 10 else 100)
+        return f"a share of 1: {share:g}" if 2 <= value <= 100 else "a share of 1, such as 0.9"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and value.isalnum():
+        return "digits without quotes, such as " + ("1" if kind == "int_type" else "0.5")
+    return None
 
 
 _TYPES = ("str", "int", "float", "bool", "none")
@@ -139,7 +154,10 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
         hint = suggested("parameter", key, fields, f"known are {', '.join(fields)}" if fields else "it takes none")
         said = told(e.kind, f"{owner} has no {'parameter' if name else 'key'} {shown(key)}", hint)
     elif e.kind == "missing_key":
-        said, path = told(e.kind, f"{owner} needs {shown(key)}"), path[:-1]
+        main = getattr(model, "main", None) if name and len(path) == 1 else None
+        inner = str(key).upper() if main == key else f"{{{key}: {str(key).upper()}}}"
+        hint = f"{{{name}: {inner}}}" if name and len(path) == 1 else f"add {key}: {str(key).upper()}"
+        said, path = told(e.kind, f"{owner} needs {shown(key)}", hint), path[:-1]
     else:
         said = told("value", f"{'.'.join(filter(None, (name, *words)))} {e.message}", e.help)
     return InitErrorDetails(type=said, loc=(*((name,) if name else ()), *path), input=e.value)

@@ -13,6 +13,7 @@ from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import AnyActivation, Number, PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first
+from archspec.ops.meeting import divisors_of
 from archspec.ops.peers import for_each_element
 from archspec.ops.reach import EVERYTHING, POINT, Axes, each_element, each_position
 from archspec.ops.shapes import floating, known_channels, normalize_axis
@@ -400,7 +401,8 @@ class Maxout(Op, name="maxout", main="pieces"):
         floating(x, "maxout")
         channels = known_channels(x, "maxout")
         if channels % self.pieces:
-            raise OpError(f"maxout: pieces of {self.pieces} do not divide {channels} channels", argument="pieces")
+            message = f"maxout: pieces of {self.pieces} do not divide {channels} channels"
+            raise OpError(message, argument="pieces", help=divisors_of(channels, "channels"))
         return TensorSpec((*x.spatial, channels // self.pieces), x.dtype)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:

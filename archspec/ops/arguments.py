@@ -30,7 +30,11 @@ def _is_int(value: Any) -> bool:
 def _sizes(value: Any) -> int | tuple[int, ...]:
     values = value if isinstance(value, (list, tuple)) else [value]
     if not 1 <= len(values) <= 3 or not all(_is_int(v) and 0 < v <= 2**31 for v in values):
-        raise refuse("must be a positive integer, or a list of one per axis")
+        numbers = values if all(_is_int(v) for v in values) and len(values) <= 3 else []
+        raise refuse(
+            "must be a positive integer, or a list of one per axis",
+            "1 or more" if numbers and min(numbers) < 1 else None,
+        )
     return tuple(values) if isinstance(value, (list, tuple)) else value
 
 

@@ -11,6 +11,7 @@ from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import PositiveInt, Rate, Width
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first
+from archspec.ops.meeting import divisors_of
 from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
 from archspec.ops.shapes import floating, known_channels
 
@@ -66,12 +67,14 @@ class Attention(Op, name="attention", main="heads"):
         if None not in (key.shape[0], value.shape[0]) and key.shape[0] != value.shape[0]:
             raise OpError(f"attention: key {key} and value {value} must have the same steps")
         if self.heads % self._kv_heads:
-            raise OpError(f"attention: {self.kv_heads} kv_heads do not divide {self.heads} heads", argument="kv_heads")
-        if self.key_dim is None and known_channels(query, "attention") % self.heads:
+            message = f"attention: {self.kv_heads} kv_heads do not divide {self.heads} heads"
+            raise OpError(message, argument="kv_heads", help=divisors_of(self.heads, "heads"))
+        channels = known_channels(query, "attention")
+        if self.key_dim is None and channels % self.heads:
             raise OpError(
-                f"attention: {self.heads} heads do not divide {query.shape[-1]} channels",
+                f"attention: {self.heads} heads do not divide {channels} channels",
                 argument="heads",
-                help="give key_dim, or another number of heads",
+                help=f"give key_dim, or another number of heads: {divisors_of(channels, 'channels')}",
             )
         if self.rotary is not None and self._dims(query)[0] % 2:
             raise OpError(f"attention: rotary turns pairs, key_dim is {self._dims(query)[0]}", argument="rotary")

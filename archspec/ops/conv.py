@@ -19,6 +19,7 @@ from archspec.ops.arguments import (
 )
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
+from archspec.ops.meeting import divisors_of
 from archspec.ops.peers import depthwise, for_each_element
 from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, each_element, windowed
 from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
@@ -63,7 +64,9 @@ class Conv(Op, name="conv", main="filters"):
         channels = known_channels(x, "conv")
         for what, n in (("input channels", channels), ("filters", self.filters)):
             if n % self.groups:
-                raise OpError(f"conv: {self.groups} groups do not divide {n} {what}", argument="groups")
+                raise OpError(
+                    f"conv: {self.groups} groups do not divide {n} {what}", argument="groups", help=divisors_of(n, what)
+                )
         sizes = windows(x, "conv", self.kernel, self.stride, self.padding, self.dilation)
         _refuse_dilated_stride(self.stride, self.dilation, "conv")
         return _activated(self, TensorSpec((*sizes, self.filters)))

@@ -109,11 +109,15 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
         if "int" in x.dtype:
             return TensorSpec((*x.shape, self.dim))
         floating(x, "reversible_embedding")
-        if (channels := known_channels(x, "reversible_embedding")) != self.dim:
+        channels = known_channels(x, "reversible_embedding")
+        if x.rank == 1 and channels != self.dim:
+            raise OpError(
+                f"reversible_embedding needs integers, or vectors of {self.dim}, got {x.dtype} {x}", of_input=True
+            )
+        if channels != self.dim:
             raise OpError(
                 f"reversible_embedding: vectors have {channels} channels, not {self.dim}",
-                argument="dim",
-                help="numbers of tokens are integers: {shape: [30], dtype: int32} in inputs",
+                help=f"dim: {channels} for such vectors",
             )
         return TensorSpec((*x.spatial, self.vocab))
 

@@ -12,6 +12,7 @@ from archspec.ir.counterpart import Counterpart, Joined
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
+from archspec.ops.meeting import brought_together
 from archspec.ops.reach import EVERYTHING, POINT, Axes, aligned
 from archspec.ops.shapes import broadcast, exact, floating, known_channels, normalize_axis
 
@@ -42,7 +43,8 @@ class Concat(Op, name="concat"):
                 for i, (a, b) in enumerate(zip(first.shape, x.shape, strict=True))
             ):
                 free = "channels" if axis == first.rank - 1 else f"axis {axis}"
-                raise OpError(f"cannot concat {first} and {x}: all dimensions but {free} must match")
+                help = brought_together(first, x, are_channels_free=axis == first.rank - 1)
+                raise OpError(f"cannot concat {first} and {x}: all dimensions but {free} must match", help=help)
             size = x.shape[axis]
             total = None if total is None or size is None else total + size
         return TensorSpec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)

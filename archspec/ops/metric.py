@@ -66,7 +66,9 @@ class TopK(Metric, name="top_k", main="k"):
         super().check(prediction, labels)
         if prediction.channels is not None and self.k >= prediction.channels:
             raise OpError(
-                f"top_k of {self.k} is always right for {prediction.channels} classes", argument="k", help="top_k: 1 …"
+                f"top_k of {self.k} is always right for {prediction.channels} classes",
+                argument="k",
+                help=f"top_k: {max(1, (prediction.channels - 1) // 2)}, or accuracy",
             )
 
     def lower(self, prediction: TensorSpec, labels: Labels, from_logits: bool = False) -> keras.Metric:

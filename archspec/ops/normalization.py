@@ -10,6 +10,7 @@ from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import Epsilon, PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_steps
+from archspec.ops.meeting import divisors_of
 from archspec.ops.reach import each_element, each_position
 from archspec.ops.shapes import floating, known_channels
 
@@ -112,7 +113,8 @@ class GroupNorm(Op, name="group_norm", main="groups"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         if (channels := known_channels(x, "group_norm")) % self.groups:
-            raise OpError(f"group_norm: {self.groups} groups do not divide {channels} channels", argument="groups")
+            message = f"group_norm: {self.groups} groups do not divide {channels} channels"
+            raise OpError(message, argument="groups", help=divisors_of(channels, "channels"))
         return _same(x, "group_norm")
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:

@@ -13,6 +13,7 @@ from archspec.ir.validation import refuse
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first, refused
+from archspec.ops.meeting import divisors_of
 from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
 from archspec.ops.shapes import exact, normalize_axis
 
@@ -106,8 +107,18 @@ class Reshape(Op, name="reshape", main="shape"):
         rest = prod(n for n in self.shape if n != -1)
         left = None if None in x.shape else x.size // rest
         if None not in x.shape and (x.size % rest or (-1 not in self.shape and left != 1)):
-            raise OpError(f"reshape: {x} has {x.size} elements, which do not fill {list(self.shape)}", argument="shape")
+            message = f"reshape: {x} has {x.size} elements, which do not fill {list(self.shape)}"
+            raise OpError(message, argument="shape", help=self._filled(x.size))
         return TensorSpec(tuple(left if n == -1 else n for n in self.shape), x.dtype)
+
+    def _filled(self, size: int) -> str:
+        """The shape with one size that is what is left."""
+        for i in range(len(self.shape)):
+            rest = prod(n for k, n in enumerate(self.shape) if k != i and n != -1)
+            if -1 not in (*self.shape[:i], *self.shape[i + 1 :]) and size % rest == 0:
+                shown = ", ".join("-1" if k == i else str(n) for k, n in enumerate(self.shape))
+                return f"[{shown}] fits: -1 is what is left, here {size // rest}"
+        return f"the sizes multiplied must be {size}; [-1] is a vector of all"
 
     def is_flattening(self) -> bool:
         return len(self.shape) == 1
@@ -279,7 +290,8 @@ class Split(Op, name="split", main="parts"):
             raise OpError(f"split needs a known size to cut, got {x}")
         if isinstance(self.parts, int):
             if size % self.parts:
-                raise OpError(f"split: {self.parts} parts do not divide {size} (input {x})", argument="parts")
+                message = f"split: {self.parts} parts do not divide {size} (input {x})"
+                raise OpError(message, argument="parts", help=divisors_of(size, "of them"))
             return (size // self.parts,) * self.parts
         if sum(self.parts) != size:
             raise OpError(f"split: {' + '.join(map(str, self.parts))} is not {size} (input {x})", argument="parts")

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from archspec.ir.tensors import Size, TensorSpec, elements
 from archspec.ops.errors import OpError
+from archspec.ops.meeting import brought_together
 
 T = TypeVar("T")
 
@@ -48,7 +49,8 @@ def per_axis(value: T | tuple[T, ...], rank: int, argument: str) -> tuple[T, ...
     if not isinstance(value, tuple):
         return (value,) * rank
     if len(value) != rank:
-        raise OpError(f"{argument} has {len(value)} values for {rank} spatial axes", argument=argument)
+        help = f"one for each axis: [{', '.join(map(str, (*value, *value[-1:] * rank)[:rank]))}], or one for all"
+        raise OpError(f"{argument} has {len(value)} values for {rank} spatial axes", argument=argument, help=help)
     return value
 
 
@@ -81,7 +83,9 @@ def window(
     span = dilation * (kernel - 1) + 1
     room = size + before + after - span
     if room < 0 and not (ceil and room > -stride):
-        raise OpError(f"a window of {span} does not fit into {size + before + after}", argument="kernel")
+        whole = size + before + after
+        help = "padding: same, or a smaller window" if whole < 1 else f"a window of at most {whole}, or padding: same"
+        raise OpError(f"a window of {span} does not fit into {whole}", argument="kernel", help=help)
     if not ceil:
         return room // stride + 1
     count = -(-room // stride) + 1
@@ -111,7 +115,7 @@ def windows(
         try:
             out.append(window(size, k, s, p, d, ceil=ceil))
         except OpError as error:
-            raise OpError(f"{op}: {error.message} (input {x})", argument=kernel_name) from None
+            raise OpError(f"{op}: {error.message} (input {x})", argument=kernel_name, help=error.help) from None
     return tuple(out)
 
 
@@ -124,9 +128,20 @@ def broadcast(shapes: list[tuple[Size, ...]], op: str) -> tuple[Size, ...]:
         known = sizes - {None}
         if len(known) > 1:
             names = " and ".join(str(TensorSpec(s)) for s in shapes)
-            raise OpError(f"cannot {op} {names}: sizes must match or be 1")
+            a, b = _apart(shapes)
+            help = brought_together(a, b, are_channels_free=False)
+            raise OpError(f"cannot {op} {names}: sizes must match or be 1", help=help)
         out.append(None if None in sizes else known.pop() if known else 1)
     return tuple(out)
+
+
+def _apart(shapes: list[tuple[Size, ...]]) -> tuple[TensorSpec, TensorSpec]:
+    """The first shape, and the first other that does not broadcast with it; else the first two that differ."""
+    first = shapes[0]
+    for other in shapes[1:]:
+        if any(m != n and None not in (m, n) and 1 not in (m, n) for m, n in zip(first[::-1], other[::-1])):  # noqa: B905
+            return TensorSpec(first), TensorSpec(other)
+    return TensorSpec(shapes[-2]), TensorSpec(shapes[-1])
 
 
 def normalize_axis(axis: int, x: TensorSpec, op: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
+from archspec.ops.meeting import divisors_of
 from archspec.ops.reach import each_position
 from archspec.ops.shapes import known_channels
 
@@ -29,7 +30,8 @@ class ChannelShuffle(Op, name="channel_shuffle", main="groups"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         channels = known_channels(x, "channel_shuffle")
         if channels % self.groups:
-            raise OpError(f"channel_shuffle: {self.groups} groups do not divide {channels} channels", argument="groups")
+            message = f"channel_shuffle: {self.groups} groups do not divide {channels} channels"
+            raise OpError(message, argument="groups", help=divisors_of(channels, "channels"))
         return x
 
     def lower(self, x: TensorSpec) -> keras.Layer:

@@ -99,7 +99,8 @@ class Interpolate(Op, name="interpolate"):
         for x in (a, b, at):
             floating(x, "interpolate")
         if a.rank != b.rank or any(None not in (m, n) and m != n for m, n in zip(a.shape, b.shape, strict=True)):
-            raise OpError(f"cannot interpolate between {a} and {b}: the shapes must match")
+            help = f"both need one shape: {list(b.shape)} for the first, or {list(a.shape)} for the second"
+            raise OpError(f"cannot interpolate between {a} and {b}: the shapes must match", help=help)
         if at.rank != 1 or at.shape != (1,):
             raise OpError(f"interpolate needs one number for each example as 'at', a tensor (1,), got {at}")
         return TensorSpec(tuple(n if m is None else m for m, n in zip(a.shape, b.shape, strict=True)), a.dtype)

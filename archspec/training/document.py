@@ -12,6 +12,7 @@ Everything but ``spec`` may be missing: the task then says what is usual.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -52,7 +53,9 @@ STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_al
 
 def _settings(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise refuse("must be a map of names and values")
+        pairs = re.findall(r"(\w+)\s*[=:]\s*([^\s,=]+)", value[:200]) if isinstance(value, str) else []
+        hint = f"set: {{{', '.join(f'{name}: {given}' for name, given in pairs)}}}" if pairs else None
+        raise refuse("must be a map of names and values", hint)
     return dict(value)
 
 

@@ -218,7 +218,9 @@ def _check_train(plan: Plan) -> None:
         )
     if train.warmup > train.epochs:
         raise TaskError(
-            f"the warm-up takes {train.warmup:g} epochs, the run has {train.epochs}", at=("train", "warmup")
+            f"the warm-up takes {train.warmup:g} epochs, the run has {train.epochs}",
+            at=("train", "warmup"),
+            help=f"warmup: {train.epochs // 10}, or more epochs",
         )
     class_weights(plan)
     owners = [node.layer for node in plan.graph.owners() if node.weights]

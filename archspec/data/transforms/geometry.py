@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from archspec.data.arguments import two_numbers
 from archspec.data.fields import Extent
 from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import (
@@ -41,7 +42,7 @@ def _scales(value: Any) -> tuple[float, float]:
         low, high = float(pair[0]), float(pair[1])
         if 0 < low <= high <= 100:
             return low, high
-    raise refuse("must be [low, high] with 0 < low ≤ high")
+    raise refuse("must be [low, high] with 0 < low ≤ high", two_numbers(value))
 
 
 class Resize(Transform, name="resize", main="size"):

@@ -69,7 +69,7 @@ class Classification(Task, name="classification"):
                 raise TaskError(
                     f"the data have {training.classes} classes{names}, head '{output.name}' has {spec.channels}",
                     at=("data",),
-                    help=f"--set classes={training.classes}"
+                    help=f"set: {{classes: {training.classes}}}"
                     if known
                     else "a head with as many outputs as there are classes",
                     notes=notes,
@@ -190,6 +190,7 @@ def _check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> 
         mend = None
         if image.rank == wanted.rank == 3:
             if image.channels != wanted.channels:
+                at = ("data",)
                 mend = f"the network takes {wanted.channels} channels: set the data's channels, or the spec's input"
             elif None not in sizes:
                 size = sizes[0] if sizes[0] == sizes[1] else f"[{sizes[0]}, {sizes[1]}]"
