@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archspec.frontend.document import Document
-from archspec.frontend.scope import POISON, Family, Result, Scope
+from archspec.frontend.scope import NOTHING, POISON, Family, Result, Scope
 from archspec.frontend.steps import Step, chains_in, steps_of
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Span, did_you_mean
@@ -81,6 +81,10 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
     """The help for a name that means nothing at a place. ``is_result`` says whether a step's result is wanted."""
     if name in ("null", "none", "true", "false"):
         return "an expression has no null, true and false: compare, or use 'not'"
+    if name in ("params", "inputs", "self", "args", "cfg", "config", "hparams", "blocks", "body"):
+        rest = re.search(rf"\b{name}\.(\w+)", at.source.line(at.line)[at.column - 1 :][:80], re.ASCII)
+        if rest is not None and scope.get(rest[1]) is not NOTHING:
+            return f"names stand alone: {rest[1]} instead of {name}.{rest[1]}"
     document: Document = scope.frame.file.document
     if document.source is at.source and (placed := _elsewhere(definitions(document), name, at)):
         return placed

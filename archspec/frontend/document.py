@@ -378,7 +378,12 @@ def expectations(found: Document) -> list[Diagnostic]:
                 where = ("expect", *path, *e.path)
                 keys = (*FIGURES, "training", "networks", "source")
                 if e.kind == "unknown_key":
-                    hint = did_you_mean(e.path[-1], keys) or f"known are {', '.join(keys)}"
+                    word = str(e.path[-1])
+                    hint = (
+                        intended_word(word, keys.__contains__)
+                        or did_you_mean(word, keys)
+                        or f"known are {', '.join(keys)}"
+                    )
                     message = f"expect has no key {shown(e.path[-1])}"
                     out.append(Diagnostic("S01", message, place(found.tree, where, key=True), hint))
                 elif e.kind == "missing_key":

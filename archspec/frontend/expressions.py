@@ -264,9 +264,10 @@ def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
         case ast.Attribute(value=of, attr=name):
             target = _value(of, lookup)
             if not isinstance(target, Indexable):
-                raise ExpressionError(
-                    "X04", f"{shown(target)} has no '{name}': shapes and ports belong to named results"
-                )
+                is_length = isinstance(target, list) and name in ("length", "len", "size", "count", "shape")
+                hint = f"the length of a list is len({ast.unparse(of)})" if is_length else None
+                message = f"{shown(target)} has no '{name}': shapes and ports belong to named results"
+                raise ExpressionError("X04", message, hint)
             return target.attribute(name)
         case ast.Subscript(value=of, slice=ast.Slice(lower=lower, upper=upper)):
             ends = [None if end is None else _value(end, lookup) for end in (lower, upper)]

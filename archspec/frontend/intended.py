@@ -95,6 +95,8 @@ def _unlike(slip: Slip) -> str | None:
     what, plain = found
     if plain[:1] in "\"'" and plain[-1:] == plain[:1] and len(plain) > 2:
         plain = plain[1:-1]
+    if plain.count('"') % 2:
+        return f'{what} stands here, and where the text ends: write " for both'
     return f"{what} stands here: write {plain}"
 
 
@@ -130,6 +132,8 @@ def _quotes(slip: Slip) -> str | None:
         return f"write {truth}" if truth else None
     if slip.wants("number", "integer", "count") and _NUMBER.fullmatch(slip.text):
         return f"a number has no quotes: {slip.text}"
+    if slip.wants("number", "integer", "count") and _THOUSANDS.fullmatch(slip.text):
+        return f"digits stand together, without quotes: {re.sub(r'[^0-9]', '', slip.text)}"
     if slip.wants("true or false") and slip.text.lower() in ("true", "false"):
         return f"a truth value has no quotes: {slip.text.lower()}"
     if slip.wants("list", "loop", "bracket") and _LIST.fullmatch(slip.text):
@@ -140,7 +144,7 @@ def _quotes(slip: Slip) -> str | None:
 _ITEM = r"[^,()\[\]{}\s]+"
 _TUPLE = re.compile(rf"\(\s*({_ITEM}(?:\s*,\s*{_ITEM}){{0,7}})\s*,?\s*\)")
 _BARE_LIST = re.compile(rf"{_ITEM}(?:\s*,\s*{_ITEM}){{1,7}}")
-_TIMES = re.compile(r"(\d{1,4})\s*[xX*]\s*(\d{1,4})(?:\s*[xX*]\s*(\d{1,4}))?", re.ASCII)
+_TIMES = re.compile(r"(\d{1,4})(?:\s*[xX*;]\s*|\s+)(\d{1,4})(?:(?:\s*[xX*;]\s*|\s+)(\d{1,4}))?", re.ASCII)
 
 
 def _listed(items: str) -> str:
@@ -179,11 +183,26 @@ def _number(slip: Slip) -> str | None:
     if slip.wants("a number") and _GROUPED.fullmatch(text):
         return f"digits stand together: {text.replace('_', '')}"
     if slip.wants("less than 1.", "at most 1.") and _NUMBER.fullmatch(text) and 2 <= float(text) <= 100:
-        return f"a share of 1: {float(text) / 100:g}"
+        return f"a share of 1: {float(text) / (10 if float(text) < 10 else 100):g}"
+    if text.lower() in _IN_WORDS:
+        return f"write {_IN_WORDS.index(text.lower())}"
+    if slip.wants("integer", "count") and (found := _WITH_UNIT.fullmatch(text)):
+        return f"digits stand together: {round(float(found[1]) * _UNITS[found[2].lower()])}"
     if (found := _COMMA.fullmatch(text)) and slip.wants("a number"):
         return f"a decimal point is a point: {found[1] or 0}.{found[2]}"
     if (found := _PERCENT.fullmatch(text)) and slip.wants("a number"):
         return f"a share of 1: {float(found[1]) / 100:g}"
+    return None
+
+
+_IN_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_UNITS = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
+_WITH_UNIT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s?([kKmMbBgG])", re.ASCII)
+
+
+def _ending(slip: Slip) -> str | None:
+    if slip.text[-1:] in (",", ";") and not slip.is_quoted and re.fullmatch(r"[\w.]+", slip.text[:-1]):
+        return f"nothing follows a value: {slip.text[:-1]}"
     return None
 
 
@@ -198,8 +217,6 @@ def _comment(slip: Slip) -> str | None:
     value, mark, comment = slip.text.partition(" // ")
     if mark and not is_expression(slip.text):
         return f"a comment starts with '#': {value.strip()}  # {comment.strip()}"
-    if slip.text[-1] in ",;" and _NUMBER.fullmatch(slip.text[:-1]):
-        return f"nothing follows a value: {slip.text[:-1]}"
     return None
 
 
@@ -258,6 +275,7 @@ def _expression(slip: Slip) -> str | None:
     text = slip.text
     if text[:1] == "=" or (re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not slip.known(text)):
         return None
+    text = text.removeprefix("in ")
     if text.count("(") == text.count(")") + 1 and not slip.is_quoted and re.match(r"[A-Za-z_]\w*\(", text):
         return f'a comma ends a value inside {{…}}: quote the expression: "={text}, …)"'
     if not is_expression(text):
@@ -271,7 +289,10 @@ def _expression(slip: Slip) -> str | None:
     if not names and not re.search(r"[-+*/%(]", text.lstrip("-")):
         return None
     if not all(slip.known(name) for name in names):
-        return None
+        if not any(c in text for c in "+-*/(") or not slip.wants("integer", "number", "count"):
+            return None
+        unknown = next(name for name in names if not slip.known(name))
+        return f"an expression starts with '=': {written(text)}, and {unknown} is not known here"
     return f"an expression starts with '=': {written(text)}"
 
 
@@ -293,6 +314,7 @@ def _element(slip: Slip) -> str | None:
 
 READERS: tuple[Callable[[Slip], str | None], ...] = (
     _unlike,
+    _ending,
     _fraction,
     _template,
     _null,
@@ -312,7 +334,8 @@ _MISSING_SPACE = re.compile(r"([A-Za-z_]\w*):(\S.*)", re.ASCII)
 _QUOTED_STEP = re.compile(r"([A-Za-z_]\w*):\s+(\S.*)", re.ASCII)
 _CALL = re.compile(r"([A-Za-z_]\w*)\((.*)\)", re.ASCII)
 _APART = re.compile(r"([A-Za-z_]\w*)\s+(=?[\w.*+\-/ ]+)", re.ASCII)
-_EQUALS = re.compile(r"([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
+_EQUALS = re.compile(r"([A-Za-z_]\w*)\s*=\s*(=?[^=\s].*)", re.ASCII)
+_CALL_CUT = re.compile(r"([A-Za-z_]\w*)\(([^()]*)", re.ASCII)
 _COMMA_APART = re.compile(r"([A-Za-z_]\w*)\s*,\s*(.+)", re.ASCII)
 _ITEM_WITHIN = re.compile(r"([A-Za-z_]\w*)\s+-\s*([A-Za-z_]\w*.*)", re.ASCII)
 
@@ -342,6 +365,12 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
         if taken is None:
             return f"arguments stand after a colon: {match[1]}: {{…}}"
         return f"arguments stand after a colon: {match[1]}: {taken}" if taken else f"write {match[1]}"
+    if (match := _CALL_CUT.fullmatch(word)) and known(match[1]):
+        return f"arguments are a map after a colon: {match[1]}: {{{_first_argument(match[1], match[2].strip())}, …}}"
+    if (match := _COMMA_APART.fullmatch(word)) and known(match[1]) and known(match[2]) and match[2] not in modifiers:
+        return f"each step is an item of its own: - {match[1]}, then - {match[2]}" + (
+            f": {plain(value)}" if value is not None else ""
+        )
     if (match := _COMMA_APART.fullmatch(word)) and known(match[1]):
         if match[2] in modifiers and value is not None:
             return f"modifiers stand beside an op in braces: {{{match[1]}, {match[2]}: {plain(value)}}}"
@@ -351,6 +380,16 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
     if (match := _APART.fullmatch(word)) and known(match[1]):
         return f"a colon is missing: {match[1]}: {match[2]}" if value is None else None
     return None
+
+
+def _first_argument(name: str, given: str) -> str:
+    """The first of an op's arguments as an entry of a map."""
+    from archspec.ops.base import Op
+
+    if (pair := _PAIR.fullmatch(given)) is not None:
+        return f"{pair[1]}: {pair[2]}"
+    op = Op.find(name)
+    return f"{op.main}: {given}" if op is not None and op.main and given else given or "…"
 
 
 def _without_argument(name: str, given: str) -> str | None:

@@ -69,7 +69,7 @@ def _loop_values(value: Any, at: Span) -> list[Any]:
         value = int(value)
     if type(value) is int:
         if value < 0:
-            text = written_at(at)
+            text = written_at(at).strip("\"'")
             hint: str | None = "0 or more"
             if text[:1] == "=":
                 hint = f"0 or more: {written(f'max(0, {text[1:].strip()})')} never falls below"

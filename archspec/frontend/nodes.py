@@ -174,7 +174,9 @@ def _declared(walk: Walk, result: Result) -> tuple[Span, str] | None:
     section = document.tree.get("inputs") if document is not None else None
     if name not in walk.inputs or type(section) is not Map or name not in section or result.spec.rank != 1:
         return None
-    return section.key_span(name), f"{name}: {{shape: {written_at(section.value_span(name))}, dtype: int32}}"
+    raw = section[name]
+    shape = raw.value_span("shape") if type(raw) is Map and "shape" in raw else section.value_span(name)
+    return section.key_span(name), f"{name}: {{shape: {written_at(shape)}, dtype: int32}}"
 
 
 def _turn(walk: Walk) -> str | None:

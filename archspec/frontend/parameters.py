@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archspec.frontend.intended import intended_word
 from archspec.frontend.scope import POISON
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
@@ -168,7 +169,7 @@ def _declared(name: str, value: Any) -> Parameter:
         return Parameter(name, _inferred(value), value)
     for key in value:
         if key not in _KEYS:
-            raise Mismatch(f"has no key {shown(key)}", did_you_mean(key, _KEYS) or f"known are {', '.join(_KEYS)}", key)
+            raise Mismatch(f"has no key {shown(key)}", _key_hint(key), key)
     default = value.get("default", REQUIRED)
     kind = value.get("type") or ("any" if default is REQUIRED else _inferred(default))
     if kind not in (*TYPES, "name"):
@@ -180,6 +181,10 @@ def _declared(name: str, value: Any) -> Parameter:
         if bound is not None and type(bound) not in (int, float):
             raise Mismatch(f"has {word} {shown(bound)}, which must be a number")
     return Parameter(name, kind, default, tuple(choices) if choices else None, low, high)
+
+
+def _key_hint(key: str) -> str:
+    return intended_word(str(key), _KEYS.__contains__) or did_you_mean(key, _KEYS) or f"known are {', '.join(_KEYS)}"
 
 
 def _inferred(default: Any) -> str:

@@ -15,7 +15,7 @@ from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Result, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Callee, File, Place, Walk
-from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.frontend.yaml_source import Map, Seq, value_span, written_at
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, shown
 from archspec.ops.base import Op
@@ -77,7 +77,7 @@ def anchor_of(step: Step, place: Place, *, looped: bool) -> str | None:
         name, index = name_of(step, place)
         if index is None and (why := place.scope.conflict(name)):
             assert step.given is not None
-            raise Refusal("N02", why, step.given.value_span("as"), _first(name, place))
+            raise _taken(name, why, step.given.value_span("as"), place)
         return place.names.named(name, None if index is None else key_texts([index])[0])
     if step.op == "do" or (step.op == "residual" and not looped):
         return None
@@ -133,11 +133,20 @@ _INDEXED = re.compile(r"([A-Za-z_]\w*)\[(.{1,100})\]\Z", re.ASCII)
 def _refusal(error: ExpressionError, at: Span, place: Place, ref: str | None = None) -> Refusal:
     """The refusal of an expression, or of a reference (``ref``), at its place."""
     if not isinstance(error, UnknownName):
-        return Refusal(error.code, error.message, at, error.help)
+        return Refusal(error.code, error.message, at, error.help or _items(at))
     is_result = ref is not None and re.match(rf"\s*{re.escape(error.name)}\b", ref) is not None
     help = _first_turn(error.name, ref, at, place) if ref is not None else None
     help = help or unknown_help(error.name, place.scope, at, is_result=is_result)
     return Refusal(error.code, error.message, _within(at, error.name), help or error.help)
+
+
+_ITEMS = re.compile(r"=?[\w.]+(?:,\s*=?[\w.]+){1,7}", re.ASCII)
+
+
+def _items(at: Span) -> str | None:
+    """The list that stands in quotes, or without brackets: ``"=rows, =columns, 1"``."""
+    text = written_at(at).strip("\"'")
+    return f"a list has brackets, and no quotes: [{text}]" if _ITEMS.fullmatch(text[:120]) else None
 
 
 def _within(at: Span, name: str) -> Span:
@@ -197,14 +206,8 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
         return
     scope = place.scope
     if why := scope.conflict(name):
-        first = scope.given_at(name)
-        if first is not None and scope.parent is not None and isinstance(scope.get(name), Result):
-            message = f"'{name}' is given here, and again within the loop at line {at.line}"
-            walk.report(
-                "N02", message, first, f'as: "{name}[…]" makes this one of the loop\'s; else call one otherwise'
-            )
-            return
-        walk.report("N02", why, at, _first(name, place))
+        taken = _taken(name, why, at, place)
+        walk.report(taken.code, taken.message, taken.span, taken.help)
         return
     family = scope.parent.visible_family(name) if scope.parent is not None else None
     if family is not None and isinstance(result, Result):
@@ -213,6 +216,15 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
         walk.entangled += 1
     scope.names[name] = result
     scope.places[name] = at
+
+
+def _taken(name: str, why: str, at: Span, place: Place) -> Refusal:
+    """The refusal of a name that is given twice: of one that a loop gives again, told where it is given before."""
+    first, scope = place.scope.given_at(name), place.scope
+    if first is None or scope.parent is None or not isinstance(scope.get(name), Result):
+        return Refusal("N02", why, at, _first(name, place))
+    message = f"'{name}' is given here, and again within the loop at line {at.line}"
+    return Refusal("N02", message, first, f'as: "{name}[…]" makes this one of the loop\'s; else call one otherwise')
 
 
 def _first(name: str, place: Place) -> str:

@@ -322,8 +322,24 @@ def _indentation(stop: Stop) -> Slip | None:
     if near is None or abs(near - here) > 3:
         return None
     what = "item" if kind is _ITEM else "key"
+    if (first := _first_alone(stop, kind, here, near)) is not None:
+        return first
     message = f"this {what} stands at column {here + 1}, those beside it at {near + 1}"
-    return Slip(stop.row, here, 1, message, f"put {near} spaces before it: {' ' * near}{stop.line.strip()}")
+    spaces = f"{near} space{'s' * (near != 1)}"
+    return Slip(stop.row, here, 1, message, f"put {spaces} before it: {' ' * near}{stop.line.strip()}")
+
+
+def _first_alone(stop: Stop, kind: re.Pattern[str], here: int, there: int) -> Slip | None:
+    """The first item or key of several, where those after it all stand as the second does."""
+    above, below = _line(stop.lines, stop.row - 1), _line(stop.lines, stop.row + 1)
+    is_first = kind.match(above) is not None and _indent(above) == there
+    before = _indent(_line(stop.lines, stop.row - 2))
+    if not is_first or not kind.match(below) or _indent(below) != here or before >= there:
+        return None
+    what = "item" if kind is _ITEM else "key"
+    message = f"this {what} stands at column {there + 1}, those beside it at {here + 1}"
+    spaces = f"{here} space{'s' * (here != 1)}"
+    return Slip(stop.row - 1, there, 1, message, f"put {spaces} before it: {' ' * here}{above.strip()}")
 
 
 _NO_COLON_THEN_BRACKET = re.compile(r"(\s*(?:- )?)([A-Za-z_]\w*)\s+([\[{].*)", re.ASCII)
@@ -359,6 +375,31 @@ def _missing_colon(stop: Stop) -> Slip | None:
             return Slip(row, match.start(2), len(match[2]), message, f"- {match[2]}")
         return Slip(row, at, 1, f"a colon is missing after '{match[2]}'", f"{match[2]}:{match[3] or ''}")
     return None
+
+
+_ASSIGNED = re.compile(r"(\s*(?:- )?)([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
+
+
+def _assigned(stop: Stop) -> Slip | None:
+    """``loss=mse`` on a line of its own."""
+    for row in (stop.began[0], *range(stop.row, max(stop.row - 3, -1), -1)):
+        line = _line(stop.lines, row).partition(" #")[0].rstrip()
+        if (match := _ASSIGNED.fullmatch(line)) is not None:
+            at = match.end(2)
+            return Slip(row, at, 1, "a colon stands between a key and its value", f"{match[2]}: {match[3]}")
+    return None
+
+
+_SLASHES = re.compile(r"(\s*)(.{0,200}?\S)\s+//\s*(.*)")
+
+
+def _slashes(stop: Stop) -> Slip | None:
+    """A comment that begins with ``//``."""
+    match = _SLASHES.fullmatch(stop.line) if stop.line[stop.column :].startswith("//") else None
+    if match is None:
+        return None
+    help = f"a comment starts with '#': {match[2]}  # {match[3]}"
+    return Slip(stop.row, stop.column, 2, "'//' begins no comment", help)
 
 
 def _arguments_below(stop: Stop) -> Slip | None:
@@ -448,6 +489,7 @@ READERS: tuple[Callable[[Stop], Slip | None], ...] = (
     _tab,
     _negation,
     _quote,
+    _slashes,
     _cannot_start,
     _braced,
     _missing_colon_before_bracket,
@@ -463,11 +505,12 @@ READERS: tuple[Callable[[Stop], Slip | None], ...] = (
     _look_alike,
     _glued,
     _arguments_below,
+    _assigned,
     _indentation,
     _missing_colon,
 )
 """In the order in which they are asked."""
-WITHOUT_COLON = (_tab, _dash, _look_alike, _glued, _missing_colon)
+WITHOUT_COLON = (_tab, _dash, _look_alike, _glued, _assigned, _missing_colon)
 """Those that are asked where a line without a colon made the parser stop at the next."""
 
 

@@ -187,7 +187,8 @@ def _document(parser: Any, source: Source) -> Any:
                     _refuse(source, mark, "Y05", "'=' alone is not a key")
                 if not isinstance(_scalar(key, source, mark), str):
                     at, help = _apart(source, mark)
-                    what = "a comma ends a value inside {…}, and then" if help else "a key must be a word,"
+                    is_cut = help is not None and not help.startswith("arguments")
+                    what = "a comma ends a value inside {…}, and then" if is_cut else "a key must be a word,"
                     _refuse(source, at, "Y09", f"{what} found {key or 'nothing'}", help)
             if key in container.key_marks:
                 first = container.key_marks[key][0] + 1
@@ -298,6 +299,18 @@ def _quoted(source: Source, mark: Mark) -> str | None:
     return None
 
 
+def _closed(text: str, source: Source, mark: Mark) -> str | None:
+    """The help for an expression in quotes whose brackets do not balance."""
+    from archspec.frontend.expressions import is_expression
+
+    if source.line(mark[0] + 1)[mark[1] : mark[1] + 1] not in ("'", '"') or len(text) > 200:
+        return None
+    for tried in (f"{text[1:]})", f"{text[1:]}]", text[1:].replace(")", "", 1), text[1:-1]):
+        if is_expression(tried):
+            return f'close every bracket once: "={tried}"'
+    return "close every bracket once"
+
+
 def _balanced(text: str, source: Source, mark: Mark) -> None:
     """Refuse an expression that a comma inside {…} or […] has cut in two: `=min(a` of `{n: =min(a, b)}`."""
     depth = 0
@@ -319,7 +332,7 @@ def _balanced(text: str, source: Source, mark: Mark) -> None:
             mark,
             "Y06",
             f"brackets do not balance in expression '{text[:80]}'",
-            _quoted(source, mark) or QUOTE_EXPRESSIONS,
+            _quoted(source, mark) or _closed(text, source, mark) or QUOTE_EXPRESSIONS,
         )
 
 
@@ -339,8 +352,22 @@ def _apart(source: Source, at: Mark) -> tuple[Mark, str | None]:
     """Numbers that stand apart where a list or a decimal point was meant: where they begin, and what to write."""
     from archspec.frontend.slips import numbers_apart
 
-    found = numbers_apart(source.line(at[0] + 1), at[1])
+    found = numbers_apart(source.line(at[0] + 1), at[1]) or _positional(source.line(at[0] + 1), at[1])
     return ((at[0], found[0], 1), found[1]) if found else (at, None)
+
+
+_POSITIONAL = re.compile(r"([A-Za-z_]\w{0,60}):\s*\{\s*(=?[\w.]{1,60})\s*,", re.ASCII)
+
+
+def _positional(line: str, column: int) -> tuple[int, str] | None:
+    """``conv: {3, 9}``: arguments of an op without their names."""
+    from archspec.ops.base import Op
+
+    for match in _POSITIONAL.finditer(line[: column + 80]):
+        op = Op.find(match[1])
+        if match.start(2) <= column <= match.end() and op is not None and op.main:
+            return match.start(2), f"arguments go by name: {match[1]}: {{{op.main}: {match[2]}, …}}"
+    return None
 
 
 _ONCE = "each key stands once: leave one out, or join what the two hold"

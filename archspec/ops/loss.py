@@ -160,7 +160,7 @@ def class_index(self: Loss, spec: TensorSpec) -> TensorSpec:
 
 def _refuse_head(loss: Loss, last: Op, wanted: str) -> OpError:
     other = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"}.get(last.name)
-    own = next((word for word in (*SOFTMAX, "sigmoid") if word in wanted), None)
+    own = next((word for word in ("softmax", "sigmoid") if word in wanted), None)
     mends = [f"activation: {own}" if own else "activation: linear", *([f"loss: {other}"] if other and own else [])]
     return OpError(f"{loss.name} takes {wanted}, this comes out of {last.name}", help=f"{', or '.join(mends)}")
 

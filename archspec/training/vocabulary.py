@@ -41,7 +41,7 @@ def check_vocabulary(graph: Graph, name: str, features: FeatureSpec, part: str) 
             raise TaskError(
                 f"the vocabulary of {part} has {size:,} tokens, '{node.name}' has entries for {entries:,}",
                 at=("data",),
-                help=f"set: {{{known}: {size}}}, or a limit of the tokenizer" if known else "a limit of the tokenizer",
+                help=f"--set {known}={size}, or a limit of the tokenizer" if known else "a limit of the tokenizer",
                 notes=(Note(f"layer '{node.name}'", node.span),),
             )
 

@@ -63,7 +63,7 @@ def word_vectors(path: Path, graph: Graph, features: FeatureSpec) -> WordVectors
         raise TaskError(
             f"{path} has vectors of {size} numbers, the network has {sizes or 'no embedding of words'}",
             at=AT,
-            help=f"set: {{dim: {size}}}" if "dim" in graph.params else None,
+            help=f"--set dim={size}" if "dim" in graph.params else None,
         )
     if not rows:
         raise TaskError(f"{path} has none of the {vocabulary.size} words of the data", at=AT)

@@ -85,8 +85,8 @@ REFUSED = {
     ".nan": ("Y05", "write a finite number"),
     "1e999": ("Y05", None),
     "9007199254740993": ("Y05", None),
-    "&a 3": ("Y03", "use params or blocks for reuse"),
-    "*a": ("Y03", "use params or blocks for reuse"),
+    "&a 3": ("Y03", "a name stands alone: a; for reuse there are params and blocks"),
+    "*a": ("Y03", "a name stands alone: a; for reuse there are params and blocks"),
     "!!int 3": ("Y04", None),
     "!mine 3": ("Y04", None),
 }

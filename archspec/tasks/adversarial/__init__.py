@@ -100,7 +100,7 @@ class Adversarial(Task, name="adversarial"):
                 raise TaskError(
                     f"the data have {training.classes} classes, input '{name}' has {drawn.classes}",
                     at=("data",),
-                    help=f"set: {{classes: {training.classes}}}" if "classes" in graph.params else None,
+                    help=f"--set classes={training.classes}" if "classes" in graph.params else None,
                 )
 
     def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:

@@ -69,7 +69,7 @@ class Classification(Task, name="classification"):
                 raise TaskError(
                     f"the data have {training.classes} classes{names}, head '{output.name}' has {spec.channels}",
                     at=("data",),
-                    help=f"set: {{classes: {training.classes}}}"
+                    help=f"--set classes={training.classes}"
                     if known
                     else "a head with as many outputs as there are classes",
                     notes=notes,

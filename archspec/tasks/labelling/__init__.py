@@ -45,7 +45,7 @@ class Labelling(Task, name="labelling"):
             raise TaskError(
                 f"the data have {training.classes} classes, head '{head.name}' has {spec.channels}",
                 at=("data",),
-                help=f"set: {{classes: {training.classes}}}" if "classes" in graph.params else None,
+                help=f"--set classes={training.classes}" if "classes" in graph.params else None,
                 notes=notes,
             )
         kind, at = _loss(head, train), ("train", "loss") if train.loss else ("spec",)

@@ -65,7 +65,7 @@ class LanguageModelling(Task, name="language_modelling"):
             raise TaskError(
                 f"the vocabulary has {vocabulary.size:,} tokens, head '{head.name}' scores {spec.channels:,}",
                 at=("data",),
-                help=f"set: {{vocab: {vocabulary.size}}}" if "vocab" in graph.params else "a head of as many scores",
+                help=f"--set vocab={vocabulary.size}" if "vocab" in graph.params else "a head of as many scores",
                 notes=notes,
             )
         _check_loss(graph, head, train)
@@ -167,7 +167,7 @@ def _check_length(graph: Graph, wanted: TensorSpec, features: FeatureSpec) -> No
             at=("data",),
             help=f"length: {want + 1}, in the data",
         )
-    known = f"set: {{length: {have - 1}}}, or " if "length" in graph.params else ""
+    known = f"--set length={have - 1}, or " if "length" in graph.params else ""
     raise TaskError(
         f"the network reads {want} tokens at a time, the examples have {have - 1} and the one that follows",
         at=("data",),

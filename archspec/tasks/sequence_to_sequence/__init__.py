@@ -168,7 +168,7 @@ def _check_data(graph: Graph, features: FeatureSpec) -> None:
 
 def _set(graph: Graph, names: tuple[str, ...], value: int | None) -> str | None:
     """What to type, where the spec has such a parameter."""
-    return next((f"set: {{{name}: {value}}}" for name in names if name in graph.params and value is not None), None)
+    return next((f"--set {name}={value}" for name in names if name in graph.params and value is not None), None)
 
 
 def _head(graph: Graph) -> Output:
