@@ -123,7 +123,7 @@ def test_what_archspec_has_not_is_said_and_nothing_is_guessed(name):
     assert "did you mean" not in said
 
 
-@pytest.mark.parametrize(("name", "known"), [("zoom_in", OPS), ("integer", ("int", "str")), ("crossfade", OPS)])
+@pytest.mark.parametrize(("name", "known"), [("zoom_in", OPS), ("whole", ("int", "str")), ("crossfade", OPS)])
 def test_no_guess_below_a_fair_ratio(name, known):
     assert did_you_mean(name, known) is None
 
