@@ -361,8 +361,11 @@ _POSITIONAL = re.compile(r"([A-Za-z_]\w{0,60}):\s*\{\s*(=?[\w.]{1,60})\s*,", re.
 
 def _positional(line: str, column: int) -> tuple[int, str] | None:
     """``conv: {3, 9}``: arguments of an op without their names."""
+    from archspec.frontend.slips import MAX_LINE
     from archspec.ops.base import Op
 
+    if len(line) > MAX_LINE:
+        return None
     for match in _POSITIONAL.finditer(line[: column + 80]):
         op = Op.find(match[1])
         if match.start(2) <= column <= match.end() and op is not None and op.main:
