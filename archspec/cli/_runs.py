@@ -214,6 +214,40 @@ def finished(plan: Plan, logdir: Path, *, resume: bool, form: str, quiet: bool, 
     return code
 
 
+def rehearsed(plan: Plan, logdir: Path, *, form: str, quiet: bool) -> int:
+    """Try a run with one batch, and say what it would do; the exit code."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from archspec.backend.installation import quiet_start
+    from archspec.cli import FAILED, NOT_A_NUMBER
+    from archspec.cli._output import write
+    from archspec.data.errors import DataError
+    from archspec.training.distribution import DistributionError
+    from archspec.training.rehearsal import rehearse
+
+    quiet_start()
+    try:
+        found = rehearse(plan, lambda text: None if quiet else print(f"archspec: {text}", file=sys.stderr))
+    except DataError as error:
+        return failed(error.message + (f"; {error.help}" if error.help else ""), FAILED)
+    except DistributionError as error:
+        return failed(str(error), FAILED)
+    if form == "json":
+        write(dumps({**asdict(found), "logdir": str(logdir)}, indent=1, ensure_ascii=False))
+    else:
+        variant = f" ({found.variant})" if found.variant else ""
+        loss = f"loss {found.figures['loss']:.4f}" if "loss" in found.figures else "done"
+        memory = "" if found.memory is None else f", memory {found.memory / 1e6:,.0f} MB at most"
+        write(
+            f"{found.spec}{variant} on {found.data}: {found.params:,} parameters, {found.trainable:,} trained\n"
+            f"{found.epochs} epochs of {found.steps} steps, {found.batch} examples each\n"
+            f"one step: {loss}, {found.seconds:.1f} s with compilation{memory}\n"
+            f"dry run: nothing is written; the run would go to {logdir}"
+        )
+    return 0 if found.is_finite else failed("the loss of the first batch is not finite", NOT_A_NUMBER)
+
+
 def _trained(plan: Plan, logdir: Path, resume: bool, form: str, quiet: bool, peers: Peers | None) -> int:
     from archspec.backend.installation import quiet_start
     from archspec.cli import FAILED, NOT_A_NUMBER

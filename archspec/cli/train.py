@@ -15,6 +15,7 @@ from archspec.cli import _arguments
 EXAMPLES = (
     "archspec train net.yaml --data digits",
     "archspec train run.yaml --epochs 5 --logdir runs/first",
+    "archspec train run.yaml --dry-run",
 )
 
 
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="weights", metavar="FILE", help="weights to start from; a head for other classes starts anew"
     )
     parser.add_argument("--logdir", type=Path, metavar="DIR", help="where all goes; default: runs/NAME/1, 2, …")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check all, build the network, try one batch, and write nothing"
+    )
     add_distributed(parser)
     add_output(parser)
 
@@ -81,6 +85,10 @@ def run(args: argparse.Namespace) -> int:
     logdir = args.logdir or _next(Path("runs"), asked.name)
     if (logdir / "run.yaml").exists() and not (peers and peers.rank):
         return _runs.failed(f"{logdir} holds a run already; 'archspec resume {logdir}' goes on with it", 2)
+    if args.dry_run:
+        if peers is not None:
+            return _runs.failed("--dry-run is for one process: leave out --distributed", 2)
+        return _runs.rehearsed(plan, logdir, form=args.format, quiet=args.quiet)
     return _runs.finished(plan, logdir, resume=False, form=args.format, quiet=args.quiet, peers=peers)
 
 
