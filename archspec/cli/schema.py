@@ -1,18 +1,24 @@
-"""Print the JSON Schema of spec files, or of one file with its own blocks and imports, for editors."""
+"""Print the JSON Schema of spec files, of one with its own blocks and imports, or of run files, for editors."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+RUN = "run"
+"""What is said in place of a spec for the schema of run files; a spec of this name goes by its path."""
 
 EXAMPLES = (
     "archspec schema > archspec.schema.json",
     "archspec schema net.yaml",
+    "archspec schema run > run.schema.json",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The spec, if one is meant."""
-    parser.add_argument("spec", nargs="?", metavar="SPEC", help="path or name of a spec; without it, any spec file")
+    """The spec, if one is meant, or the word for run files."""
+    help = "path or name of a spec, or the word run: any run file; without it, any spec file"
+    parser.add_argument("spec", nargs="?", metavar="SPEC|run", help=help)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -20,12 +26,23 @@ def run(args: argparse.Namespace) -> int:
     from json import dumps
 
     from archspec.cli._output import write
+
+    write(dumps(_run_files() if args.spec == RUN else _spec_files(args.spec), indent=1, ensure_ascii=False))
+    return 0
+
+
+def _run_files() -> dict[str, Any]:
+    from archspec.training.schema import run_schema
+
+    return run_schema()
+
+
+def _spec_files(spec: str | None) -> dict[str, Any]:
     from archspec.frontend import prelude
     from archspec.frontend.schema import file_schema
 
-    document, used = (None, {}) if args.spec is None else _read(args.spec)
-    write(dumps(file_schema(document, prelude(), used), indent=1, ensure_ascii=False))
-    return 0
+    document, used = (None, {}) if spec is None else _read(spec)
+    return file_schema(document, prelude(), used)
 
 
 def _read(spec: str) -> tuple[object, dict[str, object]]:

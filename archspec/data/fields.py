@@ -17,7 +17,9 @@ def _pair(value: Any) -> tuple[int, int]:
     raise refuse("must be a size in pixels, or [height, width]")
 
 
-Extent = Annotated[tuple[int, int], BeforeValidator(_pair), WithJsonSchema({"type": ["integer", "array"]})]
+_SIDE = {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 2**14 + 1}
+_SIDES = {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}
+Extent = Annotated[tuple[int, int], BeforeValidator(_pair), WithJsonSchema({"anyOf": [_SIDE, _SIDES]})]
 """Height and width in pixels; one number is both."""
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from archspec.ir.json_schema import DIALECT, Json, call, closed, list_of, map_of
 from archspec.ops.base import Op
 
-Json = dict[str, Any]
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EXPRESSION: Json = {"$ref": "#/$defs/expression"}
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _TYPES: dict[str, Json] = {
@@ -44,7 +42,8 @@ def file_schema(document: Any, prelude: Any, used: Mapping[str, Any]) -> Json:
     def add(name: str, taken: Json, main: str | None, doc: str, *, operands: bool = False) -> None:
         required = [argument for argument in taken.pop("required") if argument not in _section(defaults, name)]
         arguments[name] = taken
-        calls[name] = _call(name, required, main, doc, operands=operands)
+        operand_list = {**list_of({"$ref": "#/$defs/reference"}), "minItems": 1}
+        calls[name] = call(f"#/$defs/{name}.arguments", required, main, doc, *([operand_list] if operands else []))
         if not required:
             bare.append(name)
 
@@ -83,21 +82,21 @@ def _file(document: Json, callables: Iterable[str]) -> Json:
         "archspec": {"const": 1, "description": "version of the language"},
         "name": {"type": "string", "pattern": f"^{_NAME}$"},
         "doc": {"anyOf": [{"type": "string"}, {"type": "object"}], "description": "what this is, for readers"},
-        "use": {**_map_of({"type": "string"}), "description": "other files, by the name they are called by here"},
-        "params": {**_map_of({"$ref": "#/$defs/parameter"}), "description": "the file's parameters"},
+        "use": {**map_of({"type": "string"}), "description": "other files, by the name they are called by here"},
+        "params": {**map_of({"$ref": "#/$defs/parameter"}), "description": "the file's parameters"},
         "defaults": {
             "type": "object",
             "description": "arguments for calls that are written in this file",
             "properties": {name: {"$ref": f"#/$defs/{name}.arguments"} for name in callables}
-            | {"residual": _closed({"project": {"$ref": "#/$defs/project"}})},
+            | {"residual": closed({"project": {"$ref": "#/$defs/project"}})},
             "additionalProperties": False,
         },
-        "inputs": {**_map_of({"$ref": "#/$defs/input"}), "description": "the model's inputs: shapes, channels last"},
-        "blocks": {**_map_of(block), "description": "functions: every call makes new weights"},
-        "networks": {**_map_of(block), "description": "objects: every call uses the same weights"},
+        "inputs": {**map_of({"$ref": "#/$defs/input"}), "description": "the model's inputs: shapes, channels last"},
+        "blocks": {**map_of(block), "description": "functions: every call makes new weights"},
+        "networks": {**map_of(block), "description": "objects: every call uses the same weights"},
         "body": {"$ref": "#/$defs/chain"},
-        "heads": {**_map_of({"$ref": "#/$defs/head"}), "description": "the model's outputs"},
-        "variants": {**_map_of(settings), "description": "named sets of arguments"},
+        "heads": {**map_of({"$ref": "#/$defs/head"}), "description": "the model's outputs"},
+        "variants": {**map_of(settings), "description": "named sets of arguments"},
         "expect": {
             "anyOf": [
                 figures,
@@ -110,13 +109,13 @@ def _file(document: Json, callables: Iterable[str]) -> Json:
             "description": "figures that the file must agree with, and where they are from",
         },
         "train": {
-            **_closed(
+            **closed(
                 {
-                    "inputs": _map_of({"anyOf": [{"$ref": "#/$defs/input"}, {"$ref": "#/$defs/drawn"}]}),
+                    "inputs": map_of({"anyOf": [{"$ref": "#/$defs/input"}, {"$ref": "#/$defs/drawn"}]}),
                     "body": {"$ref": "#/$defs/chain"},
-                    "steps": _list_of({"$ref": "#/$defs/update"}),
+                    "steps": list_of({"$ref": "#/$defs/update"}),
                     "together": {"type": ["boolean", "string"]},
-                    "average": _map_of({"type": ["number", "string"]}),
+                    "average": map_of({"type": ["number", "string"]}),
                 }
             ),
             "description": "forward graph and updates of a training step over several networks",
@@ -124,7 +123,7 @@ def _file(document: Json, callables: Iterable[str]) -> Json:
     }
     for key in ("use", "params", "inputs", "blocks", "networks", "heads", "variants"):
         properties[key]["propertyNames"] = named
-    return {**_closed(properties), "required": ["archspec", "name"]}
+    return {**closed(properties), "required": ["archspec", "name"]}
 
 
 def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Json]:
@@ -138,7 +137,7 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
         "residual": {
             "anyOf": [
                 chain,
-                {**_closed({"body": chain, "project": {"$ref": "#/$defs/project"}}), "required": ["body"]},
+                {**closed({"body": chain, "project": {"$ref": "#/$defs/project"}}), "required": ["body"]},
             ],
             "description": "branches: [[], body]; 'merge' says how they meet (add)",
         },
@@ -146,7 +145,7 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
     modifiers: dict[str, Json] = {
         "as": {"type": "string", "pattern": rf"^{_NAME}(\[.+\])?$", "description": "name of the result"},
         "from": {
-            "anyOf": [reference, {**_list_of(reference), "minItems": 1}, {**_map_of(reference), "minProperties": 1}],
+            "anyOf": [reference, {**list_of(reference), "minItems": 1}, {**map_of(reference), "minProperties": 1}],
             "description": "what the step takes instead of the step before it",
         },
         "when": _or_expression({"type": "boolean", "description": "where false, the step is the identity"}),
@@ -155,7 +154,7 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
         "merge": {**_or_expression({"enum": merges}), "description": "how results meet"},
     }
     names = sorted({*calls, *structure})
-    figure = {"anyOf": [integer, _closed({"min": integer, "max": {}})]}
+    figure = {"anyOf": [integer, closed({"min": integer, "max": {}})]}
     figures: dict[str, Json] = dict.fromkeys(("params", "trainable_params", "macs", "flops"), figure)
     figures["output_shape"] = {"type": "array"}
     activations = sorted(op.name for op in Op.all() if op.is_activation)
@@ -178,7 +177,7 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
                 {"enum": sorted({*bare}), "description": "an op or block without arguments"},
                 chain,
                 {
-                    **_closed({**calls, **structure, **modifiers}),
+                    **closed({**calls, **structure, **modifiers}),
                     "oneOf": [
                         *({"required": [name]} for name in names),
                         {"propertyNames": {"enum": ["as", "from"]}, "required": ["as"]},
@@ -187,7 +186,7 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
                 },
             ]
         },
-        "loop": _or_expression(integer, {**_map_of(_or_expression(integer, {"type": "array"})), "minProperties": 1}),
+        "loop": _or_expression(integer, {**map_of(_or_expression(integer, {"type": "array"})), "minProperties": 1}),
         "project": {"anyOf": [{"enum": ["auto", "none"]}, chain]},
         "block_value": {"type": ["string", "object", "array"], "description": "a block"},
         "parameter": {
@@ -198,7 +197,7 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
                     "description": "a default, which gives the type",
                 },
                 {
-                    **_closed(
+                    **closed(
                         {
                             "type": {"enum": list(_TYPES)},
                             "default": {},
@@ -213,20 +212,20 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
         },
         "size": {"type": ["integer", "null", "string"], "minimum": 1, "description": "a size; null or a symbol: open"},
         "input": _or_expression(
-            _list_of({"$ref": "#/$defs/size"}),
+            list_of({"$ref": "#/$defs/size"}),
             {
-                **_closed({"shape": _or_expression(_list_of({"$ref": "#/$defs/size"})), "dtype": {"type": "string"}}),
+                **closed({"shape": _or_expression(list_of({"$ref": "#/$defs/size"})), "dtype": {"type": "string"}}),
                 "required": ["shape"],
             },
         ),
-        "block": _closed(
+        "block": closed(
             {
                 "doc": {"type": "string"},
-                "params": {**_map_of({"$ref": "#/$defs/parameter"}), "propertyNames": {"$ref": "#/$defs/names"}},
+                "params": {**map_of({"$ref": "#/$defs/parameter"}), "propertyNames": {"$ref": "#/$defs/names"}},
                 "inputs": {
                     "anyOf": [
-                        _list_of({"$ref": "#/$defs/names"}),
-                        _map_of({"anyOf": [{"$ref": "#/$defs/input"}, {"type": "null"}]}),
+                        list_of({"$ref": "#/$defs/names"}),
+                        map_of({"anyOf": [{"$ref": "#/$defs/input"}, {"type": "null"}]}),
                     ]
                 },
                 "body": chain,
@@ -236,49 +235,49 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
         "head": {
             "anyOf": [
                 chain,
-                _closed(
+                closed(
                     {
                         "from": modifiers["from"],
                         "body": chain,
                         "loss": _one_of("Loss", "archspec.ops.loss"),
                         "weight": _or_expression({"type": "number"}),
                         "train_only": _or_expression({"type": "boolean"}),
-                        "metrics": _list_of(_one_of("Metric", "archspec.ops.metric")),
+                        "metrics": list_of(_one_of("Metric", "archspec.ops.metric")),
                     }
                 ),
             ]
         },
         "drawn": {
             "anyOf": [
-                _closed({"normal": _or_expression(_list_of({"$ref": "#/$defs/size"}))}),
-                _closed(
+                closed({"normal": _or_expression(list_of({"$ref": "#/$defs/size"}))}),
+                closed(
                     {
-                        "uniform": _or_expression(_list_of({"$ref": "#/$defs/size"})),
+                        "uniform": _or_expression(list_of({"$ref": "#/$defs/size"})),
                         "low": _or_expression({"type": "number"}),
                         "high": _or_expression({"type": "number"}),
                     }
                 ),
-                _closed({"label": _or_expression(integer)}),
+                closed({"label": _or_expression(integer)}),
             ],
             "description": "noise, or the number of a class",
         },
         "update": {
-            **_closed(
+            **closed(
                 {
-                    "update": _list_of({"$ref": "#/$defs/names"}),
-                    "minimize": _list_of({"type": "object"}),
+                    "update": list_of({"$ref": "#/$defs/names"}),
+                    "minimize": list_of({"type": "object"}),
                     "turns": _or_expression(integer),
-                    "constraint": _closed(dict.fromkeys(("clip", "max_norm"), _or_expression({"type": "number"}))),
+                    "constraint": closed(dict.fromkeys(("clip", "max_norm"), _or_expression({"type": "number"}))),
                 }
             ),
             "required": ["update", "minimize"],
         },
         "figures": {
-            **_closed(
+            **closed(
                 {
                     **figures,
-                    "training": _closed(figures),
-                    "networks": _map_of(_closed(figures)),
+                    "training": closed(figures),
+                    "networks": map_of(closed(figures)),
                     "source": {"type": "string"},
                 }
             ),
@@ -308,7 +307,7 @@ def _op_arguments(op: type[Op]) -> Json:
         annotation = op.__annotations__.get(name, "")
         opened = {"$ref": "#/$defs/activation"} if annotation == "Activation" else _opened(field)
         properties[name] = {**opened, "description": docs.get(name, "")}
-    return {**_closed(properties), "required": schema.get("required", [])}
+    return {**closed(properties), "required": schema.get("required", [])}
 
 
 def _opened(schema: Json) -> Json:
@@ -351,7 +350,7 @@ def _parameters(params: Mapping[str, Any]) -> Json:
         properties[name] = {**(_or_expression(schema) if schema else {}), **extra}
         if is_required:
             required.append(name)
-    return {**_closed(properties), "required": required}
+    return {**closed(properties), "required": required}
 
 
 def _type_of(default: Any) -> Json:
@@ -367,19 +366,6 @@ def _type_of(default: Any) -> Json:
     if isinstance(default, list):
         return {"type": "array"}
     return {}
-
-
-def _call(name: str, required: list[str], main: str | None, description: str, *, operands: bool) -> Json:
-    """What may stand behind the name of an op or block: nothing, the main argument, or a map of arguments."""
-    arguments = f"#/$defs/{name}.arguments"
-    choices: list[Json] = [{"$ref": arguments, "required": required} if required else {"$ref": arguments}]
-    if not required:
-        choices.append({"type": "null"})
-    if main and not [argument for argument in required if argument != main]:
-        choices.append({"$ref": f"{arguments}/properties/{main}"})
-    if operands:
-        choices.append({"type": "array", "items": {"$ref": "#/$defs/reference"}, "minItems": 1})
-    return {"anyOf": choices, "description": description}
 
 
 def _block_parameters(document: Json, blocks: Iterable[Any]) -> set[str]:
@@ -404,15 +390,3 @@ def _doc(block: Any) -> str:
 
 def _or_expression(*choices: Json) -> Json:
     return {"anyOf": [*choices, EXPRESSION]}
-
-
-def _closed(properties: Mapping[str, Json]) -> Json:
-    return {"type": "object", "properties": dict(properties), "additionalProperties": False}
-
-
-def _map_of(schema: Json) -> Json:
-    return {"type": "object", "additionalProperties": schema}
-
-
-def _list_of(schema: Json) -> Json:
-    return {"type": "array", "items": schema}

@@ -82,18 +82,25 @@ class Declaration(BaseModel):
     @classmethod
     def field_docs(cls) -> dict[str, str]:
         """The string below each field in the class body, by field name (read from the source only when asked for)."""
-        import inspect
+        return field_docs(cls)
 
-        docs: dict[str, str] = {}
-        for klass in reversed(cls.__mro__[: cls.__mro__.index(Declaration)]):
-            body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(klass))).body[0].body  # type: ignore[attr-defined]
-            for field, doc in pairwise(body):
-                match field, doc:
-                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))) if (
-                        name in cls.model_fields
-                    ):
-                        docs[name] = " ".join(text.split())
-        return docs
+
+def field_docs(model: type[BaseModel]) -> dict[str, str]:
+    """``Declaration.field_docs`` of any model."""
+    import inspect
+
+    docs: dict[str, str] = {}
+    for klass in reversed(model.__mro__):
+        if klass in (Declaration, BaseModel) or not issubclass(klass, BaseModel):
+            continue
+        body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(klass))).body[0].body  # type: ignore[attr-defined]
+        for field, doc in pairwise(body):
+            match field, doc:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))) if (
+                    name in model.model_fields
+                ):
+                    docs[name] = " ".join(text.split())
+    return docs
 
 
 def _forget_annotations(kind: type[BaseModel]) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, ValidationError, ValidationInfo
+from pydantic import BeforeValidator, ValidationError, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import plain, shown
+from archspec.ir.json_schema import DECLARATION
 from archspec.ir.validation import refuse, restated, told
 
 Member = TypeVar("Member", bound=Declaration)
@@ -20,7 +21,11 @@ Member = TypeVar("Member", bound=Declaration)
 
 def declared(kind: type[Declaration], word: str) -> Any:
     """The field type of one member of a kind; ``word`` is what a person calls the kind, with its article."""
-    return Annotated[Any, BeforeValidator(lambda value, info: member(kind, value, word, info))]
+    return Annotated[
+        Any,
+        BeforeValidator(lambda value, info: member(kind, value, word, info)),
+        WithJsonSchema({DECLARATION: kind.__name__}),
+    ]
 
 
 def member(kind: type[Member], value: Any, word: str, info: ValidationInfo | None = None) -> Member:

@@ -31,7 +31,12 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    layers: Annotated[tuple[Pattern, ...], BeforeValidator(lambda v: _several(v)), Field(min_length=1)]
+    layers: Annotated[
+        tuple[Pattern, ...],
+        BeforeValidator(lambda v: _several(v)),
+        Field(min_length=1),
+        WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1, "minLength": 1}),
+    ]
     """Names, parts of a path, or ``*`` patterns; one or a list."""
     until: PositiveInt
     """Epochs after which they are trained, too."""

@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.arguments import Items
 from archspec.data.source import IMAGE, LABEL, FeatureSpec
@@ -41,6 +41,9 @@ def _parts(value: object) -> tuple[str, ...]:
     raise refuse("must be the name of a part, or a list of several")
 
 
+_PARTS = {"type": ["string", "array"], "items": {"type": "string", "minLength": 1}, "minItems": 1, "minLength": 1}
+
+
 class Apply(Transform, name="apply", main="to"):
     """Steps for images that are not called ``image``. Of several parts named together each gets the same: what is
     drawn is drawn once. Parts of different draws have an ``apply`` each.
@@ -48,7 +51,7 @@ class Apply(Transform, name="apply", main="to"):
     In a part of the numbers of classes (whole numbers of 32 bits, and ``label``) steps that move pixels take the
     nearest, as what lies between two classes is neither; what is empty is class 0. Other steps are refused there."""
 
-    to: Annotated[tuple[str, ...], BeforeValidator(_parts)]
+    to: Annotated[tuple[str, ...], BeforeValidator(_parts), WithJsonSchema(_PARTS)]
     """Names of the parts."""
     steps: Items[declared(Transform, "a transform")]  # type: ignore[valid-type]
     """What is done to them, in order."""
