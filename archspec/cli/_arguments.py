@@ -75,7 +75,7 @@ def load(args: argparse.Namespace) -> Graph:
 
 
 def positive(text: str) -> int:
-    """A whole number above 0."""
+    """An integer above 0."""
     value = whole(text)
     if value == 0:
         raise argparse.ArgumentTypeError("must be at least 1")
@@ -83,7 +83,7 @@ def positive(text: str) -> int:
 
 
 def whole(text: str) -> int:
-    """A whole number, 0 or above."""
+    """An integer, 0 or above."""
     if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be an integer, got {text!r}")
     return int(text)

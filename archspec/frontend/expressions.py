@@ -365,7 +365,7 @@ def _stretch(target: Any, start: Any, stop: Any) -> Any:
     if not isinstance(target, list):
         raise ExpressionError("X04", f"{shown(target)} has no elements")
     if any(end is not None and type(end) is not int for end in (start, stop)):
-        raise ExpressionError("X04", f"a list is cut at whole numbers, got [{shown(start)}:{shown(stop)}]")
+        raise ExpressionError("X04", f"a list is cut at integers, got [{shown(start)}:{shown(stop)}]")
     return target[start:stop]
 
 

@@ -85,7 +85,7 @@ def _whole(expression: str, message: str) -> str | None:
     parts = expression.split("/")
     if len(parts) == 2 and "." not in re.sub(r"[A-Za-z_]\w*\.", "", expression):
         return f"use // for integer division: {written(f'{parts[0].rstrip()} // {parts[1].lstrip()}')}"
-    return f"int, round, floor or ceil makes a whole number: {written(f'int({expression})')}"
+    return f"int, round, floor or ceil makes an integer: {written(f'int({expression})')}"
 
 
 def _unlike(slip: Slip) -> str | None:

@@ -81,7 +81,7 @@ def _loop_values(value: Any, at: Span) -> list[Any]:
         return value
     if isinstance(value, float) and isfinite(value):
         near = dict.fromkeys((max(0, floor(value)), ceil(value)))
-        whole = f"a count is a whole number: {' or '.join(map(str, near))}"
+        whole = f"a count is an integer: {' or '.join(map(str, near))}"
         raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at, whole)
     hint = f"an expression starts with =: ={value}" if isinstance(value, str) and NAME.match(value) else None
     raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at, hint)

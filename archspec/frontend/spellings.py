@@ -26,7 +26,7 @@ _OPERAND = r"\s*([\w.]{1,80}(?:\[[^\[\]]{0,80}\])?|\([^()]{0,80}\))\s*"
 _SIDES = {"0": "height", "1": "width", "-3": "height", "-2": "width", "-1": "channels"}
 SPELLINGS = (
     _spelling(r"×", "*", "multiplication is written *"),
-    _spelling(r"÷", "/", "division is written / (or // for whole numbers)"),
+    _spelling(r"÷", "/", "division is written / (or // for integers)"),
     _spelling(r"[−–]", "-", "a typographic minus stands here"),
     _spelling(r"≤", "<=", "comparisons are written <= >= !="),
     _spelling(r"≥", ">=", "comparisons are written <= >= !="),

@@ -197,7 +197,7 @@ def _turns(raw: Map, outside: Place) -> int | Schedule:
     turns = scheduled(raw.get("turns", 1), raw, "turns", outside)
     first = turns.at(0) if isinstance(turns, Schedule) else turns
     if not float(first).is_integer() or not 1 <= first <= 10_000:
-        raise Refusal("T01", f"turns must be a whole number from 1 to 10000, got {first:g}", raw.value_span("turns"))
+        raise Refusal("T01", f"turns must be an integer from 1 to 10000, got {first:g}", raw.value_span("turns"))
     return turns if isinstance(turns, Schedule) else int(turns)
 
 

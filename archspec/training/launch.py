@@ -77,7 +77,7 @@ def _number(environment: Mapping[str, str], name: str, usual: int | None = None)
     if text is None and usual is not None:
         return usual
     if text is None or not (text.isascii() and text.isdecimal()):
-        raise LaunchError(f"{name} is not set" if text is None else f"{name} is '{text}', which is no whole number")
+        raise LaunchError(f"{name} is not set" if text is None else f"{name} is '{text}', which is no integer")
     return int(text)
 
 

@@ -65,7 +65,7 @@ def test_every_example_is_taken(verb):
         (["table", "x", "--fromat", "json"], "unexpected argument '--fromat'; did you mean '--format'?"),
         (["table", "x", "y"], "unexpected argument 'y'"),
         (["table", "x", "--batch", "0"], "argument --batch: must be at least 1"),
-        (["table", "x", "--batch", "two"], "argument --batch: must be a whole number, got 'two'"),
+        (["table", "x", "--batch", "two"], "argument --batch: must be an integer, got 'two'"),
         (["table", "x", "--depth", "-1"], "--depth"),
         (["table", "x", "--format", "xml"], "invalid choice: 'xml'"),
         (["ops", "cnv"], "there is no op 'cnv'; did you mean 'conv'?"),

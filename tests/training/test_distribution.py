@@ -48,7 +48,7 @@ def test_processes_are_found_in_the_environment(way):
         ({}, "does not say which"),
         (ADDRESS, "RANK is not set"),
         (ADDRESS | {"RANK": "4"}, "RANK is 4, which is no number below WORLD_SIZE, 4"),
-        (ADDRESS | {"RANK": "one"}, "RANK is 'one', which is no whole number"),
+        (ADDRESS | {"RANK": "one"}, "RANK is 'one', which is no integer"),
         ({"ARCHSPEC_COORDINATOR": "h", "ARCHSPEC_PROCESSES": "2", "ARCHSPEC_PROCESS": "1"}, "no address"),
     ],
 )

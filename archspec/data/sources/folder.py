@@ -168,7 +168,7 @@ class ListFile(DataSource, name="list", main="path"):
             which = names[missing[0]] if names else str(missing[0])
             raise DataError(
                 f"{self.path}: class {shown(which)} has no examples to train on",
-                help=None if names else f"labels are whole numbers from 0; the largest is {top}",
+                help=None if names else f"labels are integers from 0; the largest is {top}",
             )
         return Listing(names or tuple(str(n) for n in range(top + 1)), found, is_divided=not has_splits)
 

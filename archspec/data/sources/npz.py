@@ -38,7 +38,7 @@ class Npz(DataSource, name="npz", main="path"):
     """Arrays of a ``.npz`` file: ``x_train``, ``y_train``, ``x_test``, ``y_test`` (and ``x_val``, ``y_val``), or ``x``
     and ``y``, of which a stratified share is held out as ``val``.
 
-    Labels are whole numbers from 0. An array of strings, ``class_names``, names them.
+    Labels are integers from 0. An array of strings, ``class_names``, names them.
     """
 
     suffixes = (".npz",)
@@ -69,7 +69,7 @@ class Npz(DataSource, name="npz", main="path"):
                 (headers[x].shape[0], 1),
             }:
                 raise DataError(
-                    f"{self.path}: {y} must hold one whole number for each of the {headers[x].shape[0]} examples of "
+                    f"{self.path}: {y} must hold one integer for each of the {headers[x].shape[0]} examples of "
                     f"{x}, got {headers[y].dtype} of shape {headers[y].shape}"
                 )
             labels = self._read(y)
