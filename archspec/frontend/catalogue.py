@@ -42,6 +42,15 @@ def find(name: str) -> Entry | None:
     return _entries().get(name) if _NAME.match(name) else None
 
 
+def owner(variant: str) -> str | None:
+    """Which spec has a variant of this name, as help where another was asked for it; None if none has."""
+    entry = find(variant)
+    if entry is None or entry.variant is None:
+        return None
+    name = next(file["name"] for file in files() if folder() / file["spec"] == entry.path)
+    return f"'{variant}' is a variant of {name}"
+
+
 def names() -> list[str]:
     """Every name of the catalogue: files and variants."""
     return list(_entries())

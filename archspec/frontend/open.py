@@ -71,8 +71,14 @@ def _known(found: Document, variant: str | None) -> str | None:
         return variant
     if variant == found.spec.name:
         return None
+    from archspec.frontend import catalogue
+
     known = [*found.spec.variants]
-    hint = did_you_mean(variant, known) or (f"known are {', '.join(known)}" if known else "the spec has none")
+    hint = (
+        catalogue.owner(variant)
+        or did_you_mean(variant, known)
+        or (f"known are {', '.join(known)}" if known else "the spec has none")
+    )
     message = f"{found.spec.name} has no variant {shown(variant)}"
     raise SpecError([Diagnostic("V01", message, typed("--variant", variant), hint)])
 

@@ -362,7 +362,9 @@ def _missing_colon(stop: Stop) -> Slip | None:
     if "mapping values" not in stop.problem and "expected ':'" not in stop.problem:
         return None
     last = stop.row - ("mapping values" in stop.problem)
-    for row in range(last, max(last - 3, -1), -1):
+    begun = _NO_COLON.fullmatch(_line(stop.lines, stop.began[0]).partition(" #")[0].rstrip())
+    is_key = "expected ':'" in stop.problem and begun is not None and begun[3] is not None and ":" not in begun[3]
+    for row in [stop.began[0]] if is_key else range(last, max(last - 3, -1), -1):
         line = _line(stop.lines, row).partition(" #")[0].rstrip()
         if not line.strip():
             continue

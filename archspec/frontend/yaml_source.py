@@ -97,6 +97,8 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _OTHER_BASE = re.compile(r"[-+]?0[xXoObB][0-9a-fA-F]+\Z")
 _NON_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _WORDS = {"true": True, "false": False, "null": None, "": None}
+BY_CLASS = frozenset({"class_weight"})
+"""Keys of run files whose maps go by names of classes, in many data numbers: ``{3: 2.0}`` is as ``{"3": 2.0}``."""
 _WORD_FORMS = {
     "True": "true",
     "TRUE": "true",
@@ -185,7 +187,8 @@ def _document(parser: Any, source: Source) -> Any:
                     )
                 if key == "=":
                     _refuse(source, mark, "Y05", "'=' alone is not a key")
-                if not isinstance(_scalar(key, source, mark), str):
+                plain = _scalar(key, source, mark)
+                if not isinstance(plain, str) and not (type(plain) is int and _is_by_class(stack)):
                     at, help = _apart(source, mark)
                     is_cut = help is not None and not help.startswith("arguments")
                     what = "a comma ends a value inside {…}, and then" if is_cut else "a key must be a word,"
@@ -231,6 +234,12 @@ def _document(parser: Any, source: Source) -> Any:
     if not isinstance(get(), yaml.StreamEndEvent):
         _refuse(source, _mark(event), "Y08", "one file holds one document")
     return root[0]
+
+
+def _is_by_class(stack: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether the innermost map, which is the last value of the one around it, goes by names of classes."""
+    outer = stack[-1][0] if stack else None
+    return type(outer) is Map and next(reversed(outer), None) in BY_CLASS
 
 
 def _mark(event: Any) -> Mark:

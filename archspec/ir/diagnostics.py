@@ -155,6 +155,10 @@ def did_you_mean(word: object, known: Iterable[object]) -> str | None:
     """``did you mean 'x'?`` for the nearest known word, or None when nothing is near."""
     words = [str(k) for k in known]
     written = str(word)[:64]
+    # The first words of a name are its short form, whatever else is spelled nearly so: resnet8 is no resnet18.
+    begun = [w for w in words if w.lower().startswith(f"{written.lower()}_")]
+    if begun and written.lower() not in (w.lower() for w in words):
+        return f"did you mean '{min(begun, key=len)}'?"
     # A short form of a word, or what it is one of, comes before words that only look somewhat alike.
     short = [w for w in words if len(w) > 2 and len(written) > 2 and (written.startswith(w) or w.startswith(written))]
     for text in dict.fromkeys((written, written.lower())):

@@ -5,6 +5,7 @@ The one reader of that form: arguments of ops, losses and metrics of heads, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
@@ -36,8 +37,42 @@ def member(kind: type[Member], value: Any, word: str, info: ValidationInfo | Non
     name, args = named(value, word, kind)
     found = kind.find(name)
     if found is None:
+        joined = _joined(kind, name, info.context if info else None)
+        if joined is not None:
+            noun = word.split(" ", 1)[1]
+            raise told("unknown_name", f"there is no {noun} {shown(name)}", joined)
         raise unknown(name, word, kind.names())
     return made(found, args, info.context if info else None)
+
+
+_JOINED = re.compile(r"([A-Za-z_]\w{0,60})(?:\s*[:=(]\s*|\s+)([^\s():=][^()]{0,100}?)\s*\)?\s*")
+_PAIR = re.compile(r"(\w{1,60})\s*[=:]\s*([^\s,=:]{1,60})")
+
+
+def _joined(kind: type[Member], text: str, context: Any) -> str | None:
+    """What to write where a name and its value are one word, ``resize 32`` or ``adam(0.003)``, if they fit together."""
+    match = _JOINED.fullmatch(text[:200])
+    found = kind.find(match[1]) if match else None
+    if match is None or found is None:
+        return None
+    pairs = _PAIR.findall(match[2])
+    parts = [_scalar(part) for part in re.split(r"[\s,]+", match[2].strip("[]"))]
+    args: Any = {name: _scalar(value) for name, value in pairs} if pairs else parts if len(parts) > 1 else parts[0]
+    try:
+        made(found, args, context)
+    except (ValidationError, PydanticCustomError):
+        return None
+    inner = ", ".join(f"{name}: {plain(value)}" for name, value in args.items()) if pairs else plain(args)
+    return f"a colon stands between name and value: {{{match[1]}: {f'{{{inner}}}' if pairs else inner}}}"
+
+
+def _scalar(text: str) -> Any:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)
 
 
 def named(value: Any, word: str, kind: type[Declaration] | None = None) -> tuple[str, Any]:

@@ -298,6 +298,11 @@ def _belongs(path: tuple[Any, ...], tree: Map) -> str | None:
     for part in path[:-1]:
         at = at[part]
     value = plain(at[path[-1]])
+    first, _, rest = key.partition(" ")
+    sections: dict[Any, Any] = {"train": Train, "evaluate": Evaluate, "log": Log, "clip": Clip}
+    model = RunSpec if len(path) == 1 else sections.get(path[-2])
+    if at[path[-1]] is None and rest and model is not None and first in model.model_fields:
+        return f"a colon stands between key and value: {first}: {rest.strip()}"
     if len(path) == 1:
         for section, model in (("train", Train), ("evaluate", Evaluate), ("log", Log)):
             if key in model.model_fields:
