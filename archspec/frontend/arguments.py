@@ -18,6 +18,9 @@ from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, listed, plain, shown
 from archspec.ops.base import Op
 
+ONE_WORD = {"act": "activation", "activation": "act"}
+"""Two names of one argument: where a call takes the one, the other means it."""
+
 Arguments = dict[str, tuple[Any, Span]]
 """Values by name, each with its place; POISON for what could not be had."""
 
@@ -44,7 +47,11 @@ def arguments_of(
     if type(raw) is Map and not _is_value(raw, known, main):
         is_known = check_names(walk, called, raw, known, extra)
         for name in raw:
-            out[name] = (_attempted(walk, raw[name], raw, name, place), _span(raw[name], raw.value_span(name), place))
+            taken = meant(name, known)
+            if taken in out:
+                walk.report("Y02", f"{taken} and {name} are one argument", raw.key_span(name), f"leave out {name}")
+                continue
+            out[taken] = (_attempted(walk, raw[name], raw, name, place), _span(raw[name], raw.value_span(name), place))
     elif raw is not None:
         assert step.given is not None and step.op is not None
         at = step.given.value_span(step.op)
@@ -58,9 +65,9 @@ def arguments_of(
         is_known = check_names(walk, called, defaults, known, extra) and is_known
         outside = constants(file)
         for name in defaults:
-            if name not in out:
+            if (taken := meant(name, known)) not in out:
                 at = _span(defaults[name], defaults.value_span(name), outside)
-                out[name] = (_attempted(walk, defaults[name], defaults, name, outside), at)
+                out[taken] = (_attempted(walk, defaults[name], defaults, name, outside), at)
     if not is_known:
         # Which of the others an unknown name was meant for is not known: nothing is said of those that are missing.
         out = {name: value for name, value in out.items() if name in known or name in extra}
@@ -83,11 +90,17 @@ def _span(raw: Any, at: Span, place: Place) -> Span:
     return at if given is None else replace(at, given=given)
 
 
+def meant(name: str, known: Mapping[str, Any]) -> str:
+    """The argument that a name means among those that are known."""
+    other = ONE_WORD.get(name)
+    return other if other is not None and other in known and name not in known else name
+
+
 def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], extra: tuple[str, ...]) -> bool:
     """Report the names that a call does not take; whether there are none."""
     is_known = True
     for name in given:
-        if name not in known and name not in extra:
+        if meant(name, known) not in known and name not in extra:
             is_known = False
             if _is_rest(name, given):
                 continue

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archspec.frontend.arguments import Arguments, check_names
+from archspec.frontend.arguments import Arguments, check_names, meant
 from archspec.frontend.calls import body, call, file_of
 from archspec.frontend.document import FIGURES, Document, is_direct
 from archspec.frontend.elaborate import Elaborator
@@ -120,14 +120,17 @@ def _defaults(walk: Walk, file: File, thorough: bool) -> None:
 
 
 def _default_values(walk: Walk, op: type[Op], defaults: Map, outside: Place) -> None:
-    values = {name: walk.attempt(evaluated, defaults[name], defaults, name, outside) for name in defaults}
+    written = {meant(name, op.model_fields): name for name in defaults}
+    values = {
+        taken: walk.attempt(evaluated, defaults[name], defaults, name, outside) for taken, name in written.items()
+    }
     try:
         op.model_validate({name: value for name, value in values.items() if value is not POISON})
     except ValidationError as error:
         for e in refused(error):
-            if e.kind == "value" and e.path and e.path[0] in defaults:
+            if e.kind == "value" and e.path and e.path[0] in written:
                 name = str(e.path[0])
-                walk.report("T01", f"{op.name}.{name} {e.message}", defaults.value_span(name), e.help)
+                walk.report("T01", f"{op.name}.{name} {e.message}", defaults.value_span(written[name]), e.help)
 
 
 def _networks(walk: Walk, file: File, common: dict[str, Any]) -> Graph:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from archspec.frontend.arguments import ONE_WORD
 from archspec.ir.json_schema import DIALECT, Json, call, closed, list_of, map_of
 from archspec.ops.base import Op
 
@@ -41,6 +42,10 @@ def file_schema(document: Any, prelude: Any, used: Mapping[str, Any]) -> Json:
 
     def add(name: str, taken: Json, main: str | None, doc: str, *, operands: bool = False) -> None:
         required = [argument for argument in taken.pop("required") if argument not in _section(defaults, name)]
+        properties = taken["properties"]
+        for word, other in ONE_WORD.items():
+            if word in properties:
+                properties.setdefault(other, properties[word])
         arguments[name] = taken
         operand_list = {**list_of({"$ref": "#/$defs/reference"}), "minItems": 1}
         calls[name] = call(f"#/$defs/{name}.arguments", required, main, doc, *([operand_list] if operands else []))

@@ -117,6 +117,7 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
         if channels != self.dim:
             raise OpError(
                 f"reversible_embedding: vectors have {channels} channels, not {self.dim}",
+                argument="dim",
                 help=f"dim: {channels} for such vectors",
             )
         return TensorSpec((*x.spatial, self.vocab))
