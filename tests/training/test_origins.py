@@ -66,7 +66,7 @@ def test_a_name_that_is_none_is_refused(graph, file):
     ("weights", "message"),
     [
         ("{}", "train.weights must be a file, or a map of names of layers and files, got {}"),
-        ("{conv: none.npz}", "train.weights 'none.npz' does not exist"),
+        ("{conv: none.npz}", "train.weights must be an existing file or folder, got 'none.npz'"),
         ("3", "train.weights must be a path, got 3"),
     ],
 )

@@ -52,7 +52,7 @@ REFUSED = [
     ({"rest": "log: {embedding: secnd}"}, 6, 18, "'secnd' is no layer with one output", "did you mean 'second'?"),
     ({"rest": "log: {picture: 1}"}, 6, 7, "log has no key 'picture'", "did you mean 'pictures'?"),
     ({"rest": "log: {histograms: 0}"}, 6, 19, "log.histograms must be", None),
-    ({"train": "{weights: none.npz}"}, 5, 18, "train.weights 'none.npz' does not exist", None),
+    ({"train": "{weights: none.npz}"}, 5, 18, "train.weights must be an existing file or folder, got 'none.npz'", None),
     ({"train": "{loss: mse}"}, 5, 15, "mse compares numbers, classification has a class for each example", None),
     ({"train": "{loss: dice, epochs: 1}", "spec": "linear"}, 5, 15, "head 'main': dice takes probabilities", None),
     ({"augment": "[resize: 32, rescale]"}, 4, 10, "the network takes images (8, 8, 1), it would get (32, 32, 1)", None),
