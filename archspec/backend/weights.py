@@ -18,6 +18,7 @@ from archspec.backend.layouts import converted, in_order, node_label, refuse_gat
 from archspec.backend.matching import Matching, more, node_said, stored_said
 from archspec.backend.tracing import Orders
 from archspec.backend.wiring import Wiring, corresponding
+from archspec.ir.diagnostics import listed
 from archspec.ir.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -109,6 +110,12 @@ def arrays(
     return out
 
 
+SAME_WITHOUT_WEIGHTS = frozenset(
+    ("InputLayer", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Identity", "Flatten")
+)
+"""Layers of Keras that leave each value as it is at inference."""
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """Weights out of a file: by ``layer/weight``, which layer of the file each layer is, and what to know of them."""
@@ -154,6 +161,11 @@ def _notes(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer]) -> 
             )
     elif archive.settings is None and any(layer != stored.name for layer, stored in pairs.items()):
         yield "the file holds arrays alone: activations, padding, strides and epsilon were not compared"
+    elif archive.settings is not None:
+        known = {*graph.by_name, *(stored.name for stored in pairs.values())}
+        beside = [(name, said["class"]) for name, said in archive.settings.items() if name not in known]
+        if unseen := [f"{name} ({kind})" for name, kind in beside if kind not in SAME_WITHOUT_WEIGHTS]:
+            yield f"layers of the file that hold no weights were not compared with the spec: {listed(unseen)}"
 
 
 def write(path: Path, values: Mapping[str, np.ndarray]) -> None:

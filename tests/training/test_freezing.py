@@ -61,9 +61,11 @@ def test_one_name_one_stage_and_lists_of_both(plan):
 def by_hand(made, ends, optimizers):
     """The same batches through Keras; a layer joins in its epoch, with an optimiser of its own."""
     from archspec import compile
+    from archspec.training.batch_norm import forget_starts
 
     keras.utils.set_random_seed(made.spec.train.seed)
     model = compile(made.graph)
+    forget_starts(model)
     objective = made.task.trainer(made.graph, model, made.spec.train)
     own = {layer.name: optimizers() for layer in model.layers if layer.weights}
     import tensorflow as tf
