@@ -110,12 +110,6 @@ def arrays(
     return out
 
 
-SAME_WITHOUT_WEIGHTS = frozenset(
-    ("InputLayer", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Identity", "Flatten")
-)
-"""Layers of Keras that leave each value as it is at inference."""
-
-
 @dataclass(frozen=True, slots=True)
 class Imported:
     """Weights out of a file: by ``layer/weight``, which layer of the file each layer is, and what to know of them."""
@@ -162,9 +156,11 @@ def _notes(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer]) -> 
     elif archive.settings is None and any(layer != stored.name for layer, stored in pairs.items()):
         yield "the file holds arrays alone: activations, padding, strides and epsilon were not compared"
     elif archive.settings is not None:
+        from archspec.backend.importers.keras_settings import PASSES
+
         known = {*graph.by_name, *(stored.name for stored in pairs.values())}
         beside = [(name, said["class"]) for name, said in archive.settings.items() if name not in known]
-        if unseen := [f"{name} ({kind})" for name, kind in beside if kind not in SAME_WITHOUT_WEIGHTS]:
+        if unseen := [f"{name} ({kind})" for name, kind in beside if kind not in (*PASSES, "InputLayer", "Flatten")]:
             yield f"layers of the file that hold no weights were not compared with the spec: {listed(unseen)}"
 
 
