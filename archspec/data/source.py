@@ -7,6 +7,7 @@ positions and no source has to know of them.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -83,6 +84,23 @@ class FeatureSpec:
         return any(None in part.shape for name, part in self.parts.items() if name not in self.padded)
 
     @property
+    def num_bytes(self) -> int:
+        """What all examples take as arrays, in bytes; a size that varies counts as 1."""
+        one = sum(
+            math.prod(size or 1 for size in part.shape) * _BYTES.get(part.dtype, 4) for part in self.parts.values()
+        )
+        return one * sum(self.splits.values())
+
+    def within_memory(self) -> FeatureSpec:
+        """The same, where the machine has room for all examples at once. Raises DataError."""
+        have = _memory()
+        if have is not None and self.num_bytes > have:
+            count, need = sum(self.splits.values()), self.num_bytes / 1e9
+            message = f"the {count:,} examples take {need:,.1f} GB of memory, this machine has {have / 1e9:,.1f}"
+            raise DataError(message, help="fewer or smaller examples")
+        return self
+
+    @property
     def held_out(self) -> str | None:
         """The split to evaluate on, if there is one."""
         return next((name for name in HELD_OUT if name in self.splits), None)
@@ -90,6 +108,18 @@ class FeatureSpec:
     def with_image(self, image: TensorSpec) -> FeatureSpec:
         """The same with another image."""
         return replace(self, parts={**self.parts, IMAGE: image})
+
+
+_BYTES = {"uint8": 1, "bool": 1, "float16": 2, "bfloat16": 2, "int64": 8, "float64": 8}
+"""Of an element, where it has not four."""
+
+
+def _memory() -> int | None:
+    """Bytes of memory that the machine has, where it says."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 class Buckets(NamedTuple):
@@ -125,6 +155,10 @@ class DataSource(Declaration, package="archspec.data.sources"):
     def arrays(self, split: str) -> dict[str, Any]:
         """All examples of a split as NumPy arrays, where ``in_memory``. Needs no TensorFlow."""
         raise NotImplementedError
+
+    def class_labels(self, split: str) -> Any:
+        """The label of every example of a split, a NumPy array, where ``in_memory``; None where they have none."""
+        return self.arrays(split).get(LABEL)
 
     def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         """As ``open``, with the bytes of each image under ``encoded``, where ``is_encoded``."""

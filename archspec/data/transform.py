@@ -6,14 +6,14 @@ Transforms work on batches: tensors with a leading axis of examples. Where sizes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.source import FeatureSpec
+from archspec.data.source import IMAGE, FeatureSpec
 from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec
 
@@ -29,6 +29,22 @@ if TYPE_CHECKING:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 """A probability, or a part of a whole."""
+
+
+class PixelRange(NamedTuple):
+    """What black and white are as numbers."""
+
+    low: float
+    high: float
+
+    @property
+    def is_bytes(self) -> bool:
+        """True for 0 … 255, or about that."""
+        return self.high - self.low >= 100
+
+
+BYTES = PixelRange(0.0, 255.0)
+"""The values of 8-bit images."""
 
 
 class Window(NamedTuple):
@@ -62,6 +78,10 @@ class Transform(Declaration, package="archspec.data.transforms"):
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         """What an example is afterwards. Raises TransformError."""
         return features
+
+    def pixel_range(self, before: PixelRange | None) -> PixelRange | None:
+        """The values that pixels have afterwards, where they have those of ``before``; None where that is not known."""
+        return before
 
     def evaluation(self) -> Transform | None:
         """What takes its place when a model is evaluated; None for nothing."""
@@ -123,6 +143,14 @@ def infer(features: FeatureSpec, transforms: Sequence[Transform]) -> tuple[Featu
             error.position = position
             raise
     return tuple(out)
+
+
+def pixel_ranges(features: FeatureSpec, transforms: Sequence[Transform]) -> Iterator[PixelRange | None]:
+    """What black and white are before each transform, where that is known."""
+    at = BYTES if IMAGE in features.parts and features.image.dtype == "uint8" else None
+    for transform in transforms:
+        yield at
+        at = transform.pixel_range(at)
 
 
 def for_evaluation(transforms: Sequence[Transform]) -> tuple[Transform, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from archspec.data.source import LABEL, TRAIN, DataSource
+from archspec.data.source import TRAIN, DataSource
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.validation import refuse
 from archspec.training.task import TaskError
@@ -90,7 +90,7 @@ def _counts(source: DataSource) -> Counter[int]:
     """Training examples of each class. Raises TaskError, DataError."""
     if source.is_encoded and (listing := cast("InFiles", source).listing()).class_names:
         return Counter(entry.label for entry in listing.splits[TRAIN])
-    if source.in_memory and (labels := source.arrays(TRAIN).get(LABEL)) is not None and labels.ndim == 1:
+    if source.in_memory and (labels := source.class_labels(TRAIN)) is not None and labels.ndim == 1:
         return Counter(labels.tolist())
     raise TaskError(
         f"the examples of '{source.name}' cannot be counted by class before they are read",

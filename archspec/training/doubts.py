@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from archspec.data.source import TRAIN
+from archspec.data.transform import pixel_ranges
+from archspec.data.transforms.intensity import Normalize
+from archspec.ir.diagnostics import plain
 from archspec.training.plan import Plan
 from archspec.training.schedules import Milestones, Polynomial, Step
 
@@ -66,4 +69,41 @@ def odd_rate(plan: Plan) -> Iterator[Doubt]:
         yield Doubt("W23", message, ("train", "optimizer"), f"{usual:g} is its default")
 
 
-RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (late_changes, endless_patience, large_batch, odd_rate)
+def other_scale(plan: Plan) -> Iterator[Doubt]:
+    """W24: a mean or deviation of 0 … 1 for values of 0 … 255, or the reverse."""
+    evaluation = plan.spec.evaluate.transforms
+    lists = {("augment",): plan.pipeline.augment, ("evaluate", "transforms"): evaluation or ()}
+    for at, steps in lists.items():
+        for position, (step, held) in enumerate(zip(steps, pixel_ranges(plan.features, steps), strict=True)):
+            if not isinstance(step, Normalize) or held is None or "data" in (step.mean, step.std):
+                continue
+            mean, std = ([float(number) for number in values] for values in (step.mean, step.std))
+            largest = max(map(abs, mean))
+            if held.is_bytes and (max(std) < 1 or (0 < largest <= 1)):
+                factor, values, units = 255.0, "0 … 255", "0 … 1"
+                other = "put rescale before it, or write"
+            elif not held.is_bytes and max(largest, max(std)) > 10 * max(abs(held.low), abs(held.high)):
+                factor, values, units = 1 / 255, f"{held.low:g} … {held.high:g}", "0 … 255"
+                other = "leave out rescale, or write"
+            else:
+                continue
+            said = {
+                name: [float(f"{factor * number:.4g}") for number in numbers]
+                for name, numbers in (("mean", mean), ("std", std))
+                if name in step.model_fields_set
+            }
+            yield Doubt(
+                "W24",
+                f"normalize: mean and std look like those of {units}, the values are {values} here",
+                (*at, position),
+                f"{other} {{normalize: {plain(said)}}}",
+            )
+
+
+RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (
+    late_changes,
+    endless_patience,
+    large_batch,
+    odd_rate,
+    other_scale,
+)

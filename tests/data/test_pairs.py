@@ -1,5 +1,6 @@
 """Pairs of sequences: of made-up symbols, and of texts in tables."""
 
+import itertools
 from zlib import crc32
 
 import numpy as np
@@ -65,8 +66,18 @@ def test_symbols_have_a_vocabulary_that_reads_and_writes_them():
         found.encode("2 7")
 
 
+def test_as_many_sequences_are_drawn_as_there_are():
+    """Nearly all that there are, which chance alone would not meet; and they are those of the arithmetic."""
+    there_are = sum(crc32(bytes(s)) % 8 == 0 for n in (1, 2, 3, 4) for s in itertools.product(range(4), repeat=n))
+    source = Symbols(symbols=4, shortest=1, longest=4, train=10, test=there_are)
+    source.features()
+    assert len({tuple(row) for row in source.arrays("test")["source"].tolist()}) == there_are
+    with pytest.raises(DataError, match=f"not {there_are + 1} different"):
+        Symbols(symbols=4, shortest=1, longest=4, train=10, test=there_are + 1).features()
+
+
 def test_too_few_different_sequences_are_refused():
-    with pytest.raises(DataError, match="not 1000 different sequences of 3 to 3 symbols"):
+    with pytest.raises(DataError, match="not 1,000 different sequences of 3 to 3 symbols"):
         Symbols(longest=3).features()
     with pytest.raises(ValidationError, match="longer than the longest"):
         Symbols(shortest=5, longest=4)

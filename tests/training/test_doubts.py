@@ -55,6 +55,45 @@ def test_what_people_mean_is_no_doubt(tmp_path, train):
     assert said(tmp_path, train) == []
 
 
+@pytest.mark.parametrize(
+    "augment",
+    [
+        "[normalize: {mean: [0.485], std: [0.229]}]",
+        "[normalize: {mean: 0.5, std: 0.5}]",
+        "[normalize: {mean: 0.1307, std: 0.3081}]",
+        "[mirror, normalize: {std: 0.25}]",
+        "[rescale, normalize: {mean: [123.68]}]",
+        "[rescale, normalize: {std: 255}]",
+        "[rescale: {low: -1}, normalize: {mean: 127.5, std: 127.5}]",
+    ],
+)
+def test_a_mean_of_another_scale_is_a_doubt(tmp_path, augment):
+    assert doubts_of(tmp_path, augment) == ["W24"]
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        "[rescale, normalize: {mean: [0.485], std: [0.229]}]",
+        "[rescale, normalize: {mean: -3, std: 2}]",
+        "[normalize: {mean: 123.68}]",
+        "[normalize: {mean: 33.3, std: 78.6}]",
+        "[normalize: {std: 255}]",
+        "[normalize]",
+        "[normalize: {mean: data, std: data}]",
+        "[standardize, normalize: {mean: 0.5, std: 0.5}]",
+    ],
+)
+def test_a_mean_of_the_scale_of_the_values_is_no_doubt(tmp_path, augment):
+    assert doubts_of(tmp_path, augment) == []
+
+
+def doubts_of(tmp_path, augment: str) -> list[str]:
+    text = f"\narchspec_run: 1\nspec: small.yaml\ndata: digits\naugment: {augment}\n"
+    found = _runs.asked(str(runs.write(tmp_path, text)))
+    return [d.code for d in _runs.doubted(found, _runs.planned(found))]
+
+
 def test_a_run_of_a_spec_that_cannot_learn_says_so_in_a_line(tmp_path):
     spec = runs.SPEC.replace("activation: softmax", "activation: relu")
     found = _runs.asked(str(runs.write(tmp_path, runs.RUN, spec)))

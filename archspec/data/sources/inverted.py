@@ -36,7 +36,7 @@ class Inverted(DataSource, name="inverted"):
 
     def features(self) -> FeatureSpec:
         one = TensorSpec((self.size, self.size, self.channels), "uint8")
-        return FeatureSpec(parts={"a": one, "b": one}, splits={TRAIN: self.train, "test": self.test})
+        return FeatureSpec(parts={"a": one, "b": one}, splits={TRAIN: self.train, "test": self.test}).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:
         a, b = (self._shapes(self.seed * 2 + kind).arrays(split)["image"] for kind in (0, 1))

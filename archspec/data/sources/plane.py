@@ -43,7 +43,7 @@ class Gaussians(DataSource, name="gaussians", main="modes"):
             parts={POINT: TensorSpec((2,)), LABEL: TensorSpec((), "int32")},
             splits={TRAIN: self.train, **({"test": self.test} if self.test else {})},
             classes=self.modes,
-        )
+        ).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:
         import numpy as np

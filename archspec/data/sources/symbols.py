@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice, product
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zlib import crc32
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 HELD_OUT = 8
 """Of so many sequences one is for evaluation, by a checksum of its symbols; the others are for training."""
 TRIES = 200
-"""So many draws for each sequence that is wanted, and there are too few of them."""
+"""So many draws for each sequence that is wanted, before the rest is taken without chance."""
+COUNTED = 1 << 17
+"""Up to so many sequences are counted one by one."""
 SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 Steps = Annotated[int, Field(ge=1, le=256)]
@@ -62,14 +66,24 @@ class Symbols(DataSource, name="symbols", main="order"):
         return self
 
     def features(self) -> FeatureSpec:
-        vocabulary = _vocabulary(self.symbols)
         parts = dict.fromkeys((SOURCE, TARGET), TensorSpec((self.longest + 2,), "int32"))
-        _drawn(self, "test")
+        self._check()
         return FeatureSpec(
             parts=parts,
             splits={TRAIN: self.train, "test": self.test},
-            vocabularies=dict.fromkeys(parts, vocabulary),
-        )
+            vocabularies=dict.fromkeys(parts, _vocabulary(self.symbols)),
+        ).within_memory()
+
+    def _check(self) -> None:
+        """Refuse what there are not enough different sequences for, without drawing them. Raises DataError."""
+        others, held_out = _known(self.symbols, self.shortest, self.longest)
+        if self.test > held_out or not others:
+            lengths = f"{self.shortest} to {self.longest} symbols"
+            raise DataError(
+                f"there are not {self.test:,} different sequences of {lengths} to evaluate on"
+                + ("" if others else ", and others to train on"),
+                help="more symbols, longer sequences, or fewer in 'test'",
+            )
 
     def arrays(self, split: str) -> dict[str, Any]:
         vocabulary = _vocabulary(self.symbols)
@@ -88,24 +102,43 @@ class Symbols(DataSource, name="symbols", main="order"):
 
 @lru_cache(maxsize=4)
 def _drawn(source: Symbols, split: str) -> tuple[bytes, ...]:
-    """The sequences of a split, a symbol a byte. Raises DataError where there are not enough different ones."""
+    """The sequences of a split, a symbol a byte."""
     wanted = source.train if split == TRAIN else source.test
     # Python promises the same numbers of ``random`` in all versions.
     random, out, seen = Random(f"{source.seed}/{split}").random, list[bytes](), set[bytes]()
     for _ in range(TRIES * wanted):
         steps = source.shortest + int(random() * (source.longest - source.shortest + 1))
         drawn = bytes(int(random() * source.symbols) for _ in range(steps))
-        if (crc32(drawn) % HELD_OUT == 0) == (split == TRAIN) or drawn in seen:
+        if _is_held_out(drawn) == (split == TRAIN) or drawn in seen:
             continue
         if split != TRAIN:
             seen.add(drawn)
         out.append(drawn)
         if len(out) == wanted:
             return tuple(out)
-    raise DataError(
-        f"there are not {wanted} different sequences of {source.shortest} to {source.longest} symbols to evaluate on",
-        help="more symbols, longer sequences, or fewer in 'test'",
-    )
+    # Few are left, which chance rarely meets: they are taken as they come, the short ones first.
+    rest = (s for s in _all(source.symbols, source.shortest, source.longest) if _is_held_out(s) != (split == TRAIN))
+    return (*out, *islice((s for s in rest if s not in seen), wanted - len(out)))
+
+
+def _is_held_out(sequence: bytes) -> bool:
+    return crc32(sequence) % HELD_OUT == 0
+
+
+def _all(symbols: int, shortest: int, longest: int) -> Iterator[bytes]:
+    """Every sequence of some lengths once, the short ones first."""
+    return (bytes(s) for steps in range(shortest, longest + 1) for s in product(range(symbols), repeat=steps))
+
+
+@lru_cache(maxsize=16)
+def _known(symbols: int, shortest: int, longest: int) -> tuple[int, int]:
+    """How many different sequences there are to train on and to evaluate on: counted where they are few, else a half of
+    what there should be by their share, which there are."""
+    total = sum(symbols**steps for steps in range(shortest, longest + 1))
+    if total > COUNTED:
+        return total // 2, total // (2 * HELD_OUT)
+    held_out = sum(map(_is_held_out, _all(symbols, shortest, longest)))
+    return total - held_out, held_out
 
 
 @lru_cache(maxsize=4)

@@ -48,19 +48,24 @@ class Shapes(DataSource, name="shapes", main="classes"):
             splits={TRAIN: self.train, "test": self.test},
             classes=self.classes,
             class_names=SHAPES[: self.classes],
-        )
+        ).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:
         import numpy as np
 
-        count = self.train if split == TRAIN else self.test
         start = self.seed * 2 + (split != TRAIN)
-        label = np.arange(count) % self.classes
+        label = self.class_labels(split)
+        count = len(label)
         image = np.empty((count, self.size, self.size, self.channels), np.uint8)
         for first in range(0, count, 256):
             rows = np.arange(first, min(first + 256, count))
             image[rows] = _drawn(self, label[rows], rows.astype(np.uint64) + np.uint64(start << 32))
-        return {IMAGE: image, LABEL: label.astype(np.int32)}
+        return {IMAGE: image, LABEL: label}
+
+    def class_labels(self, split: str) -> Any:
+        import numpy as np
+
+        return (np.arange(self.train if split == TRAIN else self.test) % self.classes).astype(np.int32)
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         return from_arrays(self.arrays(split), order)

@@ -72,7 +72,7 @@ class Tagged(DataSource, name="tagged", main="path"):
             vocabularies={TOKENS: found.vocabulary},
             padded=() if self.length else (TOKENS, LABEL),
             is_divided=self.test is None,
-        )
+        ).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:
         found = _read(self, self.fingerprint())

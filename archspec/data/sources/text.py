@@ -80,7 +80,7 @@ class Text(DataSource, name="text", main="path"):
             vocabularies={TOKENS: found.vocabulary},
             padded=() if self.length else (TOKENS,),
             is_divided=found.is_divided,
-        )
+        ).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:
         import numpy as np

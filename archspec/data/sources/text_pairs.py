@@ -77,7 +77,7 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
             vocabularies={SOURCE: found.source, TARGET: found.target},
             padded=tuple(name for name, spec in parts.items() if None in spec.shape),
             is_divided=found.is_divided,
-        )
+        ).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:
         pairs = _numbered(self, self.fingerprint()).splits[split]

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from archspec.data.errors import DataError
 from archspec.data.source import IMAGE, DataPath, FeatureSpec
-from archspec.data.transform import Transform, TransformError, image_of
+from archspec.data.transform import PixelRange, Transform, TransformError, image_of
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Number
@@ -60,6 +60,9 @@ class Rescale(Transform, name="rescale"):
             )
         return features.with_image(TensorSpec(image.shape))
 
+    def pixel_range(self, before: PixelRange | None) -> PixelRange | None:
+        return PixelRange(self.low, self.high)
+
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         import tensorflow as tf
 
@@ -73,7 +76,8 @@ class Rescale(Transform, name="rescale"):
 
 
 class Normalize(Transform, name="normalize"):
-    """(x - mean) / std, by channel, in the units that the values have here; the result is float32."""
+    """(x - mean) / std, by channel; the result is float32. Mean and std are in the units that the values have here: of
+    0 … 255, unless ``rescale`` stands before it."""
 
     mean: Annotated[tuple[float, ...] | str, BeforeValidator(_by_channel), _SCHEMA] = (0.0,)
     """What to subtract, for all channels or one per channel; ``data`` is the mean of the training split."""
@@ -86,6 +90,9 @@ class Normalize(Transform, name="normalize"):
             if values != "data" and len(values) not in (1, image.channels):
                 raise TransformError(f"normalize: {argument} has {len(values)} values, the images are {image}")
         return features.with_image(TensorSpec(image.shape))
+
+    def pixel_range(self, before: PixelRange | None) -> PixelRange | None:
+        return None
 
     @property
     def is_fitted(self) -> bool:
@@ -118,6 +125,9 @@ class Standardize(Transform, name="standardize"):
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         return features.with_image(TensorSpec(features.image.shape))
 
+    def pixel_range(self, before: PixelRange | None) -> PixelRange | None:
+        return None
+
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         import tensorflow as tf
 
@@ -147,6 +157,9 @@ class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
                 f"subtract_mean_image needs images of one size, the data are {image}", help="resize first"
             )
         return features.with_image(TensorSpec(image.shape))
+
+    def pixel_range(self, before: PixelRange | None) -> PixelRange | None:
+        return None
 
     @property
     def is_fitted(self) -> bool:
