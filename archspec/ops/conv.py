@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +22,7 @@ from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
 from archspec.ops.meeting import divisors_of
 from archspec.ops.peers import depthwise, for_each_element
-from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, each_element, windowed
+from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, each_element, whole, windowed
 from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
 
 if TYPE_CHECKING:
@@ -170,20 +171,22 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         rank = x.rank - 1
-        if set(per_axis(self.stride, rank, "stride")) != {1}:
-            return (None,)
-        spans = [
-            d * (k - 1)
-            for k, d in zip(
-                per_axis(self.kernel, rank, "kernel"), per_axis(self.dilation, rank, "dilation"), strict=True
-            )
-        ]
+        kernels, strides = per_axis(self.kernel, rank, "kernel"), per_axis(self.stride, rank, "stride")
+        dilations = per_axis(self.dilation, rank, "dilation")
+        extras = per_axis(self.output_padding, rank, "output_padding")
+        spans = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
         # The kernel is laid down from each input; what is cropped at the start shifts the output.
-        if isinstance(self.padding, str):
-            cropped = [span // 2 if self.padding == "same" else 0 for span in spans]
+        if self.padding == "same":
+            rests = [_transposed_rest(n + 1, s, "same", e) for n, s, e in zip(spans, strides, extras, strict=True)]
+            cropped = [max(span + 1 - rest, 0) // 2 for span, rest in zip(spans, rests, strict=True)]
+        elif self.padding == "valid":
+            cropped = [0] * rank
         else:
-            cropped = [before for before, _ in explicit_padding(self.padding, rank)]
-        axes = tuple(Reach(span - cut, cut) for span, cut in zip(spans, cropped, strict=True))
+            cropped = [before for before, _ in explicit_padding(self.padding, rank)]  # type: ignore[arg-type]
+        axes = tuple(
+            whole(Reach(Fraction(span - cut, s), Fraction(cut, s), Fraction(1, s)))
+            for span, cut, s in zip(spans, cropped, strides, strict=True)
+        )
         return (activated((*axes, EVERYTHING), self.activation, x),)
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:

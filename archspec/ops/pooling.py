@@ -9,7 +9,7 @@ from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.arguments import Padding, Sizes
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import consumed, refused
-from archspec.ops.reach import Axes, windowed
+from archspec.ops.reach import EVERYTHING, POINT, Axes, tiled, windowed
 from archspec.ops.shapes import explicit_padding, floating, per_axis, spatial_rank, windows
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ class GlobalAvgPool(Op, name="global_avg_pool"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _global(self.keep, x, "global_avg_pool")
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return ((*(EVERYTHING,) * (x.rank - 1), POINT) if self.keep else None,)
+
     def at_every_place(self, x: TensorSpec) -> Op | None:
         return AvgPool(size=tuple(n or 1 for n in x.spatial), stride=1, padding="valid")
 
@@ -120,6 +123,9 @@ class GlobalMaxPool(Op, name="global_max_pool"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _global(self.keep, x, "global_max_pool")
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return ((*(EVERYTHING,) * (x.rank - 1), POINT) if self.keep else None,)
+
     def at_every_place(self, x: TensorSpec) -> Op | None:
         return MaxPool(size=tuple(n or 1 for n in x.spatial), stride=1, padding="valid")
 
@@ -143,6 +149,9 @@ class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _adaptive(self.size, x, "adaptive_avg_pool")
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return tiled(x, per_axis(self.size, x.rank - 1, "size"))
 
     def at_every_place(self, x: TensorSpec) -> Op | None:
         windows = [divmod(n or 0, m or 1) for n, m in zip(x.spatial, self.infer(x).spatial, strict=True)]
@@ -171,6 +180,9 @@ class AdaptiveMaxPool(Op, name="adaptive_max_pool", main="size"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _adaptive(self.size, x, "adaptive_max_pool")
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return tiled(x, per_axis(self.size, x.rank - 1, "size"))
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return _covered(out, x) - out.size

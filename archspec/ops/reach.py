@@ -7,6 +7,7 @@ order of the axes). Axis ``i`` of the output is axis ``i`` of the input; the bat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
 
@@ -17,12 +18,13 @@ from archspec.ops.shapes import explicit_padding, per_axis
 class Reach(NamedTuple):
     """Along one axis: output position ``t`` reads the inputs from ``t · stride - before`` to ``t · stride + after``.
 
-    Either may be negative: what only looks back by two or more steps has ``after`` -2.
+    Either may be negative: what only looks back by two or more steps has ``after`` -2. Where an axis becomes longer
+    the stride is a fraction, and what is read are the whole positions within those bounds.
     """
 
-    before: float
-    after: float
-    stride: int = 1
+    before: float | Fraction
+    after: float | Fraction
+    stride: int | Fraction = 1
 
     def of(self, inner: Reach) -> Reach:
         """What is read of the input of ``inner`` by what reads its output so."""
@@ -103,6 +105,53 @@ def _window(size: Size, further: int, stride: int, side: str | tuple[int, int]) 
     if size is not None:
         least = most = max((-(-size // stride) - 1) * stride + further + 1 - size, 0)
     return Reach(most // 2, further - least // 2, stride)
+
+
+def enlarged(x: TensorSpec, factors: Sequence[int]) -> tuple[Axes, ...]:
+    """Every position along the spatial axes given several times in a row; all channels are read."""
+    axes = (Reach(1 - Fraction(1, f), 0, Fraction(1, f)) if f > 1 else POINT for f in factors)
+    return ((*axes, EVERYTHING),)
+
+
+def tiled(x: TensorSpec, sizes: Sequence[Size]) -> tuple[Axes, ...]:
+    """The spatial axes cut into as many even cells as ``sizes`` says, each read whole, with what it shares."""
+
+    def along(n: Size, made: Size) -> Reach:
+        if not n or not made:
+            return EVERYTHING
+        step = Fraction(n, made)
+        # Of cell i, from ⌊i · step⌋ to below ⌈(i + 1) · step⌉.
+        parts = [i * step % 1 for i in range(step.denominator)]
+        return whole(Reach(max(parts), step - 1 + max(-part % 1 for part in parts), step))
+
+    return ((*map(along, x.spatial, sizes), POINT),)
+
+
+def resampled(x: TensorSpec, sizes: Sequence[Size], beside: int | None) -> tuple[Axes, ...]:
+    """Output positions put at those of the input by the middles of their cells: the nearest is read (``beside`` None),
+    or so many further ones than the two around it, on either side."""
+
+    def along(n: Size, made: Size) -> Reach:
+        if not n or not made:
+            return EVERYTHING
+        step = Fraction(n, made)
+        first = step / 2 if beside is None else (step - 1) / 2
+        parts = [(i * step + first) % 1 for i in range(step.denominator)]
+        if beside is None:
+            return whole(Reach(max(parts) - first, first - min(parts), step))
+        after = first + max(-part % 1 for part in parts)
+        return whole(Reach(max(parts) - first + beside, after + beside, step))
+
+    return ((*map(along, x.spatial, sizes), POINT),)
+
+
+def whole(reach: Reach) -> Reach:
+    """The same with integers for fractions that are whole."""
+    return Reach(*map(_whole, reach))
+
+
+def _whole(n: Any) -> Any:
+    return n.numerator if isinstance(n, Fraction) and n.denominator == 1 else n
 
 
 def activated(axes: Axes, activation: Any, x: TensorSpec) -> Axes:

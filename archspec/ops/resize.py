@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.arguments import Sizes
 from archspec.ops.base import Op, OpError
+from archspec.ops.reach import Axes, enlarged, resampled, tiled
 from archspec.ops.shapes import floating, per_axis, spatial_rank
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class Upsample(Op, name="upsample", main="factor"):
         _check(x, self.mode, "upsample", needs_sizes=self.mode == "bicubic")
         sizes = (None if n is None else n * f for n, f in zip(x.spatial, factors, strict=True))
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        if self.mode in ("nearest", "area"):
+            return enlarged(x, per_axis(self.factor, x.rank - 1, "factor"))
+        return resampled(x, self.infer(x).spatial, 1 if self.mode == "bicubic" else 0)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """nearest, area: 0; else (2 · taps - 1) · out.size, taps 2 per axis (bicubic 4)"""
@@ -77,6 +83,12 @@ class Resize(Op, name="resize", main="size"):
         sizes = per_axis(self.size, spatial_rank(x, "resize"), "size")
         _check(x, self.mode, "resize", needs_sizes=self.mode == "area" or x.rank != 3)
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        sizes = per_axis(self.size, x.rank - 1, "size")
+        if self.mode == "area":
+            return tiled(x, sizes)
+        return resampled(x, sizes, {"nearest": None, "bilinear": 0, "bicubic": 1}[self.mode])
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """nearest: 0; else 2 · taps - 1 for each output, taps 2 per axis (bicubic 4; area: the inputs it covers)"""

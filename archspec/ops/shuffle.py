@@ -8,7 +8,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.meeting import divisors_of
-from archspec.ops.reach import each_position
+from archspec.ops.reach import EVERYTHING, Axes, Reach, each_position, enlarged
 from archspec.ops.shapes import known_channels
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ class PixelShuffle(Op, name="pixel_shuffle", main="factor"):
         sizes = (None if n is None else n * self.factor for n in x.spatial)
         return TensorSpec((*sizes, channels // area), x.dtype)
 
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return enlarged(x, (self.factor,) * (x.rank - 1))
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import PixelShuffle
 
@@ -85,6 +88,9 @@ class PixelUnshuffle(Op, name="pixel_unshuffle", main="factor"):
                 raise OpError(f"pixel_unshuffle: {self.factor} does not divide {n} (input {x})", argument="factor")
         sizes = (None if n is None else n // self.factor for n in x.spatial)
         return TensorSpec((*sizes, channels * self.factor**2), x.dtype)
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        return ((*(Reach(0, self.factor - 1, self.factor),) * (x.rank - 1), EVERYTHING),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import PixelUnshuffle
