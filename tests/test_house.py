@@ -248,7 +248,14 @@ OTHER_WORDS = {
     "one_hot": {"frontend/lint/learning", "frontend/updates", "tasks/classification/__init__"}
     | {"tasks/sequence_to_sequence/__init__"},
     # A part of the data, and words of sections and of the command line.
-    "split": {"cli/_runs", "cli/evaluate", "data/sources/folder", "data/sources/text", "data/sources/text_pairs"}
+    "split": {
+        "cli/_runs",
+        "cli/evaluate",
+        "data/sources/csv",
+        "data/sources/folder",
+        "data/sources/text",
+        "data/sources/text_pairs",
+    }
     | {"training/plan"},
     "dense": {"cli/evaluate", "backend/matching"},
     "embedding": {"training/board/projector", "training/features", "training/plan"},

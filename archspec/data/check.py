@@ -10,7 +10,7 @@ from archspec.data import files
 from archspec.data.files import Entry, InFiles, Listing
 from archspec.data.findings import Finding, Report, class_name, duplicate
 from archspec.data.images import BadImage, header
-from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataSource
+from archspec.data.source import ENCODED, LABEL, TRAIN, DataSource, input_of
 
 
 def check(source: DataSource) -> Report:
@@ -30,14 +30,20 @@ def check(source: DataSource) -> Report:
     seen: dict[bytes, tuple[str, int, int]] = {}
     for split in features.splits:
         arrays = source.arrays(split)
-        image, label = arrays[IMAGE], arrays[LABEL]
-        counts = np.bincount(label, minlength=features.classes or 1)
+        image, label = arrays[input_of(arrays)], arrays[LABEL]
+        counts = np.bincount(label, minlength=features.classes) if features.classes else ()
         for i, n in enumerate(counts):
             classes.setdefault(class_name(features.class_names, i), {})[split] = int(n)
             if split == TRAIN and not n:
                 findings.append(
                     Finding("error", "class without examples", class_name(features.class_names, i), "is empty")
                 )
+        if split == TRAIN:
+            findings += [
+                Finding("note", "the same for all", name, f"is {column[0]:g} for every example of {split}")
+                for name, column in zip(features.numbers, label.T, strict=False)
+                if column.min() == column.max()
+            ]
         if image.dtype.kind == "f":
             bad = ~np.isfinite(image).reshape(len(image), -1).all(1)
             findings += [
@@ -48,6 +54,7 @@ def check(source: DataSource) -> Report:
         findings += [
             Finding("note", "one value only", source.describe(split, int(i)), f"is {flat[i, 0]} everywhere")
             for i in np.flatnonzero(flat.min(1) == flat.max(1))
+            if flat.shape[1] > 1
         ]
         if split == TRAIN:
             values = {
@@ -57,7 +64,8 @@ def check(source: DataSource) -> Report:
                 "std": round(float(np.std(flat, dtype=np.float64)), 4),
             }
         for i, row in enumerate(flat):
-            duplicate(row.tobytes(), split, i, int(label[i]), seen, findings, source.describe, features.class_names)
+            own = int(label[i]) if features.classes else 0
+            duplicate(row.tobytes(), split, i, own, seen, findings, source.describe, features.class_names)
     return Report(source.name, dict(features.splits), classes, {}, {}, tuple(findings), values)
 
 

@@ -44,6 +44,8 @@ class Entry(NamedTuple):
     offset: int = 0
     length: int = -1
     packed: bool = False
+    numbers: tuple[float, ...] = ()
+    """What is to be told of it, where that is no class."""
 
 
 class Fault(NamedTuple):
@@ -64,6 +66,8 @@ class Listing:
     strays: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     is_divided: bool = False
+    numbers: tuple[str, ...] = ()
+    """Names of the entries' numbers, where they have no classes."""
 
 
 class InFiles(Protocol):
@@ -102,11 +106,13 @@ class InFiles(Protocol):
 def features(source: InFiles, classes: int | None = None) -> FeatureSpec:
     """``DataSource.features``; ``classes`` where the listing has no names."""
     listing = source.listing()
+    label = TensorSpec((len(listing.numbers),)) if listing.numbers else TensorSpec((), "int32")
     return FeatureSpec(
-        parts={IMAGE: TensorSpec((None, None, source.channels), "uint8"), LABEL: TensorSpec((), "int32")},
+        parts={IMAGE: TensorSpec((None, None, source.channels), "uint8"), LABEL: label},
         splits={split: len(entries) for split, entries in listing.splits.items()},
-        classes=classes or len(listing.class_names),
+        classes=None if listing.numbers else classes or len(listing.class_names),
         class_names=listing.class_names,
+        numbers=listing.numbers,
         is_divided=listing.is_divided,
     )
 
@@ -116,9 +122,13 @@ def encoded(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.da
     import numpy as np
     import tensorflow as tf
 
-    entries = source.listing().splits[split]
+    listing = source.listing()
+    entries = listing.splits[split]
     rows = tf.constant(_substitutes(entries, _refused(source, split)), tf.int64)
-    labels = tf.constant(np.array([e.label for e in entries], np.int32))
+    if listing.numbers:
+        labels = tf.constant(np.array([e.numbers for e in entries], np.float32))
+    else:
+        labels = tf.constant(np.array([e.label for e in entries], np.int32))
     bytes_of = _reader(entries)
 
     def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

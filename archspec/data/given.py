@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +60,6 @@ class Given(DataSource):
         return self.source.max_pixels
 
     def features(self) -> FeatureSpec:
-        from dataclasses import replace
-
         found: FeatureSpec = self.source.features()
         splits = dict(found.splits)
         if self.source.in_memory or self.source.is_encoded:
@@ -137,7 +136,7 @@ class Given(DataSource):
         """The source's, with all of its examples as one more split."""
         found: Listing = self.source.listing()
         every = [entry for entries in found.splits.values() for entry in entries]
-        return Listing(found.class_names, {**found.splits, ALL: every}, found.strays)
+        return replace(found, splits={**found.splits, ALL: every}, faults=(), is_divided=False)
 
     def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """As the source."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import IMAGE, LABEL, TRAIN, FeatureSpec
+from archspec.data.source import IMAGE, LABEL, TRAIN
 from archspec.data.transform import Transform
 from archspec.data.transforms.crops import ResizedCenterCrop
 from archspec.data.transforms.parts import Apply
@@ -51,7 +51,7 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
             grid[top : top + tile, left : left + tile] = _tiled(examples_of[r], tile)
     labels = columns[0].get(LABEL)
     rows = tuple(
-        ("" if labels is None else f"{_called(raw, labels[i])}  ") + pipeline.source.describe(TRAIN, int(index[i]))
+        ("" if labels is None else f"{raw.called(labels[i])}  ") + pipeline.source.describe(TRAIN, int(index[i]))
         for i in range(count)
     )
     return Sheet(grid, rows)
@@ -63,10 +63,6 @@ def tiles(pipeline: Pipeline, index: Sequence[int], split: str, tile: int) -> li
     if IMAGE not in raw.parts:
         raise DataError(f"the data have no image, only {', '.join(raw.parts)}")
     return [_tiled(image, tile) for image in pipeline.seen(index, 0, _whole(pipeline, tile), split)[IMAGE]]
-
-
-def _called(raw: FeatureSpec, label: Any) -> str:
-    return raw.class_names[label] if label < len(raw.class_names) else str(label)
 
 
 def _pictures(parts: Mapping[str, Any]) -> list[str]:

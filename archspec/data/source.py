@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from archspec.data.vocabulary import Vocabulary
 
-IMAGE, TOKENS, LABEL = "image", "tokens", "label"
+IMAGE, TOKENS, VECTOR, LABEL = "image", "tokens", "vector", "label"
 ENCODED = "encoded"
 """What stands in an example in the image's place while it is still a file's bytes."""
 TRAIN = "train"
@@ -57,16 +57,18 @@ class FeatureSpec:
     """What one example is.
 
     ``parts`` are its tensors by name (no batch axis; None for a size that varies), ``splits`` the number of examples by
-    split. ``classes`` is None where the label is not a class, ``class_names`` empty where the data give none.
-    ``vocabularies`` say what a part's numbers stand for. Parts named in ``padded`` differ in length, and still stand
-    in one batch: each is filled up at its end, with zeros, to the longest there. ``is_divided`` where the data have no
-    splits of their own, and a share of them was held out.
+    split. ``classes`` is None where the label is not a class, ``class_names`` empty where the data give none;
+    ``numbers`` are the names of a label that is numbers, float32 of as many. ``vocabularies`` say what a part's tokens
+    stand for. Parts named in ``padded`` differ in length, and still stand in one batch: each is filled up at its end,
+    with zeros, to the longest there. ``is_divided`` where the data have no splits of their own, and a share of them was
+    held out.
     """
 
     parts: Mapping[str, TensorSpec]
     splits: Mapping[str, int] = field(default_factory=dict)
     classes: int | None = None
     class_names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
     padded: tuple[str, ...] = ()
     is_divided: bool = False
@@ -104,6 +106,13 @@ class FeatureSpec:
     def held_out(self) -> str | None:
         """The split to evaluate on, if there is one."""
         return next((name for name in HELD_OUT if name in self.splits), None)
+
+    def called(self, label: Any) -> str:
+        """What a person calls a label: the name of its class, or its numbers, each with its name."""
+        if self.numbers:
+            return ", ".join(f"{name} {value:g}" for name, value in zip(self.numbers, label, strict=True))
+        number = int(label.argmax()) if getattr(label, "ndim", 0) else int(label)
+        return self.class_names[number] if 0 <= number < len(self.class_names) else str(number)
 
     def with_image(self, image: TensorSpec) -> FeatureSpec:
         """The same with another image."""

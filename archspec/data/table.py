@@ -5,12 +5,29 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
 
 from archspec.data.errors import DataError
 from archspec.data.layout import split_said
 from archspec.data.text import read_text
 from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.validation import refuse
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    found = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if all(isinstance(name, str) and name for name in found) and len(set(found)) == len(found):
+        return found
+    raise refuse("must be the heading of a column, or a list of several")
+
+
+_SCHEMA = {"type": ["string", "array"], "items": {"type": "string", "minLength": 1}, "minLength": 1}
+Columns = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema(_SCHEMA)]
+"""Headings of columns."""
 
 
 def table_rows(path: Path, encoding: str, *, quotes: bool = True) -> Iterator[tuple[int, list[str]]]:
@@ -77,3 +94,18 @@ def labelled_rows(
     if not out:
         raise DataError(f"{path} has no rows")
     return out, splits
+
+
+def number(cell: str, place: str, column: str) -> float:
+    """The number in a cell of a table. Raises DataError."""
+    try:
+        value = float(cell)
+    except ValueError:
+        value = None
+    if value is None or not isfinite(value) or abs(value) > 3e38:
+        what = f"holds {shown(cell)}, which is no number" if cell else "is empty"
+        raise DataError(
+            f"{place}: {column} {what}",
+            help="numbers are written with a point: 2.5" if "," in cell else "leave the row or the column out",
+        )
+    return value

@@ -103,6 +103,7 @@ def environment(plan: Plan) -> dict[str, Any]:
         "seed": plan.spec.train.seed,
         "classes": plan.features.classes,
         "class_names": list(plan.features.class_names),
+        "numbers": list(plan.features.numbers),
         "padded": list(plan.features.padded),
         "vocabularies": list(plan.features.vocabularies),
         "parts": {name: [list(spec.shape), spec.dtype] for name, spec in plan.features.parts.items()},
@@ -188,6 +189,7 @@ def recorded_features(logdir: Path) -> FeatureSpec:
         parts,
         classes=said["classes"],
         class_names=tuple(said["class_names"]),
+        numbers=tuple(said.get("numbers", ())),
         vocabularies=vocabularies,
         padded=tuple(said.get("padded", ())),
     )

@@ -16,7 +16,7 @@ from archspec.data.files import Entry, Fault, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS
 from archspec.data.layout import arranged, divided, split_said
 from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, FeatureSpec, stamp
-from archspec.data.table import table_rows
+from archspec.data.table import Columns, number, table_rows
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class ListFile(DataSource, name="list", main="path"):
 
     Paths count from the table's folder. Labels are all whole numbers from 0, or names, numbered in their order. Columns
     are found by their headings, else the first two are path and label; a third, ``split``, may say train, val or test.
+    With ``target`` an image has numbers to be told, for ``regression``, in place of a class.
     """
 
     suffixes = (".csv", ".tsv")
@@ -103,6 +104,8 @@ class ListFile(DataSource, name="list", main="path"):
     """Heading of the paths."""
     label_column: str = "label"
     """Heading of the labels."""
+    target: Columns = ()
+    """Headings of numbers to be told of an image, in place of a label."""
     split_column: str = "split"
     """Heading of the splits."""
     channels: Channels = 3
@@ -141,19 +144,23 @@ class ListFile(DataSource, name="list", main="path"):
     def listing(self) -> Listing:
         """Every row by split. Raises DataError, with the number of the line."""
         rows, columns = self._rows()
-        numeric = all(_is_class(row[columns[1]]) for _, row in rows)
-        names = () if numeric else tuple(sorted({row[columns[1]] for _, row in rows}))
-        number = {name: i for i, name in enumerate(names)}
+        told = {name: columns[name] for name in self.target}
+        labels = ["" if told else row[columns[self.label_column]] for _, row in rows]
+        numeric = all(_is_class(label) for label in labels)
+        names = () if numeric or told else tuple(sorted(set(labels)))
+        order = {name: i for i, name in enumerate(names)}
         entries, splits = [], []
-        for line, row in rows:
-            text, label = row[columns[0]], row[columns[1]]
+        for (line, row), label in zip(rows, labels, strict=True):
+            place, text = f"{self.path}, line {line}", row[columns[self.path_column]]
             if not text or "\0" in text:
-                raise DataError(f"{self.path}, line {line}: the path is empty")
-            if not label:
-                raise DataError(f"{self.path}, line {line}: the label is empty")
+                raise DataError(f"{place}: the path is empty")
+            if not label and not told:
+                raise DataError(f"{place}: the label is empty")
             path = os.path.join(self.path.parent, text)
-            entries.append(Entry(path, int(label) if numeric else number[label], path))
-            splits.append((f"{self.path}, line {line}", row[columns[2]] if len(columns) > 2 else ""))
+            numbers = tuple(number(row[column], place, name) for name, column in told.items())
+            which = 0 if told else int(label) if numeric else order[label]
+            entries.append(Entry(path, which, path, numbers=numbers))
+            splits.append((place, row[columns[self.split_column]] if self.split_column in columns else ""))
         if has_splits := any(said for _, said in splits):
             found: dict[str, list[Entry]] = {}
             for (at, said), entry in zip(splits, entries, strict=True):
@@ -162,38 +169,43 @@ class ListFile(DataSource, name="list", main="path"):
                 raise DataError(f"{self.path}: no line has the split {TRAIN}")
         else:
             found = divided(entries, [e.label for e in entries], self.holdout, self.seed)
+        if told:
+            return Listing((), found, is_divided=not has_splits, numbers=self.target)
         top = max(e.label for e in entries)
         present = {e.label for e in found[TRAIN]}
         if missing := [n for n in range(top + 1) if n not in present]:
-            which = names[missing[0]] if names else str(missing[0])
+            which_name = names[missing[0]] if names else str(missing[0])
             raise DataError(
-                f"{self.path}: class {shown(which)} has no examples to train on",
+                f"{self.path}: class {shown(which_name)} has no examples to train on",
                 help=None if names else f"labels are integers from 0; the largest is {top}",
             )
         return Listing(names or tuple(str(n) for n in range(top + 1)), found, is_divided=not has_splits)
 
-    def _rows(self) -> tuple[list[tuple[int, list[str]]], list[int]]:
-        """Lines with their numbers, without the headings, and the columns of path, label and perhaps split."""
+    def _rows(self) -> tuple[list[tuple[int, list[str]]], dict[str, int]]:
+        """Lines with their numbers, without the headings, and the columns by heading: of path, of label or numbers, and
+        perhaps of split."""
         rows = list(table_rows(self.path, "utf-8"))
         if not rows:
             raise DataError(f"{self.path} has no lines")
         head = [cell.strip() for cell in rows[0][1]]
-        wanted = [self.path_column, self.label_column]
-        if any(w in head for w in wanted):
+        wanted = [self.path_column, *(self.target or (self.label_column,))]
+        if self.target or any(w in head for w in wanted):
             for w in wanted:
                 if w not in head:
                     raise DataError(
                         f"{self.path} has no column {shown(w)}; it has {', '.join(head)}", help=did_you_mean(w, head)
                     )
-            columns = [head.index(w) for w in (*wanted, self.split_column) if w in head]
+            columns = {w: head.index(w) for w in (*wanted, self.split_column) if w in head}
             rows = rows[1:]
         else:
-            columns = [0, 1, 2][: max(2, min(3, len(head)))]
+            columns = dict(zip((*wanted, self.split_column), range(max(2, min(3, len(head)))), strict=False))
         if not rows:
             raise DataError(f"{self.path} has headings and no lines")
-        if len(rows[0][1]) <= max(columns):
+        if len(rows[0][1]) <= max(columns.values()):
             line, row = rows[0]
-            raise DataError(f"{self.path}, line {line}: {len(row)} columns, at least {max(columns) + 1} are needed")
+            raise DataError(
+                f"{self.path}, line {line}: {len(row)} columns, at least {max(columns.values()) + 1} are needed"
+            )
         return [(line, [cell.strip() for cell in row]) for line, row in rows], columns
 
 

@@ -38,7 +38,8 @@ class Npz(DataSource, name="npz", main="path"):
     """Arrays of a ``.npz`` file: ``x_train``, ``y_train``, ``x_test``, ``y_test`` (and ``x_val``, ``y_val``), or ``x``
     and ``y``, of which a stratified share is held out as ``val``.
 
-    Labels are integers from 0. An array of strings, ``class_names``, names them.
+    Labels are integers from 0. An array of strings, ``class_names``, names them. Labels of floats are numbers to be
+    told, for ``regression``: one for each example, or a row of several.
     """
 
     suffixes = (".npz",)
@@ -62,6 +63,27 @@ class Npz(DataSource, name="npz", main="path"):
         dtypes = {_dtype(headers[x].dtype, x) for x, _ in found.values()}
         if len(shapes) > 1 or len(dtypes) > 1:
             raise DataError(f"{self.path}: the splits' images differ in size or type")
+        (shape,), (dtype,) = shapes, dtypes
+        image = TensorSpec(shape if len(shape) != 2 else (*shape, 1), dtype)
+        names: tuple[str, ...] = ()
+        numbers: tuple[str, ...] = ()
+        classes = None
+        if all(headers[y].dtype.kind == "f" for _, y in found.values()):
+            numbers = self._numbers(headers, found)
+        else:
+            names, classes = self._classes(headers, found)
+        label = TensorSpec((len(numbers),)) if numbers else TensorSpec((), "int32")
+        return FeatureSpec(
+            parts={IMAGE: image, LABEL: label},
+            splits={name: len(positions) for name, positions in self._positions(found).items()},
+            classes=classes,
+            class_names=names,
+            numbers=numbers,
+            is_divided="" in found,
+        )
+
+    def _classes(self, headers: dict[str, Header], found: dict[str, tuple[str, str]]) -> tuple[tuple[str, ...], int]:
+        """Names of the classes, where there are any, and their number. Raises DataError."""
         top = -1
         for x, y in found.values():
             if headers[y].dtype.kind not in "iu" or headers[y].shape not in {
@@ -79,14 +101,28 @@ class Npz(DataSource, name="npz", main="path"):
         names = tuple(str(n) for n in self._read("class_names")) if "class_names" in headers else ()
         if names and len(names) <= top:
             raise DataError(f"{self.path}: label {top} has no name, class_names holds {len(names)}")
-        (shape,), (dtype,) = shapes, dtypes
-        return FeatureSpec(
-            parts={IMAGE: TensorSpec(shape if len(shape) != 2 else (*shape, 1), dtype), LABEL: TensorSpec((), "int32")},
-            splits={name: len(positions) for name, positions in self._positions(found).items()},
-            classes=len(names) or top + 1,
-            class_names=names,
-            is_divided="" in found,
-        )
+        return names, len(names) or top + 1
+
+    def _numbers(self, headers: dict[str, Header], found: dict[str, tuple[str, str]]) -> tuple[str, ...]:
+        """Names of the numbers that each example has for a label. Raises DataError."""
+        import numpy as np
+
+        counts = set()
+        for x, y in found.values():
+            count, *rest = headers[y].shape or (0,)
+            if count != headers[x].shape[0] or len(rest) > 1 or rest == [0]:
+                raise DataError(
+                    f"{self.path}: {y} must hold a number, or a row of numbers, for each of the {headers[x].shape[0]} "
+                    f"examples of {x}, got {headers[y].dtype} of shape {headers[y].shape}"
+                )
+            counts.add(rest[0] if rest else 1)
+            if not np.isfinite(labels := self._read(y)).all():
+                at = int(np.flatnonzero(~np.isfinite(labels).reshape(len(labels), -1).all(1))[0])
+                raise DataError(f"{self.path}: {y} holds NaN or infinity, first at position {at}")
+        if len(counts) > 1:
+            raise DataError(f"{self.path}: the splits' labels differ in size")
+        (size,) = counts
+        return (self.label,) if size == 1 else tuple(f"{self.label}[{k}]" for k in range(size))
 
     def arrays(self, split: str) -> dict[str, Any]:
         import numpy as np
@@ -97,7 +133,11 @@ class Npz(DataSource, name="npz", main="path"):
         image = image.astype(_dtype(image.dtype, x), copy=False)
         if image.ndim == 3:
             image = image[..., None]
-        label = self._read(y).astype(np.int32).reshape(-1)
+        label = self._read(y)
+        if label.dtype.kind == "f":
+            label = label.astype(np.float32).reshape(len(label), -1)
+        else:
+            label = label.astype(np.int32).reshape(-1)
         if "" in found:
             positions = self._positions(found)[split]
             image, label = image[positions], label[positions]
@@ -134,7 +174,10 @@ class Npz(DataSource, name="npz", main="path"):
 
     def _positions(self, found: dict[str, tuple[str, str]]) -> dict[str, Any]:
         if "" in found:
-            return held_out_share(self._read(found[""][1]).reshape(-1).tolist(), self.holdout, self.seed)
+            labels = self._read(found[""][1])
+            # Numbers are no strata.
+            strata = [0] * len(labels) if labels.dtype.kind == "f" else labels.reshape(-1).tolist()
+            return held_out_share(strata, self.holdout, self.seed)
         return {s: range(len(self._read(y))) for s, (_, y) in found.items()}
 
     def _headers(self) -> dict[str, Header]:

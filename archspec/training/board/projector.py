@@ -63,10 +63,8 @@ def write_points(plan: Plan, model: keras.Model, layer: str, folder: Path) -> No
         tf.summary.text("layer", layer)
     rows = ["\t".join(f"{value:.6g}" for value in point) for point in points]
     _write(folder / "vec.tsv", rows)
-    names = plan.features.class_names
     labels = seen.get(LABEL, np.zeros(len(positions), np.int32))
-    labels = labels.argmax(-1) if labels.ndim == 2 else labels
-    called = [names[n] if n < len(names) else str(n) for n in labels]
+    called = [plan.features.called(label) for label in labels]
     lines = [
         f"{_cell(c)}\t{_cell(plan.source.describe(split, int(p)))}" for c, p in zip(called, positions, strict=True)
     ]

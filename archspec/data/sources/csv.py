@@ -1,0 +1,163 @@
+"""Rows of numbers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from archspec.data.errors import DataError
+from archspec.data.layout import split_said
+from archspec.data.source import (
+    LABEL,
+    TRAIN,
+    VECTOR,
+    DataPath,
+    DataSource,
+    FeatureSpec,
+    from_arrays,
+    held_out_share,
+    stamp,
+)
+from archspec.data.table import Columns, columns, number, table_rows
+from archspec.data.text import Encoding, class_names
+from archspec.ir.diagnostics import shown
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+
+class Csv(DataSource, name="csv", main="path"):
+    """A table of numbers with headings (CSV, or TSV where the name ends so): an example is a row, a vector of some of
+    its columns, and with it a class (``label``) or one or several numbers to be told (``target``).
+
+    Where the table has no column of splits, a share is held out as ``val``, stratified by class.
+    """
+
+    in_memory = True
+
+    path: DataPath
+    """The table."""
+    target: Columns = ()
+    """Headings of the numbers to be told, for ``regression``."""
+    label: Annotated[str, Field(min_length=1)] | None = None
+    """Heading of the classes, for ``classification``. Classes are numbered in the order of their labels: integers by
+    size, others by name."""
+    inputs: Columns = ()
+    """Headings of the numbers to tell it from; all other columns where not given."""
+    split_column: str = "split"
+    """Heading of the splits, if there is such a column: train, val or test."""
+    encoding: Encoding = "utf-8"
+    """Encoding of the file."""
+    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share held out where the table has no splits."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of that division."""
+
+    def features(self) -> FeatureSpec:
+        found = _read(self, self.fingerprint())
+        label = TensorSpec((len(self.target),)) if self.target else TensorSpec((), "int32")
+        return FeatureSpec(
+            parts={VECTOR: TensorSpec((found.vectors.shape[1],)), LABEL: label},
+            splits={split: len(positions) for split, positions in found.splits.items()},
+            classes=None if self.target else len(found.names),
+            class_names=found.names,
+            numbers=self.target,
+            is_divided=found.is_divided,
+        )
+
+    def arrays(self, split: str) -> dict[str, Any]:
+        found = _read(self, self.fingerprint())
+        positions = found.splits[split]
+        return {VECTOR: found.vectors[positions], LABEL: found.labels[positions]}
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        return from_arrays(self.arrays(split), order)
+
+    def fingerprint(self) -> str:
+        return stamp(self, [self.path])
+
+    def describe(self, split: str, position: int) -> str:
+        found = _read(self, self.fingerprint())
+        return f"{self.path}, line {found.lines[found.splits[split][position]]}"
+
+
+class Content(NamedTuple):
+    """All that the table says; ``splits`` are positions of rows."""
+
+    vectors: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+    lines: list[int]
+    splits: dict[str, list[int]]
+    is_divided: bool
+
+
+@lru_cache(maxsize=4)
+def _read(source: Csv, fingerprint: str) -> Content:
+    """The rows; ``fingerprint`` is that of the source, whose file may change. Raises DataError, with the line."""
+    import numpy as np
+
+    path = source.path
+    rows = list(table_rows(path, source.encoding))
+    head = [name.strip() for name in rows[0][1]] if rows else []
+    if twice := next((name for i, name in enumerate(head) if name in head[:i]), None):
+        raise DataError(f"{path} has two columns {shown(twice)}")
+    wanted = source.target or ((source.label,) if source.label else ())
+    if bool(source.target) == bool(source.label):
+        known = shown(", ".join(head) or "none", 200)[1:-1]
+        raise DataError(
+            f"{path}: either 'target' or 'label' says which column is to be told",
+            help=f"'target' for numbers, 'label' for classes; its columns are {known}",
+        )
+    inputs = source.inputs or tuple(name for name in head if name not in (*wanted, source.split_column))
+    said = columns(path, head, (*inputs, *wanted), "'inputs', 'target' and 'label' name columns by their headings")
+    if not inputs:
+        raise DataError(f"{path} has no columns beside {', '.join(wanted)}")
+    if both := next((name for name in inputs if name in wanted), None):
+        raise DataError(f"{path}: column {shown(both)} is both given and to be told", help="name it once")
+    if len(rows) < 2:
+        raise DataError(f"{path} has headings and no rows")
+    lines, body = [line for line, _ in rows[1:]], [[cell.strip() for cell in row] for _, row in rows[1:]]
+    vectors = _numbers(source, lines, body, dict(zip(inputs, said[: len(inputs)], strict=True)))
+    if source.target:
+        labels = _numbers(source, lines, body, dict(zip(wanted, said[len(inputs) :], strict=True)))
+        names: tuple[str, ...] = ()
+        strata = [0] * len(body)
+    else:
+        texts = [row[said[-1]] for row in body]
+        if "" in texts:
+            raise DataError(f"{path}, line {lines[texts.index('')]}: the label is empty")
+        names = class_names(texts)
+        order = {name: i for i, name in enumerate(names)}
+        strata = [order[text] for text in texts]
+        labels = np.array(strata, np.int32)
+    is_divided = source.split_column not in head
+    if is_divided and len(body) < 2:
+        raise DataError(f"{path} has one row, which cannot be split in two", help="a table of several rows")
+    if is_divided:
+        splits = held_out_share(strata, source.holdout, source.seed)
+    else:
+        at = head.index(source.split_column)
+        splits = {}
+        for position, (line, row) in enumerate(zip(lines, body, strict=True)):
+            splits.setdefault(split_said(row[at], f"{path}, line {line}"), []).append(position)
+        if TRAIN not in splits:
+            raise DataError(f"{path}: no line has the split {TRAIN}")
+    if names and (missing := set(range(len(names))) - {strata[position] for position in splits[TRAIN]}):
+        raise DataError(f"{path}: class {shown(names[min(missing)])} has no examples to train on")
+    return Content(vectors, labels, names, lines, splits, is_divided)
+
+
+def _numbers(source: Csv, lines: list[int], rows: list[list[str]], at: dict[str, int]) -> np.ndarray:
+    """Columns as float32 of shape (rows, columns). Raises DataError for a cell that is no number."""
+    import numpy as np
+
+    out = np.empty((len(rows), len(at)), np.float32)
+    for line, row, values in zip(lines, rows, out, strict=True):
+        for k, (name, column) in enumerate(at.items()):
+            values[k] = number(row[column], f"{source.path}, line {line}", name)
+    return out

@@ -1,0 +1,152 @@
+"""Data with numbers to be told in place of a class: tables, tables of images, arrays."""
+
+import numpy as np
+import pytest
+
+from archspec.data.check import check
+from archspec.data.errors import DataError
+from archspec.data.source import DataSource
+
+TABLE = """rooms,area,city,price,tax
+3,71.5,1,240,2.5
+2,50,0,180,1
+4,99,1,310,3
+1,30,0,95,0.5
+5,120,1,400,4
+"""
+
+
+def made(name, **arguments):
+    return DataSource.find(name)(**arguments)
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "houses.csv"
+    path.write_text(TABLE)
+    return path
+
+
+def test_a_row_is_a_vector_and_numbers(table):
+    source = made("csv", path=table, target=("price", "tax"))
+    said = source.features()
+    assert {name: (spec.shape, spec.dtype) for name, spec in said.parts.items()} == {
+        "vector": ((3,), "float32"),
+        "label": ((2,), "float32"),
+    }
+    assert said.classes is None and said.numbers == ("price", "tax") and said.is_divided
+    assert said.splits == {"train": 4, "val": 1}
+    want = np.genfromtxt(table, delimiter=",", skip_header=1, dtype=np.float32)
+    got = [source.arrays(split) for split in said.splits]
+    rows = np.concatenate([np.concatenate([part["vector"], part["label"]], 1) for part in got])
+    assert sorted(rows.tolist()) == sorted(want.tolist())
+    at = int(source.describe("val", 0).rpartition("line ")[2])
+    assert source.arrays("val")["vector"][0].tolist() == want[at - 2, :3].tolist()
+    assert said.called(np.array([240, 2.5])) == "price 240, tax 2.5"
+
+
+def test_columns_are_chosen_and_splits_are_said(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("y\tsplit\tx\tz\n1\ttrain\t2\t3\n4\ttest\t5\t6\n7\tTraining\t8\t9\n")
+    source = made("csv", path=path, target=("y",), inputs=("z",))
+    assert source.features().splits == {"train": 2, "test": 1} and not source.features().is_divided
+    assert source.arrays("train")["vector"].tolist() == [[3], [9]] and source.arrays("test")["label"].tolist() == [[4]]
+
+
+def test_a_row_may_have_a_class(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(10)))
+    source = made("csv", path=path, label="kind")
+    said = source.features()
+    assert said.classes == 2 and said.class_names == ("a", "b") and said.parts["label"].shape == ()
+    assert said.splits == {"train": 8, "val": 2} and sorted(source.arrays("val")["label"].tolist()) == [0, 1]
+    assert check(source).classes == {"a": {"train": 4, "val": 1}, "b": {"train": 4, "val": 1}}
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        ("x,y\n1,2\n", {}, "either 'target' or 'label' says which column is to be told"),
+        ("x,y\n1,2\n", {"target": ("y",), "label": "y"}, "either 'target' or 'label' says which column"),
+        ("x,y\n1,2\n", {"target": ("z",)}, "has no column 'z'; it has x, y"),
+        ("x,y\n1,2\n", {"target": ("y",), "inputs": ("y",)}, "column 'y' is both given and to be told"),
+        ("x,y\n1,2\n3,\n", {"target": ("y",)}, "line 3: y is empty"),
+        ("x,y\n1,2\n\n3,four\n", {"target": ("y",)}, "line 4: y holds 'four', which is no number"),
+        ("x,y\n1,2\nnan,4\n", {"target": ("y",)}, "line 3: x holds 'nan', which is no number"),
+        ("x,y\n1,2\n3,1e99\n", {"target": ("y",)}, "line 3: y holds '1e99', which is no number"),
+        ("x,x,y\n1,2,3\n", {"target": ("y",)}, "has two columns 'x'"),
+        ("x,y\n", {"target": ("y",)}, "has headings and no rows"),
+        ("y\n1\n", {"target": ("y",)}, "has no columns beside y"),
+        ("x,y\n1,2\n", {"target": ("y",)}, "has one row, which cannot be split in two"),
+        ("x,y,split\n1,2,test\n", {"target": ("y",)}, "no line has the split train"),
+        ("x,y,split\n1,a,train\n2,b,test\n", {"label": "y"}, "class 'b' has no examples to train on"),
+    ],
+)
+def test_what_a_table_cannot_be(tmp_path, content, arguments, message):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(DataError) as refusal:
+        made("csv", path=path, **arguments).features()
+    assert message in refusal.value.message and "a.csv" in refusal.value.message
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_arrays_of_floats_are_numbers(tmp_path, rank):
+    x = np.random.default_rng(0).normal(size=(10, 4)).astype("float64")
+    y = x[:, :rank] * 2 + 1
+    np.savez(tmp_path / "a.npz", x=x, y=y[:, 0] if rank == 1 else y)
+    source = made("npz", path=tmp_path / "a.npz")
+    said = source.features()
+    assert said.parts["label"].shape == (rank,) and said.classes is None and said.splits == {"train": 8, "val": 2}
+    assert said.numbers == (("y",) if rank == 1 else ("y[0]", "y[1]"))
+    for split in said.splits:
+        found = source.arrays(split)
+        assert found["label"].dtype == np.float32
+        assert np.allclose(found["label"], found["image"][:, :rank] * 2 + 1, atol=1e-5)
+    assert not [f for f in check(source).findings if f.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros(3), "y must hold a number, or a row of numbers, for each of the 4 examples of x"),
+        (np.zeros((4, 2, 2)), "got float64 of shape (4, 2, 2)"),
+        (np.array([0, 1, np.nan, np.inf]), "y holds NaN or infinity, first at position 2"),
+    ],
+)
+def test_arrays_that_are_no_numbers(tmp_path, y, message):
+    np.savez(tmp_path / "a.npz", x=np.zeros((4, 3)), y=y)
+    with pytest.raises(DataError) as refusal:
+        made("npz", path=tmp_path / "a.npz").features()
+    assert message in refusal.value.message
+
+
+@pytest.mark.tensorflow
+def test_images_with_numbers(tmp_path):
+    from PIL import Image
+
+    rows = []
+    for i in range(6):
+        Image.fromarray(np.full((4, 5, 3), 40 * i, np.uint8)).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{i / 2},{-i},{'test' if i == 5 else 'train'}")
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["path,angle,shift,split", *rows]))
+    source = made("list", path=path, target=("angle", "shift"))
+    said = source.features()
+    assert said.numbers == ("angle", "shift") and said.classes is None and said.splits == {"train": 5, "test": 1}
+    assert said.parts["label"].shape == (2,) and said.parts["label"].dtype == "float32"
+    for i, one in enumerate(source.open("train")):
+        assert one["label"].numpy().tolist() == [i / 2, -i] and int(one["image"][0, 0, 0]) == 40 * i
+    assert check(source).classes == {}
+    path.write_text("path,angle\n0.png,east\n")
+    with pytest.raises(DataError, match="line 2: angle holds 'east', which is no number"):
+        source.model_copy(update={"target": ("angle",)}).features()
+
+
+def test_a_number_that_never_changes_is_noted(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x,y,z\n" + "".join(f"{i},7,{i}\n" for i in range(5)))
+    findings = check(made("csv", path=path, target=("y", "z"))).findings
+    assert [(f.kind, f.where, f.message) for f in findings] == [
+        ("the same for all", "y", "is 7 for every example of train")
+    ]
