@@ -118,8 +118,8 @@ def planned(found: Asked, *, starts: bool = False, peers: Peers | None = None) -
     the run file, if it has one."""
     from archspec.data.errors import DataError
     from archspec.training.distribution import check
-    from archspec.training.plan import make_plan
-    from archspec.training.task import TaskError
+    from archspec.training.errors import TaskError
+    from archspec.training.planning import make_plan
 
     graph = spec_graph(found)
     try:

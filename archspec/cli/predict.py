@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         return _runs.failed(error.message, 1)
     if SOURCE in features.vocabularies:
         return _answered(args, found, features, path)
-    from archspec.training.plan import task_of
+    from archspec.training.planning import task_of
 
     graph = _runs.spec_graph(found)
     task, network = task_of(found.run, graph), graph.inference()

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from archspec.cli import _runs
-    from archspec.training.plan import task_of
+    from archspec.training.planning import task_of
     from archspec.training.task import TaskError, Wanted
     from archspec.training.trained import trained, weights_file
 
@@ -138,7 +138,8 @@ def _decoding(args: argparse.Namespace) -> Any:
     from archspec.ir.diagnostics import Source, typed
     from archspec.ir.reading import declared
     from archspec.tasks.decoding import Decoding
-    from archspec.training.document import STRICT, read_section
+    from archspec.training.document import read_section
+    from archspec.training.fields import STRICT
     from archspec.training.task import TaskError
 
     class Given(BaseModel):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from archspec.data.source import IMAGE
 from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
-from archspec.training.plan import Plan, monitored
+from archspec.training.plan import Plan
+from archspec.training.planning import monitored
 from archspec.training.record import write_history
 from archspec.training.schedules import Plateau
 

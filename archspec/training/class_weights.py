@@ -4,56 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, cast
-
-from pydantic import BeforeValidator, WithJsonSchema
+from typing import TYPE_CHECKING, cast
 
 from archspec.data.source import TRAIN, DataSource
 from archspec.ir.diagnostics import did_you_mean, shown
-from archspec.ir.validation import refuse
-from archspec.training.task import TaskError
+from archspec.training.errors import TaskError
+from archspec.training.fields import BALANCED
+from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
     from archspec.data.files import InFiles
-    from archspec.training.plan import Plan
 
-BALANCED = "balanced"
-LARGEST = 1e6
 AT = ("train", "class_weight")
-
-
-def _given(value: Any) -> Any:
-    factors: Any = None
-    if value == BALANCED:
-        return value
-    if isinstance(value, Mapping):
-        value = {str(name): factor for name, factor in value.items()}
-        factors = value.values()
-    elif isinstance(value, (list, tuple)):
-        factors = value = tuple(value)
-    if factors is None or not all(_is_factor(factor) for factor in factors):
-        raise refuse(f"must be 'balanced', or factors from 0 to {LARGEST:g}: a list, or a map by names of classes")
-    return value
-
-
-def _is_factor(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LARGEST
-
-
-FACTORS = {"type": "number", "minimum": 0, "maximum": LARGEST}
-ClassWeight = Annotated[
-    Any,
-    BeforeValidator(_given),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": BALANCED},
-                {"type": "array", "items": FACTORS},
-                {"type": "object", "additionalProperties": FACTORS},
-            ]
-        }
-    ),
-]
 
 
 def class_weights(plan: Plan) -> dict[int, float]:

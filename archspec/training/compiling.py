@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_tensorflow
 from archspec.training.averaging import average_uniformly
-from archspec.training.freezing import count_own_steps, first_steps
-from archspec.training.plan import Plan, matching
+from archspec.training.freezing import count_own_steps, first_steps, matching
+from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
     import keras

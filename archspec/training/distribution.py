@@ -11,57 +11,24 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from glob import glob
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import backend, has_tensorflow
 from archspec.data.errors import DataError
 from archspec.data.transform import TransformError
-from archspec.ir.validation import refuse, told
-from archspec.training.task import TaskError
+from archspec.training.errors import TaskError
+from archspec.training.fields import BATCH, MODEL, Sharding
+from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
     from archspec.training.launch import Peers
-    from archspec.training.plan import Plan
 
-BATCH, MODEL = "batch", "model"
-"""Axes of the mesh of devices."""
 HEARTBEAT = 30
 """Seconds without a sign of life after which a process counts as dead, and the others end."""
 
 
 class DistributionError(Exception):
     """The devices or processes that a run asks for are not there, or cannot be used."""
-
-
-def _layout(value: Any) -> dict[str, tuple[str | None, ...]]:
-    if not isinstance(value, dict):
-        raise refuse("must be a map of patterns and axes")
-    out = {}
-    for pattern, axes in value.items():
-        if not isinstance(axes, (list, tuple)) or not all(axis in (None, BATCH, MODEL) for axis in axes):
-            raise refuse(f"a weight's axes are a list, of {MODEL} for one that is divided and null for one that is not")
-        out[pattern] = tuple(axes)
-    return out
-
-
-class Sharding(BaseModel):
-    """Weights that are divided among devices, on JAX."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    model: Annotated[int, Field(ge=2)]
-    """Devices among which weights are divided; each such group has a part of every batch."""
-    layout: Annotated[dict[str, Any], BeforeValidator(_layout)]
-    """By regular expression over weights' paths (``hidden/kernel``): what each axis is divided by, ``model`` or null.
-    Weights that none matches are on every device."""
-
-    @model_validator(mode="after")
-    def _some(self) -> Sharding:
-        if not self.layout:
-            raise told("value", "layout names no weights")
-        return self
 
 
 def check(plan: Plan, peers: Peers | None = None) -> None:

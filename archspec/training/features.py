@@ -25,14 +25,15 @@ from archspec.data.transform import infer
 from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ir.tensors import TensorSpec
 from archspec.training.checkpoint import CheckpointError
+from archspec.training.errors import TaskError
 from archspec.training.freezing import frozen_until
-from archspec.training.task import Objective, TaskError
+from archspec.training.plan import Plan
+from archspec.training.record import write_json
+from archspec.training.task import Objective
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-    from archspec.training.plan import Plan
 
 AT = ("train", "cache_features")
 
@@ -253,8 +254,6 @@ def _digest_of_weights(graph: Graph, division: Division, model: keras.Model) -> 
 
 def _same_weights(path: Path, digest: str, resume: bool) -> None:
     """Note what the frozen weights are; of a run that goes on, compare them. Raises CheckpointError."""
-    from archspec.training.record import write_json
-
     if resume and path.exists():
         try:
             noted = json.loads(path.read_bytes())["weights"]

@@ -10,67 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema
-
-from archspec.data.arguments import Items
-from archspec.ir.validation import refuse, restated
-from archspec.ops.arguments import PositiveInt
+from archspec.training.fields import Stage
+from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
     import keras
-
-    from archspec.training.plan import Plan
-
-Pattern = Annotated[str, Field(min_length=1)]
-
-
-class Stage(BaseModel):
-    """Layers that are frozen at first."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    layers: Annotated[
-        tuple[Pattern, ...],
-        BeforeValidator(lambda v: _several(v)),
-        Field(min_length=1),
-        WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1, "minLength": 1}),
-    ]
-    """Names, parts of a path, or ``*`` patterns; one or a list."""
-    until: PositiveInt
-    """Epochs after which they are trained, too."""
-
-
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-
-def _item(value: Any, info: ValidationInfo) -> Any:
-    """A pattern, for good, or a stage."""
-    if isinstance(value, Stage) or (isinstance(value, str) and value):
-        return value
-    if not isinstance(value, dict):
-        raise refuse("must be the name of a layer, or {layers: …, until: …}")
-    try:
-        return Stage.model_validate(dict(value), context=info.context)
-    except ValidationError as error:
-        # The words name the section; the place has it already.
-        said = [{**one, "loc": one["loc"][1:]} for one in restated(error, Stage, "freeze")]
-        raise ValidationError.from_exception_data("freeze", said) from None  # type: ignore[arg-type]
-
-
-Freeze = Annotated[
-    Items[Annotated[Any, BeforeValidator(_item)]],
-    BeforeValidator(lambda v: [v] if isinstance(v, (str, dict, Stage)) else v),
-    WithJsonSchema(
-        {
-            "type": ["string", "object", "array"],
-            "items": {"anyOf": [{"type": "string"}, Stage.model_json_schema()]},
-        }
-    ),
-]
-"""Layers to freeze: names for good, stages for a while; one or a list."""
 
 
 def matches(pattern: str, layer: str) -> bool:
@@ -81,6 +27,11 @@ def matches(pattern: str, layer: str) -> bool:
 def patterns(freeze: Iterable[str | Stage]) -> list[str]:
     """Every pattern, whenever it counts."""
     return [p for item in freeze for p in ((item,) if isinstance(item, str) else item.layers)]
+
+
+def matching(patterns: Iterable[str], layer: str) -> str | None:
+    """The last of the patterns that means a layer."""
+    return next((p for p in reversed(list(patterns)) if matches(p, layer)), None)
 
 
 def frozen_until(freeze: Iterable[str | Stage], layer: str) -> float:

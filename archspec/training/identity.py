@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -21,9 +21,7 @@ from archspec.ir.diagnostics import Span
 from archspec.ir.graph import Graph
 from archspec.ir.training import Schedule
 from archspec.training.document import Train
-
-if TYPE_CHECKING:
-    from archspec.training.plan import Plan
+from archspec.training.plan import Plan
 
 FREE = frozenset(
     {"epochs", "patience", "checkpoint_steps", "steps_per_execution"}

@@ -1,34 +1,25 @@
-"""Everything that is known of a run before TensorFlow is imported, and everything that is refused by then."""
+"""Everything that is known of a run before TensorFlow is imported."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
 from archspec.backend.installation import backend
 from archspec.data.arguments import written
-from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
 from archspec.data.preprocessing import kept_files, with_files
 from archspec.data.source import DataSource, FeatureSpec
-from archspec.data.transform import TransformError, for_evaluation
 from archspec.ir.declaration import Declaration
-from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
-from archspec.training.class_weights import class_weights
-from archspec.training.document import Evaluate, Log, RunSpec, Train
-from archspec.training.freezing import frozen_until, matches, patterns
-from archspec.training.schedules import Plateau
-from archspec.training.task import Task, TaskError
-from archspec.training.word_vectors import word_vectors
+from archspec.training.document import RunSpec, Train
+from archspec.training.settings import Log
+from archspec.training.task import Task
 
-Kind = TypeVar("Kind", bound=Declaration)
 BUSY = 4e9
 """Multiply-accumulates, forward and back, beside which what Keras does around each step does not count."""
 
@@ -46,6 +37,16 @@ class Plan:
     features: FeatureSpec
     split: str | None
     pipeline: Pipeline
+
+    @property
+    def train(self) -> Train:
+        """How to train."""
+        return self.spec.train
+
+    @property
+    def log(self) -> Log:
+        """What TensorBoard gets."""
+        return self.spec.log
 
     def fitted(self) -> Plan:
         """The same, its transforms told what they need to know of the training examples. Raises DataError."""
@@ -136,219 +137,3 @@ def _values(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_values(v) for v in value]
     return value
-
-
-def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
-    """Fill in what the run does not say, and refuse what cannot work. Raises TaskError, with the place at fault."""
-    task = task_of(run, graph)
-    source = _located(run.data)
-    try:
-        features = source.features()
-        usual = task.defaults(graph, features)
-        augment = run.augment if run.augment is not None else tuple(usual.get("augment", ()))
-        steady = run.evaluate.transforms
-        steady = for_evaluation(augment) if steady is None else steady
-        split = _split(run.evaluate, features)
-        pipeline = Pipeline(source, features, augment, steady, run.train.batch, run.train.seed)
-        training = _reaching(pipeline, 0, ("augment",))
-        evaluation = _reaching(pipeline, 1, ("evaluate", "transforms") if run.evaluate.transforms else ("augment",))
-    except DataError as error:
-        raise TaskError(error.message, at=("data",), help=error.help) from None
-    task.check(graph, training, evaluation, run.train)
-    made = Plan(name, run, graph, source, task, features, split, pipeline)
-    _check_train(made)
-    return made
-
-
-def task_of(run: RunSpec, graph: Graph) -> Task:
-    """The run's task; where it names none, what a spec with a ``train`` section says, or classification."""
-    kind = Task.find("adversarial" if graph.training else "classification")
-    assert kind is not None
-    return run.train.task or kind()
-
-
-def _located(source: DataSource | None) -> DataSource:
-    """The source with absolute paths, so that the run's record means the same anywhere."""
-    if source is None:
-        names = ", ".join(DataSource.names())
-        raise TaskError("the run does not say what data to use", at=(), help=f"--data, or 'data:': {names}, or a path")
-    return _absolute(source)
-
-
-def _absolute(declaration: Kind) -> Kind:
-    held = {name: getattr(declaration, name) for name in type(declaration).model_fields}
-    paths: dict[str, Any] = {n: Path(os.path.abspath(value)) for n, value in held.items() if isinstance(value, Path)}
-    paths |= {name: _absolute(value) for name, value in held.items() if isinstance(value, Declaration)}
-    return declaration.model_copy(update=paths) if paths else declaration
-
-
-def _split(evaluate: Evaluate, features: FeatureSpec) -> str | None:
-    if evaluate.split is not None and evaluate.split not in features.splits:
-        known = ", ".join(features.splits)
-        raise TaskError(
-            f"the data have no split {shown(evaluate.split)}",
-            at=("evaluate", "split"),
-            help=did_you_mean(evaluate.split, features.splits) or f"the splits are {known}",
-        )
-    return evaluate.split or features.held_out
-
-
-def _reaching(pipeline: Pipeline, which: int, at: tuple[str, ...]) -> FeatureSpec:
-    """What an example is when it reaches the network, in training (0) or evaluation (1)."""
-    try:
-        return pipeline.features()[which]
-    except TransformError as error:
-        raise TaskError(error.message, at=(*at, error.position), help=error.help) from None
-
-
-def _check_train(plan: Plan) -> None:
-    train, steps = plan.spec.train, plan.steps
-    if train.steps_per_execution is not None and steps % train.steps_per_execution:
-        divisors = [n for n in range(1, min(steps, 64) + 1) if steps % n == 0]
-        raise TaskError(
-            f"an epoch has {steps} steps, steps_per_execution of {train.steps_per_execution} does not divide them",
-            at=("train", "steps_per_execution"),
-            help=f"{', '.join(map(str, divisors))} do",
-        )
-    if (train.steps_per_execution or 1) > 1 and backend() == "torch":
-        raise TaskError(
-            "Keras on PyTorch does one step per execution",
-            at=("train", "steps_per_execution"),
-            help="1, or leave it out",
-        )
-    if train.warmup > train.epochs:
-        raise TaskError(
-            f"the warm-up takes {train.warmup:g} epochs, the run has {train.epochs}",
-            at=("train", "warmup"),
-            help=f"warmup: {train.epochs // 10}, or more epochs",
-        )
-    class_weights(plan)
-    owners = [node.layer for node in plan.graph.owners() if node.weights]
-    for key in ("freeze", "rates"):
-        for pattern in patterns(train.freeze) if key == "freeze" else train.rates:
-            if not any(matches(pattern, owner) for owner in owners):
-                near = did_you_mean(pattern, owners) or f"names of layers are {', '.join(owners[:4])}, …"
-                raise TaskError(f"{shown(pattern)} matches no layer with weights", at=("train", key), help=near)
-    if all(frozen_until(train.freeze, owner) for owner in owners):
-        raise TaskError("every layer is frozen", at=("train", "freeze"))
-    if patterns(train.freeze) and any(not isinstance(item, str) for item in train.freeze) and backend() == "jax":
-        raise TaskError(
-            "layers are frozen for a while on TensorFlow; Keras on JAX has no such step", at=("train", "freeze")
-        )
-    _check_averages(plan)
-    if train.cache_features:
-        from archspec.training import features
-
-        features.check(plan)
-    if train.weights:
-        initial(plan.graph, train.weights)
-    if train.vectors:
-        word_vectors(train.vectors, plan.graph, plan.features)
-    if train.patience is not None and train.monitor is None:
-        message = "patience waits for a better value of what is monitored, and nothing is"
-        raise TaskError(message, at=("train", "patience"), help="monitor: loss, or accuracy")
-    if isinstance(train.schedule, Plateau) and train.warmup:
-        raise TaskError("plateau watches the loss from the start: it takes no warm-up", at=("train", "warmup"))
-    if plan.spec.log.embedding:
-        _check_embedding(plan, plan.spec.log.embedding)
-    if train.monitor:
-        monitored(plan)
-    elif train.patience:
-        raise TaskError(
-            "patience waits for what is monitored, and nothing is",
-            at=("train", "patience"),
-            help=f"monitor: {' or '.join(plan.task.monitors(plan.graph))}",
-        )
-
-
-def monitored(plan: Plan) -> str:
-    """The figure of the evaluated split that says which checkpoint is best, as logs name it. Raises TaskError."""
-    asked, at = plan.spec.train.monitor, ("train", "monitor")
-    if plan.split is None:
-        raise TaskError("no split is evaluated, so there is no best one", at=at)
-    known = plan.task.monitors(plan.graph)
-    of_heads = [name for name in known if name.endswith(f"_{asked}")]
-    if asked not in known and len(of_heads) == 1:
-        return of_heads[0]
-    if asked not in known:
-        near = did_you_mean(asked or "", known) if not of_heads else None
-        why = "is of several heads here" if of_heads else "is no figure of this run's evaluations"
-        raise TaskError(f"{shown(asked)} {why}", at=at, help=near or f"monitor takes {', '.join(of_heads or known)}")
-    return str(asked)
-
-
-def _check_embedding(plan: Plan, layer: str) -> None:
-    """Refuse a layer that is not there, or whose outputs are no array of numbers for each example."""
-    at = ("log", "embedding")
-    if plan.graph.networks:
-        raise TaskError("the projector shows a layer of a spec that is one network", at=at)
-    uses = Counter(node.layer for node in plan.graph.nodes)
-    layers = [node.layer for node in plan.graph.nodes if len(node.outputs) == 1 and uses[node.layer] == 1]
-    if layer not in layers:
-        near = did_you_mean(layer, layers) or f"names of layers are {', '.join(layers[-4:])}, …"
-        raise TaskError(f"{shown(layer)} is no layer with one output", at=at, help=near)
-    if plan.split is None:
-        raise TaskError("no split is evaluated, so there are no examples to show", at=at)
-
-
-def _check_averages(plan: Plan) -> None:
-    train = plan.spec.train
-    if train.average_last is None:
-        return
-    at = ("train", "average_last")
-    if train.ema is not None:
-        raise TaskError("ema and average_last are two averages of the same weights: take one", at=at)
-    if train.average_last > train.epochs:
-        raise TaskError(f"the last {train.average_last} epochs are averaged, the run has {train.epochs}", at=at)
-    if backend() != "tensorflow" or train.devices > 1:
-        raise TaskError("average_last needs one device, on TensorFlow", at=at)
-
-
-def initial(graph: Graph, weights: Path | Mapping[str, Path]) -> dict[str, Any]:
-    """``layer/weight`` → array, for layers that the file has under the same names in the same shapes; of several files
-    each is for the layers below a name, with or without which it has them. Raises TaskError.
-
-    Where a single file has other names, it must be the whole network's.
-    """
-    from archspec.backend.archive import WeightsError
-    from archspec.backend.importers import opened
-    from archspec.backend.weights import arrays, match
-
-    owners = [n.layer for n in graph.owners() if n.weights]
-    shapes = {n.layer: [w.shape for w in n.weights] for n in graph.owners()}
-    try:
-        if not isinstance(weights, Path):
-            out: dict[str, Any] = {}
-            for name, path in weights.items():
-                archive = opened(path)
-                below = [layer for layer in owners if layer == name or layer.startswith(f"{name}.")]
-                if not below:
-                    near = did_you_mean(name, list(graph.networks)) or f"layers are {', '.join(owners[:4])}, …"
-                    raise TaskError(
-                        f"{shown(name)} is no layer and no network", at=("train", "weights", name), help=near
-                    )
-                found = {
-                    layer: archive.by_name[at]
-                    for layer in below
-                    for at in (layer, layer.removeprefix(f"{name}."))
-                    if at in archive.by_name and list(archive.by_name[at].shapes) == shapes[layer]
-                }
-                if missing := [layer for layer in below if layer not in found]:
-                    raise WeightsError(f"{path}: it has no layer {missing[0]} of that shape")
-                out |= arrays(archive, graph, found)
-            return out
-        archive = opened(weights)
-        named = {layer: archive.by_name[layer] for layer in owners if layer in archive.by_name}
-        if archive.layout == "keras" and named:
-            fitting = {name: stored for name, stored in named.items() if list(stored.shapes) == shapes[name]}
-            if not fitting:
-                raise WeightsError(f"{weights}: no layer has the shapes that the network has")
-            return arrays(archive, graph, fitting)
-        return arrays(archive, graph, match(archive, graph))
-    except WeightsError as error:
-        raise TaskError(str(error), at=("train", "weights")) from None
-
-
-def matching(patterns: Iterable[str], layer: str) -> str | None:
-    """The last of the patterns that means a layer."""
-    return next((p for p in reversed(list(patterns)) if matches(p, layer)), None)

@@ -14,7 +14,8 @@ from archspec.training.compiling import compiled, determine, policy
 from archspec.training.distribution import Spread
 from archspec.training.freezing import set_trainable
 from archspec.training.identity import identity
-from archspec.training.plan import Plan, initial
+from archspec.training.initial_weights import initial_weights
+from archspec.training.plan import Plan
 from archspec.training.record import recorded_backend
 from archspec.training.word_vectors import word_vectors
 
@@ -103,7 +104,7 @@ def _load(plan: Plan, network: keras.Model, say: Say) -> None:
 
     train = plan.spec.train
     if train.weights:
-        values = initial(plan.graph, train.weights)
+        values = initial_weights(plan.graph, train.weights)
         assign(network, values)
         have_begun(network, {name.rpartition("/")[0] for name in values if name.endswith("/moving_mean")})
         layers = len({name.rpartition("/")[0] for name in values})

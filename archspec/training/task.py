@@ -9,30 +9,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from archspec.data.source import FeatureSpec
 from archspec.ir.declaration import Declaration
-from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph
 from archspec.ir.tensors import TensorSpec
+from archspec.training.errors import TaskError as TaskError
+from archspec.training.optimizers import Optimizer
+from archspec.training.settings import Log, TrainSettings
 
 if TYPE_CHECKING:
     import keras
 
-    from archspec.training.document import Train
-    from archspec.training.optimizers import Optimizer
-    from archspec.training.plan import Plan
+    from archspec.data.pipeline import Pipeline
+    from archspec.data.source import DataSource
 
 
-class TaskError(Exception):
-    """A run cannot work. ``at`` is the place in the run file that is at fault, ``help`` what would do."""
+class RunContext(Protocol):
+    """What a task knows of the run that it is learnt in, after ``trainer``: a Plan is one."""
 
-    def __init__(
-        self, message: str, *, at: tuple[str | int, ...], help: str | None = None, notes: tuple[Note, ...] = ()
-    ):
-        super().__init__(message)
-        self.message, self.at, self.help, self.notes = message, at, help, notes
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def source(self) -> DataSource: ...
+    @property
+    def features(self) -> FeatureSpec: ...
+    @property
+    def split(self) -> str | None: ...
+    @property
+    def pipeline(self) -> Pipeline: ...
+    @property
+    def train(self) -> TrainSettings: ...
+    @property
+    def log(self) -> Log: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +51,9 @@ class Objective:
 
     ``model`` may override ``compute_loss`` or ``train_step``; ``losses``, ``weights`` and ``metrics`` are by output, as
     ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data. ``pictures``
-    gives what TensorBoard shows of the task besides scalars: callbacks for a plan and its run directory, which stand
+    gives what TensorBoard shows of the task besides scalars: callbacks for a run and its directory, which stand
     before all others (at an evaluation's end averages are still in the place of the weights). ``figures`` gives
-    what an evaluation reports besides metrics, by name: of a plan and the batches, as ``pairs`` made them.
+    what an evaluation reports besides metrics, by name: of a run and the batches, as ``pairs`` made them.
     ``optimizers`` are several in place of the run's, for a model whose ``compile`` takes a list; ``terms`` are names
     of what is reported that the loss is a sum of, in order; ``settle`` puts what is to be saved in the place of the
     weights, when all is over; ``watching`` are callbacks that add to what epochs report.
@@ -54,8 +64,8 @@ class Objective:
     losses: Mapping[str, Any]
     weights: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, list[Any]] = field(default_factory=dict)
-    pictures: Callable[[Plan, Path], Sequence[keras.callbacks.Callback]] = lambda plan, logdir: ()
-    figures: Callable[[Plan, Any], Mapping[str, float]] | None = None
+    pictures: Callable[[RunContext, Path], Sequence[keras.callbacks.Callback]] = lambda plan, logdir: ()
+    figures: Callable[[RunContext, Any], Mapping[str, float]] | None = None
     optimizers: Sequence[Optimizer] = ()
     terms: Sequence[str] = ()
     settle: Callable[[], None] = lambda: None
@@ -115,7 +125,7 @@ class Task(Declaration, package="archspec.tasks"):
         """Values for what a run file does not say, by section: ``augment``, ``train``, ``evaluate``."""
         return {}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
         """Refuse a run that cannot work: the data (as they reach the network) against the graph, its heads and losses,
         and what the run file's ``train`` section asks for. Raises TaskError.
         """
@@ -133,7 +143,7 @@ class Task(Declaration, package="archspec.tasks"):
         """What the model says of every example of ``batches``, as an array of one row for each."""
         raise NotImplementedError
 
-    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         """What to minimise, for the model that was built from the graph with its train-only heads."""
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ from archspec.data.source import FeatureSpec
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Node
 from archspec.ir.tensors import TensorSpec
-from archspec.training.task import TaskError
+from archspec.training.errors import TaskError
 
 
 def check_sequence(wanted: TensorSpec, features: FeatureSpec, part: str) -> None:

@@ -17,7 +17,7 @@ from archspec.data.source import FeatureSpec
 from archspec.data.vocabulary import Vocabulary
 from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph
-from archspec.training.task import TaskError
+from archspec.training.errors import TaskError
 from archspec.training.vocabulary import lookups
 
 if TYPE_CHECKING:

@@ -29,7 +29,9 @@ OPS = (*Op.names(), *prelude()["blocks"], *STRUCTURAL)
 
 
 def kinds():
-    from archspec.training.document import Clip, Evaluate, Log, RunSpec, Train
+    from archspec.training.document import RunSpec, Train
+    from archspec.training.fields import Clip
+    from archspec.training.settings import Evaluate, Log
 
     names = {kind: found.names() for kind, found in members().items()}
     parameters = {n for kind in (Op, *members().values()) for found in kind.all() for n in found.model_fields}

@@ -5,7 +5,7 @@ import pytest
 
 import archspec
 from archspec.ir.diagnostics import SpecError
-from archspec.training.plan import initial
+from archspec.training.initial_weights import initial_weights
 from archspec.training.task import TaskError
 
 
@@ -36,7 +36,7 @@ def file(graph, tmp_path):
 def test_layers_below_a_name_have_theirs_with_it_or_without(graph, file):
     for less in ("", "G."):
         path, values = file(less)
-        found = initial(graph, {"G": path})
+        found = initial_weights(graph, {"G": path})
         assert {name.removeprefix(less) for name in found} == set(values)
         for name, array in found.items():
             np.testing.assert_array_equal(array, values[name.removeprefix(less)])
@@ -45,7 +45,7 @@ def test_layers_below_a_name_have_theirs_with_it_or_without(graph, file):
 def test_of_two_files_each_gives_its_part(graph, file, tmp_path):
     whole, first = file()
     np.savez(tmp_path / "one.npz", **{name: 2 * value for name, value in first.items()})
-    found = initial(graph, {"G": whole, "G.conv": tmp_path / "one.npz"})
+    found = initial_weights(graph, {"G": whole, "G.conv": tmp_path / "one.npz"})
     np.testing.assert_array_equal(found["G.conv/kernel"], 2 * first["G.conv/kernel"])
     np.testing.assert_array_equal(found["G.conv_2/kernel"], first["G.conv_2/kernel"])
 
@@ -53,12 +53,12 @@ def test_of_two_files_each_gives_its_part(graph, file, tmp_path):
 def test_a_file_without_a_layer_is_refused(graph, file):
     path, _ = file(leave="G.conv_2")
     with pytest.raises(TaskError, match=r"it has no layer G\.conv_2 of that shape"):
-        initial(graph, {"G": path})
+        initial_weights(graph, {"G": path})
 
 
 def test_a_name_that_is_none_is_refused(graph, file):
     with pytest.raises(TaskError) as caught:
-        initial(graph, {"H": file()[0]})
+        initial_weights(graph, {"H": file()[0]})
     assert (caught.value.message, caught.value.at) == ("'H' is no layer and no network", ("train", "weights", "H"))
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from archspec.ir.diagnostics import SpecError
+from archspec.training.freezing import matches
 from archspec.training.identity import fingerprint
-from archspec.training.plan import matches
 from archspec.training.record import run_text
 from tests.training import runs
 
@@ -106,7 +106,7 @@ TWO = runs.SPEC.replace(
 
 
 def test_of_several_heads_the_one_that_is_monitored_is_named(plan):
-    from archspec.training.plan import monitored
+    from archspec.training.planning import monitored
 
     with pytest.raises(SpecError) as caught:
         plan("{monitor: accuracy}", spec=TWO % "")

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.tasks.adversarial.steps import Steps
-    from archspec.training.document import Train
-    from archspec.training.plan import Plan
+    from archspec.training.settings import TrainSettings
+    from archspec.training.task import RunContext
 
 NOT_TAKEN = {
     "loss": ("the losses of several networks are the spec's", "leave loss out"),
@@ -73,7 +73,7 @@ class Adversarial(Task, name="adversarial"):
                 steps.append(Rescale(low=-1.0))
         return {"augment": tuple(steps)}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
         plan = _training(graph)
         _check_backend(plan)
         _check_train(train)
@@ -103,7 +103,7 @@ class Adversarial(Task, name="adversarial"):
                     help=f"--set classes={training.classes}" if "classes" in graph.params else None,
                 )
 
-    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         import numpy as np
 
         plan = _training(graph)
@@ -115,7 +115,7 @@ class Adversarial(Task, name="adversarial"):
             # Nothing is made of the targets, but fit wants some.
             return named, batch[POSITION[0]]
 
-        def pictures(of: Plan, logdir: Path) -> Sequence[keras.callbacks.Callback]:
+        def pictures(of: RunContext, logdir: Path) -> Sequence[keras.callbacks.Callback]:
             from archspec.tasks.adversarial.pictures import Pictures
 
             return [Pictures(steps, of, logdir, _named(plan, of.pipeline.features()[1].parts))]
@@ -201,7 +201,7 @@ def _check_backend(plan: Training) -> None:
         )
 
 
-def _check_train(train: Train) -> None:
+def _check_train(train: TrainSettings) -> None:
     """Refuse what a run file says that this task has no meaning for."""
     for name, (message, help) in NOT_TAKEN.items():
         if getattr(train, name) != type(train).model_fields[name].default:
@@ -220,7 +220,7 @@ def _check_train(train: Train) -> None:
         )
 
 
-def _check_frozen(graph: Graph, plan: Training, train: Train) -> None:
+def _check_frozen(graph: Graph, plan: Training, train: TrainSettings) -> None:
     """Refuse a step that updates a network of which every layer is frozen."""
     from archspec.training.freezing import matches
 

@@ -19,7 +19,7 @@ from archspec.training.board.pace import Pace
 
 if TYPE_CHECKING:
     from archspec.tasks.adversarial.steps import Steps
-    from archspec.training.plan import Plan
+    from archspec.training.task import RunContext
 
 IMAGES, ROWS, POINTS = 64, 8, 1000
 """How many images a grid of samples has, how many rows one of examples of the data and what is made of them, and how
@@ -33,12 +33,12 @@ class Pictures(keras.callbacks.Callback):
     data is a row for each of the first examples: the images that go in, then those that come out.
     """
 
-    def __init__(self, steps: Steps, plan: Plan, logdir: Path, parts: Mapping[str, str]):
+    def __init__(self, steps: Steps, plan: RunContext, logdir: Path, parts: Mapping[str, str]):
         super().__init__()
         self.steps, self.run, self.logdir, self.parts = steps, plan, logdir, parts
-        self.seed = plan.spec.train.seed
+        self.seed = plan.train.seed
         # Every epoch, if nothing is said: what networks of this kind learn is seen in nothing else.
-        self.pace = Pace(plan.spec.log.pictures or 1, plan.spec.train.epochs)
+        self.pace = Pace(plan.log.pictures or 1, plan.train.epochs)
         self.events = Events(logdir / "samples")
         self.seen: dict[int, dict[str, Any]] = {}
 

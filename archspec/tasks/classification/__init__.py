@@ -21,7 +21,7 @@ from archspec.training.vocabulary import check_sequence, check_vocabulary
 if TYPE_CHECKING:
     import keras
 
-    from archspec.training.document import Train
+    from archspec.training.settings import TrainSettings
 
 
 class Classification(Task, name="classification"):
@@ -43,7 +43,7 @@ class Classification(Task, name="classification"):
             steps.append(Rescale())
         return {"augment": tuple(steps)}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
         wanted = _only_input(graph)
         part = input_of(training.parts)
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
@@ -99,7 +99,7 @@ class Classification(Task, name="classification"):
                     notes=notes,
                 )
 
-    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         from archspec.tasks.classification.pictures import pictures
 
         first = _first(graph)
@@ -136,7 +136,7 @@ class Classification(Task, name="classification"):
             losses={o.name: kinds[o.name].lower(from_logits=logits[o.name]) for o in graph.outputs},
             weights={o.name: o.weight for o in graph.outputs},
             metrics={o.name: metrics(o) for o in graph.outputs if not o.train_only},
-            pictures=lambda plan, logdir: [pictures(plan, logdir)] if plan.split else [],
+            pictures=lambda plan, logdir: [pictures(plan, logdir, self.probabilities)] if plan.split else [],
         )
 
     def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:

@@ -3,6 +3,7 @@ matrix, curves of precision over recall."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from archspec.data.source import IMAGE, LABEL, input_of
 from archspec.training.board.events import Events
 from archspec.training.board.pace import Pace
 from archspec.training.board.projector import spread
-from archspec.training.plan import Plan
+from archspec.training.task import RunContext
 
 if TYPE_CHECKING:
     import keras
@@ -29,13 +30,13 @@ NAMED = 40
 THRESHOLDS = 101
 
 
-def pictures(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
-    """Draws when it is due, with the weights that were evaluated, into ``pictures/``."""
+def pictures(plan: RunContext, logdir: Path, probabilities: Callable[..., Any]) -> keras.callbacks.Callback:
+    """Draws when it is due, with the weights that were evaluated, what the task's ``probabilities`` say."""
     import keras
 
     class Pictures(keras.callbacks.Callback):
         epoch = 0
-        pace = Pace(plan.spec.log.pictures, plan.spec.train.epochs)
+        pace = Pace(plan.log.pictures, plan.train.epochs)
         events = Events(logdir / "pictures")
         scores: Any = None
         shown: Any = None
@@ -78,14 +79,14 @@ def pictures(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
             def model(x: Any, training: bool) -> Any:
                 return self.scores(x)
 
-            found = plan.task.probabilities(plan.graph, model, inputs(), plan.spec.train.loss)
+            found = probabilities(plan.graph, model, inputs(), plan.train.loss)
             all_labels = np.concatenate(labels)
             return found, all_labels.argmax(-1) if all_labels.ndim == 2 else all_labels
 
     return Pictures()
 
 
-def _examples(plan: Plan) -> tuple[np.ndarray, list[np.ndarray]] | None:
+def _examples(plan: RunContext) -> tuple[np.ndarray, list[np.ndarray]] | None:
     """Rows of the evaluation that are shown, and their images; None where the data are no images."""
     import numpy as np
 

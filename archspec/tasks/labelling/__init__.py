@@ -16,7 +16,7 @@ from archspec.training.vocabulary import check_sequence, check_vocabulary
 if TYPE_CHECKING:
     import keras
 
-    from archspec.training.document import Train
+    from archspec.training.settings import TrainSettings
 
 
 class Labelling(Task, name="labelling"):
@@ -25,7 +25,7 @@ class Labelling(Task, name="labelling"):
     Reports the accuracy of a word. Padding counts neither in the loss nor there.
     """
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
         name, part, head = _only_input(graph), input_of(training.parts), _only_head(graph)
         notes = (Note(f"head '{head.name}'", head.span),) if head.span else ()
         wanted, spec = graph.inputs[name], graph.spec(head.tensor)
@@ -63,7 +63,7 @@ class Labelling(Task, name="labelling"):
         except OpError as error:
             raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help, notes=notes) from None
 
-    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         from archspec.tasks.labelling.accuracy import Accuracy
 
         head = _only_head(graph)
@@ -106,7 +106,7 @@ def _only_head(graph: Graph) -> Output:
     return graph.outputs[0]
 
 
-def _loss(head: Output, train: Train) -> Any:
+def _loss(head: Output, train: TrainSettings) -> Any:
     """The loss: the run's, else the spec's, else the cross-entropy of class numbers."""
     kind = Loss.find("sparse_categorical_crossentropy")
     assert kind is not None

@@ -23,7 +23,7 @@ from archspec.training.vocabulary import check_vocabulary
 if TYPE_CHECKING:
     import keras
 
-    from archspec.training.document import Train
+    from archspec.training.settings import TrainSettings
 
 
 class LanguageModelling(Task, name="language_modelling"):
@@ -44,7 +44,7 @@ class LanguageModelling(Task, name="language_modelling"):
     decoding: declared(Decoding, "a decoding") = Sample()  # type: ignore[valid-type]
     """How they are chosen: ``greedy``, ``{sample: {temperature: 0.8, top_k: 40, top_p: 0.95}}``."""
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
         name, wanted = _input(graph)
         for features in (training, evaluation):
             vocabulary = _vocabulary(features)
@@ -75,7 +75,7 @@ class LanguageModelling(Task, name="language_modelling"):
         except DataError as error:
             raise TaskError(f"the prompt: {error.message}", at=("train", "task", self.name, "prompt")) from None
 
-    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         from archspec.tasks.language_modelling.generation import Texts
         from archspec.tasks.language_modelling.metrics import Bits, Nats, Perplexity
 
@@ -200,7 +200,7 @@ def _masks(graph: Graph, name: str) -> Iterator[Node]:
     return (n for n in graph.nodes if n.inputs and n.inputs[0].node == name and getattr(n.op, "mask_zero", False))
 
 
-def _loss(head: Output, train: Train) -> Any:
+def _loss(head: Output, train: TrainSettings) -> Any:
     """The loss: the run's, else the spec's, else the cross-entropy."""
     if found := train.loss or head.loss:
         return found
@@ -209,7 +209,7 @@ def _loss(head: Output, train: Train) -> Any:
     return kind()
 
 
-def _check_loss(graph: Graph, head: Output, train: Train) -> None:
+def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
     kind, spec = _loss(head, train), graph.spec(head.tensor)
     at = ("train", "loss") if train.loss else ("spec",)
     if kind.name != "sparse_categorical_crossentropy":

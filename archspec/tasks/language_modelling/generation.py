@@ -14,7 +14,7 @@ from archspec.tasks.decoding import Decoder, Decoding, Limits, read
 from archspec.tasks.decoding.reading import decoder
 
 if TYPE_CHECKING:
-    from archspec.training.plan import Plan
+    from archspec.training.task import RunContext
 
 
 def complete(
@@ -50,7 +50,7 @@ def prompt_tokens(vocabulary: Vocabulary, prompt: str) -> list[int]:
 class Texts(keras.callbacks.Callback):
     """Writes a text of the network's own for TensorBoard after every epoch, always with the same draws."""
 
-    def __init__(self, plan: Plan, logdir: Path, prompt: str, decoding: Decoding, length: int):
+    def __init__(self, plan: RunContext, logdir: Path, prompt: str, decoding: Decoding, length: int):
         super().__init__()
         self.prompt, self.decoding, self.length = prompt, decoding, length
         self.graph, self.logdir = plan.graph, logdir

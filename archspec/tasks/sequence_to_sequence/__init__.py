@@ -23,7 +23,7 @@ from archspec.training.vocabulary import check_vocabulary
 if TYPE_CHECKING:
     import keras
 
-    from archspec.training.document import Train
+    from archspec.training.settings import TrainSettings
 
 PADDING = 0
 """The number that fills sequences up."""
@@ -45,7 +45,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
     decoded: Annotated[int, Field(ge=0)] = 1000
     """Of how many held-out examples, the first, it is told after every epoch; 0 leaves it out."""
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: Train) -> None:
+    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
         _check_inputs(graph)
         for features in (training, evaluation):
             _check_data(graph, features)
@@ -70,7 +70,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
         _check_loss(graph, head, train)
         check_causal(graph, TARGET)
 
-    def trainer(self, graph: Graph, model: keras.Model, train: Train) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         from archspec.tasks.sequence_to_sequence.generation import Examples, Network, exact_match
         from archspec.tasks.sequence_to_sequence.measures import TokenAccuracy, Unpadded
 
@@ -178,7 +178,7 @@ def _head(graph: Graph) -> Output:
     return heads[0]
 
 
-def _loss(head: Output, train: Train) -> Any:
+def _loss(head: Output, train: TrainSettings) -> Any:
     """The loss: the run's, else the spec's, else the cross-entropy."""
     if found := train.loss or head.loss:
         return found
@@ -187,7 +187,7 @@ def _loss(head: Output, train: Train) -> Any:
     return kind()
 
 
-def _check_loss(graph: Graph, head: Output, train: Train) -> None:
+def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
     kind = _loss(head, train)
     at = ("train", "loss") if train.loss else ("spec",)
     if kind.name not in LOSSES:

@@ -18,7 +18,7 @@ from archspec.tasks.decoding import Decoding, Limits
 from archspec.tasks.decoding.reading import logarithms
 
 if TYPE_CHECKING:
-    from archspec.training.plan import Plan
+    from archspec.training.task import RunContext
 
     States = Mapping[str, np.ndarray]
 
@@ -95,7 +95,7 @@ def exact_match(
 class Examples(keras.callbacks.Callback):
     """Writes what the network says of the first held-out sources for TensorBoard, after every epoch."""
 
-    def __init__(self, plan: Plan, network: Network, logdir: Path, decoding: Decoding):
+    def __init__(self, plan: RunContext, network: Network, logdir: Path, decoding: Decoding):
         super().__init__()
         self.decoding, self.plan, self.network, self.logdir = decoding, plan, network, logdir
         self.writer: Any = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from archspec.training.task import Objective
+    from archspec.training.task import Objective, RunContext
 
 MOST = 1000
 """Points; of more examples, as many that are spread over the split."""
@@ -73,7 +73,7 @@ def write_points(plan: Plan, model: keras.Model, layer: str, folder: Path) -> No
     _write(folder / "projector_config.pbtxt", [_config(layer, sprite)])
 
 
-def spread(plan: Plan, split: str, most: int) -> np.ndarray:
+def spread(plan: RunContext, split: str, most: int) -> np.ndarray:
     """Positions of examples of a split, spread evenly over those that can be read."""
     import numpy as np
 

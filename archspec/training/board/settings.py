@@ -10,7 +10,8 @@ from archspec.data.arguments import written
 from archspec.ir.declaration import Declaration
 from archspec.training.board.events import Events
 from archspec.training.checkpoint import Position
-from archspec.training.plan import Plan, monitored
+from archspec.training.plan import Plan
+from archspec.training.planning import monitored
 
 if TYPE_CHECKING:
     import keras
