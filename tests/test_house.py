@@ -234,9 +234,9 @@ def test_no_architecture_is_named_in_python():
     assert found == []
 
 
-OPS_ARE_NAMED_IN = ("ops", "layers", "backend/importers", "data/transforms")
-"""Where ops are declared and lowered, where other programs' layers are read, and transforms, which have names of their
-own, some of them an op's."""
+OPS_ARE_NAMED_IN = ("ops", "layers", "backend/importers", "data/transforms", "analysis/conventions")
+"""Where ops are declared and lowered, where other programs' layers are read or what they count is told, and transforms,
+which have names of their own, some of them an op's."""
 OTHER_WORDS = {
     # An argument of ops (and the kinds of arguments that ``ops`` lists), whatever op it is.
     "activation": {"cli/ops", "frontend/arguments", "frontend/intended", "frontend/lint/learning", "frontend/schema"}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from archspec.ir.graph import Graph, Node
 
 
 class Totals(NamedTuple):
-    """Sums over nodes; None where a count depends on a size that the text leaves open."""
+    """Sums over nodes; None where a count depends on a size that the text leaves open, and, of a single node, where its
+    op does not say what it costs."""
 
     params: int
     trainable_params: int
@@ -32,12 +34,19 @@ class NodeCost(NamedTuple):
     counts: Totals
 
 
-def node_costs(graph: Graph, batch: int = 1) -> list[NodeCost]:
-    """Costs of all nodes in the graph's order; all but the parameters are for ``batch`` samples."""
+def node_costs(graph: Graph, batch: int = 1, *, in_bounds: bool = False) -> list[NodeCost]:
+    """Costs of all nodes in the graph's order; all but the parameters are for ``batch`` samples. ``in_bounds`` leaves
+    out the taps that fall on padding."""
     owners: dict[str, Node] = {}
     out = []
     for node in graph.nodes:
-        cost = node.cost() if batch == 1 else node.cost().times(batch)
+        cost = node.cost()
+        if in_bounds and cost.macs:
+            inside = node.count(node.op.macs_in_bounds) or 0
+            flops = None if cost.flops is None else cost.flops - 2 * (cost.macs - inside)
+            cost = replace(cost, macs=inside, flops=flops)
+        if batch != 1:
+            cost = cost.times(batch)
         owner = owners.setdefault(node.layer, node)
         if owner is node:
             first, shared, params, trainable = None, 0, node.params, node.trainable_params
@@ -54,6 +63,19 @@ def total(counts: Iterable[Totals]) -> Totals:
     return Totals(*(None if None in column else sum(column) for column in columns))  # type: ignore[arg-type]
 
 
-def totals(graph: Graph, batch: int = 1) -> Totals:
-    """What the whole graph costs, for ``batch`` samples."""
-    return total(cost.counts for cost in node_costs(graph, batch))
+def totals(graph: Graph, batch: int = 1, *, in_bounds: bool = False) -> Totals:
+    """What the whole graph costs, for ``batch`` samples: at least, if some ops are ``uncounted``."""
+    return counted(node_costs(graph, batch, in_bounds=in_bounds))
+
+
+def counted(costs: Iterable[NodeCost]) -> Totals:
+    """The sum over nodes whose ops say what they cost, and the parameters and activations of all."""
+    return total(
+        cost.counts if cost.node.op.is_counted() else cost.counts._replace(macs=0, flops=0, transcendentals=0)
+        for cost in costs
+    )
+
+
+def uncounted(graph: Graph) -> tuple[str, ...]:
+    """Names of the ops that do not say what they cost."""
+    return tuple(dict.fromkeys(node.op.name for node in graph.nodes if not node.op.is_counted()))

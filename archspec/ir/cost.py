@@ -17,10 +17,21 @@ Parameters
     ``params`` is every weight, batch normalisation's moving statistics among them (Keras's total);
     ``trainable_params`` those that training changes (torch's ``numel`` of parameters). A weight used by several nodes
     counts once, with the first; its MACs count at every use.
+In bounds
+    MACs and FLOPs without the taps that fall on padding that a convolution adds itself, or on what a transposed one
+    crops: what a compiler need not multiply. Padding that is a step of its own (``pad``) is data like any other.
+Backward
+    The MACs of the gradients: as many again by the weights, and as many by the inputs where those are needed, which
+    they are not before the first trainable weight. The optimiser's own work and elementwise operations are not among
+    them.
+Bytes
+    Each tensor once: what an op reads of its inputs, what it writes, and its weights, by the types of the numbers; of a
+    table of embeddings the rows that are looked up. Views move nothing. Arithmetic intensity is FLOPs by these bytes.
 Activations
     Elements of the outputs of all nodes that compute or move data; views (flatten, reshape, dropout) are not counted.
 
-G is 10⁹ and M is 10⁶. A count that depends on a size the text leaves open is None, never a guess.
+G is 10⁹ and M is 10⁶. A count that depends on a size the text leaves open is None, never a guess. An op that does not
+say what it costs makes every total a lower bound, which is marked by ≥ and its name.
 """
 
 from __future__ import annotations

@@ -21,9 +21,13 @@ class Operation(Protocol):
     name: ClassVar[str]
     is_view: ClassVar[bool]
 
+    def is_counted(self) -> bool: ...
     def macs(self, out: Any, *inputs: TensorSpec) -> int: ...
+    def macs_in_bounds(self, out: Any, *inputs: TensorSpec) -> int: ...
+    def backward_macs(self, needed: tuple[bool, ...], out: Any, *inputs: TensorSpec) -> int: ...
     def flops(self, out: Any, *inputs: TensorSpec) -> int: ...
     def transcendentals(self, out: Any, *inputs: TensorSpec) -> int: ...
+    def weights_read(self, out: Any, *inputs: TensorSpec) -> int | None: ...
     def elsewhere(self, trace: Any, out: Any, *inputs: Any) -> Any: ...
     def lower(self, *inputs: TensorSpec) -> Any: ...
 
@@ -71,19 +75,23 @@ class Node:
         return sum(w.size for w in self.weights if w.trainable)
 
     def cost(self) -> Cost:
-        """MACs, FLOPs, transcendentals and activation size per sample; None where a needed size is open."""
-        out = self.outputs[0] if len(self.outputs) == 1 else self.outputs
-
-        def count(rule: Callable[..., int]) -> int | None:
-            try:
-                return rule(out, *self.input_specs)
-            except UnknownSize:
-                return None
+        """MACs, FLOPs, transcendentals and activation size per sample; None where a needed size is open, or the op does
+        not say what it costs."""
 
         def activations(*_: Any) -> int:
             return 0 if self.op.is_view else sum(o.size for o in self.outputs)
 
-        return Cost(count(self.op.macs), count(self.op.flops), count(self.op.transcendentals), count(activations))
+        if not self.op.is_counted():
+            return Cost(None, None, None, self.count(activations))
+        op = self.op
+        return Cost(*map(self.count, (op.macs, op.flops, op.transcendentals, activations)))
+
+    def count(self, rule: Callable[..., int]) -> int | None:
+        """What a cost rule of the op gives for this node; None where a size that it needs is open."""
+        try:
+            return rule(self.outputs[0] if len(self.outputs) == 1 else self.outputs, *self.input_specs)
+        except UnknownSize:
+            return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,6 +47,12 @@ class TensorSpec:
         return f"({sizes}{',' if len(self.shape) == 1 else ''})"
 
 
+def bytes_each(dtype: str) -> int:
+    """Bytes of one number of a type: ``float32`` 4, ``bfloat16`` 2, ``bool`` 1."""
+    digits = "".join(c for c in dtype if c.isdigit())
+    return max(int(digits) // 8, 1) if digits else 1
+
+
 def elements(sizes: tuple[Size, ...]) -> int:
     """Product of the given sizes. Raises UnknownSize if one is open."""
     if None in sizes:

@@ -108,16 +108,36 @@ class Attention(Op, name="attention", main="heads"):
         self, out: TensorSpec, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None
     ) -> int:
         """the projections at every step; heads · query steps · value steps · (key_dim + value_dim) for QKᵀ and AV"""
-        value = value or query
         key_dim, value_dim, dim_out = self._dims(query)
+        asked, read = elements(query.shape[:1]), elements((value or query).shape[:1])
+        output = asked * self.heads * value_dim * dim_out
+        return sum(self._projections(query, value, key)) + output + self.heads * asked * read * (key_dim + value_dim)
+
+    def backward_macs(
+        self,
+        needed: tuple[bool, ...],
+        out: TensorSpec,
+        query: TensorSpec,
+        value: TensorSpec | None = None,
+        key: TensorSpec | None = None,
+    ) -> int:
+        """twice the macs, but for the projections of inputs by which no gradient is needed"""
+        asks = (*needed, *needed[-1:] * (3 - len(needed)))
+        # Inputs are query, value, key; projections query, key, value.
+        of_each = zip(self._projections(query, value, key), (asks[0], asks[2], asks[1]), strict=True)
+        return 2 * self.macs(out, query, value, key) - sum(macs for macs, is_needed in of_each if not is_needed)
+
+    def _projections(self, query: TensorSpec, value: TensorSpec | None, key: TensorSpec | None) -> tuple[int, int, int]:
+        """MACs of the projections of query, key and value."""
+        value = value or query
+        key_dim, value_dim, _ = self._dims(query)
         asked, read = elements(query.shape[:1]), elements(value.shape[:1])
         channels = [known_channels(x, "attention") for x in (query, key or value, value)]
-        projections = (
-            asked * channels[0] * self.heads * key_dim
-            + read * self._kv_heads * (channels[1] * key_dim + channels[2] * value_dim)
-            + asked * self.heads * value_dim * dim_out
+        return (
+            asked * channels[0] * self.heads * key_dim,
+            read * self._kv_heads * channels[1] * key_dim,
+            read * self._kv_heads * channels[2] * value_dim,
         )
-        return projections + self.heads * asked * read * (key_dim + value_dim)
 
     def flops(
         self, out: TensorSpec, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None
@@ -210,6 +230,19 @@ class AdditiveAttention(Op, name="additive_attention"):
         """query steps · value steps · the value's channels, and the query's for the scale"""
         each = known_channels(value, "additive_attention") + (known_channels(query, "additive_attention") * self.scale)
         return _pairs(query, value) * each
+
+    def backward_macs(
+        self,
+        needed: tuple[bool, ...],
+        out: TensorSpec,
+        query: TensorSpec,
+        value: TensorSpec,
+        key: TensorSpec | None = None,
+    ) -> int:
+        """of the means twice their macs, by the weights and by the value; of the scores by the scale, and by both"""
+        means = _pairs(query, value) * known_channels(value, "additive_attention")
+        scores = self.macs(out, query, value, key) - means
+        return means * (1 + needed[1]) + scores * (1 + (needed[0] or needed[-1]))
 
     def flops(self, out: TensorSpec, query: TensorSpec, value: TensorSpec, key: TensorSpec | None = None) -> int:
         """2 · macs + the sums per pair of steps (twice the channels without scale), and the softmax"""

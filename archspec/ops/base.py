@@ -39,6 +39,8 @@ class Op(Declaration, package="archspec.ops"):
     """True where the op joins any number of tensors and may stand after ``merge:``."""
     is_projectable: ClassVar[bool] = False
     """True for merges where a skip that does not fit may be projected (``project: auto``)."""
+    moves_data: ClassVar[bool] = False
+    """True where the op computes nothing: its output is elements of its inputs, or of its weights, at other places."""
     stops_gradient: ClassVar[bool] = False
     """True where the output counts as a constant in training."""
     operands: ClassVar[Literal["ordered", "any order", "nested"]] = "ordered"
@@ -117,6 +119,16 @@ class Op(Declaration, package="archspec.ops"):
         """Multiply-accumulates per sample. Raises UnknownSize."""
         return 0
 
+    def macs_in_bounds(self, out: Any, *inputs: TensorSpec) -> int:
+        """Those of the MACs whose taps do not fall on padding, nor on what is cropped. Raises UnknownSize."""
+        return self.macs(out, *inputs)
+
+    def backward_macs(self, needed: tuple[bool, ...], out: Any, *inputs: TensorSpec) -> int:
+        """MACs per sample of the gradients by the weights and by those inputs that ``needed`` says. Raises
+        UnknownSize."""
+        forward = self.macs(out, *inputs)
+        return forward * any(w.trainable for w in self.weights(*inputs)) + forward * any(needed)
+
     def flops(self, out: Any, *inputs: TensorSpec) -> int:
         """2 · MACs + elementwise operations per sample. Raises UnknownSize."""
         return 2 * self.macs(out, *inputs)
@@ -124,6 +136,16 @@ class Op(Declaration, package="archspec.ops"):
     def transcendentals(self, out: Any, *inputs: TensorSpec) -> int:
         """exp, log, tanh, … per sample, counted apart from FLOPs. Raises UnknownSize."""
         return 0
+
+    @classmethod
+    def is_counted(cls) -> bool:
+        """Whether the op says what it costs, if only that it is nothing. Of an op that does not, nothing is known."""
+        rules = ("macs", "flops", "transcendentals")
+        return cls.is_view or cls.moves_data or any(getattr(cls, r) is not getattr(Op, r) for r in rules)
+
+    def weights_read(self, out: Any, *inputs: TensorSpec) -> int | None:
+        """Scalars of the weights that a sample reads, where it does not read all of them. Raises UnknownSize."""
+        return None
 
     def elsewhere(self, trace: Trace, out: Any, *inputs: Counterpart) -> Counterpart | tuple[Counterpart, ...]:
         """How the outputs lie in a library that keeps images channels first, given how the inputs do."""

@@ -23,7 +23,15 @@ from archspec.ops.masks import refused
 from archspec.ops.meeting import divisors_of
 from archspec.ops.peers import depthwise, for_each_element
 from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, each_element, whole, windowed
-from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
+from archspec.ops.shapes import (
+    explicit_padding,
+    floating,
+    known_channels,
+    per_axis,
+    spatial_rank,
+    taps_in_bounds,
+    windows,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -86,6 +94,9 @@ class Conv(Op, name="conv", main="filters"):
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         return elements(out.spatial) * prod(self.weights(x)[0].shape)
+
+    def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
+        return _taps_in_bounds(self, out, x) * prod(self.weights(x)[0].shape[x.rank - 1 :])
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return 2 * self.macs(out, x) + _output_flops(self, out)
@@ -173,21 +184,26 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
         rank = x.rank - 1
         kernels, strides = per_axis(self.kernel, rank, "kernel"), per_axis(self.stride, rank, "stride")
         dilations = per_axis(self.dilation, rank, "dilation")
-        extras = per_axis(self.output_padding, rank, "output_padding")
         spans = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
-        # The kernel is laid down from each input; what is cropped at the start shifts the output.
-        if self.padding == "same":
-            rests = [_transposed_rest(n + 1, s, "same", e) for n, s, e in zip(spans, strides, extras, strict=True)]
-            cropped = [max(span + 1 - rest, 0) // 2 for span, rest in zip(spans, rests, strict=True)]
-        elif self.padding == "valid":
-            cropped = [0] * rank
-        else:
-            cropped = [before for before, _ in explicit_padding(self.padding, rank)]  # type: ignore[arg-type]
+        cropped = self._cropped(rank)
         axes = tuple(
             whole(Reach(Fraction(span - cut, s), Fraction(cut, s), Fraction(1, s)))
             for span, cut, s in zip(spans, cropped, strides, strict=True)
         )
         return (activated((*axes, EVERYTHING), self.activation, x),)
+
+    def _cropped(self, rank: int) -> list[int]:
+        """What is cropped at the start of each axis."""
+        if self.padding == "valid":
+            return [0] * rank
+        if not isinstance(self.padding, str):
+            return [before for before, _ in explicit_padding(self.padding, rank)]
+        named = (("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation))
+        kernels, strides, dilations = (per_axis(value, rank, name) for name, value in named)
+        extras = per_axis(self.output_padding, rank, "output_padding")
+        spans = [d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True)]
+        rests = [_transposed_rest(n, s, "same", e) for n, s, e in zip(spans, strides, extras, strict=True)]
+        return [max(span - rest, 0) // 2 for span, rest in zip(spans, rests, strict=True)]
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv_transpose"), "kernel")
@@ -196,6 +212,17 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         return elements(x.spatial) * prod(self.weights(x)[0].shape)
+
+    def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
+        # The other way round: where the kernel is laid down from each input, what falls beside the output is cropped.
+        rank, taps = x.rank - 1, 1
+        dilations = per_axis(self.dilation, rank, "dilation")
+        strides, kernels = per_axis(self.stride, rank, "stride"), per_axis(self.kernel, rank, "kernel")
+        for n, o, k, s, d, cut in zip(
+            x.spatial, out.spatial, kernels, strides, dilations, self._cropped(rank), strict=True
+        ):
+            taps *= taps_in_bounds(elements((o,)), elements((n,)), k, s, d, cut)
+        return taps * prod(self.weights(x)[0].shape[rank:])
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return 2 * self.macs(out, x) + _output_flops(self, out)
@@ -268,6 +295,9 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         return elements(out.spatial) * prod(self.weights(x)[0].shape)
+
+    def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
+        return _taps_in_bounds(self, out, x) * prod(self.weights(x)[0].shape[x.rank - 1 :])
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return 2 * self.macs(out, x) + _output_flops(self, out)
@@ -347,6 +377,15 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         depthwise, pointwise, *_ = self.weights(x)
         return elements(out.spatial) * (depthwise.size + pointwise.size)
+
+    def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
+        depthwise, pointwise, *_ = self.weights(x)
+        channels = prod(depthwise.shape[x.rank - 1 :])
+        return _taps_in_bounds(self, out, x) * channels + elements(out.spatial) * pointwise.size
+
+    def backward_macs(self, needed: tuple[bool, ...], out: TensorSpec, x: TensorSpec) -> int:
+        """twice the macs, but for the depthwise kernels' where no gradient by the input is needed"""
+        return 2 * self.macs(out, x) - elements(out.spatial) * self.weights(x)[0].size * (not any(needed))
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return 2 * self.macs(out, x) + _output_flops(self, out)
@@ -443,6 +482,20 @@ def _transposed_rest(span: int, stride: int, padding: str | tuple[int, int], ext
             )
         return span % 2 + extra
     return span - padding[0] - padding[1] + (extra or 0)  # type: ignore[operator]
+
+
+def _taps_in_bounds(op: Any, out: TensorSpec, x: TensorSpec) -> int:
+    """Places of all windows that do not fall on padding."""
+    rank, taps = x.rank - 1, 1
+    sides: Any = (op.padding,) * rank if isinstance(op.padding, str) else explicit_padding(op.padding, rank)
+    named = (("kernel", op.kernel), ("stride", op.stride), ("dilation", op.dilation))
+    kernels, strides, dilations = (per_axis(value, rank, name) for name, value in named)
+    for size, made, k, s, d, side in zip(x.spatial, out.spatial, kernels, strides, dilations, sides, strict=True):
+        n, o = elements((size,)), elements((made,))
+        same = max((o - 1) * s + d * (k - 1) + 1 - n, 0) // 2
+        before = same if side == "same" else 0 if side == "valid" else side[0]
+        taps *= taps_in_bounds(n, o, k, s, d, before)
+    return taps
 
 
 def _sides(padding: str | int | tuple[tuple[int, int], ...], rank: int) -> str | tuple[tuple[int, int], ...]:

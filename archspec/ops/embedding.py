@@ -30,6 +30,7 @@ Base = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 class Embedding(Op, name="embedding"):
     """A learnt vector for each of ``vocab`` integers; the inputs are 0 to vocab - 1."""
 
+    moves_data = True
     convention = "sequence"
     entries_of = "vocab"
 
@@ -54,6 +55,10 @@ class Embedding(Op, name="embedding"):
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return (WeightSpec("embeddings", (self.vocab, self.dim), self.trainable),)
 
+    def weights_read(self, out: TensorSpec, x: TensorSpec) -> int:
+        """the rows that are looked up"""
+        return out.size
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
@@ -64,6 +69,7 @@ class Embedding(Op, name="embedding"):
 class OneHot(Op, name="one_hot", main="vocab"):
     """1 in the channel that the integer names, 0 in all others."""
 
+    moves_data = True
     convention = "sequence"
     entries_of = "vocab"
 
@@ -132,6 +138,10 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         """0 from integers; from vectors x.size · vocab"""
         return 0 if "int" in x.dtype else x.size * self.vocab
+
+    def weights_read(self, out: TensorSpec, x: TensorSpec) -> int | None:
+        """the rows that are looked up, of integers"""
+        return out.size if "int" in x.dtype else None
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.embedding import ReversibleEmbedding
@@ -242,6 +252,7 @@ class ClassToken(Op, name="class_token", main="count"):
     """Learnt steps in front of a sequence, from which the class is read later (BERT; ViT, Dosovitskiy et al. 2020).
     They start at zero."""
 
+    moves_data = True
     convention = "sequence"
 
     count: PositiveInt = 1

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class Concat(Op, name="concat"):
     """Concatenation along an axis, in the order given."""
 
+    moves_data = True
     is_merge = True
     operands = "nested"
     hands_on = "elements"
@@ -249,6 +250,10 @@ class Matmul(Op, name="matmul"):
         (_, inner), (other, _) = self._matrices(a, b)
         return out.size * elements((other if inner is None else inner,))
 
+    def backward_macs(self, needed: tuple[bool, ...], out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
+        """macs for each operand"""
+        return self.macs(out, a, b) * sum(needed)
+
     def lower(self, a: TensorSpec, b: TensorSpec) -> keras.Layer:
         from archspec.layers.merge import MatrixProduct
 
@@ -274,6 +279,10 @@ class Dot(Op, name="dot"):
 
     def macs(self, out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
         return a.size
+
+    def backward_macs(self, needed: tuple[bool, ...], out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
+        """macs for each operand"""
+        return self.macs(out, a, b) * sum(needed)
 
     def lower(self, a: TensorSpec, b: TensorSpec) -> keras.Layer:
         from archspec.layers.merge import InnerProduct

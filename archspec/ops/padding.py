@@ -46,6 +46,7 @@ Margins = Annotated[
 class Pad(Op, name="pad", main="padding"):
     """A margin around the spatial axes."""
 
+    moves_data = True
     convention = "image"
     is_equivariant = True
 
@@ -85,6 +86,7 @@ class Pad(Op, name="pad", main="padding"):
 class Crop(Op, name="crop", main="margins"):
     """Cuts a margin off the spatial axes."""
 
+    moves_data = True
     convention = "image"
     is_equivariant = True
 
@@ -111,6 +113,7 @@ class Crop(Op, name="crop", main="margins"):
 class CenterCrop(Op, name="center_crop", main="size"):
     """The middle of the spatial axes; of an odd rest the smaller half is cut before (U-Net's skips)."""
 
+    moves_data = True
     convention = "image"
 
     size: Sizes
@@ -142,6 +145,7 @@ class CenterCrop(Op, name="center_crop", main="size"):
 class PadChannels(Op, name="pad_channels", main="after"):
     """Channels of zeros before and after the input's (the parameter-free shortcut of He et al. 2015, option A)."""
 
+    moves_data = True
     convention = "channelwise"
     is_equivariant = True
 
@@ -165,6 +169,7 @@ class PadChannels(Op, name="pad_channels", main="after"):
 class Subsample(Op, name="subsample", main="stride"):
     """Every ``stride``-th position of the spatial axes, from the first."""
 
+    moves_data = True
     convention = "image"
     is_equivariant = True
 

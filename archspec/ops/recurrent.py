@@ -87,6 +87,10 @@ class Rnn(Op, name="rnn", main="units"):
         """steps · units · (channels + units)"""
         return _matrices(self, x, 1)
 
+    def backward_macs(self, needed: tuple[bool, ...], out: Outputs, x: TensorSpec, *states: TensorSpec) -> int:
+        """twice the macs, but for the kernel's on the input where no gradient by the input is needed"""
+        return 2 * self.macs(out, x) - _of_input(self, x, 1) * (not needed[0])
+
     def flops(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """2 · macs + steps · units · 2 (bias, sum), and the activation's"""
         gained: int = self.activation.flops(*_twice(self, x))
@@ -170,6 +174,10 @@ class Lstm(Op, name="lstm", main="units"):
     def macs(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> int:
         """steps · 4 · units · (channels + units)"""
         return _matrices(self, x, 4)
+
+    def backward_macs(self, needed: tuple[bool, ...], out: Outputs, x: TensorSpec, *states: TensorSpec) -> int:
+        """twice the macs, but for the kernel's on the input where no gradient by the input is needed"""
+        return 2 * self.macs(out, x) - _of_input(self, x, 4) * (not needed[0])
 
     def flops(
         self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None
@@ -255,6 +263,10 @@ class Gru(Op, name="gru", main="units"):
         """steps · 3 · units · (channels + units)"""
         return _matrices(self, x, 3)
 
+    def backward_macs(self, needed: tuple[bool, ...], out: Outputs, x: TensorSpec, *states: TensorSpec) -> int:
+        """twice the macs, but for the kernel's on the input where no gradient by the input is needed"""
+        return 2 * self.macs(out, x) - _of_input(self, x, 3) * (not needed[0])
+
     def flops(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """2 · macs + steps · units · 20: biases 6 (3 without reset_after), sums 3, two sigmoids 6, the reset 1, the new
         state 4"""
@@ -332,6 +344,10 @@ class Bidirectional(Op, name="bidirectional", main="layer"):
         """twice the layer's"""
         return 2 * int(self.layer.macs(out, x))
 
+    def backward_macs(self, needed: tuple[bool, ...], out: TensorSpec, x: TensorSpec) -> int:
+        """twice the layer's"""
+        return 2 * int(self.layer.backward_macs(needed, out, x))
+
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """twice the layer's, and the merge's"""
         merge = {"concat": 0, "add": 1, "multiply": 1, "average": 2}[self.merge]
@@ -404,6 +420,12 @@ def _twice(op: Any, x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
 def _matrices(op: Any, x: TensorSpec, gates: int) -> int:
     units: int = op.units
     return elements((x.shape[0],)) * gates * units * (known_channels(x, op.name) + units)
+
+
+def _of_input(op: Any, x: TensorSpec, gates: int) -> int:
+    """MACs of the kernel on the input alone."""
+    units: int = op.units
+    return elements((x.shape[0],)) * gates * units * known_channels(x, op.name)
 
 
 def _config(op: Any) -> dict[str, Any]:

@@ -163,6 +163,7 @@ class Reshape(Op, name="reshape", main="shape"):
 class Permute(Op, name="permute", main="axes"):
     """Another order of the axes: axis ``i`` of the output is axis ``axes[i]`` of the input."""
 
+    moves_data = True
     hands_on = "elements"
 
     axes: Order
@@ -199,6 +200,7 @@ class Permute(Op, name="permute", main="axes"):
 class Slice(Op, name="slice", main="range"):
     """A stretch of one axis, by default of the channels."""
 
+    moves_data = True
     is_equivariant = True
 
     range: Range
@@ -252,6 +254,7 @@ class Slice(Op, name="slice", main="range"):
 class Split(Op, name="split", main="parts"):
     """Consecutive parts of one axis, by default of the channels: a bundle."""
 
+    moves_data = True
     is_equivariant = True
 
     parts: Parts
@@ -300,6 +303,8 @@ class Split(Op, name="split", main="parts"):
 
 class RepeatVector(Op, name="repeat_vector", main="count"):
     """A vector, ``count`` times along a new first axis."""
+
+    moves_data = True
 
     count: PositiveInt
     """Number of copies."""

@@ -119,6 +119,16 @@ def windows(
     return tuple(out)
 
 
+def taps_in_bounds(size: int, made: int, kernel: int, stride: int, dilation: int, before: int) -> int:
+    """Along one axis of ``size``: how many taps of all ``made`` windows do not fall on padding, ``before`` of which
+    lies at the start."""
+    taps = 0
+    for j in range(kernel):
+        start = before - j * dilation
+        taps += max(0, min(made - 1, (size - 1 + start) // stride) - max(0, -(-start // stride)) + 1)
+    return taps
+
+
 def broadcast(shapes: list[tuple[Size, ...]], op: str) -> tuple[Size, ...]:
     """NumPy broadcasting from the last axis; an open size stays open, as in Keras. Raises OpError if it fails."""
     rank = max(len(s) for s in shapes)
@@ -161,6 +171,7 @@ __all__ = [
     "normalize_axis",
     "per_axis",
     "spatial_rank",
+    "taps_in_bounds",
     "window",
     "windows",
 ]

@@ -19,6 +19,7 @@ class ChannelShuffle(Op, name="channel_shuffle", main="groups"):
     """Channels dealt across groups: of ``g`` groups of ``n``, channel ``i·n + j`` goes to ``j·g + i`` (Zhang et al.
     2017, ShuffleNet)."""
 
+    moves_data = True
     convention = "channelwise"
     is_equivariant = True
 
@@ -47,6 +48,7 @@ class PixelShuffle(Op, name="pixel_shuffle", main="factor"):
     column, channel).
     """
 
+    moves_data = True
     is_equivariant = True
 
     factor: PositiveInt
@@ -75,6 +77,7 @@ class PixelUnshuffle(Op, name="pixel_unshuffle", main="factor"):
     """Squares of ``factor`` × ``factor`` positions gathered into channels (channel, row, column): the inverse of
     ``pixel_shuffle``, also called space to depth."""
 
+    moves_data = True
     is_equivariant = True
 
     factor: PositiveInt

@@ -1,0 +1,21 @@
+"""ptflops's MACs by its ``aten`` backend: multiplications of convolutions and dense layers, and the biases of dense
+layers. LSTMs count 0."""
+
+from __future__ import annotations
+
+from archspec.analysis.conventions import Piece, Terms
+from archspec.analysis.conventions._kinds import CONVOLUTIONS, KERNELS
+
+CALLS = "MAC"
+SOURCE = "https://github.com/sovrasov/flops-counter.pytorch/blob/master/ptflops/aten_ops.py"
+
+
+def terms(piece: Piece) -> Terms:
+    """MACs + biases of dense layers."""
+    kind = piece.kind
+    if kind in (*CONVOLUTIONS, "conv_transpose", "matmul"):
+        return [(KERNELS, piece.macs)]
+    if kind == "dense":
+        return [(KERNELS, piece.macs), ("biases of dense layers", piece.op.units * piece.bias)]
+    free = ("batch_norm", "relu", "add", "concat", "max_pool", "avg_pool", "global_avg_pool", "flatten", "dropout")
+    return () if kind in (*free, "adaptive_avg_pool", "linear", "lstm") else None
