@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from archspec.training.batch_norm import have_begun
+from archspec.training.batch_norm import have_begun, stated_momentum
 
 if TYPE_CHECKING:
     import keras
@@ -60,7 +60,7 @@ def estimate(model: keras.Model, inputs: Inputs, count: int) -> list[tuple[Any, 
     own = {id(v) for layer in layers for v in layer.non_trainable_variables}
     trained = {id(v) for v in model.trainable_variables}
     kept = [(v, keras.ops.convert_to_numpy(v)) for v in model.variables if id(v) not in trained]
-    momenta = [layer.momentum for layer in layers]
+    momenta = [stated_momentum(layer) for layer in layers]
     have_begun(model, [layer.name for layer in layers])
     try:
         for done, batch in enumerate(islice(inputs(), min(count, BATCHES))):

@@ -44,6 +44,11 @@ def updates_until(momentum: float) -> float:
     return (10 * momentum - 1) / (1 - momentum)
 
 
+def stated_momentum(layer: keras.layers.BatchNormalization) -> float:
+    """The share that a layer keeps by its spec, or as it was last set, whether or not it forgets its start."""
+    return float(vars(layer)["momentum"])
+
+
 def counts(model: keras.Model) -> dict[str, keras.Variable]:
     """How many updates the averages of each layer have seen, by its name."""
     return {layer.name: layer.updates for layer in model._flatten_layers() if isinstance(layer, _kind())}
@@ -65,8 +70,21 @@ def _kind() -> Any:
     class ForgettingBatchNormalization(keras.layers.BatchNormalization):
         """The same layer, with a count that belongs to its state but not to its weights."""
 
-        momentum: Any
         updates: Any
+
+        @property
+        def momentum(self) -> Any:
+            """The share that the next update keeps. It is computed where Keras reads it: several devices call one
+            layer at a time, each in a thread, so that a call must leave nothing on the layer."""
+            done = ops.convert_to_tensor(self.updates)
+            return ops.cast(ops.minimum((1.0 + done) / (10.0 + done), stated_momentum(self)), self.variable_dtype)
+
+        @momentum.setter
+        def momentum(self, share: float) -> None:
+            vars(self)["momentum"] = share
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "momentum": stated_momentum(self)}
 
         def count_updates(self) -> None:
             with keras.name_scope(self.name):
@@ -89,13 +107,8 @@ def _kind() -> Any:
         def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
             if not (training and self.trainable):
                 return super().call(inputs, training=training, mask=mask)
-            said, done = self.momentum, ops.convert_to_tensor(self.updates)
-            dtype = keras.backend.result_type(inputs.dtype, "float32")
-            self.momentum = ops.cast(ops.minimum((1.0 + done) / (10.0 + done), said), dtype)
-            try:
-                return super().call(inputs, training=training, mask=mask)
-            finally:
-                self.momentum = said
-                self.updates.assign(done + 1.0)
+            out = super().call(inputs, training=training, mask=mask)
+            self.updates.assign_add(1.0)
+            return out
 
     return ForgettingBatchNormalization

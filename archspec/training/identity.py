@@ -21,7 +21,7 @@ from archspec.ir.diagnostics import Span
 from archspec.ir.graph import Graph
 from archspec.ir.training import Schedule
 from archspec.training.document import Train
-from archspec.training.plan import Plan
+from archspec.training.plan import Plan, vocabulary_file
 
 FREE = frozenset(
     {"epochs", "patience", "checkpoint_steps", "steps_per_execution"}
@@ -60,8 +60,11 @@ class Identity:
 def identity(plan: Plan) -> Identity:
     """That of a run."""
     train, features = plan.spec.train, plan.features
+    # A run directory keeps its vocabularies: a run that goes on reads what the first one fitted.
+    kept = {part: vocabulary_file(part) for part in features.vocabularies}
     settings = {
-        "data": _plain(plan.source),
+        "data": _plain(plan.source.with_vocabularies(kept)),
+        "vocabularies": {part: sha256(v.json.encode()).hexdigest() for part, v in features.vocabularies.items()},
         "examples": dict(features.splits),
         "class names": list(features.class_names),
         "augment": [_plain(step) for step in plan.pipeline.augment],

@@ -102,6 +102,15 @@ def test_a_lost_vocabulary_is_told(trained, tmp_path, capsys):
         assert (code, out) == (1, "") and "tokens.json" in err and "Traceback" not in err
 
 
+def test_a_run_that_reads_its_own_vocabulary_is_the_same_run(trained):
+    """``resume`` compares what a checkpoint was of with the run directory, which has a file for a tokeniser."""
+    from archspec.cli._runs import asked, planned, recorded
+    from archspec.training.identity import identity
+
+    first = identity(planned(asked(str(trained / "run.yaml"))))
+    assert identity(recorded(trained / "run")).changes(first.settings) == []
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_in_the_same_batches(trained, tmp_path):
     """The pools of alike lengths, too, follow from the step alone."""

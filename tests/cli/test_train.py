@@ -246,7 +246,8 @@ train: {{epochs: 1, batch: 4}}
         assert code == 0, err
         said.append(json.loads(out))
     assert said[0]["examples"] == said[1]["examples"] == 7
-    assert said[0]["loss"] == pytest.approx(said[1]["loss"], rel=1e-5)
+    # Batches of another size are summed in another order; two of 7 images that were mixed up would show in 1e-2.
+    assert said[0]["loss"] == pytest.approx(said[1]["loss"], rel=1e-4)
     assert said[0]["confusion"] == said[1]["confusion"]
 
 
