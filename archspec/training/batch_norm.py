@@ -81,7 +81,7 @@ def _kind() -> Any:
 
         @momentum.setter
         def momentum(self, share: float) -> None:
-            vars(self)["momentum"] = share
+            self.__dict__["momentum"] = share
 
         def get_config(self) -> dict[str, Any]:
             return {**super().get_config(), "momentum": stated_momentum(self)}

@@ -11,6 +11,7 @@ from archspec.analysis.convolutional import NotConvolutional, class_map, convolu
 from archspec.frontend import catalogue
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op
+from tests.shares import few
 
 HEAD = """
 archspec: 1
@@ -165,7 +166,10 @@ def test_scores_of_an_image_are_the_mean_of_those_of_its_crops(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [("vgg11", {"size": 64, "classes": 10}), ("squeezenet1_0", {"size": 96, "classes": 10}), ("lenet5", {})],
+    few(
+        [("vgg11", {"size": 64, "classes": 10}), ("squeezenet1_0", {"size": 96, "classes": 10}), ("lenet5", {})],
+        "squeezenet1_0",
+    ),
 )
 def test_networks_of_the_catalogue_say_the_same_at_their_own_size(name, settings):
     graph = archspec.load(name, **settings)

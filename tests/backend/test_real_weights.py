@@ -11,6 +11,7 @@ from PIL import Image
 import archspec
 from archspec.backend import weights
 from tests.backend.caffe import caffemodel
+from tests.shares import few
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 @pytest.mark.parametrize("suffix", [".th", ".npz"])
 @pytest.mark.parametrize(
     ("name", "file", "right"),
-    [("resnet20_cifar", "resnet20-12fca82f", 180), ("resnet56_cifar", "resnet56-4bfd9763", 182)],
+    few([("resnet20_cifar", "resnet20-12fca82f", 180), ("resnet56_cifar", "resnet56-4bfd9763", 182)], "resnet20_cifar"),
 )
 def test_residual_networks_on_cifar_images(name, file, right, suffix, data):
     """The state dict's order and shapes tell which array is which; the count is exact."""
@@ -66,11 +67,14 @@ def test_squeezenet_on_photographs(squeezenet, synsets, data):
 
 @pytest.mark.parametrize(
     ("photo", "likely"),
-    [
-        ("chelsea", {"Egyptian cat": 0.60, "tiger cat": 0.20, "tabby": 0.15}),
-        ("coffee", {"espresso": 0.72}),
-        ("rocket", {"pole": 0.42, "missile": 0.26, "projectile": 0.14}),
-    ],
+    few(
+        [
+            ("chelsea", {"Egyptian cat": 0.60, "tiger cat": 0.20, "tabby": 0.15}),
+            ("coffee", {"espresso": 0.72}),
+            ("rocket", {"pole": 0.42, "missile": 0.26, "projectile": 0.14}),
+        ],
+        "coffee",
+    ),
 )
 def test_squeezenet_on_a_photograph_that_everybody_has(photo, likely, squeezenet, synsets):
     import skimage.data

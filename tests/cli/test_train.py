@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from archspec.cli import main
+from tests.shares import SEEDS
 from tests.training import runs
 
 pytestmark = pytest.mark.tensorflow
@@ -171,7 +172,7 @@ def test_other_data_with_other_classes_are_refused(trained, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_lenet_5_learns_digits_within_two_cpu_minutes(tmp_path, capsys, seed):
     code, out, err = output(
         capsys, "train", "lenet5", "--seed", seed, "--logdir", tmp_path / "run", "--quiet", "--format", "json"

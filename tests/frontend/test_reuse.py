@@ -71,7 +71,7 @@ def test_the_whole_catalogue(copies, monkeypatch):
     assert compared > 150 and len(copies) > 2000
 
 
-@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.long])])
 def test_random_specs(count, copies, monkeypatch):
     for seed in range(count):
         text = generate(random.Random(seed)).text

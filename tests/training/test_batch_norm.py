@@ -14,6 +14,7 @@ from archspec.frontend import loads
 from archspec.training.averaging import estimate
 from archspec.training.batch_norm import counts, forget_starts, have_begun, updates_until
 from archspec.training.run import run
+from tests.shares import few
 from tests.training import runs
 
 pytestmark = pytest.mark.tensorflow
@@ -149,7 +150,7 @@ def test_the_count_is_in_checkpoints_and_a_resumed_run_ends_the_same(plan, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", ["", ", precision: mixed_bfloat16"])
+@pytest.mark.parametrize("more", few(["", ", precision: mixed_bfloat16"], ""))
 def test_the_network_of_the_readme_works_after_eight_epochs_of_480_images(tmp_path, more):
     from sklearn.datasets import load_digits
 

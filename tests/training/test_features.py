@@ -108,7 +108,7 @@ def assert_equal(one, other):
     ("frozen", "augment", "kept"),
     [
         (FROZEN, "[rescale]", "true"),
-        ("freeze: [first, norm, branches.0]", "[rescale]", "true"),
+        pytest.param("freeze: [first, norm, branches.0]", "[rescale]", "true", marks=pytest.mark.long),
         (FROZEN, "[shift: 0.2, rescale]", "3"),
     ],
     ids=["one tensor", "two tensors", "a draw for each epoch"],

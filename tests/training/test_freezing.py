@@ -92,7 +92,11 @@ def by_hand(made, ends, optimizers):
 @pytest.mark.parametrize(
     ("text", "optimizers"),
     [
-        ("{sgd: {learning_rate: 0.05, momentum: 0.9}}", lambda: keras.optimizers.SGD(0.05, 0.9)),
+        pytest.param(
+            "{sgd: {learning_rate: 0.05, momentum: 0.9}}",
+            lambda: keras.optimizers.SGD(0.05, 0.9),
+            marks=pytest.mark.long,
+        ),
         ("{adam: 0.003}", lambda: keras.optimizers.Adam(0.003)),
         ("{adamw: {learning_rate: 0.003, weight_decay: 0.1}}", None),
     ],

@@ -10,12 +10,11 @@ import pytest
 from archspec.cli._runs import asked, planned, recorded
 from archspec.training.interrupts import Interrupted
 from archspec.training.run import run
+from tests.shares import few
 from tests.training import runs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 POINTS = 10 * runs.SOAK
-FEW = (1, 4, 8)
-"""Of the first ten: those that are tried in CI."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def resumed(logdir):
     run(recorded(logdir), logdir, resume=True, progress=None)
 
 
-@pytest.mark.parametrize("point", [p if p in FEW else pytest.param(p, marks=pytest.mark.long) for p in range(POINTS)])
+@pytest.mark.parametrize("point", few(range(POINTS), 4))
 def test_sigterm_at_any_time_is_resumed_exactly(tmp_path, reference, point):
     assert threading.current_thread() is threading.main_thread()
     logdir, (uninterrupted, seconds) = tmp_path / "run", reference
@@ -56,7 +55,7 @@ def test_sigterm_at_any_time_is_resumed_exactly(tmp_path, reference, point):
     runs.assert_same(logdir, uninterrupted)
 
 
-@pytest.mark.parametrize("nth", [1, 13, 48])
+@pytest.mark.parametrize("nth", few([1, 13, 48], 13))
 def test_a_signal_in_an_evaluation_keeps_the_epoch_and_evaluates_it_anew(tmp_path, monkeypatch, reference, nth):
     logdir, count = tmp_path / "run", []
     done = keras.callbacks.CallbackList.on_test_batch_end

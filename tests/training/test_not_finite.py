@@ -9,6 +9,7 @@ from archspec.training.checkpoint import Checkpoints
 from archspec.training.identity import identity
 from archspec.training.outcome import NotFinite
 from archspec.training.run import run
+from tests.shares import few
 from tests.training import runs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -73,7 +74,7 @@ def ends(plan, logdir):
     return message, int(step[1])
 
 
-@pytest.mark.parametrize("name", RATES)
+@pytest.mark.parametrize("name", few(RATES, "adam", "accumulated", "half precision", "a scaled loss"))
 def test_a_rate_that_is_far_too_large(plan, tmp_path, name):
     made = plan(
         RATES[name].replace("}", ", schedule: constant}", 1) if "schedule" in name else RATES[name], spec=LOGITS
@@ -84,8 +85,9 @@ def test_a_rate_that_is_far_too_large(plan, tmp_path, name):
     assert re.search(f"{what} not finite", message), message
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize(
+    ("value", "together"), few([(v, t) for v in (np.nan, np.inf, -np.inf) for t in (1, 2)], np.nan)
+)
 def test_an_example_that_is_no_number_is_seen_in_its_step(plan, tmp_path, numbers, value, together):
     settings = f"{{batch: {BATCH}, steps_per_execution: {together}}}"
     made = plan(settings, spec=LOGITS, data=numbers("train", value), augment="[]")

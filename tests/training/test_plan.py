@@ -10,6 +10,7 @@ from archspec.ir.diagnostics import SpecError
 from archspec.training.freezing import matches
 from archspec.training.identity import fingerprint
 from archspec.training.record import run_text
+from tests.shares import few
 from tests.training import runs
 
 REFUSED = [
@@ -121,7 +122,7 @@ def test_of_several_heads_the_one_that_is_monitored_is_named(plan):
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("name", ["loss", "main_accuracy"])
+@pytest.mark.parametrize("name", few(["loss", "main_accuracy"], "main_accuracy"))
 def test_the_best_epoch_is_best_in_what_is_monitored_and_not_in_the_first_head(plan, tmp_path, name):
     from archspec.training.run import run
 

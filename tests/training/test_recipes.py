@@ -9,6 +9,7 @@ import pytest
 from archspec.cli._runs import asked, planned, with_flags
 from archspec.data.source import input_of
 from archspec.frontend import catalogue
+from tests.shares import few
 
 RECIPES = sorted(catalogue.folder().glob("runs/classification/*.yaml"))
 
@@ -79,7 +80,7 @@ def test_googlenet_takes_a_step_and_saves_without_them(photos, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("name", ["lenet_bn", "resnet8_digits"])
+@pytest.mark.parametrize("name", few(["lenet_bn", "resnet8_digits"], "resnet8_digits"))
 def test_a_network_with_batch_normalisation_reads_99_of_100_digits(name, tmp_path):
     """The first of the three seeds whose figures the run file gives."""
     from archspec.training.run import run

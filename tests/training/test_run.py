@@ -9,6 +9,7 @@ import pytest
 
 from archspec.training.outcome import NotFinite
 from archspec.training.run import run
+from tests.shares import few
 from tests.training.runs import state
 
 pytestmark = pytest.mark.tensorflow
@@ -60,7 +61,7 @@ SETTINGS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", few(SETTINGS, "global", "accumulate", "ema"))
 def test_a_setting_does_what_keras_does(plan, tmp_path, name):
     text, optimizer = SETTINGS[name]
     made = plan(f"{{{text}, schedule: constant, epochs: 1, seed: 3}}", spec=PLAIN)

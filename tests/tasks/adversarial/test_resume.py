@@ -9,6 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from tests.shares import few
 from tests.tasks.adversarial.runs import write
 from tests.training import runs
 from tests.training.test_resume import SLEEPING
@@ -62,7 +63,7 @@ def test_a_run_killed_in_a_save_ends_there_too(tmp_path, half, reference):
     runs.assert_same(resumed(half, tmp_path), reference)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", few(PARTS, "the pool", "an optimizer"))
 def test_without_a_part_of_the_checkpoint_it_would_end_elsewhere(tmp_path, half, reference, monkeypatch, part):
     from archspec.training import checkpoint
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archspec.ir.diagnostics import SpecError
+from tests.shares import few
 from tests.tasks.adversarial import runs
 
 ADAM = "{learning_rate: 0.02, beta_1: 0.0}"
@@ -204,7 +205,7 @@ def test_what_is_made_of_the_data_stands_beside_them(tmp_path):
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-@pytest.mark.parametrize("together", [1, 4])
+@pytest.mark.parametrize("together", few([1, 4], 4))
 @pytest.mark.parametrize(
     ("spec", "term", "layer"),
     [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from archspec.training.trained import trained
-from tests.seeds import SEEDS
+from tests.shares import SEEDS, few
 from tests.tasks.adversarial.recipes import data_for, plan_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -287,7 +287,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", few(SMALL, "wgan_gp_digits", "pix2pix_facades", "srgan"))
 def test_a_run_file_trains_and_its_terms_are_numbers(name, pictures, tmp_path):
     data = data_for(name, pictures / "one", pictures / "other")
     batch = {} if "digits" in name else {"batch": 2}

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from tests.shares import few
 from tests.training import runs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -26,7 +27,7 @@ train:
 """
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", few(["lstm", "gru"], "gru"))
 def test_a_killed_language_model_ends_where_an_uninterrupted_one_ends(tmp_path, monkeypatch, cell):
     monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text(TEXT)
