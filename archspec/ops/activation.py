@@ -78,6 +78,7 @@ class Linear(Op, name="linear"):
 class Relu(Op, name="relu"):
     """max(x, 0) (Nair and Hinton 2010)."""
 
+    saves = "output"
     convention = "elementwise"
     is_activation = True
     reach = each_element
@@ -247,6 +248,7 @@ class HardSigmoid(Op, name="hard_sigmoid"):
 class Sigmoid(Op, name="sigmoid"):
     """1 / (1 + exp(-x))."""
 
+    saves = "output"
     convention = "elementwise"
     is_activation = True
     number = "probability"
@@ -258,6 +260,7 @@ class Sigmoid(Op, name="sigmoid"):
 class Tanh(Op, name="tanh"):
     """Hyperbolic tangent."""
 
+    saves = "output"
     convention = "elementwise"
     is_activation = True
     reach = each_element
@@ -267,6 +270,7 @@ class Tanh(Op, name="tanh"):
 class ScaledTanh(Op, name="scaled_tanh"):
     """1.7159 · tanh(2x / 3): maps ±1 to ±1 (LeCun et al. 1998, LeNet-5)."""
 
+    saves = "output"
     convention = "elementwise"
     is_activation = True
     reach = each_element
@@ -353,6 +357,7 @@ def axis_layer(self: Any, x: TensorSpec) -> keras.Layer:
 class Softmax(Op, name="softmax", main="axis"):
     """exp(x) / Σ exp(x) over an axis."""
 
+    saves = "output"
     convention = "elementwise"
     is_activation = True
     number = "distribution"
@@ -369,6 +374,7 @@ class Softmax(Op, name="softmax", main="axis"):
 class LogSoftmax(Op, name="log_softmax", main="axis"):
     """Logarithm of softmax over an axis."""
 
+    saves = "output"
     convention = "elementwise"
     is_activation = True
     number = "log_distribution"

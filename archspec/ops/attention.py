@@ -158,6 +158,19 @@ class Attention(Op, name="attention", main="heads"):
         """heads · query steps · value steps"""
         return self.heads * elements(query.shape[:1]) * elements((value or query).shape[:1])
 
+    def saved_within(
+        self, out: TensorSpec, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None
+    ) -> tuple[TensorSpec, ...]:
+        """queries, keys and values of all heads, the weights between steps, and the means"""
+        key_dim, value_dim, _ = self._dims(query)
+        asked, read = query.shape[0], (value or query).shape[0]
+        return (
+            TensorSpec((asked, self.heads * key_dim)),
+            TensorSpec((read, self._kv_heads * (key_dim + value_dim))),
+            TensorSpec((self.heads, asked, read)),
+            TensorSpec((asked, self.heads * value_dim)),
+        )
+
     def lower(self, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.attention import Attention
 
@@ -256,6 +269,13 @@ class AdditiveAttention(Op, name="additive_attention"):
     ) -> int:
         """per pair of steps one for each channel and one of the softmax"""
         return _pairs(query, value) * (known_channels(query, "additive_attention") + 1)
+
+    def saved_within(
+        self, out: TensorSpec, query: TensorSpec, value: TensorSpec, key: TensorSpec | None = None
+    ) -> tuple[TensorSpec, ...]:
+        """tanh of the sums, and the weights between steps"""
+        steps = (query.shape[0], value.shape[0])
+        return TensorSpec((*steps, query.shape[-1])), TensorSpec(steps)
 
     def lower(self, query: TensorSpec, value: TensorSpec, key: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.attention import AdditiveAttention

@@ -41,6 +41,8 @@ class Op(Declaration, package="archspec.ops"):
     """True for merges where a skip that does not fit may be projected (``project: auto``)."""
     moves_data: ClassVar[bool] = False
     """True where the op computes nothing: its output is elements of its inputs, or of its weights, at other places."""
+    saves: ClassVar[Literal["inputs", "output", "nothing"]] = "inputs"
+    """What its gradient is computed from in training; where an op only moves data, or is a view, nothing."""
     stops_gradient: ClassVar[bool] = False
     """True where the output counts as a constant in training."""
     operands: ClassVar[Literal["ordered", "any order", "nested"]] = "ordered"
@@ -146,6 +148,10 @@ class Op(Declaration, package="archspec.ops"):
     def weights_read(self, out: Any, *inputs: TensorSpec) -> int | None:
         """Scalars of the weights that a sample reads, where it does not read all of them. Raises UnknownSize."""
         return None
+
+    def saved_within(self, out: Any, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        """Tensors per sample beside its inputs and outputs that its gradient is computed from."""
+        return ()
 
     def elsewhere(self, trace: Trace, out: Any, *inputs: Counterpart) -> Counterpart | tuple[Counterpart, ...]:
         """How the outputs lie in a library that keeps images channels first, given how the inputs do."""

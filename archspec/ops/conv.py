@@ -393,6 +393,10 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         return self.activation.transcendentals(out, out) if self.activation else 0
 
+    def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
+        """what the depthwise convolution gives"""
+        return (TensorSpec((*out.spatial, known_channels(x, "separable_conv") * self.multiplier)),)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.convolution import separable_conv
 
@@ -414,6 +418,7 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
 class Bias(Op, name="bias", main="per"):
     """Adds a learned bias."""
 
+    saves = "nothing"
     convention = "elementwise"
     is_equivariant = True
 

@@ -152,6 +152,7 @@ class ReversibleEmbedding(Op, name="reversible_embedding"):
 class PositionEmbedding(Op, name="position_embedding", main="length"):
     """Adds a learnt vector per position (Gehring et al. 2017; BERT, ViT)."""
 
+    saves = "nothing"
     convention = "sequence"
 
     length: Width | None = None
@@ -188,6 +189,7 @@ class SinusoidalPosition(Op, name="sinusoidal_position", main="base"):
     """Adds waves: sin(t / base ** (i / channels)) in every even channel i of step t, the cosine of the same angle in
     the channel after it (Vaswani et al. 2017, §3.5). The waves depend on no input and are not counted."""
 
+    saves = "nothing"
     convention = "sequence"
 
     base: Base = 10000.0
@@ -217,6 +219,7 @@ class RotaryPosition(Op, name="rotary_position", main="heads"):
     In attention the projected queries and keys are turned: ``attention: {rotary: 10000}`` does that.
     """
 
+    saves = "nothing"
     convention = "sequence"
 
     heads: PositiveInt = 1

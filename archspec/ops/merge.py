@@ -80,6 +80,7 @@ class Concat(Op, name="concat"):
 class Add(Op, name="add"):
     """Sum of the operands."""
 
+    saves = "nothing"
     convention = "elementwise"
     is_merge = True
     operands = "any order"
@@ -125,6 +126,7 @@ class Multiply(Op, name="multiply"):
 class Average(Op, name="average"):
     """Mean of the operands."""
 
+    saves = "nothing"
     convention = "elementwise"
     is_merge = True
     operands = "any order"
@@ -193,6 +195,7 @@ class Minimum(Op, name="minimum"):
 class Subtract(Op, name="subtract"):
     """The first operand minus the second; exactly two."""
 
+    saves = "nothing"
     convention = "elementwise"
     is_merge = True
     is_projectable = True

@@ -45,6 +45,10 @@ class MaxPool(Op, name="max_pool", main="size"):
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return out.size * (prod(per_axis(self.size, out.rank - 1, "size")) - 1)
 
+    def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
+        """where each maximum was"""
+        return (TensorSpec(out.shape, "int64"),)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         return _pooling(self, x, "max")
 
@@ -84,6 +88,7 @@ class AvgPool(Op, name="avg_pool", main="size"):
 class GlobalAvgPool(Op, name="global_avg_pool"):
     """Mean over all positions; over time, of the steps that no mask leaves out (0 if there are none)."""
 
+    saves = "nothing"
     convention = "image"
     hands_on = "means"
 

@@ -101,6 +101,10 @@ class Rnn(Op, name="rnn", main="units"):
         count: int = self.activation.transcendentals(*_twice(self, x))
         return count
 
+    def saved_within(self, out: Outputs, x: TensorSpec, *states: TensorSpec) -> tuple[TensorSpec, ...]:
+        """the state of every step"""
+        return (TensorSpec((x.shape[0], self.units)),)
+
     def lower(self, x: TensorSpec, state: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
 
@@ -196,6 +200,10 @@ class Lstm(Op, name="lstm", main="units"):
         count: int = 3 * self.gate_activation.transcendentals(*twice) + 2 * self.activation.transcendentals(*twice)
         return count
 
+    def saved_within(self, out: Outputs, x: TensorSpec, *states: TensorSpec) -> tuple[TensorSpec, ...]:
+        """gates, cell, its tanh and the state of every step"""
+        return (TensorSpec((x.shape[0], 7 * self.units)),)
+
     def lower(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
 
@@ -282,6 +290,10 @@ class Gru(Op, name="gru", main="units"):
         count: int = 2 * self.gate_activation.transcendentals(*twice) + self.activation.transcendentals(*twice)
         return count
 
+    def saved_within(self, out: Outputs, x: TensorSpec, *states: TensorSpec) -> tuple[TensorSpec, ...]:
+        """gates, what is reset and the state of every step"""
+        return (TensorSpec((x.shape[0], 5 * self.units)),)
+
     def lower(self, x: TensorSpec, state: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
 
@@ -363,6 +375,10 @@ class Bidirectional(Op, name="bidirectional", main="layer"):
         if weight.name.startswith("forward_"):
             return form
         return replace(form, roles=tuple(f"{role}_reverse" for role in form.roles))
+
+    def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
+        """twice the layer's"""
+        return (*self.layer.saved_within(out, x),) * 2
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras

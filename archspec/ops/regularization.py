@@ -33,6 +33,10 @@ class Dropout(Op, name="dropout", main="rate"):
     def is_random(self) -> bool:
         return self.rate > 0
 
+    def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
+        """what was kept"""
+        return (TensorSpec(out.shape, "bool"),) if self.is_random() else ()
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
@@ -58,6 +62,10 @@ class SpatialDropout(Op, name="spatial_dropout", main="rate"):
 
     def is_random(self) -> bool:
         return self.rate > 0
+
+    def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
+        """what was kept, by channel"""
+        return (TensorSpec(out.shape[-1:], "bool"),) if self.is_random() else ()
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras

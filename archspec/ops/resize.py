@@ -29,6 +29,7 @@ Mode = Literal["nearest", "bilinear", "bicubic", "area"]
 class Upsample(Op, name="upsample", main="factor"):
     """Spatial axes made ``factor`` times as large."""
 
+    saves = "nothing"
     convention = "image"
     hands_on = "means"
     is_equivariant = True
@@ -71,6 +72,7 @@ class Upsample(Op, name="upsample", main="factor"):
 class Resize(Op, name="resize", main="size"):
     """Spatial axes brought to a given size."""
 
+    saves = "nothing"
     convention = "image"
     hands_on = "means"
 

@@ -37,6 +37,7 @@ _SCHEMA = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "array", "items
 class Scale(Op, name="scale", main="factor"):
     """factor · x + offset, both given. Integer inputs, such as pixels, become float32."""
 
+    saves = "nothing"
     convention = "elementwise"
     is_equivariant = True
 
@@ -63,6 +64,7 @@ class Normalize(Op, name="normalize"):
     """(x - mean) / std with given constants, as images are brought to the range that a network was trained on. Integer
     inputs become float32."""
 
+    saves = "nothing"
     convention = "channelwise"
     is_equivariant = True
 

@@ -116,6 +116,7 @@ class KMaxPool(Op, name="k_max_pool", main="k"):
 class Folding(Op, name="folding", main="maps"):
     """Sums every two neighbouring rows, map by map (Kalchbrenner et al. 2014, §3.5)."""
 
+    saves = "nothing"
     convention = "channelwise"
 
     maps: PositiveInt = 1

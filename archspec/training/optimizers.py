@@ -31,6 +31,10 @@ class Optimizer(Declaration, package="archspec.training"):
     weight_decay: Decay = 0.0
     """Share of its value that a weight of rank 2 and more loses in each step, per unit of learning rate."""
 
+    def slots(self) -> int:
+        """Numbers that it keeps for each weight that is trained."""
+        raise NotImplementedError
+
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         """The Keras optimiser; ``rate`` is a float or a Keras schedule, ``common`` what all of Keras's take."""
         raise NotImplementedError
@@ -47,6 +51,9 @@ class Sgd(Optimizer, name="sgd", main="learning_rate"):
     """Share of the last step that is taken again."""
     nesterov: bool = False
     """Look ahead by the momentum before taking the gradient's step."""
+
+    def slots(self) -> int:
+        return int(self.momentum > 0)
 
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
@@ -69,6 +76,9 @@ class Rmsprop(Optimizer, name="rmsprop", main="learning_rate"):
     """Added to the denominator."""
     centered: bool = False
     """Subtract the squared mean of the gradients."""
+
+    def slots(self) -> int:
+        return 1 + (self.momentum > 0) + self.centered
 
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
@@ -98,6 +108,9 @@ class Adam(Optimizer, name="adam", main="learning_rate"):
     amsgrad: bool = False
     """Divide by the largest mean of squares so far (Reddi et al. 2018)."""
 
+    def slots(self) -> int:
+        return 2 + self.amsgrad
+
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
@@ -120,6 +133,9 @@ class Adamw(Optimizer, name="adamw", main="learning_rate"):
     epsilon: Epsilon = 1e-7
     """Added to the denominator."""
 
+    def slots(self) -> int:
+        return 2
+
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
@@ -135,6 +151,9 @@ class Lion(Optimizer, name="lion", main="learning_rate"):
     """Share of the momentum in the step."""
     beta_2: Rate = 0.99
     """Decay of the momentum."""
+
+    def slots(self) -> int:
+        return 1
 
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
@@ -154,6 +173,9 @@ class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
     epsilon: Epsilon = 1e-7
     """Added to the denominator."""
 
+    def slots(self) -> int:
+        return 1
+
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
@@ -172,6 +194,9 @@ class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
     epsilon: Epsilon = 1e-7
     """Added to the denominator."""
 
+    def slots(self) -> int:
+        return 2
+
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
@@ -189,6 +214,9 @@ class Lamb(Optimizer, name="lamb", main="learning_rate"):
     """Decay of the mean of squared gradients."""
     epsilon: Epsilon = 1e-7
     """Added to the denominator."""
+
+    def slots(self) -> int:
+        return 2
 
     def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
         import keras
