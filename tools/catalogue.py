@@ -76,7 +76,7 @@ def main() -> int:
         if stale:
             print(f"{TARGET} is stale: run python tools/catalogue.py", file=sys.stderr)
         return int(stale)
-    from archspec.backend.export import write_atomically
+    from archspec.storage.atomic import write_atomically
 
     write_atomically(TARGET, lambda path: path.write_text(text, encoding="utf-8"))
     return 0

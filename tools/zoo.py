@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from archspec.backend.export import write_atomically
 from archspec.frontend import catalogue
 from archspec.report.format import quantity
+from archspec.storage.atomic import write_atomically
 
 DOCS = Path(__file__).parent.parent / "docs"
 SIDE = 200

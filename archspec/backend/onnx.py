@@ -24,7 +24,7 @@ def write_onnx(model: keras.Model, path: Path) -> float | None:
     Keras writes what tf2onnx cannot convert (its own grouped convolutions, for one) into the file as it is, without a
     word; such a file no program can open.
     """
-    from archspec.backend.export import write_atomically
+    from archspec.storage.atomic import write_atomically
 
     _teach_erfc()
     distance: list[float | None] = []

@@ -168,7 +168,7 @@ def write(path: Path, values: Mapping[str, np.ndarray]) -> None:
     """Keep weights by ``layer/weight`` in a .npz file. Raises ValueError for another suffix, OSError."""
     import numpy as np
 
-    from archspec.backend.export import write_atomically
+    from archspec.storage.atomic import write_atomically
 
     if path.suffix != ".npz":
         raise ValueError(f"the name of a file of weights must end in .npz, got {path.name!r}")

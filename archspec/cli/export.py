@@ -84,7 +84,7 @@ def _with_preprocessing(output: Path, features: Any, steps: tuple[Any, ...]) -> 
     from archspec.data.arguments import written
     from archspec.data.preprocessing import kept_files, with_files, write_files
     from archspec.data.source import IMAGE
-    from archspec.training.record import write_json
+    from archspec.storage.atomic import write_json
 
     name = output.name.removesuffix(output.suffix) if output.suffix.lower() in SUFFIXES else output.name
     files = {path: Path(f"{name}.{kept.name}") for path, kept in kept_files(steps).items()}

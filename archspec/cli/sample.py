@@ -167,7 +167,7 @@ def _write_text(path: Path | None, text: str) -> None:
     if path is None:
         write(text)
         return
-    from archspec.training.record import write_text
+    from archspec.storage.atomic import write_text
 
     write_text(path, f"{text}\n")
     print(f"archspec: wrote {path}", file=sys.stderr)
@@ -177,8 +177,8 @@ def _write(path: Path, samples: Samples) -> None:
     """A grid, values of -1 … 1 as 0 … 255; a row for every so many columns, or a square. Raises OSError."""
     import numpy as np
 
-    from archspec.backend.export import write_atomically
     from archspec.data.grid import grid, png
+    from archspec.storage.atomic import write_atomically, write_bytes
 
     values = samples.values
     if path.suffix == ".npy":
@@ -186,7 +186,4 @@ def _write(path: Path, samples: Samples) -> None:
         return
     data = png(grid(values, samples.columns))
 
-    def write(beside: Path) -> None:
-        beside.write_bytes(data)
-
-    write_atomically(path, write)
+    write_bytes(path, data)

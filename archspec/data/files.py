@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
-from archspec.data import cache
 from archspec.data.errors import DataError
 from archspec.data.source import ENCODED, IMAGE, LABEL, FeatureSpec, in_order
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
+from archspec.storage.cache import cache_path, load_or_compute
 
 if TYPE_CHECKING:
     import numpy as np
@@ -242,8 +242,8 @@ def broken(source: InFiles, split: str) -> dict[int, str]:
 @lru_cache(maxsize=32)
 def _broken(source: InFiles, split: str, fingerprint: str) -> dict[int, str]:
     entries = source.listing().splits[split]
-    path = cache.place("broken", ".json", fingerprint, split, "sizes")
-    found = cache.kept(path, lambda: {str(i): why for i, why in undecodable(source, entries).items()})
+    path = cache_path("broken", ".json", fingerprint, split, "sizes")
+    found = load_or_compute(path, lambda: {str(i): why for i, why in undecodable(source, entries).items()})
     return {int(i): why for i, why in found.items()}
 
 

@@ -7,14 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.data import cache as results
 from archspec.data.arguments import written
 from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.statistics import Statistics
 from archspec.data.transform import Transform, for_evaluation, infer
+from archspec.storage.cache import cache_path, load_or_compute
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 Images = Callable[[Sequence[Transform]], Iterable[Any]]
 """Batches of all training images, in order, after some transforms."""
@@ -34,9 +34,9 @@ def fitted(
 def statistics(source: DataSource, raw: FeatureSpec, before: Sequence[Transform], images: Images) -> Statistics:
     """Of the training split after some transforms: computed once, and kept by what they follow from."""
     of = (source.fingerprint(), repr([written(t) for t in before]))
-    path = results.place("statistics", ".json", *of)
+    path = cache_path("statistics", ".json", *of)
     image = path.with_suffix(".npy")
-    found = results.kept(path, lambda: _computed(raw, before, image, images))
+    found = load_or_compute(path, lambda: _computed(raw, before, image, images))
     return Statistics(
         mean=tuple(found["mean"]),
         covariance=tuple(tuple(row) for row in found["covariance"]),
@@ -47,7 +47,7 @@ def statistics(source: DataSource, raw: FeatureSpec, before: Sequence[Transform]
 def _computed(raw: FeatureSpec, before: Sequence[Transform], image: Path, images: Images) -> dict[str, Any]:
     import numpy as np
 
-    from archspec.backend.export import write_atomically
+    from archspec.storage.atomic import write_atomically
 
     has_open_sizes = infer(raw, before)[-1].has_open_sizes
     count = examples = 0
@@ -65,16 +65,9 @@ def _computed(raw: FeatureSpec, before: Sequence[Transform], image: Path, images
     if not has_open_sizes:
         average = (whole / examples).astype(np.float32)
         image.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(image, lambda beside: _save(beside, average))
+        write_atomically(image, lambda beside: np.save(beside, average, allow_pickle=False))
     return {
         "mean": mean.tolist(),
         "covariance": (products / count - np.outer(mean, mean)).tolist(),
         "mean_image": not has_open_sizes,
     }
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    import numpy as np
-
-    with path.open("wb") as file:
-        np.save(file, array, allow_pickle=False)

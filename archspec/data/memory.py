@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from archspec.data import cache
 from archspec.data.arguments import written
 from archspec.data.source import DataSource, FeatureSpec, from_arrays
 from archspec.data.transform import Transform, infer
 from archspec.ir.tensors import TensorSpec
+from archspec.storage.atomic import write_atomically
+from archspec.storage.cache import cache_path
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -34,7 +35,7 @@ def materialized(
         return from_arrays(_computed(raw, split, before, examples), order)
     parts = infer(raw, before)[-1].parts
     of = (source.fingerprint(), split, repr([written(t) for t in before]))
-    paths = {name: cache.place("examples", f"-{name}.npy", *of) for name in parts}
+    paths = {name: cache_path("examples", f"-{name}.npy", *of) for name in parts}
     if not all(path.is_file() for path in paths.values()):
         large = {name: path for name, path in paths.items() if parts[name].rank}
         for name, array in _computed(raw, split, before, examples, large).items():
@@ -78,13 +79,7 @@ def _computed(
 def _save(path: Path, array: Any) -> None:
     import numpy as np
 
-    from archspec.backend.export import write_atomically
-
-    def write(beside: Path) -> None:
-        with beside.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-
-    write_atomically(path, write)
+    write_atomically(path, lambda beside: np.save(beside, array, allow_pickle=False))
 
 
 def _from_files(paths: Mapping[str, Path], parts: Mapping[str, TensorSpec], order: tf.data.Dataset) -> tf.data.Dataset:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from archspec.backend.export import write_atomically
 from archspec.data.transform import Transform
+from archspec.storage.atomic import write_atomically
 
 
 def kept_files(steps: Iterable[Transform]) -> dict[Path, Path]:
@@ -53,8 +54,4 @@ def write_files(files: Mapping[Path, Path], folder: Path) -> None:
         if place.exists() and os.path.samefile(path, place):
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, lambda beside, path=path: _copy(path, beside))  # type: ignore[misc]
-
-
-def _copy(path: Path, place: Path) -> None:
-    shutil.copyfile(path, place)
+        write_atomically(place, partial(shutil.copyfile, path))

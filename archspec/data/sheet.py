@@ -12,6 +12,7 @@ from archspec.data.source import IMAGE, LABEL, TRAIN
 from archspec.data.transform import Transform
 from archspec.data.transforms.crops import ResizedCenterCrop
 from archspec.data.transforms.parts import Apply
+from archspec.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,11 +110,4 @@ def write(sheet: Sheet, path: Path) -> None:
     """Write the picture as PNG. Raises OSError."""
     import tensorflow as tf
 
-    from archspec.backend.export import write_atomically
-
-    data = tf.io.encode_png(sheet.image).numpy()
-    write_atomically(path, lambda beside: _put(beside, data))
-
-
-def _put(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+    write_bytes(path, tf.io.encode_png(sheet.image).numpy())

@@ -291,15 +291,10 @@ def source_for(text: str) -> tuple[str, dict[str, Any]]:
 
 def stamp(source: DataSource, files: Iterable[str | os.PathLike[str]]) -> str:
     """``DataSource.fingerprint`` of a source in files: its arguments, and the files' names, sizes and times."""
-    from hashlib import sha256
-
     from archspec.data.arguments import written
+    from archspec.storage.fingerprint import stat_fingerprint
 
-    digest = sha256(repr(written(source)).encode())
-    for file in files:
-        try:
-            found = os.stat(file)
-        except OSError as error:
-            raise DataError(f"{shown(os.fspath(file), 400)[1:-1]} cannot be read: {error.strerror}") from None
-        digest.update(f"\0{os.fspath(file)}\0{found.st_size}\0{found.st_mtime_ns}".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    try:
+        return stat_fingerprint(repr(written(source)), files)
+    except OSError as error:
+        raise DataError(f"{shown(str(error.filename), 400)[1:-1]} cannot be read: {error.strerror}") from None

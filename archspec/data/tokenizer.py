@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from archspec.data import cache
 from archspec.data.arguments import written
 from archspec.data.errors import DataError
 from archspec.data.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, import_tokenizers
 from archspec.ir.declaration import Declaration
 from archspec.ir.reading import declared
+from archspec.storage.cache import cache_path, load_or_compute
 
 if TYPE_CHECKING:
     import tokenizers
@@ -42,8 +42,8 @@ def fitted(tokenizer: Tokenizer, of: str, texts: Callable[[], Iterable[str]]) ->
     """The vocabulary of the training split, computed once; ``of`` changes when the texts do. Raises DataError."""
     if not tokenizer.is_fitted:
         return tokenizer.fit(())
-    path = cache.place("vocabulary", ".json", of, repr(written(tokenizer)), import_tokenizers().__version__)
-    return Vocabulary(cache.kept(path, lambda: tokenizer.fit(texts()).json))
+    path = cache_path("vocabulary", ".json", of, repr(written(tokenizer)), import_tokenizers().__version__)
+    return Vocabulary(load_or_compute(path, lambda: tokenizer.fit(texts()).json))
 
 
 def by_frequency(

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backend.export import write_atomically
 from archspec.backend.installation import EXTRA, MissingExtra
 from archspec.data.errors import DataError
 from archspec.ir.diagnostics import shown
+from archspec.storage.atomic import write_text
 
 if TYPE_CHECKING:
     import tokenizers
@@ -96,7 +96,7 @@ class Vocabulary:
 
     def write(self, path: Path) -> None:
         """Write the JSON file. Raises OSError."""
-        write_atomically(path, lambda beside: _put(beside, self.json))
+        write_text(path, self.json)
 
     def _missing(self, text: str) -> str | None:
         normalizer, divider = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
@@ -129,7 +129,3 @@ def import_tokenizers() -> Any:
             raise
         raise MissingExtra(f"this needs tokenizers: pip install '{EXTRA}'", name=error.name) from None
     return tokenizers
-
-
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -23,6 +23,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.storage.atomic import sync
+from archspec.storage.fingerprint import content_fingerprint
 from archspec.training.batch_norm import BEGUN, counts
 
 if TYPE_CHECKING:
@@ -118,16 +120,16 @@ class Checkpoints:
                 "arrays": {name: [list(v.shape), str(v.dtype)] for name, v in values.items()},
             }
             _write(beside / "manifest.json", sealed(json.dumps(manifest).encode()))
-            _sync(beside)
+            sync(beside)
             if target.exists():
                 shutil.rmtree(target)
             os.rename(beside, target)
-            _sync(self.folder)
+            sync(self.folder)
         except OSError as error:
             raise _told(error, target, sum(value.nbytes for value in values.values())) from None
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        if _digest(target / "state.npz") != digest:
+        if content_fingerprint(target / "state.npz") != digest:
             raise OSError(f"{target}: what was read back is not what was written")
         self._prune(position)
         return True
@@ -193,7 +195,7 @@ class Checkpoints:
         try:
             text = (path / "manifest.json").read_bytes()
             manifest = json.loads(text)
-            digest = _digest(path / "state.npz")
+            digest = content_fingerprint(path / "state.npz")
         except (OSError, ValueError) as error:
             raise Damaged(f"{path} is damaged: {error}") from None
         if not isinstance(manifest, dict) or manifest.get("sha256") != digest:
@@ -255,7 +257,7 @@ def _write_arrays(path: Path, values: Mapping[str, np.ndarray]) -> str:
         np.savez(file, **values)  # type: ignore[arg-type]
         file.flush()
         os.fsync(file.fileno())
-    return _digest(path)
+    return content_fingerprint(path)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -268,19 +270,3 @@ def _write(path: Path, data: bytes) -> None:
 def sealed(text: bytes) -> bytes:
     """A JSON map with its own checksum in front."""
     return f'{{"checksum": "{sha256(text).hexdigest()}", '.encode() + text[1:]
-
-
-def _digest(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,6 @@ targets. A folder of them is written beside and renamed, with checksums; one tha
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,18 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import backend
-from archspec.data import cache
 from archspec.data.arguments import written
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec
 from archspec.data.transform import infer
 from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ir.tensors import TensorSpec
+from archspec.storage.atomic import staged, write_json
+from archspec.storage.cache import cache_path
+from archspec.storage.fingerprint import content_fingerprint
 from archspec.training.checkpoint import CheckpointError
 from archspec.training.errors import TaskError
 from archspec.training.freezing import frozen_until
 from archspec.training.plan import Plan
-from archspec.training.record import write_json
 from archspec.training.task import Objective
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _place(plan: Plan, split: str, draw: int, of: Sequence[str]) -> Path:
     steps = plan.pipeline.augment if split == TRAIN else plan.pipeline.steady
     drawn = (str(plan.pipeline.seed), str(draw)) if any(t.is_random for t in steps) else ()
     size = str(plan.pipeline.batch_size() if split == TRAIN else plan.pipeline.batch)
-    return cache.place("features", "", *of, split, repr([written(t) for t in steps]), size, *drawn)
+    return cache_path("features", "", *of, split, repr([written(t) for t in steps]), size, *drawn)
 
 
 def _said(division: Division) -> str:
@@ -271,14 +271,10 @@ def _kept(folder: Path, batches: Any, before: keras.Model, count: int, say: Call
             return folder
         say(f"features in {folder} are damaged; they are computed anew")
         shutil.rmtree(folder)
-    beside = folder.parent / f".{os.getpid()}-{folder.name}"
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with staged(folder) as beside:
+        beside.mkdir()
         _compute(beside, batches, before, count)
-        os.replace(beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return folder
 
 
@@ -301,14 +297,16 @@ def _compute(folder: Path, batches: Any, before: keras.Model, count: int) -> Non
         at += rows
     for array in files.values():
         array.flush()
-    digests = {name: _digest(folder / f"{name}.npy") for name in files}
+    digests = {name: content_fingerprint(folder / f"{name}.npy") for name in files}
     (folder / "manifest.json").write_text(json.dumps(digests), encoding="utf-8")
 
 
 def _is_whole(folder: Path) -> bool:
     try:
         digests = json.loads((folder / "manifest.json").read_bytes())
-        return bool(digests) and all(_digest(folder / f"{n}.npy") == digest for n, digest in digests.items())
+        return bool(digests) and all(
+            content_fingerprint(folder / f"{n}.npy") == digest for n, digest in digests.items()
+        )
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -319,10 +317,3 @@ def _arrays(folder: Path) -> dict[str, Any]:
 
     names = json.loads((folder / "manifest.json").read_bytes())
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
-
-
-def _digest(path: Path) -> str:
-    from hashlib import file_digest
-
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -12,12 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
 
-from archspec.backend.export import write_atomically
 from archspec.backend.installation import backend
 from archspec.data.preprocessing import write_files
 from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.vocabulary import read_vocabulary
 from archspec.ir.tensors import TensorSpec
+from archspec.storage.atomic import write_json, write_text
 from archspec.training.identity import fingerprint
 from archspec.training.plan import Plan, vocabulary_file
 
@@ -152,16 +152,6 @@ def write_history(history: Sequence[Mapping[str, float]], logdir: Path) -> None:
     write_text(logdir / "log.csv", "\n".join(rows) + "\n")
     lines = [json.dumps({"epoch": i + 1, **row}) for i, row in enumerate(history)]
     write_text(logdir / "log.jsonl", "\n".join(lines) + "\n")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file of JSON, or leave the old one. Raises OSError."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, or leave the old one. Raises OSError."""
-    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def recorded_name(logdir: Path) -> str:

@@ -28,6 +28,7 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.backend.installation import import_keras, import_tensorflow
+from archspec.storage.atomic import write_text
 from archspec.training import callbacks as watch
 from archspec.training.averaging import averages
 from archspec.training.class_weights import class_weights
@@ -37,7 +38,7 @@ from archspec.training.freezing import next_border, set_trainable
 from archspec.training.interrupts import Request, listening
 from archspec.training.outcome import NotFinite, Result, left_out, outcome, reason, save
 from archspec.training.plan import Plan
-from archspec.training.record import write_fitted, write_plan, write_result, write_text
+from archspec.training.record import write_fitted, write_plan, write_result
 from archspec.training.starting import Start, started
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from archspec.backend.export import write_atomically
 from archspec.data.grid import grid, png, scatter
 from archspec.data.source import TRAIN
 from archspec.ir.graph import Training, drawable
 from archspec.ir.tensors import TensorSpec
+from archspec.storage.atomic import write_bytes
 from archspec.training.board.events import Events
 from archspec.training.board.pace import Pace
 
@@ -55,7 +55,7 @@ class Pictures(keras.callbacks.Callback):
                 for name, image in drawn.items():
                     tf.summary.image(name, image[None])
             data = png(next(iter(drawn.values())))
-            write_atomically(self.logdir / "samples.png", lambda beside: _write(beside, data))
+            write_bytes(self.logdir / "samples.png", data)
 
     def drawn(self) -> dict[str, np.ndarray]:
         """Pictures by name, (height, width, 1 or 3) of 0 … 255."""
@@ -127,7 +127,3 @@ def _is_made(plan: Training, name: str) -> bool:
         return False
     given = [s.shape for n, s in plan.body.inputs.items() if n not in plan.drawn]
     return (_is_image(spec) or spec.shape == (2,)) and spec.shape in given
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backend.export import write_atomically
 from archspec.data.errors import DataError
 from archspec.data.source import IMAGE, LABEL, input_of
+from archspec.storage.atomic import write_text
 from archspec.training.board.events import Events
 from archspec.training.plan import Plan
 
@@ -124,7 +124,4 @@ def _cell(text: str) -> str:
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    def put(beside: Path) -> None:
-        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-    write_atomically(path, put)
+    write_text(path, "\n".join(lines) + "\n")
