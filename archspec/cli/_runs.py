@@ -131,7 +131,8 @@ def planned(found: Asked, *, starts: bool = False, peers: Peers | None = None) -
         failed = TaskError(error.message, at=("data",), help=error.help)
     except TaskError as error:
         failed = error
-    raise SpecError([Diagnostic("R05", failed.message, _at(found, failed.at), failed.help, failed.notes)])
+    all_of_it = (failed, *failed.others)
+    raise SpecError(Diagnostic("R05", e.message, _at(found, e.at), e.help, e.notes) for e in all_of_it)
 
 
 def doubted(found: Asked, plan: Plan) -> list[Diagnostic]:

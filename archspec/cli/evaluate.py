@@ -50,12 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load, look, average, count, print."""
-    from archspec.backend.installation import quiet_start
+    """Load, have the task's evaluators look, print."""
     from archspec.cli import _runs
     from archspec.cli._output import write
     from archspec.data.source import IMAGE
-    from archspec.training.trained import NotTrained, trained, weights_file
+    from archspec.training.evaluation import Looking, evaluate
+    from archspec.training.task import TaskError
+    from archspec.training.trained import NotTrained, weights_file
 
     try:
         files = [weights_file(logdir, best=args.best) for logdir in args.logdir]
@@ -65,70 +66,33 @@ def run(args: argparse.Namespace) -> int:
     first = plans[0]
     if first.split is None:
         return _runs.failed("the data have no split that was held out; say which with --split", 1)
+    looking = Looking(args.views, tuple(args.scales), args.dense)
     asked = [f"--views {args.views}"] * (args.views != "single") + ["--scales"] * bool(args.scales)
     asked += ["--dense"] * args.dense
     if asked and IMAGE not in first.features.parts:
         return _runs.failed(f"{asked[0]} is for images", 1)
-    if not first.task.gives_probabilities:
-        return _figures(args, first, files)
-    if args.dense and args.views == "ten_crop":
-        return _runs.failed("--dense looks at all crops: it goes with --views single or flip", 1)
     for plan, logdir in zip(plans, args.logdir, strict=True):
         if plan.features.classes != first.features.classes or _data(plan) != _data(first):
             return _runs.failed(f"{logdir} was trained on other data than {args.logdir[0]}; give --data", 1)
-    from archspec.tasks.classification.assessment import assess
-
     try:
-        looks = [_looks(plan, args) for plan in plans]
-        graphs = [_dense(plan) if args.dense else plan.graph.inference() for plan in plans]
-    except _Refused as error:
-        return _runs.failed(error.message, 1)
-    quiet_start()
-    total: Any = 0
-    labels: Any = None
-    for plan, graph, path, steps in zip(plans, graphs, files, looks, strict=True):
-        model = _loaded(plan, graph, path) if args.dense else trained(plan.graph, path)
-        for look in steps:
-            said, labels = _said(plan, graph, model, look)
-            total = total + said / (len(plans) * len(steps))
-    result = assess(total, labels, first.features.class_names)
+        found = evaluate(plans, files, looking)
+    except TaskError as error:
+        return _runs.failed(error.message + (f"; {error.help}" if error.help else ""), 1)
     if args.format == "json":
-        from dataclasses import asdict
         from json import dumps
 
-        described = {"runs": [str(d) for d in args.logdir], "split": first.split, "views": args.views}
-        described |= {"scales": list(args.scales), "dense": args.dense}
-        write(dumps(described | asdict(result), ensure_ascii=False))
+        described: dict[str, Any] = {"run": str(args.logdir[0]), "split": first.split}
+        if first.task.is_averaged:
+            described = {"runs": [str(d) for d in args.logdir], "split": first.split, "views": args.views}
+            described |= {"scales": list(args.scales), "dense": args.dense}
+        for assessment in found:
+            described |= assessment.record()
+        write(dumps(described, ensure_ascii=False))
     else:
         of = f"{len(plans)} runs" if len(plans) > 1 else str(args.logdir[0])
-        print(f"archspec: {of}, {_of(first)}, {_told(args)}", file=sys.stderr)
-        write(result.text())
-    return 0
-
-
-def _figures(args: argparse.Namespace, plan: Any, files: list[Path]) -> int:
-    """What a task reports that has no classes to count."""
-    from archspec.backend.installation import quiet_start
-    from archspec.cli import _runs
-    from archspec.cli._output import write
-    from archspec.training.evaluation import evaluated
-
-    task = plan.task.name
-    if plan.graph.training:
-        return _runs.failed(f"{task}: the figures of several networks are in log.csv and TensorBoard", 1)
-    if len(files) > 1:
-        return _runs.failed(f"{task}: one run at a time", 1)
-    quiet_start()
-    found = evaluated(plan, files[0])
-    if args.format == "json":
-        from json import dumps
-
-        write(dumps({"run": str(args.logdir[0]), "split": plan.split, **found}))
-    else:
-        print(f"archspec: {args.logdir[0]}, {_of(plan)}", file=sys.stderr)
-        width = max(8, *map(len, found))
-        count = f"{'examples':<{width}} {plan.pipeline.count(plan.split):,}"
-        write("\n".join([count, *(f"{name:<{width}} {value:.4f}" for name, value in found.items())]))
+        told = f", {_told(args)}" if first.task.is_averaged and IMAGE in first.features.parts else ""
+        print(f"archspec: {of}, {_of(first)}{told}", file=sys.stderr)
+        write("\n\n".join(assessment.text() for assessment in found))
     return 0
 
 
@@ -142,14 +106,6 @@ def _of(plan: Any) -> str:
     return f"{split} of {plan.source.name}{rest}{bad}"
 
 
-class _Refused(Exception):
-    """The network or the transforms do not allow what is asked."""
-
-    def __init__(self, message: str):
-        super().__init__(message)
-        self.message = message
-
-
 def _scales(text: str) -> tuple[int, ...]:
     from archspec.cli._arguments import positive
 
@@ -161,70 +117,6 @@ def _told(args: argparse.Namespace) -> str:
     return f"{args.views} view{scales}{', dense' if args.dense else ''}"
 
 
-def _looks(plan: Any, args: argparse.Namespace) -> list[tuple[Any, ...]]:
-    """The transforms of each look at an image. Raises _Refused."""
-    from archspec.tasks.classification.views import scaled, views
-    from archspec.training.task import TaskError
-
-    if args.views == "single" and not args.scales and not args.dense:
-        return [plan.pipeline.steady]
-    size = next(iter(plan.graph.inputs.values())).spatial
-    if args.scales and None in size:
-        raise _Refused("--scales needs a network that takes images of one size")
-    try:
-        steps = scaled(plan.pipeline.steady, args.scales, size, dense=args.dense)
-        return [look for at in steps for look in views(at, args.views)]
-    except TaskError as error:
-        raise _Refused(error.message + (f"; {error.help}" if error.help else "")) from None
-
-
-def _dense(plan: Any) -> Any:
-    """The network over all of an image. Raises _Refused."""
-    from archspec.analysis.convolutional import NotConvolutional, convolutional
-    from archspec.tasks.classification import scored_by
-
-    try:
-        return convolutional(plan.graph, activation=scored_by(plan.graph.inference(), plan.spec.train.loss))
-    except NotConvolutional as error:
-        at = f" ({error.notes[0].span})" if error.notes else ""
-        raise _Refused(f"--dense: {error.message}{at}") from None
-
-
-def _loaded(plan: Any, graph: Any, path: Path) -> Any:
-    """The convolutional form of a network, with the weights of a file."""
-    from archspec.analysis.convolutional import reshaped
-    from archspec.backend.build import compile
-    from archspec.backend.weights import assign, read
-
-    values, _ = read(path, plan.graph.inference())
-    model = compile(graph)
-    assign(model, reshaped(graph, values))
-    return model
-
-
 def _data(plan: Any) -> Any:
     """The source, whatever vocabularies its text is counted in."""
     return plan.source.with_vocabularies(dict.fromkeys(plan.features.vocabularies, Path()))
-
-
-def _said(plan: Any, graph: Any, model: Any, look: tuple[Any, ...]) -> tuple[Any, Any]:
-    """Probabilities and true classes of a split; images that differ in size go one by one."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    from archspec.data.source import IGNORED, LABEL, input_of
-
-    pipeline = replace(plan.pipeline, steady=look, batch=plan.spec.evaluate.batch or plan.pipeline.batch)
-    if pipeline.features()[1].has_open_sizes:
-        pipeline = replace(pipeline, batch=1)
-    labels: list[Any] = []
-
-    def inputs() -> Any:
-        for x, label in pipeline.evaluation(plan.split, lambda batch: (batch[input_of(batch)], batch[LABEL])):
-            labels.append(np.asarray(label).reshape(-1))
-            yield x
-
-    said = plan.task.probabilities(graph, model, inputs(), plan.spec.train.loss)
-    true = np.concatenate(labels)
-    return said[true != IGNORED], true[true != IGNORED]

@@ -17,7 +17,7 @@ from archspec.cli import _arguments
 
 if TYPE_CHECKING:
     from archspec.ir.tensors import TensorSpec
-    from archspec.training.task import Samples
+    from archspec.training.task import Samples, Task
 
 OPTIONS = ("result", "label", "prompt")
 """What tasks have words for, besides ``decoding``."""
@@ -80,11 +80,11 @@ def _run(args: argparse.Namespace) -> int:
     found = _runs.with_flags(found, data=None, variant=args.variant, settings=dict(args.set), train={})
     graph = _runs.spec_graph(found)
     task = task_of(found.run, graph)
-    options = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
-    if (decoding := _decoding(args)) is not None:
-        options["decoding"] = decoding
     if not task.sample_options:
         raise TaskError(f"nothing is drawn from networks of {task.name}", at=())
+    options = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
+    if (decoding := _decoding(args, task)) is not None:
+        options["decoding"] = decoding
     for name in options:
         if name not in task.sample_options:
             raise TaskError(f"{task.name} takes no --{name}", at=())
@@ -130,34 +130,28 @@ def _failed(message: str) -> int:
     return 1
 
 
-def _decoding(args: argparse.Namespace) -> Any:
+def _decoding(args: argparse.Namespace, task: Task) -> Any:
     """The way to choose tokens that was asked for, None for the run's. Raises SpecError, TaskError."""
-    from pydantic import BaseModel
-
     from archspec.frontend.yaml_source import read
     from archspec.ir.diagnostics import Source, typed
-    from archspec.ir.reading import declared
-    from archspec.tasks.decoding import Decoding
     from archspec.training.document import read_section
-    from archspec.training.fields import STRICT
     from archspec.training.task import TaskError
 
-    class Given(BaseModel):
-        model_config = STRICT
-        decoding: declared(Decoding, "a decoding")  # type: ignore[valid-type]
-
     drawn = {name: value for name in DRAWN if (value := getattr(args, name)) is not None}
+    if args.decoding is None and not drawn:
+        return None
+    if "decoding" not in task.sample_options:
+        raise TaskError(f"{task.name} takes no --{next(iter(drawn), 'decoding').replace('_', '-')}", at=())
     if args.decoding is None:
-        if not drawn:
-            return None
-        option, _, text = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in drawn.items()).partition(
-            " "
-        )
-        return read_section(Given, {"decoding": {"sample": drawn}}, typed(option, text)).decoding
+        text = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in drawn.items())
+        option, _, rest = text.partition(" ")
+        given: Any = read_section(type(task), {"decoding": {"sample": drawn}}, typed(option, rest))
+        return given.decoding
     if drawn:
         raise TaskError(f"--decoding says how: leave out --{next(iter(drawn)).replace('_', '-')}", at=())
     value = read(Source("--decoding", args.decoding, is_typed=True))
-    return read_section(Given, {"decoding": value}, typed("--decoding", args.decoding)).decoding
+    given = read_section(type(task), {"decoding": value}, typed("--decoding", args.decoding))
+    return given.decoding
 
 
 def _write_text(path: Path | None, text: str) -> None:

@@ -29,6 +29,13 @@ class Metric(Declaration, package="archspec.ops"):
 
     measures: ClassVar[tuple[Labels, ...]] = ("index", "one_hot", "binary")
     """Labels that it says something about."""
+    better: ClassVar[Literal["max", "min"]] = "max"
+    """Which of two values is the better one."""
+
+    @property
+    def label(self) -> str:
+        """What Keras's metric is called, and its column in logs."""
+        return self.name
 
     def check(self, prediction: TensorSpec, labels: Labels) -> None:
         """Refuse what it cannot measure. Raises OpError."""
@@ -62,6 +69,10 @@ class TopK(Metric, name="top_k", main="k"):
     k: PositiveInt = 5
     """How many scores count."""
 
+    @property
+    def label(self) -> str:
+        return f"top_{self.k}"
+
     def check(self, prediction: TensorSpec, labels: Labels) -> None:
         super().check(prediction, labels)
         if prediction.channels is not None and self.k >= prediction.channels:
@@ -78,7 +89,7 @@ class TopK(Metric, name="top_k", main="k"):
             "index": keras.metrics.SparseTopKCategoricalAccuracy,
             "one_hot": keras.metrics.TopKCategoricalAccuracy,
         }
-        return kinds[labels](self.k, name=f"top_{self.k}")
+        return kinds[labels](self.k, name=self.label)
 
 
 class Precision(Metric, name="precision", main="threshold"):
@@ -178,6 +189,7 @@ class Mse(Metric, name="mse"):
     """Mean of (target - prediction)²."""
 
     measures = ("numbers",)
+    better = "min"
     lower = _numbers("MeanSquaredError")
 
 
@@ -185,6 +197,7 @@ class Rmse(Metric, name="rmse"):
     """Root of the mean of (target - prediction)²."""
 
     measures = ("numbers",)
+    better = "min"
     lower = _numbers("RootMeanSquaredError")
 
 
@@ -192,6 +205,7 @@ class Mae(Metric, name="mae"):
     """Mean of |target - prediction|."""
 
     measures = ("numbers",)
+    better = "min"
     lower = _numbers("MeanAbsoluteError")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -39,6 +39,7 @@ def keeper(
 
     train, steps = plan.spec.train, plan.steps
     figure = monitored(plan) if train.monitor else None
+    sign = -1 if figure and plan.figures()[figure] == "min" else 1
 
     class Keeper(keras.callbacks.Callback):
         not_finite = False
@@ -113,7 +114,6 @@ def keeper(
             if figure is None:
                 return
             value = row[f"val_{figure}"]
-            sign = -1 if figure == "loss" else 1
             if position.best is None or sign * value > sign * position.best["value"]:
                 position.best = {"step": position.step, "value": value}
 
@@ -150,26 +150,6 @@ def is_exhausted(plan: Plan, position: Position) -> bool:
 
 def _finite(value: Any) -> bool:
     return abs(float(value)) < float("inf")
-
-
-def figures(of: Callable[[Plan, Any], Mapping[str, float]], plan: Plan, held_out: Any) -> keras.callbacks.Callback:
-    """Adds the figures of the task's own to those of an evaluation. It stands before all that reads them."""
-    import keras
-
-    class Figures(keras.callbacks.Callback):
-        found: Mapping[str, float] = {}
-
-        def on_test_end(self, logs: Any = None) -> None:
-            # Averages of the weights, where there are any, stand in their place until the next callback.
-            if not self.model.stop_evaluating:
-                self.found = of(plan, held_out)
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            if logs is not None:
-                logs.update({f"val_{name}": value for name, value in self.found.items()})
-            self.found = {}
-
-    return Figures()
 
 
 def progress(plan: Plan, stream: TextIO, position: Position) -> keras.callbacks.Callback:

@@ -58,6 +58,13 @@ def check(plan: Plan, peers: Peers | None = None) -> None:
         )
     if plan.features.padded:
         raise TaskError("examples that differ in length train on one device", at=("train", "devices"))
+    if train.monitor in plan.figures() and train.monitor not in plan.task.measured(plan.graph):
+        known = " or ".join(plan.task.measured(plan.graph))
+        raise TaskError(
+            f"{train.monitor} is found by one device, which looks at all examples",
+            at=("train", "monitor"),
+            help=f"monitor: {known}; or one device",
+        )
     stages = any(not isinstance(item, str) for item in train.freeze)
     for name, is_asked in (("cache_features", train.cache_features), ("average_last", train.average_last)):
         if is_asked:

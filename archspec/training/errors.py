@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from archspec.ir.diagnostics import Note
+from archspec.ir.graph import Output
 
 
 class TaskError(Exception):
@@ -13,3 +16,20 @@ class TaskError(Exception):
     ):
         super().__init__(message)
         self.message, self.at, self.help, self.notes = message, at, help, notes
+        self.others: tuple[TaskError, ...] = ()
+        """Further faults of the same run."""
+
+    def of_head(self, output: Output) -> TaskError:
+        """The same, with the place of a head in the spec."""
+        if output.span:
+            self.notes = (Note(f"head '{output.name}'", output.span),)
+        return self
+
+
+def faults(*rules: Callable[[], object]) -> Iterator[TaskError]:
+    """What rules raise, one rule after another."""
+    for rule in rules:
+        try:
+            rule()
+        except TaskError as error:
+            yield error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from archspec.data.arguments import written
 from archspec.data.pipeline import Pipeline
 from archspec.data.preprocessing import kept_files, with_files
 from archspec.data.source import DataSource, FeatureSpec
+from archspec.evaluators.base import Better
 from archspec.ir.declaration import Declaration
 from archspec.ir.graph import Graph
 from archspec.training.document import RunSpec, Train
@@ -63,6 +65,10 @@ class Plan:
     def steps(self) -> int:
         """Steps of one epoch."""
         return self.pipeline.steps_per_epoch()
+
+    def figures(self) -> Mapping[str, Better]:
+        """Figures of evaluations, as logs name them, and which values are better."""
+        return self.task.figures(self.graph, self.features)
 
     def is_deterministic(self, has_gpu: bool) -> bool:
         """Whether only operations may be used that give the same result each time."""

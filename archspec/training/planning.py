@@ -46,7 +46,11 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
         evaluation = _reaching(pipeline, 1, ("evaluate", "transforms") if run.evaluate.transforms else ("augment",))
     except DataError as error:
         raise TaskError(error.message, at=("data",), help=error.help) from None
-    task.check(graph, training, evaluation, run.train)
+    # What is wrong with the data may be so in training and in evaluation alike.
+    told = list(task.check(graph, training, evaluation, run.train))
+    if found := [e for i, e in enumerate(told) if all(e.message != other.message for other in told[:i])]:
+        found[0].others = tuple(found[1:])
+        raise found[0]
     made = Plan(name, run, graph, source, task, features, split, pipeline)
     _check_train(made)
     return made
@@ -147,7 +151,7 @@ def _check_train(plan: Plan) -> None:
         raise TaskError(
             "patience waits for what is monitored, and nothing is",
             at=("train", "patience"),
-            help=f"monitor: {' or '.join(plan.task.monitors(plan.graph))}",
+            help=f"monitor: {' or '.join(plan.figures())}",
         )
 
 
@@ -156,8 +160,8 @@ def monitored(plan: Plan) -> str:
     asked, at = plan.spec.train.monitor, ("train", "monitor")
     if plan.split is None:
         raise TaskError("no split is evaluated, so there is no best one", at=at)
-    known = plan.task.monitors(plan.graph)
-    of_heads = [name for name in known if name.endswith(f"_{asked}")]
+    known = list(plan.figures())
+    of_heads = [name for head in plan.graph.outputs if (name := f"{head.name}_{asked}") in known]
     if asked not in known and len(of_heads) == 1:
         return of_heads[0]
     if asked not in known:

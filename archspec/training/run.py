@@ -136,18 +136,32 @@ def _watching(
 
     train, objective, position = plan.spec.train, start.objective, start.position
     watching: list[Any] = [*objective.watching, keeper]
-    if objective.figures and held_out is not None:
-        watching.insert(0, watch.figures(objective.figures, plan, held_out))
+    shown = _assessing(plan, start, logdir, say, spread) if plan.split else []
     if train.average_last:
         first = (train.epochs - train.average_last) * plan.steps
         watching.append(averages(start.inputs, plan.steps, lambda: position.step > first))
     elif train.ema:
         watching.append(averages())
     if spread.is_coordinator:
-        watching = [*pictures(plan, logdir, objective, say), *watching, *board(plan, logdir, objective, position, say)]
+        shown += pictures(plan, logdir, objective, say)
+        watching = [*watching, *board(plan, logdir, objective, position, say)]
+    watching = [*shown, *watching]
     if stream:
         watching.append(watch.progress(plan, stream, position))
     return watching
+
+
+def _assessing(plan: Plan, start: Start, logdir: Path, say: watch.Say, spread: Spread) -> list[Any]:
+    """Who has evaluators look at the network after evaluations, and who draws what they find."""
+    from archspec.training.assessing import Assessing
+    from archspec.training.board import panels
+
+    # Of a part that trains by itself, what the whole network says.
+    predictor = plan.task.predictor(plan.graph, start.network, plan.spec.train, plan.features)
+    if predictor is None:
+        return []
+    assessing = Assessing(plan, predictor)
+    return [assessing, *(panels(plan, logdir, assessing, say) if spread.is_coordinator else [])]
 
 
 def _fit(start: Start, held_out: Any, watching: list[keras.callbacks.Callback], spread: Spread) -> None:

@@ -1,21 +1,25 @@
 """What a task is: the meaning of a network's outputs in terms of the data's labels.
 
-``check`` refuses a run that cannot work before TensorFlow is imported; ``trainer`` crosses into Keras and says what to
-minimise. The loop belongs to ``training/run.py``, for every task.
+``check`` finds what cannot work before TensorFlow is imported; ``trainer`` crosses into Keras and says what to
+minimise; ``predictor`` says what the outputs mean, and ``evaluators`` compare that with the truth. A task never loops,
+prints or reads files: loops belong to ``training/run.py`` and ``training/evaluation.py``, for every task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from archspec.data.source import FeatureSpec
+from archspec.data.source import LABEL, FeatureSpec, input_of
+from archspec.evaluators.base import Assessment, Batch, Better, Evaluator
 from archspec.ir.declaration import Declaration
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
+from archspec.ops.base import Op
 from archspec.training.errors import TaskError as TaskError
+from archspec.training.errors import faults as faults
 from archspec.training.optimizers import Optimizer
 from archspec.training.settings import Log, TrainSettings
 
@@ -51,12 +55,11 @@ class Objective:
 
     ``model`` may override ``compute_loss`` or ``train_step``; ``losses``, ``weights`` and ``metrics`` are by output, as
     ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data. ``pictures``
-    gives what TensorBoard shows of the task besides scalars: callbacks for a run and its directory, which stand
-    before all others (at an evaluation's end averages are still in the place of the weights). ``figures`` gives
-    what an evaluation reports besides metrics, by name: of a run and the batches, as ``pairs`` made them.
-    ``optimizers`` are several in place of the run's, for a model whose ``compile`` takes a list; ``terms`` are names
-    of what is reported that the loss is a sum of, in order; ``settle`` puts what is to be saved in the place of the
-    weights, when all is over; ``watching`` are callbacks that add to what epochs report.
+    gives what TensorBoard shows of the task by itself: callbacks for a run and its directory, which stand before
+    all others (at an evaluation's end averages are still in the place of the weights). ``optimizers`` are several in
+    place of the run's, for a model whose ``compile`` takes a list; ``terms`` are names of what is reported that the
+    loss is a sum of, in order; ``settle`` puts what is to be saved in the place of the weights, when all is over;
+    ``watching`` are callbacks that add to what epochs report.
     """
 
     model: keras.Model
@@ -65,7 +68,6 @@ class Objective:
     weights: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, list[Any]] = field(default_factory=dict)
     pictures: Callable[[RunContext, Path], Sequence[keras.callbacks.Callback]] = lambda plan, logdir: ()
-    figures: Callable[[RunContext, Any], Mapping[str, float]] | None = None
     optimizers: Sequence[Optimizer] = ()
     terms: Sequence[str] = ()
     settle: Callable[[], None] = lambda: None
@@ -79,6 +81,27 @@ class Objective:
             "loss_weights": None if is_single else dict(self.weights),
             "metrics": next(iter(self.metrics.values()), None) if is_single else dict(self.metrics),
         }
+
+
+class Predictor(Protocol):
+    """What a network says of examples, in terms of the data."""
+
+    together: int
+    """Texts that stand in one batch, padded, where they are asked about."""
+    cuts: bool
+    """Whether a text that is too long is cut, as those of the data are."""
+
+    def __call__(self, batch: Batch) -> dict[str, Any]:
+        """Arrays by name, a row for each example of a batch, whose parts are those of the data."""
+
+    def records(
+        self, said: Batch, features: FeatureSpec, top: int, lengths: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """The same of each example, as plain values for JSON: ``top`` is how many of several possible answers,
+        ``lengths`` are steps of each example, what follows being padding."""
+
+    def line(self, example: str, record: Mapping[str, Any]) -> str:
+        """The record of an example on a line for a person, who calls the example so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,48 +127,83 @@ class Samples:
 
 
 class Task(Declaration, package="archspec.tasks"):
-    """One kind of problem. Order of rules: fields, ``defaults``, ``check``, ``trainer``, and of tasks whose networks
-    can be drawn from ``check_sample``, ``sample``."""
+    """One kind of problem. Order of rules: fields, ``defaults``, ``check``, ``measures``, ``trainer``, ``predictor``,
+    ``evaluators``, and of tasks whose networks can be drawn from ``check_sample``, ``sample``."""
 
     is_divisible: ClassVar[bool] = False
     """True where the loss is Keras's mean over the examples of a batch, of which several devices can each do some."""
     takes_features: ClassVar[bool] = False
     """True where the loss is of outputs and targets alone, so that a network's trained part can train by itself."""
-    reports_accuracy: ClassVar[bool] = True
-    """Whether evaluations report the accuracy of every head, also where its spec asks for no metrics."""
+    predicts: ClassVar[bool] = False
+    """True where ``predictor`` has an answer for an example."""
+    is_averaged: ClassVar[bool] = False
+    """True where what several networks say, or one of several looks at an image, can be averaged."""
     sample_options: ClassVar[tuple[str, ...]] = ()
     """Options of ``archspec sample`` that the task takes; none where nothing can be drawn."""
-
-    @property
-    def gives_probabilities(self) -> bool:
-        """Whether examples have classes, of which the network says how probable they are."""
-        return type(self).probabilities is not Task.probabilities
 
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Values for what a run file does not say, by section: ``augment``, ``train``, ``evaluate``."""
         return {}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
-        """Refuse a run that cannot work: the data (as they reach the network) against the graph, its heads and losses,
-        and what the run file's ``train`` section asks for. Raises TaskError.
-        """
+    def check(
+        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
+    ) -> Iterator[TaskError]:
+        """Everything that cannot work: the data (as they reach the network) against the graph, its heads and losses,
+        and what the run file's ``train`` section asks for."""
         raise NotImplementedError
 
-    def monitors(self, graph: Graph) -> list[str]:
-        """Figures of an evaluation of which one can say which weights are best, as Keras names them."""
-        heads = [o for o in graph.outputs if not o.train_only]
-        named = [h for h in heads if self.reports_accuracy or any(m.name == "accuracy" for m in h.metrics)]
-        if len(graph.outputs) == 1:
-            return ["loss", *("accuracy" for _ in named)]
-        return ["loss", *(f"{head.name}_accuracy" for head in named)]
+    def measures(self, head: Output) -> Mapping[str, Better]:
+        """What Keras reports of a head besides its loss, by name, and which values are better."""
+        return {"accuracy": "max", **{metric.label: metric.better for metric in head.metrics}}
 
-    def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:
-        """What the model says of every example of ``batches``, as an array of one row for each."""
-        raise NotImplementedError
+    def measured(self, graph: Graph) -> Mapping[str, Better]:
+        """What Keras reports of an evaluation, as logs name it, and which values are better."""
+        out: dict[str, Better] = {"loss": "min"}
+        for head in graph.outputs:
+            prefix = f"{head.name}_" if len(graph.outputs) > 1 else ""
+            if not head.train_only:
+                out |= {f"{prefix}{name}": better for name, better in self.measures(head).items()}
+        if len(graph.outputs) > 1:
+            out |= {f"{head.name}_loss": "min" for head in graph.outputs}
+        return out
+
+    def figures(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Better]:
+        """All figures of an evaluation by their names in logs, and which values are better: those of Keras first."""
+        out = dict(self.measured(graph))
+        for evaluator in self.evaluators(graph, features):
+            out |= {name: better for name, better in evaluator.figures.items() if name not in out}
+        return out
 
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         """What to minimise, for the model that was built from the graph with its train-only heads."""
         raise NotImplementedError
+
+    def predictor(
+        self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec
+    ) -> Predictor | None:
+        """What a model of the graph, or of its inference network, says of examples of the data; None where it has no
+        answer for an example."""
+        return None
+
+    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+        """What compares the predictor's answers with the truth."""
+        return ()
+
+    def truth(self, batch: Batch) -> Batch:
+        """What evaluators compare with, out of a batch of the data."""
+        return {LABEL: batch[LABEL]}
+
+    def reads(self, features: FeatureSpec) -> str:
+        """The part of an example that the network is asked about. Raises DataError where there are several."""
+        return input_of(features.parts)
+
+    def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
+        """The activation that turns the first head's scores into what is averaged; None where they are such."""
+        return None
+
+    def panels(self, plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, Any]:
+        """Pictures for TensorBoard besides those of the assessments, by name."""
+        return {}
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
         """Refuse what cannot be drawn. Returns what a sample is, None for text. Raises TaskError, DataError."""

@@ -49,7 +49,13 @@ REFUSED = [
     ({"train": "{schedule: {milestones: [20, 10]}}"}, 5, 32, "milestones.at must rise, got [20, 10]", "[10, 20]"),
     ({"train": "{schedule: {milestones: [10, 10]}}"}, 5, 32, "milestones.at must rise, got [10, 10]", "[10]"),
     ({"train": "{monitor: acuracy}"}, 5, 18, "'acuracy' is no figure of this run's", "did you mean 'accuracy'?"),
-    ({"train": "{monitor: f1}"}, 5, 18, "'f1' is no figure of this run's", "monitor takes loss, accuracy"),
+    (
+        {"train": "{monitor: f1}"},
+        5,
+        18,
+        "'f1' is no figure of this run's",
+        "monitor takes loss, accuracy, top_1, top_5, ece",
+    ),
     ({"rest": "log: {embedding: secnd}"}, 6, 18, "'secnd' is no layer with one output", "did you mean 'second'?"),
     ({"rest": "log: {picture: 1}"}, 6, 7, "log has no key 'picture'", "did you mean 'pictures'?"),
     ({"rest": "log: {histograms: 0}"}, 6, 19, "log.histograms must be", None),
@@ -179,7 +185,8 @@ def test_small_networks_take_many_steps_at_once_that_divide_the_epoch(plan):
 
 
 def test_on_pytorch_a_step_is_an_execution(plan, monkeypatch):
-    monkeypatch.setattr("archspec.training.plan.backend", lambda: "torch")
+    for module in ("plan", "planning"):
+        monkeypatch.setattr(f"archspec.training.{module}.backend", lambda: "torch")
     assert plan().steps_per_execution() == 1
     with pytest.raises(SpecError, match="Keras on PyTorch does one step per execution"):
         plan("{steps_per_execution: 4}")
@@ -238,3 +245,43 @@ def test_a_run_of_a_variant_by_its_name_is_recorded_with_it(tmp_path):
     )
     made = planned(asked(str(path)))
     assert made.document("spec/squeezenet.yaml")["variant"] == "squeezenet1_1"
+
+
+def test_a_task_tells_all_that_is_wrong_with_a_network(plan):
+    """A loss of numbers, a head of other classes, and images of another size: one by one they would take three runs."""
+    spec = runs.SPEC.replace("loss: categorical_crossentropy", "loss: mse").replace("[8, 8, 1]", "[8, 8, 3]")
+    with pytest.raises(SpecError) as caught:
+        plan(rest="set: {classes: 3}", spec=spec)
+    said = "\n".join(d.message for d in caught.value.diagnostics)
+    assert len(caught.value.diagnostics) == 3
+    assert "the network takes images (8, 8, 3), it would get (8, 8, 1)" in said
+    assert "head 'main' has 3" in said and "mse compares numbers" in said
+
+
+def test_figures_of_evaluators_are_monitored_by_what_is_better(plan):
+    """Known before TensorFlow is: which there are, and whether more is better."""
+    from archspec.training.planning import monitored
+
+    made = plan("{monitor: ece}", spec=runs.SPEC.replace("loss: cat", "metrics: [f1, top_k: 3], loss: cat"))
+    assert monitored(made) == "ece"
+    better = {"loss": "min", "accuracy": "max", "f1": "max", "top_3": "max", "top_1": "max", "top_5": "max"}
+    assert made.figures() == better | {"ece": "min"}
+
+
+@pytest.mark.tensorflow
+def test_the_best_checkpoint_is_best_in_the_figure_of_an_evaluator(plan, tmp_path):
+    """The error of calibration: the lowest is best, and logs have it; the network is trained as without."""
+    import json
+
+    from archspec.training.evaluation import evaluate
+    from archspec.training.run import run
+
+    made = plan("{epochs: 3, monitor: ece, batch: 128, optimizer: {adam: 0.01}}", rest="log: {pictures: 0}")
+    result = run(made, tmp_path / "run", progress=None)
+    rows = [line.split(",") for line in (tmp_path / "run" / "log.csv").read_text().splitlines()]
+    values = [float(row[rows[0].index("val_ece")]) for row in rows[1:]]
+    assert result.best["value"] == min(values) and result.metrics["ece"] == values[-1]
+    (found,) = evaluate([made], [tmp_path / "run" / "best.npz"])
+    assert found.figures["ece"] == pytest.approx(min(values), abs=1e-6)
+    assert json.loads(json.dumps(found.record()))["ece"] == found.ece
+    assert found.panels()["confusion"].shape[-1] == 3 and "ECE" in found.text()

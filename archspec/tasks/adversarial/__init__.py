@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from archspec.backend.installation import backend
 from archspec.data.source import IMAGE, LABEL, POSITION, FeatureSpec
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
+from archspec.evaluators.base import Better
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph, Training, drawable
 from archspec.ir.reading import declared
@@ -20,7 +22,7 @@ from archspec.ir.training import Schedule
 from archspec.ir.validation import refuse
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Plateau
-from archspec.training.task import Objective, Samples, Task, TaskError, Wanted
+from archspec.training.task import Objective, Samples, Task, TaskError, Wanted, faults
 
 if TYPE_CHECKING:
     import keras
@@ -73,42 +75,52 @@ class Adversarial(Task, name="adversarial"):
                 steps.append(Rescale(low=-1.0))
         return {"augment": tuple(steps)}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
+    def check(
+        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
+    ) -> Iterator[TaskError]:
+        found = list(faults(lambda: _training(graph)))
+        yield from found
+        if found:
+            return
         plan = _training(graph)
-        _check_backend(plan)
-        _check_train(train)
+        yield from faults(lambda: _check_backend(plan))
+        yield from _unfit(train)
         steps = [step.name for step in plan.steps]
         for name in self.optimizers:
             if name not in steps:
-                raise TaskError(
+                yield TaskError(
                     f"there is no step {shown(name)}",
                     at=("train", "task", self.name, "optimizers", name),
                     help=did_you_mean(name, steps) or f"the steps are {', '.join(steps)}",
                 )
-        _check_frozen(graph, plan, train)
+        yield from faults(lambda: _check_frozen(graph, plan, train))
         numbers = [n for step in plan.steps for n in (step.turns, *(term.weight for term in step.minimize))]
         if train.jit_compile and any(isinstance(n, Schedule) for n in numbers):
-            raise TaskError(
+            yield TaskError(
                 "XLA cannot compile turns and weights that change with the rounds", at=("train", "jit_compile")
             )
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
-            for name, part in _sources(plan, features).items():
-                wanted = plan.body.inputs[name]
-                _check_part(name, wanted, features.parts[part], at)
+            sources = _named(plan, features.parts)
+            yield from faults(partial(_sources, plan, features))
+            for name, part in sources.items():
+                yield from faults(partial(_check_part, name, plan.body.inputs[name], features.parts[part], at))
         for name, drawn in plan.drawn.items():
             if drawn.kind == "label" and training.classes not in (None, drawn.classes):
-                raise TaskError(
+                yield TaskError(
                     f"the data have {training.classes} classes, input '{name}' has {drawn.classes}",
                     at=("data",),
                     help=f"--set classes={training.classes}" if "classes" in graph.params else None,
                 )
 
+    def measured(self, graph: Graph) -> Mapping[str, Better]:
+        # No figure says which of several networks that compete are best.
+        return {}
+
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         import numpy as np
 
         plan = _training(graph)
-        # Follows from the seed of the run, which was set before.
-        steps = _steps(graph, model, seed=int(np.random.randint(2**20)))
+        steps = _steps(graph, model, seed=int(np.random.RandomState(train.seed).randint(2**20)))
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
             named = {name: batch[part] for name, part in _named(plan, batch).items()}
@@ -201,19 +213,19 @@ def _check_backend(plan: Training) -> None:
         )
 
 
-def _check_train(train: TrainSettings) -> None:
-    """Refuse what a run file says that this task has no meaning for."""
+def _unfit(train: TrainSettings) -> Iterator[TaskError]:
+    """What a run file says that this task has no meaning for."""
     for name, (message, help) in NOT_TAKEN.items():
         if getattr(train, name) != type(train).model_fields[name].default:
-            raise TaskError(message, at=("train", name), help=help)
+            yield TaskError(message, at=("train", name), help=help)
     if train.precision == "mixed_float16":
-        raise TaskError(
+        yield TaskError(
             "the losses of several networks are not scaled, as float16 needs it",
             at=("train", "precision"),
             help="precision: mixed_bfloat16",
         )
     if isinstance(train.schedule, Plateau):
-        raise TaskError(
+        yield TaskError(
             "plateau watches a loss that falls; those of networks that compete do not",
             at=("train", "schedule"),
             help="constant, cosine, polynomial, step, milestones and others go by time",

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.pipeline import one_hot
 from archspec.data.source import IMAGE, LABEL, FeatureSpec, input_of
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
-from archspec.ir.diagnostics import Note
+from archspec.evaluators.accuracy import Accuracy
+from archspec.evaluators.base import Assessment, Evaluator
 from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.ops.metric import Metric
-from archspec.training.task import Objective, Task, TaskError
+from archspec.training.task import Objective, Predictor, RunContext, Task, TaskError, faults
 from archspec.training.vocabulary import check_sequence, check_vocabulary
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ class Classification(Task, name="classification"):
     """One class for each image or text: heads of one score per class, softmax or logits. Reports accuracy."""
 
     is_divisible = True
-
     takes_features = True
+    predicts = True
+    is_averaged = True
 
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
@@ -43,65 +46,30 @@ class Classification(Task, name="classification"):
             steps.append(Rescale())
         return {"augment": tuple(steps)}
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
-        wanted = _only_input(graph)
-        part = input_of(training.parts)
-        for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
-            if part == IMAGE:
-                _check_image(wanted, features.image, at)
-            else:
-                check_sequence(wanted, features, part)
-                check_vocabulary(graph, next(iter(graph.inputs)), features, part)
+    def check(
+        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
+    ) -> Iterator[TaskError]:
+        found = list(faults(lambda: _only_input(graph)))
+        yield from found
+        if not found:
+            wanted, part = _only_input(graph), input_of(training.parts)
+            for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
+                if part == IMAGE:
+                    yield from faults(partial(_check_image, wanted, features.image, at))
+                else:
+                    yield from faults(
+                        partial(check_sequence, wanted, features, part),
+                        partial(check_vocabulary, graph, next(iter(graph.inputs)), features, part),
+                    )
         if training.classes is None:
-            raise TaskError("classification needs data with classes", at=("data",))
+            yield TaskError("classification needs data with classes", at=("data",))
+            return
         for output in graph.outputs:
-            spec = graph.spec(output.tensor)
-            notes = (Note(f"head '{output.name}'", output.span),) if output.span else ()
-            if spec.rank != 1:
-                raise TaskError(
-                    f"classification needs one score per class, head '{output.name}' gives {spec}",
-                    at=("spec",),
-                    notes=notes,
-                )
-            if spec.channels != training.classes:
-                names = f" ({', '.join(training.class_names[:4])}, …)" if len(training.class_names) > 4 else ""
-                known = "classes" in graph.params
-                raise TaskError(
-                    f"the data have {training.classes} classes{names}, head '{output.name}' has {spec.channels}",
-                    at=("data",),
-                    help=f"--set classes={training.classes}"
-                    if known
-                    else "a head with as many outputs as there are classes",
-                    notes=notes,
-                )
-            given = train.loss if output is _first(graph) else None
-            kind = _loss(output, given)
-            at = ("train", "loss") if given else ("spec",)
-            try:
-                kind.target(spec)
-                kind.gets_logits(last_activation(graph.by_name, output.tensor))
-                for metric in output.metrics:
-                    metric.check(spec, kind.labels)
-            except OpError as error:
-                raise TaskError(f"head '{output.name}': {error.message}", at=at, help=error.help, notes=notes) from None
-            if kind.labels == "index" and training.parts[LABEL].rank:
-                raise TaskError(
-                    f"{kind.name} takes one class for each example, mixed examples have shares of several",
-                    at=at,
-                    help="categorical_crossentropy takes shares",
-                    notes=notes,
-                )
-            if kind.labels == "numbers":
-                raise TaskError(
-                    f"{kind.name} compares numbers, classification has a class for each example",
-                    at=at,
-                    help="categorical_crossentropy is the usual loss",
-                    notes=notes,
-                )
+            rules = (_check_scores, _check_loss)
+            for error in faults(*(partial(rule, graph, output, training, train) for rule in rules)):
+                yield error.of_head(output)
 
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
-        from archspec.tasks.classification.pictures import pictures
-
         first = _first(graph)
         kinds = {o.name: _loss(o, train.loss if o is first else None) for o in graph.outputs}
         specs = {o.name: graph.spec(o.tensor) for o in graph.outputs}
@@ -136,27 +104,24 @@ class Classification(Task, name="classification"):
             losses={o.name: kinds[o.name].lower(from_logits=logits[o.name]) for o in graph.outputs},
             weights={o.name: o.weight for o in graph.outputs},
             metrics={o.name: metrics(o) for o in graph.outputs if not o.train_only},
-            pictures=lambda plan, logdir: [pictures(plan, logdir, self.probabilities)] if plan.split else [],
         )
 
-    def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:
-        import numpy as np
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec) -> Predictor:
+        from archspec.training.classes import ClassPredictor
 
-        from archspec.tasks.classification.assessment import probabilities
+        return ClassPredictor(model, _first(graph).name, self.scored_by(graph, train))
 
-        activation, head = scored_by(graph, loss), _first(graph).name
-        out = []
-        for inputs in batches:
-            scores = model(inputs, training=False)
-            scores = scores[head] if isinstance(scores, dict) else scores
-            out.append(probabilities(np.asarray(scores), activation))
-        return np.concatenate(out)
+    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+        return (Accuracy(),)
 
+    def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
+        output = _first(graph)
+        return probabilities_by(_loss(output, train.loss), last_activation(graph.by_name, output.tensor))
 
-def scored_by(graph: Graph, loss: Any) -> Op | None:
-    """The activation that turns the first head's scores into probabilities; None where they are such."""
-    output = _first(graph)
-    return probabilities_by(_loss(output, loss), last_activation(graph.by_name, output.tensor))
+    def panels(self, plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, Any]:
+        from archspec.tasks.classification.panels import examples
+
+        return examples(plan, assessments)
 
 
 def _only_input(graph: Graph) -> TensorSpec:
@@ -169,6 +134,48 @@ def _only_input(graph: Graph) -> TensorSpec:
 
 def _first(graph: Graph) -> Output:
     return next((o for o in graph.outputs if not o.train_only), graph.outputs[0])
+
+
+def _check_scores(graph: Graph, output: Output, features: FeatureSpec, train: TrainSettings) -> None:
+    """Refuse a head that has not one score for each class of the data."""
+    spec = graph.spec(output.tensor)
+    if spec.rank != 1:
+        raise TaskError(f"classification needs one score per class, head '{output.name}' gives {spec}", at=("spec",))
+    if spec.channels != features.classes:
+        names = f" ({', '.join(features.class_names[:4])}, …)" if len(features.class_names) > 4 else ""
+        raise TaskError(
+            f"the data have {features.classes} classes{names}, head '{output.name}' has {spec.channels}",
+            at=("data",),
+            help=f"--set classes={features.classes}"
+            if "classes" in graph.params
+            else "a head with as many outputs as there are classes",
+        )
+
+
+def _check_loss(graph: Graph, output: Output, features: FeatureSpec, train: TrainSettings) -> None:
+    """Refuse a loss or metrics that are not of classes."""
+    spec, given = graph.spec(output.tensor), train.loss if output is _first(graph) else None
+    kind = _loss(output, given)
+    at = ("train", "loss") if given else ("spec",)
+    try:
+        kind.target(spec)
+        kind.gets_logits(last_activation(graph.by_name, output.tensor))
+        for metric in output.metrics:
+            metric.check(spec, kind.labels)
+    except OpError as error:
+        raise TaskError(f"head '{output.name}': {error.message}", at=at, help=error.help) from None
+    if kind.labels == "index" and features.parts[LABEL].rank:
+        raise TaskError(
+            f"{kind.name} takes one class for each example, mixed examples have shares of several",
+            at=at,
+            help="categorical_crossentropy takes shares",
+        )
+    if kind.labels == "numbers":
+        raise TaskError(
+            f"{kind.name} compares numbers, classification has a class for each example",
+            at=at,
+            help="categorical_crossentropy is the usual loss",
+        )
 
 
 def _loss(output: Output, given: Any) -> Any:

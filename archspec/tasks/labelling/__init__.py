@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.source import IGNORED, LABEL, FeatureSpec, input_of
-from archspec.ir.diagnostics import Note
+from archspec.evaluators.accuracy import Accuracy
+from archspec.evaluators.base import Evaluator
 from archspec.ir.graph import Graph, Output
-from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, last_activation
-from archspec.tasks.classification import scored_by
-from archspec.training.task import Objective, Task, TaskError
+from archspec.ops.base import Op, OpError
+from archspec.ops.loss import Loss, last_activation, probabilities_by
+from archspec.training.task import Objective, Predictor, Task, TaskError, faults
 from archspec.training.vocabulary import check_sequence, check_vocabulary
 
 if TYPE_CHECKING:
@@ -25,46 +27,43 @@ class Labelling(Task, name="labelling"):
     Reports the accuracy of a word. Padding counts neither in the loss nor there.
     """
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
-        name, part, head = _only_input(graph), input_of(training.parts), _only_head(graph)
-        notes = (Note(f"head '{head.name}'", head.span),) if head.span else ()
+    predicts = True
+    is_averaged = True
+
+    def check(
+        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
+    ) -> Iterator[TaskError]:
+        part = input_of(training.parts)
+        found = list(faults(lambda: _only_input(graph), lambda: _only_head(graph)))
+        yield from found
+        if training.classes is None or training.parts[LABEL].rank != 1:
+            yield TaskError("labelling needs data with a class for each step", at=("data",), help="data: {tagged: …}")
+            return
+        if found:
+            return
+        name, head = _only_input(graph), _only_head(graph)
         wanted, spec = graph.inputs[name], graph.spec(head.tensor)
         for features in (training, evaluation):
-            check_sequence(wanted, features, part)
-            check_vocabulary(graph, name, features, part)
-        if training.classes is None or training.parts[LABEL].rank != 1:
-            raise TaskError("labelling needs data with a class for each step", at=("data",), help="data: {tagged: …}")
+            yield from faults(
+                partial(check_sequence, wanted, features, part), partial(check_vocabulary, graph, name, features, part)
+            )
         if spec.rank != 2 or spec.shape[0] != wanted.shape[0]:
-            raise TaskError(
+            yield TaskError(
                 f"labelling needs scores at every step, (time, classes), head '{head.name}' gives {spec}",
                 at=("spec",),
                 help="recurrent layers with sequences: true",
-                notes=notes,
-            )
-        if spec.channels != training.classes:
-            raise TaskError(
+            ).of_head(head)
+        elif spec.channels != training.classes:
+            yield TaskError(
                 f"the data have {training.classes} classes, head '{head.name}' has {spec.channels}",
                 at=("data",),
                 help=f"--set classes={training.classes}" if "classes" in graph.params else None,
-                notes=notes,
-            )
-        kind, at = _loss(head, train), ("train", "loss") if train.loss else ("spec",)
-        if kind.leaves_out is None:
-            raise TaskError(
-                f"labelling takes a loss that can leave padding out, {kind.name} cannot",
-                at=at,
-                help="sparse_categorical_crossentropy",
-                notes=notes,
-            )
-        try:
-            kind.gets_logits(last_activation(graph.by_name, head.tensor))
-            for metric in head.metrics:
-                metric.check(spec, kind.labels)
-        except OpError as error:
-            raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help, notes=notes) from None
+            ).of_head(head)
+        for error in faults(lambda: _check_loss(graph, head, train)):
+            yield error.of_head(head)
 
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
-        from archspec.tasks.labelling.accuracy import Accuracy
+        from archspec.tasks.labelling.accuracy import StepAccuracy
 
         head = _only_head(graph)
         kind = _loss(head, train).model_copy(update={str(_loss(head, train).leaves_out): IGNORED})
@@ -79,19 +78,20 @@ class Labelling(Task, name="labelling"):
             model=model,
             pairs=pairs,
             losses={head.name: kind.lower(from_logits=from_logits)},
-            metrics={head.name: [Accuracy(IGNORED, name="accuracy"), *named]},
+            metrics={head.name: [StepAccuracy(IGNORED, name="accuracy"), *named]},
         )
 
-    def probabilities(self, graph: Graph, model: keras.Model, batches: Any, loss: Any = None) -> Any:
-        import numpy as np
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec) -> Predictor:
+        from archspec.training.classes import ClassPredictor
 
-        from archspec.tasks.classification.assessment import probabilities
+        return ClassPredictor(model, _only_head(graph).name, self.scored_by(graph, train))
 
-        activation, out = scored_by(graph, loss), []
-        for inputs in batches:
-            scores = np.asarray(model(inputs, training=False))
-            out.append(probabilities(scores.reshape(-1, scores.shape[-1]), activation))
-        return np.concatenate(out)
+    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+        return (Accuracy(),)
+
+    def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
+        head = _only_head(graph)
+        return probabilities_by(_loss(head, train), last_activation(graph.by_name, head.tensor))
 
 
 def _only_input(graph: Graph) -> str:
@@ -104,6 +104,23 @@ def _only_head(graph: Graph) -> Output:
     if len(graph.outputs) != 1 or graph.outputs[0].train_only:
         raise TaskError(f"labelling has one head, '{graph.name}' has {len(graph.outputs)}", at=("spec",))
     return graph.outputs[0]
+
+
+def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
+    """Refuse a loss that padding would count in, or metrics that are not of classes."""
+    kind, at = _loss(head, train), ("train", "loss") if train.loss else ("spec",)
+    if kind.leaves_out is None:
+        raise TaskError(
+            f"labelling takes a loss that can leave padding out, {kind.name} cannot",
+            at=at,
+            help="sparse_categorical_crossentropy",
+        )
+    try:
+        kind.gets_logits(last_activation(graph.by_name, head.tensor))
+        for metric in head.metrics:
+            metric.check(graph.spec(head.tensor), kind.labels)
+    except OpError as error:
+        raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help) from None
 
 
 def _loss(head: Output, train: TrainSettings) -> Any:

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 
-class Accuracy(keras.metrics.SparseCategoricalAccuracy):
+class StepAccuracy(keras.metrics.SparseCategoricalAccuracy):
     """Share of the steps whose class has the highest score; those of the label ``ignored`` do not count."""
 
     def __init__(self, ignored: int, **config: Any):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
 from archspec.data.source import LABEL, TOKENS, FeatureSpec
 from archspec.data.vocabulary import Vocabulary
+from archspec.evaluators.base import Better
 from archspec.ir.diagnostics import Note, shown
 from archspec.ir.graph import Graph, Node, Output
 from archspec.ir.reading import declared
@@ -17,7 +19,7 @@ from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
 from archspec.tasks.decoding import Decoding, Sample
 from archspec.tasks.decoding.stepping import check_causal
-from archspec.training.task import Objective, Task, TaskError, Wanted
+from archspec.training.task import Objective, Task, TaskError, Wanted, faults
 from archspec.training.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ class LanguageModelling(Task, name="language_modelling"):
     """
 
     sample_options = ("prompt", "decoding")
-    reports_accuracy = False
 
     prompt: str = "\n"
     """What that text begins with."""
@@ -44,36 +45,48 @@ class LanguageModelling(Task, name="language_modelling"):
     decoding: declared(Decoding, "a decoding") = Sample()  # type: ignore[valid-type]
     """How they are chosen: ``greedy``, ``{sample: {temperature: 0.8, top_k: 40, top_p: 0.95}}``."""
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
-        name, wanted = _input(graph)
+    def check(
+        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
+    ) -> Iterator[TaskError]:
+        found = list(faults(lambda: _input(graph), lambda: _head(graph), lambda: _vocabulary(training)))
+        yield from found
+        if found:
+            return
+        (name, wanted), head, vocabulary = _input(graph), _head(graph), _vocabulary(training)
         for features in (training, evaluation):
-            vocabulary = _vocabulary(features)
-            _check_length(graph, wanted, features)
-            check_vocabulary(graph, name, features, TOKENS)
-        _check_padding(graph, name, training)
-        head = _head(graph)
-        notes = (Note(f"head '{head.name}'", head.span),) if head.span else ()
+            yield from faults(
+                partial(_check_length, graph, wanted, features),
+                partial(check_vocabulary, graph, name, features, TOKENS),
+            )
+        yield from faults(lambda: _check_padding(graph, name, training))
         spec = graph.spec(head.tensor)
         if spec.rank != 2 or spec.shape[0] != wanted.shape[0]:
-            raise TaskError(
+            yield TaskError(
                 f"language modelling needs scores at every position, (time, tokens), head '{head.name}' gives {spec}",
                 at=("spec",),
                 help="recurrent layers with sequences: true",
-                notes=notes,
-            )
-        if spec.channels != vocabulary.size:
-            raise TaskError(
+            ).of_head(head)
+        elif spec.channels != vocabulary.size:
+            yield TaskError(
                 f"the vocabulary has {vocabulary.size:,} tokens, head '{head.name}' scores {spec.channels:,}",
                 at=("data",),
                 help=f"--set vocab={vocabulary.size}" if "vocab" in graph.params else "a head of as many scores",
-                notes=notes,
-            )
-        _check_loss(graph, head, train)
-        check_causal(graph, name)
+            ).of_head(head)
+        yield from faults(lambda: _check_loss(graph, head, train))
+        if spec.rank == 2:
+            yield from faults(lambda: check_causal(graph, name))
         try:
             vocabulary.encode(self.prompt)
         except DataError as error:
-            raise TaskError(f"the prompt: {error.message}", at=("train", "task", self.name, "prompt")) from None
+            yield TaskError(f"the prompt: {error.message}", at=("train", "task", self.name, "prompt"))
+
+    def measures(self, head: Output) -> Mapping[str, Better]:
+        return {
+            "nats": "min",
+            "bits": "min",
+            "perplexity": "min",
+            **{metric.label: metric.better for metric in head.metrics},
+        }
 
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         from archspec.tasks.language_modelling.generation import Texts

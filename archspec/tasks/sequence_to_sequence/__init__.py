@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from archspec.data.errors import DataError
-from archspec.data.pair import SOURCE, TARGET, spoken
+from archspec.data.pair import SOURCE, TARGET
 from archspec.data.source import FeatureSpec
-from archspec.ir.diagnostics import Note, shown
+from archspec.evaluators.base import Batch, Better, Evaluator
+from archspec.evaluators.text import ExactMatch
 from archspec.ir.graph import Graph, Output
 from archspec.ir.reading import declared
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
 from archspec.tasks.decoding import Decoding, Greedy
 from archspec.tasks.decoding.stepping import check_causal
-from archspec.training.task import Objective, Task, TaskError
+from archspec.training.task import Objective, Predictor, Task, TaskError, faults
 from archspec.training.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 PADDING = 0
 """The number that fills sequences up."""
-TOGETHER = 32
-"""Texts that are read at a time."""
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
 
 
@@ -40,38 +39,59 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
     ``exact_match``: the share that is the target, token by token, its end included. TensorBoard shows examples.
     """
 
+    predicts = True
+
     decoding: declared(Decoding, "a decoding") = Greedy()  # type: ignore[valid-type]
     """How the network says something by itself: ``greedy``, ``{beam: {width: 4, alpha: 0.6}}``, ``sample``."""
     decoded: Annotated[int, Field(ge=0)] = 1000
     """Of how many held-out examples, the first, it is told after every epoch; 0 leaves it out."""
 
-    def check(self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings) -> None:
-        _check_inputs(graph)
+    def check(
+        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
+    ) -> Iterator[TaskError]:
+        found = list(
+            faults(
+                lambda: _check_inputs(graph),
+                lambda: _head(graph),
+                lambda: _check_pairs(training),
+                lambda: _check_pairs(evaluation),
+            )
+        )
+        yield from found
+        if found:
+            return
         for features in (training, evaluation):
-            _check_data(graph, features)
+            for name in (SOURCE, TARGET):
+                yield from faults(
+                    partial(_check_length, graph, features, name),
+                    partial(check_vocabulary, graph, name, features, name),
+                    partial(_check_padding, graph, name),
+                )
+            yield from faults(partial(_check_target, features))
         head = _head(graph)
-        notes = (Note(f"head '{head.name}'", head.span),) if head.span else ()
         spec, steps = graph.spec(head.tensor), graph.inputs[TARGET].shape[0]
+        size = training.vocabularies[TARGET].size
         if spec.rank != 2 or spec.shape[0] != steps:
-            raise TaskError(
+            yield TaskError(
                 f"sequence_to_sequence needs scores at every step of the target, head '{head.name}' gives {spec}",
                 at=("spec",),
                 help="recurrent layers with sequences: true",
-                notes=notes,
-            )
-        size = training.vocabularies[TARGET].size
-        if spec.channels is None or spec.channels < size:
-            raise TaskError(
+            ).of_head(head)
+        elif spec.channels is None or spec.channels < size:
+            yield TaskError(
                 f"the vocabulary of {TARGET} has {size:,} tokens, head '{head.name}' scores {spec.channels or 0:,}",
                 at=("data",),
                 help=_set(graph, ("vocab", "target_vocab"), size) or "a head of as many scores",
-                notes=notes,
-            )
-        _check_loss(graph, head, train)
-        check_causal(graph, TARGET)
+            ).of_head(head)
+        yield from faults(lambda: _check_loss(graph, head, train))
+        if spec.rank == 2:
+            yield from faults(lambda: check_causal(graph, TARGET))
+
+    def measures(self, head: Output) -> Mapping[str, Better]:
+        return {"accuracy": "max"}
 
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
-        from archspec.tasks.sequence_to_sequence.generation import Examples, Network, exact_match
+        from archspec.tasks.sequence_to_sequence.generation import Examples, Network
         from archspec.tasks.sequence_to_sequence.measures import TokenAccuracy, Unpadded
 
         head = _head(graph)
@@ -87,29 +107,23 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
             pairs=pairs,
             losses={head.name: Unpadded(kind.lower(from_logits=is_logits), kind.labels == "one_hot" and spec.channels)},
             metrics={head.name: [TokenAccuracy(name="accuracy")]},
-            figures=lambda plan, held_out: exact_match(
-                network, held_out, plan.features.vocabularies[TARGET], self.decoding, self.decoded
-            ),
             pictures=lambda plan, logdir: [Examples(plan, network, logdir, self.decoding)],
         )
 
-    def answers(self, graph: Graph, model: keras.Model, features: FeatureSpec, texts: Sequence[str]) -> list[str]:
-        """What a trained network says of texts. Raises DataError for one that it cannot read."""
-        from archspec.data.text import padded
-        from archspec.tasks.sequence_to_sequence.generation import Network
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec) -> Predictor:
+        from archspec.tasks.sequence_to_sequence.generation import Generator, Network
 
-        graph, vocabularies = graph.inference(), features.vocabularies
-        reads, says = graph.inputs[SOURCE].shape[0], graph.inputs[TARGET].shape[0]
-        rows = [vocabularies[SOURCE].encode(text) for text in texts]
-        for text, row in zip(texts, rows, strict=True):
-            if reads is not None and len(row) > reads:
-                raise DataError(f"{shown(text, 40)} has {len(row)} tokens, the network reads {reads}")
-        network, out = Network(graph, model), list[str]()
-        for first in range(0, len(rows), TOGETHER):
-            source = padded(rows[first : first + TOGETHER], reads)
-            found = network.generate(source, says or 2 * source.shape[1] + 10, self.decoding, vocabularies[TARGET])
-            out += [spoken(vocabularies[TARGET], said) for said in found]
-        return out
+        return Generator(graph, Network(graph, model), self.decoding, features)
+
+    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+        return (ExactMatch(TARGET, self.decoded),)
+
+    def truth(self, batch: Batch) -> Batch:
+        # The start is told, not said.
+        return {TARGET: batch[TARGET][:, 1:]}
+
+    def reads(self, features: FeatureSpec) -> str:
+        return SOURCE
 
 
 def _check_inputs(graph: Graph) -> None:
@@ -130,33 +144,43 @@ def _check_inputs(graph: Graph) -> None:
             )
 
 
-def _check_data(graph: Graph, features: FeatureSpec) -> None:
-    """Refuse data that are no pairs, of other lengths, or of more tokens than the network knows."""
-    for name in (SOURCE, TARGET):
-        if name not in features.vocabularies:
-            raise TaskError(
-                f"sequence_to_sequence needs pairs of texts, the data have {', '.join(features.parts)}",
-                at=("data",),
-                help="data: {text_pairs: {path: pairs.tsv}}",
-            )
-        want, have = graph.inputs[name].shape[0], features.parts[name].shape[0]
-        if have is not None and name == TARGET:
-            # The last token is read by nothing, the first is predicted by nothing.
-            have -= 1
-        if want is not None and want != have:
-            raise TaskError(
-                f"the network reads {want} tokens of a {name}, "
-                + ("the data's differ in length" if have is None else f"it would get {have}"),
-                at=("data",),
-                help=_set(graph, (f"{name}_length",), have) or f"{name}_length: {want + (name == TARGET)}, in the data",
-            )
-        check_vocabulary(graph, name, features, name)
-        if not any(node.inputs[0].node == name and getattr(node.op, "mask_zero", False) for node in graph.nodes):
-            raise TaskError(
-                f"{name}s are filled up with zeros, which no layer marks as padding",
-                at=("spec",),
-                help="mask_zero: true, in embedding, reversible_embedding or one_hot",
-            )
+def _check_pairs(features: FeatureSpec) -> None:
+    """Refuse data that are no pairs of texts."""
+    if not {SOURCE, TARGET} <= set(features.vocabularies):
+        raise TaskError(
+            f"sequence_to_sequence needs pairs of texts, the data have {', '.join(features.parts)}",
+            at=("data",),
+            help="data: {text_pairs: {path: pairs.tsv}}",
+        )
+
+
+def _check_length(graph: Graph, features: FeatureSpec, name: str) -> None:
+    """Refuse sequences of another length than the network's."""
+    want, have = graph.inputs[name].shape[0], features.parts[name].shape[0]
+    if have is not None and name == TARGET:
+        # The last token is read by nothing, the first is predicted by nothing.
+        have -= 1
+    if want is not None and want != have:
+        raise TaskError(
+            f"the network reads {want} tokens of a {name}, "
+            + ("the data's differ in length" if have is None else f"it would get {have}"),
+            at=("data",),
+            help=_set(graph, (f"{name}_length",), have) or f"{name}_length: {want + (name == TARGET)}, in the data",
+        )
+
+
+def _check_padding(graph: Graph, name: str) -> None:
+    """Refuse a network that takes what fills sequences up for tokens."""
+    if not any(node.inputs[0].node == name and getattr(node.op, "mask_zero", False) for node in graph.nodes):
+        raise TaskError(
+            f"{name}s are filled up with zeros, which no layer marks as padding",
+            at=("spec",),
+            help="mask_zero: true, in embedding, reversible_embedding or one_hot",
+        )
+
+
+def _check_target(features: FeatureSpec) -> None:
+    """Refuse a vocabulary without what a network begins and ends with."""
     target = features.vocabularies[TARGET]
     if target.pad != PADDING or target.start is None or target.end is None:
         raise TaskError(

@@ -18,6 +18,7 @@ from archspec.training.plan import Plan
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.assessing import Assessing
     from archspec.training.task import Objective
 
 
@@ -45,9 +46,20 @@ def board(
     return [guarded(callback, say) for callback in held]
 
 
+def panels(plan: Plan, logdir: Path, assessing: Assessing, say: Say) -> list[keras.callbacks.Callback]:
+    """What evaluators draw. They stand before all others: after an evaluation averages of the weights, where there are
+    any, are still in their place."""
+    import keras
+
+    from archspec.training.assessing import Panels
+
+    if keras.backend.backend() != "tensorflow" or plan.spec.log.pictures == 0:
+        return []
+    return [guarded(Panels(assessing, logdir), say)]
+
+
 def pictures(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[keras.callbacks.Callback]:
-    """What the task draws after evaluations, and what the projector shows. They stand before all others: after an
-    evaluation averages of the weights, where there are any, are still in their place."""
+    """What the task draws by itself, and what the projector shows. They stand where ``panels`` does."""
     import keras
 
     if keras.backend.backend() != "tensorflow":

@@ -45,8 +45,8 @@ def trial(logdir: Path) -> str:
 
 def best_epoch(plan: Plan, history: Sequence[Mapping[str, float]]) -> tuple[int, dict[str, float]] | None:
     """The best epoch, counted from 1, in what is monitored or else in the loss, and what its evaluation gave."""
-    figure = f"val_{monitored(plan) if plan.spec.train.monitor else 'loss'}"
-    sign = 1 if figure.endswith("loss") else -1
+    name = monitored(plan) if plan.spec.train.monitor else "loss"
+    figure, sign = f"val_{name}", -1 if plan.figures().get(name) == "max" else 1
     judged = [(sign * row[figure], epoch, row) for epoch, row in enumerate(history, 1) if figure in row]
     if not judged:
         return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 import archspec
 from archspec.data.source import FeatureSpec
 from archspec.data.transforms.geometry import Resize
@@ -11,7 +9,7 @@ from archspec.data.transforms.intensity import Rescale
 from archspec.ir.tensors import TensorSpec
 from archspec.tasks.adversarial import Adversarial
 from archspec.training.document import Train
-from archspec.training.task import Task, TaskError
+from archspec.training.task import Task
 from tests.tasks.adversarial import specs
 
 
@@ -21,9 +19,8 @@ def features(shape=(16, 16, 1), dtype="float32", classes=10, **more):
 
 
 def refusal(graph, given, loss=None):
-    with pytest.raises(TaskError) as caught:
-        Adversarial().check(graph, given, given, Train(loss=loss))
-    return caught.value.message, caught.value.at, caught.value.help
+    found = next(iter(Adversarial().check(graph, given, given, Train(loss=loss))))
+    return found.message, found.at, found.help
 
 
 def small(**params):

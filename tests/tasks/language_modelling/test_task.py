@@ -179,8 +179,9 @@ def test_what_cannot_work_is_refused_with_its_place(folder, name):
     run, spec, place, message, help, noted = FAULTS[name]
     with pytest.raises(SpecError) as caught:
         plan(folder, run, spec)
-    (said,) = caught.value.diagnostics
-    assert (f"{said.span.line}:{said.span.column}", said.message, said.help) == (place, message, help)
+    # One mistake may be a fault of several things: a vocabulary too small for the text is so in the head, too.
+    said = next(d for d in caught.value.diagnostics if d.message == message)
+    assert (f"{said.span.line}:{said.span.column}", said.help) == (place, help)
     assert Path(said.span.source.name).name == "run.yaml"
     notes = [f"{n.span.line}:{n.span.column}" for n in said.notes if n.span]
     assert notes == ([noted] if noted else [])

@@ -176,8 +176,9 @@ def test_a_run_that_cannot_work_is_refused_where_it_is_wrong(tmp_path, name):
     run, spec, at, message, help = FAULTS[name]
     with pytest.raises(SpecError) as caught:
         planned(asked(files(tmp_path, run, spec)))
-    (found,) = caught.value.diagnostics
-    assert (f"{found.span.line}:{found.span.column}", found.message, found.help) == (at, message, help)
+    # One mistake may be a fault of several things: of the source and of the target, of an embedding and of the head.
+    found = next(d for d in caught.value.diagnostics if d.message == message)
+    assert (f"{found.span.line}:{found.span.column}", found.help) == (at, help)
 
 
 def test_refusals_come_before_tensorflow(tmp_path):
@@ -216,7 +217,7 @@ def test_loss_and_accuracy_are_means_over_tokens_that_are_no_padding(smoothing):
 
 @pytest.mark.tensorflow
 def test_what_is_said_must_be_the_target_up_to_its_end():
-    from archspec.tasks.sequence_to_sequence.generation import is_exact
+    from archspec.evaluators.text import is_exact
 
     wanted = np.array([[5, 6, 2, 0], [5, 6, 2, 0], [5, 6, 2, 0], [5, 6, 7, 2], [2, 0, 0, 0]])
     found = np.array([[5, 6, 2, 2], [5, 6, 6, 2], [5, 2, 2, 2], [5, 6, 7, 8], [2, 2, 2, 2]])
@@ -375,19 +376,14 @@ def test_texts_that_differ_in_length_train_and_are_answered(tmp_path, capsys, mo
 
 @pytest.mark.tensorflow
 def test_exact_match_counts_what_a_network_says_and_stops_where_it_is_told(tmp_path):
+    from dataclasses import replace
+
     from archspec.tasks.decoding import Greedy
-    from archspec.tasks.sequence_to_sequence.generation import exact_match
+    from archspec.tasks.sequence_to_sequence.generation import Generator
+    from archspec.training.evaluation import assess
 
     plan = planned(asked(files(tmp_path)))
-    vocabulary = plan.features.vocabularies["target"]
-    arrays = plan.source.arrays("test")
-    batches = [
-        (
-            {"source": arrays["source"][i : i + 8], "target": arrays["target"][i : i + 8, :-1]},
-            arrays["target"][i : i + 8, 1:],
-        )
-        for i in range(0, 30, 8)
-    ]
+    source = plan.source.arrays("test")["source"]
 
     class Parrot:
         """Says what it hears backwards, but for the first symbol 3."""
@@ -402,12 +398,20 @@ def test_exact_match_counts_what_a_network_says_and_stops_where_it_is_told(tmp_p
                 row[: len(inner)] = [4 if n == 3 else n for n in inner]
             return out
 
+    def said(decoded):
+        """Figures of the first examples, in batches of 8, and how many were looked at."""
+        train = plan.spec.train.model_copy(update={"task": plan.task.model_copy(update={"decoded": decoded})})
+        evaluate = plan.spec.evaluate.model_copy(update={"batch": 8})
+        spec = plan.spec.model_copy(update={"train": train, "evaluate": evaluate})
+        made, parrot = replace(plan, task=train.task, spec=spec), Parrot()
+        found = assess(made, Generator(plan.graph, parrot, Greedy(), plan.features))
+        return [assessment.figures for assessment in found], parrot.heard
+
     def wanted(count):
-        return np.mean([3 not in row for row in arrays["source"][:count]])
+        return np.mean([3 not in row for row in source[:count]])
 
     for decoded in (30, 12, 1000):
-        parrot = Parrot()
-        found = exact_match(parrot, batches, vocabulary, Greedy(), decoded)
-        assert found == {"exact_match": wanted(min(30, decoded))} and parrot.heard == min(30, decoded)
+        (found,), heard = said(decoded)
+        assert found == {"exact_match": wanted(min(30, decoded))} and heard == min(30, decoded)
         assert 0 < found["exact_match"] < 1
-    assert exact_match(Parrot(), batches, vocabulary, Greedy(), 0) == {}
+    assert said(0) == ([], 0)

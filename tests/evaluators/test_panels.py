@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from archspec.tasks.classification.pictures import COLUMNS, LINE, confusion_picture, curves, grid
+from archspec.evaluators.accuracy import curves
+from archspec.evaluators.panels import COLUMNS, LINE, confusion_picture, grid
 
 pytestmark = pytest.mark.tensorflow
 
@@ -66,7 +67,7 @@ def test_curves_are_scikit_learns():
     draw = np.random.default_rng(0)
     said = draw.dirichlet(np.ones(3), 200)
     labels = np.array([draw.choice(3, p=p) for p in said])
-    found = {name: (right, score) for name, right, score in curves(said, labels, NAMES)}
+    found = curves(said, labels, NAMES)
     assert list(found) == ["all classes", *NAMES]
     right, score = found["bee"]
     np.testing.assert_array_equal(right, labels == 1)
@@ -82,5 +83,5 @@ def test_curves_are_scikit_learns():
 
 def test_many_classes_have_one_curve():
     said = np.full((4, 30), 1 / 30)
-    ((name, right, score),) = curves(said, np.arange(4), tuple(map(str, range(30))))
+    ((name, (right, score)),) = curves(said, np.arange(4), tuple(map(str, range(30)))).items()
     assert name == "all classes" and right.sum() == 4 and right.shape == score.shape == (120,)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from archspec.evaluators.accuracy import assess
+from archspec.evaluators.calibration import calibration_error
 from archspec.ops.base import Op
-from archspec.tasks.classification.assessment import assess, calibration_error, probabilities
+from archspec.training.probabilities import probabilities
 
 pytestmark = pytest.mark.tensorflow
 

@@ -8,8 +8,8 @@ from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.ir.tensors import TensorSpec
-from archspec.tasks.classification.views import ShortSide, scaled, views
 from archspec.training.task import TaskError
+from archspec.training.views import ShortSide, scaled, views
 
 pytestmark = pytest.mark.tensorflow
 

@@ -2,19 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+
+from archspec.data.source import IGNORED, LABEL
+from archspec.evaluators.base import Accumulator, Batch, Evaluator
+from archspec.evaluators.calibration import calibration_error
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from archspec.ops.base import Op
+    from archspec.data.source import FeatureSpec
 
+PROBABILITIES = "probabilities"
+"""What a network says: a probability of each class, for every example, or every step of one."""
 SHOWN = 20
 """Most classes of which a person is shown the whole confusion matrix."""
-BINS = 15
-"""Intervals of confidence over which calibration is averaged (Guo et al. 2017)."""
+CURVES = 20
+"""With more classes than this there is one curve, of all decisions together."""
+
+
+class Accuracy(Evaluator):
+    """Classes against those that are most probable: top-1, top-5, calibration, every class, what it is taken for.
+
+    Each example counts, or each step of one; those of the label ``IGNORED`` do not.
+    """
+
+    figures = {"top_1": "max", "top_5": "max", "ece": "min"}
+
+    def begin(self, features: FeatureSpec) -> Accumulator:
+        return _Counting(features.class_names)
+
+
+class _Counting:
+    def __init__(self, names: Sequence[str]):
+        self.names = names
+        self.said: list[np.ndarray] = []
+        self.labels: list[np.ndarray] = []
+
+    def update(self, truth: Batch, said: Batch) -> None:
+        import numpy as np
+
+        shares, labels = np.asarray(said[PROBABILITIES]), np.asarray(truth[LABEL])
+        if labels.ndim == shares.ndim:
+            # Examples that are mixed have a share of each class.
+            labels = labels.argmax(-1)
+        labels = labels.reshape(-1)
+        counts = labels != IGNORED
+        self.said.append(shares.reshape(-1, shares.shape[-1])[counts])
+        self.labels.append(labels[counts])
+
+    def result(self) -> Assessment:
+        import numpy as np
+
+        return assess(np.concatenate(self.said), np.concatenate(self.labels), self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +73,26 @@ class Assessment:
     recall: tuple[float | None, ...]
     precision: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
+    scores: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
+    """Probabilities (examples, classes) and labels (examples,), which curves are drawn of."""
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        found = {"top_1": self.top_1, "top_5": self.top_5, "ece": self.ece}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def record(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "scores"}
+
+    def panels(self) -> Mapping[str, np.ndarray]:
+        import numpy as np
+
+        from archspec.evaluators.panels import confusion_picture
+
+        return {"confusion": confusion_picture(np.array(self.confusion), self.classes)}
+
+    def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        return curves(*self.scores, self.classes) if self.scores else {}
 
     def text(self, *, per_class: bool = True) -> str:
         """For a person."""
@@ -91,32 +153,17 @@ def assess(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str]) 
         recall=tuple(float(h / n) if n else None for h, n in zip(hits, true, strict=True)),
         precision=tuple(float(h / n) if n else None for h, n in zip(hits, taken, strict=True)),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+        scores=(probabilities, labels),
     )
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
-    """Σ over intervals of confidence: share of examples in it · |mean confidence - share of hits|."""
+def curves(said: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Truth and score of what each curve is drawn of: every class by itself, and all decisions together."""
     import numpy as np
 
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    total = 0.0
-    for b in range(bins):
-        inside = place == b
-        if inside.any():
-            total += float(inside.mean() * abs(confidence[inside].mean() - right[inside].mean()))
-    return total
-
-
-def probabilities(scores: np.ndarray, activation: Op | None) -> np.ndarray:
-    """Scores of a head as probabilities; ``activation`` is what turns them into such, None where they are already."""
-    import numpy as np
-
-    scores = np.asarray(scores, np.float64)
-    if activation is not None and activation.number == "distribution":
-        powers = np.exp(scores - scores.max(-1, keepdims=True))
-        out: Any = powers / powers.sum(-1, keepdims=True)
-    elif activation is not None:
-        out = 1 / (1 + np.exp(-scores))
-    else:
-        out = scores
-    return np.asarray(out)
+    count = said.shape[1]
+    right = labels[:, None] == np.arange(count)
+    together = {"all classes": (right.ravel(), said.ravel())}
+    if count > CURVES:
+        return together
+    return together | {names[i]: (right[:, i], said[:, i]) for i in range(count)}

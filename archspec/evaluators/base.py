@@ -1,0 +1,93 @@
+"""What an evaluator is: figures whose names are known before TensorFlow is, and the assessment that holds them.
+
+Evaluators see arrays, and know neither networks nor tasks: a task says what its network's outputs mean
+(``Task.predictor``), and which evaluators read that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archspec.data.source import FeatureSpec
+
+Better = Literal["max", "min"]
+"""Which of two values of a figure is the better one."""
+Batch = Mapping[str, Any]
+"""Arrays by name, a row for each example."""
+
+
+class Assessment(Protocol):
+    """What came out of an evaluation, for a person, a program and TensorBoard."""
+
+    @property
+    def examples(self) -> int:
+        """How many were counted."""
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """Numbers by the names that ``Evaluator.figures`` lists."""
+
+    def text(self) -> str:
+        """For a terminal."""
+
+    def record(self) -> dict[str, Any]:
+        """For JSON: plain values."""
+
+    def panels(self) -> Mapping[str, np.ndarray]:
+        """Pictures by name, uint8 of shape (height, width, 1 or 3)."""
+
+    def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        """Of each decision that a curve of precision over recall is drawn of: whether it is so, and its score in
+        0 … 1; arrays of equal length."""
+
+
+class Accumulator(Protocol):
+    """An evaluation under way."""
+
+    def update(self, truth: Batch, said: Batch) -> None:
+        """Count a batch: its examples as the data give them, and what the network says of each."""
+
+    def result(self) -> Assessment:
+        """What was found in all batches."""
+
+
+class Evaluator:
+    """A way to compare predictions with the truth; ``begin`` starts counting."""
+
+    figures: ClassVar[Mapping[str, Better]]
+    """Every figure that it gives, and which values are better."""
+    is_logged: ClassVar[bool] = False
+    """True where logs have its figures after every epoch, also where none of them is monitored."""
+    most: int | None = None
+    """Examples that it looks at, the first of the split; None for all."""
+
+    def begin(self, features: FeatureSpec) -> Accumulator:
+        """An evaluation of data that are as ``features`` say."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """An assessment that is figures alone."""
+
+    examples: int
+    figures: Mapping[str, float]
+
+    def text(self) -> str:
+        width = max(8, *map(len, self.figures)) if self.figures else 8
+        lines = [f"{'examples':<{width}} {self.examples:,}"]
+        return "\n".join([*lines, *(f"{name:<{width}} {value:.4f}" for name, value in self.figures.items())])
+
+    def record(self) -> dict[str, Any]:
+        return dict(self.figures)
+
+    def panels(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+    def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        return {}

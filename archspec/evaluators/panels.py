@@ -1,0 +1,90 @@
+"""Pictures of evaluations: examples with what is said of them, the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+COLUMNS = 4
+LINE = 14
+"""Height of a line of text, in pixels."""
+NAMED = 40
+"""With more classes than this the confusion matrix is a picture alone, without names and counts."""
+
+
+def grid(images: list[np.ndarray], said: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Square images in rows; below each what is said and how surely (green where it is right, else red), and then
+    what it is."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    tile = images[0].shape[0]
+    width, height = max(tile, 6 * LINE) + 8, tile + 2 * LINE + 8
+    rows = -(-len(images) // COLUMNS)
+    picture = Image.new("RGB", (COLUMNS * width, rows * height), "white")
+    draw, font = ImageDraw.Draw(picture), _font()
+    for i, (image, scores, label) in enumerate(zip(images, said, labels, strict=True)):
+        left, top = i % COLUMNS * width + 4, i // COLUMNS * height + 4
+        picture.paste(Image.fromarray(image), (left, top))
+        best = int(scores.argmax())
+        color = "#1a7f37" if best == label else "#cf222e"
+        chance = f" {scores[best]:.2f}"
+        draw.text((left, top + tile), _fitting(names[best], chance, width - 8), color, font)
+        if best != label:
+            draw.text((left, top + tile + LINE), _fitting(names[label], "", width - 8), "black", font)
+    return np.asarray(picture)
+
+
+def confusion_picture(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Rows are true classes, columns what was said; the darker, the larger the share of its row."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    share = counts / np.maximum(1, counts.sum(1, keepdims=True))
+    cell = 40 if len(names) <= NAMED else max(1, 800 // len(names))
+    blue = np.array([8, 48, 107])
+    colors = np.rint(255 + share[..., None] * (blue - 255)).astype(np.uint8)
+    body = np.repeat(np.repeat(colors, cell, 0), cell, 1)
+    if len(names) > NAMED:
+        return body
+    font = _font()
+    margin = 8 + round(max(font.getlength(_cut(name)) for name in names))
+    side = margin + body.shape[0]
+    picture = Image.new("RGB", (side, side), "white")
+    picture.paste(Image.fromarray(body), (margin, margin))
+    draw = ImageDraw.Draw(picture)
+    for i, name in enumerate(names):
+        middle = margin + i * cell + cell // 2
+        draw.text((margin - 4, middle), _cut(name), "black", font, anchor="rm")
+        for j, count in enumerate(counts[i]):
+            if count:
+                ink = "white" if share[i, j] > 0.5 else "black"
+                draw.text((margin + j * cell + cell // 2, middle), str(count), ink, font, anchor="mm")
+    picture = picture.rotate(-90)
+    draw = ImageDraw.Draw(picture)
+    for i, name in enumerate(names):
+        draw.text((side - margin + 4, margin + i * cell + cell // 2), _cut(name), "black", font, anchor="lm")
+    return np.asarray(picture.rotate(90))
+
+
+def _font() -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=11)
+
+
+def _cut(name: str, most: int = 18) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _fitting(name: str, rest: str, width: int) -> str:
+    """The name, shortened until it fits before the rest."""
+    font = _font()
+    for most in range(len(name), 1, -1):
+        text = _cut(name, most) + rest
+        if font.getlength(text) <= width:
+            return text
+    return _cut(name, 1) + rest

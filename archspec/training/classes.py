@@ -1,0 +1,52 @@
+"""A network of classes as a predictor: probabilities out of scores. Imports Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from archspec.data.source import FeatureSpec, input_of
+from archspec.evaluators.accuracy import PROBABILITIES
+from archspec.evaluators.base import Batch
+from archspec.ops.base import Op
+from archspec.training.forward import forward
+from archspec.training.probabilities import probabilities
+
+
+class ClassPredictor:
+    """Probabilities of an example's class, or of those of its steps; ``activation`` turns scores into such, None where
+    they are already."""
+
+    # Not every network tells padding from what it reads.
+    together = 1
+    cuts = True
+
+    def __init__(self, model: keras.Model, head: str, activation: Op | None):
+        self.scores, self.activation = forward(model, head), activation
+
+    def __call__(self, batch: Batch) -> dict[str, Any]:
+        return {PROBABILITIES: probabilities(self.scores(batch[input_of(batch)]), self.activation)}
+
+    def records(
+        self, said: Batch, features: FeatureSpec, top: int, lengths: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        names = tuple(features.class_names) or tuple(str(i) for i in range(features.classes or 0))
+        shares = said[PROBABILITIES]
+        if shares.ndim == 2:
+            return [{"classes": _most(row, names, top)} for row in shares]
+        # A class for each step; those after an example's end are padding.
+        ends = [shares.shape[1]] * len(shares) if lengths is None else lengths
+        pairs = zip(shares, ends, strict=True)
+        return [{"classes": [names[int(i)] for i in row[:end].argmax(-1)]} for row, end in pairs]
+
+    def line(self, example: str, record: Mapping[str, Any]) -> str:
+        said = (c if isinstance(c, str) else f"{c['class']} {c['probability']:.4f}" for c in record["classes"])
+        return f"{example}: {'  '.join(said)}"
+
+
+def _most(shares: np.ndarray, names: tuple[str, ...], top: int) -> list[dict[str, Any]]:
+    order = sorted(range(len(shares)), key=lambda i: -shares[i])[:top]
+    return [{"class": names[i], "probability": round(float(shares[i]), 6)} for i in order]

@@ -1,0 +1,87 @@
+"""What a trained network says of files that a person names: images, or lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.data.errors import DataError
+from archspec.data.source import IMAGE, FeatureSpec
+from archspec.ir.diagnostics import shown
+
+if TYPE_CHECKING:
+    from archspec.data.transform import Transform
+    from archspec.ir.graph import Graph
+    from archspec.training.task import Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a network is asked about: batches of examples, each with what a person calls its examples and how many steps
+    they have (None where that means nothing). ``kind`` is what an example is; ``bad`` tells of what cannot be read."""
+
+    kind: str
+    batches: Sequence[tuple[list[str], dict[str, Any], list[int] | None]] = ()
+    bad: tuple[str, ...] = field(default=())
+
+
+def answers(predictor: Predictor, asked: Asked, features: FeatureSpec, top: int) -> Iterator[dict[str, Any]]:
+    """A record for each example, with what it is called under its kind."""
+    for names, batch, lengths in asked.batches:
+        records = predictor.records(predictor(batch), features, top, lengths)
+        for name, record in zip(names, records, strict=True):
+            yield {asked.kind: name} | record
+
+
+def images(paths: Sequence[Path], features: FeatureSpec, steps: Sequence[Transform], max_pixels: int) -> Asked:
+    """Every image as the network takes it, prepared as the run evaluated, one by one."""
+    from archspec.backend.installation import quiet_start
+    from archspec.data.loose import ASKED, Loose
+    from archspec.data.pipeline import Pipeline
+    from archspec.data.transforms.caching import Cache
+    from archspec.data.transforms.geometry import Resize
+
+    quiet_start()
+    spec = features.image
+    assert spec.channels is not None
+    asked = Loose(paths=tuple(map(str, paths)), channels=spec.channels, max_pixels=max_pixels)
+    unsound = asked.unsound()
+    bad = tuple(f"{path} {unsound[path]}" for path in asked.paths if path in unsound)
+    sound = tuple(path for path in asked.paths if path not in unsound)
+    if not sound:
+        return Asked(IMAGE, (), bad)
+    steps = tuple(step for step in steps if not isinstance(step, Cache))
+    if None not in spec.spatial:
+        # The data of the run had one size, which its transforms count on.
+        steps = (Resize(size=spec.spatial), *steps)  # type: ignore[arg-type]
+    source = asked.model_copy(update={"paths": sound})
+    batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch[IMAGE], ()))
+    items = [([path], {IMAGE: batch}, None) for path, (batch, _) in zip(sound, batches, strict=True)]
+    return Asked(IMAGE, items, bad)
+
+
+def texts(paths: Sequence[Path], graph: Graph, features: FeatureSpec, part: str, predictor: Predictor) -> Asked:
+    """Every line that is not empty, as a part of examples whose vocabulary the run has. Raises DataError for a line
+    that is longer than what the network reads, and may not be cut."""
+    from archspec.data.text import padded, read_text
+
+    lines: list[str] = []
+    bad = []
+    for path in paths:
+        try:
+            lines += [text for line in read_text(path, "utf-8").split("\n") if (text := line.strip())]
+        except DataError as error:
+            bad.append(error.message)
+    vocabulary, together = features.vocabularies[part], predictor.together
+    length = graph.inputs[part].shape[0] if part in graph.inputs else features.parts[part].shape[0]
+    rows = [vocabulary.encode(text) for text in lines]
+    for text, row in zip(lines, rows, strict=True):
+        if length is not None and len(row) > length and not predictor.cuts:
+            raise DataError(f"{shown(text, 40)} has {len(row)} tokens, the network reads {length}")
+    batches = []
+    for first in range(0, len(rows), together):
+        some = rows[first : first + together]
+        batches.append((lines[first : first + together], {part: padded(some, length)}, [len(row) for row in some]))
+    return Asked("text", batches, tuple(bad))
