@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping
-from dataclasses import replace
 from typing import Any
 
 from archspec.frontend.intended import intended_word
-from archspec.frontend.references import block_value, evaluated
+from archspec.frontend.references import block_value, evaluated, given_place
 from archspec.frontend.refusal import Refusal
 from archspec.frontend.scope import POISON
 from archspec.frontend.steps import MODIFIERS, Step
@@ -51,7 +49,10 @@ def arguments_of(
             if taken in out:
                 walk.report("Y02", f"{taken} and {name} are one argument", raw.key_span(name), f"leave out {name}")
                 continue
-            out[taken] = (_attempted(walk, raw[name], raw, name, place), _span(raw[name], raw.value_span(name), place))
+            out[taken] = (
+                _attempted(walk, raw[name], raw, name, place),
+                given_place(raw[name], raw.value_span(name), place),
+            )
     elif raw is not None:
         assert step.given is not None and step.op is not None
         at = step.given.value_span(step.op)
@@ -59,14 +60,14 @@ def arguments_of(
             raise Refusal(
                 "P04", f"{called} takes no single value, got {shown(raw)}", at, _by_name(called, raw, known, extra)
             )
-        out[main] = (_attempted(walk, raw, step.given, step.op, place), _span(raw, at, place))
+        out[main] = (_attempted(walk, raw, step.given, step.op, place), given_place(raw, at, place))
     file = place.scope.frame.file
     if (defaults := file.defaults.get(step.op)) is not None:
         is_known = check_names(walk, called, defaults, known, extra) and is_known
         outside = constants(file)
         for name in defaults:
             if (taken := meant(name, known)) not in out:
-                at = _span(defaults[name], defaults.value_span(name), outside)
+                at = given_place(defaults[name], defaults.value_span(name), outside)
                 out[taken] = (_attempted(walk, defaults[name], defaults, name, outside), at)
     if not is_known:
         # Which of the others an unknown name was meant for is not known: nothing is said of those that are missing.
@@ -78,16 +79,6 @@ def arguments_of(
             if name in blocks and value is not POISON:
                 out[name] = (walk.attempt(block_value, walk, value, place, at, f"{called}.{name} "), at)
     return out
-
-
-_ONLY_A_NAME = re.compile(r"=\s*([A-Za-z_]\w*)\s*\Z", re.ASCII)
-
-
-def _span(raw: Any, at: Span, place: Place) -> Span:
-    """The place of a value; where it is only a name, with the place that gave the name its value."""
-    name = _ONLY_A_NAME.match(raw) if type(raw) is str and raw[:1] == "=" else None
-    given = place.scope.given_at(name[1]) if name is not None else None
-    return at if given is None else replace(at, given=given)
 
 
 def meant(name: str, known: Mapping[str, Any]) -> str:

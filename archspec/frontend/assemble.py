@@ -48,7 +48,7 @@ def elaborated(
         if walk.problems or thorough:
             walk.uncalled(document)
     except Exhausted as limit:
-        walk.report(limit.code, limit.message, limit.span, limit.help)
+        walk.give_up(limit)
     if walk.problems:
         return None
     assert isinstance(graph, Graph)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,11 +14,11 @@ from archspec.frontend.document import Document, document, expectations
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.files import Library, find
 from archspec.frontend.lint.rule import Subject
-from archspec.frontend.open import elaboration, helped
+from archspec.frontend.open import elaboration, helped, parameters_of
 from archspec.frontend.parameters import REQUIRED, parameters
 from archspec.frontend.reading import decoded
 from archspec.frontend.trace import Trace
-from archspec.frontend.walk import MAX_LAYERS, MAX_STEPS
+from archspec.frontend.walk import MAX_LAYERS, MAX_STEPS, Failed
 from archspec.ir.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError, in_order
 from archspec.ir.graph import Graph
 
@@ -86,10 +88,14 @@ def _analysed(found: Document, library: Library, variant: str | None, set: Mappi
     traces: list[Trace] = []
     partial: Graph | None = None
     left: int | None = OTHERS if problems else None
-    for each in variants:
+    called: builtins.set[int] = builtins.set()
+    for each in _most_doubtful_first(variants, found, library, set):
         is_first = left is None
         walk = Elaborator(library, max_layers=left or MAX_LAYERS, max_steps=left or MAX_STEPS, trace=Trace())
+        # A block that an earlier variant calls, or that was looked at without arguments, need not be looked at again.
+        walk.called |= called
         graph = elaboration(found, library, each, set, walk, thorough=True)
+        called |= walk.called
         if graph is None:
             told: list[Diagnostic] = list(walk.problems.values())
             if not is_first:
@@ -110,11 +116,56 @@ def _analysed(found: Document, library: Library, variant: str | None, set: Mappi
             left -= walk.steps + len(walk.nodes)
             if left <= 0:
                 break
+    order = sorted(range(len(graphs)), key=lambda i: variants.index(graphs[i].variant))
+    graphs, traces = [graphs[i] for i in order], [traces[i] for i in order]
     found_odd = lint.of_declarations(found)
     if not problems:
         found_odd += lint.of_graphs(Subject(found, tuple(graphs), tuple(traces)))
     diagnostics = in_order([*problems.values(), *found_odd])[:MAX_DIAGNOSTICS]
     return Analysis(() if problems else tuple(graphs), diagnostics, partial)
+
+
+def _most_doubtful_first(
+    variants: list[str | None], found: Document, library: Library, set: Mapping[str, Any]
+) -> list[str | None]:
+    """The variants in the order in which a mistake is likely, so that it shows before much is elaborated: those whose
+    parameters are wrong without a step, then those with values of other kinds than most variants have."""
+    if len(variants) < 2:
+        return variants
+    kinds = [{name: _kind(value) for name, value in found.spec.variants.get(v or "", {}).items()} for v in variants]
+    usual = {
+        name: Counter(kind[name] for kind in kinds if name in kind).most_common(1)[0][0]
+        for name in {name for kind in kinds for name in kind}
+    }
+    odd = [sum(kind[name] != usual[name] for name in kind) for kind in kinds]
+    wrong = [_is_wrongly_given(found, library, v, set) for v in variants]
+    order = sorted(range(len(variants)), key=lambda i: (not wrong[i], -odd[i]))
+    return [variants[i] for i in order]
+
+
+LARGE = 10_000
+"""Of sizes and counts in specs, few are larger."""
+
+
+def _kind(value: Any) -> Any:
+    """What sort of value it is: its type, and of numbers whether they are positive and of a usual size."""
+    if isinstance(value, list):
+        return ("list", frozenset(_kind(item) for item in value))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return (type(value).__name__, value > 0, value > LARGE)
+    return (type(value).__name__, value[:1] == "=" if isinstance(value, str) else None)
+
+
+def _is_wrongly_given(found: Document, library: Library, variant: str | None, set: Mapping[str, Any]) -> bool:
+    """Whether the parameters of a variant can be had: its arguments, and the defaults of what it does not give."""
+    walk = Elaborator(library, fails_fast=True)
+    try:
+        parameters_of(found, library, variant, set, walk)
+    except Failed:
+        return True
+    except SpecError:
+        return False  # What was typed is wrong, whatever the variant.
+    return False
 
 
 def _stands_alone(found: Document) -> bool:

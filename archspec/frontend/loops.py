@@ -9,12 +9,12 @@ from typing import Any
 from archspec.frontend.document import NAME
 from archspec.frontend.expressions import written
 from archspec.frontend.naming import Names, key_texts
-from archspec.frontend.references import anchor_of, evaluated, given_to
+from archspec.frontend.references import anchor_of, evaluated, given_place, given_to
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Scope
+from archspec.frontend.scope import POISON, Family, Result, Scope
 from archspec.frontend.steps import Step
 from archspec.frontend.structure import merge
-from archspec.frontend.walk import MANY, MAX_STEPS, Place, Walk
+from archspec.frontend.walk import MANY, MAX_STEPS, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, written_at
 from archspec.ir.diagnostics import Span, shown
 
@@ -90,11 +90,39 @@ def _loop_values(value: Any, at: Span) -> list[Any]:
 def _run(walk: Walk, step: Step, modifier: str, place: Place, *, sequential: bool) -> Iterator[tuple[Any, Any]]:
     """Key and result of every turn; names given within are visible from outside under the key."""
     turns = _turns(step, modifier, place)
+    walk.loops.append(Loop(len(turns), *_places(walk, step, modifier, place)))
+    try:
+        yield from _in_turn(walk, step, turns, place, sequential)
+    finally:
+        walk.loops.pop()
+
+
+def _places(walk: Walk, step: Step, modifier: str, place: Place) -> tuple[Span, dict[str, Span]]:
+    """Where the number of turns is given, and where the values of each loop variable are."""
+    raw = getattr(step, modifier)
+    if type(raw) is not Map:
+        return given_place(raw, step.modifier_span(modifier), place, walk.loops), {}
+    places = {name: given_place(raw[name], raw.value_span(name), place, walk.loops) for name in raw}
+    return next(iter(places.values()), step.modifier_span(modifier)), places
+
+
+def _check_room(walk: Walk, made: int, left: int) -> None:
+    """Refuse a loop whose turns to come, each of which makes as many layers, pass the limit. Raises Exhausted."""
+    if len(walk.nodes) + made * left > walk.max_layers:
+        limit = Exhausted("B02", f"more than {walk.max_layers:,} layers", walk.loops[-1].span)
+        walk.give_up(limit)
+        raise limit
+
+
+def _in_turn(
+    walk: Walk, step: Step, turns: list[tuple[Any, str, dict[str, Any]]], place: Place, sequential: bool
+) -> Iterator[tuple[Any, Any]]:
     anchor = anchor_of(step, place, looped=True)
     result = given_to(step, place) if sequential else None
     started = []
     for n, (key, text, variables) in enumerate(turns):
         walk.tick(step)
+        before, nodes = result, len(walk.nodes)
         names = place.names.turn(text) if anchor is None else None
         if names is not None:
             started.append(names)
@@ -106,6 +134,9 @@ def _run(walk: Walk, step: Step, modifier: str, place: Place, *, sequential: boo
         result = walk.attempt(_turn, walk, step, turn, result if sequential else None, path, names)
         for name, at in scope.export(key):
             walk.report("N02", f"'{name}[{key}]' is already defined", at)
+        if not variables and isinstance(before, Result) and isinstance(result, Result) and before.spec == result.spec:
+            # Nothing else tells one turn from the next.
+            _check_room(walk, len(walk.nodes) - nodes, len(turns) - n - 1)
         yield key, result
     place.names.after(started)
 

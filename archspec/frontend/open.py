@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from archspec.frontend.arguments import Arguments
 from archspec.frontend.assemble import Shapes, elaborated
+from archspec.frontend.calls import file_of
 from archspec.frontend.document import Document, document
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.files import Library
@@ -50,6 +51,14 @@ def elaboration(
         shapes=given["shapes"],
         thorough=thorough,
     )
+
+
+def parameters_of(
+    found: Document, library: Library, variant: str | None, set: Mapping[str, Any], walk: Elaborator
+) -> Mapping[str, Any]:
+    """The parameters of one variant. Mistakes are reported to ``walk``. Raises SpecError as ``elaboration`` does."""
+    given = _settings(found, set)["args"]
+    return file_of(walk, found, given, found.span("name"), variant=_known(found, variant)).params
 
 
 def helped(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from archspec.frontend.definitions import definitions, unknown_help
@@ -14,7 +16,7 @@ from archspec.frontend.parameters import whole
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Result, described
 from archspec.frontend.steps import Step
-from archspec.frontend.walk import Callee, File, Place, Walk
+from archspec.frontend.walk import Callee, File, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, value_span, written_at
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, shown
@@ -83,6 +85,26 @@ def anchor_of(step: Step, place: Place, *, looped: bool) -> str | None:
         return None
     assert step.op is not None
     return place.names.auto(step.op)
+
+
+_ONLY_A_NAME = re.compile(r"=\s*([A-Za-z_]\w*)\s*\Z", re.ASCII)
+
+
+@lru_cache(maxsize=1024)
+def _only_a_name(text: str) -> str | None:
+    match = _ONLY_A_NAME.match(text)
+    return None if match is None else match[1]
+
+
+def given_place(raw: Any, at: Span, place: Place, loops: Sequence[Loop] = ()) -> Span:
+    """The place of a value; where it is only a name, with the place that gave the name its value: a parameter's, or
+    that of the values of one of the ``loops`` around it."""
+    name = _only_a_name(raw) if type(raw) is str and raw[:1] == "=" else None
+    if name is None:
+        return at
+    given = next((loop.places[name] for loop in reversed(loops) if name in loop.places), None)
+    given = given or place.scope.given_at(name)
+    return at if given is None else Span(at.source, at.line, at.column, at.length, given)
 
 
 def evaluated(raw: Any, container: Any, key: Any, place: Place) -> Any:

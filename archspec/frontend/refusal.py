@@ -21,4 +21,6 @@ class Refusal(Exception):
 
 
 class Exhausted(Refusal):
-    """A limit is passed: the elaboration ends."""
+    """A limit is passed: the elaboration ends. ``is_told`` once it has been reported."""
+
+    is_told = False

@@ -7,11 +7,12 @@ input, members of a family around it), and such a call is made anew each time.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.frontend.expressions import Indexable
 from archspec.frontend.scope import Family, Result
+from archspec.frontend.trace import Executed
 from archspec.frontend.walk import Callee, Walk
 from archspec.ir.graph import Node, Tensor
 
@@ -44,9 +45,10 @@ class Call:
         self.walk, self.callee, self.path = walk, callee, path
         self.inputs: dict[str, Result] = {}
         self.key: Hashable = None
-        if walk.trace is None and walk.network is None and callee.network is None and path:
+        if walk.network is None and callee.network is None and path:
             self._identify(callee, params, inputs)
         self._before = (len(walk.nodes), len(walk.problems), walk.entangled, walk.steps)
+        self._traced = None if walk.trace is None else walk.trace.mark()
         self._heights = (walk.depth, walk.deepest, len(walk.calls), walk.most_calls)
         walk.deepest, walk.most_calls = walk.depth, len(walk.calls)
 
@@ -82,9 +84,30 @@ class Call:
         if self.key is None or len(walk.problems) != problems or walk.entangled != entangled:
             return
         made = Made.of(walk.nodes[nodes:], self.path, [value.tensor for value in self.inputs.values()])
+        if made is not None and self._traced is not None:
+            assert walk.trace is not None
+            made.executions, spared = walk.trace.since(self._traced, nodes)
+            made.spared = made.relative(spared, self.path)
+            if len(made.spared) < len(spared):
+                return
         if made is not None:
             made.result, made.steps, made.heights, made.callee = result, walk.steps - steps, heights, self.callee
             walk.made[self.key] = made
+
+
+Given = int | tuple[str, int]
+"""A tensor of a call: the number of an input, or a node's name without the path before it, and its port."""
+
+
+def _relative(tensors: Iterable[Tensor], inputs: Mapping[Tensor, int], own: Container[str], length: int) -> list[Given]:
+    """The tensors that are inputs or outputs of ``own`` nodes, whose names begin with a path of ``length``."""
+    found: list[Given] = []
+    for tensor in tensors:
+        if tensor in inputs:
+            found.append(inputs[tensor])
+        elif tensor.node in own:
+            found.append((tensor.node[length:], tensor.port))
+    return found
 
 
 class Made:
@@ -98,6 +121,8 @@ class Made:
         self.steps = 0
         self.heights = (0, 0)
         """How much deeper chains and calls went within."""
+        self.executions: list[Executed] = []
+        self.spared: list[Given] = []
 
     @classmethod
     def of(cls, nodes: list[Node], path: str, inputs: list[Tensor]) -> Made | None:
@@ -108,16 +133,15 @@ class Made:
         for node in nodes:
             if node.layer != node.name or not node.name.startswith(path):
                 return None
-            given: list[Any] = []
-            for tensor in node.inputs:
-                if tensor in positions:
-                    given.append(positions[tensor])
-                elif tensor.node in own:
-                    given.append((tensor.node[length:], tensor.port))
-                else:
-                    return None
+            given = _relative(node.inputs, positions, own, length)
+            if len(given) < len(node.inputs):
+                return None
             rows.append((node.name[length:], node.op, given, node.input_specs, node.outputs, node.weights, node.span))
         return cls(rows, length, positions)
+
+    def relative(self, tensors: list[Tensor], path: str) -> list[Given]:
+        """Tensors without the path before their names; those that are not the call's at ``path`` are left out."""
+        return _relative(tensors, self.inputs, {path + row[0] for row in self.nodes}, self.length)
 
     def fits(self, walk: Walk, path: str) -> bool:
         """Whether the nodes can stand at ``path``, within the walk's limits. What is wrong is for the walk to say."""
@@ -132,6 +156,9 @@ class Made:
     def copy(self, walk: Walk, path: str, inputs: list[Tensor]) -> Any:
         """Add the nodes at ``path``, applied to other inputs; their result."""
         walk.steps += self.steps
+        if walk.trace is not None:
+            spared = [inputs[t] if isinstance(t, int) else Tensor(path + t[0], t[1]) for t in self.spared]
+            walk.trace.add(self.executions, spared, len(walk.nodes))
         for suffix, op, given, specs, outputs, weights, span in self.nodes:
             name = path + suffix
             at = tuple([inputs[t] if type(t) is int else Tensor(path + t[0], t[1]) for t in given])

@@ -20,6 +20,10 @@ class Execution:
         self.step, self.first, self.last, self.parent = step, first, first, parent
 
 
+Executed = tuple[Step, int, int, int | None]
+"""An execution, its nodes and the one that it is within counted from where a call begins."""
+
+
 class Trace:
     """All executions of steps, in their order, and the results that steps which are not there would have taken."""
 
@@ -33,6 +37,33 @@ class Trace:
     def close(self, nodes: list[Node], outputs: list[Tensor]) -> None:
         """The elaboration has ended in a graph of these outputs; ``nodes`` are all that were made."""
         self.nodes, self.outputs = nodes, outputs
+
+    def mark(self) -> tuple[int, int]:
+        """How much there is so far, for ``since``."""
+        return len(self.executions), len(self.spared)
+
+    def since(self, mark: tuple[int, int], nodes: int) -> tuple[list[Executed], list[Tensor]]:
+        """What has come since: executions, counted from the mark and from so many ``nodes``; and what was spared."""
+        start, spared = mark
+        found = [
+            (
+                e.step,
+                e.first - nodes,
+                e.last - nodes,
+                None if e.parent is None or e.parent < start else e.parent - start,
+            )
+            for e in self.executions[start:]
+        ]
+        return found, self.spared[spared:]
+
+    def add(self, executed: list[Executed], spared: list[Tensor], nodes: int) -> None:
+        """What ``since`` gave, once more, behind so many nodes."""
+        start, outer = len(self.executions), self._open[-1] if self._open else None
+        for step, first, last, parent in executed:
+            execution = Execution(step, nodes + first, outer if parent is None else start + parent)
+            execution.last = nodes + last
+            self.executions.append(execution)
+        self.spared += spared
 
     def begin(self, step: Step, nodes: int) -> None:
         """A step starts behind so many nodes."""

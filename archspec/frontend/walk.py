@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.frontend.document import Block, Document
 from archspec.frontend.files import Library, prelude
@@ -26,8 +26,10 @@ MAX_LAYERS = 20_000
 MAX_CALLS = 64
 MAX_DEPTH = 150
 MAX_LISTED = 4
-TRAVELLING = frozenset(("T01", "T02", "T03", "V01", "N00", "H01"))
+TRAVELLING = frozenset(("T01", "T02", "T03", "V01", "N00", "H01", "B01", "B02"))
 """Codes of mistakes that belong to a value, wherever it is read."""
+MANY_TURNS = 100
+"""Loops of more turns are named where a limit is passed within them."""
 MANY = "loops within loops multiply"
 VALUES = frozenset(("T01", "T03", "P04", "X06"))
 """Codes of mistakes that are one value's, whose text may show what was meant."""
@@ -69,6 +71,14 @@ def constants(file: File) -> Place:
     return Place(Scope(Frame(file, {}, {}, file.params)), None, Names("", frozenset()))
 
 
+class Loop(NamedTuple):
+    """A loop that the walk is in: its turns, where their number is given, and where its variables' values are."""
+
+    turns: int
+    span: Span
+    places: Mapping[str, Span]
+
+
 class Failed(Exception):
     """The first mistake of a walk that only asks whether there is one."""
 
@@ -108,6 +118,7 @@ class Walk:
         self._given: dict[int, frozenset[str]] = {}
         self.prelude = File(prelude(), {})
         self.here: Place | None = None
+        self.loops: list[Loop] = []
 
     def knows(self, name: str) -> bool:
         """Whether a name means something where the walk stands."""
@@ -149,13 +160,27 @@ class Walk:
             raise Failed
         self.problems.setdefault((diagnostic.code, diagnostic.span.order), diagnostic)
 
+    def give_up(self, limit: Exhausted) -> None:
+        """Keep a limit that is passed, once, with the calls that it was met in."""
+        if limit.is_told:
+            return
+        limit.is_told = True
+        longest = max(self.loops, key=lambda loop: loop.turns, default=None)
+        span, message = limit.span, limit.message
+        if longest is not None and longest.turns > MANY_TURNS:
+            # What makes so many is the number of turns, wherever it is given.
+            span, message = longest.span, f"{message}: a loop takes {longest.turns:,} turns"
+        self.report(limit.code, message, span, limit.help)
+
     def attempt(self, action: Callable[..., Any], *args: Any) -> Any:
         """What ``action`` gives; POISON, and the mistake kept, where it is refused."""
         try:
             return action(*args)
         except Poisoned:
             return POISON
-        except Exhausted:
+        except Exhausted as limit:
+            # Told here: further out, who was called is no longer known.
+            self.give_up(limit)
             raise
         except Refusal as r:
             self.report(r.code, r.message, r.span, r.help)

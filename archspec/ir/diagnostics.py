@@ -16,6 +16,9 @@ from typing import Any
 
 MAX_DIAGNOSTICS = 50
 MAX_TEXT = 2048
+MAX_NOTES = 12
+"""More calls within calls are shown by the innermost and the outermost ``ENDS``."""
+ENDS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +114,10 @@ class Diagnostic:
             out += _underlined(text, self.span)
         if self.help:
             out.append(f"  help: {printable(self.help)}")
-        out += [f"  {printable(str(note))}" for note in self.notes]
+        notes = [f"  {printable(str(note))}" for note in self.notes]
+        if len(notes) > MAX_NOTES:
+            notes[ENDS:-ENDS] = [f"  … {len(notes) - 2 * ENDS} calls between …"]
+        out += notes
         return "\n".join(out)
 
     def record(self) -> dict[str, Any]:
@@ -153,8 +159,11 @@ FAIR = 0.7
 
 def did_you_mean(word: object, known: Iterable[object]) -> str | None:
     """``did you mean 'x'?`` for the nearest known word, or None when nothing is near."""
-    words = [str(k) for k in known]
-    written = str(word)[:64]
+    return _nearest(str(word)[:64], tuple([str(k) for k in known]))
+
+
+@lru_cache(maxsize=256)
+def _nearest(written: str, words: tuple[str, ...]) -> str | None:
     # The first words of a name are its short form, whatever else is spelled nearly so: resnet8 is no resnet18.
     begun = [w for w in words if w.lower().startswith(f"{written.lower()}_")]
     if begun and written.lower() not in (w.lower() for w in words):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from archspec.frontend import catalogue, load, loads
+from archspec.frontend import analyse, catalogue, load, loads
 from archspec.frontend.reuse import Call
 from archspec.ir.diagnostics import SpecError
 from archspec.ir.graph import Graph
@@ -175,3 +175,49 @@ def test_limits_count_copies(monkeypatch):
     with pytest.raises(SpecError) as other:
         anew(monkeypatch, loads, text, max_layers=500)
     assert str(one.value) == str(other.value) and "500" in str(one.value)
+
+
+def told(text: str) -> Any:
+    """What is said of a spec by those who look at the steps that made its nodes."""
+    found = analyse("spec.yaml", data=text.encode())
+    return [d.render() for d in found.diagnostics], [said(graph) for graph in found.graphs]
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_warnings_are_those_of_calls_made_anew(case, monkeypatch):
+    text = HEAD + ODD[case].lstrip("\n")
+    assert told(text) == told_anew(text, monkeypatch)
+
+
+def told_anew(text: str, monkeypatch) -> Any:
+    return anew(monkeypatch, told, text)
+
+
+DEAD = """
+blocks:
+  b: {params: {deep: false}, body: [{conv: 4, as: used}, {conv: 8, as: lost}, {conv: 4, from: used}]}
+  skips:
+    params: {on: bool}
+    body: [{conv: 4, as: spared}, {conv: 4, from: input, as: kept}, {add: [spared, kept], when: =on}]
+body: [b, b, {b: , as: z}, {skips: {on: false}}, {skips: {on: false}}]
+"""
+
+
+def test_a_step_that_is_lost_within_copies_is_told(copies, monkeypatch):
+    text = HEAD + DEAD.lstrip("\n")
+    lines, _ = told(text)
+    assert len(copies) >= 3 and sum("W11" in line for line in lines) == 1 and "'lost'" in lines[-1] + lines[0]
+    assert told(text) == told_anew(text, monkeypatch)
+
+
+@pytest.mark.parametrize("count", [100])
+def test_warnings_of_random_specs(count, copies, monkeypatch):
+    for seed in range(count):
+        text = generate(random.Random(f"told:{seed}")).text
+        assert told(text) == told_anew(text, monkeypatch), text
+    assert len(copies) > count / 30
+
+
+def test_most_of_a_deep_network_is_copied_where_its_steps_are_kept(copies):
+    analyse("resnet152")
+    assert len(copies) > 40
