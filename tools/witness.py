@@ -2,6 +2,7 @@
 
     python tools/witness.py                       every task
     python tools/witness.py labelling adversarial those
+    python tools/witness.py transforms            what each transform makes of images, drawn by a seed
     python tools/witness.py --keep runs           leave the run directories there
 
 Hashes are of one machine: processors round differently, and so does another number of threads. A line has the hash of
@@ -152,18 +153,105 @@ def witness(task: str, folder: Path) -> str:
     return f"{task:<21}  trained {trained}  saved {digest(saved.items())}  log {log}"
 
 
+TRANSFORMS = "transforms"
+CHAINS = {
+    "resize": ["resize: [20, 17]"],
+    "resize up": ["resize: {size: 50, method: bicubic}"],
+    "resize area": ["resize: {size: 9, method: area}"],
+    "mirror": ["mirror: {probability: 0.6}"],
+    "mirror vertical": ["mirror: vertical"],
+    "shift": ["shift: 0.3"],
+    "rotate": ["rotate: {degrees: 40, probability: 0.7, fill: reflect}"],
+    "shear": ["shear: {degrees: 30, fill: nearest}"],
+    "shear horizontal": ["shear: {degrees: 30, axes: horizontal, probability: 0.5}"],
+    "zoom": ["zoom: {scale: [0.5, 2], probability: 0.8, fill: wrap}"],
+    "perspective": ["perspective"],
+    "elastic": ["elastic: {probability: 0.7}"],
+    "center_crop": ["center_crop: [20, 30]"],
+    "random_crop": ["random_crop: {size: 32, padding: 4}"],
+    "resized_center_crop": ["resized_center_crop: [20, 24]"],
+    "resized_center_crop short": ["resized_center_crop: {size: 20, short: 25}"],
+    "random_resized_crop": ["random_resized_crop: 24"],
+    "scale_jitter": ["scale_jitter: {size: 20, short: [22, 50]}"],
+    "standardize": ["standardize"],
+    "normalize": ["normalize: {mean: data, std: data}"],
+    "subtract_mean_image": ["subtract_mean_image"],
+    "pca_noise": ["pca_noise"],
+    "color_jitter": ["color_jitter: {brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1}", "grayscale"],
+    "channel_shift": ["channel_shift: 0.2"],
+    "blur": ["blur"],
+    "cutout": ["cutout: 9"],
+    "random_erasing": ["random_erasing"],
+    "mixup": ["mixup"],
+    "cutmix": ["cutmix"],
+    "rand_augment": ["rand_augment"],
+    "aug_mix": ["aug_mix"],
+    "halves": ["apply: {to: image, steps: [mirror]}", "halves", "apply: {to: [a, b], steps: [{rotate: 20}]}"],
+    "shrink": ["random_crop: 32", "shrink"],
+    "chain": ["random_crop: {size: 32, padding: 4}", "mirror", "shift: 0.1", "rotate: 10", "mirror", "rescale"],
+    "floats": ["rescale", "random_crop: {size: 32, padding: 4}", "mirror", "zoom: [0.8, 1.2]"],
+}
+"""Transforms that are done one after the other, by what the witness calls them."""
+WINDOWS = ("resized_center_crop", "resized_center_crop short", "random_resized_crop", "scale_jitter", "resize", "chain")
+"""Those that are done to files, too, of which only a part may be decoded."""
+
+
+def transformed(folder: Path) -> Iterable[str]:
+    """A line for each chain of transforms: of arrays, and of JPEG and PNG files of several sizes."""
+    import numpy as np
+    import yaml
+    from PIL import Image
+    from pydantic import TypeAdapter
+
+    from archspec.data.pipeline import Pipeline
+    from archspec.data.source import DataSource
+    from archspec.data.transform import Transform
+    from archspec.ir.reading import declared
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (10, 36, 40, 3), np.uint8)
+    np.savez(folder / "arrays.npz", x=images, y=np.arange(10) % 2)
+    rows = ["path,label,split"]
+    for i in range(8):
+        smooth = Image.fromarray(rng.integers(0, 256, (6, 7, 3), np.uint8)).resize((48 + 7 * i, 60 - 3 * i))
+        smooth.save(folder / f"{i}.{('jpg', 'png')[i % 2]}")
+        rows.append(f"{i}.{('jpg', 'png')[i % 2]},{i % 2},{'test' if i > 5 else 'train'}")
+    (folder / "files.csv").write_text("\n".join(rows))
+    arrays = DataSource.find("npz")(path=folder / "arrays.npz")  # type: ignore[misc]
+    files = DataSource.find("list")(path=folder / "files.csv")  # type: ignore[misc]
+    read = TypeAdapter(declared(Transform, "a transform"))
+    for name, chain in CHAINS.items():
+        steps = tuple(read.validate_python(yaml.safe_load(step)) for step in chain)
+        for kind, source in (("arrays", arrays), ("files", files)):
+            if kind == "files" and name not in WINDOWS:
+                continue
+            before = (
+                ()
+                if name in WINDOWS[:4] or kind == "arrays" or name == "resize"
+                else (read.validate_python({"resize": 40}),)
+            )
+            pipeline = Pipeline(source, source.features(), (*before, *steps), (), 4, 5)
+            training = pipeline.training(lambda batch: (batch, ()))
+            found = [batch for batch, _ in training.take(3)]
+            yield f"{name:<26} {kind:<7} " + digest(
+                (f"{k} {part}", value.numpy()) for k, batch in enumerate(found) for part, value in batch.items()
+            )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"of {', '.join(TASKS)}; default: all")
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"of {', '.join(TASKS)} (default), or {TRANSFORMS}")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the run directories there")
     args = parser.parse_args()
-    if unknown := set(args.tasks) - set(TASKS):
+    if unknown := set(args.tasks) - {*TASKS, TRANSFORMS}:
         parser.error(f"there is no task {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as scratch:
         root = args.keep or Path(scratch)
         os.environ.setdefault("ARCHSPEC_CACHE", str(Path(scratch) / "cache"))
         for task in args.tasks or TASKS:
-            print(witness(task, root / task), flush=True)
+            for line in transformed(root / task) if task == TRANSFORMS else [witness(task, root / task)]:
+                print(line, flush=True)
     return 0
 
 

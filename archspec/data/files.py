@@ -17,6 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.feature import Feature
+from archspec.data.features.image import Image
+from archspec.data.features.label import Label
+from archspec.data.features.numbers import Numbers
 from archspec.data.source import ENCODED, IMAGE, LABEL, FeatureSpec, in_order
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
@@ -106,13 +111,13 @@ class InFiles(Protocol):
 def features(source: InFiles, classes: int | None = None) -> FeatureSpec:
     """``DataSource.features``; ``classes`` where the listing has no names."""
     listing = source.listing()
-    label = TensorSpec((len(listing.numbers),)) if listing.numbers else TensorSpec((), "int32")
-    return FeatureSpec(
-        parts={IMAGE: TensorSpec((None, None, source.channels), "uint8"), LABEL: label},
-        splits={split: len(entries) for split, entries in listing.splits.items()},
-        classes=None if listing.numbers else classes or len(listing.class_names),
-        class_names=listing.class_names,
-        numbers=listing.numbers,
+    label: Feature = Label(classes or len(listing.class_names), listing.class_names)
+    return Example(
+        {
+            IMAGE: Image(TensorSpec((None, None, source.channels), "uint8")),
+            LABEL: Numbers(listing.numbers) if listing.numbers else label,
+        },
+        {split: len(entries) for split, entries in listing.splits.items()},
         is_divided=listing.is_divided,
     )
 

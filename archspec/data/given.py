@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
 from archspec.data.errors import DataError
+from archspec.data.features.label import Label
+from archspec.data.features.labels import Labels
+from archspec.data.features.mask import Mask
 from archspec.data.files import Listing
 from archspec.data.pair import SOURCE
 from archspec.data.source import LABEL, Buckets, DataSource, FeatureSpec, from_arrays
@@ -66,7 +69,10 @@ class Given(DataSource):
             splits[ALL] = sum(found.splits.values())
         if self._numbers(found) is None:
             return replace(found, splits=splits)
-        return replace(found, splits=splits, classes=len(self.known), class_names=self.known)
+        label = found.features[LABEL]
+        assert isinstance(label, (Label, Labels, Mask))
+        label = replace(label, classes=len(self.known), class_names=self.known)
+        return replace(found.with_features(**{LABEL: label}), splits=splits)
 
     def _numbers(self, found: FeatureSpec) -> list[int] | None:
         """The number in the run of each class; None where they are the same. Raises DataError."""
@@ -91,10 +97,10 @@ class Given(DataSource):
 
         found = [self.source.arrays(part) for part in self._parts(split)]
         # Texts of one split may be longer than those of another.
-        out = {
-            name: np.concatenate(_filled([one[name] for one in found], -1 if name == LABEL else 0)) for name in found[0]
-        }
-        numbers = self._numbers(self.source.features())
+        example = self.source.features()
+        fills = {name: feature.fill for name, feature in example.features.items()}
+        out = {name: np.concatenate(_filled([one[name] for one in found], fills[name])) for name in found[0]}
+        numbers = self._numbers(example)
         if numbers is not None and LABEL in out:
             out[LABEL] = np.where(out[LABEL] < 0, out[LABEL], np.array(numbers, np.int32)[out[LABEL]])
         return out
@@ -164,7 +170,7 @@ class Given(DataSource):
         return str(self.source.describe(part, position))
 
 
-def _filled(arrays: list[np.ndarray], fill: int) -> list[np.ndarray]:
+def _filled(arrays: list[np.ndarray], fill: float) -> list[np.ndarray]:
     """Arrays of two axes brought to the length of the longest, all others as they are."""
     import numpy as np
 

@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
+from archspec.data.example import Example
+from archspec.data.features.image import Image
 from archspec.data.files import Entry, Listing
 from archspec.data.images import MAX_PIXELS
 from archspec.data.source import ENCODED, IMAGE, DataSource, FeatureSpec, in_order
@@ -29,8 +31,8 @@ class Loose(DataSource):
     on_bad: str = "fail"
 
     def features(self) -> FeatureSpec:
-        image = TensorSpec((None, None, self.channels), "uint8")
-        return FeatureSpec(parts={IMAGE: image}, splits={ASKED: len(self.paths)})
+        image = Image(TensorSpec((None, None, self.channels), "uint8"))
+        return Example({IMAGE: image}, {ASKED: len(self.paths)})
 
     def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         import tensorflow as tf

@@ -1,16 +1,14 @@
 """Where examples come from.
 
-An example is a dict of tensors by name (``image``, ``label``). What it holds is known from headers alone, as a
-FeatureSpec; the examples themselves are read by position, so that order, resume and sharding are arithmetic on
+An example is a dict of tensors by name (``image``, ``label``). What it holds is known from headers alone, as an
+Example; the examples themselves are read by position, so that order, resume and sharding are arithmetic on
 positions and no source has to know of them.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
@@ -18,117 +16,29 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 from archspec.data.errors import DataError
+from archspec.data.example import HELD_OUT as HELD_OUT
+from archspec.data.example import IMAGE as IMAGE
+from archspec.data.example import LABEL as LABEL
+from archspec.data.example import POSITION as POSITION
+from archspec.data.example import TOKENS as TOKENS
+from archspec.data.example import VECTOR as VECTOR
+from archspec.data.example import Example
+from archspec.data.example import input_of as input_of
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
-from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from archspec.data.vocabulary import Vocabulary
-
-IMAGE, TOKENS, VECTOR, LABEL = "image", "tokens", "vector", "label"
 ENCODED = "encoded"
 """What stands in an example in the image's place while it is still a file's bytes."""
 TRAIN = "train"
-HELD_OUT = ("val", "test")
-"""Names of splits that are not trained on, in order of preference for evaluation."""
-
-
 IGNORED = -1
 """The label of a step that has none, where every step of an example has one: it does not count."""
 Pairs = Callable[[Any], tuple[Any, Any]]
 """Inputs and targets of a model out of a batch, by name."""
-POSITION = ("epoch", "index")
-"""What stands in a batch besides its parts: where its examples come from."""
-
-
-def input_of(parts: Iterable[str]) -> str:
-    """The one part of an example, or of a batch, that is no label: what a network gets of it. Raises DataError."""
-    found = [name for name in parts if name not in (LABEL, *POSITION)]
-    if len(found) != 1:
-        raise DataError(f"one input beside the label is needed, the data have {', '.join(found) or 'none'}")
-    return found[0]
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureSpec:
-    """What one example is.
-
-    ``parts`` are its tensors by name (no batch axis; None for a size that varies), ``splits`` the number of examples by
-    split. ``classes`` is None where the label is not a class, ``class_names`` empty where the data give none;
-    ``numbers`` are the names of a label that is numbers, float32 of as many. ``vocabularies`` say what a part's tokens
-    stand for. Parts named in ``padded`` differ in length, and still stand in one batch: each is filled up at its end,
-    with zeros, to the longest there. ``is_divided`` where the data have no splits of their own, and a share of them was
-    held out.
-    """
-
-    parts: Mapping[str, TensorSpec]
-    splits: Mapping[str, int] = field(default_factory=dict)
-    classes: int | None = None
-    class_names: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
-    vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
-    padded: tuple[str, ...] = ()
-    is_divided: bool = False
-
-    @property
-    def image(self) -> TensorSpec:
-        """The image. Raises DataError if there is none."""
-        if IMAGE not in self.parts:
-            raise DataError(f"the data have no image, only {', '.join(self.parts)}")
-        return self.parts[IMAGE]
-
-    @property
-    def has_open_sizes(self) -> bool:
-        """True where examples differ in size, so that they cannot stand in one batch."""
-        return any(None in part.shape for name, part in self.parts.items() if name not in self.padded)
-
-    @property
-    def num_bytes(self) -> int:
-        """What all examples take as arrays, in bytes; a size that varies counts as 1."""
-        one = sum(
-            math.prod(size or 1 for size in part.shape) * _BYTES.get(part.dtype, 4) for part in self.parts.values()
-        )
-        return one * sum(self.splits.values())
-
-    def within_memory(self) -> FeatureSpec:
-        """The same, where the machine has room for all examples at once. Raises DataError."""
-        have = _memory()
-        if have is not None and self.num_bytes > have:
-            count, need = sum(self.splits.values()), self.num_bytes / 1e9
-            message = f"the {count:,} examples take {need:,.1f} GB of memory, this machine has {have / 1e9:,.1f}"
-            raise DataError(message, help="fewer or smaller examples")
-        return self
-
-    @property
-    def held_out(self) -> str | None:
-        """The split to evaluate on, if there is one."""
-        return next((name for name in HELD_OUT if name in self.splits), None)
-
-    def called(self, label: Any) -> str:
-        """What a person calls a label: the name of its class, or its numbers, each with its name."""
-        if self.numbers:
-            return ", ".join(f"{name} {value:g}" for name, value in zip(self.numbers, label, strict=True))
-        number = int(label.argmax()) if getattr(label, "ndim", 0) else int(label)
-        return self.class_names[number] if 0 <= number < len(self.class_names) else str(number)
-
-    def with_image(self, image: TensorSpec) -> FeatureSpec:
-        """The same with another image."""
-        return replace(self, parts={**self.parts, IMAGE: image})
-
-
-_BYTES = {"uint8": 1, "bool": 1, "float16": 2, "bfloat16": 2, "int64": 8, "float64": 8}
-"""Of an element, where it has not four."""
-
-
-def _memory() -> int | None:
-    """Bytes of memory that the machine has, where it says."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
+FeatureSpec = Example
 
 
 class Buckets(NamedTuple):
@@ -149,7 +59,7 @@ class DataSource(Declaration, package="archspec.data.sources"):
     is_encoded: ClassVar[bool] = False
     """True where ``encoded`` gives images as their files' bytes, of which a part alone can be decoded."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         """What an example is, from headers and names alone. Raises DataError."""
         raise NotImplementedError
 

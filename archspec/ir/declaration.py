@@ -7,7 +7,8 @@ is a kind of declaration::
     class Conv(Op, name="conv", main="filters"): ...            # one member, in a module of that package
 
 A member is found by its name without importing the others: the modules' text says which one declares it, so using three
-ops costs the definition of three families. Members are final: share functions, not ancestors.
+ops costs the definition of three families. A class of a kind is abstract (no name; it carries fields and rules that
+several members share, and stands in their package) or final (a member, which nothing inherits from).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Declaration(BaseModel):
         super().__pydantic_init_subclass__(**kwargs)
         parent = cls.__mro__[1]
         if parent.__dict__.get("name"):
-            raise TypeError(f"{parent.__name__} is final: share functions, not ancestors")
+            raise TypeError(f"{parent.__name__} is final: share functions, or an abstract class above both")
         if name is None:
             _forget_annotations(cls)
         if package is not None:
@@ -132,13 +133,16 @@ _forget_annotations(Declaration)
 
 _INDEX: dict[str, dict[str, dict[str, str]]] = {}
 _PLUGINS: set[str] = set()
-_MEMBER = re.compile(r'^class \w+\(\s*(\w+),\s*name="([a-z0-9_]+)"', re.MULTILINE)
+_CLASS = re.compile(r'^class (\w+)\(\s*(\w+)(?:,\s*name="([a-z0-9_]+)"|\))', re.MULTILINE)
+"""A member, or what may be an abstract class of one base."""
 
 
 def _modules(kind: type[Declaration]) -> dict[str, str]:
     """Member name → module that declares it, read from the text of the package's modules."""
     if kind.package not in _INDEX:
         index: dict[str, dict[str, str]] = {}
+        above: dict[str, str] = {}
+        found: list[tuple[str, str, str]] = []
         # Not importlib.resources: it imports tempfile and hashlib, a tenth of the time that a table may take.
         for entry in Path(importlib.import_module(kind.package).__path__[0]).iterdir():
             if entry.name.endswith(".py"):
@@ -148,8 +152,15 @@ def _modules(kind: type[Declaration]) -> dict[str, str]:
             else:
                 continue
             module = kind.package if stem == "__init__" else f"{kind.package}.{stem}"
-            for member, name in _MEMBER.findall(text):
-                index.setdefault(member, {})[name] = module
+            for own, base, name in _CLASS.findall(text):
+                if name:
+                    found.append((base, name, module))
+                else:
+                    above[own] = base
+        for base, name, module in found:
+            while base in above:
+                base = above[base]
+            index.setdefault(base, {})[name] = module
         _INDEX[kind.package] = index
     return _INDEX[kind.package].get(kind.kind, {})
 

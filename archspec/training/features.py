@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import backend
 from archspec.data.arguments import written
+from archspec.data.example import from_specs
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec
 from archspec.data.transform import infer
@@ -131,7 +132,7 @@ class Stored(DataSource):
     def features(self) -> FeatureSpec:
         parts = {n: TensorSpec(a.shape[1:], str(a.dtype)) for n, a in _arrays(self.folders[TRAIN][0]).items()}
         splits = {name: len(next(iter(_arrays(draws[0]).values()))) for name, draws in self.folders.items()}
-        return FeatureSpec(parts, splits)
+        return from_specs(parts, splits)
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         import numpy as np

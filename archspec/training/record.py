@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from archspec.backend.installation import backend
+from archspec.data.example import from_specs
 from archspec.data.preprocessing import write_files
 from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.vocabulary import read_vocabulary
@@ -175,7 +176,7 @@ def recorded_features(logdir: Path) -> FeatureSpec:
     said = json.loads((logdir / "environment.json").read_bytes())
     parts = {name: TensorSpec(tuple(shape), dtype) for name, (shape, dtype) in said["parts"].items()}
     vocabularies = {part: read_vocabulary(logdir / vocabulary_file(part)) for part in said.get("vocabularies", ())}
-    return FeatureSpec(
+    return from_specs(
         parts,
         classes=said["classes"],
         class_names=tuple(said["class_names"]),

@@ -21,7 +21,7 @@ from archspec.data.sources.synthetic import Shapes
     ids=lambda source: source.name,
 )
 def test_what_a_machine_cannot_hold_is_refused_without_drawing_any(source, monkeypatch):
-    monkeypatch.setattr("archspec.data.source._memory", lambda: 8 * 10**9)
+    monkeypatch.setattr("archspec.data.example._memory", lambda: 8 * 10**9)
     with pytest.raises(DataError, match=r"examples take .* GB of memory, this machine has"):
         source.features()
 

@@ -6,14 +6,15 @@ from PIL import Image
 from pydantic import ValidationError
 
 from archspec.data.errors import DataError
+from archspec.data.example import from_specs
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import DataSource, FeatureSpec
+from archspec.data.source import DataSource
 from archspec.data.transform import Transform, TransformError, for_evaluation, infer
 from archspec.ir.tensors import TensorSpec
 from tests.data.conftest import picture, save
 
 pytestmark = pytest.mark.tensorflow
-PAIR = FeatureSpec({"a": TensorSpec((12, 16, 3), "uint8"), "b": TensorSpec((12, 16, 3), "uint8")}, {"train": 8})
+PAIR = from_specs({"a": TensorSpec((12, 16, 3), "uint8"), "b": TensorSpec((12, 16, 3), "uint8")}, {"train": 8})
 
 
 def made(name, **arguments):
@@ -66,7 +67,7 @@ def test_what_is_random_stands_out_of_evaluation():
 def test_halves_are_left_and_right():
     x = images(width=16)
     cut = made("halves", left="b", right="a")
-    features = FeatureSpec({"image": TensorSpec((12, 16, 3), "uint8"), "label": TensorSpec((), "int32")})
+    features = from_specs({"image": TensorSpec((12, 16, 3), "uint8"), "label": TensorSpec((), "int32")})
     said = infer(features, [cut])[-1]
     assert {n: p.shape for n, p in said.parts.items()} == {"label": (), "a": (12, 8, 3), "b": (12, 8, 3)}
     out = applied(cut, image=x)
@@ -78,7 +79,7 @@ def test_halves_are_left_and_right():
 def test_a_shrunk_copy_is_pillows_bicubic_one():
     x = images(height=32, width=48)
     shrink = made("shrink", factor=4)
-    said = infer(FeatureSpec({"image": TensorSpec((32, 48, 3), "uint8")}), [shrink])[-1]
+    said = infer(from_specs({"image": TensorSpec((32, 48, 3), "uint8")}), [shrink])[-1]
     assert {n: p.shape for n, p in said.parts.items()} == {"small": (8, 12, 3), "large": (32, 48, 3)}
     out = applied(shrink, image=x)
     assert np.array_equal(out["large"], x)
@@ -101,20 +102,20 @@ def test_a_shrunk_copy_is_pillows_bicubic_one():
         (
             "halves",
             {},
-            FeatureSpec({"image": TensorSpec((12, 15, 3), "uint8")}),
+            from_specs({"image": TensorSpec((12, 15, 3), "uint8")}),
             "halves: 15 columns have no middle",
         ),
-        ("shrink", {}, FeatureSpec({"image": TensorSpec((12, 15, 3))}), "shrink: 15 pixels are no multiple of 4"),
+        ("shrink", {}, from_specs({"image": TensorSpec((12, 15, 3))}), "shrink: 15 pixels are no multiple of 4"),
         (
             "shrink",
             {},
-            FeatureSpec({"image": TensorSpec((None, None, 3))}),
+            from_specs({"image": TensorSpec((None, None, 3))}),
             "shrink needs images of one size, the data are (?, ?, 3)",
         ),
         (
             "halves",
             {"left": "label"},
-            FeatureSpec({"image": TensorSpec((12, 16, 3)), "label": TensorSpec((), "int32")}),
+            from_specs({"image": TensorSpec((12, 16, 3)), "label": TensorSpec((), "int32")}),
             "the data have a part 'label' already",
         ),
     ],
@@ -142,7 +143,7 @@ def moving():
             yield kind.name, needs | MORE.get(kind.name, {})
 
 
-MASKED = FeatureSpec({"image": TensorSpec((12, 16, 1), "uint8"), "ids": TensorSpec((12, 16, 1), "int32")})
+MASKED = from_specs({"image": TensorSpec((12, 16, 1), "uint8"), "ids": TensorSpec((12, 16, 1), "int32")})
 
 
 @pytest.mark.parametrize(("name", "arguments"), list(moving()), ids=[name for name, _ in moving()])
@@ -152,7 +153,7 @@ def test_numbers_of_classes_are_moved_and_never_blended(name, arguments, part):
     dtype = "uint8" if part == "label" else "int32"
     ids = np.where(np.arange(16) // 2 % 2, 200, 3).astype(dtype)[None, None, :, None] * np.ones((8, 12, 1, 1), dtype)
     step = made("apply", to=["image", part], steps=[{name: arguments}])
-    said = infer(FeatureSpec({**MASKED.parts, part: TensorSpec((12, 16, 1), dtype)}), [step])[-1].parts[part]
+    said = infer(from_specs({**MASKED.parts, part: TensorSpec((12, 16, 1), dtype)}), [step])[-1].parts[part]
     out = applied(step, image=ids.astype("uint8"), **{part: ids})
     assert (out[part].dtype, out[part].shape[1:]) == (dtype, said.shape) and said.dtype == dtype
     assert set(np.unique(out[part])) <= {0, 3, 200} and {3, 200} <= set(np.unique(out[part]))

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from archspec.data.source import FeatureSpec
+from archspec.data.example import from_specs
 from archspec.data.transform import Transform, TransformError, for_evaluation, infer
 from archspec.ir.tensors import TensorSpec
 from tests.data.conftest import picture
 from tests.data.test_geometry import Given
 
 pytestmark = pytest.mark.tensorflow
-FEATURES = FeatureSpec(
+FEATURES = from_specs(
     {"image": TensorSpec((24, 32, 3), "uint8"), "label": TensorSpec((), "int32")}, {"train": 64}, classes=4
 )
 AXES = {"deviations": [60, 20, 5], "axes": [[0.6, 0.6, 0.53], [0.71, 0, -0.71], [0.4, -0.81, 0.42]]}
@@ -377,14 +377,14 @@ def test_refusals(name, arguments, message):
 
 @pytest.mark.parametrize("name", ["rand_augment", "aug_mix", "elastic", "mixup", "random_erasing", "center_crop"])
 def test_what_needs_one_size_says_so(name):
-    features = FeatureSpec({"image": TensorSpec((None, None, 3), "uint8"), "label": TensorSpec((), "int32")}, classes=3)
+    features = from_specs({"image": TensorSpec((None, None, 3), "uint8"), "label": TensorSpec((), "int32")}, classes=3)
     with pytest.raises(TransformError, match="needs images of one size") as refusal:
         infer(features, [made(name)])
     assert refusal.value.help == "resize first"
 
 
 def test_what_needs_colors_says_so():
-    grey = FeatureSpec({"image": TensorSpec((8, 8, 1), "uint8")})
+    grey = from_specs({"image": TensorSpec((8, 8, 1), "uint8")})
     for name in ("color_jitter", "pca_noise", "grayscale", "channel_shift", "rand_augment", "aug_mix"):
         with pytest.raises(TransformError, match="three channels"):
             infer(grey, [made(name)])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from archspec.data.source import IMAGE, FeatureSpec
+from archspec.data.example import from_specs
+from archspec.data.source import IMAGE
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
@@ -80,9 +81,9 @@ def test_dense_without_scales_leaves_out_only_what_cuts_off():
 
 def test_the_long_side_is_known_where_the_image_s_size_is():
     image = {IMAGE: TensorSpec((375, 500, 3), "uint8")}
-    assert ShortSide(length=256).infer(FeatureSpec(image)).image.shape == (256, 341, 3)
+    assert ShortSide(length=256).infer(from_specs(image)).image.shape == (256, 341, 3)
     image = {IMAGE: TensorSpec((None, None, 3), "uint8")}
-    assert ShortSide(length=256).infer(FeatureSpec(image)).image.shape == (None, None, 3)
+    assert ShortSide(length=256).infer(from_specs(image)).image.shape == (None, None, 3)
 
 
 def test_a_scale_below_the_network_s_size_is_refused():

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.image import Image
+from archspec.data.features.label import Label
 from archspec.data.source import (
     IMAGE,
     LABEL,
@@ -64,11 +67,10 @@ class Idx(DataSource, name="idx", main="path"):
             raise DataError(f"{self.path}: the splits' images differ in size")
         if set(found) == {""}:
             counts = {s: len(p) for s, p in self._divided(_idx(found[""][1])).items()}
-        return FeatureSpec(
-            parts={IMAGE: TensorSpec(shapes.pop(), "uint8"), LABEL: TensorSpec((), "int32")},
-            splits=counts,
-            classes=self.classes,
-            class_names=tuple(str(i) for i in range(self.classes)) if self.classes == 10 else (),
+        names = tuple(str(i) for i in range(self.classes)) if self.classes == 10 else ()
+        return Example(
+            {IMAGE: Image(TensorSpec(shapes.pop(), "uint8")), LABEL: Label(self.classes, names)},
+            counts,
             is_divided=set(found) == {""},
         )
 
@@ -137,11 +139,9 @@ class Cifar(DataSource, name="cifar", main="path"):
                 if not size or size % record:
                     raise DataError(f"{file} has {size} bytes, which is no number of records of {record}")
                 counts[split] += size // record
-        return FeatureSpec(
-            parts={IMAGE: TensorSpec((32, 32, 3), "uint8"), LABEL: TensorSpec((), "int32")},
-            splits=counts,
-            classes=(100 if self.labels == "fine" else 20) if hundred else 10,
-            class_names=self._names(hundred),
+        classes = (100 if self.labels == "fine" else 20) if hundred else 10
+        return Example(
+            {IMAGE: Image(TensorSpec((32, 32, 3), "uint8")), LABEL: Label(classes, self._names(hundred))}, counts
         )
 
     def arrays(self, split: str) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.tokens import Tokens
 from archspec.data.source import TOKENS, TRAIN, DataPath, DataSource, FeatureSpec, from_arrays, stamp
 from archspec.data.text import Encoding, read_text
 from archspec.data.tokenizer import Tokenizer, Tokenizing, fitted
 from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Characters
 from archspec.data.vocabulary import Vocabulary
-from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 
 if TYPE_CHECKING:
@@ -58,12 +59,8 @@ class Corpus(DataSource, name="corpus", main="path"):
         splits = {TRAIN: self.windows or whole}
         if self.holdout:
             splits[VAL] = self._counted(VAL)
-        return FeatureSpec(
-            parts={TOKENS: TensorSpec((self.window + 1,), "int32")},
-            splits=splits,
-            vocabularies={TOKENS: _vocabulary(*self._read())},
-            is_divided=bool(self.holdout),
-        )
+        tokens = Tokens(_vocabulary(*self._read()), self.window + 1)
+        return Example({TOKENS: tokens}, splits, is_divided=bool(self.holdout))
 
     def arrays(self, split: str) -> dict[str, Any]:
         import numpy as np

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.label import Label
+from archspec.data.features.numbers import Numbers
+from archspec.data.features.vector import Vector
 from archspec.data.layout import split_said
 from archspec.data.source import (
     LABEL,
@@ -59,13 +63,12 @@ class Csv(DataSource, name="csv", main="path"):
 
     def features(self) -> FeatureSpec:
         found = _read(self, self.fingerprint())
-        label = TensorSpec((len(self.target),)) if self.target else TensorSpec((), "int32")
-        return FeatureSpec(
-            parts={VECTOR: TensorSpec((found.vectors.shape[1],)), LABEL: label},
-            splits={split: len(positions) for split, positions in found.splits.items()},
-            classes=None if self.target else len(found.names),
-            class_names=found.names,
-            numbers=self.target,
+        return Example(
+            {
+                VECTOR: Vector(TensorSpec((found.vectors.shape[1],))),
+                LABEL: Numbers(self.target) if self.target else Label(len(found.names), found.names),
+            },
+            {split: len(positions) for split, positions in found.splits.items()},
             is_divided=found.is_divided,
         )
 

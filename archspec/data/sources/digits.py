@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from archspec.data.example import Example
+from archspec.data.features.image import Image
+from archspec.data.features.label import Label
 from archspec.data.source import IMAGE, LABEL, DataSource, FeatureSpec, from_arrays, held_out_fold
 from archspec.ir.tensors import TensorSpec
 
@@ -30,11 +33,9 @@ class Digits(DataSource, name="digits", main="fold"):
 
     def features(self) -> FeatureSpec:
         held_out = len(range(self.fold, COUNT, FOLDS))
-        return FeatureSpec(
-            parts={IMAGE: TensorSpec((8, 8, 1), "uint8"), LABEL: TensorSpec((), "int32")},
-            splits={"train": COUNT - held_out, "test": held_out},
-            classes=10,
-            class_names=tuple("0123456789"),
+        return Example(
+            {IMAGE: Image(TensorSpec((8, 8, 1), "uint8")), LABEL: Label(10, tuple("0123456789"))},
+            {"train": COUNT - held_out, "test": held_out},
         )
 
     def arrays(self, split: str) -> dict[str, Any]:

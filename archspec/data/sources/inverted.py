@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from archspec.data.example import Example
+from archspec.data.features.image import Image
 from archspec.data.source import TRAIN, DataSource, FeatureSpec, from_arrays
 from archspec.data.sources.synthetic import Shapes
 from archspec.ir.tensors import TensorSpec
@@ -35,8 +37,8 @@ class Inverted(DataSource, name="inverted"):
     """Seed of the examples; not that of the training."""
 
     def features(self) -> FeatureSpec:
-        one = TensorSpec((self.size, self.size, self.channels), "uint8")
-        return FeatureSpec(parts={"a": one, "b": one}, splits={TRAIN: self.train, "test": self.test}).within_memory()
+        one = Image(TensorSpec((self.size, self.size, self.channels), "uint8"))
+        return Example({"a": one, "b": one}, {TRAIN: self.train, "test": self.test}).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:
         a, b = (self._shapes(self.seed * 2 + kind).arrays(split)["image"] for kind in (0, 1))

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.image import Image
+from archspec.data.features.label import Label
 from archspec.data.source import IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, from_arrays
 from archspec.ir.tensors import TensorSpec
 
@@ -35,11 +38,9 @@ class KerasDataset(DataSource, name="keras_dataset", main="dataset"):
     def features(self) -> FeatureSpec:
         shape, count, classes, names, _ = KNOWN[self.dataset]
         self._require()
-        return FeatureSpec(
-            parts={IMAGE: TensorSpec(shape, "uint8"), LABEL: TensorSpec((), "int32")},
-            splits={TRAIN: count, "test": 10000},
-            classes=classes,
-            class_names=names,
+        return Example(
+            {IMAGE: Image(TensorSpec(shape, "uint8")), LABEL: Label(classes, names)},
+            {TRAIN: count, "test": 10000},
         )
 
     def arrays(self, split: str) -> dict[str, Any]:

@@ -8,6 +8,12 @@ from zipfile import BadZipFile, ZipFile
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.feature import Feature
+from archspec.data.features.image import Image
+from archspec.data.features.label import Label
+from archspec.data.features.numbers import Numbers
+from archspec.data.features.vector import Vector
 from archspec.data.layout import WORDS
 from archspec.data.source import (
     IMAGE,
@@ -65,20 +71,15 @@ class Npz(DataSource, name="npz", main="path"):
             raise DataError(f"{self.path}: the splits' images differ in size or type")
         (shape,), (dtype,) = shapes, dtypes
         image = TensorSpec(shape if len(shape) != 2 else (*shape, 1), dtype)
-        names: tuple[str, ...] = ()
-        numbers: tuple[str, ...] = ()
-        classes = None
+        label: Feature
         if all(headers[y].dtype.kind == "f" for _, y in found.values()):
-            numbers = self._numbers(headers, found)
+            label = Numbers(self._numbers(headers, found))
         else:
             names, classes = self._classes(headers, found)
-        label = TensorSpec((len(numbers),)) if numbers else TensorSpec((), "int32")
-        return FeatureSpec(
-            parts={IMAGE: image, LABEL: label},
-            splits={name: len(positions) for name, positions in self._positions(found).items()},
-            classes=classes,
-            class_names=names,
-            numbers=numbers,
+            label = Label(classes, names)
+        return Example(
+            {IMAGE: Image(image) if image.rank == 3 else Vector(image), LABEL: label},
+            {name: len(positions) for name, positions in self._positions(found).items()},
             is_divided="" in found,
         )
 

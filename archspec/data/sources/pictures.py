@@ -12,6 +12,8 @@ from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.image import Image
 from archspec.data.files import Entry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS, SUFFIXES
 from archspec.data.layout import SPLITS, divided, split_of
@@ -62,9 +64,9 @@ class Pictures(DataSource, name="pictures", main="path"):
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
-        return FeatureSpec(
-            parts={IMAGE: TensorSpec((None, None, self.channels), "uint8")},
-            splits={split: len(entries) for split, entries in self.listing().splits.items()},
+        return Example(
+            {IMAGE: Image(TensorSpec((None, None, self.channels), "uint8"))},
+            {split: len(entries) for split, entries in self.listing().splits.items()},
             is_divided=self.listing().is_divided,
         )
 
@@ -138,8 +140,8 @@ class Unpaired(DataSource, name="unpaired"):
 
     def features(self) -> FeatureSpec:
         a, b = (kind.listing().splits for kind in self._kinds())
-        one = TensorSpec((None, None, self.channels), "uint8")
-        return FeatureSpec(parts={"a": one, "b": one}, splits={split: max(len(a[split]), len(b[split])) for split in a})
+        one = Image(TensorSpec((None, None, self.channels), "uint8"))
+        return Example({"a": one, "b": one}, {split: max(len(a[split]), len(b[split])) for split in a})
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         import tensorflow as tf

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from archspec.data.example import Example
+from archspec.data.features.label import Label
+from archspec.data.features.vector import Vector
 from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec, from_arrays
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
@@ -39,10 +42,9 @@ class Gaussians(DataSource, name="gaussians", main="modes"):
     """Seed of the points; not that of the training."""
 
     def features(self) -> FeatureSpec:
-        return FeatureSpec(
-            parts={POINT: TensorSpec((2,)), LABEL: TensorSpec((), "int32")},
-            splits={TRAIN: self.train, **({"test": self.test} if self.test else {})},
-            classes=self.modes,
+        return Example(
+            {POINT: Vector(TensorSpec((2,))), LABEL: Label(self.modes)},
+            {TRAIN: self.train, **({"test": self.test} if self.test else {})},
         ).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:

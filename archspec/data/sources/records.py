@@ -16,6 +16,7 @@ from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
+from archspec.data.features.label import Label
 from archspec.data.files import Entry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS
 from archspec.data.layout import WORDS, divided, split_of
@@ -58,9 +59,7 @@ class TfRecord(DataSource, name="tfrecord", main="path"):
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
-        from dataclasses import replace
-
-        return replace(files.features(self, self.classes), class_names=())
+        return files.features(self, self.classes).with_features(label=Label(self.classes))
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         return files.opened(self, split, order)
@@ -125,10 +124,7 @@ class Tfds(DataSource, name="tfds", main="dataset"):
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> FeatureSpec:
-        from dataclasses import replace
-
-        classes, names = self._classes()
-        return replace(files.features(self, classes), class_names=names)
+        return files.features(self).with_features(label=Label(*self._classes()))
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         return files.opened(self, split, order)

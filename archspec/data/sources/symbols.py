@@ -12,12 +12,13 @@ from zlib import crc32
 from pydantic import Field, model_validator
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.tokens import Tokens
 from archspec.data.pair import SOURCE, TARGET
 from archspec.data.source import TRAIN, DataSource, FeatureSpec, from_arrays
 from archspec.data.text import padded
 from archspec.data.tokenizer import extras, framed
 from archspec.data.vocabulary import END, START, Vocabulary, import_tokenizers
-from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import told
 from archspec.ops.arguments import PositiveInt
 
@@ -66,13 +67,9 @@ class Symbols(DataSource, name="symbols", main="order"):
         return self
 
     def features(self) -> FeatureSpec:
-        parts = dict.fromkeys((SOURCE, TARGET), TensorSpec((self.longest + 2,), "int32"))
         self._check()
-        return FeatureSpec(
-            parts=parts,
-            splits={TRAIN: self.train, "test": self.test},
-            vocabularies=dict.fromkeys(parts, _vocabulary(self.symbols)),
-        ).within_memory()
+        sequence = Tokens(_vocabulary(self.symbols), self.longest + 2)
+        return Example({SOURCE: sequence, TARGET: sequence}, {TRAIN: self.train, "test": self.test}).within_memory()
 
     def _check(self) -> None:
         """Refuse what there are not enough different sequences for, without drawing them. Raises DataError."""

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from archspec.data.example import Example
+from archspec.data.features.image import Image
+from archspec.data.features.label import Label
 from archspec.data.source import IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, from_arrays
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
@@ -40,14 +43,10 @@ class Shapes(DataSource, name="shapes", main="classes"):
     """Seed of the examples; not that of the training."""
 
     def features(self) -> FeatureSpec:
-        return FeatureSpec(
-            parts={
-                IMAGE: TensorSpec((self.size, self.size, self.channels), "uint8"),
-                LABEL: TensorSpec((), "int32"),
-            },
-            splits={TRAIN: self.train, "test": self.test},
-            classes=self.classes,
-            class_names=SHAPES[: self.classes],
+        image = Image(TensorSpec((self.size, self.size, self.channels), "uint8"))
+        return Example(
+            {IMAGE: image, LABEL: Label(self.classes, SHAPES[: self.classes])},
+            {TRAIN: self.train, "test": self.test},
         ).within_memory()
 
     def arrays(self, split: str) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.labels import Labels
+from archspec.data.features.tokens import Tokens
 from archspec.data.source import (
     IGNORED,
     LABEL,
@@ -28,7 +31,6 @@ from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Words
 from archspec.data.vocabulary import Vocabulary
 from archspec.ir.diagnostics import shown
-from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -63,14 +65,13 @@ class Tagged(DataSource, name="tagged", main="path"):
 
     def features(self) -> FeatureSpec:
         found = _read(self, self.fingerprint())
-        steps = TensorSpec((self.length,), "int32")
-        return FeatureSpec(
-            parts={TOKENS: steps, LABEL: steps},
-            splits={split: len(sentences) for split, sentences in found.splits.items()},
-            classes=len(found.names),
-            class_names=found.names,
-            vocabularies={TOKENS: found.vocabulary},
-            padded=() if self.length else (TOKENS, LABEL),
+        is_padded = self.length is None
+        return Example(
+            {
+                TOKENS: Tokens(found.vocabulary, self.length, is_padded),
+                LABEL: Labels(self.length, len(found.names), found.names, is_padded),
+            },
+            {split: len(sentences) for split, sentences in found.splits.items()},
             is_divided=self.test is None,
         ).within_memory()
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.label import Label
+from archspec.data.features.tokens import Tokens
 from archspec.data.layout import arranged
 from archspec.data.source import LABEL, TOKENS, TRAIN, Buckets, DataPath, DataSource, FeatureSpec, held_out_share, stamp
 from archspec.data.table import labelled_rows
@@ -27,7 +30,6 @@ from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Words
 from archspec.data.vocabulary import Vocabulary
 from archspec.ir.diagnostics import shown
-from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -72,13 +74,12 @@ class Text(DataSource, name="text", main="path"):
 
     def features(self) -> FeatureSpec:
         found = _read(self, self.fingerprint())
-        return FeatureSpec(
-            parts={TOKENS: TensorSpec((self.length,), "int32"), LABEL: TensorSpec((), "int32")},
-            splits={split: len(texts.labels) for split, texts in found.splits.items()},
-            classes=len(found.names),
-            class_names=found.names,
-            vocabularies={TOKENS: found.vocabulary},
-            padded=() if self.length else (TOKENS,),
+        return Example(
+            {
+                TOKENS: Tokens(found.vocabulary, self.length, is_padded=self.length is None),
+                LABEL: Label(len(found.names), found.names),
+            },
+            {split: len(texts.labels) for split, texts in found.splits.items()},
             is_divided=found.is_divided,
         ).within_memory()
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.tokens import Tokens
 from archspec.data.layout import SPLITS, split_said
 from archspec.data.pair import SOURCE, TARGET, check_vocabularies
 from archspec.data.source import TRAIN, Buckets, DataPath, DataSource, FeatureSpec, from_arrays, held_out_share, stamp
@@ -20,7 +22,6 @@ from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Words
 from archspec.data.vocabulary import Vocabulary
 from archspec.ir.diagnostics import shown
-from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -67,15 +68,12 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
 
     def features(self) -> FeatureSpec:
         found = _numbered(self, self.fingerprint())
-        parts = {
-            SOURCE: TensorSpec((self.source_length,), "int32"),
-            TARGET: TensorSpec((self.target_length,), "int32"),
-        }
-        return FeatureSpec(
-            parts=parts,
-            splits={split: len(pairs) for split, pairs in found.splits.items()},
-            vocabularies={SOURCE: found.source, TARGET: found.target},
-            padded=tuple(name for name, spec in parts.items() if None in spec.shape),
+        return Example(
+            {
+                SOURCE: Tokens(found.source, self.source_length, is_padded=self.source_length is None),
+                TARGET: Tokens(found.target, self.target_length, is_padded=self.target_length is None),
+            },
+            {split: len(pairs) for split, pairs in found.splits.items()},
             is_divided=found.is_divided,
         ).within_memory()
 

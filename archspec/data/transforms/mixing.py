@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from archspec.data.features.label import Label
 from archspec.data.source import IMAGE, LABEL, FeatureSpec
 from archspec.data.transform import Share, Transform, TransformError, chosen, image_of, keep_type
-from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,9 +97,11 @@ def _mixed_features(features: FeatureSpec, name: str) -> FeatureSpec:
     image_of(features, name)
     if features.has_open_sizes:
         raise TransformError(f"{name} needs images of one size, the data are {features.image}", help="resize first")
-    if features.classes is None:
+    if features.classes is None or not isinstance(features.features.get(LABEL), Label):
         raise TransformError(f"{name} needs data with classes")
-    return replace(features, parts={**features.parts, LABEL: TensorSpec((features.classes,))})
+    label = features.features[LABEL]
+    assert isinstance(label, Label)
+    return features.with_features(**{LABEL: replace(label, is_mixed=True)})
 
 
 def _partner(x: tf.Tensor) -> tf.Tensor:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.arguments import Items
+from archspec.data.example import Example
+from archspec.data.features.image import Image
+from archspec.data.features.mask import Mask
 from archspec.data.source import IMAGE, LABEL, FeatureSpec
 from archspec.data.transform import (
     Transform,
@@ -57,12 +60,12 @@ class Apply(Transform, name="apply", main="to"):
     """What is done to them, in order."""
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
-        parts = dict(features.parts)
+        made = dict(features.features)
         for name in self.to:
-            if name not in parts:
-                near = did_you_mean(name, list(parts)) or f"the data have {', '.join(parts)}"
+            if name not in made:
+                near = did_you_mean(name, list(made)) or f"the data have {', '.join(made)}"
                 raise TransformError(f"apply: there is no part {shown(name)}", help=near)
-            is_classes = _is_classes(name, parts[name].dtype)
+            is_classes = isinstance(made[name], Mask)
             for step in self.steps:
                 step.fit(_unknown)
                 if is_classes and not step.moves_pixels:
@@ -70,11 +73,11 @@ class Apply(Transform, name="apply", main="to"):
                         f"apply: {step.name} would change numbers of classes, which {name!r} holds",
                         help="give them an apply of their own, with what moves pixels only",
                     )
-            outcome = infer(FeatureSpec(parts={IMAGE: parts[name]}), self.steps)[-1].parts
+            outcome = infer(Example({IMAGE: made[name]}), self.steps)[-1].features
             if set(outcome) != {IMAGE}:
                 raise TransformError("apply: its steps change images, these make other parts")
-            parts[name] = outcome[IMAGE]
-        return replace(features, parts=parts)
+            made[name] = outcome[IMAGE]
+        return replace(features, features=made)
 
     def evaluation(self) -> Transform | None:
         steps = for_evaluation(self.steps)
@@ -158,11 +161,11 @@ class Shrink(Transform, name="shrink", main="factor"):
 
 
 def _in_place_of_image(features: FeatureSpec, made: dict[str, TensorSpec]) -> FeatureSpec:
-    others = {name: spec for name, spec in features.parts.items() if name != IMAGE}
+    others = {name: feature for name, feature in features.features.items() if name != IMAGE}
     for name in made:
         if name in others:
             raise TransformError(f"the data have a part {shown(name)} already")
-    return replace(features, parts={**others, **made})
+    return replace(features, features={**others, **{name: Image(spec) for name, spec in made.items()}})
 
 
 def _is_classes(name: str, dtype: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import archspec
-from archspec.data.source import FeatureSpec
+from archspec.data.example import from_specs
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.ir.tensors import TensorSpec
@@ -15,7 +15,7 @@ from tests.tasks.adversarial import specs
 
 def features(shape=(16, 16, 1), dtype="float32", classes=10, **more):
     parts = {"image": TensorSpec(shape, dtype), "label": TensorSpec((), "int32"), **more}
-    return FeatureSpec(parts, {"train": 100}, classes)
+    return from_specs(parts, {"train": 100}, classes)
 
 
 def refusal(graph, given, loss=None):

@@ -1,0 +1,65 @@
+"""What one named part of an example is.
+
+A feature's kind says what a part's numbers mean: how they move with the image, what fills up what is missing, what a
+person calls a value. The kinds are a closed set, one a module of ``archspec/data/features``; a prediction is made of
+the same kinds as an example. What happens to a feature is written once, there, and nowhere by a part's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from archspec.ir.tensors import Size, TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.motion import Motion
+
+
+class Feature:
+    """Base of all kinds, which are frozen dataclasses. Fields are what is known without reading an example."""
+
+    __slots__ = ()
+
+    is_placed: ClassVar[bool] = False
+    """True where the values lie in the image, and follow it: pixels of their own, or coordinates of its pixels."""
+    is_padded: bool = False
+    """True where examples differ in length, and still stand in one batch: each is filled up with ``fill`` at its end,
+    to the longest there."""
+    rows: str | None = None
+    """The axis that the first one is, where features share it (``object``): what drops a row of one drops that of
+    all."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def spec(self) -> TensorSpec:
+            """The tensor, without a batch axis; None for a size that varies."""
+
+    @property
+    def fill(self) -> float:
+        """The value that stands where there is none: beyond an end, outside of an image, in a row that was dropped."""
+        return 0
+
+    def resized(self, size: Sequence[Size]) -> Self:
+        """The same once the image has another height and width."""
+        return self
+
+    def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        """A batch of values after the images moved."""
+        return value
+
+    def kept(self, value: tf.Tensor, motion: Motion) -> tf.Tensor | None:
+        """Which rows, bool of shape (batch, rows), are still to be seen after a motion of ``value``; None for all."""
+        return None
+
+    def called(self, value: Any) -> str:
+        """What a person calls a value (a NumPy array, without a batch axis)."""
+        return str(value)
+
+
+def class_name(names: Sequence[str], number: int) -> str:
+    """The name of a class, or its number where it has none."""
+    return names[number] if 0 <= number < len(names) else str(number)

@@ -1,0 +1,1 @@
+"""Kinds of features, one a module."""

@@ -1,0 +1,66 @@
+"""Rectangles about objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archspec.data.feature import Feature
+from archspec.ir.tensors import Size, TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.motion import Motion
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes(Feature):
+    """Boxes x1, y1, x2, y2 in pixels of the image, float32 of shape (count, 4): x to the right, y down, pixel k from k
+    to k + 1. Behind the last box stand zeros.
+
+    A box moves by its four corners, and becomes the least upright box about them, cut at the border of the image. One
+    of which less than ``visible`` of its area is left is dropped.
+    """
+
+    is_placed: ClassVar[bool] = True
+
+    count: Size
+    visible: float = 0.1
+    is_padded: bool = False
+    rows: str | None = "object"
+
+    @property
+    def spec(self) -> TensorSpec:
+        return TensorSpec((self.count, 4))
+
+    def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        return motion.inside(hull(value, motion))
+
+    def kept(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        whole = hull(value, motion)
+        left, before = area(motion.inside(whole)), area(whole)
+        return (area(value) > 0) & (left > 0) & (left >= self.visible * before)
+
+    def called(self, value: Any) -> str:
+        return "; ".join(" ".join(f"{n:g}" for n in box) for box in value if box[2] > box[0])
+
+
+def hull(boxes: tf.Tensor, motion: Motion) -> tf.Tensor:
+    """The least upright boxes about moved ones, (batch, count, 4), also where they lie outside of the image."""
+    import tensorflow as tf
+
+    left, top, right, bottom = tf.unstack(boxes, axis=-1)
+    corners = tf.stack([left, top, right, top, right, bottom, left, bottom], -1)
+    shape = tf.shape(boxes)
+    moved = motion.points(tf.reshape(corners, (shape[0], -1, 2)))
+    moved = tf.reshape(moved, (shape[0], shape[1], 4, 2))
+    return tf.ensure_shape(tf.concat([tf.reduce_min(moved, 2), tf.reduce_max(moved, 2)], -1), boxes.shape)
+
+
+def area(boxes: tf.Tensor) -> tf.Tensor:
+    """Of each box, in pixels: (batch, count)."""
+    import tensorflow as tf
+
+    sides = tf.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
+    return sides[..., 0] * sides[..., 1]

@@ -1,0 +1,28 @@
+"""Images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from archspec.data.feature import Feature
+from archspec.ir.tensors import Size, TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.motion import Motion
+
+
+@dataclass(frozen=True, slots=True)
+class Image(Feature):
+    """Pixels of shape (height, width, channels), 8-bit or floats; between two of them lies their mean."""
+
+    spec: TensorSpec
+
+    def resized(self, size: Sequence[Size]) -> Image:
+        return replace(self, spec=TensorSpec((*size, self.spec.channels), self.spec.dtype))
+
+    def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        return motion.pixels(value, nearest=False)

@@ -1,0 +1,39 @@
+"""A class at every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from archspec.data.feature import Feature
+from archspec.ir.tensors import Size, TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.motion import Motion
+
+
+@dataclass(frozen=True, slots=True)
+class Mask(Feature):
+    """Numbers of classes, integers of shape (height, width, 1), as large as the image: between two of them there is
+    nothing, so the nearest is taken, never a mean. Outside of the image is ``ignored``, where there is such a
+    number."""
+
+    is_placed: ClassVar[bool] = True
+
+    spec: TensorSpec
+    classes: int | None = None
+    class_names: tuple[str, ...] = ()
+    ignored: int | None = None
+
+    @property
+    def fill(self) -> float:
+        return self.ignored or 0
+
+    def resized(self, size: Sequence[Size]) -> Mask:
+        return replace(self, spec=TensorSpec((*size, self.spec.channels), self.spec.dtype))
+
+    def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        return motion.pixels(value, nearest=True, fill=self.fill)

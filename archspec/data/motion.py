@@ -1,0 +1,133 @@
+"""Where pixels go when an image moves, as one value that everything in the image follows.
+
+Coordinates of an image's pixels are those of their middles here: 0 is the middle of the first pixel. Those of points
+and boxes count from its edge, half a pixel before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from archspec.data.errors import DataError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.feature import Feature
+
+Fill = Literal["constant", "nearest", "reflect", "wrap"]
+"""What comes in at the border: black, or the image continued."""
+Sides = tuple[Any, Any]
+"""Height and width in pixels: integers, or scalar tensors of integers where they are open."""
+Sampling = Callable[..., Any]
+"""``(pixels, nearest=…, fill=…)``: how the pixels of a motion are taken, where that is not by its matrix."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Pixel (x, y) of the output comes from (u, v) of the input, (u·k, v·k, k) = ``matrix`` · (x, y, 1).
+
+    ``matrix`` is float32 of shape (batch, 3, 3), its last entry 1. ``before`` and ``size`` are heights and widths of
+    input and output, ``flow`` what is added to (v, u) where pixels move one by one: float32 of shape (batch, height,
+    width, 2). ``sampling`` takes pixels in a way of its own, of which ``matrix`` holds as well.
+    """
+
+    matrix: tf.Tensor
+    before: Sides
+    size: Sides
+    fill: Fill = "constant"
+    flow: tf.Tensor | None = None
+    sampling: Sampling | None = None
+
+    def pixels(self, value: tf.Tensor, *, nearest: bool, fill: float = 0.0) -> tf.Tensor:
+        """A batch of images after the motion, by bilinear means of their pixels or by the nearest of them; ``fill`` is
+        what comes in at a border that is ``constant``."""
+        from archspec.data.pixels import sampled, warped
+
+        if self.sampling is not None:
+            return self.sampling(value, nearest=nearest, fill=fill)
+        if self.flow is not None:
+            return sampled(value, self.flow, nearest=nearest)
+        return warped(value, self.matrix, self.size, self.fill, nearest=nearest, value=fill)
+
+    def points(self, xy: tf.Tensor) -> tf.Tensor:
+        """Where points of the input, (batch, count, 2) in pixels from the edge, lie in the output."""
+        import tensorflow as tf
+
+        self._require_matrix("points")
+        middles = tf.concat([xy - 0.5, tf.ones_like(xy[..., :1])], -1)
+        moved = tf.linalg.matmul(middles, tf.linalg.inv(self.matrix), transpose_b=True)
+        return moved[..., :2] / moved[..., 2:] + 0.5
+
+    def inside(self, boxes: tf.Tensor) -> tf.Tensor:
+        """Boxes of the output, (batch, count, 4), cut at its border."""
+        import tensorflow as tf
+
+        height, width = (tf.cast(n, tf.float32) for n in self.size)
+        return tf.clip_by_value(boxes, 0.0, tf.stack([width, height, width, height]))
+
+    def then(self, after: Motion) -> Motion:
+        """This motion and another one after it, as one."""
+        import tensorflow as tf
+
+        self._require_matrix("other motions")
+        after._require_matrix("other motions")
+        return Motion(tf.linalg.matmul(self.matrix, after.matrix), self.before, after.size, after.fill)
+
+    def inverse(self) -> Motion:
+        """What brings the output back to where it was in the input: predictions to the pixels of a file."""
+        import tensorflow as tf
+
+        self._require_matrix("a way back")
+        matrix = tf.linalg.inv(self.matrix)
+        return Motion(matrix / matrix[:, 2:, 2:], self.size, self.before)
+
+    def move(self, features: Mapping[str, Feature], batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The batch after the motion of the given features. Rows of which nothing is left to be seen are dropped from
+        all that share them: the others move up, and at the end stands what the kind fills up with."""
+        import tensorflow as tf
+
+        out = dict(batch)
+        kept: dict[str, tf.Tensor] = {}
+        for name, feature in features.items():
+            if name not in batch:
+                continue
+            out[name] = feature.move(batch[name], self)
+            seen = feature.kept(batch[name], self)
+            if seen is not None and feature.rows is not None:
+                kept[feature.rows] = seen & kept[feature.rows] if feature.rows in kept else seen
+        for name, feature in features.items():
+            if name in batch and feature.rows in kept:
+                seen, value = kept[feature.rows], out[name]
+                order = tf.argsort(tf.cast(~seen, tf.int32), stable=True)
+                shown = tf.reshape(seen, tf.concat([tf.shape(seen), tf.ones((len(value.shape) - 2,), tf.int32)], 0))
+                value = tf.where(shown, value, tf.cast(feature.fill, value.dtype))
+                out[name] = tf.ensure_shape(tf.gather(value, order, axis=1, batch_dims=1), batch[name].shape)
+        return out
+
+    def _require_matrix(self, what: str) -> None:
+        if self.flow is not None:
+            raise DataError(f"pixels that move one by one have no matrix, which {what} would go by")
+
+
+def affine(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> tf.Tensor:
+    """The matrix of (a·x + b·y + c, d·x + e·y + f): (batch, 3, 3), each number by example."""
+    import tensorflow as tf
+
+    return matrix((a, b, c, d, e, f, tf.zeros_like(a), tf.zeros_like(a)))
+
+
+def matrix(numbers: Any) -> tf.Tensor:
+    """Eight numbers, each by example, and 1, as (batch, 3, 3)."""
+    import tensorflow as tf
+
+    return tf.reshape(tf.stack([*numbers, tf.ones_like(numbers[0])], 1), (-1, 3, 3))
+
+
+def some(which: tf.Tensor | None, moved: tf.Tensor) -> tf.Tensor:
+    """A matrix for the examples that are to move, and rest for the others."""
+    import tensorflow as tf
+
+    return moved if which is None else tf.where(which[:, None, None], moved, tf.eye(3)[None])
