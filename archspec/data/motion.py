@@ -6,7 +6,7 @@ and boxes count from its edge, half a pixel before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,8 +14,6 @@ from archspec.data.errors import DataError
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-    from archspec.data.feature import Feature
 
 Fill = Literal["constant", "nearest", "reflect", "wrap"]
 """What comes in at the border: black, or the image continued."""
@@ -44,12 +42,12 @@ class Motion:
     def pixels(self, value: tf.Tensor, *, nearest: bool, fill: float = 0.0) -> tf.Tensor:
         """A batch of images after the motion, by bilinear means of their pixels or by the nearest of them; ``fill`` is
         what comes in at a border that is ``constant``."""
-        from archspec.data.pixels import sampled, warped
+        from archspec.data.pixels import displaced, warped
 
         if self.sampling is not None:
             return self.sampling(value, nearest=nearest, fill=fill)
         if self.flow is not None:
-            return sampled(value, self.flow, nearest=nearest)
+            return displaced(value, self.flow, nearest=nearest)
         return warped(value, self.matrix, self.size, self.fill, nearest=nearest, value=fill)
 
     def points(self, xy: tf.Tensor) -> tf.Tensor:
@@ -84,29 +82,6 @@ class Motion:
         matrix = tf.linalg.inv(self.matrix)
         return Motion(matrix / matrix[:, 2:, 2:], self.size, self.before)
 
-    def move(self, features: Mapping[str, Feature], batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The batch after the motion of the given features. Rows of which nothing is left to be seen are dropped from
-        all that share them: the others move up, and at the end stands what the kind fills up with."""
-        import tensorflow as tf
-
-        out = dict(batch)
-        kept: dict[str, tf.Tensor] = {}
-        for name, feature in features.items():
-            if name not in batch:
-                continue
-            out[name] = feature.move(batch[name], self)
-            seen = feature.kept(batch[name], self)
-            if seen is not None and feature.rows is not None:
-                kept[feature.rows] = seen & kept[feature.rows] if feature.rows in kept else seen
-        for name, feature in features.items():
-            if name in batch and feature.rows in kept:
-                seen, value = kept[feature.rows], out[name]
-                order = tf.argsort(tf.cast(~seen, tf.int32), stable=True)
-                shown = tf.reshape(seen, tf.concat([tf.shape(seen), tf.ones((len(value.shape) - 2,), tf.int32)], 0))
-                value = tf.where(shown, value, tf.cast(feature.fill, value.dtype))
-                out[name] = tf.ensure_shape(tf.gather(value, order, axis=1, batch_dims=1), batch[name].shape)
-        return out
-
     def _require_matrix(self, what: str) -> None:
         if self.flow is not None:
             raise DataError(f"pixels that move one by one have no matrix, which {what} would go by")
@@ -116,10 +91,10 @@ def affine(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> tf.Tensor:
     """The matrix of (a·x + b·y + c, d·x + e·y + f): (batch, 3, 3), each number by example."""
     import tensorflow as tf
 
-    return matrix((a, b, c, d, e, f, tf.zeros_like(a), tf.zeros_like(a)))
+    return homography((a, b, c, d, e, f, tf.zeros_like(a), tf.zeros_like(a)))
 
 
-def matrix(numbers: Any) -> tf.Tensor:
+def homography(numbers: Any) -> tf.Tensor:
     """Eight numbers, each by example, and 1, as (batch, 3, 3)."""
     import tensorflow as tf
 

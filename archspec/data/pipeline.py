@@ -15,20 +15,24 @@ an order that (seed, e, pool) determines: still arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archspec.backend.installation import has_tensorflow
 from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.feature import Feature
 from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, Pairs
 from archspec.data.transform import Transform, infer
 from archspec.data.transforms.caching import Cache
+from archspec.data.transforms.geometric import Window, Windowed, moved
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from archspec.data.draw import Draw
     from archspec.data.transform import Batch
 
 
@@ -192,7 +196,7 @@ class Pipeline:
         closed = next(
             (i for i in range(len(specs)) if not any(spec.has_open_sizes for spec in specs[i:])), len(transforms)
         )
-        steps = _streams(transforms, self.seed)
+        steps = _streams(transforms, specs, self.seed)
         parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
         spread = LABEL in self.raw.parts and specs[-1].parts[LABEL].rank > self.raw.parts[LABEL].rank
 
@@ -214,7 +218,7 @@ class Pipeline:
             return batches.map(lambda batch: finished(steps, batch), **parallel).prefetch(tf.data.AUTOTUNE)
         whole = order.element_spec["index"].shape[0]
         single, batched = steps[:closed], steps[closed:]
-        if self.source.is_encoded and single and single[0][0].takes_window:
+        if self.source.is_encoded and single and isinstance(single[0].transform, Windowed):
             order = order.map(partial(_with_draws, single[0]))
         count = order.cardinality()
         order = order.unbatch()
@@ -226,11 +230,29 @@ class Pipeline:
             examples = self.source.open(split, order)
             if single:
                 examples = examples.map(lambda one: _alone(single, one, None), **parallel)
-        batches = examples.batch(size, drop_remainder=whole is not None)
+        batches = _batched(examples, size, specs[closed].features, is_whole=whole is not None)
         if count >= 0:
             # Taken apart and batched anew, they are uncounted, and Keras would warn at the end that data ran out.
             batches = batches.apply(tf.data.experimental.assert_cardinality(count))
         return batches.map(lambda batch: finished(batched, batch), **parallel).prefetch(tf.data.AUTOTUNE)
+
+
+def _batched(
+    examples: tf.data.Dataset, size: int, features: Mapping[str, Feature], *, is_whole: bool
+) -> tf.data.Dataset:
+    """Batches of examples; where these differ in length, each is filled up to the longest with what its kind says."""
+    import tensorflow as tf
+
+    spec = examples.element_spec
+    fills = {name: features[name].fill for name in spec if name in features and features[name].is_padded}
+    if not fills:
+        return examples.batch(size, drop_remainder=is_whole)
+    return examples.padded_batch(
+        size,
+        {name: tensor.shape for name, tensor in spec.items()},
+        {name: tf.constant(fills.get(name, 0), tensor.dtype) for name, tensor in spec.items()},
+        drop_remainder=is_whole,
+    )
 
 
 def one_hot(label: Any, classes: int | None) -> Any:
@@ -244,17 +266,24 @@ def one_hot(label: Any, classes: int | None) -> Any:
     return tf.one_hot(label, classes)
 
 
-Step = tuple[Transform, Callable[..., Any]]
-"""A transform, and what makes its draws for the examples of a batch."""
+class Step(NamedTuple):
+    """A transform, what makes its draws for the examples of a batch, and what these are before it."""
+
+    transform: Transform
+    draws: Callable[..., Draw]
+    features: Mapping[str, Feature]
 
 
-def _streams(transforms: Sequence[Transform], seed: int) -> list[Step]:
+def _streams(transforms: Sequence[Transform], examples: Sequence[Example], seed: int) -> list[Step]:
     """Each transform with its draws: from a stream of its own, named after it and its place among those of its name, so
     that putting another kind beside it changes nothing of what it draws."""
     from archspec.data.draw import Draw
 
     names = [f"{t.name}/{sum(o.name == t.name for o in transforms[:i])}" for i, t in enumerate(transforms)]
-    return [(t, partial(Draw, seed, name)) for t, name in zip(transforms, names, strict=True)]
+    return [
+        Step(transform, partial(Draw, seed, name), example.features)
+        for transform, name, example in zip(transforms, names, examples, strict=False)
+    ]
 
 
 def _applied(steps: Sequence[Step], batch: Batch) -> Batch:
@@ -264,14 +293,14 @@ def _applied(steps: Sequence[Step], batch: Batch) -> Batch:
     at = 0
     while at < len(steps):
         end = at
-        while end < len(steps) and steps[end][0].is_color:
+        while end < len(steps) and steps[end].transform.is_color:
             end += 1
         if end > at:
-            run = [(t, draws(batch["epoch"], batch["index"])) for t, draws in steps[at:end]]
+            run = [(step.transform, step.draws(batch["epoch"], batch["index"])) for step in steps[at:end]]
             batch, at = {**batch, IMAGE: mapped(batch[IMAGE], run)}, end
         else:
-            transform, draws = steps[at]
-            batch, at = transform.apply(batch, draws(batch["epoch"], batch["index"])), at + 1
+            transform, draws, features = steps[at]
+            batch, at = transform.transform(batch, draws(batch["epoch"], batch["index"]), features), at + 1
     return batch
 
 
@@ -280,8 +309,8 @@ DRAWN = "drawn"
 
 
 def _with_draws(step: Step, order: Batch) -> Batch:
-    transform, draws = step
-    return {**order, DRAWN: transform.window_draws(draws(order["epoch"], order["index"]))}
+    assert isinstance(step.transform, Windowed)
+    return {**order, DRAWN: step.transform.window_draws(step.draws(order["epoch"], order["index"]))}
 
 
 def _alone(steps: Sequence[Step], one: Batch, channels: int | None) -> Batch:
@@ -295,27 +324,37 @@ def _alone(steps: Sequence[Step], one: Batch, channels: int | None) -> Batch:
 
     if channels is not None:
         data = one.pop(ENCODED)
-        if steps and steps[0][0].takes_window:
-            transform, steps = steps[0][0], steps[1:]
+        transform = steps[0].transform if steps else None
+        if isinstance(transform, Windowed):
+            features, steps = steps[0].features, steps[1:]
             drawn = one.pop(DRAWN)[None]
 
             def part(shape: tf.Tensor) -> tf.Tensor:
                 return tf.stack([n[0] for n in transform.window((shape[:1], shape[1:2]), drawn)])
 
-            def from_jpeg() -> tf.Tensor:
-                return decode_window(data, channels, part(tf.image.extract_jpeg_shape(data)))
+            def from_jpeg() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+                shape = tf.image.extract_jpeg_shape(data)
+                window = part(shape)
+                return decode_window(data, channels, window), window, shape
 
-            def from_other() -> tf.Tensor:
+            def from_other() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
                 image = decode(data, channels)
-                top, left, height, width = tf.unstack(part(tf.shape(image)))
-                return image[top : top + height, left : left + width]
+                window = part(tf.shape(image))
+                top, left, height, width = tf.unstack(window)
+                return image[top : top + height, left : left + width], window, tf.shape(image)
 
-            image = tf.cond(tf.io.is_jpeg(data), from_jpeg, from_other)
+            image, window, shape = tf.cond(tf.io.is_jpeg(data), from_jpeg, from_other)
             image = tf.ensure_shape(image, (None, None, channels))
             # Resizing is a third faster on floats. Between values of 8 bits bilinear ones need no cutting off: adding
             # a half rounds them.
-            size: tuple[int, int] = transform.size  # type: ignore[attr-defined]
-            image = tf.cast(tf.image.resize(tf.cast(image, tf.float32), size) + 0.5, tf.uint8)
+            image = tf.cast(tf.image.resize(tf.cast(image, tf.float32), transform.size) + 0.5, tf.uint8)
+            # What lies in the image follows the window that was decoded.
+            others = {name: feature for name, feature in features.items() if name in one}
+            if any(feature.is_placed for feature in others.values()):
+                of = Window(*tf.unstack(tf.reshape(window, (4, 1))))
+                motion = transform.window_motion(of, (shape[0], shape[1]))
+                inside = moved({name: one[name][None] for name in others}, others, motion)
+                one = {**one, **{name: value[0] for name, value in inside.items()}}
         else:
             image = decode(data, channels)
         one = {**one, IMAGE: image}

@@ -6,13 +6,14 @@ Transforms work on batches: tensors with a leading axis of examples. Where sizes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.features.mask import Mask
 from archspec.data.source import IMAGE, FeatureSpec
 from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from archspec.data.draw import Draw
+    from archspec.data.feature import Feature
     from archspec.data.statistics import Statistics
 
     Batch = dict[str, tf.Tensor]
@@ -47,15 +49,6 @@ BYTES = PixelRange(0.0, 255.0)
 """The values of 8-bit images."""
 
 
-class Window(NamedTuple):
-    """A part of each image: top, left, height and width in pixels, int32 of shape (batch,)."""
-
-    top: tf.Tensor
-    left: tf.Tensor
-    height: tf.Tensor
-    width: tf.Tensor
-
-
 class TransformError(DataError):
     """A transform cannot take what it gets; ``position`` is its place in the list."""
 
@@ -67,11 +60,6 @@ class Transform(Declaration, package="archspec.data.transforms"):
 
     is_random: ClassVar[bool] = False
     """True where the outcome is drawn; such a step stands out of evaluation unless ``evaluation`` replaces it."""
-    takes_window: ClassVar[bool] = False
-    """True where the outcome is a part of the image, scaled to ``size``: the rest of a file need not be decoded."""
-    moves_pixels: ClassVar[bool] = False
-    """True where pixels only change place, so that it may be done to numbers of classes (``holds_classes``), of which
-    the nearest is taken, never a mean of several."""
     is_color: ClassVar[bool] = False
     """True where all it does is an affine map of each pixel's colour: neighbours of this kind become one map."""
 
@@ -86,18 +74,6 @@ class Transform(Declaration, package="archspec.data.transforms"):
     def evaluation(self) -> Transform | None:
         """What takes its place when a model is evaluated; None for nothing."""
         return None if self.is_random else self
-
-    def window(self, sizes: tuple[tf.Tensor, tf.Tensor], drawn: tf.Tensor) -> Window:
-        """Where ``takes_window``: the part of images of the given heights and widths that is kept. Sizes are known only
-        when a file is read, so what is drawn for a whole batch comes from ``window_draws``."""
-        raise NotImplementedError
-
-    def window_draws(self, draw: Draw) -> tf.Tensor:
-        """Where ``takes_window``: random numbers that ``window`` goes by, float32 of shape (batch, any)."""
-        import tensorflow as tf
-
-        # One number, not none: taking batches of empty tensors apart crashes TensorFlow 2.21.
-        return tf.zeros((draw.batch, 1))
 
     def matrix(self, mean: tf.Tensor, draw: Draw) -> tf.Tensor:
         """Where ``is_color``: what is done to each pixel's (r, g, b, 1), of shape (batch, 3, 4); ``mean`` is the
@@ -117,6 +93,10 @@ class Transform(Declaration, package="archspec.data.transforms"):
         """The batch with the step done; ``draw`` gives random numbers by example."""
         raise NotImplementedError
 
+    def transform(self, batch: Batch, draw: Draw, features: Mapping[str, Feature]) -> Batch:
+        """As ``apply``, of examples of which it is known what their features are."""
+        return self.apply(batch, draw)
+
     def on_arrays(self, image: np.ndarray) -> np.ndarray:
         """The same for images in NumPy, where TensorFlow is not installed; only what is not random has it."""
         raise NotImplementedError
@@ -133,6 +113,9 @@ def image_of(features: FeatureSpec, name: str) -> TensorSpec:
 def infer(features: FeatureSpec, transforms: Sequence[Transform]) -> tuple[FeatureSpec, ...]:
     """What an example is before the first transform and after each. Raises TransformError."""
     out = [features]
+    for name, feature in features.placed.items():
+        if isinstance(feature, Mask) and feature.spec.spatial != features.image.spatial:
+            raise TransformError(f"{name} is {feature.spec}, and not as large as the image {features.image}")
     drawn = next((t.name for t in transforms if t.is_random), None)
     for position, transform in enumerate(transforms):
         try:
@@ -156,19 +139,6 @@ def pixel_ranges(features: FeatureSpec, transforms: Sequence[Transform]) -> Iter
 def for_evaluation(transforms: Sequence[Transform]) -> tuple[Transform, ...]:
     """The transforms without what is random."""
     return tuple(step for transform in transforms if (step := transform.evaluation()))
-
-
-def holds_classes(dtype: str) -> bool:
-    """Whether what has this type is no image, whose pixels are 8-bit or floats, but the number of a class at each
-    pixel: between two of those there is nothing."""
-    return dtype in ("int32", "int64")
-
-
-def keep_type(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """A float image as the type it had before: rounded and kept within 0 … 255 where that is 8-bit."""
-    import tensorflow as tf
-
-    return tf.saturate_cast(tf.round(image), dtype) if dtype.is_integer else image
 
 
 def chosen(draw: Draw, probability: float, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import PositiveInt
 
 from archspec.data.fields import Extent
+from archspec.data.pixels import keep_type
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Transform, image_of, keep_type
+from archspec.data.transform import Transform, image_of
 from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
 from archspec.data.transforms.geometry import Resize

@@ -10,6 +10,7 @@ from archspec.data.example import from_specs
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataSource
 from archspec.data.transform import Transform, TransformError, for_evaluation, infer
+from archspec.data.transforms.geometric import Geometric
 from archspec.ir.tensors import TensorSpec
 from tests.data.conftest import picture, save
 
@@ -138,7 +139,7 @@ MORE = {"scale_jitter": {"short": [12.0, 20.0]}, "perspective": {"strength": 0.4
 def moving():
     """Every transform that moves pixels, with the least that it needs."""
     for kind in Transform.all():
-        if kind.moves_pixels:
+        if issubclass(kind, Geometric):
             needs = {name: LEAST[name] for name, field in kind.model_fields.items() if field.is_required()}
             yield kind.name, needs | MORE.get(kind.name, {})
 
@@ -153,7 +154,7 @@ def test_numbers_of_classes_are_moved_and_never_blended(name, arguments, part):
     dtype = "uint8" if part == "label" else "int32"
     ids = np.where(np.arange(16) // 2 % 2, 200, 3).astype(dtype)[None, None, :, None] * np.ones((8, 12, 1, 1), dtype)
     step = made("apply", to=["image", part], steps=[{name: arguments}])
-    said = infer(from_specs({**MASKED.parts, part: TensorSpec((12, 16, 1), dtype)}), [step])[-1].parts[part]
+    said = infer(from_specs({"image": MASKED.image, part: TensorSpec((12, 16, 1), dtype)}), [step])[-1].parts[part]
     out = applied(step, image=ids.astype("uint8"), **{part: ids})
     assert (out[part].dtype, out[part].shape[1:]) == (dtype, said.shape) and said.dtype == dtype
     assert set(np.unique(out[part])) <= {0, 3, 200} and {3, 200} <= set(np.unique(out[part]))

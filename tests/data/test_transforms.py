@@ -267,7 +267,7 @@ def test_elastic_against_scipy():
     import tensorflow as tf
     from scipy.ndimage import map_coordinates
 
-    from archspec.data.transforms.geometry import sampled
+    from archspec.data.pixels import sampled
 
     rng = np.random.default_rng(2)
     x = rng.random((1, 12, 15, 1)).astype(np.float32)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from archspec.data.pixels import keep_type
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of, keep_type
+from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of
 from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from archspec.data.fields import Extent, Interval
-from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Transform, TransformError, Window, image_of
-from archspec.data.transforms.geometry import warped
+from archspec.data.motion import Motion, Sampling, Sides, affine
+from archspec.data.source import FeatureSpec
+from archspec.data.transform import Transform, TransformError, image_of
+from archspec.data.transforms.geometric import Geometric, Window, Windowed
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from archspec.data.draw import Draw
-    from archspec.data.transform import Batch
 
 
 TRIES = 10
 """Areas and ratios that are drawn for a part of random area."""
 
 
-class CenterCrop(Transform, name="center_crop", main="size"):
+class CenterCrop(Geometric, name="center_crop", main="size"):
     """The middle of the image."""
-
-    moves_pixels = True
 
     size: Extent
     """Height and width in pixels; one number is both."""
@@ -35,20 +33,22 @@ class CenterCrop(Transform, name="center_crop", main="size"):
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         return _cropped(features, self.size, 0, "center_crop")
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
-        import tensorflow as tf
+    def motion(self, size: Sides, draw: Draw) -> Motion:
+        top, left = (size[0] - self.size[0]) // 2, (size[1] - self.size[1]) // 2
 
-        shape = tf.shape(batch[IMAGE])
-        top, left = (shape[1] - self.size[0]) // 2, (shape[2] - self.size[1]) // 2
-        return {**batch, IMAGE: tf.image.crop_to_bounding_box(batch[IMAGE], top, left, *self.size)}
+        def sampling(image: tf.Tensor, **_: Any) -> tf.Tensor:
+            import tensorflow as tf
+
+            return tf.image.crop_to_bounding_box(image, top, left, *self.size)
+
+        return _shifted(draw, top, left, size, self.size, sampling)
 
 
-class RandomCrop(Transform, name="random_crop", main="size"):
+class RandomCrop(Geometric, name="random_crop", main="size"):
     """A part of the image, anywhere, after padding it (zeros; He et al. 2015 on CIFAR: size 32, padding 4). In
     evaluation the middle of the image."""
 
     is_random = True
-    moves_pixels = True
 
     size: Extent
     """Height and width in pixels; one number is both."""
@@ -61,27 +61,28 @@ class RandomCrop(Transform, name="random_crop", main="size"):
     def evaluation(self) -> Transform:
         return CenterCrop(size=self.size)
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
-        import tensorflow as tf
-
+    def motion(self, size: Sides, draw: Draw) -> Motion:
         p = self.padding
-        image = tf.pad(batch[IMAGE], [[0, 0], [p, p], [p, p], [0, 0]]) if p else batch[IMAGE]
-        shape = tf.shape(image)
-        top, left = (draw.integers(shape[axis] - self.size[axis - 1] + 1) for axis in (1, 2))
-        rows, columns = (start[:, None] + tf.range(n)[None] for start, n in zip((top, left), self.size, strict=True))
-        out = tf.gather(tf.gather(image, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
-        return {**batch, IMAGE: tf.ensure_shape(out, (None, *self.size, image.shape[-1]))}
+        top, left = (draw.integers(n + 2 * p - wanted + 1) for n, wanted in zip(size, self.size, strict=True))
+
+        def sampling(image: tf.Tensor, *, nearest: bool, fill: float) -> tf.Tensor:
+            import tensorflow as tf
+
+            if p:
+                around = [[0, 0], [p, p], [p, p], [0, 0]]
+                image = tf.pad(image, around, constant_values=tf.cast(fill, image.dtype))
+            rows = top[:, None] + tf.range(self.size[0])[None]
+            columns = left[:, None] + tf.range(self.size[1])[None]
+            out = tf.gather(tf.gather(image, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+            return tf.ensure_shape(out, (None, *self.size, image.shape[-1]))
+
+        return _shifted(draw, top - p, left - p, size, self.size, sampling)
 
 
-class ResizedCenterCrop(Transform, name="resized_center_crop", main="size"):
+class ResizedCenterCrop(Windowed, name="resized_center_crop", main="size"):
     """The largest middle part of the size's aspect ratio, less a margin, scaled to the size (bilinear): as resizing the
     short side to 256 and taking the middle 224 does."""
 
-    takes_window = True
-    moves_pixels = True
-
-    size: Extent
-    """Height and width in pixels; one number is both."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.875
     """Part of the height or width, whichever is short, that is kept; 224 of 256 is 0.875."""
     short: Annotated[float, Field(gt=0, lt=1e6)] | None = None
@@ -95,7 +96,7 @@ class ResizedCenterCrop(Transform, name="resized_center_crop", main="size"):
                 f"resized_center_crop: {self.size[0]}×{self.size[1]} does not fit into a short side of {self.short:g}",
                 help=f"short: {max(self.size)}",
             )
-        return _scaled(features, self.size, "resized_center_crop")
+        return super().infer(features)
 
     def window(self, sizes: tuple[tf.Tensor, tf.Tensor], drawn: tf.Tensor) -> Window:
         import tensorflow as tf
@@ -108,21 +109,14 @@ class ResizedCenterCrop(Transform, name="resized_center_crop", main="size"):
             height, width = tf.clip_by_value(high, 1, sizes[0]), tf.clip_by_value(wide, 1, sizes[1])
         return Window((sizes[0] - height) // 2, (sizes[1] - width) // 2, height, width)
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
-        return _taken(self, batch, draw)
 
-
-class RandomResizedCrop(Transform, name="random_resized_crop", main="size"):
+class RandomResizedCrop(Windowed, name="random_resized_crop", main="size"):
     """A part of random area and aspect ratio, anywhere, scaled to a size (bilinear; Szegedy et al. 2014). Of the areas
     and ratios drawn, the first that fits is taken; after ten, the middle of the image. In evaluation
     ``resized_center_crop``."""
 
     is_random = True
-    takes_window = True
-    moves_pixels = True
 
-    size: Extent
-    """Height and width in pixels; one number is both."""
     area: Interval = (0.08, 1.0)
     """Least and largest share of the image's area."""
     ratio: Interval = (3 / 4, 4 / 3)
@@ -131,7 +125,7 @@ class RandomResizedCrop(Transform, name="random_resized_crop", main="size"):
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         if self.area[1] > 1:
             raise TransformError(f"random_resized_crop: area {self.area[1]:g} is more than the image")
-        return _scaled(features, self.size, "random_resized_crop")
+        return super().infer(features)
 
     def evaluation(self) -> Transform:
         return ResizedCenterCrop(size=self.size)
@@ -158,20 +152,13 @@ class RandomResizedCrop(Transform, name="random_resized_crop", main="size"):
         start = tf.minimum(tf.floor(place * (whole - part + 1)), whole - part)
         return Window(*tf.unstack(tf.cast(tf.concat([start, part], 1), tf.int32), axis=1))
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
-        return _taken(self, batch, draw)
 
-
-class ScaleJitter(Transform, name="scale_jitter", main="size"):
+class ScaleJitter(Windowed, name="scale_jitter", main="size"):
     """Scale the short side to a random length, then take a part of a given size, anywhere (bilinear; Simonyan and
     Zisserman 2014). In evaluation ``resized_center_crop``, the short side as long as the mean of those lengths."""
 
     is_random = True
-    takes_window = True
-    moves_pixels = True
 
-    size: Extent
-    """Height and width in pixels; one number is both."""
     short: Interval = (256.0, 512.0)
     """Least and largest length of the short side, in pixels."""
 
@@ -181,7 +168,7 @@ class ScaleJitter(Transform, name="scale_jitter", main="size"):
                 f"scale_jitter: {self.size[0]}×{self.size[1]} does not fit into a short side of {self.short[0]:g}",
                 help=f"short: [{max(self.size)}, {max(self.size) * 2}]",
             )
-        return _scaled(features, self.size, "scale_jitter")
+        return super().infer(features)
 
     def evaluation(self) -> Transform:
         return ResizedCenterCrop(size=self.size, short=sum(self.short) / 2)
@@ -200,24 +187,14 @@ class ScaleJitter(Transform, name="scale_jitter", main="size"):
         start = tf.minimum(tf.floor(drawn[:, 1:] * (whole - part + 1)), whole - part)
         return Window(*tf.unstack(tf.cast(tf.concat([start, part], 1), tf.int32), axis=1))
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
-        return _taken(self, batch, draw)
 
-
-def _taken(transform: Transform, batch: Batch, draw: Draw) -> Batch:
-    """Each image's window, scaled to the transform's size."""
+def _shifted(draw: Draw, top: Any, left: Any, before: Sides, size: tuple[int, int], sampling: Sampling) -> Motion:
+    """The motion of images of which the part is taken that begins at a pixel."""
     import tensorflow as tf
 
-    image = batch[IMAGE]
-    shape = tf.shape(image)
-    window = transform.window(tuple(tf.repeat(shape[axis], shape[0]) for axis in (1, 2)), transform.window_draws(draw))
-    size: tuple[int, int] = transform.size  # type: ignore[attr-defined]
-    top, left, height, width = (tf.cast(n, tf.float32) for n in window)
-    y, x = height / size[0], width / size[1]
-    zero = tf.zeros_like(y)
-    # Centres of pixels: output i lies at (i + ½)·scale - ½ of the window.
-    matrix = (x, zero, left + (x - 1) / 2, zero, y, top + (y - 1) / 2)
-    return {**batch, IMAGE: warped(image, matrix, "nearest", size=size)}
+    one, zero = tf.ones((draw.batch,)), tf.zeros((draw.batch,))
+    x, y = (tf.cast(start, tf.float32) + zero for start in (left, top))
+    return Motion(affine(one, zero, x, zero, one, y), before, size, sampling=sampling)
 
 
 def _whole(sizes: tuple[tf.Tensor, tf.Tensor], size: tuple[int, int], share: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -228,11 +205,6 @@ def _whole(sizes: tuple[tf.Tensor, tf.Tensor], size: tuple[int, int], share: tf.
     scale = tf.minimum(high / size[0], wide / size[1]) * share
     height, width = (tf.cast(tf.round(n * scale), tf.int32) for n in size)
     return tf.clip_by_value(height, 1, sizes[0]), tf.clip_by_value(width, 1, sizes[1])
-
-
-def _scaled(features: FeatureSpec, size: tuple[int, int], name: str) -> FeatureSpec:
-    image = image_of(features, name)
-    return features.with_image(TensorSpec((*size, image.channels), image.dtype))
 
 
 def _cropped(features: FeatureSpec, size: tuple[int, int], padding: int, name: str) -> FeatureSpec:

@@ -6,8 +6,9 @@ from math import log
 from typing import TYPE_CHECKING, Literal
 
 from archspec.data.fields import Interval
+from archspec.data.pixels import keep_type
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of, keep_type
+from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of
 from archspec.data.transforms.mixing import rectangle
 from archspec.ops.arguments import Number, PositiveInt
 

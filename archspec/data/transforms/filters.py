@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.data.fields import Interval
+from archspec.data.pixels import keep_type
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Share, Transform, chosen, image_of, keep_type
+from archspec.data.transform import Share, Transform, chosen, image_of
 
 if TYPE_CHECKING:
     import tensorflow as tf

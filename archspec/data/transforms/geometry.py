@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import pi
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.arguments import two_numbers
+from archspec.data.features.mask import Mask
 from archspec.data.fields import Extent
+from archspec.data.motion import Fill, Motion, Sides, affine, homography, some
+from archspec.data.pixels import keep_type
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import (
-    Share,
-    Transform,
-    TransformError,
-    chosen,
-    compiled,
-    holds_classes,
-    image_of,
-    keep_type,
-)
+from archspec.data.transform import Share, TransformError, compiled, image_of
+from archspec.data.transforms.geometric import Geometric, floats, which
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 
@@ -29,11 +23,6 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from archspec.data.draw import Draw
-    from archspec.data.transform import Batch
-
-
-Fill = Literal["constant", "nearest", "reflect", "wrap"]
-"""What comes in at the border: black, or the image continued."""
 
 
 def _scales(value: Any) -> tuple[float, float]:
@@ -45,10 +34,8 @@ def _scales(value: Any) -> tuple[float, float]:
     raise refuse("must be [low, high] with 0 < low ≤ high", two_numbers(value))
 
 
-class Resize(Transform, name="resize", main="size"):
+class Resize(Geometric, name="resize", main="size"):
     """Scale to a given size, whatever the aspect ratio was."""
-
-    moves_pixels = True
 
     size: Extent
     """Height and width in pixels; one number is both."""
@@ -61,15 +48,24 @@ class Resize(Transform, name="resize", main="size"):
         image = image_of(features, "resize")
         return features.with_image(TensorSpec((*self.size, image.channels), image.dtype))
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
-        image = batch[IMAGE]
+        high, wide = floats(size)
+        one = tf.ones((draw.batch,))
+        y, x = one * (high / self.size[0]), one * (wide / self.size[1])
+        zero = tf.zeros_like(one)
+        matrix = affine(x, zero, (x - 1) / 2, zero, y, (y - 1) / 2)
+        return Motion(matrix, size, self.size, "nearest", sampling=self._resized)
+
+    def _resized(self, image: tf.Tensor, *, nearest: bool, fill: float) -> tf.Tensor:
+        import tensorflow as tf
+
         # Enlarging has nothing to average, and the antialiasing kernel is several times slower.
         shrinks = any(n is None or n > m for n, m in zip(image.shape[1:3], self.size, strict=True))
-        method = "nearest" if holds_classes(image.dtype.name) else self.method
+        method = "nearest" if nearest else self.method
         out = tf.image.resize(image, self.size, method, antialias=self.antialias and shrinks)
-        return {**batch, IMAGE: keep_type(out, image.dtype)}
+        return keep_type(out, image.dtype)
 
     def on_arrays(self, image: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -80,11 +76,10 @@ class Resize(Transform, name="resize", main="size"):
         return np.rint(out).astype(image.dtype) if image.dtype.kind == "u" else out
 
 
-class Mirror(Transform, name="mirror", main="axis"):
+class Mirror(Geometric, name="mirror", main="axis"):
     """Swap left and right (or top and bottom) of every second image."""
 
     is_random = True
-    moves_pixels = True
 
     axis: Literal["horizontal", "vertical"] = "horizontal"
     """``horizontal`` swaps left and right."""
@@ -95,9 +90,23 @@ class Mirror(Transform, name="mirror", main="axis"):
         image_of(features, "mirror")
         return features
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
-        which, axis = draw.uniform() < self.probability, 2 if self.axis == "horizontal" else 1
-        return {**batch, IMAGE: compiled(_mirrored, which, batch[IMAGE], axis=axis)}
+    def motion(self, size: Sides, draw: Draw) -> Motion:
+        import tensorflow as tf
+
+        high, wide = floats(size)
+        swapped = draw.uniform() < self.probability
+        one, zero = tf.ones((draw.batch,)), tf.zeros((draw.batch,))
+        is_sideways = self.axis == "horizontal"
+        matrix = (
+            affine(-one, zero, (wide - 1) * one, zero, one, zero)
+            if is_sideways
+            else affine(one, zero, zero, zero, -one, (high - 1) * one)
+        )
+
+        def sampling(image: tf.Tensor, **_: Any) -> tf.Tensor:
+            return compiled(_mirrored, swapped, image, axis=2 if is_sideways else 1)
+
+        return Motion(some(swapped, matrix), size, size, sampling=sampling)
 
 
 def _mirrored(which: tf.Tensor, image: tf.Tensor, *, axis: int) -> tf.Tensor:
@@ -106,11 +115,10 @@ def _mirrored(which: tf.Tensor, image: tf.Tensor, *, axis: int) -> tf.Tensor:
     return tf.where(which[:, None, None, None], tf.reverse(image, [axis]), image)
 
 
-class Shift(Transform, name="shift", main="share"):
+class Shift(Geometric, name="shift", main="share"):
     """Move by up to a share of the size, along both axes (bilinear)."""
 
     is_random = True
-    moves_pixels = True
 
     share: Annotated[float, Field(gt=0, le=1)]
     """Largest displacement, as a share of height and width."""
@@ -124,21 +132,20 @@ class Shift(Transform, name="shift", main="share"):
         image_of(features, "shift")
         return features
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
-        height, width = _size(batch[IMAGE])
+        height, width = floats(size)
         down, right = draw.uniform(-self.share, self.share) * height, draw.uniform(-self.share, self.share) * width
         one, zero = tf.ones_like(down), tf.zeros_like(down)
-        out = warped(batch[IMAGE], (one, zero, right, zero, one, down), self.fill)
-        return {**batch, IMAGE: chosen(draw, self.probability, out, batch[IMAGE])}
+        matrix = affine(one, zero, right, zero, one, down)
+        return Motion(some(which(draw, self.probability), matrix), size, size, self.fill)
 
 
-class Rotate(Transform, name="rotate", main="degrees"):
+class Rotate(Geometric, name="rotate", main="degrees"):
     """Turn about the middle by up to an angle, either way (bilinear)."""
 
     is_random = True
-    moves_pixels = True
 
     degrees: Annotated[float, Field(gt=0, le=180)]
     """Largest angle."""
@@ -152,22 +159,20 @@ class Rotate(Transform, name="rotate", main="degrees"):
         image_of(features, "rotate")
         return features
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
-        height, width = _size(batch[IMAGE])
+        height, width = floats(size)
         angle = draw.uniform(-self.degrees, self.degrees) * (pi / 180)
         cos, sin, x, y = tf.cos(angle), tf.sin(angle), (width - 1) / 2, (height - 1) / 2
-        matrix = (cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
-        out = warped(batch[IMAGE], matrix, self.fill)
-        return {**batch, IMAGE: chosen(draw, self.probability, out, batch[IMAGE])}
+        matrix = affine(cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
+        return Motion(some(which(draw, self.probability), matrix), size, size, self.fill)
 
 
-class Shear(Transform, name="shear", main="degrees"):
+class Shear(Geometric, name="shear", main="degrees"):
     """Slant by up to an angle, either way, along both axes, about the middle (bilinear)."""
 
     is_random = True
-    moves_pixels = True
 
     degrees: Annotated[float, Field(gt=0, lt=90)]
     """Largest angle."""
@@ -182,25 +187,23 @@ class Shear(Transform, name="shear", main="degrees"):
         image_of(features, "shear")
         return features
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
-        image = batch[IMAGE]
-        height, width = _size(image)
+        height, width = floats(size)
         x, y = (width - 1) / 2, (height - 1) / 2
         across, down = (tf.tan(draw.uniform(-self.degrees, self.degrees) * (pi / 180)) for _ in range(2))
         one, zero = tf.ones_like(across), tf.zeros_like(across)
         across = across if self.axes != "vertical" else zero
         down = down if self.axes != "horizontal" else zero
-        out = warped(image, (one, across, -across * y, down, one, -down * x), self.fill)
-        return {**batch, IMAGE: chosen(draw, self.probability, out, image)}
+        matrix = affine(one, across, -across * y, down, one, -down * x)
+        return Motion(some(which(draw, self.probability), matrix), size, size, self.fill)
 
 
-class Zoom(Transform, name="zoom", main="scale"):
+class Zoom(Geometric, name="zoom", main="scale"):
     """Scale about the middle, both axes alike (bilinear)."""
 
     is_random = True
-    moves_pixels = True
 
     scale: Annotated[tuple[float, float], BeforeValidator(_scales), WithJsonSchema({"type": "array"})]
     """Least and largest factor; above 1 the image grows over the border."""
@@ -213,22 +216,20 @@ class Zoom(Transform, name="zoom", main="scale"):
         image_of(features, "zoom")
         return features
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
-        image = batch[IMAGE]
-        height, width = _size(image)
+        height, width = floats(size)
         k = 1 / draw.uniform(*self.scale)
         zero = tf.zeros_like(k)
-        matrix = (k, zero, (1 - k) * (width - 1) / 2, zero, k, (1 - k) * (height - 1) / 2)
-        return {**batch, IMAGE: chosen(draw, self.probability, warped(image, matrix, self.fill), image)}
+        matrix = affine(k, zero, (1 - k) * (width - 1) / 2, zero, k, (1 - k) * (height - 1) / 2)
+        return Motion(some(which(draw, self.probability), matrix), size, size, self.fill)
 
 
-class Perspective(Transform, name="perspective", main="strength"):
+class Perspective(Geometric, name="perspective", main="strength"):
     """Move the four corners inwards by random amounts, each its own (bilinear)."""
 
     is_random = True
-    moves_pixels = True
 
     strength: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Largest displacement of a corner, as a share of half the height and width."""
@@ -241,26 +242,26 @@ class Perspective(Transform, name="perspective", main="strength"):
         image_of(features, "perspective")
         return features
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
-        image = batch[IMAGE]
-        height, width = _size(image)
+        height, width = floats(size)
         moves = draw.uniform(0.0, self.strength / 2, shape=(4, 2))
-        size = tf.stack([width, height])
+        extent = tf.stack([width, height])
         corners = tf.constant([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
         inwards = 1 - 2 * corners
-        source = corners * (size - 1)
-        matrix = projective(source[None] + moves * inwards * (size - 1), tf.repeat(source[None], tf.shape(moves)[0], 0))
-        out = warped(image, tf.unstack(matrix, axis=1), self.fill)
-        return {**batch, IMAGE: chosen(draw, self.probability, out, image)}
+        source = corners * (extent - 1)
+        numbers = projective(
+            source[None] + moves * inwards * (extent - 1), tf.repeat(source[None], tf.shape(moves)[0], 0)
+        )
+        matrix = homography(tf.unstack(numbers, axis=1))
+        return Motion(some(which(draw, self.probability), matrix), size, size, self.fill)
 
 
-class Elastic(Transform, name="elastic", main="strength"):
+class Elastic(Geometric, name="elastic", main="strength"):
     """Move every pixel by smoothed noise (bilinear; Simard et al. 2003)."""
 
     is_random = True
-    moves_pixels = True
 
     strength: Annotated[float, Field(gt=0, le=1000)] = 8.0
     """α: what the smoothed noise, drawn evenly from -1 … 1, is multiplied by, in pixels."""
@@ -273,22 +274,22 @@ class Elastic(Transform, name="elastic", main="strength"):
         image = image_of(features, "elastic")
         if features.has_open_sizes:
             raise TransformError(f"elastic needs images of one size, the data are {image}", help="resize first")
+        for name, feature in features.placed.items():
+            if name != IMAGE and not isinstance(feature, Mask):
+                raise TransformError(f"elastic moves pixels one by one, which coordinates ({name}) cannot follow")
         return features
 
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
         from archspec.data.transforms.filters import blurred
 
-        image = batch[IMAGE]
-        height, width = image.shape[1:3]
-        noise = draw.pixels((height, width, 2)) * 2 - 1
+        noise = draw.pixels((*size, 2)) * 2 - 1
         flow = self.strength * blurred(noise, tf.fill(tf.shape(noise)[:1], self.sigma), self.sigma)
-        y = tf.range(height, dtype=tf.float32)[None, :, None] + flow[..., 0]
-        x = tf.range(width, dtype=tf.float32)[None, None, :] + flow[..., 1]
-        is_image = not holds_classes(image.dtype.name)
-        out = sampled(tf.cast(image, tf.float32), y, x) if is_image else sampled(image, tf.round(y), tf.round(x))
-        return {**batch, IMAGE: chosen(draw, self.probability, keep_type(out, image.dtype), image)}
+        changed = which(draw, self.probability)
+        if changed is not None:
+            flow = tf.where(changed[:, None, None, None], flow, 0.0)
+        return Motion(tf.repeat(tf.eye(3)[None], draw.batch, 0), size, size, flow=flow)
 
 
 def projective(here: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
@@ -305,60 +306,3 @@ def projective(here: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
         1,
     )
     return tf.linalg.solve(rows, tf.concat([u, v], 1)[..., None])[..., 0]
-
-
-def sampled(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Values of a float image between its pixels, or of any at its pixels, at (y, x) of shape (batch, h, w); the border
-    is repeated."""
-    import tensorflow as tf
-
-    height, width = image.shape[1:3]
-    y, x = tf.clip_by_value(y, 0.0, height - 1.0), tf.clip_by_value(x, 0.0, width - 1.0)
-    top, left = tf.floor(y), tf.floor(x)
-    down, right = (y - top)[..., None], (x - left)[..., None]
-    rows, columns = tf.cast(top, tf.int32), tf.cast(left, tf.int32)
-
-    def at(row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-        flat = tf.reshape(image, (-1, height * width, image.shape[-1]))
-        where = tf.minimum(row, height - 1) * width + tf.minimum(column, width - 1)
-        values = tf.gather(flat, tf.reshape(where, (-1, height * width)), batch_dims=1)
-        return tf.reshape(values, (-1, height, width, image.shape[-1]))
-
-    if not image.dtype.is_floating:
-        return at(rows, columns)
-    upper = at(rows, columns) * (1 - right) + at(rows, columns + 1) * right
-    lower = at(rows + 1, columns) * (1 - right) + at(rows + 1, columns + 1) * right
-    return upper * (1 - down) + lower * down
-
-
-def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    import tensorflow as tf
-
-    shape = tf.cast(tf.shape(image), tf.float32)
-    return shape[1], shape[2]
-
-
-def warped(
-    image: tf.Tensor,
-    matrix: Sequence[tf.Tensor],
-    fill: Fill,
-    *,
-    size: tuple[int, int] | None = None,
-    value: float = 0.0,
-) -> tf.Tensor:
-    """Output pixel (x, y) from the input at ((a·x + b·y + c) / k, (d·x + e·y + f) / k) with k = g·x + h·y + 1, between
-    its pixels, or, of numbers of classes, at the nearest; ``matrix`` is a … f, or a … h, by example."""
-    import tensorflow as tf
-
-    is_image = not holds_classes(image.dtype.name)
-    rows = tf.stack([*matrix, *[tf.zeros_like(matrix[0])] * (8 - len(matrix))], axis=1)
-    out = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(image, tf.float32) if is_image else image,
-        transforms=rows,
-        output_shape=size or tf.shape(image)[1:3],
-        fill_value=value,
-        interpolation="BILINEAR" if is_image else "NEAREST",
-        fill_mode=fill.upper(),
-    )
-    out = tf.ensure_shape(out, (image.shape[0], *(size or image.shape[1:3]), image.shape[-1]))
-    return keep_type(out, image.dtype)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from archspec.data.features.label import Label
+from archspec.data.pixels import keep_type
 from archspec.data.source import IMAGE, LABEL, FeatureSpec
-from archspec.data.transform import Share, Transform, TransformError, chosen, image_of, keep_type
+from archspec.data.transform import Share, Transform, TransformError, chosen, image_of
+from archspec.data.transforms.geometric import alone
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,6 +97,7 @@ def rectangle(
 
 def _mixed_features(features: FeatureSpec, name: str) -> FeatureSpec:
     image_of(features, name)
+    alone(features, name)
     if features.has_open_sizes:
         raise TransformError(f"{name} needs images of one size, the data are {features.image}", help="resize first")
     if features.classes is None or not isinstance(features.features.get(LABEL), Label):

@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.arguments import Items
-from archspec.data.example import Example
+from archspec.data.example import Example, feature_of
 from archspec.data.features.image import Image
 from archspec.data.features.mask import Mask
-from archspec.data.source import IMAGE, LABEL, FeatureSpec
-from archspec.data.transform import (
-    Transform,
-    TransformError,
-    for_evaluation,
-    holds_classes,
-    image_of,
-    infer,
-    keep_type,
-)
+from archspec.data.pixels import keep_type
+from archspec.data.source import IMAGE, FeatureSpec
+from archspec.data.transform import Transform, TransformError, for_evaluation, image_of, infer
+from archspec.data.transforms.geometric import Geometric, alone
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
@@ -61,6 +55,12 @@ class Apply(Transform, name="apply", main="to"):
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         made = dict(features.features)
+        left = [part for part in features.placed if part not in self.to]
+        if IMAGE in self.to and left and any(isinstance(step, Geometric) for step in self.steps):
+            raise TransformError(
+                f"apply: what lies in the image ({', '.join(left)}) would stay where it is",
+                help="the same steps without apply move all of it",
+            )
         for name in self.to:
             if name not in made:
                 near = did_you_mean(name, list(made)) or f"the data have {', '.join(made)}"
@@ -68,7 +68,7 @@ class Apply(Transform, name="apply", main="to"):
             is_classes = isinstance(made[name], Mask)
             for step in self.steps:
                 step.fit(_unknown)
-                if is_classes and not step.moves_pixels:
+                if is_classes and not isinstance(step, Geometric):
                     raise TransformError(
                         f"apply: {step.name} would change numbers of classes, which {name!r} holds",
                         help="give them an apply of their own, with what moves pixels only",
@@ -84,17 +84,16 @@ class Apply(Transform, name="apply", main="to"):
         return Apply(to=self.to, steps=steps) if steps else None
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
-        import tensorflow as tf
 
         out = dict(batch)
         for name in self.to:
             # The drawing begins anew for each part, so that all see the same.
             given, drawn = batch[name], copy(draw)
-            is_narrow = _is_classes(name, given.dtype.name) and not holds_classes(given.dtype.name)
-            one = {**batch, IMAGE: tf.cast(given, tf.int32) if is_narrow else given}
+            kind = feature_of(name, TensorSpec(given.shape[1:], given.dtype.name))
+            one = {**batch, IMAGE: given}
             for step in self.steps:
-                one = step.apply(one, drawn) if not step.is_color else _colored(step, one, drawn)
-            out[name] = tf.cast(one[IMAGE], given.dtype) if is_narrow else one[IMAGE]
+                one = _colored(step, one, drawn) if step.is_color else step.transform(one, drawn, {IMAGE: kind})
+            out[name] = one[IMAGE]
         return out
 
 
@@ -108,6 +107,7 @@ class Halves(Transform, name="halves"):
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         height, width, channels = image_of(features, "halves").shape
+        alone(features, "halves")
         if self.left == self.right:
             raise TransformError(f"halves: both are called {shown(self.left)}")
         if width is not None and width % 2:
@@ -135,6 +135,7 @@ class Shrink(Transform, name="shrink", main="factor"):
 
     def infer(self, features: FeatureSpec) -> FeatureSpec:
         image = image_of(features, "shrink")
+        alone(features, "shrink")
         sizes = []
         for n in image.spatial:
             if n is None:
@@ -166,11 +167,6 @@ def _in_place_of_image(features: FeatureSpec, made: dict[str, TensorSpec]) -> Fe
         if name in others:
             raise TransformError(f"the data have a part {shown(name)} already")
     return replace(features, features={**others, **{name: Image(spec) for name, spec in made.items()}})
-
-
-def _is_classes(name: str, dtype: str) -> bool:
-    """Whether a part holds the number of a class at each pixel: the label does, of whatever width."""
-    return holds_classes(dtype) or (name == LABEL and "int" in dtype)
 
 
 def _colored(step: Transform, batch: Batch, draw: Draw) -> Batch:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from archspec.data.pixels import keep_type
 from archspec.data.source import IMAGE, FeatureSpec
-from archspec.data.transform import Transform, TransformError, compiled, image_of, keep_type
+from archspec.data.transform import Transform, TransformError, compiled, image_of
 from archspec.data.transforms.color import LUMA, brightened, contrasted, mean_color, saturated
+from archspec.data.transforms.geometric import alone
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -250,6 +252,7 @@ def _equalized(image: tf.Tensor) -> tf.Tensor:
 
 def _eight_bit(features: FeatureSpec, name: str) -> FeatureSpec:
     image = image_of(features, name)
+    alone(features, name)
     if image.channels != 3 or image.dtype != "uint8":
         raise TransformError(
             f"{name} needs 8-bit images of three channels, the data are {image.dtype} {image}",

@@ -1,0 +1,72 @@
+"""Pixels of images that move, and of images that others take part in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def keep_type(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """A float image as the type it had before: rounded and kept within 0 … 255 where that is 8-bit."""
+    import tensorflow as tf
+
+    return tf.saturate_cast(tf.round(image), dtype) if dtype.is_integer else image
+
+
+def warped(
+    image: tf.Tensor, matrix: tf.Tensor, size: tuple[Any, Any], fill: str, *, nearest: bool = False, value: float = 0.0
+) -> tf.Tensor:
+    """Output pixel (x, y) from the input at (u, v), (u·k, v·k, k) = ``matrix`` · (x, y, 1), between its pixels or at
+    the nearest; ``matrix`` is (batch, 3, 3), its last entry 1, and ``value`` what lies outside where ``fill`` is
+    ``constant``."""
+    import tensorflow as tf
+
+    out = tf.raw_ops.ImageProjectiveTransformV3(
+        images=image if nearest else tf.cast(image, tf.float32),
+        transforms=tf.reshape(matrix, (-1, 9))[:, :8],
+        output_shape=size,
+        fill_value=value,
+        interpolation="NEAREST" if nearest else "BILINEAR",
+        fill_mode=fill.upper(),
+    )
+    known = [n if isinstance(n, int) else of for n, of in zip(size, image.shape[1:3], strict=True)]
+    out = tf.ensure_shape(out, (image.shape[0], *known, image.shape[-1]))
+    return keep_type(out, image.dtype)
+
+
+def displaced(image: tf.Tensor, flow: tf.Tensor, *, nearest: bool = False) -> tf.Tensor:
+    """Each pixel from where it is and ``flow`` (down, right) beside it, between pixels or at the nearest."""
+    import tensorflow as tf
+
+    height, width = image.shape[1:3]
+    y = tf.range(height, dtype=tf.float32)[None, :, None] + flow[..., 0]
+    x = tf.range(width, dtype=tf.float32)[None, None, :] + flow[..., 1]
+    if nearest:
+        return sampled(image, tf.round(y), tf.round(x), nearest=True)
+    return keep_type(sampled(tf.cast(image, tf.float32), y, x), image.dtype)
+
+
+def sampled(image: tf.Tensor, y: tf.Tensor, x: tf.Tensor, *, nearest: bool = False) -> tf.Tensor:
+    """Values of a float image between its pixels, or of any at its pixels (``nearest``), at (y, x) of shape
+    (batch, h, w); the border is repeated."""
+    import tensorflow as tf
+
+    height, width = image.shape[1:3]
+    y, x = tf.clip_by_value(y, 0.0, height - 1.0), tf.clip_by_value(x, 0.0, width - 1.0)
+    top, left = tf.floor(y), tf.floor(x)
+    down, right = (y - top)[..., None], (x - left)[..., None]
+    rows, columns = tf.cast(top, tf.int32), tf.cast(left, tf.int32)
+
+    def at(row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(image, (-1, height * width, image.shape[-1]))
+        where = tf.minimum(row, height - 1) * width + tf.minimum(column, width - 1)
+        values = tf.gather(flat, tf.reshape(where, (-1, height * width)), batch_dims=1)
+        return tf.reshape(values, (-1, height, width, image.shape[-1]))
+
+    if nearest:
+        return at(rows, columns)
+    upper = at(rows, columns) * (1 - right) + at(rows, columns + 1) * right
+    lower = at(rows + 1, columns) * (1 - right) + at(rows + 1, columns + 1) * right
+    return upper * (1 - down) + lower * down
