@@ -19,12 +19,9 @@ from typing import Any, NamedTuple
 from archspec.analysis.backward import differentiable
 from archspec.analysis.traffic import size_in_bytes
 from archspec.ir.graph import Graph, Node, Tensor
-from archspec.ir.tensors import TensorSpec, UnknownSize, bytes_each
+from archspec.ir.tensors import POLICIES, TensorSpec, UnknownSize, bytes_each
 from archspec.ops.base import Op
 from archspec.ops.reach import POINT
-
-POLICIES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
-"""Types of numbers, by Keras's names: the mixed ones keep weights, gradients and optimisers in float32."""
 
 
 class Peak(NamedTuple):

@@ -67,11 +67,21 @@ def setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def load(args: argparse.Namespace) -> Graph:
-    """The graph that the arguments of ``add_spec`` name. Raises SpecError."""
+def load(args: argparse.Namespace, spec: str | None = None) -> Graph:
+    """The graph that the arguments of ``add_spec`` name, or that of ``spec`` with their settings. Raises SpecError."""
     from archspec.frontend import load
 
-    return load(args.spec, variant=args.variant, set=dict(args.set))
+    return load(args.spec if spec is None else spec, variant=args.variant, set=dict(args.set))
+
+
+def size(text: str) -> int:
+    """Bytes: ``24GiB``."""
+    from archspec.ir.quantities import byte_size
+
+    try:
+        return byte_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def positive(text: str) -> int:

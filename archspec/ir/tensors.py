@@ -9,6 +9,10 @@ Size = int | None
 """Extent of one axis; None where the text leaves it open (``[null, 3]``, ``[T]``)."""
 
 
+POLICIES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
+"""Types of numbers, by Keras's names: the mixed ones keep weights, gradients and optimisers in float32."""
+
+
 class UnknownSize(Exception):
     """A count was asked for that depends on a size which the text leaves open."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -181,6 +180,8 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
         return _activated(self, TensorSpec((*sizes, self.filters)))
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        from fractions import Fraction
+
         rank = x.rank - 1
         kernels, strides = per_axis(self.kernel, rank, "kernel"), per_axis(self.stride, rank, "stride")
         dilations = per_axis(self.dilation, rank, "dilation")

@@ -7,12 +7,14 @@ order of the axes). Axis ``i`` of the output is axis ``i`` of the input; the bat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from math import inf
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ops.shapes import explicit_padding, per_axis
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class Reach(NamedTuple):
@@ -109,12 +111,16 @@ def _window(size: Size, further: int, stride: int, side: str | tuple[int, int]) 
 
 def enlarged(x: TensorSpec, factors: Sequence[int]) -> tuple[Axes, ...]:
     """Every position along the spatial axes given several times in a row; all channels are read."""
+    from fractions import Fraction
+
     axes = (Reach(1 - Fraction(1, f), 0, Fraction(1, f)) if f > 1 else POINT for f in factors)
     return ((*axes, EVERYTHING),)
 
 
 def tiled(x: TensorSpec, sizes: Sequence[Size]) -> tuple[Axes, ...]:
     """The spatial axes cut into as many even cells as ``sizes`` says, each read whole, with what it shares."""
+
+    from fractions import Fraction
 
     def along(n: Size, made: Size) -> Reach:
         if not n or not made:
@@ -130,6 +136,8 @@ def tiled(x: TensorSpec, sizes: Sequence[Size]) -> tuple[Axes, ...]:
 def resampled(x: TensorSpec, sizes: Sequence[Size], beside: int | None) -> tuple[Axes, ...]:
     """Output positions put at those of the input by the middles of their cells: the nearest is read (``beside`` None),
     or so many further ones than the two around it, on either side."""
+
+    from fractions import Fraction
 
     def along(n: Size, made: Size) -> Reach:
         if not n or not made:
@@ -151,7 +159,7 @@ def whole(reach: Reach) -> Reach:
 
 
 def _whole(n: Any) -> Any:
-    return n.numerator if isinstance(n, Fraction) and n.denominator == 1 else n
+    return n.numerator if getattr(n, "denominator", 0) == 1 else n
 
 
 def activated(axes: Axes, activation: Any, x: TensorSpec) -> Axes:

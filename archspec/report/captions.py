@@ -13,17 +13,18 @@ def title(table: Table) -> str:
         ", ".join(f"{n} {dimensions(s.shape)}" for n, s in specs.items()) for specs in (table.inputs, table.outputs)
     )
     modes = ["with train-only heads"] * table.training + [f"batch {table.batch}"] * (table.batch > 1)
+    modes += ["in bounds"] * table.in_bounds
     return f"{name}: {inputs} → {outputs}" + (f" ({', '.join(modes)})" if modes else "")
 
 
 def summary(table: Table) -> list[str]:
     """The totals in words and whole numbers."""
-    sums = table.totals
+    sums, least = table.totals, "≥ " if table.uncounted else ""
     nodes = sum(row.nodes for row in table.rows)
     return [
         f"{exact(sums.trainable_params)} trainable",
-        f"{exact(sums.macs)} MACs",
-        f"{exact(sums.flops)} FLOPs",
+        f"{least}{exact(sums.macs)} MACs",
+        f"{least}{exact(sums.flops)} FLOPs",
         f"{exact(sums.activations)} activations",
         f"{nodes} {'node' if nodes == 1 else 'nodes'}",
     ]
@@ -36,6 +37,8 @@ def footnotes(table: Table) -> list[str]:
         if None in spec.shape:
             open_size = f"? input {name} {spec} has an open size: counts that depend on it are unknown"
             notes.append(f"{open_size} (--set {name}=[…] gives it)")
+    if table.uncounted:
+        notes.append(f"≥ {', '.join(table.uncounted)} does not say what it costs, and is not counted")
     calls: dict[str, set[str]] = {}
     for row in table.rows:
         if row.shared_params and row.shared:
@@ -53,4 +56,10 @@ def all_cells(table: Table) -> list[tuple[str, ...]]:
     """Cells of every row, then of the totals."""
     whole = table.totals
     rows = [cells(row.name, row.kind, row.output_shape, row.counts, whole, row.shared_params) for row in table.rows]
-    return [*rows, cells("total", "", None, whole, whole)]
+    return [*rows, total_cells(table)]
+
+
+def total_cells(table: Table) -> tuple[str, ...]:
+    """Cells of the totals; ``≥`` where they are lower bounds."""
+    *rest, macs, share = cells("total", "", None, table.totals, table.totals)
+    return *rest, f"≥ {macs}" if table.uncounted else macs, share

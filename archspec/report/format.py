@@ -46,3 +46,31 @@ def share(part: int | None, whole: int | None) -> str:
 def dimensions(shape: tuple[Size, ...], times: str = "×") -> str:
     """``112×112×64``; open sizes are ``?``, a scalar is ``1``."""
     return times.join(["?" if size is None else str(size) for size in shape]) or "1"
+
+
+def binary(count: int | None) -> str:
+    """Bytes with three to four digits and KiB, MiB or GiB (powers of 1024); ``?`` where they are unknown."""
+    if count is None:
+        return "?"
+    if count < 1024:
+        return f"{count} B"
+    power = 1
+    while count >= 1024 ** (power + 1) and power < 4:
+        power += 1
+    scaled = count / 1024**power
+    return f"{scaled:.{2 if scaled < 99.95 else 1}f} {' KMGT'[power]}iB"
+
+
+def duration(seconds: float | None) -> str:
+    """Three digits and s, ms or µs; ``?`` where it is unknown."""
+    if seconds is None:
+        return "?"
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}" if seconds / size < 999.5 else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 1e-9:.3g} ns" if seconds else "0"
+
+
+def plain_number(value: float | None) -> str:
+    """Three digits; empty where there is none."""
+    return "" if value is None else f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"

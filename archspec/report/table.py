@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from archspec.analysis.blocks import folded, readable_depth
-from archspec.analysis.cost import Totals, node_costs, total
+from archspec.analysis.cost import Totals, counted, node_costs, total, uncounted
 from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph
 from archspec.ir.tensors import Size, TensorSpec
@@ -70,6 +70,9 @@ class Table:
     training: bool = False
     batch: int = 1
     depth: int | None = None
+    in_bounds: bool = False
+    uncounted: tuple[str, ...] = ()
+    """Names of ops that do not say what they cost: the totals of MACs, FLOPs and transcendentals are lower bounds."""
 
     def fold(self, depth: int) -> Table:
         """The table with the names cut to ``depth`` parts and the rows that fall together summed; 0 folds nothing."""
@@ -110,12 +113,14 @@ def formats() -> tuple[str, ...]:
     return tuple(sorted(name[:-3] for name in names if name.endswith(".py") and not name.startswith("_")))
 
 
-def table(graph: Graph, training: bool = False, batch: int = 1, depth: int | None = None) -> Table:
+def table(
+    graph: Graph, training: bool = False, batch: int = 1, depth: int | None = None, *, in_bounds: bool = False
+) -> Table:
     """Tabulate a graph: shapes, parameters, MACs, FLOPs and activations of every node, and their totals.
 
     ``training`` includes the heads that only training needs. ``batch`` is the number of samples that MACs, FLOPs and
-    activations are counted for. ``depth`` folds nodes into blocks by the parts of their names. Raises ValueError if
-    ``batch`` is not positive or ``depth`` is negative.
+    activations are counted for; ``in_bounds`` leaves out the taps that fall on padding. ``depth`` folds nodes into
+    blocks by the parts of their names. Raises ValueError if ``batch`` is not positive or ``depth`` is negative.
     """
     if batch < 1:
         raise ValueError(f"batch must be a positive integer, got {batch}")
@@ -123,7 +128,7 @@ def table(graph: Graph, training: bool = False, batch: int = 1, depth: int | Non
         raise ValueError(f"depth must not be negative, got {depth}")
     if not training:
         graph = graph.inference()
-    costs = node_costs(graph, batch)
+    costs = node_costs(graph, batch, in_bounds=in_bounds)
     rows = tuple(
         Row(
             node.name,
@@ -144,10 +149,12 @@ def table(graph: Graph, training: bool = False, batch: int = 1, depth: int | Non
         inputs=graph.inputs,
         outputs={output.name: graph.spec(output.tensor) for output in graph.outputs},
         rows=fold_rows(rows, depth) if depth else rows,
-        totals=total(cost.counts for cost in costs),
+        totals=counted(costs),
         training=training,
         batch=batch,
         depth=depth,
+        in_bounds=in_bounds,
+        uncounted=uncounted(graph),
     )
 
 

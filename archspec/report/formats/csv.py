@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 from io import StringIO
+from typing import TYPE_CHECKING
 
 from archspec.report.format import dimensions
 from archspec.report.table import Table
+
+if TYPE_CHECKING:
+    from archspec.report.grid import Grid
 
 
 def render(table: Table) -> str:
@@ -21,4 +25,14 @@ def render(table: Table) -> str:
         record = row._asdict()
         record |= {"inputs": " ".join(row.inputs), "output_shape": dimensions(row.output_shape, "x")}
         writer.writerow([record[column] for column in columns])
+    return out.getvalue().rstrip("\n")
+
+
+def grid(grid: Grid) -> str:
+    """A column for each of the grid's; counts are whole numbers, shapes ``112x112x64``."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("name", *grid.columns))
+    for name, values in grid.rows:
+        writer.writerow([name, *(dimensions(v, "x") if isinstance(v, tuple) else v for v in values)])
     return out.getvalue().rstrip("\n")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from archspec.analysis.blocks import Block, tree
 from archspec.analysis.cost import total
-from archspec.report.captions import footnotes, summary, title
+from archspec.report.captions import footnotes, summary, title, total_cells
 from archspec.report.format import HEADERS, LEFT, cells
 from archspec.report.table import Table
+
+if TYPE_CHECKING:
+    from archspec.report.grid import Grid
 
 GAP = "  "
 MIN_NAME = 12
@@ -30,7 +34,7 @@ def render(table: Table, width: int = 80, *, color: bool = False) -> str:
     """Title, one line per row grouped by block with subtotals, totals, footnotes; names give way to ``width``."""
     table = table.readable()
     lines = _lines(table, tree([row.name for row in table.rows]), 0)
-    lines.append(Line(0, cells("total", "", None, table.totals, table.totals)))
+    lines.append(Line(0, total_cells(table)))
     header, *body, last = [GAP.join(cells).rstrip() for cells in _fitted(lines, width)]
     rule = "─" * max(map(len, (header, last, *body)))
 
@@ -41,6 +45,31 @@ def render(table: Table, width: int = 80, *, color: bool = False) -> str:
     out += [paint(text, "1;36") if line.is_block else text for text, line in zip(body, lines[:-1], strict=True)]
     out += [paint(rule, "2"), paint(last, "1"), "", *_wrapped(summary(table), width)]
     return "\n".join([*out, *(paint(text, "2") for note in footnotes(table) for text in wrap(note, width))])
+
+
+def grid(grid: Grid, width: int = 80, *, color: bool = False) -> str:
+    """Title, a line for each row, totals, footnotes; names give way to ``width``."""
+    written = grid.written()
+    widths = [max(len(row[c]) for row in written) for c in range(len(written[0]))]
+    rest = sum(widths[1:]) + len(GAP) * (len(widths) - 1)
+    widths[0] = max(MIN_NAME, min(widths[0], width - rest))
+    header, *lines = [
+        GAP.join(
+            (_cut(cell, w) if c == 0 else cell).ljust(w) if left else cell.rjust(w)
+            for c, (cell, w, left) in enumerate(zip(row, widths, grid.left(), strict=True))
+        ).rstrip()
+        for row in written
+    ]
+    rule = "─" * max(map(len, (header, *lines)))
+
+    def paint(text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if color else text
+
+    out = [*(paint(text, "1") for text in wrap(grid.title, width)), ""] if grid.title else []
+    out += [paint(header, "2"), paint(rule, "2"), *(lines if grid.last is None else lines[:-1])]
+    out += [paint(rule, "2"), paint(lines[-1], "1")] if grid.last is not None else []
+    notes = [paint(text, "2") for note in grid.notes for text in wrap(note, width, break_on_hyphens=False)]
+    return "\n".join([*out, *(["", *notes] if notes else [])])
 
 
 def _lines(table: Table, block: Block, level: int) -> list[Line]:

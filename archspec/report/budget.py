@@ -1,0 +1,62 @@
+"""What memory a network needs, and how many samples a machine holds."""
+
+from __future__ import annotations
+
+from json import dumps
+from textwrap import wrap
+
+from archspec.analysis.memory import largest_batch, memory
+from archspec.ir.graph import Graph
+from archspec.report.format import binary
+
+NOTE = "lower bounds: what a framework needs for itself and scratch memory of kernels are not counted"
+
+
+def text(name: str, graph: Graph, budget: int, *, policy: str, optimizer: str, slots: int, width: int = 80) -> str:
+    """Parts of the memory of one sample, and the largest batches within ``budget`` bytes. Raises UnknownSize."""
+    one = memory(graph, policy=policy, slots=slots)
+    place = f"activations that live at once, at {one.peak.node} ({binary(one.peak.in_place)} in place)"
+    parts = [
+        (one.weights, "weights"),
+        (one.peak.bytes, f"inference, a sample: {place}"),
+        (one.gradients, "training: gradients of the weights"),
+        (one.slots, f"training: what {optimizer} keeps"),
+        (one.saved, "training, a sample: activations that are saved for the gradients"),
+        (one.transient, "training, a sample: gradients in hand at one time"),
+    ]
+    digits = max(len(binary(count)) for count, _ in parts)
+    lines = [f"{name}: memory in {policy}, training with {optimizer}", ""]
+    for count, words in parts:
+        first, *rest = wrap(words, width - digits - 4)
+        lines += [f"  {binary(count).rjust(digits)}  {first}", *(" " * (digits + 4) + more for more in rest)]
+    runs, trains = (_said(_most(graph, budget, t, policy, slots)) for t in (False, True))
+    lines += ["", f"{binary(budget)} hold at most {runs} at inference, {trains} in training", *wrap(NOTE, width)]
+    return "\n".join(lines)
+
+
+def json(name: str, graph: Graph, budget: int, *, policy: str, optimizer: str, slots: int) -> str:
+    """The same as an object, in bytes. Raises UnknownSize."""
+    one = memory(graph, policy=policy, slots=slots)
+    record = {
+        "name": name,
+        "policy": policy,
+        "optimizer": optimizer,
+        **one._asdict(),
+        "peak": one.peak._asdict(),
+        "inference": one.inference,
+        "training": one.training,
+        "budget": budget,
+        "largest_batch": {
+            "inference": _most(graph, budget, False, policy, slots),
+            "training": _most(graph, budget, True, policy, slots),
+        },
+    }
+    return dumps(record, ensure_ascii=False)
+
+
+def _most(graph: Graph, budget: int, training: bool, policy: str, slots: int) -> int | None:
+    return largest_batch(graph, budget, training=training, policy=policy, slots=slots)
+
+
+def _said(batch: int | None) -> str:
+    return "any number of samples" if batch is None else f"{batch:,} sample{'s' * (batch != 1)}"
