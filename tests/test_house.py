@@ -257,7 +257,7 @@ OTHER_WORDS = {
         "data/sources/text",
         "data/sources/text_pairs",
     }
-    | {"training/plan", "training/planning"},
+    | {"training/hints", "training/plan", "training/planning"},
     "dense": {"cli/evaluate", "backend/matching"},
     "embedding": {"training/board/projector", "training/features", "training/planning"},
     "average": {"frontend/schema"},

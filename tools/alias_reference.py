@@ -34,7 +34,10 @@ PLURAL = {
     "task": "Tasks",
     "data source": "Data sources",
     "parameter": "Parameters",
+    "run key": "Keys of run files",
     "train key": "Keys below `train`",
+    "evaluate key": "Keys below `evaluate`",
+    "log key": "Keys below `log`",
     "type": "Types of parameters",
 }
 

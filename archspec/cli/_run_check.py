@@ -12,40 +12,50 @@ from archspec.ir.diagnostics import Diagnostic, SpecError, in_order
 
 if TYPE_CHECKING:
     from archspec.frontend.yaml_source import Map
-    from archspec.ir.diagnostics import Span
+    from archspec.ir.diagnostics import Source, Span
     from archspec.training.document import RunSpec
 
 MOST = 20
 """Faults of one plan, each found by leaving out what was at fault before."""
 
 
-def is_run(path: str) -> bool:
-    """Whether a file is a run file by its header."""
+def source_of(path: str) -> Source | None:
+    """The text of a file that is a run file by its header, or without one by its sections; None of any other."""
     from archspec.frontend.reading import read_source
-    from archspec.frontend.yaml_source import read
 
     if not (path.endswith((".yaml", ".yml")) and Path(path).is_file()):
-        return False
+        return None
     try:
-        values = read(read_source(Path(path), path))
+        source = read_source(Path(path), _runs.reported(Path(path)))
     except (SpecError, OSError):
+        return None
+    return source if is_run(source) else None
+
+
+def is_run(source: Source) -> bool:
+    """Whether a text is a run file's."""
+    from archspec.frontend.yaml_source import read
+    from archspec.training.document import is_run
+
+    try:
+        return is_run(read(source))
+    except SpecError:
         return False
-    return isinstance(values, dict) and ("archspec_run" in values or ("archspec" in values and "spec" in values))
 
 
-def faults(path: str, *, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> list[Diagnostic]:
-    """Errors and warnings of a run file, with a variant and values of parameters in place of its own, in the order of
-    the text. Raises OSError."""
-    from archspec.frontend.reading import read_source
+def faults(
+    source: Source, folder: Path, *, variant: str | None = None, settings: Mapping[str, Any] | None = None
+) -> list[Diagnostic]:
+    """Errors and warnings of a run file whose paths count from ``folder``, with a variant and values of parameters in
+    place of its own, in the order of the text. Raises OSError."""
     from archspec.training.document import salvaged
 
-    file = Path(path)
     try:
-        run, tree, found = salvaged(read_source(file, _runs.reported(file)), file.parent)
+        run, tree, found = salvaged(source, folder)
     except SpecError as error:
         return list(error.diagnostics)
     if run is not None:
-        asked = _runs.Asked(file.stem, run, tree, file.parent)
+        asked = _runs.Asked(Path(source.name).stem, run, tree, folder)
         asked = _runs.with_flags(asked, data=None, variant=variant, settings=settings or {}, train={})
         found += _of_plan(asked) if not found else _of_parts(asked)
     return list(in_order(dict.fromkeys(found)))
@@ -57,8 +67,9 @@ def recipe(path: Path, *, variant: str | None, settings: Mapping[str, Any]) -> t
     from archspec.frontend.reading import read_source
     from archspec.training.document import place, salvaged
 
-    found = faults(str(path), variant=variant, settings=settings)
-    run, tree, _ = salvaged(read_source(path, _runs.reported(path)), path.parent)
+    source = read_source(path, _runs.reported(path))
+    found = faults(source, path.parent, variant=variant, settings=settings)
+    run, tree, _ = salvaged(source, path.parent)
     if run is not None and run.data is not None and not _of_data(_runs.Asked(path.stem, run, tree, path.parent)):
         return found, True
     places = [place(tree, ("data",)), *(place(tree, at) for at in _missing(tree, path.parent))]
@@ -96,16 +107,29 @@ def _of_parts(asked: _runs.Asked) -> list[Diagnostic]:
 
 
 def _of_data(asked: _runs.Asked) -> list[Diagnostic]:
+    """What is wrong with the data by themselves, as far as headers and a few files say."""
+    from archspec.data.check import glance
     from archspec.data.errors import DataError
     from archspec.training.document import place
 
     if asked.run.data is None or asked.tree is None:
         return []
+    at = place(asked.tree, ("data",))
     try:
         asked.run.data.features()
+        found = glance(asked.run.data)
     except DataError as error:
-        return [Diagnostic("R05", error.message, place(asked.tree, ("data",)), error.help)]
-    return []
+        return [Diagnostic("R05", error.message, at, error.help)]
+    out = []
+    for level, code, what in (("error", "R05", "cannot be read"), ("note", "W25", "look broken")):
+        bad = [f"{one.where} {one.message}" for one in found if one.severity == level]
+        if bad:
+            count = f"{len(bad)} image{'s' * (len(bad) > 1)} of those looked at"
+            more = f" (and {len(bad) - 3} more)" if len(bad) > 3 else ""
+            message = f"{count} {what}: {'; '.join(bad[:3])}{more}"
+            help = "'archspec data check' decodes them all; on_bad: skip, beside the path, leaves out what is broken"
+            out.append(Diagnostic(code, message, at, help, severity="error" if level == "error" else "warning"))
+    return out
 
 
 def _of_plan(asked: _runs.Asked) -> list[Diagnostic]:
@@ -118,7 +142,7 @@ def _of_plan(asked: _runs.Asked) -> list[Diagnostic]:
     while len(out) < MOST:
         try:
             plan = _runs.planned(asked, starts=True)
-            return out + _runs.doubted(asked, plan)
+            return out + _of_data(asked) + _runs.doubted(asked, plan)
         except SpecError as error:
             new = [d for d in error.diagnostics if not any(d.span == known.span for known in out)]
             out += new
@@ -147,5 +171,7 @@ def _without(run: RunSpec, path: tuple[str, ...]) -> RunSpec | None:
     if len(path) != 2 or path[1] in ("task", "transforms"):
         return None
     section = getattr(run, path[0])
-    default = type(section).model_fields[path[1]].default
-    return run.model_copy(update={path[0]: section.model_copy(update={path[1]: default})})
+    fields = type(section).model_fields
+    # What waits for something goes with it.
+    left_out = (path[1], *({"monitor": ("patience",), "freeze": ("cache_features",)}.get(path[1], ())))
+    return run.model_copy(update={path[0]: section.model_copy(update={key: fields[key].default for key in left_out})})

@@ -18,7 +18,7 @@ from archspec.cli import _arguments
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from archspec.ir.diagnostics import Diagnostic
+    from archspec.ir.diagnostics import Diagnostic, Source
 
 
 STDIN = "-"
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "specs",
         nargs="+",
         metavar="SPEC",
-        help="paths, folders or patterns of specs, names of specs or variants, or - for stdin",
+        help="paths, folders or patterns of specs and run files, names of specs or variants, or - for stdin",
     )
     _arguments.add_settings(parser)
     parser.add_argument("--strict", action="store_true", help="exit 1 on warnings, too")
@@ -77,7 +77,7 @@ def _files(given: str) -> list[str]:
 
 
 def _is_spec(path: Path) -> bool:
-    """Whether a file of a folder says that it is one."""
+    """Whether a file of a folder says that it is one, or a run."""
     with path.open("rb") as file:
         return re.search(rb"^archspec(_run)?\s*:", file.read(1 << 16), re.MULTILINE) is not None
 
@@ -103,13 +103,15 @@ def _checked(spec: str, args: argparse.Namespace) -> Iterator[_Checked]:
     from archspec.ir.diagnostics import in_order
 
     settings = dict(args.set)
-    if spec != STDIN and _run_check.is_run(spec):
-        found = _run_check.faults(spec, variant=args.variant, settings=settings)
+    name, data = (spec, None) if spec != STDIN else ("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
+    source = _run_check.source_of(spec) if data is None else _typed_run(name, data)
+    if source is not None:
+        folder = Path(spec).parent if data is None else Path()
+        found = _run_check.faults(source, folder, variant=args.variant, settings=settings)
         yield _Checked(spec, found, _counted(found))
         return
     run = _runs.run_file(spec)
     if run is None or catalogue.find(spec) is not None:
-        name, data = (spec, None) if spec != STDIN else ("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
         analysis = analyse(name, variant=args.variant, set=settings, data=data)
         figures = [d for graph in analysis.graphs for d in unmet(graph)]
         found = list(in_order([*analysis.diagnostics, *figures]))
@@ -121,6 +123,19 @@ def _checked(spec: str, args: argparse.Namespace) -> Iterator[_Checked]:
     found, has_data = _run_check.recipe(run, variant=args.variant, settings=settings)
     without = "" if has_data else ", but for its data, which are not here"
     yield _Checked(_runs.reported(run), found, _counted(found) + without)
+
+
+def _typed_run(name: str, data: bytes) -> Source | None:
+    """What came on stdin, if that is a run file."""
+    from archspec.cli._run_check import is_run
+    from archspec.frontend.reading import decoded
+    from archspec.ir.diagnostics import SpecError
+
+    try:
+        source = decoded(data, name)
+    except SpecError:
+        return None
+    return source if is_run(source) else None
 
 
 def _counted(warnings: list[Diagnostic]) -> str:

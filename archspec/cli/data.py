@@ -78,7 +78,9 @@ def _can_start(text: str) -> bool:
     from archspec.cli import _run_check
     from archspec.cli._output import print_diagnostics
 
-    errors = [d for d in _run_check.faults(text) if d.severity == "error"] if _run_check.is_run(text) else []
+    source = _run_check.source_of(text)
+    found = _run_check.faults(source, Path(text).parent) if source is not None else []
+    errors = [d for d in found if d.severity == "error"]
     print_diagnostics(errors)
     return not errors
 

@@ -213,14 +213,14 @@ def _reader(entries: Sequence[Entry]) -> Callable[[tf.Tensor], tf.Tensor]:
     )
 
 
-def content(entry: Entry) -> bytes:
-    """The bytes of one entry. Raises OSError, ValueError."""
+def content(entry: Entry, most: int = -1) -> bytes:
+    """The bytes of one entry, of a file of its own the first ``most``. Raises OSError, ValueError."""
     # The path may have been turned into a pipe or a device, which would never end.
     if not stat.S_ISREG(os.stat(entry.path).st_mode):
         raise ValueError("is not a regular file")
     with open(entry.path, "rb") as file:
         file.seek(entry.offset)
-        data = file.read(entry.length)
+        data = file.read(entry.length if entry.length >= 0 else most)
     if 0 <= entry.length != len(data):
         raise ValueError("is cut off")
     if entry.packed:

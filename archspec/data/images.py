@@ -30,19 +30,23 @@ class Header(NamedTuple):
 
 
 class BadImage(Exception):
-    """The bytes are not an image that can be decoded."""
+    """The bytes are not an image that can be decoded; ``is_certain`` where no decoder would take them."""
+
+    def __init__(self, message: str, is_certain: bool = False) -> None:
+        super().__init__(message)
+        self.is_certain = is_certain
 
 
 def header(data: bytes, *, name: str = "", max_pixels: int = MAX_PIXELS) -> Header:
     """Format and size of an image file, checked as far as that goes without decoding. Raises BadImage."""
     if not data:
-        raise BadImage("is empty")
+        raise BadImage("is empty", is_certain=True)
     form = format_of(data)
     if form is None:
-        raise BadImage(f"is not an image of a kind that can be read ({_kind(data)})")
+        raise BadImage(f"is not an image of a kind that can be read ({_kind(data)})", is_certain=True)
     size = size_of(form, data)
     if size is not None and size.pixels > max_pixels:
-        raise BadImage(f"has {size.width}×{size.height} pixels, more than {max_pixels}{size.note}")
+        raise BadImage(f"has {size.width}×{size.height} pixels, more than {max_pixels}{size.note}", is_certain=True)
     found = _CHECKED[form](data) if form in _CHECKED else Header(form, *((size.height, size.width) if size else (0, 0)))
     if not (found.height > 0 and found.width > 0):
         raise BadImage(f"is a {found.format.upper()} file of size {found.width}×{found.height}")

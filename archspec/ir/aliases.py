@@ -47,6 +47,14 @@ def alias(kind: str, name: object, known: Iterable[str] = ()) -> str | None:
     return None
 
 
+def same(kind: str, name: object, known: Iterable[str]) -> str | None:
+    """The known name that means the same: what a name differs from in case and signs alone, or what the table says."""
+    written, known = _plain(str(name)[:64]), tuple(known)
+    entry = _table().get(kind, {}).get(written)
+    found = (k for k in known if _plain(k) == written) if written else ()
+    return next(iter((*found, *(o for o in (entry.ours if entry else ()) if o in known))), None)
+
+
 def suggested(kind: str, name: object, known: Iterable[str], otherwise: str | None = None) -> str | None:
     """What to write in place of an unknown name: as ``alias``, else the nearest known word, else ``otherwise``."""
     known = tuple(known)

@@ -34,15 +34,86 @@ def member(kind: type[Member], value: Any, word: str, info: ValidationInfo | Non
     are sentences."""
     if isinstance(value, kind):
         return value
-    name, args = named(value, word, kind)
+    context = info.context if info else None
+    noun = word.split(" ", 1)[1]
+    try:
+        name, args = named(value, word)
+    except PydanticCustomError as error:
+        ours = translated(kind, value, noun, context)
+        raise error if ours is None else refuse(error.context["message"], f"write {ours}") from None  # type: ignore[index]
     found = kind.find(name)
     if found is None:
-        joined = _joined(kind, name, info.context if info else None)
+        joined = _joined(kind, name, context)
+        if (
+            joined is None
+            and (args not in ({}, None) or "(" in name)
+            and (ours := translated(kind, value, noun, context))
+        ):
+            joined = f"write {ours}"
         if joined is not None:
-            noun = word.split(" ", 1)[1]
             raise told("unknown_name", f"there is no {noun} {shown(name)}", joined)
         raise unknown(name, word, kind.names())
-    return made(found, args, info.context if info else None)
+    return made(found, args, context)
+
+
+TYPES = ("type", "name", "class", "class_name", "_target_", "kind", "method")
+"""Keys below which other formats write what archspec writes as the one key."""
+ARGUMENTS = ("args", "config", "params", "kwargs", "init_args")
+"""Keys below which other formats write arguments."""
+
+
+def translated(kind: type[Declaration], value: Any, noun: str, context: Any = None) -> str | None:
+    """A member as archspec writes it, out of what other formats write: ``{type: adam, lr: 0.01}``, ``Adam(lr=0.01)``,
+    ``[adam, 0.01]``, names of other libraries. None unless it can be read."""
+    name, args = _split(kind, value)
+    found = kind.find(_same(noun, name, kind.names()) or "")
+    if found is None:
+        return None
+    if isinstance(args, dict):
+        fields = found.model_fields
+        ours = {key: key if key in fields else _same("parameter", key, fields) for key in args}
+        if None in ours.values():
+            return None
+        args = {ours[key]: given for key, given in args.items()}
+        if set(args) == {found.main}:
+            args = args[found.main]
+    try:
+        made(found, args, context)
+    except (ValidationError, PydanticCustomError):
+        return None
+    text = found.name if args == {} else f"{{{found.name}: {plain(args)}}}"
+    return None if "…" in text else text
+
+
+def _same(noun: str, name: object, known: Iterable[str]) -> str | None:
+    from archspec.ir import aliases
+
+    return aliases.same(noun, name, known)
+
+
+def _split(kind: type[Declaration], value: Any) -> tuple[str, Any]:
+    """Name and arguments of a value of whatever form; ``""`` for no name."""
+    if isinstance(value, list):
+        if len(value) == 2 and isinstance(value[0], str) and not isinstance(value[1], str):
+            return value[0], value[1]
+        return _split(kind, value[0]) if len(value) == 1 else ("", None)
+    if isinstance(value, str):
+        match = _JOINED.fullmatch(value[:200])
+        if match is None:
+            return value.removesuffix("()"), {}
+        pairs = _PAIR.findall(match[2])
+        return match[1], {k: _scalar(v) for k, v in pairs} if pairs else _scalar(match[2])
+    if not isinstance(value, dict) or not value:
+        return "", None
+    if key := next((k for k in TYPES if isinstance(value.get(k), str)), None):
+        rest = {k: v for k, v in value.items() if k != key}
+        inner = rest.pop(next(iter(rest)), None) if len(rest) == 1 and next(iter(rest)) in ARGUMENTS else None
+        return str(value[key]).rpartition(".")[2], {**(inner if isinstance(inner, dict) else {}), **rest}
+    (name, args), *others = value.items()
+    if others:
+        found = kind.find(str(name))
+        args = {found.main if found is not None else "": args, **dict(others)}
+    return str(name), {} if args is None else args
 
 
 _JOINED = re.compile(r"([A-Za-z_]\w{0,60})(?:\s*[:=(]\s*|\s+)([^\s():=][^()]{0,100}?)\s*\)?\s*")
@@ -63,7 +134,7 @@ def _joined(kind: type[Member], text: str, context: Any) -> str | None:
     except (ValidationError, PydanticCustomError):
         return None
     inner = ", ".join(f"{name}: {plain(value)}" for name, value in args.items()) if pairs else plain(args)
-    return f"a colon stands between name and value: {{{match[1]}: {f'{{{inner}}}' if pairs else inner}}}"
+    return f"write {{{match[1]}: {f'{{{inner}}}' if pairs else inner}}}: a colon stands between name and value"
 
 
 def _scalar(text: str) -> Any:
@@ -75,7 +146,7 @@ def _scalar(text: str) -> Any:
     return {"true": True, "false": False}.get(text, text)
 
 
-def named(value: Any, word: str, kind: type[Declaration] | None = None) -> tuple[str, Any]:
+def named(value: Any, word: str) -> tuple[str, Any]:
     """Split ``NAME`` or ``{NAME: arguments}`` into name and arguments."""
     if isinstance(value, str):
         return value, {}
@@ -83,13 +154,6 @@ def named(value: Any, word: str, kind: type[Declaration] | None = None) -> tuple
         (name, args), *_ = value.items()
         if isinstance(name, str):
             return name, {} if args is None else args
-    if isinstance(value, dict) and len(value) > 1:
-        (name, main), *others = value.items()
-        found = kind.find(name) if kind is not None and isinstance(name, str) else None
-        if found is not None and found.main and all(other in found.model_fields for other, _ in others):
-            inner = ", ".join(f"{k}: {plain(v)}" for k, v in {found.main: main, **dict(others)}.items())
-            hint = f"arguments stand within: {{{name}: {{{inner}}}}}"
-            raise refuse(f"must be the name of {word}, or {{name: arguments}}", hint)
     raise refuse(f"must be the name of {word}, or {{name: arguments}}")
 
 

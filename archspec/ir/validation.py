@@ -125,9 +125,21 @@ def _in_range(kind: str, value: Any, context: dict[str, Any]) -> str | None:
     if kind in ("less_than", "less_than_equal") and is_number and context.get("lt", context.get("le")) == 1:
         share = value / (10 if value < 10 else 100)
         return f"a share of 1: {share:g}" if 2 <= value <= 100 else "a share of 1, such as 0.9"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
+        return f"without quotes: {value}"
+    if kind == "int_from_float" and isinstance(value, float) and abs(value) < 2**31:
+        return f"write {int(value)}"
     if kind in ("int_type", "float_type") and isinstance(value, str) and value.isalnum():
         return "digits without quotes, such as " + ("1" if kind == "int_type" else "0.5")
     return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii()
 
 
 _TYPES = ("str", "int", "float", "bool", "none")
@@ -156,11 +168,18 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
     elif e.kind == "missing_key":
         main = getattr(model, "main", None) if name and len(path) == 1 else None
         inner = str(key).upper() if main == key else f"{{{key}: {str(key).upper()}}}"
-        hint = f"{{{name}: {inner}}}" if name and len(path) == 1 else f"add {key}: {str(key).upper()}"
+        word = _only(model, key) if not name else str(key).upper()
+        hint = f"{{{name}: {inner}}}" if name and len(path) == 1 else f"add {key}: {word}"
         said, path = told(e.kind, f"{owner} needs {shown(key)}", hint), path[:-1]
     else:
         said = told("value", f"{'.'.join(filter(None, (name, *words)))} {e.message}", e.help)
     return InitErrorDetails(type=said, loc=(*((name,) if name else ()), *path), input=e.value)
+
+
+def _only(model: type[BaseModel], key: Any) -> str:
+    """The one value that a field takes, else its name in capitals."""
+    values = get_args(model.model_fields[key].annotation) if key in model.model_fields else ()
+    return str(values[0]) if len(values) == 1 else str(key).upper()
 
 
 def _fields(model: type[BaseModel], path: Iterable[Any]) -> list[str]:

@@ -23,11 +23,12 @@ from archspec.data.arguments import Items
 from archspec.data.source import DataSource
 from archspec.data.transform import Transform
 from archspec.frontend.yaml_source import Map, Seq, read, value_span
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, plain
+from archspec.ir.aliases import same
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 from archspec.ir.reading import declared
 from archspec.ir.validation import restated
 from archspec.training.fields import STRICT, Clip, named_values
-from archspec.training.optimizers import Optimizer
+from archspec.training.hints import Hints
 from archspec.training.settings import Evaluate, Log, TrainSettings
 from archspec.training.task import Task
 
@@ -68,6 +69,19 @@ class RunSpec(BaseModel):
     """What TensorBoard gets."""
 
 
+SPEC_ALONE = ("inputs", "body", "networks", "heads", "blocks", "archspec")
+"""Sections that a spec has and a run file has not."""
+
+
+def is_run(values: Any) -> bool:
+    """Whether what a YAML file holds is a run: by its header, or, where that was left out, by what it says."""
+    if not isinstance(values, dict):
+        return False
+    if "archspec_run" in values or ("archspec" in values and "spec" in values):
+        return True
+    return isinstance(values.get("spec"), str) and not any(section in values for section in SPEC_ALONE)
+
+
 def read_run(source: Source, folder: Path) -> tuple[RunSpec, Map]:
     """The run file and its text's values; paths in it count from ``folder``. Raises SpecError."""
     run, tree, problems = salvaged(source, folder)
@@ -90,7 +104,12 @@ def salvaged(source: Source, folder: Path) -> tuple[RunSpec | None, Map, list[Di
         return RunSpec.model_validate(tree, context=context), tree, []
     except ValidationError as error:
         wrong = restated(error, RunSpec)
-    problems = [_diagnostic(e, tree) for e in wrong]
+    hints = Hints(tree, {"": RunSpec, "train": Train, "evaluate": Evaluate, "log": Log, "train.clip": Clip}, folder)
+    # What a key of another name says is not missing.
+    unknown = [e["loc"][0] for e in wrong if _kind(e) == "unknown_key" and len(e["loc"]) == 1]
+    is_said = "spec" in (same("run key", key, RunSpec.model_fields) for key in unknown)
+    wrong = [e for e in wrong if not (is_said and _kind(e) == "missing_key" and _message(e).endswith("'spec'"))]
+    problems = [_diagnostic(e, tree, hints) for e in wrong]
     broken = {e["loc"][0] for e in wrong if e["loc"]}
     rest: dict[str, Any] = {key: value for key, value in tree.items() if key not in broken}
     try:
@@ -114,7 +133,15 @@ def place(tree: Map, path: Iterable[str | int]) -> Span:
 CODES = {"unknown_key": "R01", "missing_key": "R02", "value": "R03", "unknown_name": "R04"}
 
 
-def _diagnostic(error: Any, tree: Map) -> Diagnostic:
+def _kind(error: Any) -> str:
+    return str(error["type"].type)
+
+
+def _message(error: Any) -> str:
+    return str(error["type"].context["message"])
+
+
+def _diagnostic(error: Any, tree: Map, hints: Hints) -> Diagnostic:
     said: PydanticCustomError = error["type"]
     context = said.context or {}
     span = place(tree, error["loc"])
@@ -123,63 +150,12 @@ def _diagnostic(error: Any, tree: Map) -> Diagnostic:
         for part in error["loc"][:-1]:
             at = at[part]
         span = at.key_span(error["loc"][-1])
-    help = _belongs(error["loc"], tree) if said.type == "unknown_key" else _form(error["loc"], error["input"])
+    help = None
+    if said.type == "unknown_key":
+        help = hints.for_key(error["loc"])
+    elif said.type != "missing_key":
+        help = hints.for_value(error["loc"], error["input"])
     return Diagnostic(CODES[said.type], context["message"], span, help or context.get("help"))
-
-
-def _belongs(path: tuple[Any, ...], tree: Map) -> str | None:
-    """Where a key belongs that stands in the wrong section, as text that can be copied."""
-    from archspec.ir.aliases import alias
-
-    key = str(path[-1])
-    at: Any = tree
-    for part in path[:-1]:
-        at = at[part]
-    value = plain(at[path[-1]])
-    first, _, rest = key.partition(" ")
-    sections: dict[Any, Any] = {"train": Train, "evaluate": Evaluate, "log": Log, "clip": Clip}
-    model = RunSpec if len(path) == 1 else sections.get(path[-2])
-    if at[path[-1]] is None and rest and model is not None and first in model.model_fields:
-        return f"a colon stands between key and value: {first}: {rest.strip()}"
-    if len(path) == 1:
-        for section, model in (("train", Train), ("evaluate", Evaluate), ("log", Log)):
-            if key in model.model_fields:
-                return f"it belongs in {section}: {section}: {{{key}: {value}}}"
-        if near := did_you_mean(key, RunSpec.model_fields):
-            return near
-        said = alias("train key", key)
-        return f"within train: {said}" if said else None
-    if path[:-1] == ("train",):
-        if key in RunSpec.model_fields:
-            return f"it stands beside train, at the left margin: {key}: {value}"
-        if key in Evaluate.model_fields:
-            return f"it belongs in evaluate: evaluate: {{{key}: {value}}}"
-        written = tree["train"].get("optimizer", "adam")
-        name = written if isinstance(written, str) else next(iter(written), "adam") if isinstance(written, dict) else ""
-        kind = Optimizer.find(str(name))
-        argument = {"lr": "learning_rate", "wd": "weight_decay"}.get(key, key)
-        if kind is not None and argument in kind.model_fields:
-            held = written[name] if isinstance(written, dict) else None
-            others = held if isinstance(held, dict) else {kind.main: held} if held is not None else {}
-            inner = ", ".join(f"{k}: {plain(v)}" for k, v in {**others, argument: at[path[-1]]}.items())
-            return f"it belongs to the optimizer: optimizer: {{{name}: {{{inner}}}}}"
-        if near := did_you_mean(key, Train.model_fields):
-            return near
-        return alias("train key", key)
-    return None
-
-
-def _form(path: tuple[Any, ...], value: Any) -> str | None:
-    """How a section or setting is written whose value is of another form."""
-    if path == ("evaluate",) and isinstance(value, str):
-        return f"evaluate: {{split: {value}}}"
-    if path == ("train",) and isinstance(value, list):
-        return "its settings are keys without dashes: train: {optimizer: adam, epochs: 20}"
-    if path == ("train", "clip") and isinstance(value, (int, float)):
-        return f"clip: {{global_norm: {value}}} or {{norm: {value}}}, {{value: {value}}}"
-    if path == ("train", "precision") and isinstance(value, str):
-        return f"precision: {'mixed_bfloat16' if 'b' in value else 'mixed_float16'}: weights stay float32"
-    return None
 
 
 def read_section(model: type[Section], values: Mapping[str, Any], words: Span | Mapping[str, Span]) -> Section:

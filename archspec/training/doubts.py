@@ -34,11 +34,28 @@ def late_changes(plan: Plan) -> Iterator[Doubt]:
     match train.schedule:
         case Milestones(at=milestones) if late := [epoch for epoch in milestones if epoch >= epochs]:
             said = " and ".join(f"{epoch:g}" for epoch in late)
-            yield Doubt("W20", f"milestones at {said} lie behind the end of the run, which has {epochs} epochs", at)
+            yield Doubt(
+                "W20",
+                f"milestones at {said} lie behind the end of the run, which has {epochs} epochs",
+                at,
+                _sooner(epochs),
+            )
         case Step(every=every) if every >= epochs:
-            yield Doubt("W20", f"the rate changes every {every:g} epochs, and the run has {epochs}: never", at)
+            yield Doubt(
+                "W20",
+                f"the rate changes every {every:g} epochs, and the run has {epochs}: never",
+                at,
+                f"schedule: {{step: {max(1, epochs // 3)}}}",
+            )
         case Polynomial(start=start) if start >= epochs:
-            yield Doubt("W20", f"the rate falls from epoch {start:g} on, and the run has {epochs}: never", at)
+            message = f"the rate falls from epoch {start:g} on, and the run has {epochs}: never"
+            yield Doubt("W20", message, at, f"schedule: {{polynomial: {{start: {epochs // 2}}}}}")
+
+
+def _sooner(epochs: int) -> str:
+    """Milestones at a half and at three quarters of a run, or as near as its epochs let them be."""
+    at = sorted({max(1, epochs // 2), max(1, epochs * 3 // 4)})
+    return f"schedule: {{milestones: {at}}}" if epochs > 1 else "more epochs"
 
 
 def endless_patience(plan: Plan) -> Iterator[Doubt]:
@@ -66,7 +83,8 @@ def odd_rate(plan: Plan) -> Iterator[Doubt]:
         word = "small" if rate < low else "large"
         usual = type(optimizer).model_fields["learning_rate"].default
         message = f"a learning rate of {rate:g} is very {word} for {optimizer.name}"
-        yield Doubt("W23", message, ("train", "optimizer"), f"{usual:g} is its default")
+        at = ("train", "optimizer", optimizer.name, "learning_rate")
+        yield Doubt("W23", message, at, f"its default is optimizer: {{{optimizer.name}: {usual:g}}}")
 
 
 def other_scale(plan: Plan) -> Iterator[Doubt]:

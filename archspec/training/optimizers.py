@@ -23,7 +23,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 class Optimizer(Declaration, package="archspec.training"):
     """How weights change by gradients. All have ``learning_rate``, times the schedule, and ``weight_decay``."""
 
-    plausible_rates: ClassVar[tuple[float, float]] = (1e-9, 0.3)
+    plausible_rates: ClassVar[tuple[float, float]] = (1e-8, 0.3)
     """Learning rates beyond which a slip is more likely; each step of most moves a weight by about the rate."""
 
     learning_rate: LearningRate
@@ -43,7 +43,7 @@ class Optimizer(Declaration, package="archspec.training"):
 class Sgd(Optimizer, name="sgd", main="learning_rate"):
     """Stochastic gradient descent, with momentum (Polyak 1964; Sutskever et al. 2013)."""
 
-    plausible_rates = (1e-9, 100)
+    plausible_rates = (1e-8, 100)
 
     learning_rate: LearningRate = 0.01
     """Size of a step, before the schedule."""
@@ -164,7 +164,7 @@ class Lion(Optimizer, name="lion", main="learning_rate"):
 class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
     """Adagrad (Duchi et al. 2011)."""
 
-    plausible_rates = (1e-9, 10)
+    plausible_rates = (1e-8, 10)
 
     learning_rate: LearningRate = 0.001
     """Size of a step, before the schedule."""
@@ -185,7 +185,7 @@ class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
 class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
     """Adadelta (Zeiler 2012); the paper's learning rate is 1."""
 
-    plausible_rates = (1e-9, 10)
+    plausible_rates = (1e-8, 10)
 
     learning_rate: LearningRate = 0.001
     """Size of a step, before the schedule."""

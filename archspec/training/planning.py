@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataSource, FeatureSpec
 from archspec.data.transform import TransformError, for_evaluation
+from archspec.ir.aliases import same
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
@@ -66,8 +68,8 @@ def task_of(run: RunSpec, graph: Graph) -> Task:
 def _located(source: DataSource | None) -> DataSource:
     """The source with absolute paths, so that the run's record means the same anywhere."""
     if source is None:
-        names = ", ".join(DataSource.names())
-        raise TaskError("the run does not say what data to use", at=(), help=f"--data, or 'data:': {names}, or a path")
+        help = "data: {folder: path/to/photos} or another source, such as data: digits; --data on the command line"
+        raise TaskError("the run does not say what data to use", at=(), help=help)
     return _absolute(source)
 
 
@@ -140,19 +142,15 @@ def _check_train(plan: Plan) -> None:
         word_vectors(train.vectors, plan.graph, plan.features)
     if train.patience is not None and train.monitor is None:
         message = "patience waits for a better value of what is monitored, and nothing is"
-        raise TaskError(message, at=("train", "patience"), help="monitor: loss, or accuracy")
+        raise TaskError(
+            message, at=("train", "patience"), help=f"monitor: {' or monitor: '.join(list(plan.figures())[:2])}"
+        )
     if isinstance(train.schedule, Plateau) and train.warmup:
         raise TaskError("plateau watches the loss from the start: it takes no warm-up", at=("train", "warmup"))
     if plan.spec.log.embedding:
         _check_embedding(plan, plan.spec.log.embedding)
     if train.monitor:
         monitored(plan)
-    elif train.patience:
-        raise TaskError(
-            "patience waits for what is monitored, and nothing is",
-            at=("train", "patience"),
-            help=f"monitor: {' or '.join(plan.figures())}",
-        )
 
 
 def monitored(plan: Plan) -> str:
@@ -165,10 +163,17 @@ def monitored(plan: Plan) -> str:
     if asked not in known and len(of_heads) == 1:
         return of_heads[0]
     if asked not in known:
-        near = did_you_mean(asked or "", known) if not of_heads else None
+        near = _figure(str(asked), known) if not of_heads else None
         why = "is of several heads here" if of_heads else "is no figure of this run's evaluations"
         raise TaskError(f"{shown(asked)} {why}", at=at, help=near or f"monitor takes {', '.join(of_heads or known)}")
     return str(asked)
+
+
+def _figure(asked: str, known: Sequence[str]) -> str | None:
+    """What a figure is called that other programs call so: all are of what is held out, which Keras writes ``val_``."""
+    word = asked.removeprefix("val_").removeprefix("val/").removeprefix("eval_").removeprefix("test_")
+    found = word if word in known else same("metric", word, known)
+    return f"monitor: {found}, which is of the evaluated split" if found else did_you_mean(asked, known)
 
 
 def _check_embedding(plan: Plan, layer: str) -> None:

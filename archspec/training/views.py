@@ -128,7 +128,7 @@ def views(steady: Sequence[Transform], which: Views) -> list[tuple[Transform, ..
         raise TaskError(
             "ten_crop needs images larger than the network's, of which the middle is taken",
             at=("evaluate", "transforms"),
-            help="evaluate: {transforms: [resize: 256, center_crop: 224, …]}",
+            help="put {resize: 256} and {center_crop: 224} first in the transforms of evaluate",
         )
     size = steps[at].size  # type: ignore[attr-defined]
     parts = [(*steps[:at], Part(size=size, down=d, right=r), *steps[at + 1 :]) for d, r in PLACES]

@@ -58,6 +58,24 @@ def test_a_dash_is_stdin(capsys, monkeypatch):
     assert "stdin:1:11: error[Y01]: not valid UTF-8" in capsys.readouterr().err
 
 
+RUN = b"archspec_run: 1\nspec: lenet5\ndata: digits\naugment: [resize: 32, rescale]\ntrain: {epochs: 3}\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "said"),
+    [
+        (RUN, 0, ""),
+        (RUN.replace(b"epochs", b"epoch"), 1, "stdin:5:9: error[R01]"),
+        (RUN.replace(b"archspec_run: 1\n", b""), 1, "stdin:1:1: error[R02]"),
+    ],
+    ids=["sound", "wrong", "without a header"],
+)
+def test_a_dash_may_be_a_run_file(data, code, said, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert main(["check", "-"]) == code
+    assert said in capsys.readouterr().err
+
+
 def test_folders_and_patterns_stand_for_the_specs_in_them(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "nets" / "deep").mkdir(parents=True)

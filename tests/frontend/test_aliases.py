@@ -37,6 +37,8 @@ def kinds():
     parameters = {n for kind in (Op, *members().values()) for found in kind.all() for n in found.model_fields}
     parameters |= {n for block in prelude()["blocks"].values() for n in block["params"]}
     keys = {n for model in (RunSpec, Train, Evaluate, Log, Clip) for n in model.model_fields}
+    sections = {"run": RunSpec, "train": Train, "evaluate": Evaluate, "log": Log}
+    names |= {f"{section} key": set(model.model_fields) for section, model in sections.items()}
     return names | {"op": OPS, "activation": ACTIVATIONS, "type": TYPES, "parameter": parameters | keys, "key": keys}
 
 
@@ -123,7 +125,7 @@ def read_as(key, value, section):
 
     if key == "data":
         return read_as(None, value, "data source")
-    if key in ("train", "augment", "evaluate"):
+    if key in ("train", "augment", "evaluate", "set"):
         return RunSpec.model_validate({"archspec_run": 1, "spec": "net", key: value})
     if key == "kernel_regularizer":
         return member(Regularizer, value, "a regularizer")

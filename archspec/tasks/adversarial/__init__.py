@@ -283,7 +283,7 @@ def _check_part(name: str, wanted: TensorSpec, given: TensorSpec, at: tuple[str,
     if not fits or None in given.shape:
         help = None
         if wanted.rank == given.rank == 3 and None not in wanted.spatial and wanted.channels == given.channels:
-            help = f"augment: [resize: [{wanted.spatial[0]}, {wanted.spatial[1]}], …]"
+            help = f"put {{resize: [{wanted.spatial[0]}, {wanted.spatial[1]}]}} first in augment"
         raise TaskError(f"the networks take '{name}' of {wanted}, they would get {given}", at=at, help=help)
     if ("float" in wanted.dtype) != ("float" in given.dtype):
         mend = "rescale: {low: -1} in augment: 0 … 255 becomes -1 … 1" if "float" in wanted.dtype else None

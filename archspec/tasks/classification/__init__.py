@@ -128,7 +128,7 @@ def _only_input(graph: Graph) -> TensorSpec:
     if graph.training or len(graph.inputs) != 1:
         others = ", ".join(name for name in Task.names() if name != "classification")
         message = f"classification trains one network with one input; '{graph.name}' has others"
-        raise TaskError(message, at=("spec",), help=f"train: {{task: …}} says another: {others}")
+        raise TaskError(message, at=("spec",), help=f"task, in train, says another: {others}")
     return next(iter(graph.inputs.values()))
 
 
@@ -201,10 +201,10 @@ def _check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> 
                 mend = f"the network takes {wanted.channels} channels: set the data's channels, or the spec's input"
             elif None not in sizes:
                 size = sizes[0] if sizes[0] == sizes[1] else f"[{sizes[0]}, {sizes[1]}]"
-                mend = f"augment: [resize: {size}, …]"
+                mend = f"put {{resize: {size}}} first in augment"
         raise TaskError(f"the network takes images {wanted}, it would get {image}", at=at, help=mend)
     if None in image.shape:
-        raise TaskError(f"images differ in size: {image}", at=at, help="augment: [resize: 224, …]")
+        raise TaskError(f"images differ in size: {image}", at=at, help="put {resize: 224} first in augment")
     if ("float" in wanted.dtype) != ("float" in image.dtype):
         mend = "add rescale to augment: 0 … 255 becomes 0 … 1" if "float" in wanted.dtype else None
         raise TaskError(f"the network takes {wanted.dtype}, it would get {image.dtype}", at=at, help=mend)

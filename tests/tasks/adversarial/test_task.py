@@ -57,7 +57,7 @@ def test_data_that_do_not_fit_are_refused():
     assert refusal(small(), features((8, 8, 1))) == (
         "the networks take 'real' of (16, 16, 1), they would get (8, 8, 1)",
         ("augment",),
-        "augment: [resize: [16, 16], …]",
+        "put {resize: [16, 16]} first in augment",
     )
     assert refusal(small(), features(dtype="uint8"))[0] == "'real' is float32, it would get uint8"
     assert refusal(archspec.load("cgan", size=16), features(classes=4)) == (

@@ -1,0 +1,316 @@
+"""What to write in place of what a run file says wrongly: text that can be copied, with the person's own values.
+
+Whatever is shown is read first, by the readers of run files; what they would refuse is not shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from archspec.data.source import DataSource, source_for
+from archspec.data.transform import Transform
+from archspec.frontend.yaml_source import Map
+from archspec.ir.aliases import alias, same
+from archspec.ir.declaration import Declaration
+from archspec.ir.diagnostics import did_you_mean, plain
+from archspec.ir.reading import translated
+from archspec.ops.loss import Loss
+from archspec.training.optimizers import Optimizer
+from archspec.training.schedules import Schedule
+
+Sections = Mapping[str, type[BaseModel]]
+"""The models of a run file's sections by name; ``""`` is the file's own."""
+DECLARED: dict[str, tuple[type[Declaration], str]] = {
+    "optimizer": (Optimizer, "optimizer"),
+    "schedule": (Schedule, "schedule"),
+    "loss": (Loss, "loss"),
+}
+"""Settings that are declarations: their kind, and the word for it."""
+CLIPS = {"clipnorm": "norm", "clipvalue": "value"}
+"""What Keras calls limits of gradients other than of all together, without what divides words."""
+INSTEAD: dict[str, Any] = {"weights": "weights.npz", "schedule": "cosine", "ema": 0.999, "clip": {"global_norm": 1.0}}
+"""What is shown of a setting where the person's value is none that it takes."""
+PATHS = ("path", "dir", "directory", "root", "data_dir", "data_path", "folder", "file", "images")
+"""Keys below which a person names a path of data without saying what lies there."""
+
+
+class Hints:
+    """Of one run file: its values, the models of its sections, and the folder that its paths count from."""
+
+    def __init__(self, tree: Map, sections: Sections, folder: Path) -> None:
+        self.tree, self.sections, self.folder = tree, sections, folder
+
+    def for_key(self, path: tuple[Any, ...]) -> str | None:
+        """Where a key belongs that is unknown where it stands, or what it is called."""
+        *above, key = path
+        own = ".".join(map(str, above))
+        if own not in self.sections:
+            return None
+        at: Any = self.tree
+        for part in above:
+            at = at[part]
+        value, known = at[key], self.sections[own].model_fields
+        first, _, rest = str(key).partition(" ")
+        if value is None and rest and first in known:
+            return f"a colon stands between key and value: {first}: {rest.strip()}"
+        for section in dict.fromkeys((own, "train", "", "evaluate", "log")):
+            if "." not in section and (found := self._setting(section, str(key), value)):
+                return self._said(own, section, found)
+        if found := self._of_optimizer(str(key), value):
+            return f"it belongs to the optimizer: {_text(found if own == 'train' else {'train': found})}"
+        if (name := same("transform", key, Transform.names())) is not None:
+            step = translated(Transform, {name: value}, "transform", self._context) or name
+            return f"it is a step of augment: augment: [{step}]"
+        here = alias(f"{own or 'run'} key", key)
+        return here or did_you_mean(key, known) or alias("train key", key) or alias("run key", key)
+
+    def for_value(self, path: tuple[Any, ...], value: Any) -> str | None:
+        """How a section or setting is written whose value is none that it takes."""
+        section, key = (".".join(map(str, path[:-1])), path[-1]) if path else ("", "")
+        if path == ("data",):
+            return self._data(value)
+        if path == ("spec",) and isinstance(value, dict):
+            return "a spec is a file of its own, which this names: spec: net.yaml"
+        if path == ("archspec_run",):
+            return "archspec_run: 1"
+        if section == "" and key in ("train", "evaluate", "log"):
+            return _section(str(key), value)
+        model = self.sections.get(section)
+        if model is None or key not in model.model_fields:
+            return None
+        if key in ("augment", "transforms"):
+            steps = [{k: v} if v is not None else k for k, v in value.items()] if isinstance(value, dict) else [value]
+            return self._shown(model, {str(key): steps})
+        if key == "set" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+            return self._shown(model, {"set": {k: v for one in value for k, v in one.items()}})
+        if key == "clip" and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return f"clip: {{global_norm: {value}}} or clip: {{norm: {value}}} or clip: {{value: {value}}}"
+        if key == "freeze":
+            return "names of layers, or patterns: freeze: [conv*]"
+        if key == "loss" and "crossentropy" in str(value).lower().replace("_", ""):
+            return self._crossentropy()
+        converted = _converted(str(key), str(key), value)
+        if converted != value and (text := self._shown(model, {str(key): converted})):
+            return text
+        default = model.model_fields[key].default
+        if key in DECLARED:
+            return None
+        if key in INSTEAD or (isinstance(default, (int, float)) and not isinstance(value, (int, float))):
+            return self._shown(model, {str(key): INSTEAD.get(str(key), default)})
+        return None
+
+    @property
+    def _context(self) -> dict[str, Path]:
+        return {"folder": self.folder}
+
+    def _setting(self, section: str, key: str, value: Any) -> dict[str, Any] | None:
+        """A setting of a section that a key means, which may be another program's word, with a value that it takes."""
+        fields = self.sections[section].model_fields
+        ours = same(f"{section or 'run'} key", key, fields)
+        if ours is None:
+            return self._stopping(value) if section == "train" and "earlystop" in _letters(key) else None
+        if ours in self.sections:
+            return {ours: inner} if (inner := self._settings(ours, value)) else None
+        if ours == "data":
+            return {"data": value} if self._is_read("", {"data": value}) else self._source(value)
+        if ours in ("augment", "transforms") and isinstance(value, dict):
+            value = [{k: v} if v is not None else k for k, v in value.items()]
+        value = _converted(ours, key, value)
+        if ours in DECLARED and not self._is_read(section, {ours: value}):
+            value = _declared(ours, value)
+        is_path = ours in ("weights", "vectors", "spec") and isinstance(value, str)
+        for given in (value, INSTEAD.get(ours), fields[ours].default):
+            if given is not None and (is_path or ours == "weights" or self._is_read(section, {ours: given})):
+                return {ours: given if not isinstance(given, bool) or ours != "weights" else INSTEAD[ours]}
+        return None
+
+    def _settings(self, section: str, value: Any) -> dict[str, Any]:
+        """What can be read of a section that has another name."""
+        if section == "evaluate" and isinstance(value, str):
+            return {"split": value}
+        out: dict[str, Any] = {}
+        for key, given in value.items() if isinstance(value, dict) else ():
+            out |= self._setting(section, str(key), given) or {}
+        for key, given in value.items() if isinstance(value, dict) and section == "train" else ():
+            out |= self._of_optimizer(str(key), given, out.get("optimizer")) or {}
+        return out
+
+    def _stopping(self, value: Any) -> dict[str, Any]:
+        patience = value.get("patience") if isinstance(value, dict) else value
+        is_count = isinstance(patience, int) and not isinstance(patience, bool) and patience > 0
+        return {"monitor": "loss", "patience": patience if is_count else 10}
+
+    def _of_optimizer(self, key: str, value: Any, written: Any = None) -> dict[str, Any] | None:
+        """The optimizer of the file, or of a section, with an argument more; None where it is none of its."""
+        if written is None:
+            held = self.tree.get("train")
+            written = held.get("optimizer", "adam") if isinstance(held, dict) else "adam"
+        name = written if isinstance(written, str) else next(iter(written), "") if isinstance(written, dict) else ""
+        kind = Optimizer.find(str(name))
+        argument = same("parameter", {"lr0": "lr"}.get(key, key), kind.model_fields) if kind is not None else None
+        if kind is None or argument is None:
+            return None
+        held = written[name] if isinstance(written, dict) else None
+        others = held if isinstance(held, dict) else {kind.main: held} if held is not None else {}
+        found = {"optimizer": {name: {**others, argument: value}}}
+        return found if self._is_read("train", found) else None
+
+    def _is_read(self, section: str, values: Mapping[str, Any]) -> bool:
+        model = self.sections[section]
+        header = {"archspec_run": 1, "spec": "net"} if section == "" else {}
+        try:
+            model.model_validate({**header, **values}, context=self._context)
+        except ValidationError:
+            return False
+        return True
+
+    def _shown(self, model: type[BaseModel], values: dict[str, Any]) -> str | None:
+        section = next(name for name, known in self.sections.items() if known is model)
+        return _text(values) if self._is_read(section, values) else None
+
+    def _said(self, own: str, section: str, found: dict[str, Any]) -> str | None:
+        ours = next(iter(found))
+        if own == section:
+            return f"it is called {ours} here: {_text(found)}" if len(found) == 1 else f"write {_text(found)}"
+        if section == "":
+            return f"it stands beside {own}, at the left margin: {_text(found)}"
+        return f"it belongs in {section}: {_text({section: found})}"
+
+    def _crossentropy(self) -> str:
+        """The cross-entropy for the labels that the data have: numbers of classes, unless examples are mixed."""
+        steps = self.tree.get("augment")
+        mixes = any(
+            name in ("mixup", "cutmix") for step in steps or () for name in ([step] if isinstance(step, str) else step)
+        )
+        one = "categorical_crossentropy" if mixes else "sparse_categorical_crossentropy"
+        labels = "shares of classes, as examples are mixed" if mixes else "numbers of classes"
+        return f"loss: {one} for labels that are {labels}; loss: binary_crossentropy for yes or no"
+
+    def _data(self, value: Any) -> str | None:
+        """The source that a path means, by what is there."""
+        if found := self._source(value):
+            return _text(found)
+        if ours := translated(DataSource, value, "data source", self._context):
+            return f"data: {ours}"
+        text = _path_of(value)
+        if text is not None and ("/" in text or os.sep in text or isinstance(value, dict)):
+            hint = f"there is no file or folder {text} beside the run file, or in the folder of ARCHSPEC_DATA; data: "
+            return hint + "{folder: path/to/photos}"
+        return None
+
+    def _source(self, value: Any) -> dict[str, Any] | None:
+        """``data`` as it is written for what lies at a path."""
+        text = _path_of(value)
+        if text is None or not text or "\0" in text:
+            return None
+        roots = [self.folder, *(Path(shared) for shared in (os.environ.get("ARCHSPEC_DATA"),) if shared)]
+        place = next((p for root in roots if (p := root / Path(text).expanduser()).exists()), None)
+        name = None if place is None else _kind(place)
+        return None if name is None else {"data": {name: text}}
+
+
+def _path_of(value: Any) -> str | None:
+    """The path that a person names as data, in whatever form; of several, the folder that holds them."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        return None
+    if path := next((value[key] for key in PATHS if key in value), None):
+        return str(path)
+    tops = {os.path.dirname(str(path).rstrip("/")) for path in value.values()}
+    splits = {same("evaluate key", key, ("split",)) or str(key) for key in value}
+    return (tops.pop() or ".") if len(tops) == 1 and "train" in splits else None
+
+
+def _kind(place: Path) -> str | None:
+    """The source for a path, by what is there; a folder's first thousand entries are looked at."""
+    if place.is_file():
+        try:
+            return source_for(str(place))[0]
+        except ValueError:
+            return None
+    from archspec.data.images import SUFFIXES
+
+    try:
+        entries = list(islice(os.scandir(place), 1000))
+    except OSError:
+        return None
+    files = [entry.name.lower() for entry in entries if not entry.is_dir()]
+    if any(name.endswith(("-ubyte", "-ubyte.gz")) for name in files):
+        return "idx"
+    if any(name.endswith(".bin") for name in files):
+        return "cifar"
+    if any(".tfrecord" in name for name in files):
+        return "tfds" if "dataset_info.json" in files else "tfrecord"
+    if len(entries) > len(files):
+        below = (name for e in entries if e.is_dir() for name in islice(_names(Path(e.path)), 100))
+        return "text" if any(name.endswith(".txt") for name in islice(below, 1000)) else "folder"
+    return "pictures" if any(name.endswith(SUFFIXES) for name in files) else "folder"
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name.lower() for entry in islice(os.scandir(folder), 100)]
+    except OSError:
+        return []
+
+
+def _section(key: str, value: Any) -> str | None:
+    """How a section is written that is no map."""
+    usual = {"train": {"optimizer": "adam", "epochs": 20}, "evaluate": {"split": "test"}, "log": {"histograms": 5}}[key]
+    if key == "evaluate" and isinstance(value, str):
+        return f"evaluate: {{split: {value}}}"
+    if key == "log" and isinstance(value, str):
+        return "archspec train RUN --logdir DIR says where a run goes; log: {histograms: 5} is what is logged besides"
+    if value is None:
+        return f"leave it out, or give it settings: {_text({key: usual})}"
+    without = " without dashes" if isinstance(value, list) else ""
+    return f"its settings are keys{without}: {_text({key: usual})}"
+
+
+def _converted(ours: str, theirs: str, value: Any) -> Any:
+    """A value as one of our settings takes it."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if ours == "clip" and is_number:
+        return {CLIPS.get(_letters(theirs), "global_norm"): value}
+    if ours == "precision":
+        word = f"{theirs}{value}".lower()
+        is_half = any(n in word for n in ("16", "half", "mixed", "amp")) and value is not False
+        return (
+            ("mixed_bfloat16" if "bf" in word else "mixed_float16") if is_half else "float32" if "32" in word else value
+        )
+    if isinstance(value, str) and ours not in DECLARED:
+        for number in (int, float):
+            try:
+                return number(value)
+            except ValueError:
+                continue
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _declared(ours: str, value: Any) -> Any:
+    """A declaration out of another program's form, or the value as it is."""
+    from archspec.frontend.yaml_source import read
+    from archspec.ir.diagnostics import Source
+
+    kind, noun = DECLARED[ours]
+    text = translated(kind, value, noun)
+    return value if text is None else read(Source("value", text))
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    """A mapping of few keys as a person writes it in a block: ``key: value``, one beside the other in a flow."""
+    text = " and ".join(f"{key}: {plain(value, 200)}" for key, value in values.items())
+    return text if "…" not in text else " and ".join(f"{key}: " for key in values).strip()
