@@ -29,7 +29,8 @@ exit codes:
   2  bad usage
   4  training went to NaN
   70 a defect of archspec; ARCHSPEC_TRACEBACK=1 shows where
-  130 interrupted; 143 terminated (a run that was training says how to go on)"""
+  130 interrupted (Ctrl-C)
+  143 terminated (SIGTERM); a run that was training says how to go on"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,9 +104,11 @@ def _run(arguments: list[str]) -> int:
     from archspec.cli._arguments import Parser
 
     if not arguments or arguments[0].startswith("-"):
+        from textwrap import fill
+
         parser = Parser(prog="archspec", usage="archspec VERB [argument ...]", epilog=EPILOG)
         parser.add_argument("--version", action="store_true", help="print the version and stop")
-        rows = "\n".join(f"  {name:<9} {text}" for name, text in verbs().items())
+        rows = "\n".join(fill(f"  {name:<10} {text}", 80, subsequent_indent=" " * 13) for name, text in verbs().items())
         parser.description = (
             "Neural network architectures as text: check, tabulate, compile to Keras, train.\n\n"
             "examples:\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import get_terminal_size
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,6 +13,7 @@ from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
 from archspec.training.plan import Plan
 from archspec.training.planning import monitored
+from archspec.training.progress import WIDTH, epoch_line
 from archspec.training.record import write_history
 from archspec.training.schedules import Plateau
 
@@ -186,8 +188,14 @@ def progress(plan: Plan, stream: TextIO, position: Position) -> keras.callbacks.
             rate = (position.step - self.done) * batch / max(now - self.start, 1e-9)
             rest = (epochs * steps - position.step) * (now - self.begin) / max(1, position.step - first)
             within = position.step - epoch_start if (epoch_start := self.epoch * steps) <= position.step else 0
-            bar = f" {'━' * round(within / steps * 20):<20}" if live else ""
-            values = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-            return f"epoch {self.epoch + 1}/{epochs}{bar}  {values}  {rate:.0f} {things}/s  {rest:.0f} s left"
+            return epoch_line(
+                self.epoch + 1,
+                epochs,
+                logs,
+                f"{rate:.0f} {things}/s",
+                rest,
+                done=within / steps if live else None,
+                width=get_terminal_size().columns if live else WIDTH,
+            )
 
     return Progress()

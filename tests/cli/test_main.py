@@ -28,7 +28,9 @@ def test_help_lists_every_verb_and_the_exit_codes(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     assert {"check", "list", "ops", "schema", "table"} <= set(verbs())
-    assert all(f"  {verb} " in out and help in out for verb, help in verbs().items())
+    told = " ".join(out.split())
+    assert all(f" {verb} {help}" in told for verb, help in verbs().items())
+    assert all(len(line) <= 80 for line in out.splitlines())
     for code in ("0  well", "1  a bad spec or run", "2  bad usage", "4  training went to NaN"):
         assert code in out
 
@@ -63,7 +65,7 @@ def test_every_example_is_taken(verb):
         (["--verion"], "unexpected argument '--verion'; did you mean '--version'?"),
         (["table"], "required: SPEC"),
         (["table", "x", "--fromat", "json"], "unexpected argument '--fromat'; did you mean '--format'?"),
-        (["table", "x", "y"], "unexpected argument 'y'"),
+        (["schema", "x", "y"], "unexpected argument 'y'"),
         (["table", "x", "--batch", "0"], "argument --batch: must be at least 1"),
         (["table", "x", "--batch", "two"], "argument --batch: must be an integer, got 'two'"),
         (["table", "x", "--depth", "-1"], "--depth"),
