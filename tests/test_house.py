@@ -312,7 +312,18 @@ def tracked() -> list[str]:
     return done.stdout.split("\n")[:-1]
 
 
-TOP = {"archspec", "specs", "tests", "tools", "docs", "pyproject.toml", "constraints.txt", "Makefile", "mkdocs.yml"}
+TOP = {
+    "action.yml",
+    "archspec",
+    "specs",
+    "tests",
+    "tools",
+    "docs",
+    "pyproject.toml",
+    "constraints.txt",
+    "Makefile",
+    "mkdocs.yml",
+}
 PROSE = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"}
 
 

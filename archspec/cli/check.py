@@ -2,7 +2,7 @@
 
 Without --variant every variant is checked. A name that is a spec's and a run's in the catalogue stands for both.
 Warnings are printed and leave the exit code 0; --strict makes it 1. 'archspec train' says how many there are, other
-verbs nothing.
+verbs nothing. --format github writes what GitHub Actions shows beside the lines, sarif what code scanning reads.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _arguments.add_settings(parser)
     parser.add_argument("--strict", action="store_true", help="exit 1 on warnings, too")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text", help="default: text")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
                 print_diagnostics(checked.diagnostics)
                 if not checked.is_wrong:
                     write(f"{checked.what}: ok{checked.rest}")
-    if args.format == "json":
-        from json import dumps
+    if args.format != "text":
+        from importlib import import_module
 
-        write(dumps([d.record() for d in found], indent=1, ensure_ascii=False))
+        write(import_module(f"archspec.report.findings.{args.format}").render(found))
     return int(any(args.strict or d.severity == "error" for d in found))
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from archspec.frontend.arguments import Arguments, check_names, meant
 from archspec.frontend.calls import body, call, file_of
-from archspec.frontend.document import FIGURES, Document, is_direct
+from archspec.frontend.document import FIGURES, Document, figures, is_direct
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.heads import heads_of, outputs_of
 from archspec.frontend.inputs import inputs_of
@@ -194,9 +194,9 @@ def expected(document: Document, variant: str | None) -> Expect | None:
     networks = expect.get("networks") or {}
     for name, given in networks.items():
         spans |= {("networks", name, k): document.span(*path, "networks", name, k) for k in given}
-    figures = {k: v for k, v in expect.items() if k in FIGURES}
-    by_network = {n: dict(given) for n, given in networks.items()}
-    return Expect(figures, dict(training), expect["source"], document.key_span(*path), spans, by_network)
+    by_network = {n: figures(given) for n, given in networks.items()}
+    own, at = figures(expect), document.key_span(*path)
+    return Expect(own, figures(training), expect["source"], at, spans, by_network)
 
 
 def _training(walk: Walk, file: File) -> Training | None:

@@ -6,21 +6,24 @@ The models ignore places. ``document`` joins them: an error's path is walked thr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 
 from archspec.frontend.forms import form_hint, head_hint
 from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
+from archspec.ir.quantities import byte_size, count
 from archspec.ir.validation import Refused, refuse, refused
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 RESERVED = frozenset(("prev", "input"))
 SHAPE_WORDS = ("channels", "height", "width", "length", "rank")
-FIGURES = ("params", "trainable_params", "macs", "flops", "output_shape")
+FIGURES = ("params", "trainable_params", "macs", "flops", "memory", "receptive_field", "output_shape")
+BYTES = ("memory",)
+"""Figures that are sizes in bytes; others are counts."""
 
 STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 
@@ -76,16 +79,57 @@ class Head(BaseModel):
     metrics: Any = None
 
 
+def _figure(unit: Callable[[str], int]) -> Any:
+    """A count, as a number or in words of ``unit``, or the bounds of one."""
+
+    def scalar(value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                return unit(value)
+            except ValueError as error:
+                raise refuse(str(error).rpartition(", got ")[0]) from None
+        if type(value) is not int or value < 0:
+            raise refuse("must be an integer, a number with a unit such as 5M, or {min: …, max: …}")
+        return value
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Map):
+            return value if value is None else scalar(value)
+        if not value or set(value) - {"min", "max"}:
+            raise refuse("must have min, max or both, and nothing else")
+        bounds = {key: scalar(given) for key, given in value.items()}
+        if bounds.get("min", 0) > bounds.get("max", bounds.get("min", 0)):
+            raise refuse("must have a min that is not above its max")
+        return bounds
+
+    bound = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    bounds = {"type": "object", "properties": {"min": bound, "max": bound}, "additionalProperties": False}
+    schema = {"anyOf": [*bound["anyOf"], {**bounds, "minProperties": 1}, {"type": "null"}]}
+    return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
+
+
+Figure = _figure(count)
+Size = _figure(byte_size)
+
+
 class Figures(BaseModel):
-    """Numbers that a graph must have."""
+    """Numbers that a graph must have, or bounds of them."""
 
     model_config = STRICT
 
-    params: Count | None = None
-    trainable_params: Count | None = None
-    macs: Count | None = None
-    flops: Count | None = None
+    params: Figure = None  # type: ignore[valid-type]
+    trainable_params: Figure = None  # type: ignore[valid-type]
+    macs: Figure = None  # type: ignore[valid-type]
+    flops: Figure = None  # type: ignore[valid-type]
+    memory: Size = None  # type: ignore[valid-type]
+    receptive_field: Figure = None  # type: ignore[valid-type]
     output_shape: list[Count | None] | None = None
+
+
+def figures(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures out of the text's values, which are valid: numbers, maps of ``min`` and ``max``, and shapes."""
+    read = Figures.model_validate({name: given[name] for name in FIGURES if name in given})
+    return {name: getattr(read, name) for name in FIGURES if name in given}
 
 
 class Expect(Figures):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archspec.frontend.arguments import ONE_WORD
+from archspec.frontend.document import FIGURES
 from archspec.ir.json_schema import DIALECT, Json, call, closed, list_of, map_of
 from archspec.ops.base import Op
 
@@ -159,9 +160,10 @@ def _definitions(calls: Mapping[str, Json], bare: Iterable[str]) -> dict[str, Js
         "merge": {**_or_expression({"enum": merges}), "description": "how results meet"},
     }
     names = sorted({*calls, *structure})
-    figure = {"anyOf": [integer, closed({"min": integer, "max": {}})]}
-    figures: dict[str, Json] = dict.fromkeys(("params", "trainable_params", "macs", "flops"), figure)
-    figures["output_shape"] = {"type": "array"}
+    # A number, or one with a unit.
+    counted = {"anyOf": [integer, {"type": "string", "pattern": r"^\s*\d"}]}
+    figure = {"anyOf": [*counted["anyOf"], closed({"min": counted, "max": counted})]}
+    figures: dict[str, Json] = {**dict.fromkeys(FIGURES, figure), "output_shape": {"type": "array"}}
     activations = sorted(op.name for op in Op.all() if op.is_activation)
     return {
         "expression": {"type": "string", "pattern": "^=", "description": "an expression"},

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from archspec.cli import main
 
@@ -169,3 +176,88 @@ def test_a_fault_of_a_recipe_is_said_though_its_data_are_not_here(tmp_path, caps
     assert main(["check", "recipe"]) == 1
     err = capsys.readouterr().err
     assert "specs/runs/any/recipe.yaml:5:28: error[R03]" in err and "photos" not in err
+
+
+BUDGET = """archspec: 1
+name: net
+inputs: {image: [32, 32, 3]}
+body: [{conv: 8}]
+expect: {params: {max: 5M}, macs: {min: 20k, max: 600M}, memory: {max: 44KiB}, receptive_field: 1, source: budget}
+"""
+
+
+@pytest.fixture
+def budget(tmp_path):
+    def write(text=BUDGET):
+        path = tmp_path / "net, 100%.yaml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_a_budget_is_a_gate(budget, capsys):
+    assert main(["check", budget()]) == 0
+    assert main(["check", budget(BUDGET.replace("5M", "31"))]) == 1
+    assert "has params 32, expected at most 31 (budget)" in capsys.readouterr().err
+    assert main(["check", budget(BUDGET.replace("44KiB", "43KiB"))]) == 1
+    assert "has memory 44.00 KiB, expected at most 43.00 KiB" in capsys.readouterr().err
+    assert main(["check", budget(BUDGET.replace("20k", "25k"))]) == 1
+    assert "has macs 24,576, expected at least 25,000 and at most 600,000,000" in capsys.readouterr().err
+
+
+def test_commands_for_github(budget, capsys):
+    path = budget(BUDGET.replace("5M", "31"))
+    assert main(["check", "--format", "github", path]) == 1
+    line = capsys.readouterr().out.rstrip("\n")
+    place = path.replace("%", "%25").replace(",", "%2C")
+    assert line.startswith(f"::error file={place},line=5,endLine=5,col=18,endColumn=19,title=archspec E01::net has ")
+    assert line.endswith("(budget)%0Ahelp: the difference is +1")
+    assert main(["check", "--format", "github", "lenet5"]) == 0
+    assert capsys.readouterr().out.strip() == ""
+
+
+def test_sarif_has_a_result_for_each(budget, capsys):
+    path = budget("archspec: 1\nname: n\ninputs: {x: [8, 8, 3]}\nbody: [cov, {conv: {filters: 8, strides: 2}}]\n")
+    assert main(["check", "--format", "sarif", path]) == 1
+    log = json.loads(capsys.readouterr().out)
+    (run,) = log["runs"]
+    assert log["version"] == "2.1.0" and run["tool"]["driver"]["name"] == "archspec"
+    codes = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert run["results"] and {result["ruleId"] for result in run["results"]} == codes
+    first = run["results"][0]
+    region = first["locations"][0]["physicalLocation"]["region"]
+    assert first["level"] == "error" and region["startLine"] == 4 and region["endColumn"] > region["startColumn"]
+    uri = first["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri.endswith("net%2C%20100%25.yaml")
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_hook_of_pre_commit(budget):
+    """What it names is run as pre-commit runs it: its entry, then the files."""
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert hook["language"] == "python" and "yaml" in hook["types"]
+    assert re.search(hook["files"], "specs/resnet/resnet.yaml") and not re.search(hook["files"], "mkdocs.yml")
+    command, *words = shlex.split(hook["entry"])
+    ran = subprocess.run([*PROGRAM, *words, budget()], capture_output=True, text=True, check=False)
+    assert command == "archspec" and (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("strict", "code"), [("false", 0), ("true", 1)])
+def test_the_action_of_github(spec, strict, code, tmp_path):
+    """Its step is run as the runner does: by bash, with the inputs in the environment."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    assert action["runs"]["using"] == "composite" and set(action["inputs"]) == {"specs", "strict", "python-version"}
+    step = next(step for step in action["runs"]["steps"] if step.get("name") == "Check")
+    assert step["env"] == {"SPECS": "${{ inputs.specs }}", "STRICT": "${{ inputs.strict }}"}
+    (tmp_path / "archspec").write_text(f'#!/bin/bash\nexec {shlex.join(PROGRAM)} "$@"\n', encoding="utf-8")
+    (tmp_path / "archspec").chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "SPECS": f"{spec} lenet5", "STRICT": strict}
+    ran = subprocess.run(["bash", "-e", "-c", step["run"]], capture_output=True, text=True, env=env, check=False)
+    assert ran.returncode == code and ran.stdout.startswith("::warning file=")
+
+
+PROGRAM = [sys.executable, "-m", "archspec"]

@@ -1,0 +1,1 @@
+"""What diagnostics are written as for programs: a module for each format, whose ``render(diagnostics)`` writes them."""
