@@ -18,6 +18,8 @@ from archspec.ir.graph import Output
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
 
+_POSITIVE = "a loss is what training makes small: weight: 1"
+
 
 def heads_of(walk: Walk, document: Document, end: Place) -> tuple[Output, ...]:
     """What the model gives: its heads on the body's end, or the end itself. Every mistake is reported."""
@@ -57,6 +59,9 @@ def _head(walk: Walk, document: Document, heads: Map, name: str, end: Place) -> 
     weight = walk.attempt(number, head.weight, where, "weight", end)
     train_only = walk.attempt(truth, head.train_only, where, "train_only", end)
     metrics = walk.attempt(_metrics, head.metrics, raw, end) if head.metrics is not None else ()
+    if weight is not POISON and weight < 0:
+        walk.report("T01", f"weight must be 0 or more, got {weight:g}", raw.value_span("weight"), _POSITIVE)
+        weight = POISON
     if POISON in (loss, weight, train_only, metrics) or inner.prev is POISON:
         raise Poisoned
     outputs = outputs_of(name, name, inner.prev, at, loss, weight, train_only, metrics)

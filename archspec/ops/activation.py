@@ -81,6 +81,7 @@ class Relu(Op, name="relu"):
     saves = "output"
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, flops, function = same_shape, per_element(1), keras_function("relu")
 
@@ -95,6 +96,7 @@ class Relu6(Op, name="relu6"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("relu6")
 
@@ -104,6 +106,7 @@ class LeakyRelu(Op, name="leaky_relu", main="slope"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
 
     slope: Number = 0.2
     """Slope below zero. 0.2 is the default of Keras's function and DCGAN's value; Darknet writes 0.1, PyTorch's default
@@ -124,6 +127,7 @@ class Prelu(Op, name="prelu", main="slope"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
 
     slope: Number = 0.25
     """Slope at the start."""
@@ -167,6 +171,7 @@ class Elu(Op, name="elu", main="alpha"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
 
     alpha: Number = 1.0
     """Minus the value at -∞."""
@@ -189,6 +194,7 @@ class Selu(Op, name="selu"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("selu")
     flops, transcendentals = per_element(3), per_element(1)
@@ -199,6 +205,7 @@ class Gelu(Op, name="gelu", main="approximate"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
 
     approximate: bool = False
     """Use the tanh approximation (as GPT-2 does) instead of erf."""
@@ -221,6 +228,7 @@ class Silu(Op, name="silu"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("silu")
     flops, transcendentals = per_element(4), per_element(1)
@@ -231,6 +239,7 @@ class HardSwish(Op, name="hard_swish"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, flops, lower, function = same_shape, per_element(5), activation_layer, keras_function("hard_silu")
 
@@ -263,6 +272,7 @@ class Tanh(Op, name="tanh"):
     saves = "output"
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, transcendentals, lower, function = same_shape, per_element(1), activation_layer, keras_function("tanh")
 
@@ -273,6 +283,7 @@ class ScaledTanh(Op, name="scaled_tanh"):
     saves = "output"
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, lower = same_shape, activation_layer
     flops, transcendentals = per_element(2), per_element(1)
@@ -299,6 +310,7 @@ class Softsign(Op, name="softsign"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("softsign")
 
@@ -308,6 +320,7 @@ class Mish(Op, name="mish"):
 
     convention = "elementwise"
     is_activation = True
+    keeps_zero = True
     reach = each_element
     infer, lower, function = same_shape, activation_layer, keras_function("mish")
     flops, transcendentals = per_element(2), per_element(3)
@@ -326,6 +339,12 @@ def over_one_axis(self: Any, x: TensorSpec) -> tuple[Axes, ...]:
     """All of the axis, for each position of the others."""
     axis = normalize_axis(self.axis, x, self.name)
     return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
+
+
+@shared
+def over_one_value(self: Any, x: TensorSpec) -> bool:
+    """Whether the axis has one position, whose share is all."""
+    return x.shape[normalize_axis(self.axis, x, self.name)] == 1
 
 
 @shared
@@ -366,7 +385,7 @@ class Softmax(Op, name="softmax", main="axis"):
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
     masked = of_first
-    reach = over_one_axis
+    reach, is_constant = over_one_axis, over_one_value
     infer, flops, transcendentals = over_axis, softmax_flops, per_element(1)
     lower, function = axis_layer, axis_function
 
@@ -383,7 +402,7 @@ class LogSoftmax(Op, name="log_softmax", main="axis"):
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
     masked = of_first
-    reach = over_one_axis
+    reach, is_constant = over_one_axis, over_one_value
     infer, flops, lower, function = over_axis, softmax_flops, axis_layer, axis_function
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:

@@ -49,9 +49,14 @@ class Op(Declaration, package="archspec.ops"):
     """What the order of several inputs means: all of it; nothing (sums); all of it, where nests are one (joining)."""
     number: ClassVar[Number] = "limited"
     """Where ``is_activation``: what its outputs are to a loss."""
-    hands_on: ClassVar[Literal["nothing", "elements", "means"]] = "nothing"
+    hands_on: ClassVar[Literal["nothing", "elements", "means", "scaled"]] = "nothing"
     """What its outputs are of its inputs' numbers: elements of them, at other places, or weighted means, either of
-    which are numbers of the same kind; or something else. Where ``is_view`` they are elements."""
+    which are numbers of the same kind; the same by a factor and an offset, as limited as they were; or something else.
+    Where ``is_view`` they are elements."""
+    keeps_zero: ClassVar[bool] = False
+    """True where zeros give zeros, before anything is learnt. Of views, elements and means it goes without saying."""
+    cancels: ClassVar[bool] = False
+    """True where one tensor given twice gives the same whatever it is."""
     is_equivariant: ClassVar[bool] = False
     """True where the same is done at every place of a map, whatever the map's size: of a map that is moved, what is
     made is moved. Of an activation it goes without saying."""
@@ -107,6 +112,10 @@ class Op(Declaration, package="archspec.ops"):
 
     def is_flattening(self) -> bool:
         """Whether the output is the input as one vector."""
+        return False
+
+    def is_constant(self, *inputs: TensorSpec) -> bool:
+        """Whether the output is the same whatever numbers come in."""
         return False
 
     def is_positional(self) -> bool:

@@ -18,6 +18,10 @@ Positive = Annotated[float, Field(gt=0, le=1e6)]
 class Initializer(Declaration, package="archspec.ops"):
     """Values of a weight at the start; what is drawn follows from the seed of the run."""
 
+    def is_zero(self) -> bool:
+        """Whether every value is 0."""
+        return False
+
     def lower(self) -> keras.initializers.Initializer:
         """The Keras initialiser."""
         raise NotImplementedError
@@ -40,6 +44,9 @@ def keras_initializer(name: str, **renamed: str) -> Any:
 class Zeros(Initializer, name="zeros"):
     """0."""
 
+    def is_zero(self) -> bool:
+        return True
+
     lower = keras_initializer("Zeros")
 
 
@@ -54,6 +61,9 @@ class Constant(Initializer, name="constant", main="value"):
 
     value: Number
     """The value."""
+
+    def is_zero(self) -> bool:
+        return self.value == 0
 
     lower = keras_initializer("Constant")
 

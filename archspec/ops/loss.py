@@ -80,16 +80,21 @@ def activation_of(node: Node) -> Op | None:
     return op if op.is_activation and not op.is_view else None
 
 
-def activated(nodes: Mapping[str, Node], tensor: Tensor, *, through_means: bool = True) -> Node | None:
-    """The node whose activation a tensor's numbers come from, as ``last_activation`` finds it."""
+def activated(
+    nodes: Mapping[str, Node], tensor: Tensor, *, through_means: bool = True, through_scales: bool = False
+) -> Node | None:
+    """The node whose activation a tensor's numbers come from, as ``last_activation`` finds it; with ``through_scales``
+    also behind given factors and offsets, which leave numbers as limited as they were."""
     while (node := nodes.get(tensor.node)) is not None:
         if activation_of(node) is not None:
             return node
         op: Any = node.op
-        if not (op.is_view or op.hands_on == "elements" or (through_means and op.hands_on == "means")):
+        is_same = op.is_view or op.hands_on == "elements" or (through_means and op.hands_on == "means")
+        if not is_same and not (through_scales and op.hands_on == "scaled"):
             return None
         if op.is_merge:
-            found = [activated(nodes, t, through_means=through_means) for t in node.inputs]
+            ways = {"through_means": through_means, "through_scales": through_scales}
+            found = [activated(nodes, t, **ways) for t in node.inputs]
             names = {None if n is None else getattr(activation_of(n), "name", None) for n in found}
             return found[0] if len(names) == 1 else None
         tensor = node.inputs[0]

@@ -195,6 +195,7 @@ class Minimum(Op, name="minimum"):
 class Subtract(Op, name="subtract"):
     """The first operand minus the second; exactly two."""
 
+    cancels = True
     saves = "nothing"
     convention = "elementwise"
     is_merge = True

@@ -25,6 +25,7 @@ class BatchNorm(Op, name="batch_norm"):
 
     convention = "image"
     is_equivariant = True
+    keeps_zero = True
 
     momentum: Annotated[float, Field(ge=0, le=1)] = 0.99
     """Share of the old moving average that each step keeps (PyTorch's momentum is 1 minus this)."""
@@ -63,6 +64,7 @@ class LayerNorm(Op, name="layer_norm"):
     """Layer normalisation over the last axis (Ba et al. 2016)."""
 
     is_equivariant = True
+    keeps_zero = True
 
     epsilon: Epsilon = 1e-3
     """Added to the variance."""
@@ -75,6 +77,9 @@ class LayerNorm(Op, name="layer_norm"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _same(x, "layer_norm")
+
+    def is_constant(self, x: TensorSpec) -> bool:
+        return x.channels == 1
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return _affine(x, self.scale, self.center)
@@ -99,6 +104,7 @@ class GroupNorm(Op, name="group_norm", main="groups"):
 
     convention = "channelwise"
     is_equivariant = True
+    keeps_zero = True
 
     groups: PositiveInt = 32
     """Groups of channels; divides the channels."""
@@ -116,6 +122,9 @@ class GroupNorm(Op, name="group_norm", main="groups"):
             message = f"group_norm: {self.groups} groups do not divide {channels} channels"
             raise OpError(message, argument="groups", help=divisors_of(channels, "channels"))
         return _same(x, "group_norm")
+
+    def is_constant(self, x: TensorSpec) -> bool:
+        return x.channels == self.groups and set(x.spatial) <= {1}
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return _affine(x, self.scale, self.center)
@@ -136,6 +145,7 @@ class InstanceNorm(Op, name="instance_norm"):
 
     convention = "image"
     is_equivariant = True
+    keeps_zero = True
 
     epsilon: Epsilon = 1e-5
     """Added to the (biased) variance."""
@@ -150,6 +160,9 @@ class InstanceNorm(Op, name="instance_norm"):
         if x.rank < 2:
             raise OpError(f"instance_norm needs spatial axes, got {x}")
         return _same(x, "instance_norm")
+
+    def is_constant(self, x: TensorSpec) -> bool:
+        return set(x.spatial) == {1}
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return _affine(x, self.scale, self.center)
@@ -168,6 +181,7 @@ class RmsNorm(Op, name="rms_norm"):
     """Root mean square normalisation over the last axis (Zhang and Sennrich 2019)."""
 
     is_equivariant = True
+    keeps_zero = True
 
     epsilon: Epsilon = 1e-6
     """Added to the mean square."""

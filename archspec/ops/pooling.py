@@ -24,6 +24,7 @@ class MaxPool(Op, name="max_pool", main="size"):
 
     convention = "image"
     is_equivariant = True
+    keeps_zero = True
 
     size: Sizes = 2
     """Extent of the window, per axis."""

@@ -40,6 +40,7 @@ class Scale(Op, name="scale", main="factor"):
     saves = "nothing"
     convention = "elementwise"
     is_equivariant = True
+    hands_on = "scaled"
 
     factor: Number
     """What to multiply by."""
@@ -50,6 +51,9 @@ class Scale(Op, name="scale", main="factor"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         return _as_float(x)
+
+    def is_constant(self, x: TensorSpec) -> bool:
+        return self.factor == 0
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return ((self.factor != 1) + (self.offset != 0)) * out.size
@@ -67,6 +71,7 @@ class Normalize(Op, name="normalize"):
     saves = "nothing"
     convention = "channelwise"
     is_equivariant = True
+    hands_on = "scaled"
 
     mean: Annotated[tuple[float, ...], PlainValidator(_per_channel), _SCHEMA] = (0.0,)
     """What to subtract, for all channels or one per channel."""
@@ -101,6 +106,8 @@ class LayerScale(Op, name="layer_scale", main="init"):
 
     convention = "elementwise"
     is_equivariant = True
+    hands_on = "scaled"
+    keeps_zero = True
 
     init: Number = 1e-6
     """Value of every gamma at the start."""

@@ -76,9 +76,11 @@ class Objective:
     def compiled(self) -> dict[str, Any]:
         """What ``keras.Model.compile`` is told of losses and metrics."""
         is_single = len(self.losses) == 1
+        weights = list(self.weights.values())
         return {
             "loss": next(iter(self.losses.values())) if is_single else dict(self.losses),
-            "loss_weights": None if is_single else dict(self.weights),
+            # A weight of 1 is left out: it would cost a product, and Keras reports the parts of a weighted loss.
+            "loss_weights": (None if weights in ([], [1.0]) else weights) if is_single else dict(self.weights),
             "metrics": next(iter(self.metrics.values()), None) if is_single else dict(self.metrics),
         }
 

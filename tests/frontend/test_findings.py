@@ -106,3 +106,23 @@ def test_variants_of_a_file_that_expects_nonsense_are_looked_at_for_a_while_only
     monkeypatch.setattr(Elaborator, "__init__", lambda self, *a, **k: (walks.append(self), made(self, *a, **k))[1])
     assert [d.code for d in analyse(str(path)).errors] == ["V01"]
     assert 0 < sum(len(walk.nodes) for walk in walks) < 2 * OTHERS
+
+
+def test_a_row_of_a_map_is_no_picture_with_channels_first():
+    text = "archspec: 1\nname: n\ninputs: {heard: [1, 128, 64]}\nbody: [{conv: 4}, flatten]\n"
+    assert analyse("n.yaml", data=text.encode()).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "[lstm: 8]",
+        "[{conv: {filters: 8, kernel: 3}}, global_max_pool]",
+        "[flatten, dense: 8]",
+        "[{attention: {heads: 2, key_dim: 4}, from: {query: x, value: x}}]",
+    ],
+)
+def test_time_that_is_read_is_no_batch(steps):
+    text = "archspec: 1\nname: n\ninputs: {x: [16, 8]}\nbody: " + steps
+    text += "\nheads: {main: {body: [dense: 3], loss: sparse_categorical_crossentropy}}\n"
+    assert analyse("n.yaml", data=text.encode()).diagnostics == ()

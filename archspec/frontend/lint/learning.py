@@ -1,4 +1,4 @@
-"""Networks that cannot learn what their loss asks: limited scores, softmax of softmax, classes at positions."""
+"""Networks that cannot learn what their loss asks: limited scores, softmax of softmax, losses without a gradient."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from archspec.frontend.steps import Step
 from archspec.frontend.trace import Trace
 from archspec.frontend.yaml_source import Map
 from archspec.ir.diagnostics import Diagnostic, Note, Span
-from archspec.ir.graph import Graph, Node, Output
+from archspec.ir.graph import Graph, Node, Output, Tensor, Training
+from archspec.ir.training import TrainStep
 from archspec.ops.base import Op, OpError
 from archspec.ops.loss import Loss, activated, activation_of, gives_probabilities, probabilities_by
 
@@ -19,14 +20,13 @@ SMALLER = 4
 
 
 def limited_scores(subject: Subject) -> Iterator[Diagnostic]:
-    """W01: an activation that limits the scores of classes, before their loss or before the softmax that it gets."""
+    """W01: an activation that limits scores, before the loss that wants them or before the softmax that it gets."""
     for graph, trace, output in _heads(subject):
-        node = activated(graph.by_name, output.tensor, through_means=False)
-        if node is not None and gives_probabilities(activation_of(node)) and node.op.is_view is False:
-            node = _before(graph, node)
-        last = None if node is None else activation_of(node)
-        if node is None or last is None or last.number != "limited" or not _wants_scores(output.loss, last):
+        node = _limiting(graph, output.tensor, output.loss)
+        if node is None:
             continue
+        last = activation_of(node)
+        assert last is not None
         at, default = _activation_span(subject, trace, node)
         notes = (Note(f"{last.name} is this file's default for {default[0]}, given", default[1]),) if default else ()
         what = f"{last.name} limits the scores that {output.loss.name} gets from head '{output.head}'"
@@ -34,6 +34,98 @@ def limited_scores(subject: Subject) -> Iterator[Diagnostic]:
         assert own is not None
         help = f"activation: {own.name}, or linear: the loss takes raw scores, too"
         yield warning("W01", what, at, help, notes)
+    for training, step in _updates(subject):
+        for term in step.minimize:
+            result = term.operands[0]
+            if not isinstance(term.loss, Loss) or not isinstance(result, str):
+                continue
+            node = _limiting(training.body, training.results[result], term.loss)
+            last = None if node is None else activation_of(node)
+            if node is None or last is None:
+                continue
+            what = f"{last.name} limits the scores that {term.loss.name} gets from '{result}'"
+            yield warning("W01", what, node.span, "let the network end without it: the loss takes raw scores")
+
+
+def _limiting(graph: Graph, tensor: Tensor, loss: Loss) -> Node | None:
+    """The node whose activation keeps the scores that a loss gets from being as far apart as they like."""
+    node = activated(graph.by_name, tensor, through_means=False, through_scales=True)
+    if node is not None and gives_probabilities(activation_of(node)) and node.op.is_view is False:
+        node = _before(graph, node)
+    last = None if node is None else activation_of(node)
+    is_limited = last is not None and last.number == "limited" and _wants_scores(loss, last)
+    return node if is_limited else None
+
+
+def one_answer(subject: Subject) -> Iterator[Diagnostic]:
+    """W19: an update whose every term wants one number of a network: it need not look at what it is shown."""
+    for training, step in _updates(subject):
+        wanted: dict[str, list[Any]] = {}
+        for term in step.minimize:
+            result = term.operands[0]
+            if not isinstance(term.loss, Loss) or not isinstance(result, str):
+                continue
+            node = training.body.by_name.get(training.results[result].node)
+            owner = "" if node is None else node.name.partition(".")[0] if not node.layer else node.layer.split(".")[0]
+            wanted.setdefault(owner, []).append(term.operands[1] if len(term.operands) > 1 else None)
+        for network, targets in wanted.items():
+            is_one = len(targets) > 1 and len(set(targets)) == 1 and isinstance(targets[0], float)
+            if network in step.update and is_one and step.span is not None:
+                what = f"every term of this update wants {targets[0]:g} from '{network}', whatever it is shown"
+                yield warning("W19", what, step.span, "real and made examples have different targets, such as 1 and 0")
+
+
+def over_another_axis(subject: Subject) -> Iterator[Diagnostic]:
+    """W08: shares that sum to 1 over another axis than the classes, before a loss of classes."""
+    for graph, trace, output in _heads(subject):
+        if output.loss.labels not in ("index", "one_hot"):
+            continue
+        node = activated(graph.by_name, output.tensor)
+        last = None if node is None else activation_of(node)
+        if node is None or last is None or not last.number.endswith("distribution") or _over_channels(node):
+            continue
+        axis = getattr(last, "axis", None)
+        what = f"{last.name} over axis {axis} shares among positions, {output.loss.name} compares classes"
+        at, _ = _activation_span(subject, trace, node)
+        yield warning("W08", what, at, f"{last.name} alone is over channels, which are the classes")
+
+
+def without_gradient(subject: Subject) -> Iterator[Diagnostic]:
+    """W18: a head whose loss changes no weight: none is before it, or its gradient is stopped."""
+    for graph, _, output in _heads(subject):
+        seen, todo, is_stopped = set[str](), [output.tensor.node], False
+        while todo:
+            node = graph.by_name.get(todo.pop())
+            if node is None or node.name in seen:
+                continue
+            seen.add(node.name)
+            op: Any = node.op
+            if op.stops_gradient:
+                is_stopped = True
+                continue
+            if any(w.trainable for w in node.weights):
+                break
+            todo += [t.node for t in node.inputs]
+        else:
+            why = "what comes before is detached" if is_stopped else "no layer before it has any"
+            what = f"the loss of head '{output.head}' changes no weight: {why}"
+            help = "a layer with weights before the loss, or a head without loss"
+            yield warning("W18", what, output.span or subject.document.key_span("heads"), help)
+
+
+def without_weight(subject: Subject) -> Iterator[Diagnostic]:
+    """W20: a loss that counts nothing."""
+    for _, _, output in _heads(subject):
+        if output.weight == 0:
+            what = f"the loss of head '{output.head}' has weight 0: nothing is learnt from it"
+            yield warning("W20", what, output.span or subject.document.key_span("heads"), "a weight above 0")
+
+
+def _updates(subject: Subject) -> Iterator[tuple[Training, TrainStep]]:
+    for graph in subject.graphs:
+        if graph.training is not None:
+            for step in graph.training.steps:
+                yield graph.training, step
 
 
 def twice(subject: Subject) -> Iterator[Diagnostic]:
@@ -121,4 +213,12 @@ def _step(trace: Trace, node: Node) -> Step | None:
     return found
 
 
-BUILT: tuple[Rule, ...] = (limited_scores, twice, classes_at_positions)
+BUILT: tuple[Rule, ...] = (
+    limited_scores,
+    twice,
+    classes_at_positions,
+    over_another_axis,
+    without_gradient,
+    without_weight,
+    one_answer,
+)

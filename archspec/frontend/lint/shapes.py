@@ -9,12 +9,18 @@ from archspec.frontend.lint.rule import Rule, Subject, warning
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Diagnostic, Span, shown
 from archspec.ir.graph import Graph
+from archspec.ops.reach import POINT
 
 BATCH = ("n", "b", "bs", "batch", "batch_size")
 NOTHING = ("none", "null")
 PICTURE = 8
 """The least side of what is taken for an image."""
 COLORS = (1, 3, 4)
+RGB = 3
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1024)
+"""Sizes that batches usually have."""
+PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "x", "input", "inputs")
+"""Names of inputs of which each is one picture."""
 
 
 def batch_axis(subject: Subject) -> Iterator[Diagnostic]:
@@ -29,6 +35,51 @@ def batch_axis(subject: Subject) -> Iterator[Diagnostic]:
             what = f"the shape of '{name}' begins with {said}: the batch is never written"
             more = "" if is_named else f"; if it is the time of a video, name it: [time, {', '.join(rest)}]"
             yield warning("W03", what, shape.value_span(0), f"[{', '.join(rest)}]{more}")
+
+
+def batch_of_pictures(subject: Subject) -> Iterator[Diagnostic]:
+    """W03: pictures that are given as so many: [32, 28, 28, 1]."""
+    for name, shape in _declared(subject):
+        if len(shape) != 4 or not all(type(n) is int for n in shape) or name.lower() not in PICTURES:
+            continue
+        batch, height, width, channels = shape
+        if batch in BATCHES and channels in COLORS and height == width != batch:
+            rest = f"[{height}, {width}, {channels}]"
+            what = f"the shape of '{name}' begins with {batch}: the batch is never written"
+            help = f"{rest}; if it is a volume or a video, call it so: volume: [{batch}, {rest[1:]}"
+            yield warning("W03", what, shape.value_span(0), help)
+
+
+def untouched_axis(subject: Subject) -> Iterator[Diagnostic]:
+    """W03: an input whose first axis no layer reads along, up to a loss of classes: each position is an example."""
+    for graph in subject.graphs:
+        is_classified = {o.tensor.node for o in graph.outputs if o.loss is not None and o.loss.labels != "numbers"}
+        for name, spec in graph.inputs.items():
+            if spec.rank < 2 or "float" not in spec.dtype or len(graph.inputs) > 1:
+                continue
+            kept = _along_first(graph, name)
+            if kept is None or not is_classified & kept:
+                continue
+            first = "null" if spec.shape[0] is None else spec.shape[0]
+            what = f"no layer reads along the first axis of '{name}', {first}: is it the batch, which is never written?"
+            rest = ", ".join("null" if n is None else str(n) for n in spec.shape[1:])
+            help = f"[{rest}] for one example; time is read by lstm or conv"
+            yield warning("W03", what, input_span(subject, name), help)
+
+
+def _along_first(graph: Graph, name: str) -> set[str] | None:
+    """The nodes that hold the first axis of an input as it came in; None where one reads along it."""
+    kept = {name}
+    for node in graph.nodes:
+        op: Any = node.op
+        held = [i for i, t in enumerate(node.inputs) if t.node in kept]
+        if not held:
+            continue
+        reach = op.reach(*node.input_specs)
+        if any(reach[i] is None or not reach[i] or reach[i][0] != POINT for i in held):
+            return None
+        kept.add(node.name)
+    return kept
 
 
 def none_is_a_name(subject: Subject) -> Iterator[Diagnostic]:
@@ -49,7 +100,9 @@ def channels_first(subject: Subject) -> Iterator[Diagnostic]:
             if spec.rank != 3 or None in spec.shape:
                 continue
             channels, height, width = (n or 0 for n in spec.shape)
-            if channels in COLORS and min(height, width) >= PICTURE:
+            # What is far from square is a row of a map, of so many channels, as well as a picture.
+            is_picture = max(height, width) <= (2 if channels == RGB else 1.5) * min(height, width)
+            if channels in COLORS and min(height, width) >= PICTURE and is_picture:
                 what = f"input '{name}' is an image of {channels}x{height} with {width} channels"
                 help = f"channels come last: [{height}, {width}, {channels}]"
                 yield warning("W05", what, input_span(subject, name), help)
@@ -95,5 +148,5 @@ def _all(subject: Subject) -> Iterator[Graph]:
             yield graph.training.body
 
 
-DECLARED: tuple[Rule, ...] = (batch_axis, none_is_a_name)
-BUILT: tuple[Rule, ...] = (channels_first, unequal_channels)
+DECLARED: tuple[Rule, ...] = (batch_axis, batch_of_pictures, none_is_a_name)
+BUILT: tuple[Rule, ...] = (channels_first, unequal_channels, untouched_axis)

@@ -78,6 +78,7 @@ class Labelling(Task, name="labelling"):
             model=model,
             pairs=pairs,
             losses={head.name: kind.lower(from_logits=from_logits)},
+            weights={head.name: head.weight},
             metrics={head.name: [StepAccuracy(IGNORED, name="accuracy"), *named]},
         )
 

@@ -109,6 +109,7 @@ class LanguageModelling(Task, name="language_modelling"):
             model=model,
             pairs=pairs,
             losses={head.name: kind.lower(from_logits=is_logits)},
+            weights={head.name: head.weight},
             metrics={head.name: measures},
             pictures=lambda plan, logdir: [Texts(plan, logdir, self.prompt, self.decoding, self.length)],
         )

@@ -106,6 +106,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
             model=model,
             pairs=pairs,
             losses={head.name: Unpadded(kind.lower(from_logits=is_logits), kind.labels == "one_hot" and spec.channels)},
+            weights={head.name: head.weight},
             metrics={head.name: [TokenAccuracy(name="accuracy")]},
             pictures=lambda plan, logdir: [Examples(plan, network, logdir, self.decoding)],
         )
