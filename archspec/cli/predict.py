@@ -1,4 +1,4 @@
-"""Say what is on images, or what text is: the classes that a trained network finds most probable."""
+"""Say what is on images, or what text or a row of numbers is: classes, numbers or text, as the network was trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("logdir", metavar="DIR", type=Path, help="the run directory of 'archspec train'")
     parser.add_argument(
-        "file", nargs="+", metavar="FILE", type=Path, help="image files; for networks of text, files of a text a line"
+        "file",
+        nargs="+",
+        metavar="FILE",
+        type=Path,
+        help="image files; for networks of text, files of a text a line; of rows of numbers, tables with headings",
     )
     parser.add_argument("--top", type=positive, default=5, metavar="K", help="classes to name; default: 5")
     parser.add_argument("--best", action="store_true", help="the best weights instead of the last")
@@ -29,8 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from archspec.cli._output import write
     from archspec.data.errors import DataError
     from archspec.data.images import MAX_PIXELS
+    from archspec.data.source import VECTOR
     from archspec.training.planning import task_of
-    from archspec.training.prediction import answers, images, texts
+    from archspec.training.prediction import answers, images, rows, texts
     from archspec.training.trained import NotTrained, trained, weights_file
 
     try:
@@ -47,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         assert predictor is not None
         if part in features.vocabularies:
             asked = texts(args.file, graph, features, part, predictor)
+        elif part == VECTOR:
+            asked = rows(args.file, features)
         else:
             most = recorded_source(args.logdir)[1].get("max_pixels", MAX_PIXELS)
             asked = images(args.file, features, _runs.preparation(args.logdir, found), most)

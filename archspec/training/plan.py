@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from archspec.backend.installation import backend
 from archspec.data.arguments import written
 from archspec.data.pipeline import Pipeline
 from archspec.data.preprocessing import kept_files, with_files
-from archspec.data.source import DataSource, FeatureSpec
+from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec
 from archspec.evaluators.base import Better
 from archspec.ir.declaration import Declaration
 from archspec.ir.graph import Graph
@@ -51,10 +51,25 @@ class Plan:
         return self.spec.log
 
     def fitted(self) -> Plan:
-        """The same, its transforms told what they need to know of the training examples. Raises DataError."""
-        if all(step.is_fitted for step in (*self.pipeline.augment, *self.pipeline.steady)):
-            return self
-        return replace(self, pipeline=self.pipeline.fitted())
+        """The same, its transforms and its task told what they need to know of the training examples. Raises
+        DataError."""
+        made = self
+        if not self.task.is_fitted:
+            made = replace(made, task=self.task.fitted(self._targets()))
+        if not all(step.is_fitted for step in (*self.pipeline.augment, *self.pipeline.steady)):
+            made = replace(made, pipeline=self.pipeline.fitted())
+        return made
+
+    def _targets(self) -> Iterator[Any]:
+        """Labels of the training examples that can be read, as arrays, batch by batch."""
+        import numpy as np
+
+        if self.source.in_memory:
+            yield self.source.arrays(TRAIN)[LABEL]
+            return
+        plain = Pipeline(self.source, self.features, (), (), 1 if self.features.has_open_sizes else 64, 0)
+        for label, _ in plain.evaluation(TRAIN, lambda batch: (batch[LABEL], ())):
+            yield np.asarray(label)
 
     @property
     def preprocessing(self) -> dict[Path, Path]:
@@ -104,7 +119,7 @@ class Plan:
             **{key: value for key, value in given.items() if value},
             "data": written(source),
             "augment": [written(with_files(step, kept)) for step in self.pipeline.augment],
-            "train": {"task": written(self.task), **_section(run.train)},
+            "train": {**_section(run.train), "task": written(self.task)},
             "evaluate": {
                 "split": self.split,
                 "batch": self.pipeline.batch if run.evaluate.batch is None else run.evaluate.batch,
@@ -120,7 +135,7 @@ def vocabulary_file(part: str) -> Path:
 
 
 def _section(section: Train | Log) -> dict[str, Any]:
-    held = {name: getattr(section, name) for name in type(section).model_fields}
+    held = {name: getattr(section, name) for name in sorted(type(section).model_fields, key="task".__ne__)}
     return {name: _value(value) for name, value in held.items() if value is not None}
 
 

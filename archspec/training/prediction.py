@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.source import IMAGE, FeatureSpec
+from archspec.data.source import IMAGE, VECTOR, FeatureSpec
 from archspec.ir.diagnostics import shown
 
 if TYPE_CHECKING:
@@ -85,3 +85,25 @@ def texts(paths: Sequence[Path], graph: Graph, features: FeatureSpec, part: str,
         some = rows[first : first + together]
         batches.append((lines[first : first + together], {part: padded(some, length)}, [len(row) for row in some]))
     return Asked("text", batches, tuple(bad))
+
+
+def rows(paths: Sequence[Path], features: FeatureSpec) -> Asked:
+    """Rows of numbers of tables with headings, whose columns are those of the run's inputs in their order."""
+    import numpy as np
+
+    from archspec.data.table import number, table_rows
+
+    count = features.parts[VECTOR].shape[0]
+    bad, batches = [], []
+    for path in paths:
+        try:
+            (_, head), *body = list(table_rows(path, "utf-8")) or [(1, [])]
+            if len(head) != count:
+                raise DataError(f"{path} has {len(head)} columns, the network reads {count} numbers")
+            for line, cells in body:
+                place = f"{path}, line {line}"
+                values = [number(cell.strip(), place, name) for name, cell in zip(head, cells, strict=False)]
+                batches.append(([place], {VECTOR: np.array([values], np.float32)}, None))
+        except DataError as error:
+            bad.append(error.message)
+    return Asked("row", batches, tuple(bad))

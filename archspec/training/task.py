@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from archspec.data.source import LABEL, FeatureSpec, input_of
 from archspec.evaluators.base import Assessment, Batch, Better, Evaluator
@@ -175,6 +175,15 @@ class Task(Declaration, package="archspec.tasks"):
         for evaluator in self.evaluators(graph, features):
             out |= {name: better for name, better in evaluator.figures.items() if name not in out}
         return out
+
+    @property
+    def is_fitted(self) -> bool:
+        """False where the task has yet to be told something of the training examples."""
+        return True
+
+    def fitted(self, targets: Iterator[Any]) -> Self:
+        """The same, told what it needs to know of the labels of the training examples, which come in batches."""
+        return self
 
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         """What to minimise, for the model that was built from the graph with its train-only heads."""

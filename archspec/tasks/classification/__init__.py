@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.pipeline import one_hot
 from archspec.data.source import IMAGE, LABEL, FeatureSpec, input_of
-from archspec.data.transforms.geometry import Resize
-from archspec.data.transforms.intensity import Rescale
 from archspec.evaluators.accuracy import Accuracy
 from archspec.evaluators.base import Assessment, Evaluator
 from archspec.ir.graph import Graph, Output
@@ -17,8 +15,8 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.ops.metric import Metric
+from archspec.training.inputs import input_faults, usual_steps
 from archspec.training.task import Objective, Predictor, RunContext, Task, TaskError, faults
-from archspec.training.vocabulary import check_sequence, check_vocabulary
 
 if TYPE_CHECKING:
     import keras
@@ -37,14 +35,9 @@ class Classification(Task, name="classification"):
     def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
         wanted = _only_input(graph)
-        steps: list[Any] = []
         if input_of(features.parts) != IMAGE:
             return {}
-        if None not in wanted.spatial and len(wanted.spatial) == 2 and features.image.spatial != wanted.spatial:
-            steps.append(Resize(size=wanted.spatial))  # type: ignore[arg-type]
-        if "float" in wanted.dtype and features.image.dtype == "uint8":
-            steps.append(Rescale())
-        return {"augment": tuple(steps)}
+        return {"augment": usual_steps(wanted, features.image)}
 
     def check(
         self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
@@ -52,15 +45,8 @@ class Classification(Task, name="classification"):
         found = list(faults(lambda: _only_input(graph)))
         yield from found
         if not found:
-            wanted, part = _only_input(graph), input_of(training.parts)
-            for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
-                if part == IMAGE:
-                    yield from faults(partial(_check_image, wanted, features.image, at))
-                else:
-                    yield from faults(
-                        partial(check_sequence, wanted, features, part),
-                        partial(check_vocabulary, graph, next(iter(graph.inputs)), features, part),
-                    )
+            inputs = {next(iter(graph.inputs)): input_of(training.parts)}
+            yield from input_faults(graph, inputs, training, evaluation)
         if training.classes is None:
             yield TaskError("classification needs data with classes", at=("data",))
             return
@@ -185,26 +171,3 @@ def _loss(output: Output, given: Any) -> Any:
     kind = Loss.find("categorical_crossentropy")
     assert kind is not None
     return kind()
-
-
-def _check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> None:
-    """Refuse images that the network does not take, with the transform that would mend it."""
-    fits = image.rank == wanted.rank and all(
-        w is None or w == i for w, i in zip(wanted.shape, image.shape, strict=True)
-    )
-    if not fits:
-        sizes = wanted.spatial
-        mend = None
-        if image.rank == wanted.rank == 3:
-            if image.channels != wanted.channels:
-                at = ("data",)
-                mend = f"the network takes {wanted.channels} channels: set the data's channels, or the spec's input"
-            elif None not in sizes:
-                size = sizes[0] if sizes[0] == sizes[1] else f"[{sizes[0]}, {sizes[1]}]"
-                mend = f"put {{resize: {size}}} first in augment"
-        raise TaskError(f"the network takes images {wanted}, it would get {image}", at=at, help=mend)
-    if None in image.shape:
-        raise TaskError(f"images differ in size: {image}", at=at, help="put {resize: 224} first in augment")
-    if ("float" in wanted.dtype) != ("float" in image.dtype):
-        mend = "add rescale to augment: 0 … 255 becomes 0 … 1" if "float" in wanted.dtype else None
-        raise TaskError(f"the network takes {wanted.dtype}, it would get {image.dtype}", at=at, help=mend)

@@ -1,0 +1,89 @@
+"""What goes into a network with one kind of outputs: which parts of an example, and how they are brought to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from archspec.data.errors import DataError
+from archspec.data.source import IMAGE, FeatureSpec, input_of
+from archspec.data.transforms.geometry import Resize
+from archspec.data.transforms.intensity import Rescale
+from archspec.ir.graph import Graph
+from archspec.ir.tensors import TensorSpec
+from archspec.training.errors import TaskError, faults
+from archspec.training.vocabulary import check_sequence, check_vocabulary
+
+
+def named_inputs(graph: Graph, parts: Collection[str]) -> dict[str, str]:
+    """The part of an example, or of a batch, that goes into each input of a network: that of its name, or, into a
+    single input, the one part that is no label. Raises TaskError."""
+    if len(graph.inputs) == 1 and not set(graph.inputs) <= set(parts):
+        try:
+            return {next(iter(graph.inputs)): input_of(parts)}
+        except DataError as error:
+            raise TaskError(error.message, at=("data",)) from None
+    if missing := [name for name in graph.inputs if name not in parts]:
+        raise TaskError(
+            f"the network takes '{missing[0]}', the data have {', '.join(parts)}",
+            at=("data",),
+            help="of several inputs each takes the part of an example that has its name",
+        )
+    return {name: name for name in graph.inputs}
+
+
+def taken(inputs: Mapping[str, str]) -> Callable[[Mapping[str, Any]], Any]:
+    """What a model is given of a batch: a dict by input, or of a single one what goes there."""
+    if len(inputs) == 1:
+        (part,) = inputs.values()
+        return lambda batch: batch[part]
+    return lambda batch: {name: batch[part] for name, part in inputs.items()}
+
+
+def usual_steps(wanted: TensorSpec, image: TensorSpec) -> tuple[Any, ...]:
+    """Transforms that bring images to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
+    steps: list[Any] = []
+    if None not in wanted.spatial and len(wanted.spatial) == 2 and image.spatial != wanted.spatial:
+        steps.append(Resize(size=wanted.spatial))  # type: ignore[arg-type]
+    if "float" in wanted.dtype and image.dtype == "uint8":
+        steps.append(Rescale())
+    return tuple(steps)
+
+
+def input_faults(
+    graph: Graph, inputs: Mapping[str, str], training: FeatureSpec, evaluation: FeatureSpec
+) -> Iterator[TaskError]:
+    """Parts of examples that the inputs do not take."""
+    for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
+        for name, part in inputs.items():
+            if part == IMAGE:
+                yield from faults(partial(check_image, graph.inputs[name], features.image, at))
+            else:
+                yield from faults(
+                    partial(check_sequence, graph.inputs[name], features, part),
+                    partial(check_vocabulary, graph, name, features, part),
+                )
+
+
+def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> None:
+    """Refuse images that the network does not take, with the transform that would mend it."""
+    fits = image.rank == wanted.rank and all(
+        w is None or w == i for w, i in zip(wanted.shape, image.shape, strict=True)
+    )
+    if not fits:
+        sizes = wanted.spatial
+        mend = None
+        if image.rank == wanted.rank == 3:
+            if image.channels != wanted.channels:
+                at = ("data",)
+                mend = f"the network takes {wanted.channels} channels: set the data's channels, or the spec's input"
+            elif None not in sizes:
+                size = sizes[0] if sizes[0] == sizes[1] else f"[{sizes[0]}, {sizes[1]}]"
+                mend = f"put {{resize: {size}}} first in augment"
+        raise TaskError(f"the network takes images {wanted}, it would get {image}", at=at, help=mend)
+    if None in image.shape:
+        raise TaskError(f"images differ in size: {image}", at=at, help="put {resize: 224} first in augment")
+    if ("float" in wanted.dtype) != ("float" in image.dtype):
+        mend = "add rescale to augment: 0 … 255 becomes 0 … 1" if "float" in wanted.dtype else None
+        raise TaskError(f"the network takes {wanted.dtype}, it would get {image.dtype}", at=at, help=mend)
