@@ -1,0 +1,54 @@
+"""Patients with diabetes, a data set that comes with scikit-learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from archspec.data.example import Example
+from archspec.data.features.numbers import Numbers
+from archspec.data.features.vector import Vector
+from archspec.data.source import LABEL, VECTOR, DataSource, FeatureSpec, from_arrays, held_out_fold
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+COUNT, FOLDS, COLUMNS = 442, 5, 10
+
+
+class Diabetes(DataSource, name="diabetes", main="fold"):
+    """442 patients, of each ten measurements and how far diabetes had progressed a year later (Efron et al. 2004).
+
+    Measurements have mean 0 and variance 1 over all patients. One fifth is held out as ``test``.
+    """
+
+    in_memory = True
+
+    fold: Annotated[int, Field(ge=0, lt=FOLDS)] = 0
+    """Which of the five fifths is held out."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the division into fifths; not that of the training."""
+
+    def features(self) -> FeatureSpec:
+        held_out = len(range(self.fold, COUNT, FOLDS))
+        return Example(
+            {VECTOR: Vector(TensorSpec((COLUMNS,))), LABEL: Numbers(("progression",))},
+            {"train": COUNT - held_out, "test": held_out},
+        )
+
+    def arrays(self, split: str) -> dict[str, Any]:
+        import numpy as np
+        from sklearn.datasets import load_diabetes
+
+        # scikit-learn gives columns whose squares sum to 1.
+        rows, progression = load_diabetes(return_X_y=True)
+        positions = held_out_fold([0] * COUNT, self.fold, FOLDS, self.seed)[split]
+        return {
+            VECTOR: (rows[positions] * COUNT**0.5).astype(np.float32),
+            LABEL: progression[positions, None].astype(np.float32),
+        }
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        return from_arrays(self.arrays(split), order)
