@@ -119,7 +119,8 @@ class Plan:
             **{key: value for key, value in given.items() if value},
             "data": written(source),
             "augment": [written(with_files(step, kept)) for step in self.pipeline.augment],
-            "train": {**_section(run.train), "task": written(self.task)},
+            # The task as it was fitted, whatever the run file says of it.
+            "train": {"task": written(self.task), **{k: v for k, v in _section(run.train).items() if k != "task"}},
             "evaluate": {
                 "split": self.split,
                 "batch": self.pipeline.batch if run.evaluate.batch is None else run.evaluate.batch,
@@ -135,7 +136,7 @@ def vocabulary_file(part: str) -> Path:
 
 
 def _section(section: Train | Log) -> dict[str, Any]:
-    held = {name: getattr(section, name) for name in sorted(type(section).model_fields, key="task".__ne__)}
+    held = {name: getattr(section, name) for name in type(section).model_fields}
     return {name: _value(value) for name, value in held.items() if value is not None}
 
 

@@ -44,7 +44,7 @@ REFUSED = [
         5,
         19,
         "patience waits for a better value of what is monitored, and nothing is",
-        "monitor: loss, or accuracy",
+        "monitor: loss or monitor: accuracy",
     ),
     ({"train": "{schedule: {milestones: [20, 10]}}"}, 5, 32, "milestones.at must rise, got [20, 10]", "[10, 20]"),
     ({"train": "{schedule: {milestones: [10, 10]}}"}, 5, 32, "milestones.at must rise, got [10, 10]", "[10]"),
