@@ -127,7 +127,7 @@ class Regression(Task, name="regression"):
 
         if self.weights:
             loss = Weighted(loss, self.weights)
-        return Objective(model=model, pairs=pairs, losses={head.name: loss})
+        return Objective(model=model, pairs=pairs, losses={head.name: loss}, weights={head.name: head.weight})
 
     def _scale(self) -> tuple[Any, Any]:
         """Mean and deviation of what is learnt; None where it is as in the data."""
