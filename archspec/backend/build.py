@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_keras
-from archspec.ir.graph import Graph, Tensor
+from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ops.base import ports
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def compile(graph: Graph, *, training: bool = False) -> keras.Model:
     """
     keras = import_keras()
     if keras.backend.backend() == "torch":
-        from archspec.backend.torch_names import allow_dots
+        from archspec.backend.seams.torch_layers import allow_dots
 
         allow_dots()
     graph = graph if training else graph.inference()
@@ -42,7 +43,7 @@ def compile(graph: Graph, *, training: bool = False) -> keras.Model:
                 # In half precision probabilities and losses are too coarse.
                 layer.dtype_policy = keras.DTypePolicy(policy.variable_dtype)
         taken = [tensors[tensor] for tensor in node.inputs]
-        made = layer(taken) if ports(type(node.op))[2] else layer(*taken)
+        made = called(node, layer, taken)
         if len(node.outputs) == 1:
             tensors[Tensor(node.name)] = made
         else:
@@ -50,6 +51,11 @@ def compile(graph: Graph, *, training: bool = False) -> keras.Model:
     _verify(graph, layers)
     outputs = {output.name: tensors[output.tensor] for output in graph.outputs}
     return keras.Model(_plain(inputs), _plain(outputs), name=_identifier(graph.variant or graph.name))
+
+
+def called(node: Node, layer: Any, tensors: Sequence[Any]) -> Any:
+    """What a node's layer gives of tensors."""
+    return layer(tensors) if ports(type(node.op))[2] else layer(*tensors)
 
 
 def _verify(graph: Graph, layers: dict[str, Any]) -> None:

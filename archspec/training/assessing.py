@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from archspec.backend.seams.models import is_evaluation_stopped
 from archspec.evaluators.base import Assessment
 from archspec.training.board.events import Events
 from archspec.training.board.pace import Pace
@@ -42,7 +43,7 @@ class Assessing(keras.callbacks.Callback):
         self._found = None
 
     def on_test_end(self, logs: Any = None) -> None:
-        if self.names and not self.model.stop_evaluating:
+        if self.names and not is_evaluation_stopped(self.model):
             self.found()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -72,7 +73,7 @@ class Panels(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_test_end(self, logs: Any = None) -> None:
-        if not self.model.stop_evaluating and self.pace.is_due(self.epoch):
+        if not is_evaluation_stopped(self.model) and self.pace.is_due(self.epoch):
             with self.pace.taken():
                 self.draw()
 

@@ -27,26 +27,6 @@ Inputs = Callable[[], Iterator[Any]]
 """Makes the inputs of training batches, the same in every call."""
 
 
-def average_uniformly(optimizer: Any, first: int) -> None:
-    """Let the averages of an optimiser be the mean of the weights after each step from ``first`` on, counted from 0;
-    before that they are the weights."""
-    import keras
-
-    kind: Any = type(optimizer)
-
-    class Uniform(kind):
-        """The same optimiser with another average."""
-
-        @property
-        def ema_momentum(self) -> Any:
-            count = keras.ops.cast(self._iterations, "float32") - first
-            count = keras.ops.maximum(count, 0.0)
-            return count / (count + 1.0)
-
-    # The number that the instance has under this name is not seen any more: a property comes first.
-    optimizer.__class__ = Uniform
-
-
 def estimate(model: keras.Model, inputs: Inputs, count: int) -> list[tuple[Any, Any]]:
     """Let the statistics of batch normalisation be the means over training batches; what they were, by variable.
 

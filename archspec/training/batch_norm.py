@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from archspec.backend.seams.models import layers_within
+
 if TYPE_CHECKING:
     import keras
 
@@ -51,7 +53,7 @@ def stated_momentum(layer: keras.layers.BatchNormalization) -> float:
 
 def counts(model: keras.Model) -> dict[str, keras.Variable]:
     """How many updates the averages of each layer have seen, by its name."""
-    return {layer.name: layer.updates for layer in model._flatten_layers() if isinstance(layer, _kind())}
+    return {layer.name: layer.updates for layer in layers_within(model) if isinstance(layer, _kind())}
 
 
 def have_begun(model: keras.Model, layers: Iterable[str]) -> None:

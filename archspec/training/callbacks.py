@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
+from archspec.backend.seams.models import stop_evaluating
 from archspec.data.source import IMAGE
 from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
@@ -74,7 +75,7 @@ def keeper(
             if request:
                 # Not raised here, where averages may stand in the place of the weights.
                 self.is_judged = False
-                self.model.stop_evaluating = True
+                stop_evaluating(self.model)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             row = {name: float(value) for name, value in (logs or {}).items()}

@@ -23,6 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.backend.seams.models import is_of_generator
 from archspec.storage.atomic import sync
 from archspec.storage.fingerprint import content_fingerprint
 from archspec.training.batch_norm import BEGUN, counts
@@ -77,7 +78,7 @@ def arrays(model: keras.Model) -> dict[str, keras.Variable]:
             continue
         if id(variable) in updates:
             out[f"{UPDATES}{updates[id(variable)]}"] = variable
-        elif "seed_generator" in variable.path:
+        elif is_of_generator(variable):
             # Keras numbers these within a process.
             out[f"seed/{seeds}"] = variable
             seeds += 1

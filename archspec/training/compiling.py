@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_tensorflow
-from archspec.training.averaging import average_uniformly
-from archspec.training.freezing import count_own_steps, first_steps, matching
+from archspec.backend.seams.optimizers import average_uniformly, count_own_steps, keep_weights, scale_rates
+from archspec.training.freezing import first_steps, matching
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -45,12 +44,11 @@ def compiled(model: keras.Model, objective: Objective, plan: Plan) -> Callable[[
             spared = [v for v in model.trainable_variables if len(v.shape) < 2 or factors.get(v.path) == 0]
             optimizer.exclude_from_weight_decay(var_list=spared)
         if factors:
-            step = optimizer.update_step
-            optimizer.update_step = lambda g, v, rate: step(g, v, rate * factors.get(_path(v), 1.0))
+            scale_rates(optimizer, factors)
         if train.average_last:
             average_uniformly(optimizer, (train.epochs - train.average_last) * plan.steps)
         if late:
-            count_own_steps(optimizer, late, _path)
+            count_own_steps(optimizer, late)
         return optimizer
 
     model.compile(
@@ -62,9 +60,7 @@ def compiled(model: keras.Model, objective: Objective, plan: Plan) -> Callable[[
     )
     trained = list(model.trainable_variables)
     model.optimizer.build(trained)
-    finalize = model.optimizer.finalize_variable_values
-    # fit would put the averages in the place of the weights whenever it returns, also in the middle of a run.
-    model.optimizer.finalize_variable_values = lambda variables: None
+    finalize = keep_weights(model.optimizer)
 
     def settle() -> None:
         finalize(trained)
@@ -82,12 +78,6 @@ def _factors(plan: Plan, model: keras.Model) -> dict[str, float]:
         if pattern is not None:
             out.update({v.path: rates[pattern] for v in model.get_layer(node.layer).trainable_variables})
     return out
-
-
-def _path(variable: Any) -> str:
-    """A variable's path in the model, also of the TensorFlow variable in it, or of a device's copy of that, which an
-    update is given."""
-    return getattr(variable, "path", None) or re.sub(r"(/replica_\d+)?(:\d+)?$", "", variable.name)
 
 
 @contextmanager

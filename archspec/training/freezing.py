@@ -8,10 +8,11 @@ of batch normalisation leave a frozen layer alone; running averages of weights h
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from archspec.backend.seams.models import trace_anew
 from archspec.training.fields import Stage
 from archspec.training.plan import Plan
 
@@ -60,7 +61,7 @@ def set_trainable(plan: Plan, model: keras.Model, epoch: int = sys.maxsize) -> N
         if layer is not None and node.weights and frozen_until(freeze, node.layer) and layer.trainable != trains:
             layer.trainable, changed = trains, True
     if changed:
-        model.train_function = None
+        trace_anew(model)
 
 
 def first_steps(plan: Plan, model: keras.Model) -> dict[str, int]:
@@ -74,32 +75,3 @@ def first_steps(plan: Plan, model: keras.Model) -> dict[str, int]:
         if layer.name in late
         for v in layer.trainable_variables
     }
-
-
-def count_own_steps(optimizer: Any, first: Mapping[str, int], path: Callable[[Any], str]) -> None:
-    """Let the optimiser count the steps of each variable from the first that it takes."""
-    import keras
-
-    kind: Any = type(optimizer)
-
-    class OwnSteps(kind):
-        """The same optimiser, of whose count a number can be taken off."""
-
-        taken_off = 0
-
-        @property
-        def iterations(self) -> Any:
-            count = kind.iterations.fget(self)
-            return keras.ops.maximum(count - self.taken_off, 0) if self.taken_off else count
-
-    optimizer.__class__ = OwnSteps
-    update = optimizer.update_step
-
-    def update_step(gradient: Any, variable: Any, rate: Any) -> Any:
-        optimizer.taken_off = first.get(path(variable), 0)
-        try:
-            return update(gradient, variable, rate)
-        finally:
-            optimizer.taken_off = 0
-
-    optimizer.update_step = update_step

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from archspec.backend.seams.moments import differentiable_twice
 from archspec.ir.training import Drawn, Schedule
 
 
@@ -18,7 +18,7 @@ def gradient(function: Callable[[Any], tuple[Any, Any]], point: Any) -> tuple[An
         case "tensorflow":
             import tensorflow as tf
 
-            with tf.GradientTape() as tape, _whole_moments():
+            with tf.GradientTape() as tape, differentiable_twice():
                 tape.watch(point)
                 value, other = function(point)
             return value, tape.gradient(value, point), other
@@ -36,29 +36,6 @@ def gradient(function: Callable[[Any], tuple[Any, Any]], point: Any) -> tuple[An
                 value, other = function(at)
                 (found,) = torch.autograd.grad(value.sum(), at, create_graph=True)
             return value, found, other
-
-
-@contextmanager
-def _whole_moments() -> Iterator[None]:
-    """Let statistics of normalisation be differentiated more than once.
-
-    TensorFlow's own moments take the mean within the variance for a constant, which is right for the first derivative
-    alone. All of Keras's normalisations use them.
-    """
-    import tensorflow as tf
-
-    usual = tf.nn.moments
-
-    def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: Any = None) -> tuple[Any, Any]:
-        mean = tf.reduce_mean(x, axes, keepdims=True)
-        variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes, keepdims=keepdims)
-        return mean if keepdims else tf.squeeze(mean, axes), variance
-
-    tf.nn.moments = moments
-    try:
-        yield
-    finally:
-        tf.nn.moments = usual
 
 
 def number(number: float | Schedule, rounds: Any) -> Any:

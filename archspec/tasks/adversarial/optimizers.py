@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.backend.seams.optimizers import rate_of, trained_by
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -64,7 +66,7 @@ class StepOptimizers(keras.optimizers.Optimizer):
 
     def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
         """Every step's update, each of its own variables, of the gradients of all."""
-        known = self._trainable_variables if trainable_variables is None else trainable_variables
+        known = trained_by(self) if trainable_variables is None else trainable_variables
         found = {id(variable): gradient for variable, gradient in zip(known, grads, strict=True)}
         for i, shares in enumerate(self.shares):
             variables = [v for share in shares for v in share.variables]
@@ -90,12 +92,12 @@ class StepOptimizers(keras.optimizers.Optimizer):
 
 def _rate(optimizer: Any) -> Any:
     """The schedule, or the number."""
-    held = optimizer._learning_rate
+    held = rate_of(optimizer)
     return held if isinstance(held, keras.optimizers.schedules.LearningRateSchedule) else float(held)
 
 
 def _copied(optimizer: Any) -> Any:
     """Another of the same settings. Schedules are shared: they have no state, nor a form to copy them by."""
     copied = type(optimizer).from_config({**optimizer.get_config(), "learning_rate": 1.0})
-    copied.learning_rate = optimizer._learning_rate
+    copied.learning_rate = rate_of(optimizer)
     return copied

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.backend.seams.models import has_own_step
 from archspec.training.board.events import Events
 from archspec.training.plan import Plan
 
@@ -29,7 +30,7 @@ def gradients(plan: Plan, logdir: Path, objective: Objective, every: int) -> ker
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             import tensorflow as tf
 
-            if epoch % every or type(self.model).train_step is not keras.Model.train_step:
+            if epoch % every or has_own_step(self.model):
                 return
             if self.batch is None:
                 self.batch = next(iter(plan.pipeline.training(objective.pairs)))

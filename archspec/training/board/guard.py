@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from archspec.backend.seams.models import does_nothing
 from archspec.training.callbacks import Say
 
 if TYPE_CHECKING:
@@ -33,6 +34,6 @@ def guarded(callback: keras.callbacks.Callback, say: Say) -> keras.callbacks.Cal
 
     for name in dir(callback):
         hook = name.startswith("on_") or name == "set_model"
-        if hook and not getattr(getattr(callback, name), "_is_default", False):
+        if hook and not does_nothing(getattr(callback, name)):
             setattr(callback, name, guard(getattr(callback, name)))
     return callback

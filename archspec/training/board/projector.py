@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.backend.seams.models import is_evaluation_stopped
 from archspec.data.errors import DataError
 from archspec.data.source import IMAGE, LABEL, input_of
 from archspec.storage.atomic import write_text
@@ -39,7 +40,7 @@ def projector(plan: Plan, logdir: Path, layer: str, objective: Objective) -> ker
             self.epoch = epoch
 
         def on_test_end(self, logs: Any = None) -> None:
-            if self.epoch + 1 == plan.spec.train.epochs and not self.model.stop_evaluating:
+            if self.epoch + 1 == plan.spec.train.epochs and not is_evaluation_stopped(self.model):
                 write_points(plan, self.model, layer, logdir / FOLDER)
 
     return Projector()
