@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -48,7 +49,10 @@ if TYPE_CHECKING:
 
 
 class InUse(Exception):
-    """Another process writes into the run directory."""
+    """Another process writes into the run directory, or another run is under way in this process."""
+
+
+_UNDER_WAY = threading.Lock()
 
 
 def run(
@@ -66,6 +70,11 @@ def run(
     DistributionError, MissingExtra, OSError. The directory is made, or refused, before Keras is imported.
     """
     check(plan, peers)
+    with _alone():
+        return _begun(plan, logdir, resume, progress, peers)
+
+
+def _begun(plan: Plan, logdir: Path, resume: bool, progress: TextIO | None, peers: Peers | None) -> Result:
     if peers is not None and peers.rank > 0:
         # The first process is asked to stop, saves and ends; so do the others then.
         with listening():
@@ -201,6 +210,20 @@ def _judge(
     found = model.evaluate(held_out, callbacks=watched, return_dict=True, verbose=0)
     watched.on_epoch_end(epoch, {**trained, **{f"val_{name}": value for name, value in found.items()}})
     watched.on_train_end()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One run at a time in a process: precision, distribution and random numbers are Keras's, for all threads. Raises
+    InUse."""
+    if not _UNDER_WAY.acquire(blocking=False):
+        raise InUse(
+            "a run is under way in this process, and Keras has one set of settings for all; start another process"
+        )
+    try:
+        yield
+    finally:
+        _UNDER_WAY.release()
 
 
 @contextmanager
