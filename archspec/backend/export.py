@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.backend.installation import quiet
 from archspec.storage.atomic import staged, write_atomically
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def export(model: keras.Model, path: str | os.PathLike[str], form: str) -> None:
     elif form == "saved_model":
         if path.exists():
             raise FileExistsError(17, "is there already", str(path))
-        with staged(path) as beside:
+        with staged(path) as beside, quiet():
             model.export(str(beside), format="tf_saved_model", verbose=False)
     else:
-        write_atomically(path, lambda beside: model.export(str(beside), format=form, verbose=False))
+        with quiet():
+            write_atomically(path, lambda beside: model.export(str(beside), format=form, verbose=False))

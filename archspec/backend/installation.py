@@ -6,6 +6,8 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -74,17 +76,29 @@ def quiet_start() -> ModuleType:
     Raises MissingExtra.
     """
     gc.enable()
-    if os.environ.get("ARCHSPEC_TRACEBACK"):
-        return import_keras()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Some notices go out before TensorFlow reads that variable, past Python's sys.stderr.
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
+    with quiet():
         keras = import_keras()
         import_tensorflow()
         return keras
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing on stderr meanwhile, which is for libraries that talk there past Python: TensorFlow before it reads
+    ``TF_CPP_MIN_LOG_LEVEL``, its converters always. What goes wrong is raised all the same. Of the whole process, so
+    not for where other threads may have something to say. Not with ``ARCHSPEC_TRACEBACK``, to see it all.
+    """
+    if os.environ.get("ARCHSPEC_TRACEBACK"):
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
     finally:
+        sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)

@@ -24,6 +24,7 @@ def write_onnx(model: keras.Model, path: Path) -> float | None:
     Keras writes what tf2onnx cannot convert (its own grouped convolutions, for one) into the file as it is, without a
     word; such a file no program can open.
     """
+    from archspec.backend.installation import quiet
     from archspec.storage.atomic import write_atomically
 
     _teach_erfc()
@@ -32,7 +33,8 @@ def write_onnx(model: keras.Model, path: Path) -> float | None:
     def write(beside: Path) -> None:
         # Keras wants a model that was called; that may be with what stands for its inputs.
         model(model.input)
-        model.export(str(beside), format="onnx", verbose=False)
+        with quiet():
+            model.export(str(beside), format="onnx", verbose=False)
         _refuse_unknown_ops(beside)
         distance.append(_distance(model, beside))
 

@@ -61,9 +61,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(source: DataSource, form: str) -> bool:
+    from archspec.backend.installation import quiet
     from archspec.data.check import check
 
-    report = check(source)
+    with quiet():  # what decoders have to say of an image, the report says
+        report = check(source)
     if form == "json":
         import json
 
@@ -86,13 +88,15 @@ def _can_start(text: str) -> bool:
 
 
 def _show(source: DataSource, transforms: tuple[Transform, ...], seed: int, args: argparse.Namespace) -> None:
+    from archspec.backend.installation import quiet
     from archspec.data.pipeline import Pipeline
     from archspec.data.sheet import contact_sheet
     from archspec.data.sheet import write as write_sheet
 
-    pipeline = Pipeline(source, source.features(), transforms, (), 2, seed)
-    pipeline.features()
-    sheet = contact_sheet(pipeline, examples=args.examples, draws=args.draws, tile=args.tile)
+    with quiet():
+        pipeline = Pipeline(source, source.features(), transforms, (), 2, seed)
+        pipeline.features()
+        sheet = contact_sheet(pipeline, examples=args.examples, draws=args.draws, tile=args.tile)
     write_sheet(sheet, args.out)
     for row in sheet.rows:
         write(row)

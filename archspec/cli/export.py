@@ -123,8 +123,11 @@ def _needed(path: Path) -> str:
     """What a LiteRT file needs to be run besides LiteRT itself."""
     import tensorflow as tf
 
+    from archspec.backend.installation import quiet
+
     try:
-        tf.lite.Interpreter(str(path)).allocate_tensors()
+        with quiet():
+            tf.lite.Interpreter(str(path)).allocate_tensors()
     except RuntimeError as error:
         if "Select TensorFlow op" not in str(error):
             raise

@@ -1,0 +1,44 @@
+"""What libraries write to stderr past Python is kept from a user's eyes; what archspec says is not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from archspec.backend.installation import quiet
+
+
+def test_nothing_is_said_meanwhile(capfd, monkeypatch):
+    monkeypatch.delenv("ARCHSPEC_TRACEBACK", raising=False)
+    os.write(2, b"before\n")
+    with quiet():
+        os.write(2, b"noise\n")
+        print("noise", file=sys.__stderr__, flush=True)
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\nafter\n"
+    with pytest.raises(OSError, match="said"), quiet():
+        raise OSError("said")
+    monkeypatch.setenv("ARCHSPEC_TRACEBACK", "1")
+    with quiet():
+        os.write(2, b"all of it\n")
+    assert capfd.readouterr().err == "all of it\n"
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_an_export_says_one_line(tmp_path):
+    """LiteRT's converter and interpreter log to stderr whatever the settings of TensorFlow's logs."""
+    (tmp_path / "net.yaml").write_text("archspec: 1\nname: net\ninputs: {x: [4, 4, 1]}\nbody: [flatten, dense: 2]\n")
+    program = (
+        "import sys; from pathlib import Path; from archspec.backend.installation import quiet_start; quiet_start()\n"
+        "import archspec; from archspec.backend.export import export; from archspec.cli.export import _needed\n"
+        "model = archspec.compile(archspec.load('net.yaml')); export(model, 'net.tflite', 'litert')\n"
+        "print('archspec: wrote' + _needed(Path('net.tflite')), file=sys.stderr)\n"
+    )
+    env = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "ARCHSPEC_TRACEBACK")}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.stderr, done.returncode) == ("archspec: wrote\n", 0)
+    assert (tmp_path / "net.tflite").stat().st_size > 0
