@@ -15,6 +15,8 @@ from archspec.backend.wiring import WeightsError, Wiring
 if TYPE_CHECKING:
     import numpy as np
 
+    from archspec.backend.importers.keras_calls import Calls
+
 __all__ = ["ZIP_FAULTS", "Archive", "Layout", "Stored", "StoredLayer", "WeightsError", "grouped", "said"]
 
 ZIP_FAULTS = (
@@ -40,6 +42,26 @@ Layout = Literal["keras", "torch"]
 
 ROLES = frozenset(("weight", "bias", "running_mean", "running_var"))
 """Last words of the names under which PyTorch's modules keep what belongs together."""
+SHORT = {"w": "weight", "b": "bias"}
+"""The same in short, where a module has both."""
+FUSED = {
+    "in_proj_weight": "queries, keys and values in one, of torch.nn.MultiheadAttention: save its three parts as layers "
+    "with names of their own",
+    "weight_g": "weight normalisation, of which the weight is g · v / |v|: have torch.nn.utils.remove_weight_norm undo "
+    "it before saving",
+    "original0": "a parametrization: have torch.nn.utils.parametrize.remove_parametrizations undo it before saving",
+    "weight_orig": "spectral normalisation or pruning: undo it before saving, with torch.nn.utils.remove_spectral_norm "
+    "or prune.remove",
+}
+"""Last words of names of arrays from which PyTorch computes a weight, and what to do."""
+SIBLINGS = {
+    "in_proj_bias": "in_proj_weight",
+    "weight_v": "weight_g",
+    "original1": "original0",
+    "weight_u": "weight_orig",
+    "weight_mask": "weight_orig",
+}
+"""What stands beside them."""
 RECURRENT = re.compile(r"((?:weight|bias)_(?:ih|hh))_l(\d+)((?:_reverse)?)")
 """The same of recurrent modules: what it is, of which of several layers, and of which direction."""
 
@@ -69,7 +91,7 @@ class StoredLayer:
 class Archive:
     """Layers in the order of the file; ``is_ordered`` where it is one of declaration, ``is_executed`` of computing.
 
-    ``settings`` are the arguments of layers, where the file tells them.
+    ``settings`` are the arguments of layers, and ``calls`` how they are called, where the file tells it.
     """
 
     layers: tuple[StoredLayer, ...]
@@ -78,6 +100,7 @@ class Archive:
     is_ordered: bool = True
     is_executed: bool = False
     settings: Mapping[str, Mapping[str, Any]] | None = None
+    calls: Calls | None = None
     by_name: Mapping[str, StoredLayer] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +108,15 @@ class Archive:
         if len(names) != len(self.layers):
             raise WeightsError("two layers of the file have one name")
         object.__setattr__(self, "by_name", names)
+
+
+def fused(layers: Iterable[StoredLayer]) -> str:
+    """What arrays of PyTorch are, of which none is a weight by itself; empty where there are none."""
+    for layer in layers:
+        last = layer.name.rpartition(".")[2]
+        if said := FUSED.get(SIBLINGS.get(last, last)):
+            return f"{layer.name} is part of {said}" if last in SIBLINGS else f"{layer.name} is of {said}"
+    return ""
 
 
 def grouped(arrays: Iterable[tuple[str, Stored]], *, is_ordered: bool = True) -> Archive:
@@ -97,6 +129,7 @@ def grouped(arrays: Iterable[tuple[str, Stored]], *, is_ordered: bool = True) ->
     layers: dict[str, dict[str, Stored]] = {}
     listed = list(arrays)
     is_torch = not any("/" in name for name, _ in listed)
+    known = {name for name, _ in listed}
     stacked = {name.rpartition(".")[0] for name, _ in listed if name.rpartition(".")[2] == "weight_ih_l1"}
     for name, array in listed:
         if not is_torch:
@@ -108,6 +141,8 @@ def grouped(arrays: Iterable[tuple[str, Stored]], *, is_ordered: bool = True) ->
             if part := RECURRENT.fullmatch(role):
                 role, level = f"{part[1]}_l0{part[3]}", int(part[2])
                 layer = f"{layer}.l{level}" if layer in stacked else layer
+            elif role in SHORT and layer and {f"{layer}.{short}" for short in SHORT} <= known:
+                role = SHORT[role]
             elif role not in ROLES:
                 layer, role = name, "weight"
         if role in layers.setdefault(layer, {}):

@@ -4,8 +4,9 @@ A shape that only one layer has tells it. Layers alike in shape are told apart b
 
 - a word that the names of both sides have in as many of them (``encoder``; a skip's ``downsample`` is ``projection``);
 - a neighbour: what follows a layer that is known, under a name of the same stem (``conv3``, ``bn3``), and is fed by it;
-- numbers in their names that count up (``layer1.0.conv2``, ``layer1.1.conv1``), where the layers stand in the same
-  places of both sequences or depend on one another; or, in files whose order is that of computing, this dependence.
+- numbers in their names that count up (``layer1.0.conv2``, ``layer1.1.conv1``), or single letters from a to e
+  (``res2a``, ``res2b``), where the layers stand in the same places of both sequences or depend on one another; or, in
+  files whose order is that of computing, this dependence.
 
 The order in which somebody declared layers is no evidence by itself: it need not be the order of use.
 """
@@ -19,8 +20,9 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from archspec.backend.archive import Archive, StoredLayer, WeightsError
+from archspec.backend.archive import Archive, Layout, StoredLayer, WeightsError, fused
 from archspec.backend.layouts import node_label, stored_label
+from archspec.backend.rules import pattern
 from archspec.ir.diagnostics import printable
 from archspec.ir.graph import Graph, Node
 
@@ -53,12 +55,12 @@ class Matching:
         self.aligned = _aligned(self.found, self.wanted) if archive.is_ordered else frozenset()
         where = {id(stored): i for i, stored in enumerate(layers)}
         self.pairs = {where[id(known[n.layer])]: j for j, n in enumerate(nodes) if n.layer in known}
-        self.told: Counter[str] = Counter()
-        """How layers were told apart, and how many."""
+        self.counted: list[int] = []
+        """Layers of the file that the numbers in their names, or their order, alone told apart."""
 
     def run(self) -> dict[str, StoredLayer]:
         """All pairs, by the nodes' layers. Raises WeightsError where evidence does not suffice."""
-        _compare(self.found, self.wanted, self.layers, self.nodes)
+        compare_shapes(self.layers, self.nodes, self.archive.layout)
         groups = self._groups()
         for files, specs in groups:
             if len(files) == 1:
@@ -92,7 +94,8 @@ class Matching:
         for i, j in zip(files, specs, strict=True):
             if i not in self.pairs:
                 self.pairs[i] = j
-                self.told[how] += 1
+                if how == "order":
+                    self.counted.append(i)
 
     def _neighbours(self) -> None:
         """What follows a known layer under its stem and is fed by it."""
@@ -197,10 +200,12 @@ def _aligned(found: list[Any], wanted: list[Any]) -> frozenset[int]:
     return frozenset(out)
 
 
-def _compare(found: list[Any], wanted: list[Any], layers: Sequence[StoredLayer], nodes: Sequence[Node]) -> None:
+def compare_shapes(layers: Sequence[StoredLayer], nodes: Sequence[Node], layout: Layout) -> None:
     """Raises WeightsError where one side has shapes that the other lacks."""
+    found = [stored_label(stored, layout) for stored in layers]
+    wanted = [node_label(node, layout) for node in nodes]
     surplus, missing = Counter(found) - Counter(wanted), Counter(wanted) - Counter(found)
-    says = []
+    says, odd = [], list[StoredLayer]()
     if surplus:
         odd = [stored for stored, shape in zip(layers, found, strict=True) if shape in surplus]
         says.append(f"the file has {', '.join(map(stored_said, odd[:4]))}{more(odd)}")
@@ -208,7 +213,8 @@ def _compare(found: list[Any], wanted: list[Any], layers: Sequence[StoredLayer],
         lost = [node for node, shape in zip(nodes, wanted, strict=True) if shape in missing]
         says.append(f"the spec has {', '.join(map(node_said, lost[:4]))}{more(lost)}")
     if says:
-        raise WeightsError("the layers differ in shape: " + "; ".join(says))
+        remedy = f"; {said}" if (said := fused(odd)) else ignoring([o.name for o in odd]) if not missing else ""
+        raise WeightsError("the layers differ in shape: " + "; ".join(says) + remedy)
 
 
 def _tokens(name: str) -> list[str | int]:
@@ -243,14 +249,13 @@ def _is_next(a: str, b: str) -> bool:
 
 def _rules(names: Mapping[str, str]) -> str:
     """Rules in YAML, a name of the file as the pattern that it alone matches."""
-    lines = ["  names:"]
-    for name, layer in names.items():
-        pattern = printable(re.escape(name))
-        is_plain = re.fullmatch(r"[A-Za-z_]\w*", pattern)
-        lines.append(
-            f"    {pattern if is_plain else chr(39) + pattern.replace(chr(39), chr(39) * 2) + chr(39)}: {layer}"
-        )
-    return "\n".join(lines)
+    return "\n".join(["  names:", *(f"    {pattern(name)}: {layer}" for name, layer in names.items())])
+
+
+def ignoring(names: Sequence[str]) -> str:
+    """What to write where a spec has no place for layers of a file."""
+    kept = ", ".join(map(pattern, names[:8]))
+    return f"; to leave out what the spec has no place for, say in rules\n  ignore: [{kept}{', …' * (len(names) > 8)}]"
 
 
 def stored_said(stored: StoredLayer) -> str:

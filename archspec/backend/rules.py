@@ -6,6 +6,7 @@ A file of YAML::
     names:                                  # layer of the file: layer of the spec
       'layer(\\d+)\\.0\\.conv1': 'stage\\1.unit.conv'
     axes: {reshape: first}                  # step of the spec: where its channels are in the file, first or last
+    unchecked: [scale_.*]                   # layers of the file that are taken for what the spec has there
 
 Both sides of ``names`` are whole names; the left one is a regular expression, the right one may refer to its groups.
 """
@@ -21,10 +22,10 @@ from typing import Any
 from archspec.backend.archive import StoredLayer
 from archspec.backend.wiring import WeightsError
 from archspec.ir.counterpart import Side
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.diagnostics import did_you_mean, printable, shown
 from archspec.ir.graph import Node
 
-KEYS = ("names", "ignore", "axes")
+KEYS = ("names", "ignore", "axes", "unchecked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ class Rules:
     names: tuple[tuple[re.Pattern[str], str], ...] = ()
     sides: Mapping[str, Side] = field(default_factory=dict)
     ignore: tuple[re.Pattern[str], ...] = ()
+    unchecked: tuple[re.Pattern[str], ...] = ()
+
+    @property
+    def are_of_layers(self) -> bool:
+        """Whether they say of any layer which it is, or that it is none."""
+        return bool(self.names or self.ignore)
+
+    def is_unchecked(self, layer: str) -> bool:
+        """Whether a layer of the file is taken for what the spec has there."""
+        return any(p.fullmatch(layer) for p in self.unchecked)
+
+    def leaves_out(self, layer: str) -> bool:
+        """Whether what a layer of the file computes is not compared."""
+        return self.is_unchecked(layer) or any(p.fullmatch(layer) for p in self.ignore)
 
     @classmethod
     def read(cls, path: Path) -> Rules:
@@ -50,16 +65,18 @@ class Rules:
     def of(cls, tree: Any) -> Rules:
         """Rules out of the values of such a file. Raises WeightsError."""
         if not isinstance(tree, dict) or not tree:
-            raise WeightsError("rules are a mapping with 'names', 'ignore' or 'axes'")
+            raise WeightsError("rules are a mapping with 'names', 'ignore', 'axes' or 'unchecked'")
         for key in tree:
             if key not in KEYS:
-                hint = did_you_mean(str(key), KEYS) or "the keys are 'names', 'ignore' and 'axes'"
+                hint = did_you_mean(str(key), KEYS) or "the keys are 'names', 'ignore', 'axes' and 'unchecked'"
                 raise WeightsError(f"rules have no {shown(key)}; {hint}")
         names, ignore = tree.get("names", {}), tree.get("ignore", [])
         if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):
             raise WeightsError("'names' of the rules must map a pattern to a name")
-        if not isinstance(ignore, list):
-            raise WeightsError("'ignore' of the rules must be a list of patterns")
+        unchecked = tree.get("unchecked", [])
+        for key, value in (("ignore", ignore), ("unchecked", unchecked)):
+            if not isinstance(value, list):
+                raise WeightsError(f"{key!r} of the rules must be a list of patterns")
         sides = tree.get("axes", {})
         if not isinstance(sides, dict) or not all(side in ("first", "last") for side in sides.values()):
             raise WeightsError("'axes' of the rules must map a step of the spec to 'first' or 'last'")
@@ -67,6 +84,7 @@ class Rules:
             tuple((_pattern(k), v) for k, v in names.items()),
             {str(step): side for step, side in sides.items()},
             tuple(_pattern(p) for p in ignore),
+            tuple(_pattern(p) for p in unchecked),
         )
 
     def apply(
@@ -77,8 +95,8 @@ class Rules:
         known = {node.layer for node in nodes}
         pairs: dict[str, StoredLayer] = {}
         for stored in layers:
-            for pattern, template in self.names:
-                if found := pattern.fullmatch(stored.name):
+            for whole, template in self.names:
+                if found := whole.fullmatch(stored.name):
                     name = _expanded(found, template)
                     if name not in known:
                         hint = did_you_mean(name, known)
@@ -89,6 +107,12 @@ class Rules:
                     pairs[name] = stored
                     break
         return layers, pairs
+
+
+def pattern(name: str) -> str:
+    """A name of a file as the pattern that it alone matches, in YAML."""
+    text = printable(re.escape(name))
+    return text if re.fullmatch(r"[A-Za-z_]\w*", text) else "'" + text.replace("'", "''") + "'"
 
 
 def _pattern(text: Any) -> re.Pattern[str]:

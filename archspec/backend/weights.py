@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
 from archspec.backend.layouts import converted, in_order, node_label, refuse_gates, stored_label
-from archspec.backend.matching import Matching, more, node_said, stored_said
+from archspec.backend.matching import Matching, compare_shapes, ignoring, more, node_said, stored_said
 from archspec.backend.tracing import Orders
 from archspec.backend.wiring import Wiring, corresponding
 from archspec.ir.diagnostics import listed
@@ -50,17 +50,27 @@ def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[st
 
     Raises WeightsError, also where the file says that a layer computes something else.
     """
-    pairs = _pairs(archive, graph, rules)
+    return _matched(archive, graph, rules)[0]
+
+
+def _matched(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[str, StoredLayer], list[str]]:
+    """``match``, and the layers of the file that their numbers or their order alone told apart."""
+    pairs, counted = _pairs(archive, graph, rules)
     if archive.settings is not None:
         from archspec.backend.importers.keras_settings import compare
 
-        compare(graph, pairs, archive.settings)
+        compare(graph, pairs, archive.settings, rules)
+    if archive.calls is not None:
+        from archspec.backend import comparison
+
+        comparison.compare(graph, pairs, archive.calls, rules)
+        counted = []  # the comparison is evidence enough
     if archive.layout == "torch":
         refuse_gates(graph)
-    return pairs
+    return pairs, counted
 
 
-def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> dict[str, StoredLayer]:
+def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[str, StoredLayer], list[str]]:
     nodes: Sequence[Node] = [node for node in graph.owners() if node.weights]
     layers: Sequence[StoredLayer] = archive.layers
     known: dict[str, StoredLayer] = {}
@@ -74,12 +84,15 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> dict[str, Sto
         _check(rest, known, archive)
         used = {stored.name for stored in known.values()}
         if left := [stored for stored in layers if stored.name not in used]:
-            raise WeightsError(f"the spec has no place for {', '.join(map(stored_said, left[:4]))}{more(left)}")
-        return known
-    if archive.wiring and not rules:
+            said = ignoring([stored.name for stored in left])
+            raise WeightsError(f"the spec has no place for {', '.join(map(stored_said, left[:4]))}{more(left)}{said}")
+        return known, []
+    if archive.wiring and not (rules and rules.are_of_layers):
+        compare_shapes(layers, nodes, archive.layout)
         names = corresponding(archive.wiring, Wiring.of(graph))
-        return {layer: archive.by_name[name] for layer, name in names.items()}
-    return Matching(nodes, layers, archive, graph, known).run()
+        return {layer: archive.by_name[name] for layer, name in names.items()}, []
+    matching = Matching(nodes, layers, archive, graph, known)
+    return matching.run(), [layers[i].name for i in matching.counted]
 
 
 def arrays(
@@ -125,12 +138,12 @@ def imported(path: Path, graph: Graph, rules: Rules | None = None) -> Imported:
 
     archive = opened(path)
     try:
-        pairs = match(archive, graph, rules)
+        pairs, counted = _matched(archive, graph, rules)
         values = arrays(archive, graph, pairs, rules.sides if rules else None)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     names = {layer: stored.name for layer, stored in pairs.items()}
-    return Imported(values, names, tuple(_notes(archive, graph, pairs)))
+    return Imported(values, names, tuple(_notes(archive, graph, pairs, counted, rules)))
 
 
 def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -142,9 +155,18 @@ def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str
     return found.values, found.names
 
 
-def _notes(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer]) -> Iterator[str]:
-    """What a file does not say, and a spec must."""
+def _notes(
+    archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer], counted: Sequence[str], rules: Rules | None
+) -> Iterator[str]:
+    """What a file does not say, and a spec must; what little told layers apart."""
+    if counted:
+        yield f"layers of one shape were told apart by the order of the numbers in their names alone: {listed(counted)}"
     if archive.layout == "torch":
+        for node in graph.owners():
+            op: Any = getattr(node.op, "layer", node.op)
+            for argument in op.torch_does_not_say if node.layer in pairs else ():
+                has = getattr(op, argument).name
+                yield f"{node.span}: the file does not say the {argument} of {op.name}; {node.layer} has {has}"
         found = [(node, getattr(node.op, "epsilon", EPSILON)) for node in graph.owners() if node.layer in pairs]
         if other := [(node, epsilon) for node, epsilon in found if epsilon != EPSILON]:
             node, epsilon = other[0]
@@ -154,14 +176,14 @@ def _notes(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer]) -> 
                 f"PyTorch and Caffe is {EPSILON:g}"
             )
     elif archive.settings is None and any(layer != stored.name for layer, stored in pairs.items()):
-        yield "the file holds arrays alone: activations, padding, strides and epsilon were not compared"
-    elif archive.settings is not None:
-        from archspec.backend.importers.keras_settings import PASSES
-
-        known = {*graph.by_name, *(stored.name for stored in pairs.values())}
-        beside = [(name, said["class"]) for name, said in archive.settings.items() if name not in known]
-        if unseen := [f"{name} ({kind})" for name, kind in beside if kind not in (*PASSES, "InputLayer", "Flatten")]:
-            yield f"layers of the file that hold no weights were not compared with the spec: {listed(unseen)}"
+        yield (
+            "the file holds arrays alone: layers without weights, activations, padding, strides and epsilon were not "
+            "compared"
+        )
+    elif archive.settings is not None and rules:
+        left = [f"{name} ({said['class']})" for name, said in archive.settings.items() if rules.is_unchecked(name)]
+        if left:
+            yield f"not compared with the spec, as the rules say: {listed(left)}"
 
 
 def write(path: Path, values: Mapping[str, np.ndarray]) -> None:

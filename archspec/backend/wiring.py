@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from archspec.ir.graph import Graph
 
 Port = tuple[str, int]
+T = TypeVar("T")
+WHICH = "; say in rules which layer is which\n  names: {layer of the file: layer of the spec}"
 
 
 class WeightsError(Exception):
@@ -55,7 +57,7 @@ class Wiring:
         return cls(tuple(vertices), tuple(graph.inputs), tuple((o.tensor.node, o.tensor.port) for o in graph.outputs))
 
 
-def without_repeats(inputs: tuple[Port, ...]) -> tuple[Port, ...]:
+def without_repeats(inputs: tuple[T, ...]) -> tuple[T, ...]:
     """What a layer takes, as one that takes the last for what is not given: queries that are values, values that are
     keys."""
     while len(inputs) > 1 and inputs[-1] == inputs[-2]:
@@ -88,7 +90,7 @@ def corresponding(source: Wiring, target: Wiring) -> dict[str, str]:
         walk = _Walk(wiring, numbers, names)
         ends.append([walk.number[port] for port in wiring.outputs])
     if ends[0] != ends[1]:
-        raise WeightsError("the wiring fits in more than one way")
+        raise WeightsError(f"the wiring fits in more than one way{WHICH}")
     return pairs
 
 
@@ -180,6 +182,6 @@ class _Walk:
                 for a, b in pairwise(operands):
                     if self.number[a] == self.number[b] and a != b and not {a[0], b[0]} <= done:
                         raise WeightsError(
-                            f"{a[0]!r} and {b[0]!r} are alike in shape and wiring: either could be either"
+                            f"{a[0]!r} and {b[0]!r} are alike in shape and wiring: either could be either" + WHICH
                         )
             stack.extend((operand, False) for operand, _ in reversed(operands))

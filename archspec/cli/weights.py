@@ -2,12 +2,13 @@
 
 import reads .npz, .safetensors, .h5, .weights.h5, .keras, PyTorch's .pth and .th (state dicts), and Caffe's
 .caffemodel; it writes a .npz that 'archspec compile SPEC --weights FILE' takes. The layers of a Keras model are told by
-how they are wired; all others by shape, and by names where shapes are alike. Where that leaves a choice, or a file says
-that a layer computes something else, nothing is written: say in a file of rules (YAML)
+how they are wired; all others by shape, and by names where shapes are alike. Where that leaves a choice, or a Keras
+model computes something else than the spec, nothing is written: say in a file of rules (YAML)
 
   ignore: ['aux\\..*']                      layers of the file that the spec has no place for
   names: {'layer(\\d)\\.conv': 'c.\\1.conv'}   layer of the file (a regular expression): layer of the spec
   axes: {reshape: first}                   step of the spec: where its channels are in the file, first or last
+  unchecked: [scale_.*]                    layers of the file that are taken for what the spec has there
 """
 
 from __future__ import annotations

@@ -68,6 +68,8 @@ class Op(Declaration, package="archspec.ops"):
     """How tensors lie before and after the op in a library that keeps images channels first: a method of ``Trace``."""
     is_held: ClassVar[bool] = False
     """True where a training step's output is that of the round's beginning, for all of its updates."""
+    torch_does_not_say: ClassVar[tuple[str, ...]] = ()
+    """Arguments on which the results of PyTorch's module depend, and of which a state dict says nothing."""
     torch_has: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Arguments that PyTorch's layer does not have, and what it does always."""
     remembers: ClassVar[str | None] = None

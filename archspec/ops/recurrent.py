@@ -70,6 +70,7 @@ class Rnn(Op, name="rnn", main="units"):
 
     masked = of_sequences
     torch = gated
+    torch_does_not_say = ("activation",)
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
         return _outputs(self, x, state)

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, StoredLayer, WeightsError, said
-from archspec.backend.importers import keras_config, keras_settings
+from archspec.backend.importers import keras_calls, keras_config, keras_settings
+from archspec.backend.importers.keras_calls import Calls
 from archspec.backend.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def _opened(file: Any, config: bytes | str | None, version: Any = None) -> Archi
     except FAULTS as error:
         raise WeightsError(f"the file is damaged, or not one of Keras's: {said(error)}") from None
     version = keras_settings.major(version or root.attrs.get("keras_version"))
-    wiring, settings = _told(config, layers, version)
-    return Archive(layers, "keras", wiring, is_ordered, is_executed=is_ordered, settings=settings)
+    wiring, settings, calls = _told(config, layers, version)
+    return Archive(layers, "keras", wiring, is_ordered, is_executed=is_ordered, settings=settings, calls=calls)
 
 
 def _version(bundle: zipfile.ZipFile) -> Any:
@@ -127,19 +128,21 @@ def _version(bundle: zipfile.ZipFile) -> Any:
 
 def _told(
     config: bytes | str | None, layers: tuple[StoredLayer, ...], version: str
-) -> tuple[Wiring | None, Mapping[str, Mapping[str, Any]] | None]:
-    """The wiring and the layers' arguments that a config tells; None for what it does not."""
+) -> tuple[Wiring | None, Mapping[str, Mapping[str, Any]] | None, Calls | None]:
+    """The wiring, the layers' arguments and their calls that a config tells; None for what it does not."""
     if config is None:
-        return None, None
+        return None, None, None
     try:
         tree = json.loads(config)
         inner = tree["config"]
         shapes = {layer.name: layer.shapes for layer in layers}
         if "output_layers" in inner:
-            return keras_config.wiring(inner, shapes), keras_settings.settings(inner, version)
-        if tree["class_name"] == "Sequential":
-            return keras_config.chain(inner, shapes), keras_settings.settings(inner, version)
-        return None, None
+            wiring, calls = keras_config.wiring(inner, shapes), keras_calls.functional(inner, version)
+        elif tree["class_name"] == "Sequential":
+            wiring, calls = keras_config.chain(inner, shapes), keras_calls.sequential(inner, version)
+        else:
+            return None, None, None
+        return wiring, keras_settings.settings(inner, version), calls
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         raise WeightsError("the config in the file is not Keras's") from None
 

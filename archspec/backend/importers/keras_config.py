@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, Stored, StoredLayer, WeightsError
+from archspec.backend.importers import keras_calls
 from archspec.backend.wiring import Port, Vertex, Wiring, without_repeats
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def archive(model: keras.Model) -> Archive:
         for layer in model.layers
         if layer.weights
     )
-    return Archive(layers, "keras", wiring(model.get_config(), {s.name: s.shapes for s in layers}))
+    config = model.get_config()
+    told = wiring(config, {s.name: s.shapes for s in layers})
+    return Archive(layers, "keras", told, calls=keras_calls.functional(config, ""))
 
 
 def wiring(config: Mapping[str, Any], arrays: Mapping[str, Hashable]) -> Wiring:
@@ -88,11 +91,11 @@ def _refuse_model(name: str, layer: Mapping[str, Any]) -> None:
 
 
 def _sorted(arguments: Any) -> Any:
-    """Arguments by name in the order of attention's inputs."""
+    """Arguments by name in the order of attention's inputs, without masks: they are no part of the wiring of a spec."""
     first = ("query", "value", "key")
-    return (
-        {k: arguments[k] for k in (*first, *arguments) if k in arguments} if isinstance(arguments, dict) else arguments
-    )
+    if not isinstance(arguments, dict):
+        return arguments
+    return {k: arguments[k] for k in (*first, *arguments) if k in arguments and not keras_calls.is_mask(k)}
 
 
 def _call(layer: str, turn: int) -> str:
