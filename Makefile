@@ -44,6 +44,7 @@ floors: setup
 	$(BIN)/lint-imports --no-cache
 
 fast: setup ## every fast test; ROOM=data those of one room
+	$(if $(ROOM),,$(BIN)/pytest -q tests/backend/test_seams.py)
 	$(BIN)/pytest $(PYTEST) -m "not slow" -o faulthandler_timeout=300 --durations 15 $(if $(ROOM),tests/$(ROOM))
 
 test-slow: setup ## the tests that build large networks or train
