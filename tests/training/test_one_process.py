@@ -1,5 +1,6 @@
 """Runs in one process: one after the other they end as they would alone; two at once are refused."""
 
+import io
 import threading
 
 import numpy as np
@@ -28,10 +29,10 @@ def test_a_run_ends_as_if_no_other_had_been(plan, tmp_path):
 def test_two_at_once_are_refused(plan, tmp_path):
     made, said = plan("{epochs: 1}", spec=PLAIN), []
 
-    class Second:
+    class Second(io.StringIO):
         """Starts another run when the first one says something."""
 
-        def write(self, text: str) -> None:
+        def write(self, text: str) -> int:
             def other() -> None:
                 try:
                     run(made, tmp_path / "second", progress=None)
@@ -42,9 +43,7 @@ def test_two_at_once_are_refused(plan, tmp_path):
                 thread = threading.Thread(target=other)
                 thread.start()
                 thread.join()
-
-        def flush(self) -> None:
-            pass
+            return len(text)
 
     run(made, tmp_path / "first", progress=Second())
     assert said and "a run is under way in this process" in said[0]
