@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import StoredLayer, WeightsError
 from archspec.backend.comparison.difference import Difference, incomparable
-from archspec.backend.comparison.layers import Incomparable, first_line, made
 from archspec.backend.comparison.numbers import (
     Sample,
     Samples,
@@ -24,6 +23,7 @@ from archspec.backend.comparison.numbers import (
 )
 from archspec.backend.comparison.spec import SpecSide
 from archspec.backend.importers.keras_calls import Call, Calls, Result
+from archspec.backend.importers.keras_layers import Incomparable, first_line, made
 from archspec.ir.graph import Graph
 
 if TYPE_CHECKING:

@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 from archspec.backend.archive import StoredLayer, WeightsError
-from archspec.backend.comparison.layers import first_line
 from archspec.backend.comparison.numbers import (
     SCALES,
     Sample,
@@ -22,6 +21,7 @@ from archspec.backend.comparison.numbers import (
     without_activation,
 )
 from archspec.backend.importers.keras_calls import Calls
+from archspec.backend.importers.keras_layers import first_line
 from archspec.backend.seams.models import mask_of
 from archspec.ir.graph import Graph, Node, Tensor
 
@@ -115,7 +115,8 @@ def _inputs(graph: Graph, file: Calls, size: int) -> Iterator[tuple[str, Any]]:
     import keras
     import numpy as np
 
-    tables = [node.weights[0].shape[0] for node in graph.owners() if node.weights and "embedding" in node.op.name]
+    ops = [op for op in (cast(Any, node.op) for node in graph.nodes) if op.entries_of]
+    tables = [int(getattr(op, op.entries_of)) for op in ops]
     draw = np.random.default_rng(0)
     for k, (name, spec) in enumerate(graph.inputs.items()):
         shape = (file.inputs[k][1] if k < len(file.inputs) else None) or ()

@@ -1,7 +1,7 @@
 """Files of weights of several kinds → Archive. What a file holds is known, and checked, before an array is read.
 
-No importer runs anything that a file says: no pickles, no models of Keras's, no classes by name. (What a Keras file's
-layers compute is looked at later, in ``comparison``, with layers out of a fixed list.)
+No importer runs anything that a file says: no pickles, no models of Keras's, no classes by name but those of
+``keras_layers``, a fixed list of layers that only compute.
 """
 
 from __future__ import annotations
