@@ -1,7 +1,7 @@
 """archspec: neural network architectures as text.
 
-``load`` reads a spec into a ``Graph``; ``table`` says what it costs; ``compile`` makes the Keras model. Importing this
-imports none of what they need.
+``load`` reads a spec into a ``Graph``; ``table`` says what it costs; ``compile`` makes the Keras model; a ``Run`` is
+trained, evaluated and exported. Importing this imports none of what they need.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from archspec.backend import compile
     from archspec.ir.diagnostics import Diagnostic, SpecError
@@ -18,16 +19,28 @@ if TYPE_CHECKING:
     from archspec.ir.tensors import TensorSpec, WeightSpec
     from archspec.ops.base import Op, OpError
     from archspec.report.table import Row, Table, table
+    from archspec.runs.evaluation import Evaluation
+    from archspec.runs.export import Exported
+    from archspec.runs.prediction import Predictions
+    from archspec.runs.run import Run
+    from archspec.training.errors import RunError
+    from archspec.training.outcome import Result
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Diagnostic": "archspec.ir.diagnostics",
+    "Evaluation": "archspec.runs.evaluation",
+    "Exported": "archspec.runs.export",
     "Graph": "archspec.ir.graph",
     "Node": "archspec.ir.graph",
     "Op": "archspec.ops.base",
     "OpError": "archspec.ops.base",
+    "Predictions": "archspec.runs.prediction",
+    "Result": "archspec.training.outcome",
     "Row": "archspec.report.table",
+    "Run": "archspec.runs.run",
+    "RunError": "archspec.training.errors",
     "SpecError": "archspec.ir.diagnostics",
     "Table": "archspec.report.table",
     "TensorSpec": "archspec.ir.tensors",
@@ -38,31 +51,51 @@ _HOMES = {
 
 __all__ = [
     "Diagnostic",
+    "Evaluation",
+    "Exported",
     "Graph",
     "Node",
     "Op",
     "OpError",
+    "Predictions",
+    "Result",
     "Row",
+    "Run",
+    "RunError",
     "SpecError",
     "Table",
     "TensorSpec",
     "WeightSpec",
     "compile",
     "load",
+    "loads",
     "table",
 ]
 
 
-def load(spec: str | os.PathLike[str], /, *, variant: str | None = None, **params: Any) -> Graph:
-    """The graph of a spec: the path of a file, or the name of a spec or variant of the catalogue.
+def load(spec: str | os.PathLike[str] | Mapping[str, Any], /, *, variant: str | None = None, **params: Any) -> Graph:
+    """The graph of a spec: the path of a file, the name of a spec or variant of the catalogue, or a mapping of what a
+    file would say. A string is never looked at as text: that is ``loads``.
 
-    ``params`` give the spec's parameters values. Raises SpecError, which holds every independent mistake.
+    ``params`` give the spec's parameters values. Raises SpecError, which holds every independent mistake (of a mapping,
+    with its place in the YAML that it is written as), and TypeError for a mapping of values that YAML has no form of.
     """
+    from collections.abc import Mapping
     from os import fspath
 
-    from archspec.frontend import load
+    from archspec.frontend import load, load_mapping
 
+    if isinstance(spec, Mapping):
+        return load_mapping(spec, variant=variant, set=params)
     return load(fspath(spec), variant=variant, set=params)
+
+
+def loads(text: str, /, *, variant: str | None = None, **params: Any) -> Graph:
+    """The graph of a spec that is given as its text, as ``load`` of a file that holds it; files that it uses are looked
+    for in the working folder. Raises SpecError."""
+    from archspec.frontend import loads
+
+    return loads(text, "<text>", variant=variant, set=params)
 
 
 def __getattr__(name: str) -> Any:

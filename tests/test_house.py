@@ -250,7 +250,7 @@ OTHER_WORDS = {
     | {"tasks/sequence_to_sequence/__init__"},
     # A part of the data, and words of sections and of the command line.
     "split": {
-        "cli/_runs",
+        "runs/directory",
         "cli/evaluate",
         "data/sources/csv",
         "data/sources/folder",

@@ -74,7 +74,7 @@ def planned(args: argparse.Namespace, folder: Path) -> Any:
     import numpy as np
 
     import archspec
-    from archspec.cli._runs import asked, planned
+    from archspec.runs import Run
 
     graph = archspec.load(args.spec)
     (image,) = graph.inputs.values()
@@ -104,7 +104,7 @@ def planned(args: argparse.Namespace, folder: Path) -> Any:
     path.write_text(
         f"archspec_run: 1\nspec: {args.spec}\ndata: {{npz: images.npz}}\naugment: [rescale]\ntrain: {{{text}}}\n"
     )
-    return planned(asked(str(path)))
+    return Run.open(str(path)).plan()
 
 
 def _watched(begins: list[float], ends: list[float]) -> None:

@@ -68,7 +68,7 @@ def _pair(run: tuple[Any, ...], epochs: int, folder: Path, bare_first: bool) -> 
 
 
 def _plan(run: tuple[Any, ...], epochs: int, folder: Path) -> Any:
-    from archspec.cli._runs import asked, planned
+    from archspec.runs import Run
 
     spec, settings, channels, augment, count, batch = run
     folder.mkdir()
@@ -87,7 +87,7 @@ def _plan(run: tuple[Any, ...], epochs: int, folder: Path) -> Any:
         f"train: {{optimizer: {{sgd: 0.01}}, epochs: {epochs}, batch: {batch}}}",
     ]
     path.write_text("\n".join(lines) + "\n")
-    return planned(asked(str(path)))
+    return Run.open(str(path)).plan()
 
 
 class _Clock:

@@ -135,11 +135,11 @@ def witness(task: str, folder: Path) -> str:
     """Train, and the line of what came out."""
     import numpy as np
 
-    from archspec.cli._runs import asked, planned
+    from archspec.runs import Run
     from archspec.training.run import run
 
     folder.mkdir(parents=True, exist_ok=True)
-    plan = planned(asked(str(write(folder, task))))
+    plan = Run.open(str(write(folder, task))).plan()
     logdir = folder / "run"
     run(plan, logdir, progress=None)
     last = sorted((logdir / "checkpoints").glob("[0-9]*"))[-1]

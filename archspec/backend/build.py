@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_keras
@@ -18,13 +18,21 @@ class BuildError(Exception):
     """A defect of archspec: a layer is not what its op's static rules say."""
 
 
-def compile(graph: Graph, *, training: bool = False) -> keras.Model:
+def compile(
+    graph: Graph, *, training: bool = False, optimizer: str | Mapping[str, Any] | keras.Optimizer | None = None
+) -> keras.Model:
     """The Keras model of a graph: one layer for each node, named as the node; nodes of one layer share it.
 
     A single input or output is plain; several are dicts by their names. Without ``training``, the heads that only
-    training needs are left out. Raises MissingExtra without Keras.
+    training needs are left out. The model's ``output_names`` are those of the heads. With an ``optimizer``, as
+    ``keras.Model.compile`` takes it, the model is compiled with the losses, weights and metrics of the heads; those
+    that only training needs are there.
+
+    Raises MissingExtra without Keras; with an optimizer, ValueError where no head has a loss, OpError where one does
+    not suit its head.
     """
     keras = import_keras()
+    training = training or optimizer is not None
     if keras.backend.backend() == "torch":
         from archspec.backend.seams.torch_layers import allow_dots
 
@@ -50,7 +58,14 @@ def compile(graph: Graph, *, training: bool = False) -> keras.Model:
             tensors.update((Tensor(node.name, port), tensor) for port, tensor in enumerate(made))
     _verify(graph, layers)
     outputs = {output.name: tensors[output.tensor] for output in graph.outputs}
-    return keras.Model(_plain(inputs), _plain(outputs), name=_identifier(graph.variant or graph.name))
+    model = keras.Model(_plain(inputs), _plain(outputs), name=_identifier(graph.variant or graph.name))
+    # Keras would call them by their layers.
+    model.output_names = keras.tree.flatten({name: name for name in outputs})
+    if optimizer is not None:
+        from archspec.backend.objective import objective
+
+        model.compile(optimizer=optimizer, **objective(graph))
+    return model
 
 
 def called(node: Node, layer: Any, tensors: Sequence[Any]) -> Any:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from archspec.ir.diagnostics import Diagnostic
+from archspec.ir.diagnostics import Diagnostic, printable
 
 PLAIN = str.maketrans({"×": "x", "─": "-", "→": "->", "·": "|", "…": "~"})
 """What stands for the characters of our tables where the terminal has no Unicode."""
@@ -26,6 +26,12 @@ def write(text: str) -> None:
     except UnicodeEncodeError:
         text = text.translate(PLAIN)
     sys.stdout.write(text + "\n")
+
+
+def failed(message: str, code: int) -> int:
+    """Say what went wrong, on stderr; the exit code."""
+    print(f"archspec: {printable(message)}", file=sys.stderr)
+    return code
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:

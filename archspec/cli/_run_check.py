@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.cli import _runs
+from archspec.cli.train import flags
 from archspec.ir.diagnostics import Diagnostic, SpecError, in_order
+from archspec.runs.request import RunRequest, changed, reported
 
 if TYPE_CHECKING:
     from archspec.frontend.yaml_source import Map
@@ -26,7 +27,7 @@ def source_of(path: str) -> Source | None:
     if not (path.endswith((".yaml", ".yml")) and Path(path).is_file()):
         return None
     try:
-        source = read_source(Path(path), _runs.reported(Path(path)))
+        source = read_source(Path(path), reported(Path(path)))
     except (SpecError, OSError):
         return None
     return source if is_run(source) else None
@@ -55,9 +56,9 @@ def faults(
     except SpecError as error:
         return list(error.diagnostics)
     if run is not None:
-        asked = _runs.Asked(Path(source.name).stem, run, tree, folder)
-        asked = _runs.with_flags(asked, data=None, variant=variant, settings=settings or {}, train={})
-        found += _of_plan(asked) if not found else _of_parts(asked)
+        request = RunRequest(Path(source.name).stem, run, tree, folder)
+        request = changed(request, {"variant": variant, "set": settings or None}, flags)
+        found += _of_plan(request) if not found else _of_parts(request)
     return list(in_order(dict.fromkeys(found)))
 
 
@@ -67,10 +68,10 @@ def recipe(path: Path, *, variant: str | None, settings: Mapping[str, Any]) -> t
     from archspec.frontend.reading import read_source
     from archspec.training.document import place, salvaged
 
-    source = read_source(path, _runs.reported(path))
+    source = read_source(path, reported(path))
     found = faults(source, path.parent, variant=variant, settings=settings)
     run, tree, _ = salvaged(source, path.parent)
-    if run is not None and run.data is not None and not _of_data(_runs.Asked(path.stem, run, tree, path.parent)):
+    if run is not None and run.data is not None and not _of_data(RunRequest(path.stem, run, tree, path.parent)):
         return found, True
     places = [place(tree, ("data",)), *(place(tree, at) for at in _missing(tree, path.parent))]
     rest = [d for d in found if all(d.span.order != at.order for at in places)]
@@ -79,8 +80,8 @@ def recipe(path: Path, *, variant: str | None, settings: Mapping[str, Any]) -> t
 
 def _missing(tree: Map, folder: Path) -> list[tuple[str, ...]]:
     """Arguments of a run's source that are paths of what does not exist."""
-    from archspec.cli._other import is_path
     from archspec.data.source import DataSource
+    from archspec.runs.other_data import is_path
 
     data = tree.get("data")
     if not (isinstance(data, dict) and len(data) == 1):
@@ -94,30 +95,30 @@ def _missing(tree: Map, folder: Path) -> list[tuple[str, ...]]:
     return [("data", name, key) for key in paths if not (folder / str(args[key])).exists()]
 
 
-def _of_parts(asked: _runs.Asked) -> list[Diagnostic]:
+def _of_parts(request: RunRequest) -> list[Diagnostic]:
     """What the spec and the data say by themselves, where the rest of the file cannot be read."""
     out: list[Diagnostic] = []
-    assert asked.tree is not None
-    if "spec" in asked.tree and asked.run.spec:
+    assert request.tree is not None
+    if "spec" in request.tree and request.run.spec:
         try:
-            _runs.spec_graph(asked)
+            request.graph()
         except SpecError as error:
             out += error.diagnostics
-    return out + _of_data(asked)
+    return out + _of_data(request)
 
 
-def _of_data(asked: _runs.Asked) -> list[Diagnostic]:
+def _of_data(request: RunRequest) -> list[Diagnostic]:
     """What is wrong with the data by themselves, as far as headers and a few files say."""
     from archspec.data.check import glance
     from archspec.data.errors import DataError
     from archspec.training.document import place
 
-    if asked.run.data is None or asked.tree is None:
+    if request.run.data is None or request.tree is None:
         return []
-    at = place(asked.tree, ("data",))
+    at = place(request.tree, ("data",))
     try:
-        asked.run.data.features()
-        found = glance(asked.run.data)
+        request.run.data.features()
+        found = glance(request.run.data)
     except DataError as error:
         return [Diagnostic("R05", error.message, at, error.help)]
     out = []
@@ -132,36 +133,36 @@ def _of_data(asked: _runs.Asked) -> list[Diagnostic]:
     return out
 
 
-def _of_plan(asked: _runs.Asked) -> list[Diagnostic]:
+def _of_plan(request: RunRequest) -> list[Diagnostic]:
     """Every fault of a plan: what is at fault is left out, and the rest is planned again."""
     out: list[Diagnostic] = []
     try:
-        _runs.spec_graph(asked)
+        request.graph()
     except SpecError as error:
-        return [*error.diagnostics, *_of_data(asked)]
+        return [*error.diagnostics, *_of_data(request)]
     while len(out) < MOST:
         try:
-            plan = _runs.planned(asked, starts=True)
-            return out + _of_data(asked) + _runs.doubted(asked, plan)
+            plan = request.plan(starts=True)
+            return out + _of_data(request) + request.doubts(plan)
         except SpecError as error:
             new = [d for d in error.diagnostics if not any(d.span == known.span for known in out)]
             out += new
-            smaller = _without(asked.run, _path(asked, new[0].span)) if len(new) == 1 else None
+            smaller = _without(request.run, _path(request, new[0].span)) if len(new) == 1 else None
             if smaller is None:
                 return out
-            asked = replace(asked, run=smaller)
+            request = replace(request, run=smaller)
     return out
 
 
-def _path(asked: _runs.Asked, at: Span) -> tuple[str, ...]:
+def _path(request: RunRequest, at: Span) -> tuple[str, ...]:
     """Section and key of a setting whose value stands at a place."""
     from archspec.training.document import place
 
-    assert asked.tree is not None
+    assert request.tree is not None
     for section in ("train", "evaluate", "log"):
-        held: Any = asked.tree.get(section)
+        held: Any = request.tree.get(section)
         for key in held if isinstance(held, dict) else ():
-            if place(asked.tree, (section, key)) == at:
+            if place(request.tree, (section, key)) == at:
                 return (section, key)
     return ()
 

@@ -97,10 +97,11 @@ class _Checked(NamedTuple):
 def _checked(spec: str, args: argparse.Namespace) -> Iterator[_Checked]:
     """A spec, or a run; of a name of the catalogue that is both, the spec and, if that is well, the run."""
     from archspec.analysis.expect import unmet
-    from archspec.cli import _run_check, _runs
+    from archspec.cli import _run_check
     from archspec.frontend import analyse, catalogue
     from archspec.frontend.yaml_source import MAX_BYTES
     from archspec.ir.diagnostics import in_order
+    from archspec.runs.request import reported, run_file
 
     settings = dict(args.set)
     name, data = (spec, None) if spec != STDIN else ("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
@@ -110,7 +111,7 @@ def _checked(spec: str, args: argparse.Namespace) -> Iterator[_Checked]:
         found = _run_check.faults(source, folder, variant=args.variant, settings=settings)
         yield _Checked(spec, found, _counted(found))
         return
-    run = _runs.run_file(spec)
+    run = run_file(spec)
     if run is None or catalogue.find(spec) is not None:
         analysis = analyse(name, variant=args.variant, set=settings, data=data)
         figures = [d for graph in analysis.graphs for d in unmet(graph)]
@@ -122,7 +123,7 @@ def _checked(spec: str, args: argparse.Namespace) -> Iterator[_Checked]:
             return
     found, has_data = _run_check.recipe(run, variant=args.variant, settings=settings)
     without = "" if has_data else ", but for its data, which are not here"
-    yield _Checked(_runs.reported(run), found, _counted(found) + without)
+    yield _Checked(reported(run), found, _counted(found) + without)
 
 
 def _typed_run(name: str, data: bytes) -> Source | None:

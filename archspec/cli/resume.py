@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from archspec.cli import _arguments
-from archspec.cli.train import add_distributed, add_output
+from archspec.cli.train import add_distributed, add_output, finished
 
 EXAMPLES = ("archspec resume runs/net/1",)
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plan from the record, compare, train on; with ``--epochs``, for more than the record says."""
-    from archspec.cli import _runs
+    from archspec.runs.run import Run
 
     logdir: Path = args.logdir
     if not (logdir / "run.yaml").is_file():
@@ -37,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
         more = f"'archspec resume {logdir} --epochs N' trains it for more"
         print(f"archspec: {logdir} is finished already; {more}", file=sys.stderr)
         return 0
-    peers = _runs.peers() if args.distributed else None
-    plan = _runs.recorded(logdir, starts=True, peers=peers, epochs=args.epochs)
-    if args.epochs is not None and not (peers and peers.rank) and (refused := _runs.extended(plan, logdir)):
-        return _runs.failed(refused, 2)
-    return _runs.finished(plan, logdir, resume=True, form=args.format, quiet=args.quiet, peers=peers)
+    run = Run.open(logdir)
+    return finished(
+        run, args, lambda stream: run.resume(epochs=args.epochs, progress=stream, distributed=args.distributed)
+    )

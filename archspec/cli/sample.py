@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load, refuse what cannot be drawn, draw, write."""
     from archspec.data.errors import DataError
+    from archspec.training.errors import NotTrained
     from archspec.training.task import TaskError
-    from archspec.training.trained import NotTrained
 
     try:
         return _run(args)
@@ -69,38 +69,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from archspec.cli import _runs
-    from archspec.training.planning import task_of
-    from archspec.training.task import TaskError, Wanted
-    from archspec.training.trained import trained, weights_file
+    from archspec.cli.train import flags
+    from archspec.runs.directory import without_data
+    from archspec.runs.request import changed, requested
+    from archspec.runs.sampling import Source
 
-    logdir = Path(args.what)
-    is_run = (logdir / "run.yaml").is_file()
-    found = _runs.remembered(logdir)[0] if is_run else _runs.asked(args.what)
-    found = _runs.with_flags(found, data=None, variant=args.variant, settings=dict(args.set), train={})
-    graph = _runs.spec_graph(found)
-    task = task_of(found.run, graph)
-    if not task.sample_options:
-        raise TaskError(f"nothing is drawn from networks of {task.name}", at=())
+    logdir = Path(args.what) if (Path(args.what) / "run.yaml").is_file() else None
+    found = without_data(logdir) if logdir else requested(args.what)
+    source = Source.of(changed(found, {"variant": args.variant, "set": dict(args.set) or None}, flags), logdir)
     options = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
-    if (decoding := _decoding(args, task)) is not None:
+    if (decoding := _decoding(args, source.task)) is not None:
         options["decoding"] = decoding
-    for name in options:
-        if name not in task.sample_options:
-            raise TaskError(f"{task.name} takes no --{name}", at=())
-    if args.weights is None and not is_run:
-        raise TaskError(f"--weights is needed: {args.what} is no run directory", at=())
-    weights = args.weights or weights_file(logdir, best=False)
-
-    def features() -> Any:
-        return _runs.remembered(logdir)[1] if is_run else _runs.planned(found).features
-
-    wanted = Wanted(args.count, args.seed, options, features)
-    _check_output(args.output, task.check_sample(graph, wanted))
-    from archspec.backend.installation import quiet_start
-
-    quiet_start()
-    samples = task.sample(graph, trained(graph, weights), wanted)
+    drawing = source.drawing(args.weights, args.count, args.seed, options)
+    _check_output(args.output, drawing.spec)
+    samples = drawing.draw()
     if isinstance(samples, str):
         _write_text(args.output, samples)
     else:

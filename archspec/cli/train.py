@@ -7,10 +7,20 @@ What flags say stands over what the run file says.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.cli import _arguments
+from archspec.cli._output import failed, print_diagnostics, write
+from archspec.ir.diagnostics import Span, typed
+
+if TYPE_CHECKING:
+    from archspec.runs.run import Run
+    from archspec.training.outcome import Result
 
 EXAMPLES = (
     "archspec train net.yaml --data digits",
@@ -58,41 +68,134 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
 
+def flags(key: str, value: Any) -> Span:
+    """How a key of a run file is typed."""
+    return typed("--from" if key == "weights" else f"--{key}", str(value))
+
+
 def run(args: argparse.Namespace) -> int:
     """Plan, refuse or train, print the result."""
-    from archspec.cli import _runs
-    from archspec.cli._output import print_diagnostics
+    from archspec.runs.request import changed, requested
+    from archspec.runs.run import Run
 
-    asked = _runs.with_flags(
-        _runs.asked(args.run),
-        data=args.data,
-        variant=args.variant,
-        settings=dict(args.set),
-        train={
-            "epochs": args.epochs,
-            "batch": args.batch,
-            "seed": args.seed,
-            "devices": args.devices,
-            "weights": args.weights,
-        },
-    )
-    peers = _runs.peers() if args.distributed else None
-    plan = _runs.planned(asked, starts=True, peers=peers)
+    keys = ("data", "variant", "epochs", "batch", "seed", "devices", "weights")
+    changes = {"set": dict(args.set) or None, **{key: getattr(args, key) for key in keys}}
+    run = Run(changed(requested(args.run), changes, flags))
+    run.plan(distributed=args.distributed)
     if not args.quiet:
-        print_diagnostics(_runs.doubted(asked, plan))
-        if said := _runs.spec_doubts(asked):
+        print_diagnostics(run.warnings())
+        if said := run.spec_warnings():
             print(said, file=sys.stderr)
-    logdir = args.logdir or _next(Path("runs"), asked.name)
-    if (logdir / "run.yaml").exists() and not (peers and peers.rank):
-        return _runs.failed(f"{logdir} holds a run already; 'archspec resume {logdir}' goes on with it", 2)
-    if args.dry_run:
-        if peers is not None:
-            return _runs.failed("--dry-run is for one process: leave out --distributed", 2)
-        return _runs.rehearsed(plan, logdir, form=args.format, quiet=args.quiet)
-    return _runs.finished(plan, logdir, resume=False, form=args.format, quiet=args.quiet, peers=peers)
+    if not args.dry_run:
+        return finished(run, args, lambda stream: run.train(args.logdir, progress=stream, distributed=args.distributed))
+    if args.distributed:
+        return failed("--dry-run is for one process: leave out --distributed", 2)
+    return _rehearsed(run, args)
 
 
-def _next(root: Path, name: str) -> Path:
-    from archspec.training.run import new_logdir
+def _rehearsed(run: Run, args: argparse.Namespace) -> int:
+    """Try a run with one batch, and say what it would do; the exit code."""
+    from dataclasses import asdict
+    from json import dumps
 
-    return new_logdir(root, name)
+    from archspec.cli import FAILED, NOT_A_NUMBER, USAGE
+    from archspec.data.errors import DataError
+    from archspec.training.errors import Misused, RunError
+
+    try:
+        logdir = run.new_logdir(args.logdir)
+        found = run.rehearse(progress=None if args.quiet else sys.stderr)
+    except DataError as error:
+        return failed(error.message + (f"; {error.help}" if error.help else ""), FAILED)
+    except Misused as error:
+        return failed(str(error), USAGE)
+    except RunError as error:
+        return failed(str(error), FAILED)
+    if args.format == "json":
+        write(dumps({**asdict(found), "logdir": str(logdir)}, indent=1, ensure_ascii=False))
+    else:
+        variant = f" ({found.variant})" if found.variant else ""
+        loss = f"loss {found.figures['loss']:.4f}" if "loss" in found.figures else "done"
+        memory = "" if found.memory is None else f", memory {found.memory / 1e6:,.0f} MB at most"
+        write(
+            f"{found.spec}{variant} on {found.data}: {found.params:,} parameters, {found.trainable:,} trained\n"
+            f"{found.epochs} epochs of {found.steps} steps, {found.batch} examples each\n"
+            f"one step: {loss}, {found.seconds:.1f} s with compilation{memory}\n"
+            f"dry run: nothing is written; the run would go to {logdir}"
+        )
+    return 0 if found.is_finite else failed("the loss of the first batch is not finite", NOT_A_NUMBER)
+
+
+def finished(run: Run, args: argparse.Namespace, train: Callable[[TextIO | None], Result]) -> int:
+    """Train, and say what came out; the exit code. A process that leaves its peers before the end does not come back:
+    it would wait for them."""
+    code = _trained(run, args, train)
+    if code and args.distributed:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _trained(run: Run, args: argparse.Namespace, train: Callable[[TextIO | None], Result]) -> int:
+    from archspec.cli import FAILED, NOT_A_NUMBER, USAGE
+    from archspec.data.errors import DataError
+    from archspec.runs.run import peers
+    from archspec.training.errors import Misused, RunError
+    from archspec.training.interrupts import Interrupted
+    from archspec.training.outcome import NotFinite
+
+    try:
+        with _results_only() if args.distributed else nullcontext():
+            result = train(None if args.quiet else sys.stderr)
+    except NotFinite as error:
+        return failed(error.message, NOT_A_NUMBER)
+    except Interrupted as stop:
+        return failed(f"{stop}; 'archspec resume {run.logdir}' goes on", stop.code)
+    except DataError as error:
+        kept = f"; 'archspec resume {run.logdir}' then goes on" if run.has_checkpoints else ""
+        return failed(error.message + (f"; {error.help}" if error.help else "") + kept, FAILED)
+    except Misused as error:
+        return failed(str(error), USAGE)
+    except RunError as error:
+        return failed(str(error), FAILED)
+    except OSError as error:
+        if not error.strerror:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        kept = f"; 'archspec resume {run.logdir}' goes on from the last checkpoint" if run.has_checkpoints else ""
+        return failed(f"{place}{error.strerror}{kept}", FAILED)
+    if not args.distributed or peers().rank == 0:
+        _show(result, args.format)
+    return 0
+
+
+@contextmanager
+def _results_only() -> Iterator[None]:
+    """Meanwhile what is written past Python goes to stderr: JAX's peers tell on stdout that they have met."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _show(result: Result, form: str) -> None:
+    """Print what came out of a run."""
+    from dataclasses import asdict
+    from json import dumps
+
+    if form == "json":
+        write(dumps(asdict(result), indent=1, ensure_ascii=False))
+        return
+    figures = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    lines = [
+        f"{result.run}: {result.epochs} epochs, {result.steps} steps, {result.params:,} parameters, seed {result.seed}",
+        f"{result.split} ({result.examples:,} examples): {figures}" if result.split else "nothing was evaluated",
+        *(f"{count} examples of {split} cannot be read and were left out" for split, count in result.left_out.items()),
+        f"{result.cpu_seconds:.0f} CPU seconds, {result.seconds:.0f} s; all of it in {result.logdir}",
+    ]
+    write("\n".join(lines))

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from archspec.frontend.findings import Analysis
     from archspec.ir.graph import Graph
 
@@ -41,10 +43,25 @@ def check(name: str, *, variant: str | None = None, set: dict[str, Any] | None =
     return analyse(name, variant=variant, set=set).accepted()
 
 
+def load_mapping(values: Mapping[str, Any], *, variant: str | None = None, set: dict[str, Any] | None = None) -> Graph:
+    """The graph of what a spec's file would say. Raises SpecError, with places in the text that it is written as, and
+    TypeError for values that YAML has no form of."""
+    import yaml
+
+    from archspec.frontend.open import plain
+
+    try:
+        text = yaml.safe_dump(plain(values), sort_keys=False, allow_unicode=True, width=120)
+    except yaml.representer.RepresenterError as error:
+        raise TypeError(f"a spec holds maps, lists, strings and numbers, got {error.args[-1]!r}") from None
+    return loads(text, "<mapping>", variant=variant, set=set)
+
+
 def loads(
     text: str,
     name: str = "spec.yaml",
     *,
+    variant: str | None = None,
     set: dict[str, Any] | None = None,
     max_layers: int | None = None,
     neighbours: bool = True,
@@ -54,7 +71,7 @@ def loads(
     from archspec.frontend.walk import MAX_LAYERS
 
     most = MAX_LAYERS if max_layers is None else max_layers
-    return from_text(text, name, set or {}, max_layers=most, neighbours=neighbours)
+    return from_text(text, name, variant, set or {}, max_layers=most, neighbours=neighbours)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -17,6 +17,7 @@ from archspec.frontend.lint.rule import Subject
 from archspec.frontend.open import elaboration, helped, parameters_of
 from archspec.frontend.parameters import REQUIRED, parameters
 from archspec.frontend.reading import decoded
+from archspec.frontend.symbols import Symbols, symbols_of
 from archspec.frontend.trace import Trace
 from archspec.frontend.walk import MAX_LAYERS, MAX_STEPS, Failed
 from archspec.ir.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError, in_order
@@ -38,6 +39,17 @@ class Analysis:
     graphs: tuple[Graph, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     partial: Graph | None = None
+    document: Document | None = None
+    """What the file says, where it can be read."""
+
+    @property
+    def symbols(self) -> Symbols:
+        """The names of the text with their places, and what they come to in the first graph, or as far as one could be
+        made; none where the text cannot be read."""
+        if self.document is None:
+            return Symbols()
+        graph = self.graph or self.partial
+        return symbols_of(self.document, graph.nodes if graph else (), graph.inputs if graph else {})
 
     @property
     def graph(self) -> Graph | None:
@@ -64,15 +76,16 @@ class Analysis:
 def analysis(name: str, variant: str | None, set: Mapping[str, Any], data: bytes | None) -> Analysis:
     """The analysis of what a person names, or of ``data``, reported under the name. Raises nothing."""
     library = Library()
+    found: Document | None = None
     try:
         if data is not None:
             found = library.documents[name] = document(decoded(data, name))
-            return _analysed(found, library, variant, set)
+            return replace(_analysed(found, library, variant, set), document=found)
         path, reported, named = find(name)
         found = library.open(path, reported)
-        return _analysed(found, library, variant or named, set)
+        return replace(_analysed(found, library, variant or named, set), document=found)
     except SpecError as error:
-        return Analysis(diagnostics=error.diagnostics)
+        return Analysis(diagnostics=error.diagnostics, document=found)
     except OSError as error:
         at = Span(Source(name, ""), 1, 1)
         return Analysis(diagnostics=(Diagnostic("F01", error.strerror or str(error), at),))

@@ -27,13 +27,19 @@ def opened(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) -
 
 
 def from_text(
-    text: str, name: str, set: Mapping[str, Any], *, max_layers: int = MAX_LAYERS, neighbours: bool = True
+    text: str,
+    name: str,
+    variant: str | None,
+    set: Mapping[str, Any],
+    *,
+    max_layers: int = MAX_LAYERS,
+    neighbours: bool = True,
 ) -> Graph:
     """The graph of a spec given as text. Raises SpecError."""
     library = Library()
     found = document(Source(name, text))
     library.documents[name] = found
-    return _graph(found, library, None, set, max_layers=max_layers, neighbours=neighbours)
+    return _graph(found, library, variant, set, max_layers=max_layers, neighbours=neighbours)
 
 
 def elaboration(
@@ -129,9 +135,9 @@ def _settings(found: Document, set: Mapping[str, Any]) -> _Given:
         text = f"{name}={value if isinstance(value, (str, int, float)) else shown(value)}"
         span = typed("--set", text)
         if name in declared:
-            given["args"][name] = (_plain(value), span)
+            given["args"][name] = (plain(value), span)
         elif name in inputs:
-            shape = _plain(value)
+            shape = plain(value)
             if isinstance(shape, list) and all(n is None or (type(n) is int and n > 0) for n in shape):
                 given["shapes"][name] = tuple(shape)
             else:
@@ -151,10 +157,10 @@ def _settings(found: Document, set: Mapping[str, Any]) -> _Given:
     return given
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Lists and maps of a reader, or tuples of a caller, as plain lists and dicts."""
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return [plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from archspec.ir.cost import Cost
@@ -129,9 +130,10 @@ class Expect:
     """Figures of each of several networks."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
-    """A complete network: every node in topological order, with shapes, weights and source positions.
+    """A complete network: every node in topological order, with shapes, weights and source positions. It prints as its
+    table.
 
     ``inputs`` maps input names to specs. For a spec of several networks and no body, ``networks`` holds the graph of
     each, and the nodes here are theirs side by side, inputs and outputs prefixed with the network's name.
@@ -148,6 +150,20 @@ class Graph:
     training: Training | None = None
     expect: Expect | None = None
     sources: tuple[Source, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.variant or self.name}: {len(self.nodes)} nodes>"
+
+    def __str__(self) -> str:
+        return str(self._table().render("text"))
+
+    def _repr_html_(self) -> str:
+        """The table, for notebooks."""
+        return str(self._table().render("html"))
+
+    def _table(self) -> Any:
+        # Formats stand floors above: they are found by text, as declarations are.
+        return import_module("archspec.report.table").table(self)
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:

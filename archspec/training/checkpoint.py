@@ -27,6 +27,7 @@ from archspec.backend.seams.models import is_of_generator
 from archspec.storage.atomic import sync
 from archspec.storage.fingerprint import content_fingerprint
 from archspec.training.batch_norm import BEGUN, counts
+from archspec.training.errors import CheckpointError
 
 if TYPE_CHECKING:
     import keras
@@ -39,10 +40,6 @@ UPDATES = "updates/"
 """Before the name of a layer: how many updates its batch normalisation has seen."""
 KEPT = 2
 """Generations that stay, besides the best."""
-
-
-class CheckpointError(Exception):
-    """A checkpoint cannot be read, or is not one of this run."""
 
 
 class Damaged(CheckpointError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.backend.installation import backend, has_tensorflow
 from archspec.data.errors import DataError
 from archspec.data.transform import TransformError
-from archspec.training.errors import TaskError
+from archspec.training.errors import DistributionError, TaskError
 from archspec.training.fields import BATCH, MODEL, Sharding
 from archspec.training.plan import Plan
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 30
 """Seconds without a sign of life after which a process counts as dead, and the others end."""
-
-
-class DistributionError(Exception):
-    """The devices or processes that a run asks for are not there, or cannot be used."""
 
 
 def check(plan: Plan, peers: Peers | None = None) -> None:

@@ -33,3 +33,31 @@ def faults(*rules: Callable[[], object]) -> Iterator[TaskError]:
             rule()
         except TaskError as error:
             yield error
+
+
+class RunError(Exception):
+    """A run cannot start, go on or be used, though nothing is wrong with what is written of it."""
+
+
+class Misused(RunError):
+    """What is asked for does not go with what is there."""
+
+
+class NotTrained(RunError):
+    """A run directory holds no trained network."""
+
+
+class NotExported(RunError):
+    """What was to be written for other programs cannot be, or is not the network."""
+
+
+class InUse(RunError):
+    """Another process writes into the run directory, or another run is under way in this process."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint cannot be read, or is not one of this run."""
+
+
+class DistributionError(RunError):
+    """The devices or processes that a run asks for are not there, or cannot be used."""

@@ -7,7 +7,8 @@ import sys
 from archspec.data.errors import DataError
 from archspec.data.pipeline import fault, reading
 from archspec.data.source import TRAIN
-from archspec.training.distribution import DistributionError, Spread
+from archspec.training.distribution import Spread
+from archspec.training.errors import DistributionError
 from archspec.training.plan import Plan
 
 

@@ -26,8 +26,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.storage.atomic import staged, write_json
 from archspec.storage.cache import cache_path
 from archspec.storage.fingerprint import content_fingerprint
-from archspec.training.checkpoint import CheckpointError
-from archspec.training.errors import TaskError
+from archspec.training.errors import CheckpointError, TaskError
 from archspec.training.freezing import frozen_until
 from archspec.training.plan import Plan
 from archspec.training.task import Objective

@@ -11,6 +11,7 @@ from archspec.data.source import TRAIN
 from archspec.training.averaging import estimate
 from archspec.training.checkpoint import read
 from archspec.training.distribution import Spread
+from archspec.training.errors import RunError
 from archspec.training.plan import Plan
 from archspec.training.starting import Start
 from archspec.training.trained import BEST, LAST
@@ -44,7 +45,7 @@ class Result:
     """Examples of each split that cannot be read, where there are any."""
 
 
-class NotFinite(Exception):
+class NotFinite(RunError):
     """The loss, or a weight, is NaN or infinite. ``result`` holds what was reached."""
 
     def __init__(self, result: Result, message: str):

@@ -34,6 +34,7 @@ from archspec.training import callbacks as watch
 from archspec.training.averaging import averages
 from archspec.training.class_weights import class_weights
 from archspec.training.distribution import Spread, check, taken
+from archspec.training.errors import InUse
 from archspec.training.failures import meaning
 from archspec.training.freezing import next_border, set_trainable
 from archspec.training.interrupts import Request, listening
@@ -46,10 +47,6 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.training.launch import Peers
-
-
-class InUse(Exception):
-    """Another process writes into the run directory, or another run is under way in this process."""
 
 
 _UNDER_WAY = threading.Lock()

@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.ir.graph import Graph
+from archspec.training.errors import NotTrained
 
 if TYPE_CHECKING:
     import keras
 
 LAST, BEST = "weights.npz", "best.npz"
-
-
-class NotTrained(Exception):
-    """A run directory holds no trained network."""
 
 
 def weights_file(logdir: Path, *, best: bool) -> Path:

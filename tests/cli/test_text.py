@@ -104,11 +104,11 @@ def test_a_lost_vocabulary_is_told(trained, tmp_path, capsys):
 
 def test_a_run_that_reads_its_own_vocabulary_is_the_same_run(trained):
     """``resume`` compares what a checkpoint was of with the run directory, which has a file for a tokeniser."""
-    from archspec.cli._runs import asked, planned, recorded
+    from archspec.runs import Run
     from archspec.training.identity import identity
 
-    first = identity(planned(asked(str(trained / "run.yaml"))))
-    assert identity(recorded(trained / "run")).changes(first.settings) == []
+    first = identity(Run.open(str(trained / "run.yaml")).plan())
+    assert identity(Run.open(trained / "run").plan()).changes(first.settings) == []
 
 
 @pytest.mark.slow
@@ -124,14 +124,15 @@ def test_a_killed_run_goes_on_in_the_same_batches(trained, tmp_path):
 
 def test_the_run_file_says_how_many_are_evaluated_at_a_time(trained, tmp_path):
     """What cannot leave padding out, as convolutions, sees none in batches of one."""
-    from archspec.cli._runs import asked, planned, recorded
+    from archspec.runs import Run
+    from archspec.runs.directory import recorded
     from archspec.training.distribution import Spread
 
     path = write(tmp_path)
     path.write_text(RUN + "evaluate: {batch: 1}\n")
-    lengths = [batch.shape for batch, _ in Spread().evaluation(planned(asked(str(path))), lambda b: (b["tokens"], ()))]
+    lengths = [batch.shape for batch, _ in Spread().evaluation(Run.open(str(path)).plan(), lambda b: (b["tokens"], ()))]
     assert len(lengths) == 30 and {n for n, _ in lengths} == {1} and len({t for _, t in lengths}) > 3
-    assert recorded(trained / "run", batch=7).spec.evaluate.batch == 7
+    assert recorded(trained / "run", batch=7).plan().spec.evaluate.batch == 7
 
 
 def test_tables_and_folders_are_read_as_texts_where_the_run_is_of_texts(trained, tmp_path, capsys):

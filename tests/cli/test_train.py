@@ -47,11 +47,11 @@ def test_evaluate_says_what_training_said(trained, capsys):
 
 
 def test_an_ensemble_is_the_mean_of_probabilities(trained, capsys):
-    from archspec.cli._runs import recorded
     from archspec.data.source import IMAGE, LABEL
+    from archspec.runs import Run
 
     code, out, _ = output(capsys, "evaluate", trained / "run1", trained / "run2", "--format", "json")
-    plan, total = recorded(trained / "run1"), 0
+    plan, total = Run.open(trained / "run1").plan(), 0
     (images, labels), *_ = plan.pipeline.__class__(
         plan.source, plan.features, (), plan.pipeline.steady, 360, 0
     ).evaluation("test", lambda batch: (batch[IMAGE], batch[LABEL]))
@@ -126,7 +126,7 @@ def test_onnx_without_its_packages_is_told_before_anything_else(trained, tmp_pat
 def test_what_a_litert_file_needs_is_told(tmp_path, body, needs):
     from archspec import compile, load
     from archspec.backend.export import export
-    from archspec.cli.export import _needed
+    from archspec.runs.export import _needed
 
     (tmp_path / "net.yaml").write_text(f"archspec: 1\nname: net\ninputs: {{x: [7, 4]}}\nbody: [{body}, dense: 3]\n")
     export(compile(load(tmp_path / "net.yaml")), tmp_path / "net.tflite", "litert")

@@ -280,8 +280,8 @@ def test_a_plan_of_text_needs_no_framework(lines):
     )
     (lines.parent / "run.yaml").write_text("archspec_run: 1\nspec: net.yaml\ndata: {text: lines.txt}\n")
     code = (
-        "import sys\nfrom archspec.cli._runs import asked, planned\n"
-        "plan = planned(asked('run.yaml'))\nprint(plan.features.vocabularies['tokens'].size, "
+        "import sys\nfrom archspec.runs import Run\n"
+        "plan = Run.open('run.yaml').plan()\nprint(plan.features.vocabularies['tokens'].size, "
         "[m for m in ('keras', 'tensorflow', 'numpy') if m in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=lines.parent, timeout=60)

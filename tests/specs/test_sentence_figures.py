@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archspec.cli._runs import asked, planned, with_flags
+from archspec.runs import Run
 from tests.shares import SEEDS, few
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
@@ -14,10 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 
 def accuracy(name, seed, logdir):
     """Of the held-out part, after the last epoch."""
-    from archspec.training.run import run
-
-    found = with_flags(asked(name), data=None, variant=None, settings={}, train={"seed": seed})
-    return run(planned(found), logdir, progress=None).metrics["accuracy"]
+    return Run.open(name, seed=seed).train(logdir, progress=None).metrics["accuracy"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.cli._runs import asked, planned
+from archspec.runs.request import requested
 from tests.training import runs
 
 
@@ -16,6 +16,6 @@ def plan(tmp_path):
 
     def make(train="{}", *, spec=runs.SPEC, augment="[rescale]", data="digits", rest=""):
         text = f"archspec_run: 1\nspec: small.yaml\ndata: {data}\naugment: {augment}\ntrain: {train}\n{rest}"
-        return planned(asked(str(runs.write(Path(tmp_path), text, spec))))
+        return requested(str(runs.write(Path(tmp_path), text, spec))).plan()
 
     return make

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from archspec import compile
-from archspec.cli._runs import asked, planned, recorded
 from archspec.frontend import loads
+from archspec.runs import Run
 from archspec.training.averaging import estimate
 from archspec.training.batch_norm import counts, forget_starts, have_begun, updates_until
 from archspec.training.run import run
@@ -144,7 +144,7 @@ def test_the_count_is_in_checkpoints_and_a_resumed_run_ends_the_same(plan, tmp_p
     last = sorted((tmp_path / "run" / "checkpoints").glob("[0-9]*"))[-1]
     for name in ("state.npz", "manifest.json"):
         (last / name).unlink()
-    run(recorded(tmp_path / "run"), tmp_path / "run", resume=True, progress=None)
+    run(Run.open(tmp_path / "run").plan(), tmp_path / "run", resume=True, progress=None)
     for name, value in runs.state(tmp_path / "run").items():
         np.testing.assert_array_equal(value, whole[name], err_msg=name)
 
@@ -169,7 +169,7 @@ def test_the_network_of_the_readme_works_after_eight_epochs_of_480_images(tmp_pa
         f"train: {{epochs: 8{more}}}\nlog: {{pictures: 0}}\n"
     )
     told = io.StringIO()
-    result = run(planned(asked(str(tmp_path / "run.yaml"))), tmp_path / "run", progress=told)
+    result = run(Run.open(str(tmp_path / "run.yaml")).plan(), tmp_path / "run", progress=told)
     assert "batch normalisation: a momentum of 0.99 would hold on to its start in a run of 120 steps" in told.getvalue()
     assert result.training["accuracy"] > 0.8
     assert abs(result.training["accuracy"] - result.metrics["accuracy"]) < 0.15

@@ -30,11 +30,11 @@ def held(folder):
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     """A run that logs everything, and its plan."""
-    from archspec.cli._runs import asked, planned
+    from archspec.runs import Run
 
     folder = tmp_path_factory.mktemp("board")
     text = f"archspec_run: 1\nspec: small.yaml\ndata: digits\naugment: [shift: 0.1, rescale]\ntrain: {TRAIN}\n{ALL}\n"
-    made = planned(asked(str(runs.write(folder, text))))
+    made = Run.open(str(runs.write(folder, text))).plan()
     run(made, folder / "run", progress=None)
     return made, folder / "run"
 

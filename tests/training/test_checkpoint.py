@@ -9,11 +9,12 @@ import keras
 import numpy as np
 import pytest
 
-from archspec.cli._runs import asked, planned, recorded
+from archspec.runs import Run
 from archspec.training import checkpoint
-from archspec.training.checkpoint import CheckpointError, Checkpoints
+from archspec.training.checkpoint import Checkpoints
+from archspec.training.errors import CheckpointError, InUse
 from archspec.training.identity import Identity, identity
-from archspec.training.run import InUse, _locked, run
+from archspec.training.run import _locked, run
 from tests.shares import few
 from tests.training import runs
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.tensorflow
 def reference(tmp_path_factory):
     """The small run, uninterrupted."""
     folder = tmp_path_factory.mktemp("reference")
-    run(planned(asked(str(runs.write(folder)))), folder / "run", progress=None)
+    run(Run.open(str(runs.write(folder))).plan(), folder / "run", progress=None)
     return folder / "run"
 
 
@@ -45,7 +46,7 @@ def fail_at_write(monkeypatch, k):
 @pytest.mark.slow
 @pytest.mark.parametrize("k", few([1, 2, 3, 6], 2))
 def test_a_full_disk_leaves_what_was_there_and_the_run_goes_on_from_it(tmp_path, monkeypatch, reference, k):
-    plan = planned(asked(str(runs.write(tmp_path))))
+    plan = Run.open(str(runs.write(tmp_path))).plan()
     with monkeypatch.context() as patched:
         fail_at_write(patched, k)
         with pytest.raises(OSError, match="No space left"):
@@ -53,13 +54,13 @@ def test_a_full_disk_leaves_what_was_there_and_the_run_goes_on_from_it(tmp_path,
     kept = Checkpoints(tmp_path / "run", identity(plan))
     assert len(kept.steps()) == min(k - 1, 2)
     assert not kept.passed_over
-    run(recorded(tmp_path / "run"), tmp_path / "run", resume=True, progress=None)
+    run(Run.open(tmp_path / "run").plan(), tmp_path / "run", resume=True, progress=None)
     runs.assert_same(tmp_path / "run", reference)
 
 
 @pytest.mark.slow
 def test_without_the_states_of_generators_a_resumed_run_ends_elsewhere(tmp_path, monkeypatch, reference):
-    plan = planned(asked(str(runs.write(tmp_path))))
+    plan = Run.open(str(runs.write(tmp_path))).plan()
     with monkeypatch.context() as patched:
         fail_at_write(patched, 3)
         with pytest.raises(OSError):
@@ -75,7 +76,7 @@ def test_without_the_states_of_generators_a_resumed_run_ends_elsewhere(tmp_path,
                 variable.assign(kept[name])
 
     monkeypatch.setattr(Checkpoints, "restore", forgetful)
-    run(recorded(tmp_path / "run"), tmp_path / "run", resume=True, progress=None)
+    run(Run.open(tmp_path / "run").plan(), tmp_path / "run", resume=True, progress=None)
     with pytest.raises(AssertionError):
         runs.assert_same(tmp_path / "run", reference)
 
@@ -89,14 +90,14 @@ def copy(tmp_path, reference):
 
 def damaged(copy, reference):
     """What is found in the copy: the position of the generation that is used, and what is said of others."""
-    found = Checkpoints(copy, identity(recorded(reference)))
+    found = Checkpoints(copy, identity(Run.open(reference).plan()))
     return found.position(), found.passed_over
 
 
 @pytest.mark.parametrize("name", ["state.npz", "manifest.json"])
 def test_no_flipped_bit_and_no_truncation_goes_unseen(copy, reference, name):
     path, draw = sorted((copy / "checkpoints").glob("[0-9]*"))[-1] / name, random.Random(0)
-    whole, network = path.read_bytes(), identity(recorded(reference))
+    whole, network = path.read_bytes(), identity(Run.open(reference).plan())
 
     def used(content):
         path.write_bytes(content)
@@ -122,7 +123,7 @@ def test_a_damaged_generation_is_passed_over_and_the_run_ends_the_same(copy, ref
     last = sorted((copy / "checkpoints").glob("[0-9]*"))[-1] / "state.npz"
     last.write_bytes(last.read_bytes()[:-1])
     (copy / "model.keras").unlink()
-    run(recorded(copy), copy, resume=True, progress=None)
+    run(Run.open(copy).plan(), copy, resume=True, progress=None)
     runs.assert_same(copy, reference)
 
 
@@ -153,7 +154,7 @@ CHANGES = [
 def test_a_run_file_that_was_changed_is_refused_with_what_was(copy, old, new, message):
     changed(copy, old, new)
     with pytest.raises(CheckpointError) as caught:
-        Checkpoints(copy, identity(recorded(copy))).position()
+        Checkpoints(copy, identity(Run.open(copy).plan())).position()
     assert f"is of another run: {message}" in str(caught.value)
 
 
@@ -162,7 +163,7 @@ def test_a_changed_spec_refuses_to_resume_and_nothing_is_overwritten(copy):
     (copy / "model.keras").unlink()
     before = files(copy)
     with pytest.raises(CheckpointError, match="is of another network: the spec has changed since"):
-        run(recorded(copy), copy, resume=True, progress=None)
+        run(Run.open(copy).plan(), copy, resume=True, progress=None)
     assert files(copy) == before
 
 
@@ -176,7 +177,7 @@ def test_a_changed_spec_refuses_to_resume_and_nothing_is_overwritten(copy):
 )
 def test_what_changes_no_step_may_change(copy, old, new):
     changed(copy, old, new)
-    assert Checkpoints(copy, identity(recorded(copy))).position().step == 176
+    assert Checkpoints(copy, identity(Run.open(copy).plan())).position().step == 176
 
 
 def rewritten(copy, change):
@@ -189,7 +190,7 @@ def rewritten(copy, change):
 
 
 def test_checkpoints_of_the_version_before_are_taken(copy):
-    found = identity(recorded(copy))
+    found = identity(Run.open(copy).plan())
 
     def older(manifest):
         manifest["network"] = found.older[0]
@@ -203,7 +204,7 @@ def test_checkpoints_of_the_version_before_are_taken(copy):
 def test_a_manifest_that_lacks_what_is_needed_is_refused_in_words(copy):
     rewritten(copy, lambda manifest: manifest.pop("history"))
     with pytest.raises(CheckpointError, match="is of another version of archspec"):
-        Checkpoints(copy, identity(recorded(copy))).position()
+        Checkpoints(copy, identity(Run.open(copy).plan())).position()
 
 
 def test_a_new_field_of_an_op_leaves_networks_the_same(plan, monkeypatch):
@@ -248,7 +249,7 @@ def test_where_no_checkpoint_is_whole_a_run_says_that_it_starts_anew(copy, refer
 
     for path in (copy / "checkpoints").glob("[0-9]*/state.npz"):
         path.write_bytes(path.read_bytes()[:-1])
-    run(recorded(copy), copy, resume=True, progress=sys.stderr)
+    run(Run.open(copy).plan(), copy, resume=True, progress=sys.stderr)
     assert "no checkpoint is whole: starts anew" in capsys.readouterr().err
     runs.assert_same(copy, reference)
 
@@ -261,7 +262,7 @@ def test_what_is_stopped_before_its_first_checkpoint_starts_from_its_weights_aga
     run(made, tmp_path / "run", progress=None)
     whole = runs.state(tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    run(recorded(tmp_path / "run"), tmp_path / "run", resume=True, progress=sys.stderr)
+    run(Run.open(tmp_path / "run").plan(), tmp_path / "run", resume=True, progress=sys.stderr)
     assert "there is no checkpoint yet: starts anew" in capsys.readouterr().err
     for name, value in runs.state(tmp_path / "run").items():
         np.testing.assert_array_equal(value, whole[name], err_msg=name)
@@ -272,7 +273,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
     from archspec.training.batch_norm import forget_starts
     from archspec.training.compiling import compiled
 
-    plan = recorded(copy)
+    plan = Run.open(copy).plan()
     last = sorted((copy / "checkpoints").glob("[0-9]*"))[-1]
     manifest = json.loads((last / "manifest.json").read_text())
     name = next(n for n in manifest["arrays"] if n.endswith("main.dense/kernel"))

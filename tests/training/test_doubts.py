@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.cli import _runs
+from archspec.runs import Run
 from tests.training import runs
 
 
 def said(tmp_path, train: str) -> list[tuple[str, int, int, str]]:
     """Code, line, column and message of every warning of a small run (digits: 1,437 examples in training)."""
     text = f"\narchspec_run: 1\nspec: small.yaml\ndata: digits\naugment: [rescale]\ntrain: {train}\n"
-    found = _runs.asked(str(runs.write(tmp_path, text)))
-    return [
-        (d.code, d.span.line, d.span.column, d.message)
-        for d in _runs.doubted(found, _runs.planned(found))
-        if d.severity == "warning"
-    ]
+    found = Run.open(runs.write(tmp_path, text)).warnings()
+    assert {d.severity for d in found} <= {"warning"}
+    return [(d.code, d.span.line, d.span.column, d.message) for d in found]
 
 
 @pytest.mark.parametrize(
@@ -71,13 +68,11 @@ def test_a_mean_of_the_scale_of_the_values_is_no_doubt(tmp_path, augment):
 
 def doubts_of(tmp_path, augment: str) -> list[str]:
     text = f"\narchspec_run: 1\nspec: small.yaml\ndata: digits\naugment: {augment}\n"
-    found = _runs.asked(str(runs.write(tmp_path, text)))
-    return [d.code for d in _runs.doubted(found, _runs.planned(found))]
+    return [d.code for d in Run.open(runs.write(tmp_path, text)).warnings()]
 
 
 def test_a_run_of_a_spec_that_cannot_learn_says_so_in_a_line(tmp_path):
     spec = runs.SPEC.replace("activation: softmax", "activation: relu")
-    found = _runs.asked(str(runs.write(tmp_path, runs.RUN, spec)))
-    line = _runs.spec_doubts(found)
+    line = Run.open(runs.write(tmp_path, runs.RUN, spec)).spec_warnings()
     assert line is not None and ": 1 warning; 'archspec check " in line and "small.yaml" in line
-    assert _runs.spec_doubts(_runs.asked(str(runs.write(tmp_path)))) is None
+    assert Run.open(runs.write(tmp_path)).spec_warnings() is None

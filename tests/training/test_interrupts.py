@@ -7,7 +7,7 @@ from time import perf_counter
 import keras
 import pytest
 
-from archspec.cli._runs import asked, planned, recorded
+from archspec.runs import Run
 from archspec.training.interrupts import Interrupted
 from archspec.training.run import run
 from tests.shares import few
@@ -21,7 +21,7 @@ POINTS = 10 * runs.SOAK
 def reference(tmp_path_factory):
     """The small run, uninterrupted, and the seconds that it takes."""
     folder = tmp_path_factory.mktemp("reference")
-    plan = planned(asked(str(runs.write(folder))))
+    plan = Run.open(str(runs.write(folder))).plan()
     run(plan, folder / "warm", progress=None)
     begin = perf_counter()
     run(plan, folder / "run", progress=None)
@@ -30,14 +30,14 @@ def reference(tmp_path_factory):
 
 def resumed(logdir):
     """Resume until the end; how often that was."""
-    run(recorded(logdir), logdir, resume=True, progress=None)
+    run(Run.open(logdir).plan(), logdir, resume=True, progress=None)
 
 
 @pytest.mark.parametrize("point", few(range(POINTS), 4))
 def test_sigterm_at_any_time_is_resumed_exactly(tmp_path, reference, point):
     assert threading.current_thread() is threading.main_thread()
     logdir, (uninterrupted, seconds) = tmp_path / "run", reference
-    plan = planned(asked(str(runs.write(tmp_path))))
+    plan = Run.open(str(runs.write(tmp_path))).plan()
     before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGTERM))
     signal.setitimer(signal.ITIMER_REAL, (point + 0.5) / POINTS * seconds * 0.9)
     try:
@@ -69,7 +69,7 @@ def test_a_signal_in_an_evaluation_keeps_the_epoch_and_evaluates_it_anew(tmp_pat
     with monkeypatch.context() as patched:
         patched.setattr(keras.callbacks.CallbackList, "on_test_batch_end", signalled)
         with pytest.raises(Interrupted) as stop:
-            run(planned(asked(str(runs.write(tmp_path)))), logdir, progress=None)
+            run(Run.open(str(runs.write(tmp_path))).plan(), logdir, progress=None)
     batches = 12
     assert (stop.value.code, stop.value.step) == (143, 44 * ((nth - 1) // batches + 1))
     resumed(logdir)

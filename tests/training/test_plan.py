@@ -161,8 +161,8 @@ def test_refusing_imports_no_framework(tmp_path):
 def test_a_plan_of_a_good_run_imports_no_framework_either(tmp_path):
     run = runs.write(tmp_path)
     program = (
-        "import sys\nfrom archspec.cli._runs import asked, planned\n"
-        f"plan = planned(asked({str(run)!r}))\nassert plan.steps == 44\n"
+        "import sys\nfrom archspec.runs import Run\n"
+        f"plan = Run.open({str(run)!r}).plan()\nassert plan.steps == 44\n"
         "loaded = {'tensorflow', 'keras'} & set(sys.modules)\nassert not loaded, loaded"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
@@ -193,14 +193,14 @@ def test_on_pytorch_a_step_is_an_execution(plan, monkeypatch):
 
 
 def test_the_record_of_a_run_is_a_run(plan, tmp_path):
-    from archspec.cli._runs import asked, planned
+    from archspec.runs import Run
 
     first = plan(
         "{optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}, clip: {norm: 1}, rates: {second: 0.5}, epochs: 3}"
     )
     again = tmp_path / "again.yaml"
     again.write_text(run_text(first, "small.yaml"))
-    second = planned(asked(str(again)))
+    second = Run.open(str(again)).plan()
     assert run_text(second, "small.yaml") == run_text(first, "small.yaml")
     assert second.spec.train.model_copy(update={"task": None}) == first.spec.train
     assert second.pipeline.augment == first.pipeline.augment
@@ -221,29 +221,29 @@ def test_patterns_of_layers(pattern, layer, meant):
 
 
 def test_a_run_from_a_folder_above_keeps_a_spec_that_it_finds(tmp_path, monkeypatch):
-    from archspec.cli._runs import asked, planned, recorded
+    from archspec.runs import Run
     from archspec.training.record import write_plan
 
     (tmp_path / "there").mkdir()
     (tmp_path / "here").mkdir()
     runs.write(tmp_path / "there")
     monkeypatch.chdir(tmp_path / "here")
-    first = planned(asked("../there/small_run.yaml"))
+    first = Run.open("../there/small_run.yaml").plan()
     (tmp_path / "run").mkdir()
     write_plan(first, tmp_path / "run")
     assert (tmp_path / "run" / "spec" / "small.yaml").read_text() == runs.SPEC
-    assert fingerprint(recorded(tmp_path / "run").graph) == fingerprint(first.graph)
+    assert fingerprint(Run.open(tmp_path / "run").plan().graph) == fingerprint(first.graph)
 
 
 def test_a_run_of_a_variant_by_its_name_is_recorded_with_it(tmp_path):
     """The record holds the family's file, in which the variant must be named."""
-    from archspec.cli._runs import asked, planned
+    from archspec.runs import Run
 
     path = tmp_path / "run.yaml"
     path.write_text(
         "archspec_run: 1\nspec: squeezenet1_1\nset: {size: 32, classes: 4}\ndata: {shapes: {train: 8, test: 4}}\n"
     )
-    made = planned(asked(str(path)))
+    made = Run.open(str(path)).plan()
     assert made.document("spec/squeezenet.yaml")["variant"] == "squeezenet1_1"
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archspec.cli._runs import asked, planned, with_flags
 from archspec.data.source import input_of
 from archspec.frontend import catalogue
+from archspec.runs import Run
+from archspec.runs.request import changed, requested
 from tests.shares import few
 
 RECIPES = sorted(catalogue.folder().glob("runs/classification/*.yaml"))
@@ -33,13 +34,13 @@ def photos(tmp_path_factory):
 def test_a_recipe_can_start(path, photos):
     if "text_sentences/" in path.read_text() and "ARCHSPEC_DATA" not in os.environ:
         pytest.skip("ARCHSPEC_DATA names no folder of real data")
-    found = asked(path.stem)
+    found = requested(path.stem)
     if found.run.data is None:
         settings, data = {"classes": 3}, str(photos)
         if found.run.spec == "lenet5" or found.run.set.get("channels") == 1:
             data = str(_small(photos, 1, found.run.set.get("size", 32)))
-        found = with_flags(found, data=data, variant=None, settings=settings, train={})
-    plan = planned(found)
+        found = changed(found, {"data": data, "set": settings})
+    plan = found.plan()
     training, evaluation = plan.pipeline.features()
     part = input_of(training.parts)
     assert training.parts[part].shape == evaluation.parts[part].shape == next(iter(plan.graph.inputs.values())).shape
@@ -53,7 +54,7 @@ def _small(photos: Path, channels: int, size: int) -> Path:
 
 
 def test_googlenet_trains_its_auxiliary_heads(photos):
-    plan = planned(with_flags(asked("googlenet"), data=str(photos), variant=None, settings={"classes": 3}, train={}))
+    plan = Run.open("googlenet", data=str(photos), set={"classes": 3}).plan()
     assert [(o.name, o.weight, o.train_only) for o in plan.graph.outputs][1:] == [
         ("aux1", 0.3, True),
         ("aux2", 0.3, True),
@@ -66,12 +67,8 @@ def test_googlenet_trains_its_auxiliary_heads(photos):
 def test_googlenet_takes_a_step_and_saves_without_them(photos, tmp_path):
     import keras
 
-    from archspec.training.run import run
-
-    found = with_flags(
-        asked("googlenet"), data=str(photos), variant=None, settings={"classes": 3}, train={"epochs": 1, "batch": 2}
-    )
-    result = run(planned(found), tmp_path / "run", progress=None)
+    of = Run.open("googlenet", data=str(photos), set={"classes": 3}, epochs=1, batch=2)
+    result = of.train(tmp_path / "run", progress=None)
     assert set(result.training) >= {"loss", "main_loss", "aux1_loss", "aux2_loss", "main_accuracy"}
     t = result.training
     assert t["loss"] == pytest.approx(t["main_loss"] + 0.3 * (t["aux1_loss"] + t["aux2_loss"]), rel=1e-3)
@@ -85,5 +82,5 @@ def test_a_network_with_batch_normalisation_reads_99_of_100_digits(name, tmp_pat
     """The first of the three seeds whose figures the run file gives."""
     from archspec.training.run import run
 
-    result = run(planned(asked(name)), tmp_path / "run", progress=None)
+    result = run(Run.open(name).plan(), tmp_path / "run", progress=None)
     assert result.metrics["accuracy"] >= 0.99

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from archspec.cli._runs import asked, planned, with_flags
-from archspec.training.run import run
+from archspec.runs import Run
 from tests.training.transfer import ZIPS, write_photos, write_weights
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -19,14 +18,8 @@ def files(data, tmp_path_factory):
 
 def trained(files, folder, epochs, **changes):
     photos, weights = files
-    found = with_flags(
-        asked("squeezenet_transfer"),
-        data=str(photos),
-        variant=None,
-        settings={},
-        train={"epochs": epochs, "weights": str(weights), **changes},
-    )
-    return run(planned(found), folder, progress=None)
+    of = Run.open("squeezenet_transfer", data=str(photos), epochs=epochs, weights=str(weights), **changes)
+    return of.train(folder, progress=None)
 
 
 def test_transfer_from_imagenet_and_the_same_with_and_without_features_kept(files, tmp_path, monkeypatch):

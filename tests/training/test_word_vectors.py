@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from archspec.cli._runs import asked, planned
 from archspec.ir.diagnostics import SpecError
+from archspec.runs import Run
 
 SPEC = """
 archspec: 1
@@ -36,7 +36,7 @@ def plan(tmp_path):
             f"archspec_run: 1\nspec: words.yaml\ndata: {{text: {{path: lines.txt, length: 6}}}}\n{rest}"
             "train: {vectors: vectors.txt, optimizer: {adam: 0.1}, epochs: 2, batch: 4}\n"
         )
-        return planned(asked(str(tmp_path / "run.yaml")))
+        return Run.open(str(tmp_path / "run.yaml")).plan()
 
     return make
 
@@ -78,7 +78,7 @@ def test_textcnn_reads_vectors_that_the_user_gives(tmp_path, variant, tables):
         f"archspec_run: 1\nspec: textcnn\nvariant: textcnn_{variant}\nset: {{vocab: 12, dim: 3, length: 6}}\n"
         "data: {text: {path: lines.txt, length: 6}}\ntrain: {vectors: vectors.txt, epochs: 1, batch: 4}\n"
     )
-    plan = planned(asked(str(tmp_path / "run.yaml")))
+    plan = Run.open(str(tmp_path / "run.yaml")).plan()
     run(plan, tmp_path / "run", progress=None)
     good = plan.features.vocabularies["tokens"].number("good")
     with np.load(tmp_path / "run" / "weights.npz") as weights:
@@ -115,7 +115,7 @@ def test_vectors_need_words(tmp_path):
     (tmp_path / "vectors.txt").write_text(GLOVE)
     path = runs.write(tmp_path, "archspec_run: 1\nspec: small.yaml\ndata: digits\ntrain: {vectors: vectors.txt}\n")
     with pytest.raises(SpecError, match="word vectors need data of text"):
-        planned(asked(str(path)))
+        Run.open(str(path)).plan()
 
 
 def test_a_vocabulary_larger_than_the_embedding_is_refused(plan):
@@ -135,6 +135,6 @@ def test_text_of_another_length_is_refused(plan, tmp_path):
     for length, said in (("length: 7", r"tokens of \(7,\)"), ("bucket: 2", "tokens that differ in length")):
         path.write_text(path.read_text().replace("length: 6", length).replace("length: 7, bucket", "bucket"))
         with pytest.raises(SpecError, match=said) as error:
-            planned(asked(str(path)))
+            Run.open(str(path)).plan()
         assert "length: 6" in error.value.diagnostics[0].help
         path.write_text(path.read_text().replace(length, "length: 6"))

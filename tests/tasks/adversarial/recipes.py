@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from archspec.cli._runs import asked, planned
 from archspec.frontend import catalogue
+from archspec.runs import Run
 from archspec.training.plan import Plan
 
 FOLDER = catalogue.folder() / "runs" / "adversarial"
@@ -25,7 +25,7 @@ def plan_of(name: str, folder: Path, *, settings=None, data=None, **train) -> Pl
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.yaml"
     path.write_text(json.dumps(document), encoding="utf-8")
-    return planned(asked(str(path)))
+    return Run.open(str(path)).plan()
 
 
 def data_for(name: str, one: Path, other: Path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archspec.cli._runs import asked, planned
+from archspec.runs import Run
 from archspec.training.plan import Plan
 
 POINTS = """
@@ -69,7 +69,7 @@ def write(folder: Path, spec: str = POINTS, run: str = RUN) -> Path:
 
 def plan(folder: Path, spec: str = POINTS, run: str = RUN) -> Plan:
     """The plan of a run."""
-    return planned(asked(str(write(folder, spec, run))))
+    return Run.open(str(write(folder, spec, run))).plan()
 
 
 def of(train: str, data: str = "{gaussians: {train: 64}}") -> str:

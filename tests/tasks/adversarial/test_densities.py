@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archspec.cli import main
-from archspec.cli._runs import asked, planned, with_flags
+from archspec.runs import Run
 from archspec.tasks.adversarial.rounds import Rounds
 from tests.tasks.adversarial import specs
 
@@ -80,7 +80,7 @@ def test_a_critic_with_gradient_penalty_covers_the_ring(tmp_path, seeds):
 
     shares = []
     for seed in range(seeds):
-        plan = planned(with_flags(asked("wgan_gp_ring"), data=None, variant=None, settings={}, train={"seed": seed}))
+        plan = Run.open("wgan_gp_ring", seed=seed).plan()
         assert plan.steps * plan.spec.train.epochs == 3000
         logdir = tmp_path / str(seed)
         run(plan, logdir, progress=None)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from archspec.cli import main
-from archspec.cli._runs import asked, planned
 from archspec.data.errors import DataError
 from archspec.data.sources.tagged import Tagged
 from archspec.ir.diagnostics import SpecError
+from archspec.runs import Run
 
 SPEC = """
 archspec: 1
@@ -106,14 +106,14 @@ REFUSED = [
 def test_networks_that_do_not_fit_are_refused_before_keras(folder, old, new, message):
     (folder / "tagger.yaml").write_text(SPEC.replace(old, new, 1))
     with pytest.raises(SpecError, match=message):
-        planned(asked(str(folder / "run.yaml")))
+        Run.open(str(folder / "run.yaml")).plan()
 
 
 def test_data_with_a_class_for_each_example_are_refused(folder):
     (folder / "lines.txt").write_text("0 good\n1 bad\n2 film\n" * 4)
     (folder / "run.yaml").write_text(RUN.replace("tagged: {path: words.txt, bucket: 4}", "text: lines.txt"))
     with pytest.raises(SpecError, match="labelling needs data with a class for each step"):
-        planned(asked(str(folder / "run.yaml")))
+        Run.open(str(folder / "run.yaml")).plan()
 
 
 @pytest.mark.tensorflow
@@ -122,7 +122,7 @@ def test_padding_counts_in_nothing(folder):
 
     import archspec
 
-    plan = planned(asked(str(folder / "run.yaml")))
+    plan = Run.open(str(folder / "run.yaml")).plan()
     model = archspec.compile(plan.graph, training=True)
     objective = plan.task.trainer(plan.graph, model, plan.spec.train)
     (loss,), ((accuracy,),) = objective.losses.values(), objective.metrics.values()
@@ -146,7 +146,7 @@ def test_padding_counts_in_nothing(folder):
 def test_a_network_learns_what_only_the_word_before_tells(folder, capsys):
     from archspec.training.run import run
 
-    result = run(planned(asked(str(folder / "run.yaml"))), folder / "run", progress=None)
+    result = run(Run.open(str(folder / "run.yaml")).plan(), folder / "run", progress=None)
     # By the word alone about one in eight is wrong.
     assert result.metrics["accuracy"] >= 0.98
     assert main(["evaluate", str(folder / "run"), "--format", "json"]) == 0

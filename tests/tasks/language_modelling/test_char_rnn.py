@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from archspec.cli._runs import asked, planned, with_flags
+from archspec.runs import Run
 from tests.shares import SEEDS, few
 
 TEXT = "tinyshakespeare/data/tinyshakespeare/input.txt"
 
 
 def plan(variant, seed):
-    return planned(with_flags(asked("char_rnn"), data=None, variant=variant, settings={}, train={"seed": seed}))
+    return Run.open("char_rnn", variant=variant, seed=seed).plan()
 
 
 def test_the_run_is_600_steps_of_32_windows_of_64_characters(data):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from archspec.cli import main
-from archspec.cli._runs import asked, planned
 from archspec.ir.diagnostics import SpecError
+from archspec.runs import Run
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 20
 CHARACTERS = len(set(TEXT))
@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 def plan(folder, run=RUN, spec=SPEC):
     (folder / "small.yaml").write_text(spec)
     (folder / "run.yaml").write_text(run)
-    return planned(asked(str(folder / "run.yaml")))
+    return Run.open(str(folder / "run.yaml")).plan()
 
 
 def test_the_vocabulary_and_the_window_fit(folder):
@@ -295,7 +295,7 @@ def trained(tmp_path_factory):
     (folder / "run.yaml").write_text(run)
     from archspec.training.run import run as train
 
-    result = train(planned(asked(str(folder / "run.yaml"))), folder / "run", progress=None)
+    result = train(Run.open(str(folder / "run.yaml")).plan(), folder / "run", progress=None)
     patch.undo()
     return folder / "run", result
 

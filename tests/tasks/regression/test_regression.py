@@ -8,7 +8,7 @@ import yaml
 
 import archspec
 from archspec.cli import main
-from archspec.cli._runs import asked, planned
+from archspec.runs import Run
 from archspec.ir.diagnostics import SpecError
 
 SPEC = """
@@ -49,7 +49,7 @@ def folder(tmp_path):
 def plan(folder, run=RUN, spec=SPEC):
     (folder / "run.yaml").write_text(run)
     (folder / "line.yaml").write_text(spec)
-    return planned(asked(str(folder / "run.yaml")))
+    return Run.open(str(folder / "run.yaml")).plan()
 
 
 REFUSED = [

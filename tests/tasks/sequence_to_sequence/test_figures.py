@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.cli._runs import asked, planned, with_flags
+from archspec.runs import Run
 from tests.shares import SEEDS, few
 
 
@@ -15,7 +15,7 @@ from tests.shares import SEEDS, few
 def test_sequences_are_said_exactly(name, seed, tmp_path):
     from archspec.training.run import run
 
-    plan = planned(with_flags(asked(name), data=None, variant=None, settings={}, train={"seed": seed}))
+    plan = Run.open(name, seed=seed).plan()
     assert plan.features.splits["test"] == plan.task.decoded == 1000
     result = run(plan, tmp_path / "run", progress=None)
     assert result.metrics["exact_match"] >= 0.99, result.metrics
@@ -23,7 +23,7 @@ def test_sequences_are_said_exactly(name, seed, tmp_path):
 
 def test_the_data_are_those_that_are_asked_for():
     for name in ("seq2seq_reverse", "transformer_reverse"):
-        plan = planned(asked(name))
+        plan = Run.open(name).plan()
         source = plan.source
         assert (source.shortest, source.longest, source.symbols, source.test) == (3, 12, 10, 1000)
         assert plan.task.decoding.name == "greedy"

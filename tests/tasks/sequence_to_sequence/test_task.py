@@ -13,9 +13,9 @@ import pytest
 
 import archspec
 from archspec.cli import main
-from archspec.cli._runs import asked, planned
 from archspec.data.source import DataSource
 from archspec.ir.diagnostics import SpecError
+from archspec.runs import Run
 from archspec.tasks.decoding import Greedy
 from archspec.tasks.decoding.beam import Beam
 
@@ -51,7 +51,7 @@ def files(folder: Path, run: str = RUN, spec: str = SPEC) -> str:
 
 
 def test_a_run_that_can_start(tmp_path):
-    plan = planned(asked(files(tmp_path)))
+    plan = Run.open(files(tmp_path)).plan()
     assert plan.features.vocabularies["target"].size == 13 and (plan.steps, plan.split) == (4, "test")
 
 
@@ -175,7 +175,7 @@ FAULTS = {
 def test_a_run_that_cannot_work_is_refused_where_it_is_wrong(tmp_path, name):
     run, spec, at, message, help = FAULTS[name]
     with pytest.raises(SpecError) as caught:
-        planned(asked(files(tmp_path, run, spec)))
+        Run.open(files(tmp_path, run, spec)).plan()
     # One mistake may be a fault of several things: of the source and of the target, of an embedding and of the head.
     found = next(d for d in caught.value.diagnostics if d.message == message)
     assert (f"{found.span.line}:{found.span.column}", found.help) == (at, help)
@@ -382,7 +382,7 @@ def test_exact_match_counts_what_a_network_says_and_stops_where_it_is_told(tmp_p
     from archspec.tasks.sequence_to_sequence.generation import Generator
     from archspec.training.evaluation import assess
 
-    plan = planned(asked(files(tmp_path)))
+    plan = Run.open(files(tmp_path)).plan()
     source = plan.source.arrays("test")["source"]
 
     class Parrot:

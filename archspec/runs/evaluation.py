@@ -1,0 +1,109 @@
+"""Trained networks evaluated: what the task's evaluators say of one, or of the mean of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.runs.directory import recorded
+
+if TYPE_CHECKING:
+    from archspec.evaluators.base import Assessment
+    from archspec.training.evaluation import Looking
+    from archspec.training.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What came out of an evaluation. ``data`` says what was evaluated in a line, ``looking`` how images were looked at
+    (None where a task has but one way); ``str`` of it is its text."""
+
+    logdirs: tuple[Path, ...]
+    split: str
+    data: str
+    looking: Looking | None
+    assessments: tuple[Assessment, ...]
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All figures by their names."""
+        return {name: value for one in self.assessments for name, value in one.figures.items()}
+
+    def text(self) -> str:
+        """For a terminal."""
+        return "\n\n".join(one.text() for one in self.assessments)
+
+    def record(self) -> dict[str, Any]:
+        """For JSON: plain values."""
+        out: dict[str, Any] = {"run": str(self.logdirs[0]), "split": self.split}
+        if self.looking is not None:
+            out = {"runs": [str(d) for d in self.logdirs], "split": self.split, "views": self.looking.views}
+            out |= {"scales": list(self.looking.scales), "dense": self.looking.dense}
+        for one in self.assessments:
+            out |= one.record()
+        return out
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def evaluate(
+    logdirs: Sequence[Path],
+    looking: Looking,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    batch: int | None = None,
+    best: bool = False,
+) -> Evaluation:
+    """Evaluate the networks of run directories, several as an ensemble.
+
+    Raises RunError for what does not go with the networks or each other, SpecError, WeightsError, DataError, OSError.
+    """
+    from archspec.data.source import IMAGE
+    from archspec.training import evaluation
+    from archspec.training.errors import RunError, TaskError
+    from archspec.training.trained import weights_file
+
+    files = [weights_file(logdir, best=best) for logdir in logdirs]
+    plans = [recorded(logdir, data=data, split=split, batch=batch).plan() for logdir in logdirs]
+    first = plans[0]
+    if first.split is None:
+        raise RunError("the data have no split that was held out; say which with --split")
+    asked = [f"--views {looking.views}"] * (looking.views != "single") + ["--scales"] * bool(looking.scales)
+    asked += ["--dense"] * looking.dense
+    if asked and IMAGE not in first.features.parts:
+        raise RunError(f"{asked[0]} is for images")
+    for plan, logdir in zip(plans, logdirs, strict=True):
+        if plan.features.classes != first.features.classes or _data(plan) != _data(first):
+            raise RunError(f"{logdir} was trained on other data than {logdirs[0]}; give --data")
+    try:
+        found = evaluation.evaluate(plans, files, looking)
+    except TaskError as error:
+        raise RunError(error.message + (f"; {error.help}" if error.help else "")) from None
+    looked = looking if first.task.is_averaged else None
+    told = f", {_told(looking)}" if looked and IMAGE in first.features.parts else ""
+    return Evaluation(tuple(logdirs), first.split, _described(first) + told, looked, found)
+
+
+def _told(looking: Looking) -> str:
+    scales = f" at {', '.join(map(str, looking.scales))}" if looking.scales else ""
+    return f"{looking.views} view{scales}{', dense' if looking.dense else ''}"
+
+
+def _described(plan: Plan) -> str:
+    """What is evaluated: the split, which others there are, and how many of it cannot be read."""
+    splits, split = plan.features.splits, plan.split
+    assert split is not None
+    others = [f"{name} {count:,}" for name, count in splits.items() if name not in (split, "all")]
+    rest = f" (besides {', '.join(others)})" if others and split != "all" else ""
+    left_out = splits[split] - plan.pipeline.count(split)
+    bad = f"; {left_out} of {splits[split]} cannot be read and are left out" if left_out else ""
+    return f"{split} of {plan.source.name}{rest}{bad}"
+
+
+def _data(plan: Plan) -> Any:
+    """The source, whatever vocabularies its text is counted in."""
+    return plan.source.with_vocabularies(dict.fromkeys(plan.features.vocabularies, Path()))

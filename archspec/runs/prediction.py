@@ -1,0 +1,63 @@
+"""What a trained network says of files: images, or lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archspec.runs.directory import preparation, without_data
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """A record for each example, in order: what it is called, and what the network says of it. ``lines`` are the same
+    for a person; ``unreadable`` tells of files that cannot be read."""
+
+    records: tuple[dict[str, Any], ...]
+    lines: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def predict(logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = False) -> Predictions:
+    """Read, prepare as the run evaluated, ask. Raises RunError, SpecError, DataError, OSError."""
+    from archspec.backend.installation import quiet_start
+    from archspec.data.images import MAX_PIXELS
+    from archspec.data.source import VECTOR
+    from archspec.runs.other_data import recorded_source
+    from archspec.training.errors import RunError
+    from archspec.training.planning import task_of
+    from archspec.training.prediction import answers, images, rows, texts
+    from archspec.training.record import recorded_features
+    from archspec.training.trained import trained, weights_file
+
+    path = weights_file(logdir, best=best)
+    found, features = without_data(logdir), recorded_features(logdir)
+    graph = found.graph()
+    task = task_of(found.run, graph)
+    if not task.predicts:
+        drawn = f"; 'archspec sample {logdir}' draws from it" if task.sample_options else ""
+        raise RunError(f"{task.name} gives no class for an example{drawn}")
+    part = task.reads(features)
+    quiet_start()
+    predictor = task.predictor(graph.inference(), trained(graph, path), found.run.train, features)
+    assert predictor is not None
+    if part in features.vocabularies:
+        asked = texts(paths, graph, features, part, predictor)
+    elif part == VECTOR:
+        asked = rows(paths, features)
+    else:
+        most = recorded_source(logdir)[1].get("max_pixels", MAX_PIXELS)
+        asked = images(paths, features, preparation(logdir, found), most)
+    records = tuple(answers(predictor, asked, features, top))
+    return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad)

@@ -1,0 +1,58 @@
+"""What a notebook does: train, evaluate, predict, go on, export; the verbs say the same of the directory."""
+
+import json
+
+import numpy as np
+import pytest
+
+import archspec
+from tests.training import runs
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebook")
+    run = archspec.Run.open(runs.write(folder), epochs=2, ema=None)
+    run.result = run.train(folder / "first", progress=None)
+    return run
+
+
+def test_it_trains_and_evaluates_as_the_verbs_do(run, capsys):
+    from archspec.cli import main
+
+    assert run.result.epochs == 2 and run.result.logdir == str(run.logdir)
+    found = run.evaluate()
+    assert found.figures["top_1"] == pytest.approx(run.result.metrics["accuracy"], abs=1e-6)
+    assert found.split == run.result.split and "top-1" in str(found)
+    assert main(["evaluate", str(run.logdir), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(found.record()))
+    again = archspec.Run.open(run.logdir).evaluate(split="train")
+    assert again.split == "train" and again.record() != found.record()
+
+
+def test_its_model_is_what_it_predicts_with(run, tmp_path):
+    from PIL import Image
+
+    image = np.random.default_rng(0).integers(0, 255, (8, 8)).astype("uint8")
+    Image.fromarray(image).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("none")
+    found = run.predict([tmp_path / "a.png", tmp_path / "b.png"], top=3)
+    scores = np.asarray(run.model()(image[None, :, :, None] / 255.0))[0]
+    (record,) = found
+    assert [c["class"] for c in record["classes"]] == [str(i) for i in np.argsort(-scores)[:3]]
+    assert record["classes"][0]["probability"] == pytest.approx(scores.max(), abs=1e-5)
+    assert len(found.unreadable) == 1 and "b.png" in found.unreadable[0]
+    assert str(found) == found.lines[0] and found.lines[0].startswith(str(tmp_path / "a.png"))
+
+
+def test_it_goes_on_and_is_exported(run, tmp_path):
+    done = run.export(tmp_path / "net.keras")
+    assert done.path.is_file() and json.loads(done.preprocessing.read_bytes())["image"] == [8, 8, 1]
+    with pytest.raises(archspec.RunError, match="must end in"):
+        run.export(tmp_path / "net.h5")
+    with pytest.raises(archspec.RunError, match="--epochs is how many there are to be in all"):
+        run.resume(epochs=2, progress=None)
+    with pytest.raises(archspec.RunError, match="nothing is drawn from networks of classification"):
+        run.sample(3)
