@@ -6,7 +6,8 @@ import threading
 import numpy as np
 import pytest
 
-from archspec.training.run import InUse, run
+from archspec.training.errors import InUse
+from archspec.training.run import run
 from tests.training.test_run import PLAIN
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]

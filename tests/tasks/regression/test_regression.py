@@ -8,8 +8,8 @@ import yaml
 
 import archspec
 from archspec.cli import main
-from archspec.runs import Run
 from archspec.ir.diagnostics import SpecError
+from archspec.runs import Run
 
 SPEC = """
 archspec: 1
