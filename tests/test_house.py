@@ -251,14 +251,14 @@ OTHER_WORDS = {
     # A part of the data, and words of sections and of the command line.
     "split": {
         "runs/directory",
-        "cli/evaluate",
+        "runs/evaluation",
         "data/sources/csv",
         "data/sources/folder",
         "data/sources/text",
         "data/sources/text_pairs",
     }
     | {"training/hints", "training/plan", "training/planning"},
-    "dense": {"cli/evaluate", "backend/matching"},
+    "dense": {"runs/evaluation", "backend/matching"},
     "embedding": {"training/board/projector", "training/features", "training/planning"},
     "average": {"frontend/schema"},
     # Keys of JSON Schema, and of the bounds of a field.

@@ -34,7 +34,7 @@ def test_an_export_says_one_line(tmp_path):
     (tmp_path / "net.yaml").write_text("archspec: 1\nname: net\ninputs: {x: [4, 4, 1]}\nbody: [flatten, dense: 2]\n")
     program = (
         "import sys; from pathlib import Path; from archspec.backend.installation import quiet_start; quiet_start()\n"
-        "import archspec; from archspec.backend.export import export; from archspec.cli.export import _needed\n"
+        "import archspec; from archspec.backend.export import export; from archspec.runs.export import _needed\n"
         "model = archspec.compile(archspec.load('net.yaml')); export(model, 'net.tflite', 'litert')\n"
         "print('archspec: wrote' + _needed(Path('net.tflite')), file=sys.stderr)\n"
     )
