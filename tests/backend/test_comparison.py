@@ -279,6 +279,83 @@ def test_a_file_that_goes_on_where_the_spec_ends(tmp_path):
         imported(tmp_path / "net.keras", spec(headless.replace("max_pool", "avg_pool"), tmp_path), rules)
 
 
+BEFORE_KERAS_3 = {
+    "depthwise": (
+        "DepthwiseConv2D",
+        {"kernel_size": [3, 3], "strides": [1, 1], "padding": "same", "groups": 1, "depth_multiplier": 1},
+        "DepthwiseConv2D(3, padding='same')",
+    ),
+    "norm": (
+        "BatchNormalization",
+        {"axis": [3], "momentum": 0.9, "epsilon": 0.01, "center": True, "scale": True, "renorm": False, "fused": True},
+        "BatchNormalization(epsilon=0.01)",
+    ),
+    "slope": ("LeakyReLU", {"alpha": 0.1}, "LeakyReLU(0.1)"),
+    "limit": ("ReLU", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}, "ReLU(6.0)"),
+    "gates": (
+        "TimeDistributed",
+        {"layer": {"class_name": "LSTM", "config": {"units": 3, "time_major": False, "implementation": 2}}},
+        "TimeDistributed(L.LSTM(3))",
+    ),
+    "gate function": ("Activation", {"activation": "hard_sigmoid"}, "Lambda(lambda x: ops.clip(0.2 * x + 0.5, 0, 1))"),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE_KERAS_3)
+def test_layers_of_files_of_before_keras_3(case):
+    import keras
+
+    from archspec.backend.importers.keras_calls import Call
+    from archspec.backend.importers.keras_layers import made
+
+    kind, config, now = BEFORE_KERAS_3[case]
+    common = {"name": "l", "trainable": True, "dtype": "float32", "batch_input_shape": [None, 4, 4, 2]}
+    found = made(Call("l", 0, kind, "keras.layers", {**common, **config}, (), {}), "2.4.0")
+    wanted = eval(f"L.{now}", {"L": keras.layers, "ops": keras.ops})
+    x = np.random.default_rng(0).normal(0, 3, (2, 4, 4, 2)).astype("float32")
+    found(x), wanted(x)
+    found.set_weights(wanted.get_weights())
+    np.testing.assert_allclose(*(keras.ops.convert_to_numpy(layer(x)) for layer in (found, wanted)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("Dense", {"units": 4, "gain": 2.0}),
+        ("Dense", {"units": 10**6}),
+        ("Activation", {"activation": "os.system"}),
+        ("StringLookup", {"vocabulary": "/etc/passwd"}),
+        ("TFSMLayer", {"filepath": "model"}),
+        ("Activation", {"activation": {"class_name": "Lambda", "config": {"function": "code"}}}),
+    ],
+)
+def test_layers_that_are_not_made(kind, config):
+    from archspec.backend.importers.keras_calls import Call
+    from archspec.backend.importers.keras_layers import Incomparable, made
+
+    with pytest.raises(Incomparable):
+        made(Call("l", 0, kind, "keras.layers", config, (), {}), "3.15.1", ((3, 4),))
+
+
+def test_open_sizes(tmp_path):
+    """A spec for images of any size is compared at a size that both can be computed with."""
+    import keras
+
+    def net(pool: type) -> keras.Model:
+        x = keras.Input((None, None, 3))
+        y = keras.layers.Conv2D(4, 3, padding="same", name="c")(x)
+        y = keras.layers.GlobalAveragePooling2D()(pool(2)(y))
+        return keras.Model(x, keras.layers.Dense(2, name="d")(y))
+
+    text = SMALL.replace("[8, 8, 3]", "[null, null, 3]").replace("flatten", "global_avg_pool")
+    with pytest.raises(WeightsError, match="padding valid"):  # of an odd size, the last row counts here
+        transfer(net(keras.layers.MaxPooling2D), graph := spec(text, tmp_path), archspec.compile(graph))
+    graph = spec(text.replace("max_pool: 2", "max_pool: {size: 2, padding: valid}"), tmp_path)
+    transfer(net(keras.layers.MaxPooling2D), graph, archspec.compile(graph))
+    with pytest.raises(WeightsError, match="AveragePooling2D"):
+        transfer(net(keras.layers.AveragePooling2D), graph, archspec.compile(graph))
+
+
 def test_a_layer_that_is_called_twice(tmp_path):
     body = """
 inputs: {x: [4], z: [4]}

@@ -66,7 +66,7 @@ class Difference:
         names = [call.layer for call in calls] or [at.layer for at in theirs]
         last = node or next((self.graph.by_name[at.node] for at in ours if at.node in self.graph.by_name), None)
         place = _place(self.graph, nodes[0] if nodes else last)
-        return WeightsError(f"{place}: {said}{shapes}; {MEANT.format(', '.join(map(pattern, names)))}")
+        return WeightsError(f"{place}: {said}{shapes}; {MEANT.format(', '.join(map(pattern, dict.fromkeys(names))))}")
 
     def _calls(self, ends: Sequence[Result]) -> Iterator[Call]:
         """Of the file's layers without weights behind tensors, the first that give what nothing of the spec gives."""

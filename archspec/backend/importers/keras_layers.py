@@ -34,7 +34,8 @@ FOR_RANKS = re.compile(
 UNUSED = frozenset(
     (
         *("name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype", "implementation", "fused"),
-        *("quantization_config", "seed", "use_cudnn", "flash_attention", "scale_count"),
+        *("quantization_config", "seed", "use_cudnn", "flash_attention", "input_length"),
+        *("query_shape", "key_shape", "value_shape"),
     )
 )
 """Arguments that say nothing of what is computed from the weights."""
