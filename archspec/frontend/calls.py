@@ -14,7 +14,7 @@ from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_a
 from archspec.frontend.references import block_value, evaluated, port_span
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.reuse import Call
-from archspec.frontend.scope import POISON, Family, Frame, Result, Scope, Values
+from archspec.frontend.scope import POISON, Constants, Family, Frame, Result, Scope, Values
 from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
@@ -63,8 +63,10 @@ def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at:
     if any(c is callee or (isinstance(c, Callee) and c.block is block) for c, _ in walk.calls):
         raise Refusal("N05", f"block '{callee.name}' calls itself", at)
     params = bind(walk, callee.name, declared, args, at, place=None, file=file)
+    if walk.calls and file is not walk.prelude and file is not _file(walk.calls[-1][0]):
+        walk.foreign += 1
     walk.enter(callee, callee.name, at)
-    outer = walk.network
+    outer, made = walk.network, None
     try:
         inputs = _inputs_of(walk, callee, given, at, source)
         made = Call(walk, callee, params, inputs, path)
@@ -81,8 +83,14 @@ def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at:
         made.keep(result)
         return result
     finally:
+        if made is not None:
+            made.end()
         walk.network = outer
         walk.calls.pop()
+
+
+def _file(called: Callee | File) -> File:
+    return called if isinstance(called, File) else called.file
 
 
 def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span, source: Any) -> dict[str, Any]:
@@ -126,6 +134,7 @@ def _by_input(walk: Walk, called: str, names: list[str], given: Any, at: Span, s
 def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, path: str) -> Any:
     """The body of a used file on ``given``."""
     assert step.op is not None
+    walk.foreign += 1
     here: File = place.scope.frame.file
     at = step.span
     try:
@@ -191,7 +200,7 @@ def file_of(
     declared, problems = parameters(document.spec.params)
     for problem in problems:
         walk.keep(problem)
-    file = File(document, Values(), path, depth)
+    file = File(document, Constants(), path, depth)
     given: Arguments = {}
     if variant is not None:
         section = document.spec.variants[variant]

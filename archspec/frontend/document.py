@@ -189,6 +189,9 @@ class Document:
 
     def __init__(self, source: Source, tree: Map, spec: ArchitectureSpec):
         self.source, self.tree, self.spec = source, tree, spec
+        self.made: dict[Any, list[Any]] = {}
+        """What calls of its blocks made, for elaborations to come."""
+        self.made_nodes = 0
 
     def span(self, *path: str | int) -> Span:
         """Where the value at a path is written."""

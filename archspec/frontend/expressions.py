@@ -172,11 +172,51 @@ def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
     if _IDENTIFIER.match(text) and text not in ("True", "False", "None"):
         return lookup(text)
     try:
-        return _value(parse(text), lookup)
+        tree = parse(text)
+        key = _key(text, lookup)
+        if key is None:
+            return _value(tree, lookup)
+        value = _VALUES.get(key, _VALUES)
+        if value is _VALUES:
+            value = _value(tree, lookup)
+            if len(_VALUES) >= KEPT:
+                _VALUES.clear()
+            if type(value) in _SCALARS or (type(value) is list and all(type(item) in _SCALARS for item in value)):
+                _VALUES[key] = value
+        return value.copy() if type(value) is list else value
     except ZeroDivisionError:
         raise ExpressionError("X04", f"division by zero in '{text}'") from None
     except (TypeError, ValueError, OverflowError, AttributeError):
         raise ExpressionError("X04", f"'{text}' has no value: an operand is of the wrong kind") from None
+
+
+KEPT = 8192
+"""Values of expressions that are kept."""
+_VALUES: dict[Any, Any] = {}
+_NAMES: dict[str, tuple[str, ...]] = {}
+_SCALARS = (int, float, str, bool)
+
+
+def _key(text: str, lookup: Callable[[str], Any]) -> tuple[Any, ...] | None:
+    """What the value of an expression depends on; None where that is more than numbers and words."""
+    names = _NAMES.get(text)
+    if names is None:
+        if len(_NAMES) >= KEPT:
+            _NAMES.clear()
+        names = _NAMES[text] = tuple(sorted(names_in(text)))
+    key: list[Any] = [text]
+    for name in names:
+        try:
+            value = lookup(name)
+        except Exception:
+            # It may be one that the expression does not come to.
+            return None
+        kind = type(value)
+        if kind not in _SCALARS:
+            return None
+        # 1, 1.0 and true are equal, and mean different things.
+        key += (kind, value)
+    return tuple(key)
 
 
 def _check(tree: ast.expr) -> None:

@@ -110,14 +110,15 @@ def given_place(raw: Any, at: Span, place: Place, loops: Sequence[Loop] = ()) ->
 def evaluated(raw: Any, container: Any, key: Any, place: Place) -> Any:
     """A raw value with its expressions evaluated, as plain lists and dicts. Raises Refusal, Poisoned."""
     if type(raw) is str and raw[:1] == "=":
-        at = value_span(container, key)
+        lookup, prev = place.scope.lookup, place.prev
         try:
-            value = evaluate(raw[1:].strip(), lambda name: place.scope.lookup(name, place.prev))
+            value = evaluate(raw[1:].strip(), lambda name: lookup(name, prev))
         except ExpressionError as error:
-            raise _refusal(error, at, place) from None
+            raise _refusal(error, value_span(container, key), place) from None
         if value is POISON:
             raise Poisoned
         if isinstance(value, (Result, Family)):
+            at = value_span(container, key)
             raise Refusal(
                 "X06", f"an argument is a value, {raw} is {described(value)}", at, "results are taken with from:"
             )

@@ -3,6 +3,9 @@
 A call is a function of its block, its arguments and its inputs' shapes; where it stands changes no more than the names
 of its nodes and the tensors that it is applied to. What else a call may depend on is noticed as it happens (ports of an
 input, members of a family around it), and such a call is made anew each time.
+
+What a call made is kept for later elaborations of the same text, too, with the parameters of its file that were read on
+the way: it is taken where those have the same values, as they mostly have in the members of a family.
 """
 
 from __future__ import annotations
@@ -11,10 +14,15 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.frontend.expressions import Indexable
-from archspec.frontend.scope import Family, Result
+from archspec.frontend.scope import Constants, Family, Result
 from archspec.frontend.trace import Executed
-from archspec.frontend.walk import Callee, Walk
+from archspec.frontend.walk import Callee, File, Walk
 from archspec.ir.graph import Node, Tensor
+
+MOST_NODES = 50_000
+"""Nodes of calls that are kept for a text; beyond, all are forgotten."""
+MOST_PLACES = 32
+"""Places at which the nodes of a call are kept."""
 
 
 class Watched(Result):
@@ -44,13 +52,32 @@ class Call:
     def __init__(self, walk: Walk, callee: Callee, params: Mapping[str, Any], inputs: Mapping[str, Any], path: str):
         self.walk, self.callee, self.path = walk, callee, path
         self.inputs: dict[str, Result] = {}
+        self.params = params
         self.key: Hashable = None
+        self.kept: Hashable = None
         if walk.network is None and callee.network is None and path:
             self._identify(callee, params, inputs)
-        self._before = (len(walk.nodes), len(walk.problems), walk.entangled, walk.steps)
+        self._before = (len(walk.nodes), len(walk.problems), walk.entangled, walk.steps, walk.foreign)
         self._traced = None if walk.trace is None else walk.trace.mark()
         self._heights = (walk.depth, walk.deepest, len(walk.calls), walk.most_calls)
         walk.deepest, walk.most_calls = walk.depth, len(walk.calls)
+        # What is read and called from here on is this call's; it is the calls' around it as well, once it has ended.
+        constants = callee.file.params
+        self._constants = constants if isinstance(constants, Constants) else None
+        self._outer_read: set[str] = set()
+        if self._constants is not None:
+            self._outer_read, self._constants.read = self._constants.read, set()
+        self._outer_called, walk.called = walk.called, set()
+
+    def end(self) -> None:
+        """The call has ended, in whatever way."""
+        walk = self.walk
+        if self._constants is not None:
+            self._outer_read |= self._constants.read
+            self._constants.read = self._outer_read
+        self._outer_called |= walk.called
+        walk.called = self._outer_called
+        walk.deepest, walk.most_calls = max(self._heights[1], walk.deepest), max(self._heights[3], walk.most_calls)
 
     def _identify(self, callee: Callee, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         # A subclass of Result is an input of a block around this one: what it tells the walk concerns both.
@@ -63,24 +90,52 @@ class Call:
             return
         # Inputs that are one tensor here and two there would not be told apart in the nodes.
         same = tuple([tensors.index(tensor) for tensor in tensors])
-        self.key = (id(callee.block), id(callee.file), values, tuple([v.spec for v in inputs.values()]), same)
+        self._given = (tuple([v.spec for v in inputs.values()]), same)
+        self.key = (id(callee.block), id(callee.file), values, self._given)
         self.inputs = {name: Watched(value, self.walk) for name, value in inputs.items()}
 
     def again(self) -> Any:
         """The result of an equal call before, with nodes of its own; None where there was none."""
         walk = self.walk
-        made = walk.made.get(self.key) if self.key is not None else None
-        if made is None or not made.fits(walk, self.path):
+        if self.key is None:
             return None
-        return made.copy(walk, self.path, [value.tensor for value in self.inputs.values()])
+        made = walk.made.get(self.key)
+        if made is None:
+            made = self._of_before()
+        if made is None:
+            return None
+        inputs = [value.tensor for value in self.inputs.values()]
+        placed = made.placed(self.path, inputs)
+        if not made.fits(walk, placed):
+            return None
+        if self._constants is not None:
+            self._constants.read |= made.read.keys()
+        walk.called |= made.called
+        depth, calls = made.heights
+        walk.deepest, walk.most_calls = walk.depth + depth, len(walk.calls) + calls
+        walk.made[self.key] = made
+        return made.copy(walk, self.path, inputs, placed)
+
+    def _of_before(self) -> Made | None:
+        """What an equal call made in an elaboration before this one."""
+        if self.walk.trace is not None:
+            return None
+        file = self.callee.file
+        try:
+            self.kept = (id(self.callee.block), _portable(self.params, file, self.walk), self._given)
+        except TypeError:
+            return None
+        for made in file.document.made.get(self.kept, ()):
+            if all(_is_same(file, name, value, self.walk) for name, value in made.read.items()):
+                found: Made = made
+                return found
+        return None
 
     def keep(self, result: Any) -> None:
         """Remember what the call gave, if it depended on nothing but what tells it apart."""
         walk = self.walk
-        nodes, problems, entangled, steps = self._before
-        depth, deepest, calls, most_calls = self._heights
-        heights = (walk.deepest - depth, walk.most_calls - calls)
-        walk.deepest, walk.most_calls = max(deepest, walk.deepest), max(most_calls, walk.most_calls)
+        nodes, problems, entangled, steps, foreign = self._before
+        heights = (walk.deepest - self._heights[0], walk.most_calls - self._heights[2])
         if self.key is None or len(walk.problems) != problems or walk.entangled != entangled:
             return
         made = Made.of(walk.nodes[nodes:], self.path, [value.tensor for value in self.inputs.values()])
@@ -92,7 +147,50 @@ class Call:
                 return
         if made is not None:
             made.result, made.steps, made.heights, made.callee = result, walk.steps - steps, heights, self.callee
+            made.called = frozenset(walk.called)
+            names = self._constants.read if self._constants is not None else ()
+            made.read = dict.fromkeys(names)
             walk.made[self.key] = made
+            if self.kept is not None and walk.foreign == foreign:
+                self._keep_for_later(made)
+
+    def _keep_for_later(self, made: Made) -> None:
+        file = self.callee.file
+        try:
+            made.read = {name: _value(_peek(file, name), file, self.walk) for name in made.read}
+        except TypeError:
+            return
+        document = file.document
+        document.made_nodes += len(made.nodes) + 1
+        if document.made_nodes > MOST_NODES:
+            document.made.clear()
+            document.made_nodes = 0
+        document.made.setdefault(self.kept, []).append(made)
+
+
+def _peek(file: File, name: str) -> Any:
+    return file.params.peek(name) if isinstance(file.params, Constants) else file.params.get(name)
+
+
+def _is_same(file: File, name: str, value: Hashable, walk: Walk) -> bool:
+    """Whether a parameter of the file has the value that a call has read."""
+    try:
+        return _value(_peek(file, name), file, walk) == value
+    except TypeError:
+        return False
+
+
+def _portable(params: Mapping[str, Any], file: File, walk: Walk) -> Hashable:
+    return tuple([_value(value, file, walk) for value in params.values()])
+
+
+def _value(value: Any, file: File, walk: Walk) -> Hashable:
+    """A value as it is in every elaboration of a text. Raises TypeError where it belongs to one."""
+    if isinstance(value, Callee):
+        if value.file is file or value.file is walk.prelude:
+            return (Callee, id(value.block), value.network)
+        raise TypeError
+    return _frozen(value)
 
 
 Given = int | tuple[str, int]
@@ -110,11 +208,23 @@ def _relative(tensors: Iterable[Tensor], inputs: Mapping[Tensor, int], own: Cont
     return found
 
 
+class Placed:
+    """A call at one place: nodes, which never change and may stand in several graphs, and the result."""
+
+    __slots__ = ("layers", "names", "nodes", "result")
+
+    def __init__(self, nodes: list[Node], result: Any):
+        self.nodes, self.result = nodes, result
+        self.names = frozenset([node.name for node in nodes])
+        self.layers = [(node.name, node) for node in nodes if node.weights]
+
+
 class Made:
     """What a call made: its nodes without the path before their names, and its result."""
 
     def __init__(self, nodes: list[tuple[Any, ...]], length: int, inputs: dict[Tensor, int]):
         self.nodes, self.length, self.inputs = nodes, length, inputs
+        self._placed: dict[tuple[Any, ...], Placed] = {}
         self.result: Any = None
         self.callee: Callee | None = None
         """Who was called; kept, since its parts are known by their identities."""
@@ -123,6 +233,10 @@ class Made:
         """How much deeper chains and calls went within."""
         self.executions: list[Executed] = []
         self.spared: list[Given] = []
+        self.called: frozenset[int] = frozenset()
+        """Blocks that were called within, by their identities."""
+        self.read: dict[str, Hashable] = {}
+        """Parameters of the file that were read, and their values then."""
 
     @classmethod
     def of(cls, nodes: list[Node], path: str, inputs: list[Tensor]) -> Made | None:
@@ -143,31 +257,42 @@ class Made:
         """Tensors without the path before their names; those that are not the call's at ``path`` are left out."""
         return _relative(tensors, self.inputs, {path + row[0] for row in self.nodes}, self.length)
 
-    def fits(self, walk: Walk, path: str) -> bool:
-        """Whether the nodes can stand at ``path``, within the walk's limits. What is wrong is for the walk to say."""
+    def placed(self, path: str, inputs: list[Tensor]) -> Placed:
+        """The nodes and the result as they are at ``path``, applied to other inputs."""
+        key = (path, *inputs)
+        found = self._placed.get(key)
+        if found is None:
+            if len(self._placed) >= MOST_PLACES:
+                self._placed.clear()
+            nodes = []
+            for suffix, op, given, specs, outputs, weights, span in self.nodes:
+                name = path + suffix
+                at = tuple([inputs[t] if type(t) is int else Tensor(path + t[0], t[1]) for t in given])
+                nodes.append(Node(name, op, at, specs, outputs, weights, name, span))
+            found = self._placed[key] = Placed(nodes, self.moved(self.result, path, inputs))
+        return found
+
+    def fits(self, walk: Walk, placed: Placed) -> bool:
+        """Whether the nodes can stand there, within the walk's limits. What is wrong is for the walk to say."""
         depth, calls = self.heights
         return (
             walk.steps + self.steps <= walk.max_steps
             and len(walk.nodes) + len(self.nodes) <= walk.max_layers
             and walk.within(walk.depth + depth, len(walk.calls) + calls)
-            and walk.by_name.isdisjoint([path + row[0] for row in self.nodes])
+            and walk.by_name.isdisjoint(placed.names)
         )
 
-    def copy(self, walk: Walk, path: str, inputs: list[Tensor]) -> Any:
+    def copy(self, walk: Walk, path: str, inputs: list[Tensor], placed: Placed) -> Any:
         """Add the nodes at ``path``, applied to other inputs; their result."""
         walk.steps += self.steps
         if walk.trace is not None:
             spared = [inputs[t] if isinstance(t, int) else Tensor(path + t[0], t[1]) for t in self.spared]
             walk.trace.add(self.executions, spared, len(walk.nodes))
-        for suffix, op, given, specs, outputs, weights, span in self.nodes:
-            name = path + suffix
-            at = tuple([inputs[t] if type(t) is int else Tensor(path + t[0], t[1]) for t in given])
-            node = Node(name, op, at, specs, outputs, weights, name, span)
-            walk.nodes.append(node)
-            walk.by_name.add(name)
-            if weights:
-                walk.layers.setdefault(name, node)
-        return self.moved(self.result, path, inputs)
+        walk.nodes += placed.nodes
+        walk.by_name |= placed.names
+        for name, node in placed.layers:
+            walk.layers.setdefault(name, node)
+        return placed.result
 
     def moved(self, value: Any, path: str, inputs: list[Tensor]) -> Any:
         """A result of the call as it is at ``path``."""

@@ -140,6 +140,22 @@ class Values(dict[str, Any]):
         self.places: dict[str, Span] = {}
 
 
+class Constants(Values):
+    """Parameters of a file, which remember the names of those that were read."""
+
+    def __init__(self, values: Mapping[str, Any] | None = None):
+        super().__init__(values)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def peek(self, name: str) -> Any:
+        """A value that nobody is told to have read; None where there is none."""
+        return super().get(name)
+
+
 class Frame:
     """One running body: of a file, a block or a network. ``constants`` are its file's parameters."""
 

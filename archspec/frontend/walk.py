@@ -114,7 +114,7 @@ class Walk:
         self.network: tuple[int, str] | None = None
         self.instances: dict[tuple[type[Op], str], Op] = {}
         self.made: dict[Any, Any] = {}
-        self.entangled = 0
+        self.entangled = self.foreign = 0
         self._given: dict[int, frozenset[str]] = {}
         self.prelude = File(prelude(), {})
         self.here: Place | None = None

@@ -29,13 +29,14 @@ Mark = tuple[int, int, int]
 class Map(dict[str, Any]):
     """A mapping with the marks of its keys and values."""
 
-    __slots__ = ("key_marks", "mark", "memo", "source", "value_marks")
+    __slots__ = ("key_marks", "mark", "memo", "source", "spans", "value_marks")
 
     def __init__(self, source: Source, mark: Mark):
         self.source, self.mark = source, mark
         self.memo: Any = None
         self.key_marks: dict[str, Mark] = {}
         self.value_marks: dict[str, Mark] = {}
+        self.spans: dict[str, Span] | None = None
 
     def key_span(self, key: str) -> Span:
         """Where the key is written."""
@@ -43,7 +44,12 @@ class Map(dict[str, Any]):
 
     def value_span(self, key: str) -> Span:
         """Where the value of ``key`` is written."""
-        return _span(self.source, self.value_marks[key])
+        if self.spans is None:
+            self.spans = {}
+        found = self.spans.get(key)
+        if found is None:
+            found = self.spans[key] = _span(self.source, self.value_marks[key])
+        return found
 
 
 class Seq(list[Any]):
@@ -68,7 +74,7 @@ def span(value: Map | Seq) -> Span:
 
 def value_span(container: Map | Seq, key: Any) -> Span:
     """Where the value under a key or index is written."""
-    return _span(container.source, container.value_marks[key])
+    return container.value_span(key)
 
 
 def written_at(at: Span) -> str:

@@ -198,7 +198,8 @@ def reachable(nodes: tuple[Node, ...], tensors: Iterable[Tensor]) -> tuple[Node,
     for node in reversed(nodes):
         if node.name in wanted:
             kept.append(node)
-            wanted.update(t.node for t in node.inputs)
+            for tensor in node.inputs:
+                wanted.add(tensor.node)
     return tuple(reversed(kept))
 
 

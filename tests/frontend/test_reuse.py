@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from archspec.frontend import analyse, catalogue, load, loads
+from archspec.frontend import analyse, catalogue, load, loads, reuse
+from archspec.frontend.files import Library
 from archspec.frontend.reuse import Call
 from archspec.ir.diagnostics import SpecError
 from archspec.ir.graph import Graph
@@ -221,3 +222,78 @@ def test_warnings_of_random_specs(count, copies, monkeypatch):
 def test_most_of_a_deep_network_is_copied_where_its_steps_are_kept(copies):
     analyse("resnet152")
     assert len(copies) > 40
+
+
+FAMILY = """archspec: 1
+name: n
+params: {width: 4, deep: 2, act: relu, unit: {type: block, default: plain}, kernel: 1, unread: 0, wide: false}
+inputs: {image: [8, 8, 4]}
+defaults: {conv: {kernel: =kernel}}
+blocks:
+  plain: {params: {n: =width}, body: [{conv: =n}, {activation: =act}]}
+  wider: {params: {n: =width}, body: [{plain: =n * 2}, {conv: "=n if not wide else width"}]}
+  nested: {body: [unit, {conv_bn: {filters: =width, act: =act}, when: =wide}, {unit: =width + 1}]}
+  inner: {params: {what: block}, body: [{what: 3}, {what: 3}]}
+body: [nested, {repeat: =deep, do: [{nested: }, {inner: unit}]}, {inner: plain}]
+"""
+VALUES = {
+    "width": (4, 6, 4.0),
+    "deep": (1, 3),
+    "act": ("relu", "tanh", {"leaky_relu": 0.1}),
+    "unit": ("plain", "wider"),
+    "kernel": (1, 3),
+    "unread": (0, 1),
+    "wide": (False, True),
+}
+
+
+def test_members_of_a_family_are_as_if_made_alone(tmp_path, copies, monkeypatch):
+    """Whatever was made before in the process: all that a call has read is looked at, from wherever it is read."""
+    path = tmp_path / "family.yaml"
+    path.write_text(FAMILY, encoding="utf-8")
+    draw = random.Random(5)
+    for _ in range(120):
+        given = {name: draw.choice(values) for name, values in VALUES.items() if draw.random() < 0.6}
+        member = load(str(path), set=given)
+        assert said(member) == said(anew(monkeypatch, load, str(path), set=given)), given
+    assert len(copies) > 500
+
+
+def test_members_of_a_published_family(copies, monkeypatch):
+    draw = random.Random(7)
+    for _ in range(40):
+        given = {"depths": [draw.randint(1, 3) for _ in range(4)], "width": draw.choice((32, 64))}
+        given |= {"groups": draw.choice((1, 4)), "stride_in_1x1": draw.random() < 0.5, "bias": draw.random() < 0.5}
+        given |= {"unit": draw.choice(("basic", "bottleneck", "plain")), "output_stride": draw.choice((8, 32))}
+        if given["unit"] != "bottleneck":
+            del given["groups"]
+        assert said(load("resnet", set=given)) == said(anew(monkeypatch, load, "resnet", set=given)), given
+    assert len(copies) > 300
+
+
+def test_a_member_after_another_copies_what_they_share(copies):
+    load("resnet50", set={"classes": 11})
+    copies.clear()
+    graph = load("resnet50", set={"classes": 12})
+    # Two ops stand outside of blocks: nothing else is made anew.
+    assert len(copies) == 1 + 16 and len(graph.nodes) == 174
+
+
+def test_a_file_that_changes_is_read_again(tmp_path):
+    path = tmp_path / "net.yaml"
+    text = HEAD + "blocks: {b: {body: [conv: 4, relu]}}\nbody: [b, b]\n"
+    path.write_text(text, encoding="utf-8")
+    assert load(str(path)).nodes[-1].op.name == "relu"
+    path.write_text(text.replace("relu", "tanh"), encoding="utf-8")
+    assert load(str(path)).nodes[-1].op.name == "tanh"
+
+
+def test_what_is_kept_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(reuse, "MOST_NODES", 40)
+    path = tmp_path / "net.yaml"
+    path.write_text(FAMILY, encoding="utf-8")
+    for width in range(4, 40):
+        graph = load(str(path), set={"width": width})
+        assert said(graph) == said(anew(monkeypatch, load, str(path), set={"width": width}))
+    document = Library().open(path, str(path))
+    assert 0 < document.made_nodes <= 40
