@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 PREFIXES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12, "P": 10**15}
 """Of counts: powers of 1000. A billion is ``G``, as everywhere here, or ``B``, as of parameters."""
@@ -24,6 +23,8 @@ def byte_size(text: str) -> int:
 
 
 def _scaled(text: str, units: dict[str, int], form: str) -> int:
+    from fractions import Fraction
+
     match = _FORM.fullmatch(text[:64])
     if match is None or match[2] not in units:
         raise ValueError(f"must be {form}, got {text[:64]!r}")
