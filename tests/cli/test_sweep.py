@@ -1,0 +1,107 @@
+"""``archspec sweep``: members, what is kept of them, and those that cannot be built."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import archspec
+from archspec.analysis.pareto import front
+from archspec.cli import main
+
+SPEC = """archspec: 1
+name: net
+params: {width: 8, groups: 1, kernel: 3}
+inputs: {image: [8, 8, 4]}
+body: [{conv: {filters: =width, kernel: =kernel, groups: =groups}}, relu]
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path, capsys):
+    path = tmp_path / "net.yaml"
+    path.write_text(SPEC, encoding="utf-8")
+
+    def run(*args, spec=str(path)):
+        code = main(["sweep", spec, *args])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    run.path = str(path)
+    return run
+
+
+def records(text):
+    return json.loads(text)["rows"]
+
+
+def test_every_combination_is_a_row(sweep):
+    code, out, err = sweep("--vary", "width=8:16:4", "--vary", "kernel=[1, 3]", "--format", "json")
+    found = {row["name"]: (row["params"], row["macs"]) for row in records(out)}
+    assert (code, err) == (0, "")
+    for width in (8, 12, 16):
+        for kernel in (1, 3):
+            totals = archspec.table(archspec.load(sweep.path, width=width, kernel=kernel)).totals
+            assert found.pop(f"width={width} kernel={kernel}") == (totals.params, totals.macs)
+    assert found == {}
+
+
+def test_where_keeps_what_it_is_true_of(sweep):
+    code, out, _ = sweep("--vary", "width=4:64:4", "--where", "macs < 0.1M and params > 0.2k", "--format", "csv")
+    rows = list(csv.DictReader(StringIO(out)))
+    assert code == 0 and 0 < len(rows) < 16
+    assert all(int(row["macs"]) < 100_000 and int(row["params"]) > 200 for row in rows)
+    code, out, _ = sweep("--vary", "kernel=1:5:2", "--where", "receptive_field >= 3 and memory < 1MiB")
+    assert code == 0 and "kernel=1" not in out and "2 of 3 members" in out
+
+
+def test_the_front_is_what_no_other_beats(sweep):
+    vary = ("--vary", "width=4:16:4", "--vary", "kernel=1:5:2")
+    code, out, _ = sweep(*vary, "--pareto", "macs,+receptive_field", "--columns", "macs", "--format", "json")
+    assert code == 0 and {row["name"] for row in records(out)} == {f"width=4 kernel={k}" for k in (1, 3, 5)}
+    _, out, _ = sweep(*vary, "--sort", "macs", "--columns", "macs", "--format", "json")
+    macs = [row["macs"] for row in records(out)]
+    assert macs == sorted(macs, reverse=True) and len(macs) == 12
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6)), max_size=20))
+def test_fronts_by_definition(points):
+    def is_beaten(p):
+        return any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in points)
+
+    assert front(points) == [i for i, p in enumerate(points) if not is_beaten(p)]
+
+
+def test_members_that_cannot_be_built_are_told_and_left_out(sweep):
+    code, out, err = sweep("--vary", "groups=1:4", "--format", "csv")
+    assert code == 0 and [line.split(",")[0] for line in out.splitlines()[1:]] == ["groups=1", "groups=2", "groups=4"]
+    assert err == "archspec sweep: groups=3: conv: 3 groups do not divide 4 input channels\n"
+
+
+def test_what_is_wrong_with_all_is_told_once_at_its_place(sweep):
+    code, out, err = sweep("--vary", "groups=[3, 5]")
+    assert (code, out) == (1, "") and err.count("error[H01]") == 1 and f"{sweep.path}:5" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--vary", "width=1:2", "--columns", "mac"], "did you mean 'macs'?"),
+        (["--vary", "width=1:2", "--pareto", "mac"], "did you mean 'macs'?"),
+        (["--vary", "width=1:2", "--where", "mac < 3"], "did you mean 'macs'?"),
+        (["--vary", "width=1:2", "--where", "macs <"], "--where: 'macs <' is not an expression"),
+        (["--vary", "width=1:2", "--where", "macs + 1"], "must be true or false of a member"),
+        (["--vary", "width=1:2", "--sort", "time"], "column time needs hardware"),
+        (["--vary", "width=1:9999", "--vary", "kernel=1:9999"], "99,980,001 members are more than 100,000"),
+        (["--vary", "width=9:1"], "9:1 holds no values"),
+        (["--vary", "width"], "write NAME=VALUE"),
+    ],
+)
+def test_what_is_refused(sweep, args, said):
+    code, out, err = sweep(*args)
+    assert (code, out) == (2, "") and said in err
