@@ -262,8 +262,8 @@ OTHER_WORDS = {
     "embedding": {"training/board/projector", "training/features", "training/planning"},
     "average": {"frontend/schema"},
     # Keys of JSON Schema, and of the bounds of a field.
-    "minimum": {"frontend/schema", "training/fields"},
-    "maximum": {"frontend/schema", "training/fields"},
+    "minimum": {"frontend/schema", "data/class_weights"},
+    "maximum": {"frontend/schema", "data/class_weights"},
     # Words in the names of PyTorch's weights.
     "bias": {"backend/archive"},
     **{word: {"backend/matching"} for word in ("conv", "linear", "lstm", "gru", "rnn")},

@@ -14,7 +14,7 @@ from archspec.data.features.labels import Labels
 from archspec.data.features.mask import Mask
 from archspec.data.files import Listing
 from archspec.data.pair import SOURCE
-from archspec.data.source import LABEL, Buckets, DataSource, FeatureSpec, from_arrays
+from archspec.data.source import LABEL, DataSource, FeatureSpec, Lengths, from_arrays
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Given(DataSource):
 
         if SOURCE in padded or SOURCE in arrays:
             return {name: np.count_nonzero(arrays[name], axis=1).astype(np.int32) for name in padded}
-        steps = np.concatenate([self.source.buckets(part).lengths for part in self._parts(split)])
+        steps = np.concatenate([self.source.lengths(part).steps for part in self._parts(split)])
         return dict.fromkeys(padded, steps.astype(np.int32))
 
     def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
@@ -149,7 +149,7 @@ class Given(DataSource):
         found: dict[str, tf.Tensor] = self.source.parsed(data)
         return found
 
-    def buckets(self, split: str) -> Buckets | None:
+    def lengths(self, split: str) -> Lengths | None:
         return None
 
     def usable(self, split: str) -> Any:

@@ -13,14 +13,13 @@ from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
+from archspec.data.sampler import FIRST_KEY
 from archspec.data.source import IMAGE, TRAIN, DataSource, FeatureSpec, Pairs
 from archspec.data.transform import Transform, TransformError
 
 if TYPE_CHECKING:
     import numpy as np
 
-FIRST_KEY = 498247692
-"""What TensorFlow puts before a seed of two numbers."""
 ROUND = 0xFFFFFFFC ^ 1
 """Constant of Simon's key schedule, with the first bit of its sequence."""
 

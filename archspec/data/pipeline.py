@@ -1,16 +1,12 @@
 """Source and transforms → batches.
 
-The order of a training is arithmetic: step s of epoch e takes the examples at positions s·batch … (s + 1)·batch - 1
-of a permutation that (seed, e) determines, without a table (tf.random.experimental.index_shuffle). Any step can
-therefore be the first, and a restart reads what the uninterrupted run would have read. What is left of an epoch after
-its last full batch is not used in that epoch; the permutation of the next leaves out others. A shard is an equal slice
-of every batch.
+The order of a training is arithmetic: step s takes the examples at positions that a sampler (archspec/data/sampler.py)
+derives from the seed and s alone; with ``uniform``, of a permutation that (seed, epoch) determines, without a table
+(tf.random.experimental.index_shuffle). Any step can therefore be the first, and a restart reads what the uninterrupted
+run would have read. A shard is an equal slice of every batch.
 
 Where TensorFlow cannot be imported, batches come from NumPy in the same order (archspec/data/numpy_pipeline.py), as
 keras.utils.PyDataset in place of tf.data.Dataset.
-
-Where examples differ in length, the batches of a pool are drawn together, as above, then divided by length, and come in
-an order that (seed, e, pool) determines: still arithmetic.
 """
 
 from __future__ import annotations
@@ -24,6 +20,9 @@ from archspec.backend.installation import has_tensorflow
 from archspec.data.errors import DataError
 from archspec.data.example import Example
 from archspec.data.feature import Feature
+from archspec.data.sampler import Keys, Sampler
+from archspec.data.samplers.buckets import Buckets
+from archspec.data.samplers.uniform import Uniform
 from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, Pairs
 from archspec.data.transform import Transform, infer
 from archspec.data.transforms.caching import Cache
@@ -46,6 +45,7 @@ class Pipeline:
     steady: tuple[Transform, ...]
     batch: int
     seed: int
+    sampler: Sampler | None = None
 
     def features(self) -> tuple[FeatureSpec, FeatureSpec]:
         """What an example is when it reaches the model, in training and in evaluation. Raises DataError."""
@@ -56,8 +56,20 @@ class Pipeline:
         return min(self.batch, self.raw.splits[TRAIN])
 
     def steps_per_epoch(self) -> int:
-        """Full batches in the training split."""
-        return self.raw.splits[TRAIN] // self.batch_size()
+        """Batches of an epoch."""
+        return self.order().steps(self.keys(), self.batch_size())
+
+    def order(self) -> Sampler:
+        """Which training examples stand together: as the run says, or else those that are as long as each other, where
+        lengths differ. Raises DataError."""
+        if self.sampler is not None:
+            return self.sampler
+        lengths = self.source.lengths(TRAIN)
+        return Uniform() if lengths is None else Buckets(batches=lengths.batches)
+
+    def keys(self) -> Keys:
+        """What samplers know of the training examples."""
+        return Keys(self.source, self.raw)
 
     def fitted(self) -> Pipeline:
         """The same, its transforms told what they need to know of the training examples (mean, principal axes)."""
@@ -79,6 +91,8 @@ class Pipeline:
         from archspec.data import numpy_pipeline
 
         numpy_pipeline.check(self.source, self.raw, self.augment, self.steady)
+        if self.sampler is not None and not isinstance(self.sampler, Uniform):
+            raise DataError(f"{self.sampler.name}: without TensorFlow, examples come in uniform order only")
 
     def training(self, pairs: Pairs, *, first_step: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Batches from a step on, without end; of each, part ``shard[0]`` of ``shard[1]``. Raises DataError."""
@@ -105,28 +119,12 @@ class Pipeline:
             )
         import tensorflow as tf
 
-        buckets = self.source.buckets(TRAIN)
-
-        def shuffled(position: tf.Tensor, number: tf.Tensor, size: Any) -> tf.Tensor:
-            seed = tf.stack([tf.constant(self.seed, tf.int64), number])
-            return tf.random.experimental.index_shuffle(position, seed, tf.cast(size - 1, tf.int64))
+        positions = self.order().order(self.keys(), size, self.seed)
 
         def at(step: tf.Tensor) -> Batch:
-            epoch, within = step // per_epoch, step % per_epoch
-            slice = tf.range(size // parts * part, size // parts * (part + 1), dtype=tf.int64)
-            if buckets is None or buckets.batches == 1:
-                index = shuffled(within * size + slice, epoch, count)
-            else:
-                first = within // buckets.batches * buckets.batches
-                batches = tf.minimum(tf.constant(buckets.batches, tf.int64), per_epoch - first)
-                pool = shuffled(first * size + tf.range(batches * size), epoch, count)
-                alike = tf.argsort(tf.gather(lengths, pool), stable=True)
-                place = shuffled(within - first, ~(epoch * per_epoch + first), batches)
-                index = tf.gather(pool, tf.gather(alike, place * size + slice))
-            index = tf.ensure_shape(index, (size // parts,))
-            return {"epoch": tf.fill((size // parts,), epoch), "index": index}
+            index = tf.ensure_shape(positions(step), (size,))[size // parts * part : size // parts * (part + 1)]
+            return {"epoch": tf.fill((size // parts,), step // per_epoch), "index": index}
 
-        lengths = None if buckets is None else tf.constant(buckets.lengths)
         order = tf.data.Dataset.range(first_step, 2**62).map(at)
         return self.ordered(TRAIN, order, self.augment, size // parts, pairs)
 

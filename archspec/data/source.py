@@ -41,11 +41,11 @@ Pairs = Callable[[Any], tuple[Any, Any]]
 FeatureSpec = Example
 
 
-class Buckets(NamedTuple):
-    """How examples that differ in length come into batches of alike ones: ``batches`` of them are drawn together and
-    divided by ``lengths``, the steps of every example."""
+class Lengths(NamedTuple):
+    """Examples that differ in length: the steps of each, an array, and how many batches are drawn together and divided
+    by them where a run does not say."""
 
-    lengths: Any
+    steps: Any
     batches: int
 
 
@@ -83,8 +83,8 @@ class DataSource(Declaration, package="archspec.data.sources"):
         """As ``open``, with the bytes of each image under ``encoded``, where ``is_encoded``."""
         raise NotImplementedError
 
-    def buckets(self, split: str) -> Buckets | None:
-        """How lengths come into batches in training, where they matter. Raises DataError."""
+    def lengths(self, split: str) -> Lengths | None:
+        """The lengths of a split's examples, where they differ. Raises DataError."""
         return None
 
     def usable(self, split: str) -> Any:

@@ -116,6 +116,8 @@ def check(plan: Plan) -> None:
     features = infer(pipeline.raw, pipeline.augment)
     if plan.features.padded or features[-1].has_open_sizes:
         raise TaskError("features are kept of examples of one size", at=AT)
+    if train.sampler is not None and train.sampler.name != "uniform":
+        raise TaskError(f"features are kept in uniform order, the sampler is {train.sampler.name}", at=AT)
     for before, after, step in zip(features, features[1:], pipeline.augment, strict=False):
         if LABEL in before.parts and before.parts[LABEL] != after.parts[LABEL]:
             raise TaskError(f"'{step.name}' mixes the examples of a batch, which features of one cannot hold", at=AT)

@@ -64,46 +64,6 @@ Weights = Annotated[
 ]
 
 
-BALANCED = "balanced"
-LARGEST_CLASS_WEIGHT = 1e6
-
-
-def _class_weight(value: Any) -> Any:
-    factors: Any = None
-    if value == BALANCED:
-        return value
-    if isinstance(value, Mapping):
-        value = {str(name): factor for name, factor in value.items()}
-        factors = value.values()
-    elif isinstance(value, (list, tuple)):
-        factors = value = tuple(value)
-    if factors is None or not all(_is_factor(factor) for factor in factors):
-        raise refuse(
-            f"must be 'balanced', or factors from 0 to {LARGEST_CLASS_WEIGHT:g}: a list, or a map by names of classes"
-        )
-    return value
-
-
-def _is_factor(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LARGEST_CLASS_WEIGHT
-
-
-CLASS_WEIGHT = {"type": "number", "minimum": 0, "maximum": LARGEST_CLASS_WEIGHT}
-ClassWeight = Annotated[
-    Any,
-    BeforeValidator(_class_weight),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": BALANCED},
-                {"type": "array", "items": CLASS_WEIGHT},
-                {"type": "object", "additionalProperties": CLASS_WEIGHT},
-            ]
-        }
-    ),
-]
-
-
 class Clip(BaseModel):
     """Limits of gradients; one of the three."""
 

@@ -43,7 +43,8 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
         steady = run.evaluate.transforms
         steady = for_evaluation(augment) if steady is None else steady
         split = _split(run.evaluate, features)
-        pipeline = Pipeline(source, features, augment, steady, run.train.batch, run.train.seed)
+        pipeline = Pipeline(source, features, augment, steady, run.train.batch, run.train.seed, run.train.sampler)
+        _check_sampler(pipeline)
         training = _reaching(pipeline, 0, ("augment",))
         evaluation = _reaching(pipeline, 1, ("evaluate", "transforms") if run.evaluate.transforms else ("augment",))
     except DataError as error:
@@ -56,6 +57,16 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
     made = Plan(name, run, graph, source, task, features, split, pipeline)
     _check_train(made)
     return made
+
+
+def _check_sampler(pipeline: Pipeline) -> None:
+    """Refuse an order that the data do not allow. Raises TaskError."""
+    if pipeline.sampler is None:
+        return
+    try:
+        pipeline.sampler.check(pipeline.keys(), pipeline.batch_size())
+    except DataError as error:
+        raise TaskError(error.message, at=("train", "sampler"), help=error.help) from None
 
 
 def task_of(run: RunSpec, graph: Graph) -> Task:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from archspec.data.arguments import Items
+from archspec.data.class_weights import ClassWeight
+from archspec.data.sampler import Sampler
 from archspec.data.source import DataPath
 from archspec.data.transform import Transform
 from archspec.ir.reading import declared
@@ -14,7 +16,6 @@ from archspec.ops.arguments import PositiveInt
 from archspec.ops.loss import Loss
 from archspec.training.fields import (
     STRICT,
-    ClassWeight,
     Clip,
     Draws,
     Factor,
@@ -45,6 +46,9 @@ class TrainSettings(BaseModel):
     """Passes over the training split."""
     batch: PositiveInt = 32
     """Examples of one step."""
+    sampler: declared(Sampler, "a sampler") | None = None  # type: ignore[valid-type]
+    """Which examples stand together in a batch. Where nothing is said, each comes once in an epoch, in random order
+    (``uniform``); those of text that differ in length beside others as long (``buckets``)."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
     """Of the weights at the start, the order of the data, augmentation and dropout."""
     loss: declared(Loss, "a loss") | None = None  # type: ignore[valid-type]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from archspec.data import numpy_pipeline
+from archspec.data.draw import Draw
 from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import IMAGE, LABEL, DataSource
@@ -40,7 +41,8 @@ def test_every_example_stands_once_in_the_permutation():
 def through_tensorflow(step, image):
     import tensorflow as tf
 
-    return step.apply({IMAGE: tf.constant(image)}, None)[IMAGE]
+    zero = tf.zeros((len(image),), tf.int64)
+    return step.apply({IMAGE: tf.constant(image)}, Draw(0, "", zero, zero))[IMAGE]
 
 
 @pytest.mark.parametrize("have", [(8, 8), (9, 13)])

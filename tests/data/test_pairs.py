@@ -153,7 +153,7 @@ def test_a_batch_is_as_long_as_its_longest(table):
         longest = max(len(row) for row in rows(arrays[name][:2]))
         assert batch[name].shape == (2, longest)
         np.testing.assert_array_equal(batch[name], arrays[name][:2, :longest])
-    lengths = source.buckets("train").lengths
+    lengths = source.lengths("train").steps
     assert lengths.tolist() == [len(a) + len(b) for a, b in zip(*map(rows, arrays.values()), strict=True)]
 
 

@@ -61,7 +61,7 @@ def test_texts_are_cut_filled_up_and_framed(lines):
     source = Text(path=lines, length=3)
     tokens = source.arrays("train")["tokens"]
     assert tokens.shape == (16, 3) and not source.features().padded
-    assert ((tokens != 0).sum(1) == [min(3, n) for n in Text(path=lines).buckets("train").lengths]).all()
+    assert ((tokens != 0).sum(1) == [min(3, n) for n in Text(path=lines).lengths("train").steps]).all()
     framed = Text(path=lines, tokenizer=Words(margin=2)).arrays("train")["tokens"]
     assert (framed[:, :2] == 0).all() and (framed[:, -2:] == 0).all() and framed.shape[1] == 5 + 4
 
@@ -223,7 +223,7 @@ def batches(source, count, *, first=0, shard=(0, 1), batch=8, seed=3):
 @pytest.mark.tensorflow
 def test_a_batch_holds_alike_lengths_and_an_epoch_every_example_once(varied):
     source = Text(path=varied, bucket=5)
-    lengths = source.buckets("train").lengths
+    lengths = source.lengths("train").steps
     found, steps = batches(source, 46)
     assert steps == 23
     for epoch in range(2):
@@ -255,7 +255,7 @@ def test_buckets_are_arithmetic(varied):
     # The first pool has the same examples as the first five batches without buckets, in order of their lengths.
     loose, _ = batches(Text(path=varied, bucket=1), 5)
     pool = np.concatenate([b["index"] for b in loose])
-    lengths = source.buckets("train").lengths
+    lengths = source.lengths("train").steps
     expected = pool[np.argsort(lengths[pool], kind="stable")].reshape(5, 8).tolist()
     assert sorted(expected) == sorted(b["index"].tolist() for b in whole[:5])
 
@@ -267,7 +267,7 @@ def test_evaluation_takes_every_text_once_in_order(varied):
     found = list(pipeline.evaluation("val", lambda b: (b["tokens"], b["label"])))
     assert sum(len(y) for _, y in found) == source.features().splits["val"]
     np.testing.assert_array_equal(np.concatenate([y for _, y in found]), source.arrays("val")["label"])
-    lengths = source.buckets("val").lengths
+    lengths = source.lengths("val").steps
     assert [x.shape[1] for x, _ in found] == [lengths[i : i + 8].max() for i in range(0, len(lengths), 8)]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from archspec.data.draw import Draw
 from archspec.data.example import from_specs
 from archspec.data.source import IMAGE
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.tensorflow
 def looked(image, steps):
     import tensorflow as tf
 
-    batch = {IMAGE: tf.constant(image)}
+    batch, zero = {IMAGE: tf.constant(image)}, tf.zeros((len(image),), tf.int64)
     for step in steps:
-        batch = step.apply(batch, None)
+        batch = step.apply(batch, Draw(0, "", zero, zero))
     return np.asarray(batch[IMAGE])[0, :, :, 0]
 
 

@@ -18,10 +18,10 @@ from archspec.data.source import (
     LABEL,
     TOKENS,
     TRAIN,
-    Buckets,
     DataPath,
     DataSource,
     FeatureSpec,
+    Lengths,
     held_out_share,
     stamp,
 )
@@ -83,16 +83,16 @@ class Tagged(DataSource, name="tagged", main="path"):
         return {TOKENS: padded(numbers, self.length), LABEL: padded(labels, self.length, IGNORED)}
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        buckets = self.buckets(split)
-        return in_padded_batches(self.arrays(split), buckets and buckets.lengths, (TOKENS, LABEL), order)
+        lengths = self.lengths(split)
+        return in_padded_batches(self.arrays(split), lengths and lengths.steps, (TOKENS, LABEL), order)
 
-    def buckets(self, split: str) -> Buckets | None:
+    def lengths(self, split: str) -> Lengths | None:
         import numpy as np
 
         if self.length:
             return None
         sentences = _read(self, self.fingerprint()).splits[split]
-        return Buckets(np.array([len(s.words) for s in sentences], np.int32), self.bucket)
+        return Lengths(np.array([len(s.words) for s in sentences], np.int32), self.bucket)
 
     def with_vocabularies(self, files: Mapping[str, Path]) -> Tagged:
         return self.model_copy(update={"tokenizer": File(path=files[TOKENS])}) if TOKENS in files else self

@@ -14,7 +14,7 @@ from archspec.data.example import Example
 from archspec.data.features.label import Label
 from archspec.data.features.tokens import Tokens
 from archspec.data.layout import arranged
-from archspec.data.source import LABEL, TOKENS, TRAIN, Buckets, DataPath, DataSource, FeatureSpec, held_out_share, stamp
+from archspec.data.source import LABEL, TOKENS, TRAIN, DataPath, DataSource, FeatureSpec, Lengths, held_out_share, stamp
 from archspec.data.table import labelled_rows
 from archspec.data.text import (
     Encoding,
@@ -90,16 +90,16 @@ class Text(DataSource, name="text", main="path"):
         return {TOKENS: padded(numbers, self.length), LABEL: np.array(labels, np.int32)}
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        buckets = self.buckets(split)
-        return in_padded_batches(self.arrays(split), buckets and buckets.lengths, (TOKENS,), order)
+        lengths = self.lengths(split)
+        return in_padded_batches(self.arrays(split), lengths and lengths.steps, (TOKENS,), order)
 
-    def buckets(self, split: str) -> Buckets | None:
+    def lengths(self, split: str) -> Lengths | None:
         import numpy as np
 
         if self.length:
             return None
         numbers, _ = _numbers(self, self.fingerprint(), split)
-        return Buckets(np.array([len(row) for row in numbers], np.int32), self.bucket)
+        return Lengths(np.array([len(row) for row in numbers], np.int32), self.bucket)
 
     def with_vocabularies(self, files: Mapping[str, Path]) -> Text:
         return self.model_copy(update={"tokenizer": File(path=files[TOKENS])}) if TOKENS in files else self

@@ -14,7 +14,7 @@ from archspec.data.example import Example
 from archspec.data.features.tokens import Tokens
 from archspec.data.layout import SPLITS, split_said
 from archspec.data.pair import SOURCE, TARGET, check_vocabularies
-from archspec.data.source import TRAIN, Buckets, DataPath, DataSource, FeatureSpec, from_arrays, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, FeatureSpec, Lengths, from_arrays, held_out_share, stamp
 from archspec.data.table import columns, table_rows
 from archspec.data.text import Encoding, padded
 from archspec.data.tokenizer import Tokenizing, fitted
@@ -91,13 +91,13 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
         open_ended = [n for n, length in ((SOURCE, self.source_length), (TARGET, self.target_length)) if length is None]
         return examples.map(lambda batch: {**batch, **{name: _to_longest(batch[name]) for name in open_ended}})
 
-    def buckets(self, split: str) -> Buckets | None:
+    def lengths(self, split: str) -> Lengths | None:
         import numpy as np
 
         if self.source_length and self.target_length:
             return None
         pairs = _numbered(self, self.fingerprint()).splits[split]
-        return Buckets(np.array([len(pair.source) + len(pair.target) for pair in pairs], np.int32), self.bucket)
+        return Lengths(np.array([len(pair.source) + len(pair.target) for pair in pairs], np.int32), self.bucket)
 
     def with_vocabularies(self, files: Mapping[str, Path]) -> TextPairs:
         if SOURCE not in files or TARGET not in files:

@@ -1,0 +1,207 @@
+"""Which examples stand together in a batch: by the number of a step alone, so that any step can be the first."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.label import Label
+from archspec.data.features.vector import Vector
+from archspec.data.pipeline import Pipeline
+from archspec.data.sampler import Sampler
+from archspec.data.source import TRAIN, DataSource, from_arrays
+from archspec.ir.tensors import TensorSpec
+
+pytestmark = pytest.mark.tensorflow
+NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu")
+COUNTS = (40, 25, 16, 9, 3, 30, 77)
+
+
+class Classed(DataSource):
+    """Examples of seven classes, of which there are as many as ``counts`` says; those of a class are all over."""
+
+    in_memory = True
+    counts: tuple[int, ...] = COUNTS
+
+    def features(self):
+        kinds = {"vector": Vector(TensorSpec((1,))), "label": Label(7, NAMES)}
+        return Example(kinds, {TRAIN: sum(self.counts)})
+
+    def arrays(self, split):
+        label = np.random.default_rng(0).permutation(np.repeat(np.arange(7, dtype=np.int32), self.counts))
+        return {"vector": np.arange(len(label), dtype=np.float32)[:, None], "label": label}
+
+    def open(self, split, order=None):
+        return from_arrays(self.arrays(split), order)
+
+
+def made(name, arguments):
+    return Sampler.find(name).model_validate(arguments)
+
+
+def pipeline(name, batch, arguments=None, seed=3, counts=COUNTS):
+    source = Classed(counts=counts)
+    return Pipeline(source, source.features(), (), (), batch, seed, made(name, arguments or {}))
+
+
+def drawn(p, steps, **options):
+    """Positions and classes of so many batches."""
+    batches = p.training(lambda batch: ((batch["index"], batch["label"], batch["epoch"]), ()), **options)
+    return [tuple(n.numpy() for n in one) for one, _ in batches.take(steps)]
+
+
+SOME = [
+    ("uniform", 24, {}),
+    ("classes", 12, {"p": 3, "k": 4}),
+    ("weighted", 24, {"weights": "balanced"}),
+    ("pairs", 24, {"same": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("name", "batch", "arguments"), SOME, ids=[name for name, *_ in SOME])
+def test_any_step_can_be_the_first_and_shards_are_parts(name, batch, arguments):
+    p = pipeline(name, batch, arguments)
+    p.sampler.check(p.keys(), batch)
+    whole = drawn(p, 50)
+    for first in (1, 8, 41):
+        for one, other in zip(whole[first:], drawn(p, 5, first_step=first), strict=False):
+            assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    halves = [drawn(p, 5, shard=(k, 2)) for k in (0, 1)]
+    for one, a, b in zip(whole, *halves, strict=False):
+        assert np.array_equal(one[0], np.concatenate([a[0], b[0]]))
+    labels = Classed().arrays(TRAIN)["label"]
+    assert all(np.array_equal(labels[index], label) for index, label, _ in whole)
+    assert [int(e[0]) for *_, e in whole] == [k // (200 // batch) for k in range(50)] == [int(e[-1]) for *_, e in whole]
+    other = drawn(pipeline(name, batch, arguments, seed=4), 3)
+    assert not any(np.array_equal(a[0], b[0]) for a, b in zip(whole, other, strict=False))
+
+
+def test_uniform_is_what_a_run_has_that_says_nothing():
+    p = pipeline("uniform", 24)
+    source = Classed()
+    usual = Pipeline(source, source.features(), (), (), 24, 3)
+    for one, other in zip(drawn(p, 12), drawn(usual, 12), strict=True):
+        assert np.array_equal(one[0], other[0])
+    epoch = np.concatenate([index for index, *_ in drawn(p, p.steps_per_epoch())])
+    assert len(set(epoch.tolist())) == len(epoch) == 192
+
+
+@pytest.mark.parametrize(("p", "k"), [(3, 4), (7, 2), (2, 9), (5, 5)])
+def test_classes_and_examples_of_each(p, k):
+    line = pipeline("classes", p * k, {"p": p, "k": k})
+    counts = COUNTS
+    batches = drawn(line, 7 * 60)
+    met, seen = Counter(), Counter()
+    for index, label, _ in batches:
+        groups = label.reshape(p, k)
+        assert (groups == groups[:, :1]).all() and len(set(groups[:, 0].tolist())) == p
+        for own, number in zip(index.reshape(p, k), groups[:, 0], strict=True):
+            # No example twice in a batch, but where a class has too few.
+            assert len(set(own.tolist())) == min(k, counts[number])
+            met[int(number)] += 1
+        seen.update(index.tolist())
+    # Every class comes about as often as any other, whatever its size, and so does every example of a class.
+    assert max(met.values()) < 1.25 * min(met.values())
+    assert set(seen) == set(range(200))
+    labels = Classed().arrays(TRAIN)["label"]
+    for number, count in enumerate(counts):
+        of = [seen[int(i)] for i in np.flatnonzero(labels == number)]
+        assert sum(of) == met[number] * k and len(of) == count
+        assert max(of) <= 2.2 * min(of) + 3
+
+
+def test_a_class_gives_all_its_examples_before_one_comes_again():
+    """Twelve of each: three groups of four in three turns, then anew."""
+    line = pipeline("classes", 28, {"p": 7, "k": 4}, counts=(12,) * 7)
+    batches = drawn(line, 9)
+    for first in (0, 3, 6):
+        some = np.concatenate([index for index, *_ in batches[first : first + 3]])
+        assert sorted(some.tolist()) == list(range(84))
+    assert not np.array_equal(np.sort(batches[0][0]), np.sort(batches[3][0]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "want"),
+    [
+        ("balanced", [1 / 7] * 7),
+        ({"cat": 4.0, "dog": 0.0}, [40, 25, 64, 0, 3, 30, 77]),
+        ([0.0, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 0, 0]),
+    ],
+    ids=["balanced", "map", "list"],
+)
+def test_classes_are_drawn_by_their_weights(weights, want):
+    line = pipeline("weighted", 200, {"weights": weights})
+    batches = drawn(line, 100)
+    label = np.concatenate([label for _, label, _ in batches])
+    share, want = np.bincount(label, minlength=7) / len(label), np.array(want, float) / np.sum(want)
+    # Five standard deviations of 20,000 draws.
+    assert (np.abs(share - want) <= 5 * np.sqrt(want * (1 - want) / len(label)) + 1e-12).all()
+    seen = Counter(np.concatenate([index for index, *_ in batches]).tolist())
+    labels = Classed().arrays(TRAIN)["label"]
+    for number in np.flatnonzero(want):
+        of = np.array([seen[int(i)] for i in np.flatnonzero(labels == number)])
+        assert of.sum() == (label == number).sum() and (np.abs(of - of.mean()) <= 6 * np.sqrt(of.mean())).all()
+
+
+@pytest.mark.parametrize("same", [0.0, 0.25, 1.0])
+def test_pairs_are_of_one_class_or_of_two(same):
+    line = pipeline("pairs", 40, {"same": same})
+    firsts, partners = [], set()
+    for index, label, _ in drawn(line, 60):
+        first, second = index.reshape(20, 2).T
+        a, b = label.reshape(20, 2).T
+        assert (a == b).tolist() == [k < round(20 * same) for k in range(20)]
+        assert (first != second).all()
+        firsts.append(first)
+        partners |= set(second.tolist())
+    # The first of the pairs are all examples before one comes again.
+    assert sorted(np.concatenate(firsts[:10]).tolist()) == list(range(200))
+    assert len(partners) > 190
+
+
+REFUSED = [
+    ("classes", 32, {"p": 8, "k": 4}, "have 7 classes, fewer than 8"),
+    ("classes", 32, {"p": 3, "k": 4}, "3 classes of 4 examples are 12, the batch is 32"),
+    ("weighted", 32, {"weights": {"cow": 2.0}}, "the data have no class 'cow'"),
+    ("weighted", 32, {"weights": [1.0, 2]}, "weights has 2 values, the data have 7 classes"),
+    ("weighted", 32, {"weights": [0.0] * 7}, "all examples have the weight 0"),
+    ("pairs", 33, {}, "a batch of 33 is no number of pairs"),
+    ("buckets", 32, {}, "do not differ in length"),
+]
+
+
+@pytest.mark.parametrize(("name", "batch", "arguments", "message"), REFUSED)
+def test_what_the_data_do_not_allow_is_refused(name, batch, arguments, message):
+    line = pipeline(name, batch, arguments)
+    with pytest.raises(DataError) as refusal:
+        line.sampler.check(line.keys(), batch)
+    assert message in refusal.value.message
+
+
+def test_a_class_of_one_has_no_pair():
+    line = pipeline("pairs", 8, {}, counts=(5, 5, 5, 5, 5, 1, 5))
+    with pytest.raises(DataError, match="class 'fox' has one example"):
+        line.sampler.check(line.keys(), 8)
+
+
+class Unlabelled(Classed):
+    """Examples without labels."""
+
+    def arrays(self, split):
+        return {"vector": super().arrays(split)["vector"]}
+
+
+def test_labels_have_to_be_known_before_examples_are_read():
+    source = Unlabelled()
+    line = Pipeline(source, source.features(), (), (), 8, 0, made("classes", {"p": 2, "k": 4}))
+    with pytest.raises(DataError, match="cannot be counted by class before they are read"):
+        line.sampler.check(line.keys(), 8)
+
+
+def test_one_example_of_half_a_million_is_drawn_as_often_as_its_weight_says():
+    counts = (100000, 1, 99999, 50000, 50000, 100000, 100000)
+    line = pipeline("weighted", 64, {"weights": "balanced"}, counts=counts)
+    labels = np.concatenate([label for _, label, _ in drawn(line, 50)])
+    assert np.bincount(labels, minlength=7).min() > 300
