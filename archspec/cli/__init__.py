@@ -20,7 +20,8 @@ from typing import Any
 OK, FAILED, USAGE, NOT_A_NUMBER, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 4, 70, 130, 141
 
 EPILOG = """\
-A SPEC is the path of a spec file, or the name of a spec or variant of the catalogue (see 'archspec list').
+A SPEC is the path of a spec file, or the name of a spec or variant of the
+catalogue (see 'archspec list').
 Data goes to stdout, all else to stderr.
 
 exit codes:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from archspec.frontend.expressions import is_expression, names_in, written
 from archspec.frontend.spellings import corrected
 from archspec.ir.diagnostics import plain
+from archspec.ir.patterns import Pattern
 
 MAX_LENGTH = 200
 """Longer texts are not looked at."""
@@ -75,7 +76,7 @@ def intended(text: str, message: str, known: Known) -> str | None:
     return next((help for reader in READERS if (help := reader(slip))), None)
 
 
-_FRACTION = re.compile(r"must be an integer, got -?\d+\.\d+|must be an integer, got \d+(?:\.\d+)?e")
+_FRACTION = Pattern(r"must be an integer, got -?\d+\.\d+|must be an integer, got \d+(?:\.\d+)?e")
 
 
 def _whole(expression: str, message: str) -> str | None:
@@ -100,7 +101,7 @@ def _unlike(slip: Slip) -> str | None:
     return f"{what} stands here: write {plain}"
 
 
-_TEMPLATE = re.compile(r"(?:\$\{?|\{\{?\s*|<|%|@)\s*([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
+_TEMPLATE = Pattern(r"(?:\$\{?|\{\{?\s*|<|%|@)\s*([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
 
 
 def _fraction(slip: Slip) -> str | None:
@@ -122,8 +123,8 @@ def _null(slip: Slip) -> str | None:
     return "write null, or linear" if slip.wants("activation") else "'no value' is written null"
 
 
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE]-?\d+)?", re.ASCII)
-_LIST = re.compile(r"\[(.*)\]")
+_NUMBER = Pattern(r"-?\d+(?:\.\d+)?(?:[eE]-?\d+)?", re.ASCII)
+_LIST = Pattern(r"\[(.*)\]")
 
 
 def _quotes(slip: Slip) -> str | None:
@@ -142,9 +143,9 @@ def _quotes(slip: Slip) -> str | None:
 
 
 _ITEM = r"[^,()\[\]{}\s]+"
-_TUPLE = re.compile(rf"\(\s*({_ITEM}(?:\s*,\s*{_ITEM}){{0,7}})\s*,?\s*\)")
-_BARE_LIST = re.compile(rf"{_ITEM}(?:\s*,\s*{_ITEM}){{1,7}}")
-_TIMES = re.compile(r"(\d{1,4})(?:\s*[xX*;]\s*|\s+)(\d{1,4})(?:(?:\s*[xX*;]\s*|\s+)(\d{1,4}))?", re.ASCII)
+_TUPLE = Pattern(rf"\(\s*({_ITEM}(?:\s*,\s*{_ITEM}){{0,7}})\s*,?\s*\)")
+_BARE_LIST = Pattern(rf"{_ITEM}(?:\s*,\s*{_ITEM}){{1,7}}")
+_TIMES = Pattern(r"(\d{1,4})(?:\s*[xX*;]\s*|\s+)(\d{1,4})(?:(?:\s*[xX*;]\s*|\s+)(\d{1,4}))?", re.ASCII)
 
 
 def _listed(items: str) -> str:
@@ -168,10 +169,10 @@ def _bare_list(slip: Slip) -> str | None:
     return None
 
 
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[,'_ ]\d{3})+", re.ASCII)
-_GROUPED = re.compile(r"\d{1,9}(?:_\d{1,9})+", re.ASCII)
-_COMMA = re.compile(r"(-?\d*),(\d+)", re.ASCII)
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_THOUSANDS = Pattern(r"[1-9]\d{0,2}(?:[,'_ ]\d{3})+", re.ASCII)
+_GROUPED = Pattern(r"\d{1,9}(?:_\d{1,9})+", re.ASCII)
+_COMMA = Pattern(r"(-?\d*),(\d+)", re.ASCII)
+_PERCENT = Pattern(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
 def _number(slip: Slip) -> str | None:
@@ -197,7 +198,7 @@ def _number(slip: Slip) -> str | None:
 
 _IN_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _UNITS = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
-_WITH_UNIT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s?([kKmMbBgG])", re.ASCII)
+_WITH_UNIT = Pattern(r"(\d{1,9}(?:\.\d{1,9})?)\s?([kKmMbBgG])", re.ASCII)
 
 
 def _ending(slip: Slip) -> str | None:
@@ -206,7 +207,7 @@ def _ending(slip: Slip) -> str | None:
     return None
 
 
-_COMMENT = re.compile(r"([^#\s][^#]*?)#(.*)")
+_COMMENT = Pattern(r"([^#\s][^#]*?)#(.*)")
 
 
 def _comment(slip: Slip) -> str | None:
@@ -220,8 +221,8 @@ def _comment(slip: Slip) -> str | None:
     return None
 
 
-_PAIR = re.compile(r"\s*([A-Za-z_]\w*)\s*[=:]\s*([^,=:]+?)\s*", re.ASCII)
-_TARGET = re.compile(r"(\w+)\.(\w+) must\b", re.ASCII)
+_PAIR = Pattern(r"\s*([A-Za-z_]\w*)\s*[=:]\s*([^,=:]+?)\s*", re.ASCII)
+_TARGET = Pattern(r"(\w+)\.(\w+) must\b", re.ASCII)
 
 
 def assigned(text: str) -> str | None:
@@ -296,7 +297,7 @@ def _expression(slip: Slip) -> str | None:
     return f"an expression starts with '=': {written(text)}"
 
 
-_ELEMENT = re.compile(r"[^\[\],]+")
+_ELEMENT = Pattern(r"[^\[\],]+")
 
 
 def _element(slip: Slip) -> str | None:
@@ -330,14 +331,14 @@ READERS: tuple[Callable[[Slip], str | None], ...] = (
 """In the order in which they are asked."""
 
 
-_MISSING_SPACE = re.compile(r"([A-Za-z_]\w*):(\S.*)", re.ASCII)
-_QUOTED_STEP = re.compile(r"([A-Za-z_]\w*):\s+(\S.*)", re.ASCII)
-_CALL = re.compile(r"([A-Za-z_]\w*)\((.*)\)", re.ASCII)
-_APART = re.compile(r"([A-Za-z_]\w*)\s+(=?[\w.*+\-/ ]+)", re.ASCII)
-_EQUALS = re.compile(r"([A-Za-z_]\w*)\s*=\s*(=?[^=\s].*)", re.ASCII)
-_CALL_CUT = re.compile(r"([A-Za-z_]\w*)\(([^()]*)", re.ASCII)
-_COMMA_APART = re.compile(r"([A-Za-z_]\w*)\s*,\s*(.+)", re.ASCII)
-_ITEM_WITHIN = re.compile(r"([A-Za-z_]\w*)\s+-\s*([A-Za-z_]\w*.*)", re.ASCII)
+_MISSING_SPACE = Pattern(r"([A-Za-z_]\w*):(\S.*)", re.ASCII)
+_QUOTED_STEP = Pattern(r"([A-Za-z_]\w*):\s+(\S.*)", re.ASCII)
+_CALL = Pattern(r"([A-Za-z_]\w*)\((.*)\)", re.ASCII)
+_APART = Pattern(r"([A-Za-z_]\w*)\s+(=?[\w.*+\-/ ]+)", re.ASCII)
+_EQUALS = Pattern(r"([A-Za-z_]\w*)\s*=\s*(=?[^=\s].*)", re.ASCII)
+_CALL_CUT = Pattern(r"([A-Za-z_]\w*)\(([^()]*)", re.ASCII)
+_COMMA_APART = Pattern(r"([A-Za-z_]\w*)\s*,\s*(.+)", re.ASCII)
+_ITEM_WITHIN = Pattern(r"([A-Za-z_]\w*)\s+-\s*([A-Za-z_]\w*.*)", re.ASCII)
 
 
 def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), value: object = None) -> str | None:

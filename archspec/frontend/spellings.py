@@ -9,17 +9,19 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from archspec.ir.patterns import Pattern
+
 
 class Spelling(NamedTuple):
     """One foreign form: what finds it, what takes its place, and what to say of it."""
 
-    pattern: re.Pattern[str]
+    pattern: Pattern
     ours: str
     why: str
 
 
 def _spelling(pattern: str, ours: str, why: str) -> Spelling:
-    return Spelling(re.compile(pattern, re.ASCII), ours, why)
+    return Spelling(Pattern(pattern, re.ASCII), ours, why)
 
 
 _OPERAND = r"\s*([\w.]{1,80}(?:\[[^\[\]]{0,80}\])?|\([^()]{0,80}\))\s*"
@@ -67,11 +69,11 @@ SPELLINGS = (
 )
 """In the order in which they are tried; each only outside of strings."""
 
-_SIDE = re.compile(r"\b(prev|input|\w+)\.(?:shape|size)[\[(](-?[0-3])[\])]", re.ASCII)
-_TERNARY = re.compile(r"([^?]+)\?([^:?]+):(.+)")
-_STRING = re.compile(r"('[^']*'|\"[^\"]*\")")
-_HALF_FLIPPED = re.compile(r"([^:]{1,90}?)\s+if\s+([^:]{1,90}?)\s*:\s*([^:]{1,90})")
-_FLIPPED = re.compile(r"if\s+(.{1,90}?)\s+(?:then|:)\s*(.{1,90}?)\s+else\s*:?\s*(.{1,90})")
+_SIDE = Pattern(r"\b(prev|input|\w+)\.(?:shape|size)[\[(](-?[0-3])[\])]", re.ASCII)
+_TERNARY = Pattern(r"([^?]+)\?([^:?]+):(.+)")
+_STRING = Pattern(r"('[^']*'|\"[^\"]*\")")
+_HALF_FLIPPED = Pattern(r"([^:]{1,90}?)\s+if\s+([^:]{1,90}?)\s*:\s*([^:]{1,90})")
+_FLIPPED = Pattern(r"if\s+(.{1,90}?)\s+(?:then|:)\s*(.{1,90}?)\s+else\s*:?\s*(.{1,90})")
 
 
 def corrected(text: str, accepts: Callable[[str], bool]) -> tuple[str, str] | None:
