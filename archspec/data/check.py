@@ -7,10 +7,11 @@ from statistics import median
 from typing import cast
 
 from archspec.data import files
+from archspec.data.example import LABEL, input_of
 from archspec.data.files import Entry, InFiles, Listing
 from archspec.data.findings import Finding, Report, class_name, duplicate
 from archspec.data.images import BadImage, header
-from archspec.data.source import ENCODED, LABEL, TRAIN, DataSource, input_of
+from archspec.data.source import ENCODED, TRAIN, DataSource
 
 
 def check(source: DataSource) -> Report:

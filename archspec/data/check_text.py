@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from archspec.data.example import LABEL
 from archspec.data.findings import Finding, Report, class_name, duplicate
-from archspec.data.source import LABEL, DataSource
+from archspec.data.source import DataSource
 
 
 def of_text(source: DataSource) -> Report:

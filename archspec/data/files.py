@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.feature import Feature
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
-from archspec.data.source import ENCODED, IMAGE, LABEL, FeatureSpec, in_order
+from archspec.data.source import ENCODED, in_order
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.cache import cache_path, load_or_compute
@@ -108,7 +108,7 @@ class InFiles(Protocol):
         ...
 
 
-def features(source: InFiles, classes: int | None = None) -> FeatureSpec:
+def features(source: InFiles, classes: int | None = None) -> Example:
     """``DataSource.features``; ``classes`` where the listing has no names."""
     listing = source.listing()
     label: Feature = Label(classes or len(listing.class_names), listing.class_names)

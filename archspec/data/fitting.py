@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.arguments import written
-from archspec.data.source import DataSource, FeatureSpec
+from archspec.data.example import Example
+from archspec.data.source import DataSource
 from archspec.data.statistics import Statistics
 from archspec.data.transform import Transform, for_evaluation, infer
 from archspec.storage.cache import cache_path, load_or_compute
@@ -20,9 +21,7 @@ Images = Callable[[Sequence[Transform]], Iterable[Any]]
 """Batches of all training images, in order, after some transforms."""
 
 
-def fitted(
-    source: DataSource, raw: FeatureSpec, transforms: Sequence[Transform], images: Images
-) -> tuple[Transform, ...]:
+def fitted(source: DataSource, raw: Example, transforms: Sequence[Transform], images: Images) -> tuple[Transform, ...]:
     """The transforms, each told what it asks of the training examples as they reach it without what is random."""
     out: list[Transform] = []
     for transform in transforms:
@@ -31,7 +30,7 @@ def fitted(
     return tuple(out)
 
 
-def statistics(source: DataSource, raw: FeatureSpec, before: Sequence[Transform], images: Images) -> Statistics:
+def statistics(source: DataSource, raw: Example, before: Sequence[Transform], images: Images) -> Statistics:
     """Of the training split after some transforms: computed once, and kept by what they follow from."""
     of = (source.fingerprint(), repr([written(t) for t in before]))
     path = cache_path("statistics", ".json", *of)
@@ -44,7 +43,7 @@ def statistics(source: DataSource, raw: FeatureSpec, before: Sequence[Transform]
     )
 
 
-def _computed(raw: FeatureSpec, before: Sequence[Transform], image: Path, images: Images) -> dict[str, Any]:
+def _computed(raw: Example, before: Sequence[Transform], image: Path, images: Images) -> dict[str, Any]:
     import numpy as np
 
     from archspec.storage.atomic import write_atomically

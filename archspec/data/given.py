@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
 from archspec.data.errors import DataError
+from archspec.data.example import LABEL, Example
 from archspec.data.features.label import Label
 from archspec.data.features.labels import Labels
 from archspec.data.features.mask import Mask
 from archspec.data.files import Listing
 from archspec.data.pair import SOURCE
-from archspec.data.source import LABEL, DataSource, FeatureSpec, Lengths, from_arrays
+from archspec.data.source import DataSource, Lengths, from_arrays
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class Given(DataSource):
         """As the source, where that is in files."""
         return self.source.max_pixels
 
-    def features(self) -> FeatureSpec:
-        found: FeatureSpec = self.source.features()
+    def features(self) -> Example:
+        found: Example = self.source.features()
         splits = dict(found.splits)
         if self.source.in_memory or self.source.is_encoded:
             splits[ALL] = sum(found.splits.values())
@@ -74,7 +75,7 @@ class Given(DataSource):
         label = replace(label, classes=len(self.known), class_names=self.known)
         return replace(found.with_features(**{LABEL: label}), splits=splits)
 
-    def _numbers(self, found: FeatureSpec) -> list[int] | None:
+    def _numbers(self, found: Example) -> list[int] | None:
         """The number in the run of each class; None where they are the same. Raises DataError."""
         if not self.known or not found.class_names or found.class_names == self.known:
             return None

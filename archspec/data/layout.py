@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, TypeVar
 
 from archspec.data.errors import DataError
+from archspec.data.example import HELD_OUT
 from archspec.data.images import SUFFIXES
-from archspec.data.source import HELD_OUT, TRAIN, held_out_share
+from archspec.data.source import TRAIN, held_out_share
 from archspec.ir.diagnostics import did_you_mean, shown
 
 T = TypeVar("T")

@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
-from archspec.data.example import Example
+from archspec.data.example import IMAGE, Example
 from archspec.data.features.image import Image
 from archspec.data.files import Entry, Listing
 from archspec.data.images import MAX_PIXELS
-from archspec.data.source import ENCODED, IMAGE, DataSource, FeatureSpec, in_order
+from archspec.data.source import ENCODED, DataSource, in_order
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Loose(DataSource):
     max_pixels: int = MAX_PIXELS
     on_bad: str = "fail"
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         image = Image(TensorSpec((None, None, self.channels), "uint8"))
         return Example({IMAGE: image}, {ASKED: len(self.paths)})
 

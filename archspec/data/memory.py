@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.data.arguments import written
-from archspec.data.source import DataSource, FeatureSpec, from_arrays
+from archspec.data.example import Example
+from archspec.data.source import DataSource, from_arrays
 from archspec.data.transform import Transform, infer
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.atomic import write_atomically
@@ -23,7 +24,7 @@ Examples = Callable[[str, Sequence[Transform]], Iterable[Mapping[str, Any]]]
 
 def materialized(
     source: DataSource,
-    raw: FeatureSpec,
+    raw: Example,
     split: str,
     before: Sequence[Transform],
     where: Literal["memory", "disk"],
@@ -45,7 +46,7 @@ def materialized(
 
 
 def _computed(
-    raw: FeatureSpec, split: str, before: Sequence[Transform], examples: Examples, files: Mapping[str, Path] = {}
+    raw: Example, split: str, before: Sequence[Transform], examples: Examples, files: Mapping[str, Path] = {}
 ) -> dict[str, Any]:
     """All examples of a split, by part; those that have a file are written to it as they come."""
     import numpy as np

@@ -13,8 +13,9 @@ from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
+from archspec.data.example import IMAGE, Example
 from archspec.data.sampler import FIRST_KEY
-from archspec.data.source import IMAGE, TRAIN, DataSource, FeatureSpec, Pairs
+from archspec.data.source import TRAIN, DataSource, Pairs
 from archspec.data.transform import Transform, TransformError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SMALL = 2**16
 """What the smallest block holds."""
 
 
-def check(source: DataSource, raw: FeatureSpec, *stages: Sequence[Transform]) -> None:
+def check(source: DataSource, raw: Example, *stages: Sequence[Transform]) -> None:
     """Refuse what only TensorFlow can do. Raises TransformError, DataError."""
     if not source.in_memory or raw.padded or raw.has_open_sizes:
         raise DataError(

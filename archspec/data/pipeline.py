@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archspec.backend.installation import has_tensorflow
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.feature import Feature
 from archspec.data.sampler import Keys, Sampler
 from archspec.data.samplers.buckets import Buckets
 from archspec.data.samplers.uniform import Uniform
-from archspec.data.source import ENCODED, IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, Pairs
+from archspec.data.source import ENCODED, TRAIN, DataSource, Pairs
 from archspec.data.transform import Transform, infer
 from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.geometric import Window, Windowed, moved
@@ -40,14 +40,14 @@ class Pipeline:
     """Batches of one source. ``raw`` is its features; ``augment`` is for training, ``steady`` for evaluation."""
 
     source: DataSource
-    raw: FeatureSpec
+    raw: Example
     augment: tuple[Transform, ...]
     steady: tuple[Transform, ...]
     batch: int
     seed: int
     sampler: Sampler | None = None
 
-    def features(self) -> tuple[FeatureSpec, FeatureSpec]:
+    def features(self) -> tuple[Example, Example]:
         """What an example is when it reaches the model, in training and in evaluation. Raises DataError."""
         return infer(self.raw, self.augment)[-1], infer(self.raw, self.steady)[-1]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.errors import DataError
+from archspec.data.example import IMAGE, LABEL
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import IMAGE, LABEL, TRAIN
+from archspec.data.source import TRAIN
 from archspec.data.transform import Transform
 from archspec.data.transforms.crops import ResizedCenterCrop
 from archspec.data.transforms.parts import Apply

@@ -16,14 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 from archspec.data.errors import DataError
-from archspec.data.example import HELD_OUT as HELD_OUT
-from archspec.data.example import IMAGE as IMAGE
-from archspec.data.example import LABEL as LABEL
-from archspec.data.example import POSITION as POSITION
-from archspec.data.example import TOKENS as TOKENS
-from archspec.data.example import VECTOR as VECTOR
-from archspec.data.example import Example
-from archspec.data.example import input_of as input_of
+from archspec.data.example import LABEL, Example
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.validation import refuse
@@ -38,7 +31,6 @@ IGNORED = -1
 """The label of a step that has none, where every step of an example has one: it does not count."""
 Pairs = Callable[[Any], tuple[Any, Any]]
 """Inputs and targets of a model out of a batch, by name."""
-FeatureSpec = Example
 
 
 class Lengths(NamedTuple):

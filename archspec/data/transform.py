@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 from pydantic import Field
 
 from archspec.data.errors import DataError
+from archspec.data.example import IMAGE, Example
 from archspec.data.features.mask import Mask
-from archspec.data.source import IMAGE, FeatureSpec
 from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec
 
@@ -63,7 +63,7 @@ class Transform(Declaration, package="archspec.data.transforms"):
     is_color: ClassVar[bool] = False
     """True where all it does is an affine map of each pixel's colour: neighbours of this kind become one map."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         """What an example is afterwards. Raises TransformError."""
         return features
 
@@ -102,7 +102,7 @@ class Transform(Declaration, package="archspec.data.transforms"):
         raise NotImplementedError
 
 
-def image_of(features: FeatureSpec, name: str) -> TensorSpec:
+def image_of(features: Example, name: str) -> TensorSpec:
     """The image, of height, width and channels. Raises TransformError for anything else."""
     image = features.image
     if image.rank != 3:
@@ -110,7 +110,7 @@ def image_of(features: FeatureSpec, name: str) -> TensorSpec:
     return image
 
 
-def infer(features: FeatureSpec, transforms: Sequence[Transform]) -> tuple[FeatureSpec, ...]:
+def infer(features: Example, transforms: Sequence[Transform]) -> tuple[Example, ...]:
     """What an example is before the first transform and after each. Raises TransformError."""
     out = [features]
     for name, feature in features.placed.items():
@@ -128,7 +128,7 @@ def infer(features: FeatureSpec, transforms: Sequence[Transform]) -> tuple[Featu
     return tuple(out)
 
 
-def pixel_ranges(features: FeatureSpec, transforms: Sequence[Transform]) -> Iterator[PixelRange | None]:
+def pixel_ranges(features: Example, transforms: Sequence[Transform]) -> Iterator[PixelRange | None]:
     """What black and white are before each transform, where that is known."""
     at = BYTES if IMAGE in features.parts and features.image.dtype == "uint8" else None
     for transform in transforms:

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import IGNORED, LABEL
+from archspec.data.example import LABEL
+from archspec.data.source import IGNORED
 from archspec.evaluators.base import Accumulator, Batch, Evaluator
 from archspec.evaluators.calibration import calibration_error
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from archspec.data.source import FeatureSpec
+    from archspec.data.example import Example
 
 PROBABILITIES = "probabilities"
 """What a network says: a probability of each class, for every example, or every step of one."""
@@ -31,7 +32,7 @@ class Accuracy(Evaluator):
 
     figures = {"top_1": "max", "top_5": "max", "ece": "min"}
 
-    def begin(self, features: FeatureSpec) -> Accumulator:
+    def begin(self, features: Example) -> Accumulator:
         return _Counting(features.class_names)
 
 

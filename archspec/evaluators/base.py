@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
-    from archspec.data.source import FeatureSpec
+    from archspec.data.example import Example
 
 Better = Literal["max", "min"]
 """Which of two values of a figure is the better one."""
@@ -66,7 +66,7 @@ class Evaluator:
     most: int | None = None
     """Examples that it looks at, the first of the split; None for all."""
 
-    def begin(self, features: FeatureSpec) -> Accumulator:
+    def begin(self, features: Example) -> Accumulator:
         """An evaluation of data that are as ``features`` say."""
         raise NotImplementedError
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import LABEL
+from archspec.data.example import LABEL
 from archspec.evaluators.base import Accumulator, Batch, Evaluator
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from archspec.data.source import FeatureSpec
+    from archspec.data.example import Example
 
 NUMBERS = "numbers"
 """What a network says: float of shape (examples, outputs), in the units of the data."""
@@ -26,7 +26,7 @@ class Errors(Evaluator):
     figures = {"mae": "min", "rmse": "min", "r2": "max"}
     is_logged = True
 
-    def begin(self, features: FeatureSpec) -> Accumulator:
+    def begin(self, features: Example) -> Accumulator:
         return _Collecting(features.numbers)
 
 

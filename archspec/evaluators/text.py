@@ -9,7 +9,7 @@ from archspec.evaluators.base import Accumulator, Batch, Evaluator, Figures
 if TYPE_CHECKING:
     import numpy as np
 
-    from archspec.data.source import FeatureSpec
+    from archspec.data.example import Example
 
 
 class ExactMatch(Evaluator):
@@ -22,7 +22,7 @@ class ExactMatch(Evaluator):
     def __init__(self, part: str, most: int | None = None):
         self.part, self.most = part, most
 
-    def begin(self, features: FeatureSpec) -> Accumulator:
+    def begin(self, features: Example) -> Accumulator:
         end = features.vocabularies[self.part].end
         assert end is not None
         return _Matching(self.part, end)

@@ -62,7 +62,7 @@ def evaluate(
 
     Raises RunError for what does not go with the networks or each other, SpecError, WeightsError, DataError, OSError.
     """
-    from archspec.data.source import IMAGE
+    from archspec.data.example import IMAGE
     from archspec.training import evaluation
     from archspec.training.errors import RunError, TaskError
     from archspec.training.trained import weights_file

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.runs.directory import preparation, without_data
 
 if TYPE_CHECKING:
-    from archspec.data.source import FeatureSpec
+    from archspec.data.example import Example
     from archspec.data.transform import Transform
 
 SUFFIXES = {".onnx": "onnx", ".tflite": "litert", ".keras": "keras"}
@@ -33,7 +33,7 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool) -> Expor
     from archspec.backend import export as files
     from archspec.backend.installation import quiet_start
     from archspec.backend.onnx import ExportError
-    from archspec.data.source import IMAGE
+    from archspec.data.example import IMAGE
     from archspec.training.errors import NotExported
     from archspec.training.record import recorded_features
     from archspec.training.trained import trained, weights_file
@@ -75,12 +75,12 @@ def chosen(output: Path, form: str | None) -> str:
     return by_name
 
 
-def _with_preprocessing(output: Path, features: FeatureSpec, steps: tuple[Transform, ...]) -> Path:
+def _with_preprocessing(output: Path, features: Example, steps: tuple[Transform, ...]) -> Path:
     """Write beside a network what is done to an image before it, with all that was fitted to the training data, and
     what its outputs stand for; mean images lie beside that. Raises OSError."""
     from archspec.data.arguments import written
+    from archspec.data.example import IMAGE
     from archspec.data.preprocessing import kept_files, with_files, write_files
-    from archspec.data.source import IMAGE
     from archspec.storage.atomic import write_json
 
     name = output.name.removesuffix(output.suffix) if output.suffix.lower() in SUFFIXES else output.name

@@ -32,8 +32,8 @@ class Predictions:
 def predict(logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = False) -> Predictions:
     """Read, prepare as the run evaluated, ask. Raises RunError, SpecError, DataError, OSError."""
     from archspec.backend.installation import quiet_start
+    from archspec.data.example import VECTOR
     from archspec.data.images import MAX_PIXELS
-    from archspec.data.source import VECTOR
     from archspec.runs.other_data import recorded_source
     from archspec.training.errors import RunError
     from archspec.training.planning import task_of

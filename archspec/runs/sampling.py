@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.runs.request import RunRequest
 
 if TYPE_CHECKING:
-    from archspec.data.source import FeatureSpec
+    from archspec.data.example import Example
     from archspec.ir.graph import Graph
     from archspec.ir.tensors import TensorSpec
     from archspec.training.task import Samples, Task, Wanted
@@ -57,7 +57,7 @@ class Source:
         wanted = Wanted(count, seed, options, self.features)
         return Drawing(self, weights, wanted, self.task.check_sample(self.graph, wanted))
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         """What the data are, or were. Raises SpecError, DataError, OSError."""
         from archspec.training.record import recorded_features
 

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.backend.seams.models import stop_evaluating
-from archspec.data.source import IMAGE
+from archspec.data.example import IMAGE
 from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
 from archspec.training.plan import Plan

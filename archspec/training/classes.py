@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from archspec.data.source import FeatureSpec, input_of
+from archspec.data.example import Example, input_of
 from archspec.evaluators.accuracy import PROBABILITIES
 from archspec.evaluators.base import Batch
 from archspec.ops.base import Op
@@ -31,7 +31,7 @@ class ClassPredictor:
         return {PROBABILITIES: probabilities(self.scores(batch[input_of(batch)]), self.activation)}
 
     def records(
-        self, said: Batch, features: FeatureSpec, top: int, lengths: Sequence[int] | None = None
+        self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
         names = tuple(features.class_names) or tuple(str(i) for i in range(features.classes or 0))
         shares = said[PROBABILITIES]

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import backend
 from archspec.data.arguments import written
-from archspec.data.example import from_specs
+from archspec.data.example import LABEL, Example, from_specs
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec
+from archspec.data.source import TRAIN, DataSource
 from archspec.data.transform import infer
 from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ir.tensors import TensorSpec
@@ -130,7 +130,7 @@ class Stored(DataSource):
 
     folders: dict[str, tuple[Path, ...]]
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         parts = {n: TensorSpec(a.shape[1:], str(a.dtype)) for n, a in _arrays(self.folders[TRAIN][0]).items()}
         splits = {name: len(next(iter(_arrays(draws[0]).values()))) for name, draws in self.folders.items()}
         return from_specs(parts, splits)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from archspec.data.errors import DataError
-from archspec.data.source import IMAGE, FeatureSpec, input_of
+from archspec.data.example import IMAGE, Example, input_of
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.ir.graph import Graph
@@ -52,7 +52,7 @@ def usual_steps(wanted: TensorSpec, image: TensorSpec) -> tuple[Any, ...]:
 
 
 def input_faults(
-    graph: Graph, inputs: Mapping[str, str], training: FeatureSpec, evaluation: FeatureSpec
+    graph: Graph, inputs: Mapping[str, str], training: Example, evaluation: Example
 ) -> Iterator[TaskError]:
     """Parts of examples that the inputs do not take."""
     for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):

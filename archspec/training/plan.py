@@ -12,9 +12,10 @@ from pydantic import BaseModel
 
 from archspec.backend.installation import backend
 from archspec.data.arguments import written
+from archspec.data.example import LABEL, Example
 from archspec.data.pipeline import Pipeline
 from archspec.data.preprocessing import kept_files, with_files
-from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec
+from archspec.data.source import TRAIN, DataSource
 from archspec.evaluators.base import Better
 from archspec.ir.declaration import Declaration
 from archspec.ir.graph import Graph
@@ -36,7 +37,7 @@ class Plan:
     graph: Graph
     source: DataSource
     task: Task
-    features: FeatureSpec
+    features: Example
     split: str | None
     pipeline: Pipeline
 

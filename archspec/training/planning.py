@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from archspec.backend.installation import backend
 from archspec.data.errors import DataError
+from archspec.data.example import Example
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import DataSource, FeatureSpec
+from archspec.data.source import DataSource
 from archspec.data.transform import TransformError, for_evaluation
 from archspec.ir.aliases import same
 from archspec.ir.declaration import Declaration
@@ -91,7 +92,7 @@ def _absolute(declaration: Kind) -> Kind:
     return declaration.model_copy(update=paths) if paths else declaration
 
 
-def _split(evaluate: Evaluate, features: FeatureSpec) -> str | None:
+def _split(evaluate: Evaluate, features: Example) -> str | None:
     if evaluate.split is not None and evaluate.split not in features.splits:
         known = ", ".join(features.splits)
         raise TaskError(
@@ -102,7 +103,7 @@ def _split(evaluate: Evaluate, features: FeatureSpec) -> str | None:
     return evaluate.split or features.held_out
 
 
-def _reaching(pipeline: Pipeline, which: int, at: tuple[str, ...]) -> FeatureSpec:
+def _reaching(pipeline: Pipeline, which: int, at: tuple[str, ...]) -> Example:
     """What an example is when it reaches the network, in training (0) or evaluation (1)."""
     try:
         return pipeline.features()[which]

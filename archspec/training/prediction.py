@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.source import IMAGE, VECTOR, FeatureSpec
+from archspec.data.example import IMAGE, VECTOR, Example
 from archspec.ir.diagnostics import shown
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Asked:
     bad: tuple[str, ...] = field(default=())
 
 
-def answers(predictor: Predictor, asked: Asked, features: FeatureSpec, top: int) -> Iterator[dict[str, Any]]:
+def answers(predictor: Predictor, asked: Asked, features: Example, top: int) -> Iterator[dict[str, Any]]:
     """A record for each example, with what it is called under its kind."""
     for names, batch, lengths in asked.batches:
         records = predictor.records(predictor(batch), features, top, lengths)
@@ -35,7 +35,7 @@ def answers(predictor: Predictor, asked: Asked, features: FeatureSpec, top: int)
             yield {asked.kind: name} | record
 
 
-def images(paths: Sequence[Path], features: FeatureSpec, steps: Sequence[Transform], max_pixels: int) -> Asked:
+def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform], max_pixels: int) -> Asked:
     """Every image as the network takes it, prepared as the run evaluated, one by one."""
     from archspec.backend.installation import quiet_start
     from archspec.data.loose import ASKED, Loose
@@ -62,7 +62,7 @@ def images(paths: Sequence[Path], features: FeatureSpec, steps: Sequence[Transfo
     return Asked(IMAGE, items, bad)
 
 
-def texts(paths: Sequence[Path], graph: Graph, features: FeatureSpec, part: str, predictor: Predictor) -> Asked:
+def texts(paths: Sequence[Path], graph: Graph, features: Example, part: str, predictor: Predictor) -> Asked:
     """Every line that is not empty, as a part of examples whose vocabulary the run has. Raises DataError for a line
     that is longer than what the network reads, and may not be cut."""
     from archspec.data.text import padded, read_text
@@ -87,7 +87,7 @@ def texts(paths: Sequence[Path], graph: Graph, features: FeatureSpec, part: str,
     return Asked("text", batches, tuple(bad))
 
 
-def rows(paths: Sequence[Path], features: FeatureSpec) -> Asked:
+def rows(paths: Sequence[Path], features: Example) -> Asked:
     """Rows of numbers of tables with headings, whose columns are those of the run's inputs in their order."""
     import numpy as np
 

@@ -13,9 +13,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from archspec.backend.installation import backend
-from archspec.data.example import from_specs
+from archspec.data.example import Example, from_specs
 from archspec.data.preprocessing import write_files
-from archspec.data.source import DataSource, FeatureSpec
+from archspec.data.source import DataSource
 from archspec.data.vocabulary import read_vocabulary
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.atomic import write_json, write_text
@@ -171,7 +171,7 @@ def recorded_backend(logdir: Path) -> str | None:
         return None
 
 
-def recorded_features(logdir: Path) -> FeatureSpec:
+def recorded_features(logdir: Path) -> Example:
     """What an example of the run's data was. Raises OSError, ValueError, DataError."""
     said = json.loads((logdir / "environment.json").read_bytes())
     parts = {name: TensorSpec(tuple(shape), dtype) for name, (shape, dtype) in said["parts"].items()}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from archspec.data.source import LABEL, FeatureSpec, input_of
+from archspec.data.example import LABEL, Example, input_of
 from archspec.evaluators.base import Assessment, Batch, Better, Evaluator
 from archspec.ir.declaration import Declaration
 from archspec.ir.graph import Graph, Output
@@ -38,7 +38,7 @@ class RunContext(Protocol):
     @property
     def source(self) -> DataSource: ...
     @property
-    def features(self) -> FeatureSpec: ...
+    def features(self) -> Example: ...
     @property
     def split(self) -> str | None: ...
     @property
@@ -97,7 +97,7 @@ class Predictor(Protocol):
         """Arrays by name, a row for each example of a batch, whose parts are those of the data."""
 
     def records(
-        self, said: Batch, features: FeatureSpec, top: int, lengths: Sequence[int] | None = None
+        self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
         """The same of each example, as plain values for JSON: ``top`` is how many of several possible answers,
         ``lengths`` are steps of each example, what follows being padding."""
@@ -117,7 +117,7 @@ class Wanted:
     count: int | None
     seed: int
     options: Mapping[str, Any]
-    features: Callable[[], FeatureSpec]
+    features: Callable[[], Example]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +143,11 @@ class Task(Declaration, package="archspec.tasks"):
     sample_options: ClassVar[tuple[str, ...]] = ()
     """Options of ``archspec sample`` that the task takes; none where nothing can be drawn."""
 
-    def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
+    def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Values for what a run file does not say, by section: ``augment``, ``train``, ``evaluate``."""
         return {}
 
-    def check(
-        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
-    ) -> Iterator[TaskError]:
+    def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         """Everything that cannot work: the data (as they reach the network) against the graph, its heads and losses,
         and what the run file's ``train`` section asks for."""
         raise NotImplementedError
@@ -169,7 +167,7 @@ class Task(Declaration, package="archspec.tasks"):
             out |= {f"{head.name}_loss": "min" for head in graph.outputs}
         return out
 
-    def figures(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Better]:
+    def figures(self, graph: Graph, features: Example) -> Mapping[str, Better]:
         """All figures of an evaluation by their names in logs, and which values are better: those of Keras first."""
         out = dict(self.measured(graph))
         for evaluator in self.evaluators(graph, features):
@@ -189,14 +187,12 @@ class Task(Declaration, package="archspec.tasks"):
         """What to minimise, for the model that was built from the graph with its train-only heads."""
         raise NotImplementedError
 
-    def predictor(
-        self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec
-    ) -> Predictor | None:
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor | None:
         """What a model of the graph, or of its inference network, says of examples of the data; None where it has no
         answer for an example."""
         return None
 
-    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+    def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         """What compares the predictor's answers with the truth."""
         return ()
 
@@ -204,7 +200,7 @@ class Task(Declaration, package="archspec.tasks"):
         """What evaluators compare with, out of a batch of the data."""
         return {LABEL: batch[LABEL]}
 
-    def reads(self, features: FeatureSpec) -> str:
+    def reads(self, features: Example) -> str:
         """The part of an example that the network is asked about. Raises DataError where there are several."""
         return input_of(features.parts)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
+from archspec.data.example import IMAGE, Example
 from archspec.data.fields import Extent
 from archspec.data.pixels import keep_type
-from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Transform, image_of
 from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
@@ -37,7 +37,7 @@ class Part(Transform):
     down: float
     right: float
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return CenterCrop(size=self.size).infer(features)
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
@@ -52,7 +52,7 @@ class Part(Transform):
 class Mirrored(Transform):
     """Every image with left and right swapped."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "a mirrored view")
         return features
 
@@ -66,7 +66,7 @@ class ShortSide(Transform):
 
     length: PositiveInt
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image = image_of(features, "a scale")
         height, width = image.spatial
         known = height is not None and width is not None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.data.source import FeatureSpec
+from archspec.data.example import Example
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Node
 from archspec.ir.tensors import TensorSpec
 from archspec.training.errors import TaskError
 
 
-def check_sequence(wanted: TensorSpec, features: FeatureSpec, part: str) -> None:
+def check_sequence(wanted: TensorSpec, features: Example, part: str) -> None:
     """Refuse a part of the examples that an input of the network does not take, as text of another length. Raises
     TaskError."""
     got = features.parts[part]
@@ -27,7 +27,7 @@ def check_sequence(wanted: TensorSpec, features: FeatureSpec, part: str) -> None
             )
 
 
-def check_vocabulary(graph: Graph, name: str, features: FeatureSpec, part: str) -> None:
+def check_vocabulary(graph: Graph, name: str, features: Example, part: str) -> None:
     """Refuse a vocabulary larger than what the layers at the graph's input ``name`` have entries for, where ``part`` of
     the examples goes there. Raises TaskError."""
     if part not in features.vocabularies:

@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.data.source import FeatureSpec
+from archspec.data.example import Example
 from archspec.data.vocabulary import Vocabulary
 from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph
@@ -45,7 +45,7 @@ class WordVectors:
             layer.set_weights([table])
 
 
-def word_vectors(path: Path, graph: Graph, features: FeatureSpec) -> WordVectors:
+def word_vectors(path: Path, graph: Graph, features: Example) -> WordVectors:
     """The vectors of the data's words, for the embeddings that they go into. Raises TaskError."""
     if len(features.vocabularies) != 1:
         raise TaskError("word vectors need data of text with one vocabulary", at=AT)

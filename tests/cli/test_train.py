@@ -47,7 +47,7 @@ def test_evaluate_says_what_training_said(trained, capsys):
 
 
 def test_an_ensemble_is_the_mean_of_probabilities(trained, capsys):
-    from archspec.data.source import IMAGE, LABEL
+    from archspec.data.example import IMAGE, LABEL
     from archspec.runs import Run
 
     code, out, _ = output(capsys, "evaluate", trained / "run1", trained / "run2", "--format", "json")

@@ -6,8 +6,9 @@ import pytest
 from archspec.data import numpy_pipeline
 from archspec.data.draw import Draw
 from archspec.data.errors import DataError
+from archspec.data.example import IMAGE, LABEL
 from archspec.data.pipeline import Pipeline
-from archspec.data.source import IMAGE, LABEL, DataSource
+from archspec.data.source import DataSource
 from archspec.data.transform import Transform, TransformError
 
 pytestmark = pytest.mark.tensorflow

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archspec.data.source import input_of
+from archspec.data.example import input_of
 from archspec.frontend import catalogue
 from archspec.runs import Run
 from archspec.runs.request import changed, requested

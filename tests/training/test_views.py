@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from archspec.data.draw import Draw
-from archspec.data.example import from_specs
-from archspec.data.source import IMAGE
+from archspec.data.example import IMAGE, from_specs
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale

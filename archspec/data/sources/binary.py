@@ -12,20 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import (
-    IMAGE,
-    LABEL,
-    TRAIN,
-    DataPath,
-    DataSource,
-    FeatureSpec,
-    from_arrays,
-    held_out_share,
-    stamp,
-)
+from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, held_out_share, stamp
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -53,7 +43,7 @@ class Idx(DataSource, name="idx", main="path"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of that division."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         shapes: set[tuple[int, ...]] = set()
         counts = {}
         found = self._files()
@@ -128,7 +118,7 @@ class Cifar(DataSource, name="cifar", main="path"):
     labels: Literal["fine", "coarse"] = "fine"
     """CIFAR-100's hundred classes, or its twenty."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         hundred, found = self._files()
         record = 3074 if hundred else 3073
         counts = {}

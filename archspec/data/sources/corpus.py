@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import TOKENS, Example
 from archspec.data.features.tokens import Tokens
-from archspec.data.source import TOKENS, TRAIN, DataPath, DataSource, FeatureSpec, from_arrays, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, stamp
 from archspec.data.text import Encoding, read_text
 from archspec.data.tokenizer import Tokenizer, Tokenizing, fitted
 from archspec.data.tokenizers.file import File
@@ -54,7 +54,7 @@ class Corpus(DataSource, name="corpus", main="path"):
     encoding: Encoding = "utf-8"
     """Encoding of the file."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         whole = self._counted(TRAIN)
         splits = {TRAIN: self.windows or whole}
         if self.holdout:

@@ -8,22 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import LABEL, VECTOR, Example
 from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
 from archspec.data.layout import split_said
-from archspec.data.source import (
-    LABEL,
-    TRAIN,
-    VECTOR,
-    DataPath,
-    DataSource,
-    FeatureSpec,
-    from_arrays,
-    held_out_share,
-    stamp,
-)
+from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, held_out_share, stamp
 from archspec.data.table import Columns, columns, number, table_rows
 from archspec.data.text import Encoding, class_names
 from archspec.ir.diagnostics import shown
@@ -61,7 +51,7 @@ class Csv(DataSource, name="csv", main="path"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of that division."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         found = _read(self, self.fingerprint())
         return Example(
             {

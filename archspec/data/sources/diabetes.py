@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from archspec.data.example import Example
+from archspec.data.example import LABEL, VECTOR, Example
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
-from archspec.data.source import LABEL, VECTOR, DataSource, FeatureSpec, from_arrays, held_out_fold
+from archspec.data.source import DataSource, from_arrays, held_out_fold
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Diabetes(DataSource, name="diabetes", main="fold"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the division into fifths; not that of the training."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         held_out = len(range(self.fold, COUNT, FOLDS))
         return Example(
             {VECTOR: Vector(TensorSpec((COLUMNS,))), LABEL: Numbers(("progression",))},

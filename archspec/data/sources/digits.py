@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from archspec.data.example import Example
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import IMAGE, LABEL, DataSource, FeatureSpec, from_arrays, held_out_fold
+from archspec.data.source import DataSource, from_arrays, held_out_fold
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Digits(DataSource, name="digits", main="fold"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the division into fifths; not that of the training."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         held_out = len(range(self.fold, COUNT, FOLDS))
         return Example(
             {IMAGE: Image(TensorSpec((8, 8, 1), "uint8")), LABEL: Label(10, tuple("0123456789"))},

@@ -12,10 +12,11 @@ from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
+from archspec.data.example import Example
 from archspec.data.files import Entry, Fault, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS
 from archspec.data.layout import arranged, divided, split_said
-from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, FeatureSpec, stamp
+from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, stamp
 from archspec.data.table import Columns, number, table_rows
 from archspec.ir.diagnostics import did_you_mean, shown
 
@@ -53,7 +54,7 @@ class Folder(DataSource, name="folder", main="path"):
     max_pixels: MaxPixels = MAX_PIXELS
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         return files.features(self)
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
@@ -120,7 +121,7 @@ class ListFile(DataSource, name="list", main="path"):
     max_pixels: MaxPixels = MAX_PIXELS
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         return files.features(self)
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
@@ -232,7 +233,7 @@ class Zip(DataSource, name="zip", main="path"):
     max_pixels: MaxPixels = MAX_PIXELS
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         return files.features(self)
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archspec.data.example import Example
 from archspec.data.features.image import Image
-from archspec.data.source import TRAIN, DataSource, FeatureSpec, from_arrays
+from archspec.data.source import TRAIN, DataSource, from_arrays
 from archspec.data.sources.synthetic import Shapes
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
@@ -36,7 +36,7 @@ class Inverted(DataSource, name="inverted"):
     seed: Annotated[int, Field(ge=0, le=2**30)] = 0
     """Seed of the examples; not that of the training."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         one = Image(TensorSpec((self.size, self.size, self.channels), "uint8"))
         return Example({"a": one, "b": one}, {TRAIN: self.train, "test": self.test}).within_memory()
 

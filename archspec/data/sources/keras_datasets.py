@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, from_arrays
+from archspec.data.source import TRAIN, DataSource, from_arrays
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class KerasDataset(DataSource, name="keras_dataset", main="dataset"):
     dataset: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
     """Its name."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         shape, count, classes, names, _ = KNOWN[self.dataset]
         self._require()
         return Example(

@@ -8,24 +8,14 @@ from zipfile import BadZipFile, ZipFile
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.feature import Feature
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
 from archspec.data.layout import WORDS
-from archspec.data.source import (
-    IMAGE,
-    LABEL,
-    TRAIN,
-    DataPath,
-    DataSource,
-    FeatureSpec,
-    from_arrays,
-    held_out_share,
-    stamp,
-)
+from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, held_out_share, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
 
@@ -62,7 +52,7 @@ class Npz(DataSource, name="npz", main="path"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of that division."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         headers = self._headers()
         found = self._arrays(headers)
         shapes = {headers[x].shape[1:] for x, _ in found.values()}

@@ -12,23 +12,12 @@ from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import HELD_OUT, IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.files import Entry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS, SUFFIXES
 from archspec.data.layout import SPLITS, divided, split_of
-from archspec.data.source import (
-    ENCODED,
-    HELD_OUT,
-    IMAGE,
-    LABEL,
-    TRAIN,
-    DataPath,
-    DataSource,
-    FeatureSpec,
-    in_order,
-    stamp,
-)
+from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, in_order, stamp
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -63,7 +52,7 @@ class Pictures(DataSource, name="pictures", main="path"):
     max_pixels: MaxPixels = MAX_PIXELS
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         return Example(
             {IMAGE: Image(TensorSpec((None, None, self.channels), "uint8"))},
             {split: len(entries) for split, entries in self.listing().splits.items()},
@@ -138,7 +127,7 @@ class Unpaired(DataSource, name="unpaired"):
     max_pixels: MaxPixels = MAX_PIXELS
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         a, b = (kind.listing().splits for kind in self._kinds())
         one = Image(TensorSpec((None, None, self.channels), "uint8"))
         return Example({"a": one, "b": one}, {split: max(len(a[split]), len(b[split])) for split in a})

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from archspec.data.example import Example
+from archspec.data.example import LABEL, Example
 from archspec.data.features.label import Label
 from archspec.data.features.vector import Vector
-from archspec.data.source import LABEL, TRAIN, DataSource, FeatureSpec, from_arrays
+from archspec.data.source import TRAIN, DataSource, from_arrays
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 
@@ -41,7 +41,7 @@ class Gaussians(DataSource, name="gaussians", main="modes"):
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     """Seed of the points; not that of the training."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         return Example(
             {POINT: Vector(TensorSpec((2,))), LABEL: Label(self.modes)},
             {TRAIN: self.train, **({"test": self.test} if self.test else {})},

@@ -16,11 +16,12 @@ from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
+from archspec.data.example import LABEL, Example
 from archspec.data.features.label import Label
 from archspec.data.files import Entry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS
 from archspec.data.layout import WORDS, divided, split_of
-from archspec.data.source import ENCODED, LABEL, TRAIN, DataPath, DataSource, FeatureSpec, stamp
+from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class TfRecord(DataSource, name="tfrecord", main="path"):
     max_pixels: MaxPixels = MAX_PIXELS
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         return files.features(self, self.classes).with_features(label=Label(self.classes))
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
@@ -123,7 +124,7 @@ class Tfds(DataSource, name="tfds", main="dataset"):
     max_pixels: MaxPixels = MAX_PIXELS
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         return files.features(self).with_features(label=Label(*self._classes()))
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:

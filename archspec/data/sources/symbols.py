@@ -15,7 +15,7 @@ from archspec.data.errors import DataError
 from archspec.data.example import Example
 from archspec.data.features.tokens import Tokens
 from archspec.data.pair import SOURCE, TARGET
-from archspec.data.source import TRAIN, DataSource, FeatureSpec, from_arrays
+from archspec.data.source import TRAIN, DataSource, from_arrays
 from archspec.data.text import padded
 from archspec.data.tokenizer import extras, framed
 from archspec.data.vocabulary import END, START, Vocabulary, import_tokenizers
@@ -66,7 +66,7 @@ class Symbols(DataSource, name="symbols", main="order"):
             raise told("value", f"symbols: the shortest ({self.shortest}) is longer than the longest ({self.longest})")
         return self
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         self._check()
         sequence = Tokens(_vocabulary(self.symbols), self.longest + 2)
         return Example({SOURCE: sequence, TARGET: sequence}, {TRAIN: self.train, "test": self.test}).within_memory()

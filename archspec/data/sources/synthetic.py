@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from archspec.data.example import Example
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import IMAGE, LABEL, TRAIN, DataSource, FeatureSpec, from_arrays
+from archspec.data.source import TRAIN, DataSource, from_arrays
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 
@@ -42,7 +42,7 @@ class Shapes(DataSource, name="shapes", main="classes"):
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     """Seed of the examples; not that of the training."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         image = Image(TensorSpec((self.size, self.size, self.channels), "uint8"))
         return Example(
             {IMAGE: image, LABEL: Label(self.classes, SHAPES[: self.classes])},

@@ -10,21 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import LABEL, TOKENS, Example
 from archspec.data.features.labels import Labels
 from archspec.data.features.tokens import Tokens
-from archspec.data.source import (
-    IGNORED,
-    LABEL,
-    TOKENS,
-    TRAIN,
-    DataPath,
-    DataSource,
-    FeatureSpec,
-    Lengths,
-    held_out_share,
-    stamp,
-)
+from archspec.data.source import IGNORED, TRAIN, DataPath, DataSource, Lengths, held_out_share, stamp
 from archspec.data.text import Encoding, in_padded_batches, padded, read_text
 from archspec.data.tokenizer import Tokenizing, fitted
 from archspec.data.tokenizers.file import File
@@ -63,7 +52,7 @@ class Tagged(DataSource, name="tagged", main="path"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of that division."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         found = _read(self, self.fingerprint())
         is_padded = self.length is None
         return Example(

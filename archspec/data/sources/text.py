@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import LABEL, TOKENS, Example
 from archspec.data.features.label import Label
 from archspec.data.features.tokens import Tokens
 from archspec.data.layout import arranged
-from archspec.data.source import LABEL, TOKENS, TRAIN, DataPath, DataSource, FeatureSpec, Lengths, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, Lengths, held_out_share, stamp
 from archspec.data.table import labelled_rows
 from archspec.data.text import (
     Encoding,
@@ -72,7 +72,7 @@ class Text(DataSource, name="text", main="path"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of that division."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         found = _read(self, self.fingerprint())
         return Example(
             {

@@ -14,7 +14,7 @@ from archspec.data.example import Example
 from archspec.data.features.tokens import Tokens
 from archspec.data.layout import SPLITS, split_said
 from archspec.data.pair import SOURCE, TARGET, check_vocabularies
-from archspec.data.source import TRAIN, DataPath, DataSource, FeatureSpec, Lengths, from_arrays, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, Lengths, from_arrays, held_out_share, stamp
 from archspec.data.table import columns, table_rows
 from archspec.data.text import Encoding, padded
 from archspec.data.tokenizer import Tokenizing, fitted
@@ -66,7 +66,7 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of that division."""
 
-    def features(self) -> FeatureSpec:
+    def features(self) -> Example:
         found = _numbered(self, self.fingerprint())
         return Example(
             {

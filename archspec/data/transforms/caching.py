@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from archspec.data.source import FeatureSpec
+from archspec.data.example import Example
 from archspec.data.transform import Transform, TransformError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Cache(Transform, name="cache", main="where"):
     where: Literal["memory", "disk"] = "memory"
     """``disk`` keeps it from run to run, in the cache folder, and in memory only as far as the system has room."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         for part in features.parts.values():
             if None in part.shape:
                 raise TransformError(f"cache needs images of one size, the data are {part}", help="resize first")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from archspec.data.example import IMAGE, Example
 from archspec.data.pixels import keep_type
-from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of
 from archspec.ir.validation import refuse
 
@@ -50,7 +50,7 @@ class ColorJitter(Transform, name="color_jitter"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _colored(features, "color_jitter")
 
     def matrix(self, mean: tf.Tensor, draw: Draw) -> tf.Tensor:
@@ -85,7 +85,7 @@ class Grayscale(Transform, name="grayscale", main="probability"):
     probability: Share = 0.1
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _colored(features, "grayscale")
 
     def evaluation(self) -> Transform | None:
@@ -112,7 +112,7 @@ class ChannelShift(Transform, name="channel_shift", main="strength"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _colored(features, "channel_shift")
 
     def matrix(self, mean: tf.Tensor, draw: Draw) -> tf.Tensor:
@@ -164,7 +164,7 @@ class PcaNoise(Transform, name="pca_noise", main="sigma"):
     ) = None
     """Principal axes: three lists of red, green, blue."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         if (self.deviations is None) != (self.axes is None):
             raise TransformError("pca_noise takes deviations and axes together", help="leave both out to compute them")
         return _colored(features, "pca_noise")
@@ -291,7 +291,7 @@ def _product(maps: Sequence[tf.Tensor]) -> tf.Tensor:
     return total
 
 
-def _colored(features: FeatureSpec, name: str) -> FeatureSpec:
+def _colored(features: Example, name: str) -> Example:
     image = image_of(features, name)
     if image.channels != 3:
         raise TransformError(f"{name} needs images of three channels, the data are {image}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from archspec.data.example import Example
 from archspec.data.fields import Extent, Interval
 from archspec.data.motion import Motion, Sampling, Sides, affine
-from archspec.data.source import FeatureSpec
 from archspec.data.transform import Transform, TransformError, image_of
 from archspec.data.transforms.geometric import Geometric, Window, Windowed
 from archspec.ir.tensors import TensorSpec
@@ -30,7 +30,7 @@ class CenterCrop(Geometric, name="center_crop", main="size"):
     size: Extent
     """Height and width in pixels; one number is both."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _cropped(features, self.size, 0, "center_crop")
 
     def motion(self, size: Sides, draw: Draw) -> Motion:
@@ -55,7 +55,7 @@ class RandomCrop(Geometric, name="random_crop", main="size"):
     padding: Annotated[int, Field(ge=0, le=2**12)] = 0
     """Pixels put around the image first."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _cropped(features, self.size, self.padding, "random_crop")
 
     def evaluation(self) -> Transform:
@@ -88,7 +88,7 @@ class ResizedCenterCrop(Windowed, name="resized_center_crop", main="size"):
     short: Annotated[float, Field(gt=0, lt=1e6)] | None = None
     """In place of ``share``: the image is scaled to this length of its short side, in pixels, and its middle taken."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         if self.short is not None and "share" in self.model_fields_set:
             raise TransformError("resized_center_crop takes share or short, not both")
         if self.short is not None and self.short < max(self.size):
@@ -122,7 +122,7 @@ class RandomResizedCrop(Windowed, name="random_resized_crop", main="size"):
     ratio: Interval = (3 / 4, 4 / 3)
     """Least and largest width over height; the logarithm is drawn evenly."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         if self.area[1] > 1:
             raise TransformError(f"random_resized_crop: area {self.area[1]:g} is more than the image")
         return super().infer(features)
@@ -162,7 +162,7 @@ class ScaleJitter(Windowed, name="scale_jitter", main="size"):
     short: Interval = (256.0, 512.0)
     """Least and largest length of the short side, in pixels."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         if self.short[0] < max(self.size):
             raise TransformError(
                 f"scale_jitter: {self.size[0]}×{self.size[1]} does not fit into a short side of {self.short[0]:g}",
@@ -207,7 +207,7 @@ def _whole(sizes: tuple[tf.Tensor, tf.Tensor], size: tuple[int, int], share: tf.
     return tf.clip_by_value(height, 1, sizes[0]), tf.clip_by_value(width, 1, sizes[1])
 
 
-def _cropped(features: FeatureSpec, size: tuple[int, int], padding: int, name: str) -> FeatureSpec:
+def _cropped(features: Example, size: tuple[int, int], padding: int, name: str) -> Example:
     image = image_of(features, name)
     for extent, wanted in zip(image.spatial, size, strict=True):
         if extent is not None and extent + 2 * padding < wanted:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import log
 from typing import TYPE_CHECKING, Literal
 
+from archspec.data.example import IMAGE, Example
 from archspec.data.fields import Interval
 from archspec.data.pixels import keep_type
-from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of
 from archspec.data.transforms.mixing import rectangle
 from archspec.ops.arguments import Number, PositiveInt
@@ -31,7 +31,7 @@ class Cutout(Transform, name="cutout", main="size"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "cutout")
         return features
 
@@ -64,7 +64,7 @@ class RandomErasing(Transform, name="random_erasing", main="probability"):
     value: Number = 0.0
     """What it is filled with otherwise, in the units of the image."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image = image_of(features, "random_erasing")
         if features.has_open_sizes:
             raise TransformError(f"random_erasing needs images of one size, the data are {image}", help="resize first")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archspec.data.example import IMAGE, Example
 from archspec.data.fields import Interval
 from archspec.data.pixels import keep_type
-from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Share, Transform, chosen, image_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Blur(Transform, name="blur", main="sigma"):
     probability: Share = 0.5
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "blur")
         return features
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.arguments import two_numbers
+from archspec.data.example import IMAGE, Example
 from archspec.data.features.mask import Mask
 from archspec.data.fields import Extent
 from archspec.data.motion import Fill, Motion, Sides, affine, homography, some
 from archspec.data.pixels import keep_type
-from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Share, TransformError, compiled, image_of
 from archspec.data.transforms.geometric import Geometric, floats, which
 from archspec.ir.tensors import TensorSpec
@@ -44,7 +44,7 @@ class Resize(Geometric, name="resize", main="size"):
     antialias: bool = True
     """Average over the pixels that fall together when an image shrinks."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image = image_of(features, "resize")
         return features.with_image(TensorSpec((*self.size, image.channels), image.dtype))
 
@@ -86,7 +86,7 @@ class Mirror(Geometric, name="mirror", main="axis"):
     probability: Share = 0.5
     """Share of the images that are mirrored."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "mirror")
         return features
 
@@ -128,7 +128,7 @@ class Shift(Geometric, name="shift", main="share"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "shift")
         return features
 
@@ -155,7 +155,7 @@ class Rotate(Geometric, name="rotate", main="degrees"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "rotate")
         return features
 
@@ -183,7 +183,7 @@ class Shear(Geometric, name="shear", main="degrees"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "shear")
         return features
 
@@ -212,7 +212,7 @@ class Zoom(Geometric, name="zoom", main="scale"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "zoom")
         return features
 
@@ -238,7 +238,7 @@ class Perspective(Geometric, name="perspective", main="strength"):
     probability: Share = 0.5
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image_of(features, "perspective")
         return features
 
@@ -270,7 +270,7 @@ class Elastic(Geometric, name="elastic", main="strength"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image = image_of(features, "elastic")
         if features.has_open_sizes:
             raise TransformError(f"elastic needs images of one size, the data are {image}", help="resize first")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from archspec.data.errors import DataError
-from archspec.data.source import IMAGE, DataPath, FeatureSpec
+from archspec.data.example import IMAGE, Example
+from archspec.data.source import DataPath
 from archspec.data.transform import PixelRange, Transform, TransformError, image_of
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
@@ -52,7 +53,7 @@ class Rescale(Transform, name="rescale"):
     high: Number = 1.0
     """What 255 becomes."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image = features.image
         if image.dtype != "uint8":
             raise TransformError(
@@ -84,7 +85,7 @@ class Normalize(Transform, name="normalize"):
     std: Annotated[tuple[float, ...] | str, BeforeValidator(_positive_by_channel), _SCHEMA] = (1.0,)
     """What to divide by, for all channels or one per channel; ``data`` is the deviation of the training split."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image = features.image
         for argument, values in (("mean", self.mean), ("std", self.std)):
             if values != "data" and len(values) not in (1, image.channels):
@@ -122,7 +123,7 @@ class Normalize(Transform, name="normalize"):
 class Standardize(Transform, name="standardize"):
     """Each image less its own mean, over its own deviation (at least 1 / √n of n values); float32."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return features.with_image(TensorSpec(features.image.shape))
 
     def pixel_range(self, before: PixelRange | None) -> PixelRange | None:
@@ -150,7 +151,7 @@ class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
     path: DataPath | None = None
     """A NumPy file (``.npy``) of the mean."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image = image_of(features, "subtract_mean_image")
         if None in image.shape:
             raise TransformError(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.label import Label
 from archspec.data.pixels import keep_type
-from archspec.data.source import IMAGE, LABEL, FeatureSpec
 from archspec.data.transform import Share, Transform, TransformError, chosen, image_of
 from archspec.data.transforms.geometric import alone
 
@@ -38,7 +38,7 @@ class MixUp(Transform, name="mixup", main="alpha"):
     probability: Share = 1.0
     """Share of the examples that are mixed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _mixed_features(features, "mixup")
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
@@ -62,7 +62,7 @@ class CutMix(Transform, name="cutmix", main="alpha"):
     probability: Share = 1.0
     """Share of the examples that are mixed."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _mixed_features(features, "cutmix")
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
@@ -95,7 +95,7 @@ def rectangle(
     return (masks[0][:, :, None] & masks[1][:, None, :])[..., None], share
 
 
-def _mixed_features(features: FeatureSpec, name: str) -> FeatureSpec:
+def _mixed_features(features: Example, name: str) -> Example:
     image_of(features, name)
     alone(features, name)
     if features.has_open_sizes:

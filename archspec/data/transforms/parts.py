@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.arguments import Items
-from archspec.data.example import Example, feature_of
+from archspec.data.example import IMAGE, Example, feature_of
 from archspec.data.features.image import Image
 from archspec.data.features.mask import Mask
 from archspec.data.pixels import keep_type
-from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Transform, TransformError, for_evaluation, image_of, infer
 from archspec.data.transforms.geometric import Geometric, alone
 from archspec.ir.diagnostics import did_you_mean, shown
@@ -53,7 +52,7 @@ class Apply(Transform, name="apply", main="to"):
     steps: Items[declared(Transform, "a transform")]  # type: ignore[valid-type]
     """What is done to them, in order."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         made = dict(features.features)
         left = [part for part in features.placed if part not in self.to]
         if IMAGE in self.to and left and any(isinstance(step, Geometric) for step in self.steps):
@@ -105,7 +104,7 @@ class Halves(Transform, name="halves"):
     right: Part = "b"
     """The name of the right half."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         height, width, channels = image_of(features, "halves").shape
         alone(features, "halves")
         if self.left == self.right:
@@ -133,7 +132,7 @@ class Shrink(Transform, name="shrink", main="factor"):
     method: Literal["bicubic", "bilinear", "area", "lanczos3"] = "bicubic"
     """Interpolation."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         image = image_of(features, "shrink")
         alone(features, "shrink")
         sizes = []
@@ -161,7 +160,7 @@ class Shrink(Transform, name="shrink", main="factor"):
         return {**others, "small": keep_type(small, image.dtype), "large": image}
 
 
-def _in_place_of_image(features: FeatureSpec, made: dict[str, TensorSpec]) -> FeatureSpec:
+def _in_place_of_image(features: Example, made: dict[str, TensorSpec]) -> Example:
     others = {name: feature for name, feature in features.features.items() if name != IMAGE}
     for name in made:
         if name in others:

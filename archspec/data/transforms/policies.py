@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from archspec.data.example import IMAGE, Example
 from archspec.data.pixels import keep_type
-from archspec.data.source import IMAGE, FeatureSpec
 from archspec.data.transform import Transform, TransformError, compiled, image_of
 from archspec.data.transforms.color import LUMA, brightened, contrasted, mean_color, saturated
 from archspec.data.transforms.geometric import alone
@@ -61,7 +61,7 @@ class RandAugment(Transform, name="rand_augment"):
     magnitude: Magnitude = 9
     """Strength, 0 … 30."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _eight_bit(features, "rand_augment")
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
@@ -87,7 +87,7 @@ class AugMix(Transform, name="aug_mix"):
     depth: Annotated[int, Field(gt=0, le=8)] = 3
     """Most operations in a chain; the number is drawn evenly from 1 on."""
 
-    def infer(self, features: FeatureSpec) -> FeatureSpec:
+    def infer(self, features: Example) -> Example:
         return _eight_bit(features, "aug_mix")
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
@@ -250,7 +250,7 @@ def _equalized(image: tf.Tensor) -> tf.Tensor:
     return tf.transpose(tf.reshape(out, (shape[0], shape[3], shape[1], shape[2])), (0, 2, 3, 1))
 
 
-def _eight_bit(features: FeatureSpec, name: str) -> FeatureSpec:
+def _eight_bit(features: Example, name: str) -> Example:
     image = image_of(features, name)
     alone(features, name)
     if image.channels != 3 or image.dtype != "uint8":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator
 
 from archspec.backend.installation import backend
-from archspec.data.source import IMAGE, LABEL, POSITION, FeatureSpec
+from archspec.data.example import IMAGE, LABEL, POSITION, Example
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.evaluators.base import Better
@@ -63,7 +63,7 @@ class Adversarial(Task, name="adversarial"):
     """Optimisers of steps, by the name of the step: the networks that it updates, joined by ``_``. A step that is not
     named has the run's. The run's schedule goes for all of them."""
 
-    def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
+    def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the networks' size and, where they are 8-bit, to -1 … 1, which tanh gives."""
         wanted = [s for s in _arrays(_training(graph)).values() if s.rank > 1]
         steps: list[Any] = []
@@ -75,9 +75,7 @@ class Adversarial(Task, name="adversarial"):
                 steps.append(Rescale(low=-1.0))
         return {"augment": tuple(steps)}
 
-    def check(
-        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
-    ) -> Iterator[TaskError]:
+    def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         found = list(faults(lambda: _training(graph)))
         yield from found
         if found:
@@ -264,7 +262,7 @@ def _named(plan: Training, parts: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _sources(plan: Training, features: FeatureSpec) -> dict[str, str]:
+def _sources(plan: Training, features: Example) -> dict[str, str]:
     """The same, all there. Raises TaskError."""
     found = _named(plan, features.parts)
     labels = {name for name, drawn in plan.drawn.items() if drawn.kind == "label"}

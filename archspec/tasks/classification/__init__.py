@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from archspec.data.example import IMAGE, LABEL, Example, input_of
 from archspec.data.pipeline import one_hot
-from archspec.data.source import IMAGE, LABEL, FeatureSpec, input_of
 from archspec.evaluators.accuracy import Accuracy
 from archspec.evaluators.base import Assessment, Evaluator
 from archspec.ir.graph import Graph, Output
@@ -32,16 +32,14 @@ class Classification(Task, name="classification"):
     predicts = True
     is_averaged = True
 
-    def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
+    def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
         wanted = _only_input(graph)
         if input_of(features.parts) != IMAGE:
             return {}
         return {"augment": usual_steps(wanted, features.image)}
 
-    def check(
-        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
-    ) -> Iterator[TaskError]:
+    def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         found = list(faults(lambda: _only_input(graph)))
         yield from found
         if not found:
@@ -92,12 +90,12 @@ class Classification(Task, name="classification"):
             metrics={o.name: metrics(o) for o in graph.outputs if not o.train_only},
         )
 
-    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec) -> Predictor:
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.training.classes import ClassPredictor
 
         return ClassPredictor(model, _first(graph).name, self.scored_by(graph, train))
 
-    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+    def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Accuracy(),)
 
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
@@ -122,7 +120,7 @@ def _first(graph: Graph) -> Output:
     return next((o for o in graph.outputs if not o.train_only), graph.outputs[0])
 
 
-def _check_scores(graph: Graph, output: Output, features: FeatureSpec, train: TrainSettings) -> None:
+def _check_scores(graph: Graph, output: Output, features: Example, train: TrainSettings) -> None:
     """Refuse a head that has not one score for each class of the data."""
     spec = graph.spec(output.tensor)
     if spec.rank != 1:
@@ -138,7 +136,7 @@ def _check_scores(graph: Graph, output: Output, features: FeatureSpec, train: Tr
         )
 
 
-def _check_loss(graph: Graph, output: Output, features: FeatureSpec, train: TrainSettings) -> None:
+def _check_loss(graph: Graph, output: Output, features: Example, train: TrainSettings) -> None:
     """Refuse a loss or metrics that are not of classes."""
     spec, given = graph.spec(output.tensor), train.loss if output is _first(graph) else None
     kind = _loss(output, given)

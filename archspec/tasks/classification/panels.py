@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.source import IMAGE
+from archspec.data.example import IMAGE
 from archspec.evaluators import accuracy
 from archspec.evaluators.base import Assessment
 from archspec.evaluators.panels import grid

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.source import IGNORED, LABEL, FeatureSpec, input_of
+from archspec.data.example import LABEL, Example, input_of
+from archspec.data.source import IGNORED
 from archspec.evaluators.accuracy import Accuracy
 from archspec.evaluators.base import Evaluator
 from archspec.ir.graph import Graph, Output
@@ -30,9 +31,7 @@ class Labelling(Task, name="labelling"):
     predicts = True
     is_averaged = True
 
-    def check(
-        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
-    ) -> Iterator[TaskError]:
+    def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         part = input_of(training.parts)
         found = list(faults(lambda: _only_input(graph), lambda: _only_head(graph)))
         yield from found
@@ -82,12 +81,12 @@ class Labelling(Task, name="labelling"):
             metrics={head.name: [StepAccuracy(IGNORED, name="accuracy"), *named]},
         )
 
-    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec) -> Predictor:
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.training.classes import ClassPredictor
 
         return ClassPredictor(model, _only_head(graph).name, self.scored_by(graph, train))
 
-    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+    def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Accuracy(),)
 
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:

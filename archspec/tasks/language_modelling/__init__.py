@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.source import LABEL, TOKENS, FeatureSpec
+from archspec.data.example import LABEL, TOKENS, Example
 from archspec.data.vocabulary import Vocabulary
 from archspec.evaluators.base import Better
 from archspec.ir.diagnostics import Note, shown
@@ -45,9 +45,7 @@ class LanguageModelling(Task, name="language_modelling"):
     decoding: declared(Decoding, "a decoding") = Sample()  # type: ignore[valid-type]
     """How they are chosen: ``greedy``, ``{sample: {temperature: 0.8, top_k: 40, top_p: 0.95}}``."""
 
-    def check(
-        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
-    ) -> Iterator[TaskError]:
+    def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         found = list(faults(lambda: _input(graph), lambda: _head(graph), lambda: _vocabulary(training)))
         yield from found
         if found:
@@ -160,7 +158,7 @@ def _head(graph: Graph) -> Output:
     return heads[0]
 
 
-def _vocabulary(features: FeatureSpec) -> Vocabulary:
+def _vocabulary(features: Example) -> Vocabulary:
     if TOKENS not in features.vocabularies:
         raise TaskError(
             f"language modelling needs text, the data have {', '.join(features.parts)}",
@@ -170,7 +168,7 @@ def _vocabulary(features: FeatureSpec) -> Vocabulary:
     return features.vocabularies[TOKENS]
 
 
-def _check_length(graph: Graph, wanted: TensorSpec, features: FeatureSpec) -> None:
+def _check_length(graph: Graph, wanted: TensorSpec, features: Example) -> None:
     """Refuse examples that are not one token longer than what the network reads."""
     want, have = wanted.shape[0], features.parts[TOKENS].shape[0]
     if want is None or (have is not None and want == have - 1):
@@ -189,7 +187,7 @@ def _check_length(graph: Graph, wanted: TensorSpec, features: FeatureSpec) -> No
     )
 
 
-def _check_padding(graph: Graph, name: str, features: FeatureSpec) -> None:
+def _check_padding(graph: Graph, name: str, features: Example) -> None:
     """Padding must be marked as such by the network, and nothing else."""
     vocabulary, masks = features.vocabularies[TOKENS], next(_masks(graph, name), None)
     # Texts of one length, which have labels, were filled up too.

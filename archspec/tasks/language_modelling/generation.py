@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from archspec.data.source import TOKENS
+from archspec.data.example import TOKENS
 from archspec.data.vocabulary import Vocabulary
 from archspec.tasks.decoding import Decoder, Decoding, Limits, read
 from archspec.tasks.decoding.reading import decoder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator
 
-from archspec.data.source import IMAGE, LABEL, FeatureSpec
+from archspec.data.example import IMAGE, LABEL, Example
 from archspec.evaluators.base import Better, Evaluator
 from archspec.evaluators.regression import Errors
 from archspec.ir.graph import Graph, Output
@@ -52,16 +52,14 @@ class Regression(Task, name="regression"):
     deviation: Numbers | None = None
     """Standard deviation of each output; of the training examples where not given."""
 
-    def defaults(self, graph: Graph, features: FeatureSpec) -> Mapping[str, Any]:
+    def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
         if IMAGE not in features.parts or graph.training:
             return {}
         found = [name for name, part in named_inputs(graph, features.parts).items() if part == IMAGE]
         return {"augment": usual_steps(graph.inputs[found[0]], features.image)} if found else {}
 
-    def check(
-        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
-    ) -> Iterator[TaskError]:
+    def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         found = list(faults(lambda: _head(graph), lambda: named_inputs(graph, training.parts)))
         yield from found
         if not training.numbers:
@@ -133,12 +131,12 @@ class Regression(Task, name="regression"):
         """Mean and deviation of what is learnt; None where it is as in the data."""
         return (self.mean, self.deviation) if self.standardize else (None, None)
 
-    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec) -> Predictor:
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.tasks.regression.targets import NumberPredictor
 
         return NumberPredictor(model, _head(graph).name, taken(named_inputs(graph, features.parts)), *self._scale())
 
-    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+    def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Errors(),)
 
 
@@ -152,7 +150,7 @@ def _head(graph: Graph) -> Output:
     return graph.outputs[0]
 
 
-def _check_outputs(graph: Graph, head: Output, features: FeatureSpec) -> None:
+def _check_outputs(graph: Graph, head: Output, features: Example) -> None:
     """Refuse a head that has not one output for each number of the data."""
     spec, count = graph.spec(head.tensor), len(features.numbers)
     if spec.rank != 1:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from archspec.data.source import FeatureSpec
+from archspec.data.example import Example
 from archspec.evaluators.base import Batch
 from archspec.evaluators.regression import NUMBERS
 from archspec.training.forward import forward
@@ -59,7 +59,7 @@ class NumberPredictor:
         return {NUMBERS: said}
 
     def records(
-        self, said: Batch, features: FeatureSpec, top: int, lengths: Sequence[int] | None = None
+        self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
         # What float32 cannot tell apart is not told.
         return [

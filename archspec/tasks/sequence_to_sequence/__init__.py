@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from archspec.data.example import Example
 from archspec.data.pair import SOURCE, TARGET
-from archspec.data.source import FeatureSpec
 from archspec.evaluators.base import Batch, Better, Evaluator
 from archspec.evaluators.text import ExactMatch
 from archspec.ir.graph import Graph, Output
@@ -46,9 +46,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
     decoded: Annotated[int, Field(ge=0)] = 1000
     """Of how many held-out examples, the first, it is told after every epoch; 0 leaves it out."""
 
-    def check(
-        self, graph: Graph, training: FeatureSpec, evaluation: FeatureSpec, train: TrainSettings
-    ) -> Iterator[TaskError]:
+    def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         found = list(
             faults(
                 lambda: _check_inputs(graph),
@@ -111,19 +109,19 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
             pictures=lambda plan, logdir: [Examples(plan, network, logdir, self.decoding)],
         )
 
-    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: FeatureSpec) -> Predictor:
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.tasks.sequence_to_sequence.generation import Generator, Network
 
         return Generator(graph, Network(graph, model), self.decoding, features)
 
-    def evaluators(self, graph: Graph, features: FeatureSpec) -> tuple[Evaluator, ...]:
+    def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (ExactMatch(TARGET, self.decoded),)
 
     def truth(self, batch: Batch) -> Batch:
         # The start is told, not said.
         return {TARGET: batch[TARGET][:, 1:]}
 
-    def reads(self, features: FeatureSpec) -> str:
+    def reads(self, features: Example) -> str:
         return SOURCE
 
 
@@ -145,7 +143,7 @@ def _check_inputs(graph: Graph) -> None:
             )
 
 
-def _check_pairs(features: FeatureSpec) -> None:
+def _check_pairs(features: Example) -> None:
     """Refuse data that are no pairs of texts."""
     if not {SOURCE, TARGET} <= set(features.vocabularies):
         raise TaskError(
@@ -155,7 +153,7 @@ def _check_pairs(features: FeatureSpec) -> None:
         )
 
 
-def _check_length(graph: Graph, features: FeatureSpec, name: str) -> None:
+def _check_length(graph: Graph, features: Example, name: str) -> None:
     """Refuse sequences of another length than the network's."""
     want, have = graph.inputs[name].shape[0], features.parts[name].shape[0]
     if have is not None and name == TARGET:
@@ -180,7 +178,7 @@ def _check_padding(graph: Graph, name: str) -> None:
         )
 
 
-def _check_target(features: FeatureSpec) -> None:
+def _check_target(features: Example) -> None:
     """Refuse a vocabulary without what a network begins and ends with."""
     target = features.vocabularies[TARGET]
     if target.pad != PADDING or target.start is None or target.end is None:

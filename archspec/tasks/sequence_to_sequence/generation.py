@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from archspec.data.example import Example
 from archspec.data.pair import SOURCE, TARGET, spoken
-from archspec.data.source import FeatureSpec
 from archspec.data.vocabulary import Vocabulary
 from archspec.evaluators.base import Batch
 from archspec.ir.graph import Graph
@@ -77,7 +77,7 @@ class Generator:
     together = 32
     cuts = False
 
-    def __init__(self, graph: Graph, network: Network, decoding: Decoding, features: FeatureSpec):
+    def __init__(self, graph: Graph, network: Network, decoding: Decoding, features: Example):
         self.length, self.network, self.decoding = graph.inputs[TARGET].shape[0], network, decoding
         self.vocabulary = features.vocabularies[TARGET]
 
@@ -89,7 +89,7 @@ class Generator:
         return {TARGET: self.network.generate(source, length, self.decoding, self.vocabulary)}
 
     def records(
-        self, said: Batch, features: FeatureSpec, top: int, lengths: Sequence[int] | None = None
+        self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
         return [{"said": spoken(self.vocabulary, row)} for row in said[TARGET]]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.seams.models import is_evaluation_stopped
 from archspec.data.errors import DataError
-from archspec.data.source import IMAGE, LABEL, input_of
+from archspec.data.example import IMAGE, LABEL, input_of
 from archspec.storage.atomic import write_text
 from archspec.training.board.events import Events
 from archspec.training.plan import Plan

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.source import IMAGE
+from archspec.data.example import IMAGE
 from archspec.training.board.events import Events
 from archspec.training.plan import Plan
 from archspec.training.record import run_text
