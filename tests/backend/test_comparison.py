@@ -184,7 +184,17 @@ def outputs(made) -> np.ndarray:
     return keras.ops.convert_to_numpy(made(example(made)))
 
 
-@pytest.mark.parametrize("change", CHANGES)
+FAST = ("no causal mask", "a turn by a function")
+"""Of text, whose recurrences take long to build."""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if kind == "text" and name not in FAST else [])
+        for name, (kind, *_) in CHANGES.items()
+    ],
+)
 def test_what_computes_something_else_is_refused(change, tmp_path):
     kind, old, new = CHANGES[change]
     text, body = PARTS[kind]

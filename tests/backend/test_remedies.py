@@ -95,4 +95,4 @@ def test_numbers_as_the_only_evidence_are_told(tmp_path):
 def test_letters_count_like_numbers(tmp_path):
     graph = spec(tmp_path, "{x: [4]}", "[dense: 4, relu, dense: 4]")
     shapes = {f"fc_{i}.{role}": s for i in "ab" for role, s in (("weight", (4, 4)), ("bias", (4,)))}
-    assert imported(kept(tmp_path, shapes), graph).names == {"dense_1": "fc_a", "dense_2": "fc_b"}
+    assert imported(kept(tmp_path, shapes), graph).names == {"dense": "fc_a", "dense_2": "fc_b"}
