@@ -69,13 +69,24 @@ class RunRequest:
             if catalogue.find(stem := Path(str(error.filename)).stem) is not None:
                 hint = f"spec: {stem} is one of the catalogue; a path starts at this file's folder"
             raise SpecError([Diagnostic("F01", message, self.at(("spec",)), hint)]) from None
+        except OSError as error:
+            if self.tree is None:
+                raise
+            message = f"{error.filename} cannot be read: {error.strerror}"
+            raise SpecError([Diagnostic("F01", message, self.at(("spec",)))]) from None
 
     def _in_run(self, said: Diagnostic) -> Diagnostic:
         """What is wrong with ``spec``, ``variant`` and ``set``, told at the run file's lines if it stands there."""
         from archspec.frontend.yaml_source import Map
 
         source, tree = said.span.source, self.tree
-        if not source.is_typed or tree is None:
+        if tree is None:
+            return said
+        if not source.is_typed and not source.text:
+            # Nothing of the file can be shown: it is no file, or no text, or too large.
+            message = f"{source.name}: {said.message}"
+            return replace(said, message=message, span=self.at(("spec",)), help="spec: names a file of YAML text")
+        if not source.is_typed:
             return said
         path = {"": ("spec",), "--variant": ("variant",), "--set": ("set", source.text.partition("=")[0])}[source.name]
         above = tree.get("set") if path[0] == "set" else tree
@@ -128,13 +139,13 @@ def requested(what: str) -> RunRequest:
     from archspec.frontend.files import find
     from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
-    from archspec.training.document import RunSpec, read_run
+    from archspec.training.document import RunSpec, is_run, read_run
 
     path = run_file(what)
     if path is None:
         spec, shown, _ = find(what)
         values = read(read_source(spec, shown))
-        if not (isinstance(values, dict) and "archspec_run" in values):
+        if not is_run(values):
             return RunRequest(Path(what).stem, RunSpec(archspec_run=1, spec=what), None, Path())
         path = spec
     run, tree = read_run(read_source(path, reported(path)), path.parent)

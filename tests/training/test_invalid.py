@@ -136,6 +136,25 @@ def test_nothing_is_said_of_a_run_that_can_start(tmp_path):
     assert faults(source_of(str(path)), tmp_path) == []
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe", "picture", "large"])
+def test_what_is_no_spec_is_told_where_the_run_names_it(kind, tmp_path):
+    """Whatever a path may lead to: nothing of it could be shown."""
+    spec = tmp_path / "net.yaml"
+    match kind:
+        case "folder":
+            spec.mkdir()
+        case "pipe":
+            os.mkfifo(spec)
+        case "picture":
+            spec.write_bytes(b"\x89PNG\r\n")
+        case "large":
+            spec.write_bytes(b"a" * (2 << 20))
+    path = tmp_path / "run.yaml"
+    path.write_text("archspec_run: 1\nspec: net.yaml\ndata: digits\n")
+    (found,) = faults(source_of(str(path)), tmp_path)
+    assert (found.span.source.name, found.span.line, found.span.column) == (str(path), 2, 7)
+
+
 def test_data_check_does_not_pass_a_run_that_cannot_start(tmp_path, capsys):
     from archspec.cli import main
 
