@@ -58,6 +58,10 @@ def test_floors_are_those_of_the_tree():
         ("table", "resnet50"),
         ("table", "densenet121", "--format", "json"),
         ("table", "googlenet", "--training", "--format", "markdown"),
+        ("table", "lenet5", "--columns", "bytes,memory,saved,training_memory,receptive_field"),
+        ("table", "lenet5", "--memory", "1GiB"),
+        ("sweep", "lenet5", "--vary", "classes=10:12"),
+        ("diff", "lenet5", "--new-set", "classes=12"),
         ("list",),
         ("ops",),
         ("ops", "conv", "--format", "json"),
@@ -144,11 +148,12 @@ FORBIDDEN_MODULES |= {
 }
 FORBIDDEN_KEYWORDS = {("shell", True), ("allow_pickle", True), ("safe_mode", False), ("weights_only", False)}
 MAY_IMPORT = {
+    "archspec/cli/diff.py": {"subprocess"},
     "archspec/training/record.py": {"subprocess"},
     "archspec/backend/importers/hdf5.py": {"subprocess"},
 }
-"""A run asks git for the commit that it was made with, and files of HDF5 are read by another Python first: in fixed
-words both, without a shell."""
+"""A run asks git for the commit that it was made with, a comparison for a file of a revision that a person names, and
+files of HDF5 are read by another Python first: in fixed words, without a shell."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))

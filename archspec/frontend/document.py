@@ -6,7 +6,7 @@ The models ignore places. ``document`` joins them: an error's path is walked thr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
@@ -15,7 +15,6 @@ from archspec.frontend.forms import form_hint, head_hint
 from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
-from archspec.ir.quantities import byte_size, count
 from archspec.ir.validation import Refused, refuse, refused
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
@@ -79,13 +78,15 @@ class Head(BaseModel):
     metrics: Any = None
 
 
-def _figure(unit: Callable[[str], int]) -> Any:
-    """A count, as a number or in words of ``unit``, or the bounds of one."""
+def _figure(*, is_size: bool = False) -> Any:
+    """A count, or a size in bytes, as a number or with a unit; or the bounds of one."""
 
     def scalar(value: Any) -> Any:
         if isinstance(value, str):
+            from archspec.ir.quantities import byte_size, count
+
             try:
-                return unit(value)
+                return byte_size(value) if is_size else count(value)
             except ValueError as error:
                 raise refuse(str(error).rpartition(", got ")[0]) from None
         if type(value) is not int or value < 0:
@@ -108,8 +109,8 @@ def _figure(unit: Callable[[str], int]) -> Any:
     return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
 
 
-Figure = _figure(count)
-Size = _figure(byte_size)
+Figure = _figure()
+Size = _figure(is_size=True)
 
 
 class Figures(BaseModel):

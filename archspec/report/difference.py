@@ -1,0 +1,139 @@
+"""What changed from one network to another, as text, markdown and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from json import dumps
+from typing import Any
+
+from archspec.analysis.cost import totals
+from archspec.analysis.difference import Change, difference
+from archspec.analysis.memory import live
+from archspec.ir.diagnostics import plain
+from archspec.ir.graph import Graph, Node
+from archspec.ir.tensors import UnknownSize
+from archspec.report.format import binary, dimensions, exact, quantity
+
+MOST = 40
+"""Changes that are shown where a person reads them."""
+MARKS = {"added": "+", "removed": "-", "changed": "~"}
+
+Figures = dict[str, tuple[int | None, int | None]]
+
+
+def figures(before: Graph, after: Graph) -> Figures:
+    """What both come to: parameters, MACs, FLOPs, activations, and bytes of the peak at inference."""
+    a, b = totals(before), totals(after)
+    counts = {name: (getattr(a, name), getattr(b, name)) for name in ("params", "macs", "flops", "activations")}
+    return {**counts, "memory": (_peak(before), _peak(after))}
+
+
+def text(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MOST) -> str:
+    """Figures before and after, then a line for each change."""
+    found = difference(before, after)
+    out = [f"{names[0]} → {names[1]}", ""]
+    rows = [("", "before", "after", "change"), *_figures(figures(before, after))]
+    widths = [max(len(row[c]) for row in rows) for c in range(4)]
+    out += ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    changes = found.changes
+    if changes:
+        out += ["", *(f"{MARKS[change.kind]} {_line(change)}" for change in changes[:most])]
+        if len(changes) > most:
+            out.append(f"  and {len(changes) - most} more: --all shows them")
+    else:
+        out += ["", "no layer differs"]
+    if found.renamed:
+        old, new = found.renamed[0]
+        out += ["", f"{len(found.renamed)} renamed, as {old} is {new}"]
+    return "\n".join(out)
+
+
+def markdown(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MOST) -> str:
+    """The same for a pull request: a table of figures, and the changes as a diff."""
+    found = difference(before, after)
+    out = [f"**{names[0]} → {names[1]}**", "", "| | before | after | change |", "| --- | ---: | ---: | ---: |"]
+    out += ["| " + " | ".join(row) + " |" for row in _figures(figures(before, after))]
+    marks = {**MARKS, "changed": "!"}
+    if found.changes:
+        lines = [f"{marks[change.kind]} {_line(change)}" for change in found.changes[:most]]
+        rest = len(found.changes) - most
+        out += ["", "```diff", *lines, *([f"# and {rest} more"] if rest > 0 else []), "```"]
+    if found.renamed:
+        out += ["", f"{len(found.renamed)} renamed"]
+    return "\n".join(out)
+
+
+def json(before: Graph, after: Graph, names: tuple[str, str]) -> str:
+    """All changes as one object."""
+    found = difference(before, after)
+    changes = [
+        {
+            "kind": change.kind,
+            "before": _record(change.before),
+            "after": _record(change.after),
+            "arguments": {name: [plain(a), plain(b)] for name, (a, b) in change.arguments.items()},
+            "inputs": change.inputs,
+        }
+        for change in found.changes
+    ]
+    record = {"before": names[0], "after": names[1], "figures": figures(before, after)}
+    return dumps({**record, "changes": changes, "renamed": found.renamed}, ensure_ascii=False)
+
+
+def _figures(found: Figures) -> list[tuple[str, str, str, str]]:
+    out = []
+    for name, (a, b) in found.items():
+        write: Callable[[int | None], str] = binary if name == "memory" else exact
+        change = "" if a is None or b is None else "0"
+        if a is not None and b is not None and a != b:
+            sign = "+" if b > a else "-"
+            change = f"{sign}{write(abs(b - a))}" + (f" ({100 * (b - a) / a:+.1f} %)" if a else "")
+        out.append((name, write(a), write(b), change))
+    return out
+
+
+def _line(change: Change) -> str:
+    node = change.after or change.before
+    assert node is not None
+    if change.before is None or change.after is None:
+        counts = f", {exact(node.params)} params" if node.params else ""
+        macs = node.cost().macs
+        return f"{node.name}: {node.op.name} {_shape(node)}{counts}" + (f", {quantity(macs)} MACs" if macs else "")
+    a, b = change.before, change.after
+    said = [f"{name} {plain(x)} → {plain(y)}" for name, (x, y) in change.arguments.items()]
+    if a.op.name != b.op.name:
+        said.append(f"{a.op.name} → {b.op.name}")
+    if a.outputs != b.outputs:
+        said.append(f"{_shape(a)} → {_shape(b)}")
+    if a.params != b.params:
+        said.append(f"params {exact(a.params)} → {exact(b.params)}")
+    before, after = a.cost().macs, b.cost().macs
+    if before != after:
+        said.append(f"MACs {quantity(before)} → {quantity(after)}")
+    said += [f"input {x} → {y}" for x, y in change.inputs]
+    return f"{b.name}: {', '.join(said)}"
+
+
+def _shape(node: Node) -> str:
+    return dimensions(node.output.shape)
+
+
+def _record(node: Node | None) -> dict[str, Any] | None:
+    if node is None:
+        return None
+    cost = node.cost()
+    return {
+        "name": node.name,
+        "op": node.op.name,
+        "output_shape": node.output.shape,
+        "params": node.params,
+        "macs": cost.macs,
+        "source": str(node.span),
+    }
+
+
+def _peak(graph: Graph) -> int | None:
+    try:
+        return max(live(graph.inference()), default=0)
+    except UnknownSize:
+        return None

@@ -1,0 +1,128 @@
+"""``archspec diff``: what changed, what only moved, and where a spec is from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from archspec.analysis.difference import difference
+from archspec.cli import main
+from archspec.frontend import load, loads
+
+HEAD = "archspec: 1\nname: net\nparams: {width: 8}\ninputs: {image: [8, 8, 4]}\n"
+BODY = """body:
+  - {conv: {filters: =width, kernel: 3}, as: a}
+  - {relu: , as: b}
+  - {conv: {filters: =width, kernel: 3}, as: c}
+  - {add: [c, a], as: d}
+  - {conv: 4, as: e}
+"""
+
+
+def changed(before, after):
+    found = difference(loads(HEAD + before), loads(HEAD + after))
+    changes = [(c.kind, (c.after or c.before).name, c.arguments, c.inputs) for c in found.changes]
+    return changes, found.renamed
+
+
+def test_nothing_differs_from_itself():
+    assert changed(BODY, BODY) == ([], ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("{relu: , as: b}", "{relu: , as: b}\n  - {tanh: , as: x}", [("added", "x", {}, ())]),
+        ("  - {relu: , as: b}\n", "", [("removed", "b", {}, ())]),
+        ("{conv: 4, as", "{conv: {filters: 4, bias: false}, as", [("changed", "e", {"bias": (True, False)}, ())]),
+        # Wired otherwise, with equal shapes.
+        ("[c, a]", "[c, b]", [("changed", "d", {}, (("a", "b"),))]),
+        ("{conv: 4, as: e}", "{conv: 4, as: e, from: c}", [("removed", "d", {}, ())]),
+    ],
+)  # fmt: skip
+def test_what_changed_is_told(old, new, changes):
+    assert changed(BODY, BODY.replace(old, new))[0] == changes
+
+
+def test_a_step_that_reads_the_input_instead():
+    """Its channels are the input's then, and so are those of the next."""
+    found, _ = changed(BODY, BODY.replace("as: b}", "as: b, from: image}"))
+    assert [(kind, name, inputs) for kind, name, _, inputs in found] == [
+        ("changed", "b", (("a", "image"),)),
+        ("changed", "c", ()),
+    ]
+
+
+def test_another_name_is_no_change():
+    renamed = BODY.replace("as: c}", "as: middle}").replace("[c, a]", "[middle, a]")
+    assert changed(BODY, renamed) == ([], (("c", "middle"),))
+    nested = "blocks: {pair: {body: [{conv: 4}, relu]}}\nbody: [pair, {conv: 4, as: z}]\n"
+    assert changed("body: [conv: 4, relu, {conv: 4, as: z}]\n", nested)[0] == []
+
+
+def test_published_relatives():
+    found = difference(load("resnet18"), load("resnet34"))
+    assert {change.kind for change in found.changes} == {"added"}
+    # Eight more units of two convolutions, with normalisation, two activations and a sum.
+    assert len(found.changes) == 8 * 7
+
+
+def test_a_difference_goes_both_ways():
+    there, back = (difference(load(a), load(b)) for a, b in (("vgg16", "vgg19"), ("vgg19", "vgg16")))
+    assert sorted(c.after.op.name for c in there.changes if c.before is None) == sorted(
+        c.before.op.name for c in back.changes if c.after is None
+    )
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "net.yaml").write_text(HEAD + BODY, encoding="utf-8")
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"],
+    ):
+        subprocess.run(["git", *command], check=True, cwd=tmp_path, capture_output=True)
+    (tmp_path / "specs" / "net.yaml").write_text(HEAD + BODY.replace("kernel: 3}, as: c", "kernel: 5}, as: c"))
+    return tmp_path
+
+
+def run(capsys, *args):
+    code = main(["diff", *args])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_revision_of_git(repository, capsys):
+    before = sum(node.params for node in loads(HEAD + BODY).nodes)
+    code, out, err = run(capsys, "HEAD:specs/net.yaml", "specs/net.yaml", "--exit-code")
+    assert (code, err) == (1, "") and "~ c: kernel 3 → 5, params 584 → 1,608, MACs 36.86 k → 102.4 k" in out
+    (figures,) = (line.split() for line in out.splitlines() if line.startswith("params"))
+    assert figures[1:] == [f"{before:,}", f"{before + 1024:,}", "+1,024", f"(+{102400 / before:.1f}", "%)"]
+    code, out, _ = run(capsys, "HEAD:specs/net.yaml", "specs/net.yaml", "--format", "markdown")
+    assert code == 0 and "! c: kernel 3 → 5" in out and "| --- | ---: | ---: | ---: |" in out
+    code, _, err = run(capsys, "HEAD~7:specs/net.yaml", "specs/net.yaml")
+    assert code == 1 and "git has no HEAD~7:specs/net.yaml" in err and "Traceback" not in err
+    code, _, err = run(capsys, "HEAD:nowhere/net.yaml", "specs/net.yaml")
+    assert code == 1 and "there is no folder nowhere" in err
+
+
+def test_one_spec_under_two_settings(repository, capsys):
+    code, out, _ = run(capsys, "specs/net.yaml", "--new-set", "width=16", "--format", "json")
+    found = json.loads(out)
+    assert code == 0 and found["after"] == "specs/net.yaml width=16"
+    assert {change["kind"] for change in found["changes"]} == {"changed"}
+    assert found["changes"][0]["arguments"] == {"filters": ["8", "16"]}
+    assert found["figures"]["params"][0] < found["figures"]["params"][1]
+    code, out, _ = run(capsys, "specs/net.yaml", "--exit-code")
+    assert code == 0 and "no layer differs" in out
+
+
+def test_long_differences_are_cut_unless_all_is_asked_for(capsys):
+    _, cut, _ = run(capsys, "resnet50", "--new-set", "width=32")
+    _, whole, _ = run(capsys, "resnet50", "--new-set", "width=32", "--all")
+    assert "more: --all shows them" in cut and len(whole.splitlines()) > len(cut.splitlines())
