@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from generated import settled
+
 import archspec
 from archspec.frontend.catalogue import INDEX, scan
 from archspec.ir.tensors import TensorSpec
@@ -68,19 +70,5 @@ def _line(values: Mapping[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False)
 
 
-def main() -> int:
-    """Write or check."""
-    text = index()
-    if "--check" in sys.argv[1:]:
-        stale = not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != text
-        if stale:
-            print(f"{TARGET} is stale: run python tools/catalogue.py", file=sys.stderr)
-        return int(stale)
-    from archspec.storage.atomic import write_atomically
-
-    write_atomically(TARGET, lambda path: path.write_text(text, encoding="utf-8"))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settled({TARGET: index()}))

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from generated import settled
+
 from archspec.frontend import catalogue
 from archspec.report.format import quantity
-from archspec.storage.atomic import write_atomically
 
 DOCS = Path(__file__).parent.parent / "docs"
 SIDE = 200
@@ -200,19 +201,11 @@ def _short(value: float) -> str:
     return quantity(round(value)).replace(".000", "").replace(".00", "").replace(".0", "")
 
 
-def main() -> int:
-    """Write or check."""
+def files() -> dict[Path, str]:
+    """The page and its picture."""
     entries = catalogue.entries()
-    files = {DOCS / "zoo.md": page(entries), DOCS / "zoo.svg": picture(entries)}
-    if "--check" in sys.argv[1:]:
-        stale = [path for path, text in files.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-        for path in stale:
-            print(f"{path} is stale: run python tools/zoo.py", file=sys.stderr)
-        return int(bool(stale))
-    for path, text in files.items():
-        write_atomically(path, lambda beside, text=text: beside.write_text(text, encoding="utf-8"))
-    return 0
+    return {DOCS / "zoo.md": page(entries), DOCS / "zoo.svg": picture(entries)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settled(files()))
