@@ -332,6 +332,16 @@ TOP = {
 PROSE = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"}
 
 
+def test_modules_of_keras_that_are_not_public_are_imported_by_seams_alone():
+    found = [
+        (path.relative_to(PACKAGE).as_posix(), node.module)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("keras.src", "tensorflow.python"))
+    ]
+    assert {room.rpartition("/")[0] for room, _ in found} == {"backend/seams"}
+
+
 def test_what_lies_at_the_top():
     """The folders of the project, what its tools look for there by name, its prose, and files of hosts and editors
     (dot-files). Anything else belongs into one of the folders."""
