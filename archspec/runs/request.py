@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archspec.ir.graph import Graph
     from archspec.training.document import RunSpec
     from archspec.training.errors import TaskError
-    from archspec.training.launch import Peers
+    from archspec.training.launch import ProcessGroup
     from archspec.training.plan import Plan
 
 Words = Callable[[str, Any], Span]
@@ -94,7 +94,7 @@ class RunRequest:
             return said
         return replace(said, span=above.key_span(path[-1]) if said.code == "P01" else self.at(path))
 
-    def plan(self, *, starts: bool = False, peers: Peers | None = None) -> Plan:
+    def plan(self, *, starts: bool = False, peers: ProcessGroup | None = None) -> Plan:
         """The plan, and, where it ``starts``, whether it can on this machine. Raises SpecError with the place in the
         run file, if it has one."""
         from archspec.data.errors import DataError

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archspec.runs.evaluation import Evaluation
     from archspec.runs.export import Exported
     from archspec.runs.prediction import Predictions
-    from archspec.training.launch import Peers
+    from archspec.training.launch import ProcessGroup
     from archspec.training.outcome import Result
     from archspec.training.plan import Plan
     from archspec.training.rehearsal import Rehearsal
@@ -230,7 +230,7 @@ class Run:
         return self.logdir
 
     def _trained(
-        self, plan: Plan, logdir: Path, resume: bool, progress: TextIO | None, together: Peers | None
+        self, plan: Plan, logdir: Path, resume: bool, progress: TextIO | None, together: ProcessGroup | None
     ) -> Result:
         from archspec.backend.installation import quiet_start
         from archspec.training.run import run
@@ -249,7 +249,7 @@ class Run:
                 self.logdir = before
 
 
-def peers(environment: Mapping[str, str] = os.environ) -> Peers:
+def peers(environment: Mapping[str, str] = os.environ) -> ProcessGroup:
     """The processes of the run, as the environment says. Raises SpecError."""
     from archspec.ir.diagnostics import Diagnostic, SpecError, typed
     from archspec.training.launch import LaunchError, peers

@@ -27,7 +27,7 @@ RARITY = 50
 Say = Callable[[str], None]
 
 
-def keeper(
+def run_monitor(
     plan: Plan,
     logdir: Path,
     checkpoints: Checkpoints,
@@ -44,7 +44,7 @@ def keeper(
     figure = monitored(plan) if train.monitor else None
     sign = -1 if figure and plan.figures()[figure] == "min" else 1
 
-    class Keeper(keras.callbacks.Callback):
+    class RunMonitor(keras.callbacks.Callback):
         not_finite = False
         is_judged = True
         saved, cost = perf_counter(), 0.0
@@ -140,7 +140,7 @@ def keeper(
             except OSError as error:
                 say(f"log.csv could not be written: {error.strerror or error}; training goes on")
 
-    return Keeper()
+    return RunMonitor()
 
 
 def is_exhausted(plan: Plan, position: Position) -> bool:

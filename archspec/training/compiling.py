@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_tensorflow
 from archspec.backend.seams.optimizers import average_uniformly, count_own_steps, keep_weights, scale_rates
-from archspec.training.freezing import first_steps, matching
+from archspec.training.freezing import matching, unfreeze_steps
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def compiled(model: keras.Model, objective: Objective, plan: Plan) -> Callable[[
         "use_ema": train.ema is not None or train.average_last is not None,
         "ema_momentum": train.ema or 0.99,
     }
-    factors, late = _factors(plan, model), first_steps(plan, model)
+    factors, late = _factors(plan, model), unfreeze_steps(plan, model)
 
     def lowered(declaration: Optimizer) -> Any:
         # Keras looks up the rate by steps of the data, also where only every few of them change the weights.
@@ -81,7 +81,7 @@ def _factors(plan: Plan, model: keras.Model) -> dict[str, float]:
 
 
 @contextmanager
-def policy(precision: str) -> Iterator[None]:
+def dtype_scope(precision: str) -> Iterator[None]:
     """What layers that are made meanwhile compute in."""
     import keras
 
@@ -93,7 +93,7 @@ def policy(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def determine(plan: Plan) -> None:
+def set_determinism(plan: Plan) -> None:
     """Let only operations be used that give the same result each time, where the run is to."""
     import keras
 

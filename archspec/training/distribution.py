@@ -21,13 +21,13 @@ from archspec.training.fields import BATCH, MODEL, Sharding
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
-    from archspec.training.launch import Peers
+    from archspec.training.launch import ProcessGroup
 
 HEARTBEAT = 30
 """Seconds without a sign of life after which a process counts as dead, and the others end."""
 
 
-def check(plan: Plan, peers: Peers | None = None) -> None:
+def check(plan: Plan, peers: ProcessGroup | None = None) -> None:
     """Refuse what cannot start, or would silently do something else, before Keras is imported. Raises TaskError."""
     train, engine = plan.spec.train, backend()
     if not has_tensorflow() and engine != "tensorflow":
@@ -131,7 +131,7 @@ def _check_mirrored(plan: Plan) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class DeviceLayout:
     """How a run is spread. ``shard`` is this process's part of each batch, and ``groups`` the parts that a batch is
     divided into by all devices. Only the coordinator writes."""
 
@@ -170,7 +170,7 @@ class Spread:
         return size - (size == pipeline.batch_size() // self.shard[1] and size > 1), False
 
     @contextmanager
-    def apart(self) -> Iterator[None]:
+    def local_scope(self) -> Iterator[None]:
         """Meanwhile what is built belongs to this process alone."""
         if self.is_mirrored or (self.groups == 1 and self.is_alone):
             yield
@@ -186,7 +186,7 @@ class Spread:
 
 
 @contextmanager
-def taken(plan: Plan, peers: Peers | None = None) -> Iterator[Spread]:
+def acquire_devices(plan: Plan, peers: ProcessGroup | None = None) -> Iterator[DeviceLayout]:
     """Take the devices and meet the peers; what is built meanwhile is spread. Raises DistributionError."""
     import keras
 
@@ -197,10 +197,10 @@ def taken(plan: Plan, peers: Peers | None = None) -> Iterator[Spread]:
                 "keras.distribution does nothing on TensorFlow: KERAS_BACKEND=jax, or train.devices"
             )
         with _strategy(train.devices):
-            yield Spread(is_mirrored=train.devices > 1, groups=train.devices)
+            yield DeviceLayout(is_mirrored=train.devices > 1, groups=train.devices)
         return
     if train.devices == 1 and train.sharding is None and peers is None:
-        yield Spread()
+        yield DeviceLayout()
         return
     found = _devices(train.devices, peers)
     model = train.sharding.model if train.sharding else 1
@@ -208,7 +208,7 @@ def taken(plan: Plan, peers: Peers | None = None) -> Iterator[Spread]:
     count, rank = (peers.count, peers.rank) if peers else (1, 0)
     parts = min(count, groups)
     shard = (rank // (count // parts), parts)
-    made = Spread(is_coordinator=rank == 0, is_alone=count == 1, shard=shard, groups=groups)
+    made = DeviceLayout(is_coordinator=rank == 0, is_alone=count == 1, shard=shard, groups=groups)
     size, is_divided = made.evaluated(plan)
     keras.distribution.set_distribution(_engine(train.sharding, found, groups, None if is_divided else size))
     try:
@@ -238,7 +238,7 @@ def _strategy(count: int) -> AbstractContextManager[Any]:
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)]).scope()  # type: ignore[no-any-return]
 
 
-def _devices(count: int, peers: Peers | None) -> list[str]:
+def _devices(count: int, peers: ProcessGroup | None) -> list[str]:
     """The first ``count`` devices of each process; where there is no other, parts of the CPU."""
     import jax
 

@@ -7,12 +7,12 @@ import sys
 from archspec.data.errors import DataError
 from archspec.data.pipeline import fault, reading
 from archspec.data.source import TRAIN
-from archspec.training.distribution import Spread
+from archspec.training.distribution import DeviceLayout
 from archspec.training.errors import DistributionError
 from archspec.training.plan import Plan
 
 
-def meaning(error: Exception, plan: Plan, spread: Spread) -> Exception | None:
+def translate_error(error: Exception, plan: Plan, layout: DeviceLayout) -> Exception | None:
     """What an error of TensorFlow or JAX means; None where it is not known, or comes from elsewhere."""
     if (tf := sys.modules.get("tensorflow")) and isinstance(error, tf.errors.OpError):
         if isinstance(error, tf.errors.ResourceExhaustedError):
@@ -28,6 +28,6 @@ def meaning(error: Exception, plan: Plan, spread: Spread) -> Exception | None:
         said = str(error).splitlines()[0].rpartition("Error dispatching computation: ")[2]
         if "RESOURCE_EXHAUSTED" in said:
             return MemoryError(said)
-        if not spread.is_alone:
+        if not layout.is_alone:
             return DistributionError(f"another process of the run is gone: {said}")
     return None

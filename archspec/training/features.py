@@ -39,14 +39,14 @@ AT = ("train", "cache_features")
 
 
 @dataclass(frozen=True, slots=True)
-class Division:
+class FrozenPrefix:
     """A network cut in two: nodes of the frozen part, and the tensors that go from it to the rest."""
 
     nodes: tuple[Node, ...]
     cut: tuple[Tensor, ...]
 
 
-def divided(plan: Plan) -> Division:
+def split_frozen(plan: Plan) -> FrozenPrefix:
     """Where the frozen part ends. Raises TaskError where it does not come first, naming the layer that hinders."""
     graph, freeze = plan.graph, plan.spec.train.freeze
     nodes: list[Node] = []
@@ -79,7 +79,7 @@ def divided(plan: Plan) -> Division:
             layer = graph.by_name[tensor.node].layer
             if sum(node.layer == layer for node in graph.nodes) > 1:
                 raise TaskError(f"'{layer}' is used several times: what it gives cannot be kept", at=AT)
-    return Division(tuple(nodes), cut)
+    return FrozenPrefix(tuple(nodes), cut)
 
 
 def _cause(node: Node, end: float) -> str | None:
@@ -105,7 +105,7 @@ def check(plan: Plan) -> None:
         raise TaskError("features are kept for one device", at=AT)
     if plan.spec.log.embedding:
         raise TaskError("the projector shows activations of images, which are not there", at=("log", "embedding"))
-    divided(plan)
+    split_frozen(plan)
     drawn = next((t.name for t in pipeline.augment if t.is_random), None)
     if drawn and train.cache_features is True:
         raise TaskError(
@@ -165,7 +165,7 @@ def cached(
     """
     import keras
 
-    division = divided(plan)
+    division = split_frozen(plan)
     tensors = [_symbolic(model, tensor) for tensor in division.cut]
     before = keras.Model(model.input, tensors)
     after = keras.Model(tensors[0] if len(tensors) == 1 else tensors, model.output)
@@ -234,7 +234,7 @@ def _place(plan: Plan, split: str, draw: int, of: Sequence[str]) -> Path:
     return cache_path("features", "", *of, split, repr([written(t) for t in steps]), size, *drawn)
 
 
-def _said(division: Division) -> str:
+def _said(division: FrozenPrefix) -> str:
     """The frozen part in words: its layers with their arguments and wiring, and where it ends."""
     import keras
 
@@ -242,7 +242,7 @@ def _said(division: Division) -> str:
     return repr((nodes, division.cut, keras.__version__))
 
 
-def _digest_of_weights(graph: Graph, division: Division, model: keras.Model) -> str:
+def _digest_of_weights(graph: Graph, division: FrozenPrefix, model: keras.Model) -> str:
     import keras
 
     digest = sha256()

@@ -45,7 +45,7 @@ def frozen_until(freeze: Iterable[str | Stage], layer: str) -> float:
     return max(ends, default=0)
 
 
-def next_border(freeze: Iterable[str | Stage], epoch: int) -> float:
+def next_unfreeze(freeze: Iterable[str | Stage], epoch: int) -> float:
     """The first epoch after this one in which other layers are trained."""
     return min((item.until for item in freeze if isinstance(item, Stage) and item.until > epoch), default=float("inf"))
 
@@ -64,7 +64,7 @@ def set_trainable(plan: Plan, model: keras.Model, epoch: int = sys.maxsize) -> N
         trace_anew(model)
 
 
-def first_steps(plan: Plan, model: keras.Model) -> dict[str, int]:
+def unfreeze_steps(plan: Plan, model: keras.Model) -> dict[str, int]:
     """Steps that the optimiser has made when a variable, by its path, is first trained; of those that start late."""
     train = plan.spec.train
     ends = {node.layer: frozen_until(train.freeze, node.layer) for node in plan.graph.owners()}

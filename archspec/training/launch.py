@@ -25,7 +25,7 @@ class LaunchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
+class ProcessGroup:
     """The processes of a run: ``address`` is where the first listens, ``rank`` which this is. ``local`` is its place
     among those of its machine, where each sees all the machine's devices."""
 
@@ -39,7 +39,7 @@ class Peers:
         return None if self.local is None else list(range(self.local * count, (self.local + 1) * count))
 
 
-def peers(environment: Mapping[str, str]) -> Peers:
+def peers(environment: Mapping[str, str]) -> ProcessGroup:
     """What the environment says. Raises LaunchError."""
     has = environment.__contains__
     if has("ARCHSPEC_COORDINATOR"):
@@ -62,14 +62,14 @@ def peers(environment: Mapping[str, str]) -> Peers:
     )
 
 
-def _made(environment: Mapping[str, str], address: str, count: str, rank: str, local: str = "") -> Peers:
+def _made(environment: Mapping[str, str], address: str, count: str, rank: str, local: str = "") -> ProcessGroup:
     many, which = _number(environment, count), _number(environment, rank)
     if not 0 <= which < many:
         raise LaunchError(f"{rank} is {which}, which is no number below {count}, {many}")
     if not re.fullmatch(r".+:\d+", address):
         raise LaunchError(f"'{address}' is no address, of a host and a port: HOST:PORT")
     is_local = local in environment and _number(environment, "LOCAL_WORLD_SIZE", 1) > 1
-    return Peers(address, many, which, _number(environment, local) if is_local else None)
+    return ProcessGroup(address, many, which, _number(environment, local) if is_local else None)
 
 
 def _number(environment: Mapping[str, str], name: str, usual: int | None = None) -> int:

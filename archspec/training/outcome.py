@@ -10,10 +10,10 @@ from archspec.backend.installation import has_tensorflow
 from archspec.data.source import TRAIN
 from archspec.training.averaging import estimate
 from archspec.training.checkpoint import read
-from archspec.training.distribution import Spread
+from archspec.training.distribution import DeviceLayout
 from archspec.training.errors import RunError
 from archspec.training.plan import Plan
-from archspec.training.starting import Start
+from archspec.training.starting import TrainingState
 from archspec.training.trained import BEST, LAST
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class NotFinite(RunError):
         self.result, self.message = result, message
 
 
-def outcome(plan: Plan, start: Start, logdir: Path, seconds: float, cpu_seconds: float, *, finished: bool) -> Result:
+def outcome(
+    plan: Plan, start: TrainingState, logdir: Path, seconds: float, cpu_seconds: float, *, finished: bool
+) -> Result:
     """What a run has reached."""
     position, last = start.position, start.position.history[-1]
     return Result(
@@ -87,25 +89,25 @@ def left_out(plan: Plan) -> dict[str, int]:
     return {split: count for split, count in counts.items() if count}
 
 
-def save(plan: Plan, start: Start, logdir: Path, spread: Spread) -> None:
+def save(plan: Plan, start: TrainingState, logdir: Path, layout: DeviceLayout) -> None:
     """Write the network as it is to be used: with the last weights and, where something is monitored, the best."""
     _settle(plan, start)
-    _save_inference(plan, start.network, logdir / "model.keras", logdir / LAST, spread)
+    _save_inference(plan, start.network, logdir / "model.keras", logdir / LAST, layout)
     if best := start.position.best:
         if best["step"] != start.position.step:
             start.checkpoints.restore(start.model, int(best["step"]))
             _settle(plan, start)
-        _save_inference(plan, start.network, logdir / "best.keras", logdir / BEST, spread)
+        _save_inference(plan, start.network, logdir / "best.keras", logdir / BEST, layout)
 
 
-def _settle(plan: Plan, start: Start) -> None:
+def _settle(plan: Plan, start: TrainingState) -> None:
     """Put averages in the place of weights, and what belongs to them in that of batch normalisation's statistics."""
     start.settle()
     if plan.spec.train.average_last:
         estimate(start.model, start.inputs, plan.steps)
 
 
-def _save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, spread: Spread) -> None:
+def _save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, layout: DeviceLayout) -> None:
     """Write the inference network, without the optimiser and the heads that only training needs, and its weights."""
     from archspec.backend.build import compile, weight_name
     from archspec.backend.export import save
@@ -113,9 +115,9 @@ def _save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, sp
 
     layers = {node.layer: model.get_layer(node.layer) for node in plan.graph.inference().nodes}
     values = {name: [read(w) for w in layer.weights] for name, layer in layers.items()}
-    if not spread.is_coordinator:
+    if not layout.is_coordinator:
         return
-    with spread.apart():
+    with layout.local_scope():
         inference = compile(plan.graph)
         held: dict[str, Any] = {}
         for layer in inference.layers:
@@ -127,7 +129,7 @@ def _save_inference(plan: Plan, model: keras.Model, path: Path, arrays: Path, sp
         save(inference, path)
 
 
-def reason(plan: Plan, start: Start) -> str:
+def explain_nan(plan: Plan, start: TrainingState) -> str:
     """Where a run went to NaN, the term and the first layer that it reached, and what is left."""
     import numpy as np
 

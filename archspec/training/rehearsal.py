@@ -12,10 +12,10 @@ from time import perf_counter
 
 from archspec.backend.installation import import_keras, import_tensorflow
 from archspec.training.class_weights import class_weights
-from archspec.training.distribution import taken
-from archspec.training.failures import meaning
+from archspec.training.distribution import acquire_devices
+from archspec.training.failures import translate_error
 from archspec.training.plan import Plan
-from archspec.training.starting import Start, started
+from archspec.training.starting import TrainingState, build_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ def rehearse(plan: Plan, say: Callable[[str], None]) -> Rehearsal:
     plan = replace(plan, spec=plan.spec.model_copy(update={"train": train}))
     import_keras()
     import_tensorflow()
-    with taken(plan) as spread, TemporaryDirectory() as folder:
+    with acquire_devices(plan) as layout, TemporaryDirectory() as folder:
         plan = plan.fitted()
-        start = started(plan, Path(folder), False, say, spread)
+        start = build_state(plan, Path(folder), False, say, layout)
         begin = perf_counter()
         try:
             figures = _step(plan, start)
         except Exception as error:
-            if (meant := meaning(error, plan, spread)) is None:
+            if (meant := translate_error(error, plan, layout)) is None:
                 raise
             raise meant from None
         seconds = round(perf_counter() - begin, 2)
@@ -79,7 +79,7 @@ def rehearse(plan: Plan, say: Callable[[str], None]) -> Rehearsal:
         )
 
 
-def _step(plan: Plan, start: Start) -> dict[str, float]:
+def _step(plan: Plan, start: TrainingState) -> dict[str, float]:
     """Figures of a batch that is trained on; one of the evaluated split is seen, too."""
     import keras
     import numpy as np

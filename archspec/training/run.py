@@ -33,20 +33,20 @@ from archspec.storage.atomic import write_text
 from archspec.training import callbacks as watch
 from archspec.training.averaging import averages
 from archspec.training.class_weights import class_weights
-from archspec.training.distribution import Spread, check, taken
+from archspec.training.distribution import DeviceLayout, acquire_devices, check
 from archspec.training.errors import InUse
-from archspec.training.failures import meaning
-from archspec.training.freezing import next_border, set_trainable
+from archspec.training.failures import translate_error
+from archspec.training.freezing import next_unfreeze, set_trainable
 from archspec.training.interrupts import Request, listening
-from archspec.training.outcome import NotFinite, Result, left_out, outcome, reason, save
+from archspec.training.outcome import NotFinite, Result, explain_nan, left_out, outcome, save
 from archspec.training.plan import Plan
 from archspec.training.record import write_fitted, write_plan, write_result
-from archspec.training.starting import Start, started
+from archspec.training.starting import TrainingState, build_state
 
 if TYPE_CHECKING:
     import keras
 
-    from archspec.training.launch import Peers
+    from archspec.training.launch import ProcessGroup
 
 
 _UNDER_WAY = threading.Lock()
@@ -58,7 +58,7 @@ def run(
     *,
     resume: bool = False,
     progress: TextIO | None = sys.stderr,
-    peers: Peers | None = None,
+    peers: ProcessGroup | None = None,
 ) -> Result:
     """Train, evaluate, save; with ``resume``, from the last checkpoint that is whole.
 
@@ -71,28 +71,30 @@ def run(
         return _begun(plan, logdir, resume, progress, peers)
 
 
-def _begun(plan: Plan, logdir: Path, resume: bool, progress: TextIO | None, peers: Peers | None) -> Result:
+def _begun(plan: Plan, logdir: Path, resume: bool, progress: TextIO | None, peers: ProcessGroup | None) -> Result:
     if peers is not None and peers.rank > 0:
         # The first process is asked to stop, saves and ends; so do the others then.
         with listening():
-            return _spread(plan, logdir, resume, None, Request(), peers)
+            return _on_devices(plan, logdir, resume, None, Request(), peers)
     logdir.mkdir(parents=True, exist_ok=True)
     with _locked(logdir), listening() as request:
         if not resume:
             write_plan(plan, logdir)
-        return _spread(plan, logdir, resume, progress, request, peers)
+        return _on_devices(plan, logdir, resume, progress, request, peers)
 
 
-def _spread(
-    plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request, peers: Peers | None
+def _on_devices(
+    plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request, peers: ProcessGroup | None
 ) -> Result:
     import_keras()
     import_tensorflow()
-    with taken(plan, peers) as spread:
-        return _run(plan, logdir, resume, stream, request, spread)
+    with acquire_devices(plan, peers) as layout:
+        return _run(plan, logdir, resume, stream, request, layout)
 
 
-def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request, spread: Spread) -> Result:
+def _run(
+    plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request: Request, layout: DeviceLayout
+) -> Result:
     from archspec.report.table import table
 
     def say(text: str) -> None:
@@ -101,54 +103,54 @@ def _run(plan: Plan, logdir: Path, resume: bool, stream: TextIO | None, request:
 
     wall, cpu = perf_counter(), process_time()
     given, plan = plan, plan.fitted()
-    if plan is not given and spread.is_coordinator:
+    if plan is not given and layout.is_coordinator:
         write_fitted(plan, logdir)
-    start = started(plan, logdir, resume, say, spread)
-    if spread.is_coordinator:
+    start = build_state(plan, logdir, resume, say, layout)
+    if layout.is_coordinator:
         write_text(logdir / "table.md", table(plan.graph, training=True).render("markdown") + "\n")
     for split, count in left_out(plan).items():
         say(f"{count} of {plan.features.splits[split]} examples of {split} cannot be read and are left out")
-    held_out = spread.evaluation(start.batches, start.objective.pairs) if plan.split else None
-    keeper = watch.keeper(plan, logdir, start.checkpoints, start.position, request, say, is_alone=spread.is_alone)
+    held_out = layout.evaluation(start.batches, start.objective.pairs) if plan.split else None
+    keeper = watch.run_monitor(plan, logdir, start.checkpoints, start.position, request, say, is_alone=layout.is_alone)
     try:
-        _fit(start, held_out, _watching(plan, start, logdir, keeper, held_out, stream, say, spread), spread)
+        _fit(start, held_out, _watching(plan, start, logdir, keeper, held_out, stream, say, layout), layout)
     except Exception as error:
-        if (meant := meaning(error, plan, spread)) is None:
+        if (meant := translate_error(error, plan, layout)) is None:
             raise
         raise meant from None
     keeper.log()
     seconds, cpu_seconds = round(perf_counter() - wall, 2), round(process_time() - cpu, 2)
     result = outcome(plan, start, logdir, seconds, cpu_seconds, finished=not keeper.not_finite)
-    if spread.is_coordinator:
+    if layout.is_coordinator:
         write_result(asdict(result), logdir)
     if keeper.not_finite:
-        raise NotFinite(result, reason(plan, start))
-    save(plan, start, logdir, spread)
+        raise NotFinite(result, explain_nan(plan, start))
+    save(plan, start, logdir, layout)
     return result
 
 
 def _watching(
     plan: Plan,
-    start: Start,
+    start: TrainingState,
     logdir: Path,
     keeper: keras.callbacks.Callback,
     held_out: Any,
     stream: TextIO | None,
     say: watch.Say,
-    spread: Spread,
+    layout: DeviceLayout,
 ) -> list[keras.callbacks.Callback]:
     """Who watches the loop, in the order in which they are told: those that add figures before those that read them."""
     from archspec.training.board import board, pictures
 
     train, objective, position = plan.spec.train, start.objective, start.position
     watching: list[Any] = [*objective.watching, keeper]
-    shown = _assessing(plan, start, logdir, say, spread) if plan.split else []
+    shown = _assessing(plan, start, logdir, say, layout) if plan.split else []
     if train.average_last:
         first = (train.epochs - train.average_last) * plan.steps
         watching.append(averages(start.inputs, plan.steps, lambda: position.step > first))
     elif train.ema:
         watching.append(averages())
-    if spread.is_coordinator:
+    if layout.is_coordinator:
         shown += pictures(plan, logdir, objective, say)
         watching = [*watching, *board(plan, logdir, objective, position, say)]
     watching = [*shown, *watching]
@@ -157,7 +159,7 @@ def _watching(
     return watching
 
 
-def _assessing(plan: Plan, start: Start, logdir: Path, say: watch.Say, spread: Spread) -> list[Any]:
+def _assessing(plan: Plan, start: TrainingState, logdir: Path, say: watch.Say, layout: DeviceLayout) -> list[Any]:
     """Who has evaluators look at the network after evaluations, and who draws what they find."""
     from archspec.training.assessing import Assessing
     from archspec.training.board import panels
@@ -167,10 +169,10 @@ def _assessing(plan: Plan, start: Start, logdir: Path, say: watch.Say, spread: S
     if predictor is None:
         return []
     assessing = Assessing(plan, predictor)
-    return [assessing, *(panels(plan, logdir, assessing, say) if spread.is_coordinator else [])]
+    return [assessing, *(panels(plan, logdir, assessing, say) if layout.is_coordinator else [])]
 
 
-def _fit(start: Start, held_out: Any, watching: list[keras.callbacks.Callback], spread: Spread) -> None:
+def _fit(start: TrainingState, held_out: Any, watching: list[keras.callbacks.Callback], layout: DeviceLayout) -> None:
     """Do what is left: the rest of an epoch that was begun, then whole epochs."""
     plan, model, position = start.batches, start.model, start.position
     epochs, steps = plan.spec.train.epochs, plan.steps
@@ -181,9 +183,9 @@ def _fit(start: Start, held_out: Any, watching: list[keras.callbacks.Callback], 
         epoch, within = divmod(position.step, steps)
         set_trainable(plan, model, epoch)
         model.fit(
-            plan.pipeline.training(start.objective.pairs, first_step=position.step, shard=spread.shard),
+            plan.pipeline.training(start.objective.pairs, first_step=position.step, shard=layout.shard),
             initial_epoch=epoch,
-            epochs=epoch + 1 if within else int(min(epochs, next_border(plan.spec.train.freeze, epoch))),
+            epochs=epoch + 1 if within else int(min(epochs, next_unfreeze(plan.spec.train.freeze, epoch))),
             steps_per_epoch=steps - within,
             validation_data=held_out,
             class_weight=weights,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from archspec.training.batch_norm import forget_starts, have_begun, updates_until
 from archspec.training.callbacks import Say
 from archspec.training.checkpoint import Checkpoints, Position
-from archspec.training.compiling import compiled, determine, policy
-from archspec.training.distribution import Spread
+from archspec.training.compiling import compiled, dtype_scope, set_determinism
+from archspec.training.distribution import DeviceLayout
 from archspec.training.freezing import set_trainable
 from archspec.training.identity import identity
 from archspec.training.initial_weights import initial_weights
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class TrainingState:
     """``network`` is the graph's; ``model`` is what ``fit`` is called on, which may be a part of it or hold it, and
     ``batches`` the plan with the data that it sees. ``settle`` puts averages in the place of weights, when all is
     over."""
@@ -44,7 +44,7 @@ class Start:
         return (batch[0] for batch in self.batches.pipeline.training(self.objective.pairs))
 
 
-def started(plan: Plan, logdir: Path, resume: bool, say: Say, spread: Spread) -> Start:
+def build_state(plan: Plan, logdir: Path, resume: bool, say: Say, layout: DeviceLayout) -> TrainingState:
     """Build, load, compile; with ``resume``, from the last checkpoint that is whole.
 
     Raises CheckpointError, with nothing changed, where that is of another run.
@@ -54,17 +54,17 @@ def started(plan: Plan, logdir: Path, resume: bool, say: Say, spread: Spread) ->
     from archspec.backend.build import compile
 
     train = plan.spec.train
-    checkpoints = Checkpoints(logdir, identity(plan), is_writer=spread.is_coordinator)
+    checkpoints = Checkpoints(logdir, identity(plan), is_writer=layout.is_coordinator)
     position = _position(checkpoints, say) if resume else None
     # Keras tells what it does on stdout, which is for results.
     keras.utils.disable_interactive_logging()
     keras.utils.set_random_seed(train.seed)
-    determine(plan)
-    with policy(train.precision):
+    set_determinism(plan)
+    with dtype_scope(train.precision):
         network = compile(plan.graph, training=True)
         momentum = forget_starts(network)
         set_trainable(plan, network)
-        spread.synchronise(network)
+        layout.synchronise(network)
         if position is None and (steps := plan.steps * train.epochs) < updates_until(momentum):
             say(
                 f"batch normalisation: a momentum of {momentum:g} would hold on to its start in a run of {steps} "
@@ -80,9 +80,9 @@ def started(plan: Plan, logdir: Path, resume: bool, say: Say, spread: Spread) ->
             objective, pipeline = cached(plan, network, objective, logdir, say, resume=resume)
             batches = replace(plan, pipeline=pipeline)
         settle = compiled(objective.model, objective, plan)
-    start = Start(network, objective.model, objective, batches, settle, checkpoints, position or Position())
+    start = TrainingState(network, objective.model, objective, batches, settle, checkpoints, position or Position())
     if position is not None:
-        _restore(plan, start, logdir, say, spread)
+        _restore(plan, start, logdir, say, layout)
     return start
 
 
@@ -116,12 +116,12 @@ def _load(plan: Plan, network: keras.Model, say: Say) -> None:
         say(f"{len(given.rows)} of {given.vocabulary.size} tokens start from {train.vectors}")
 
 
-def _restore(plan: Plan, start: Start, logdir: Path, say: Say, spread: Spread) -> None:
+def _restore(plan: Plan, start: TrainingState, logdir: Path, say: Say, layout: DeviceLayout) -> None:
     import keras
     import numpy as np
 
     # Keras makes the metrics' variables when it sees the first batch.
-    batch = next(iter(start.batches.pipeline.training(start.objective.pairs, shard=spread.shard)))
+    batch = next(iter(start.batches.pipeline.training(start.objective.pairs, shard=layout.shard)))
     start.model.test_on_batch(*keras.tree.map_structure(np.asarray, batch))
     start.checkpoints.restore(start.model, start.position.step)
     say(f"goes on at step {start.position.step} of {plan.steps * plan.spec.train.epochs}")

@@ -126,11 +126,13 @@ def test_the_run_file_says_how_many_are_evaluated_at_a_time(trained, tmp_path):
     """What cannot leave padding out, as convolutions, sees none in batches of one."""
     from archspec.runs import Run
     from archspec.runs.directory import recorded
-    from archspec.training.distribution import Spread
+    from archspec.training.distribution import DeviceLayout
 
     path = write(tmp_path)
     path.write_text(RUN + "evaluate: {batch: 1}\n")
-    lengths = [batch.shape for batch, _ in Spread().evaluation(Run.open(str(path)).plan(), lambda b: (b["tokens"], ()))]
+    lengths = [
+        batch.shape for batch, _ in DeviceLayout().evaluation(Run.open(str(path)).plan(), lambda b: (b["tokens"], ()))
+    ]
     assert len(lengths) == 30 and {n for n, _ in lengths} == {1} and len({t for _, t in lengths}) > 3
     assert recorded(trained / "run", batch=7).plan().spec.evaluate.batch == 7
 

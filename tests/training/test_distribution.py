@@ -8,30 +8,30 @@ import pytest
 
 from archspec.ir.diagnostics import SpecError
 from archspec.training import distribution
-from archspec.training.launch import LaunchError, Peers, first_host, peers
+from archspec.training.launch import LaunchError, ProcessGroup, first_host, peers
 from archspec.training.task import TaskError
 from tests.training import runs
 from tests.training.peers import ON_JAX, WITHOUT_TENSORFLOW, assert_close, finish_all, start_all
 
 ADDRESS = {"MASTER_ADDR": "10.0.0.1", "WORLD_SIZE": "4"}
 SAID = {
-    "torchrun": (ADDRESS | {"MASTER_PORT": "1234", "RANK": "3"}, Peers("10.0.0.1:1234", 4, 3)),
+    "torchrun": (ADDRESS | {"MASTER_PORT": "1234", "RANK": "3"}, ProcessGroup("10.0.0.1:1234", 4, 3)),
     "torchrun, two on a machine": (
         ADDRESS | {"RANK": "3", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"},
-        Peers("10.0.0.1:29500", 4, 3, 1),
+        ProcessGroup("10.0.0.1:29500", 4, 3, 1),
     ),
-    "an indexed job": (ADDRESS | {"JOB_COMPLETION_INDEX": "2"}, Peers("10.0.0.1:29500", 4, 2)),
+    "an indexed job": (ADDRESS | {"JOB_COMPLETION_INDEX": "2"}, ProcessGroup("10.0.0.1:29500", 4, 2)),
     "jaxjob": (
         {"COORDINATOR_ADDRESS": "a", "COORDINATOR_PORT": "6666", "NUM_PROCESSES": "2", "PROCESS_ID": "0"},
-        Peers("a:6666", 2, 0),
+        ProcessGroup("a:6666", 2, 0),
     ),
     "slurm": (
         {"SLURM_PROCID": "1", "SLURM_NTASKS": "8", "SLURM_STEP_NODELIST": "gpu[07-09,12],x", "SLURM_JOB_ID": "5000"},
-        Peers("gpu07:30404", 8, 1),
+        ProcessGroup("gpu07:30404", 8, 1),
     ),
     "by hand": (
         {"ARCHSPEC_COORDINATOR": "h:1", "ARCHSPEC_PROCESSES": "2", "ARCHSPEC_PROCESS": "1", "SLURM_PROCID": "7"},
-        Peers("h:1", 2, 1),
+        ProcessGroup("h:1", 2, 1),
     ),
 }
 
@@ -62,11 +62,11 @@ def test_the_first_host_of_a_list():
 
 
 def test_each_process_of_a_machine_has_devices_of_its_own():
-    assert Peers("h:1", 4, 3, 1).local_devices(2) == [2, 3]
-    assert Peers("h:1", 4, 3).local_devices(2) is None
+    assert ProcessGroup("h:1", 4, 3, 1).local_devices(2) == [2, 3]
+    assert ProcessGroup("h:1", 4, 3).local_devices(2) is None
 
 
-PAIR = Peers("h:1", 2, 0)
+PAIR = ProcessGroup("h:1", 2, 0)
 REFUSED = {
     "clip: {norm: 1}": ("tensorflow", None, "clips the gradients of each", ("train", "clip")),
     "clip: {value: 1}": ("tensorflow", None, "clips the gradients of each", ("train", "clip")),

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from archspec.training.features import divided
+from archspec.training.features import split_frozen
 from archspec.training.run import run
 from tests.training.runs import assert_same, state
 
@@ -69,23 +69,23 @@ def test_what_cannot_be_kept_is_refused(plan, train, augment, message):
 
 
 def test_the_frozen_part_ends_before_what_is_random(plan):
-    found = divided(plan(f"{{{FROZEN}, cache_features: true}}", spec=SPEC))
+    found = split_frozen(plan(f"{{{FROZEN}, cache_features: true}}", spec=SPEC))
     assert [tensor.node for tensor in found.cut] == ["max_pool"]
 
 
 @pytest.mark.parametrize("drawn", ["drop_path: 0.1", "spatial_dropout: 0.2", "dropout: 0.3"])
 def test_all_that_is_drawn_ends_it(plan, drawn):
-    found = divided(plan(f"{{{FROZEN}, cache_features: true}}", spec=SPEC.replace("dropout: 0.3", drawn)))
+    found = split_frozen(plan(f"{{{FROZEN}, cache_features: true}}", spec=SPEC.replace("dropout: 0.3", drawn)))
     assert [tensor.node for tensor in found.cut] == ["max_pool"]
 
 
 def test_what_would_drop_nothing_does_not(plan):
-    found = divided(plan(f"{{{FROZEN}, cache_features: true}}", spec=SPEC.replace("dropout: 0.3", "drop_path: 0")))
+    found = split_frozen(plan(f"{{{FROZEN}, cache_features: true}}", spec=SPEC.replace("dropout: 0.3", "drop_path: 0")))
     assert [tensor.node for tensor in found.cut] == ["drop_path"]
 
 
 def test_two_tensors_may_go_from_the_frozen_part_to_the_rest(plan):
-    found = divided(plan("{freeze: [first, norm, branches.0], cache_features: true}", spec=SPEC))
+    found = split_frozen(plan("{freeze: [first, norm, branches.0], cache_features: true}", spec=SPEC))
     assert len(found.cut) == 2 and all(tensor.node for tensor in found.cut)
 
 

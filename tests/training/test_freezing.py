@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archspec.ir.diagnostics import SpecError
-from archspec.training.freezing import frozen_until, next_border
+from archspec.training.freezing import frozen_until, next_unfreeze
 from archspec.training.run import run
 from tests.training import runs
 
@@ -55,7 +55,7 @@ def test_one_name_one_stage_and_lists_of_both(plan):
         written = made.document("small.yaml")["train"]["freeze"]
         again = plan(f"{{freeze: {written}, epochs: 3}}", spec=SPEC)
         assert again.spec.train.freeze == freeze
-    assert [next_border(made.spec.train.freeze, epoch) for epoch in (0, 1, 2)] == [2, 2, float("inf")]
+    assert [next_unfreeze(made.spec.train.freeze, epoch) for epoch in (0, 1, 2)] == [2, 2, float("inf")]
 
 
 def by_hand(made, ends, optimizers):

@@ -147,10 +147,10 @@ def test_mixed_precision_trains_and_saves_float32(plan, tmp_path, settings):
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_heads_stay_in_full_precision(plan, precision):
     from archspec.backend.build import compile
-    from archspec.training.compiling import compiled, policy
+    from archspec.training.compiling import compiled, dtype_scope
 
     made = plan(f"{{precision: {precision}}}", spec=PLAIN)
-    with policy(precision):
+    with dtype_scope(precision):
         model = compile(made.graph)
     assert model.output.dtype == "float32"
     assert model.get_layer("hidden").output.dtype == precision.removeprefix("mixed_")
