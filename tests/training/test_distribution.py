@@ -131,7 +131,10 @@ def test_a_distribution_that_does_nothing_is_refused(plan, monkeypatch):
 
     made = plan()
     monkeypatch.setattr(keras.distribution, "distribution", object)
-    with pytest.raises(distribution.DistributionError, match=r"does nothing on TensorFlow"), distribution.acquire_devices(made):
+    with (
+        pytest.raises(distribution.DistributionError, match=r"does nothing on TensorFlow"),
+        distribution.acquire_devices(made),
+    ):
         pass
 
 
