@@ -12,23 +12,22 @@ from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
-from archspec.data.example import Example
-from archspec.data.files import Entry, Fault, Listing, MaxPixels, OnBad
-from archspec.data.images import MAX_PIXELS
+from archspec.data.files import Entry, Fault, Listing
 from archspec.data.layout import arranged, divided, split_said
-from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, stamp
+from archspec.data.source import TRAIN, DataPath, stamp
+from archspec.data.sources.image_files import ImageFiles
 from archspec.data.table import Columns, number, table_rows
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    pass
 
 Channels = Literal[1, 3]
 Holdout = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0)]
 
 
-class Folder(DataSource, name="folder", main="path"):
+class Folder(ImageFiles, name="folder", main="path"):
     """JPEG, PNG, BMP, GIF, WebP, TIFF and PNM files in a folder for each class: ``train/cat/…``, ``val/cat/…`` (or
     ``test/``; or what else the splits are usually called, in any case), or ``cat/…``, of which a stratified share is
     held out as ``val``.
@@ -38,42 +37,16 @@ class Folder(DataSource, name="folder", main="path"):
     """
 
     suffixes = ("/",)
-    is_encoded = True
 
     path: DataPath
     """The folder."""
-    channels: Channels = 3
-    """Grey or colour; images of the other kind are converted."""
     holdout: Holdout = 0.2
     """Share held out where there are no folders for the splits."""
     seed: Seed = 0
     """Seed of that division."""
-    on_bad: OnBad = "fail"
-    """Where files cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
-    training takes another of the class instead."""
-    max_pixels: MaxPixels = MAX_PIXELS
-    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
-
-    def features(self) -> Example:
-        return files.features(self)
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.opened(self, split, order)
-
-    def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.encoded(self, split, order)
-
-    def usable(self, split: str) -> Any:
-        return files.usable(self, split)
-
-    def describe(self, split: str, position: int) -> str:
-        return self.listing().splits[split][position].name
 
     def fingerprint(self) -> str:
         return _stamped(self)
-
-    def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {ENCODED: data}
 
     def listing(self) -> Listing:
         """Every image by split. Raises DataError."""
@@ -88,7 +61,7 @@ class Folder(DataSource, name="folder", main="path"):
         return Listing(names, entries, strays, tuple(faults), is_divided)
 
 
-class ListFile(DataSource, name="list", main="path"):
+class ListFile(ImageFiles, name="list", main="path"):
     """A table of image paths and labels (CSV, or TSV where the name ends so), with or without a line of headings.
 
     Paths count from the table's folder. Labels are all whole numbers from 0, or names, numbered in their order. Columns
@@ -97,7 +70,6 @@ class ListFile(DataSource, name="list", main="path"):
     """
 
     suffixes = (".csv", ".tsv")
-    is_encoded = True
 
     path: DataPath
     """The table."""
@@ -109,38 +81,13 @@ class ListFile(DataSource, name="list", main="path"):
     """Headings of numbers to be told of an image, in place of a label."""
     split_column: str = "split"
     """Heading of the splits."""
-    channels: Channels = 3
-    """Grey or colour; images of the other kind are converted."""
     holdout: Holdout = 0.2
     """Share held out where the table has no splits."""
     seed: Seed = 0
     """Seed of that division."""
-    on_bad: OnBad = "fail"
-    """Where files cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
-    training takes another of the class instead."""
-    max_pixels: MaxPixels = MAX_PIXELS
-    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
-
-    def features(self) -> Example:
-        return files.features(self)
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.opened(self, split, order)
-
-    def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.encoded(self, split, order)
-
-    def usable(self, split: str) -> Any:
-        return files.usable(self, split)
-
-    def describe(self, split: str, position: int) -> str:
-        return self.listing().splits[split][position].name
 
     def fingerprint(self) -> str:
         return _stamped(self) + stamp(self, [self.path])
-
-    def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {ENCODED: data}
 
     def listing(self) -> Listing:
         """Every row by split. Raises DataError, with the number of the line."""
@@ -210,49 +157,23 @@ class ListFile(DataSource, name="list", main="path"):
         return [(line, [cell.strip() for cell in row]) for line, row in rows], columns
 
 
-class Zip(DataSource, name="zip", main="path"):
+class Zip(ImageFiles, name="zip", main="path"):
     """The same as ``folder``, in a zip archive, which is read where it lies. With ``test`` a second archive, of class
     folders alone, is the held-out split."""
 
     suffixes = (".zip",)
-    is_encoded = True
 
     path: DataPath
     """The archive."""
     test: DataPath | None = None
     """An archive of examples to evaluate on; all of ``path`` is then trained on."""
-    channels: Channels = 3
-    """Grey or colour; images of the other kind are converted."""
     holdout: Holdout = 0.2
     """Share held out where there are no folders for the splits."""
     seed: Seed = 0
     """Seed of that division."""
-    on_bad: OnBad = "fail"
-    """Where files cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
-    training takes another of the class instead."""
-    max_pixels: MaxPixels = MAX_PIXELS
-    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
-
-    def features(self) -> Example:
-        return files.features(self)
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.opened(self, split, order)
-
-    def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.encoded(self, split, order)
-
-    def usable(self, split: str) -> Any:
-        return files.usable(self, split)
-
-    def describe(self, split: str, position: int) -> str:
-        return self.listing().splits[split][position].name
 
     def fingerprint(self) -> str:
         return stamp(self, [self.path, *([self.test] if self.test else [])])
-
-    def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {ENCODED: data}
 
     def listing(self) -> Listing:
         """Every image by split. Raises DataError."""

@@ -18,6 +18,7 @@ from archspec.data.files import Entry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS, SUFFIXES
 from archspec.data.layout import SPLITS, divided, split_of
 from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, in_order, stamp
+from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Holdout = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0)]
 
 
-class Pictures(DataSource, name="pictures", main="path"):
+class Pictures(ImageFiles, name="pictures", main="path"):
     """JPEG, PNG, BMP, GIF, WebP, TIFF and PNM files anywhere in a folder, without classes. Where it has a folder
     ``train``, and ``val`` or ``test`` (or what else these are usually called), these are the splits; else a share is
     held out as ``val``.
@@ -36,21 +37,12 @@ class Pictures(DataSource, name="pictures", main="path"):
     Of an animation the first picture counts. Hidden files and files of other kinds are left out.
     """
 
-    is_encoded = True
-
     path: DataPath
     """The folder."""
-    channels: Channels = 3
-    """Grey or colour; images of the other kind are converted."""
     holdout: Holdout = 0.2
     """Share held out where there are no folders for the splits."""
     seed: Seed = 0
     """Seed of that division."""
-    on_bad: OnBad = "fail"
-    """Where files cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
-    training takes another instead."""
-    max_pixels: MaxPixels = MAX_PIXELS
-    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> Example:
         return Example(
@@ -59,24 +51,12 @@ class Pictures(DataSource, name="pictures", main="path"):
             is_divided=self.listing().is_divided,
         )
 
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.opened(self, split, order).map(_unlabelled)
-
     def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         return files.encoded(self, split, order).map(_unlabelled)
-
-    def usable(self, split: str) -> Any:
-        return files.usable(self, split)
-
-    def describe(self, split: str, position: int) -> str:
-        return self.listing().splits[split][position].name
 
     def fingerprint(self) -> str:
         names = sorted({entry.path for entries in self.listing().splits.values() for entry in entries})
         return stamp(self, names)
-
-    def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {ENCODED: data}
 
     def listing(self) -> Listing:
         """Every picture by split. Raises DataError."""

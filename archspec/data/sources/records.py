@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -18,10 +18,10 @@ from archspec.data import files
 from archspec.data.errors import DataError
 from archspec.data.example import LABEL, Example
 from archspec.data.features.label import Label
-from archspec.data.files import Entry, Listing, MaxPixels, OnBad
-from archspec.data.images import MAX_PIXELS
+from archspec.data.files import Entry, Listing
 from archspec.data.layout import WORDS, divided, split_of
-from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, stamp
+from archspec.data.source import ENCODED, TRAIN, DataPath, stamp
+from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -30,12 +30,11 @@ if TYPE_CHECKING:
 Key = Annotated[str, Field(min_length=1)]
 
 
-class TfRecord(DataSource, name="tfrecord", main="path"):
+class TfRecord(ImageFiles, name="tfrecord", main="path"):
     """Files of ``tf.train.Example`` with an encoded image and a whole number as label: one file, or a folder of files
     whose names start with ``train``, ``val`` (or ``validation``) and ``test``."""
 
     suffixes = (".tfrecord", ".tfrecords")
-    is_encoded = True
 
     path: DataPath
     """The file or folder."""
@@ -47,32 +46,13 @@ class TfRecord(DataSource, name="tfrecord", main="path"):
     """Feature of the label."""
     first_label: Annotated[int, Field(ge=0)] = 0
     """Label of the first class; 1 where 0 stands for the background."""
-    channels: Literal[1, 3] = 3
-    """Grey or colour; images of the other kind are converted."""
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share held out where there are no splits; not stratified, as labels stand inside the records."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of that division."""
-    on_bad: OnBad = "fail"
-    """Where records cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
-    training takes another instead."""
-    max_pixels: MaxPixels = MAX_PIXELS
-    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> Example:
         return files.features(self, self.classes).with_features(label=Label(self.classes))
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.opened(self, split, order)
-
-    def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.encoded(self, split, order)
-
-    def usable(self, split: str) -> Any:
-        return files.usable(self, split)
-
-    def describe(self, split: str, position: int) -> str:
-        return self.listing().splits[split][position].name
 
     def fingerprint(self) -> str:
         return stamp(self, self._files())
@@ -102,11 +82,9 @@ class TfRecord(DataSource, name="tfrecord", main="path"):
         return found
 
 
-class Tfds(DataSource, name="tfds", main="dataset"):
+class Tfds(ImageFiles, name="tfds", main="dataset"):
     """An image classification data set that TensorFlow Datasets has prepared as TFRecord files. They are read as they
     lie, without that package; preparing them needs it (``pip install 'archspec-keras[tfds]'``)."""
-
-    is_encoded = True
 
     dataset: Key
     """Its name, perhaps with configuration and version: ``mnist``, ``cifar10/3.0.2``."""
@@ -116,28 +94,9 @@ class Tfds(DataSource, name="tfds", main="dataset"):
     """Feature of the image."""
     label: Key = "label"
     """Feature of the label."""
-    channels: Literal[1, 3] = 3
-    """Grey or colour; images of the other kind are converted."""
-    on_bad: OnBad = "fail"
-    """Where records cannot be decoded: ``fail`` stops before training, ``skip`` leaves them out of evaluation and in
-    training takes another instead."""
-    max_pixels: MaxPixels = MAX_PIXELS
-    """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
     def features(self) -> Example:
         return files.features(self).with_features(label=Label(*self._classes()))
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.opened(self, split, order)
-
-    def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return files.encoded(self, split, order)
-
-    def usable(self, split: str) -> Any:
-        return files.usable(self, split)
-
-    def describe(self, split: str, position: int) -> str:
-        return self.listing().splits[split][position].name
 
     def fingerprint(self) -> str:
         return stamp(self, sorted(self._folder().iterdir()))
