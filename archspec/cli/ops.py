@@ -1,4 +1,8 @@
-"""List the vocabulary, or say all about one op: arguments, defaults, inputs, costs, an example."""
+"""List the vocabulary, or say all about one word of it: arguments, defaults, costs, an example.
+
+Besides ops, NAME may be a loss, metric, initializer, regularizer, constraint, optimizer, schedule, task, data source,
+sampler, tokenizer or transform, or one of these words, which lists all of that kind.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,19 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "archspec ops",
     "archspec ops conv",
+    "archspec ops adam",
+    "archspec ops transforms",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The op, and the form of the answer."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help="an op; without it, all are listed by family")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="an op, or another word; without it, all ops are listed",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -31,6 +42,9 @@ def run(args: argparse.Namespace) -> int:
         write(_json([e for family in entries().values() for e in family]) if args.format == "json" else _listing())
         return 0
     op = Op.find(args.name)
+    if op is None and (text := _of_other_kinds(args.name, args.format)) is not None:
+        write(text)
+        return 0
     if op is None:
         op, said = _elsewhere(args.name)
         print(f"archspec ops: {said}", file=sys.stderr)
@@ -38,6 +52,33 @@ def run(args: argparse.Namespace) -> int:
             return 2
     write(_json(entry(op)) if args.format == "json" else _page(op))
     return 0
+
+
+def _of_other_kinds(name: str, form: str) -> str | None:
+    """What is known of a name that is no op's."""
+    from archspec.cli import _kinds
+    from archspec.report.vocabulary import arguments
+
+    found = list(_kinds.named(name))
+    if found and form == "json":
+        from dataclasses import asdict
+        from json import dumps
+
+        records = [
+            {
+                "name": m.name,
+                "kind": word,
+                "doc": m.summary(),
+                "main": m.main,
+                "arguments": [asdict(a) for a in arguments(m)],
+            }
+            for word, m in found
+        ]
+        return dumps(records if len(records) > 1 else records[0], indent=1, ensure_ascii=False)
+    if found:
+        return "\n\n".join(_kinds.page(word, member) for word, member in found)
+    word = _kinds.kind_of(name)
+    return None if word is None else _kinds.listing(word)
 
 
 def _elsewhere(name: str) -> tuple[type[Op] | None, str]:

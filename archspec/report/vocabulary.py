@@ -8,8 +8,10 @@ import textwrap
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
+from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError, ports
 
@@ -54,7 +56,6 @@ def entry(op: type[Op]) -> Entry:
     """The record of one op."""
     names, required, variadic = ports(op)
     inputs = tuple(name if i < required else f"{name} (optional)" for i, name in enumerate(names))
-    docs = op.field_docs()
     return Entry(
         name=op.name,
         family=op.__module__.rpartition(".")[2],
@@ -62,17 +63,23 @@ def entry(op: type[Op]) -> Entry:
         doc=inspect.getdoc(op) or "",
         main=op.main,
         inputs=(*inputs, "any number") if variadic else inputs,
-        arguments=tuple(
-            Argument(
-                name,
-                _type(_annotation(op, name)),
-                None if field.is_required() else written(field.get_default(call_default_factory=True)),
-                docs.get(name, ""),
-            )
-            for name, field in op.model_fields.items()
-        ),
+        arguments=arguments(op),
         costs={rule: text for rule in ("macs", "flops", "transcendentals") if (text := _formula(op, rule))},
         roles=tuple(role for role, holds in (("activation", op.is_activation), ("merge", op.is_merge)) if holds),
+    )
+
+
+def arguments(declared: type[Declaration]) -> tuple[Argument, ...]:
+    """The fields of a declaration of any kind."""
+    docs = declared.field_docs()
+    return tuple(
+        Argument(
+            name,
+            _type(_annotation(declared, name)),
+            None if field.is_required() else written(field.get_default(call_default_factory=True)),
+            docs.get(name, ""),
+        )
+        for name, field in declared.model_fields.items()
     )
 
 
@@ -103,7 +110,7 @@ def written(value: Any) -> str:
         return "[" + ", ".join(map(written, value)) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k}: {written(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, Op):
+    if isinstance(value, Declaration):
         given = {name: getattr(value, name) for name in type(value).model_fields if name in value.model_fields_set}
         return f"{{{value.name}: {written(given)}}}" if given else value.name
     return str(value)
@@ -128,7 +135,7 @@ def _words(alias: str) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in alias).strip()
 
 
-def _annotation(op: type[Op], name: str) -> str:
+def _annotation(op: type[Declaration], name: str) -> str:
     """The annotation as it is written (modules of ops postpone their evaluation)."""
     for klass in op.__mro__:
         annotation = inspect.get_annotations(klass).get(name)
@@ -151,6 +158,10 @@ def _spoken(node: ast.expr) -> str:
             return "null"
         case ast.Constant(value=value):
             return written(value)
+        case ast.Call(func=ast.Name(id="declared"), args=[_, ast.Constant(value=str(word))]):
+            return word.partition(" ")[2]
+        case ast.Subscript(value=ast.Name(id="Items"), slice=element):
+            return f"list of {_spoken(element)}"
         case ast.BinOp(left=left, right=right):
             return f"{_spoken(left)} or {_spoken(right)}"
         case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[first, *_])):
@@ -240,4 +251,37 @@ def example(op: type[Op]) -> Example | None:
             else:
                 call = f"{op.name}: {written(args)}" if args else op.name
             return Example(f"- {call}", inputs, outputs, sum(weight.size for weight in weights))
+    return None
+
+
+_SHOWN: tuple[Any, ...] = (
+    Path("photos"),
+    10,
+    0.1,
+    224,
+    2,
+    "mnist",
+    [30, 60],
+    [0.8, 1.2],
+    {"layers": 1},
+    ["a"],
+    [{"rescale": {}}],
+)
+"""Values that arguments of declarations other than ops are tried with; the first that is taken is shown."""
+
+
+def usage(declared: type[Declaration]) -> str | None:
+    """A shortest form that a text may write of a declaration: its name, or the name with what it needs. None where no
+    guess fits."""
+    needed = [name for name, field in declared.model_fields.items() if field.is_required()]
+    for values in product(_SHOWN, repeat=len(needed)):
+        given = dict(zip(needed, values, strict=True))
+        try:
+            declared.model_validate(given)
+        except ValueError:
+            continue
+        if not given:
+            return declared.name
+        alone = declared.main is not None and list(given) == [declared.main]
+        return f"{{{declared.name}: {written(given[declared.main] if alone else given)}}}"  # type: ignore[index]
     return None
