@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "archspec sweep net.yaml --vary width=16:64:16",
-    "archspec sweep net.yaml --vary width=16:64:8 --vary 'depths=[[2, 2], [3, 4]]' --where 'macs < 600M'",
+    "archspec sweep net.yaml --vary width=16:64:8 --vary 'depths=[[2, 2], [3, 4]]' --where 'macs <= 600M'",
     "archspec sweep net.yaml --vary width=16:64 --pareto params,+receptive_field --format csv",
 )
 MOST = 100_000
