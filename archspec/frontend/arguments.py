@@ -99,6 +99,7 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
             hint = (
                 _beside(called, name, given)
                 or _multiplied(called, name)
+                or _operands(called, given[name])
                 or (f"a parameter is written ={name}" if given[name] is None and walk.knows(name) else None)
                 or intended_word(name, names.__contains__)
                 or suggested("parameter", name, names)
@@ -106,6 +107,13 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
             )
             walk.report("P01", f"{called} has no parameter '{name}'", given.key_span(name), hint)
     return is_known
+
+
+def _operands(called: str, value: Any) -> str | None:
+    """What to do with operands of a merge that are given as an argument: ``concat: {inputs: [a, b]}``."""
+    op = Op.find(called)
+    is_named = isinstance(value, list) and len(value) > 1 and all(isinstance(v, str) for v in value)
+    return f"operands are the value: {called}: {plain(value)}" if op is not None and op.is_merge and is_named else None
 
 
 def _multiplied(called: str, name: str) -> str | None:
@@ -140,6 +148,9 @@ def _beside(called: str, name: str, given: Map) -> str | None:
 
 def _by_name(called: str, raw: Any, known: Mapping[str, Any], extra: tuple[str, ...]) -> str | None:
     """How a value is given to what takes none alone."""
+    op = Op.find(called)
+    if op is not None and op.is_merge and isinstance(raw, str):
+        return f"operands are a list: {called}: [{raw}, prev]"
     if isinstance(raw, (int, float)) and Op.find(f"{called}{raw}") is not None:
         return f"it is an op of its own: {called}{raw}"
     if "variant" in extra:

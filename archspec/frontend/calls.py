@@ -19,7 +19,7 @@ from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import Span, SpecError, did_you_mean, shown
+from archspec.ir.diagnostics import Span, SpecError, did_you_mean, known_are, shown
 from archspec.ops.base import Op
 
 
@@ -159,7 +159,7 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
             raise Poisoned
         if variant is not None and not (isinstance(variant, str) and variant in document.spec.variants):
             known = list(document.spec.variants)
-            hint = did_you_mean(variant, known) or f"known are {', '.join(known)}"
+            hint = did_you_mean(variant, known) or known_are(known, variant)
             walk.report("V01", f"{step.op} has no variant {shown(variant)}", span, hint)
             raise Poisoned
     file = file_of(walk, document, args, at, variant=variant, path=f"{path}.", depth=here.depth + 1, name=step.op)
@@ -206,7 +206,7 @@ def file_of(
         section = document.spec.variants[variant]
         for key in section:
             if key not in declared:
-                hint = did_you_mean(key, declared) or (f"known are {', '.join(declared)}" if declared else None)
+                hint = did_you_mean(key, declared) or (known_are(declared, key) if declared else None)
                 walk.report("P01", f"{document.spec.name} has no parameter '{key}'", section.key_span(key), hint)
             else:
                 value = walk.attempt(evaluated, section[key], section, key, constants(file))

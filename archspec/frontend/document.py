@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from archspec.frontend.forms import form_hint, head_hint
 from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, read, span
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, known_are, shown
 from archspec.ir.validation import Refused, refuse, refused
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
@@ -239,7 +239,7 @@ def document(source: Source) -> Document:
     try:
         spec = ArchitectureSpec.model_validate(tree)
     except ValidationError as error:
-        raise SpecError([_located(e, tree) for e in refused(error)]) from None
+        raise SpecError([_located(e, tree) for e in _those_that_count(refused(error))]) from None
     found = Document(source, tree, spec)
     if problems := [*_names(found), *_heads(found)]:
         raise SpecError(problems)
@@ -247,6 +247,12 @@ def document(source: Source) -> Document:
 
 
 _KEYS: dict[str, type[BaseModel]] = {"blocks": Block, "networks": Block, "train": Train}
+
+
+def _those_that_count(errors: list[Refused]) -> list[Refused]:
+    """The mistakes but for what ``train`` lacks where it holds what a run file says."""
+    is_of_runs = any(e.kind == "unknown_key" and e.path[0] == "train" and e.path[-1] in _OF_RUNS for e in errors)
+    return [e for e in errors if not (is_of_runs and e.kind == "missing_key" and e.path[0] == "train")]
 
 
 def _located(error: Refused, tree: Map) -> Diagnostic:
@@ -262,8 +268,9 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
             place(tree, path, key=True),
             intended_word(str(path[-1]), keys.__contains__)
             or (None if owner else _other_section(str(path[-1])))
+            or (_elsewhere(str(path[-1])) if owner in ("", "train") else None)
             or did_you_mean(path[-1], keys)
-            or f"known are {', '.join(keys)}",
+            or known_are(keys),
         )
     if error.kind == "value" and (hint := form_hint(path, error.value, _first(tree))):
         return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), hint)
@@ -286,6 +293,31 @@ _SECTIONS = {
     "train": "training",
 }
 """What other formats call the sections of a file."""
+
+
+_OPTIMISING = ("optimizer", "optimiser", "optim", "learning_rate", "lr", "schedule", "scheduler", "weight_decay")
+_FEEDING = (
+    "epochs",
+    "batch",
+    "batch_size",
+    "dataset",
+    "data",
+    "augment",
+    "augmentation",
+    "seed",
+    "callbacks",
+    "patience",
+)
+_OF_RUNS = frozenset((*_OPTIMISING, *_FEEDING))
+"""What is said in a run file."""
+_OF_HEADS = ("loss", "losses", "metrics", "criterion", "metric")
+
+
+def _elsewhere(key: str) -> str | None:
+    """Where a key stands that is none of a spec."""
+    if key.lower() in _OF_RUNS:
+        return "how a network is trained stands in a run file (archspec_run: 1), or is told to 'archspec train'"
+    return "a loss and metrics stand in a head: heads: {main: {loss: mse}}" if key.lower() in _OF_HEADS else None
 
 
 def _other_section(key: str) -> str | None:
@@ -417,7 +449,7 @@ def expectations(found: Document) -> list[Diagnostic]:
         for name in (value.get("networks") or ()) if isinstance(value, Map) else ():
             if name not in known_networks:
                 at = place(found.tree, ("expect", *path, "networks", name), key=True)
-                hint = did_you_mean(name, known_networks) or f"known are {', '.join(known_networks)}"
+                hint = did_you_mean(name, known_networks) or known_are(known_networks)
                 out.append(Diagnostic("N00", f"expect: there is no network {shown(name)}", at, hint))
         try:
             Expect.model_validate(value)
@@ -427,11 +459,7 @@ def expectations(found: Document) -> list[Diagnostic]:
                 keys = (*FIGURES, "training", "networks", "source")
                 if e.kind == "unknown_key":
                     word = str(e.path[-1])
-                    hint = (
-                        intended_word(word, keys.__contains__)
-                        or did_you_mean(word, keys)
-                        or f"known are {', '.join(keys)}"
-                    )
+                    hint = intended_word(word, keys.__contains__) or did_you_mean(word, keys) or known_are(keys)
                     message = f"expect has no key {shown(e.path[-1])}"
                     out.append(Diagnostic("S01", message, place(found.tree, where, key=True), hint))
                 elif e.kind == "missing_key":

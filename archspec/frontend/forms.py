@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from archspec.frontend.intended import intended_word, look_alike
-from archspec.ir.diagnostics import did_you_mean, plain
+from archspec.ir.diagnostics import did_you_mean, known_are, plain
 from archspec.ops.base import Op
 
 Path = Sequence[str | int]
@@ -34,6 +34,8 @@ def _section(of: Callable[[Any], str | None]) -> Callable[[Path, Any], str | Non
 
     def hint(path: Path, value: Any) -> str | None:
         pairs = _pairs(value)
+        if pairs is not None and path[-1] == "heads" and _are_steps(pairs):
+            return f"heads is a map of names: heads: {{main: {plain(value)}}}"
         inner = plain(pairs) if pairs is not None else of(value)
         if inner is None or inner == "…":
             return f"{path[-1]} is a map of names"
@@ -66,6 +68,11 @@ def _heads(value: Any) -> str | None:
     if isinstance(value, (list, str)):
         return f"{{main: {plain(value if isinstance(value, list) else [value])}}}"
     return None
+
+
+def _are_steps(pairs: dict[str, Any]) -> bool:
+    """Whether what stands in the place of names are ops."""
+    return any(Op.find(name) is not None for name in pairs)
 
 
 def _is_head(value: dict[str, Any]) -> bool:
@@ -124,11 +131,18 @@ def form_hint(path: Path, value: Any, parameter: str = "PARAMETER") -> str | Non
     return form(path, value) if form is not None else None
 
 
+UNITS = "units"
+"""The argument of a last layer, which people write into a head."""
+
+
 def head_hint(head: dict[str, Any], key: str, keys: list[str]) -> str:
     """What to do with a key of a head that it does not have."""
     if (hint := intended_word(key, keys.__contains__)) is not None:
         return hint
+    if UNITS in head:
+        inner = ", ".join(f"{k}: {plain(v)}" for k, v in head.items() if k not in keys)
+        return f"the steps of a head stand under body: body: [dense: {{{inner}}}]"
     if Op.find(key) is not None or key in ("do", "branches", "residual"):
         step = key if head[key] is None else f"{key}: {plain(head[key])}"
         return f"the steps of a head stand under body: body: [{step}]"
-    return did_you_mean(key, keys) or f"known are {', '.join(keys)}"
+    return did_you_mean(key, keys) or known_are(keys, key)

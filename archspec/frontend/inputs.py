@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from archspec.frontend.refusal import Refusal
 from archspec.frontend.scope import POISON
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, value_span
-from archspec.ir.diagnostics import did_you_mean, plain, shown
+from archspec.ir.diagnostics import did_you_mean, known_are, plain, shown
 from archspec.ir.tensors import TensorSpec
 
 DTYPES = ("float32", "float16", "bfloat16", "float64", "int32", "int64", "uint8", "bool")
@@ -25,6 +26,10 @@ DTYPE_NAMES = {
     **{word: word for word in DTYPES},
 }
 """What other libraries call the types."""
+
+
+KEYS = {"shape": ("size", "sizes", "dims", "dim", "dimensions", "input_shape"), "dtype": ("type", "kind", "data_type")}
+"""What an input's keys are called elsewhere."""
 
 
 def inputs_of(walk: Walk, section: Map | None, outside: Place) -> dict[str, TensorSpec | None]:
@@ -57,15 +62,17 @@ def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) ->
     if type(raw) is Map:
         for k in raw:
             if k not in ("shape", "dtype"):
-                raise Refusal("S01", f"an input has no key '{k}'", raw.key_span(k), did_you_mean(k, ("shape", "dtype")))
+                ours = next((ours for ours, theirs in KEYS.items() if k in theirs), None)
+                near = f"did you mean '{ours}'?" if ours else did_you_mean(k, (*KEYS,)) or known_are(KEYS)
+                raise Refusal("S01", f"an input has no key '{k}'", raw.key_span(k), near)
         if "shape" not in raw:
             raise Refusal("S02", f"input '{name}' needs 'shape'", section.key_span(name))
         dtype = raw.get("dtype", "float32")
         if dtype not in DTYPES:
             message = f"dtype must be one of {', '.join(DTYPES)}, got {shown(dtype)}"
             meant = DTYPE_NAMES.get(str(dtype).lower().rpartition(".")[2])
-            hint = f"did you mean '{meant}'?" if meant else did_you_mean(dtype, DTYPES)
-            raise Refusal("T01", message, raw.value_span("dtype"), hint)
+            near_type = f"did you mean '{meant}'?" if meant else did_you_mean(dtype, DTYPES)
+            raise Refusal("T01", message, raw.value_span("dtype"), near_type)
         raw, container, key = raw["shape"], raw, "shape"
     if isinstance(raw, str) and raw[:1] == "=":
         sizes = evaluated(raw, container, key, outside)
@@ -82,6 +89,8 @@ def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) ->
         places = [raw.value_span(i) for i in range(len(raw))]
     else:
         hint = "channels last, without the batch: [224, 224, 3]"
+        if (sizes_of := re.fullmatch(r"(\d+(?:\s*[xX*,]\s*\d+)+)", str(raw))) is not None:
+            hint = f"a shape is a list: [{', '.join(re.findall(r'[0-9]+', sizes_of[1]))}]"
         message = f"the shape of input '{name}' must be a list, got {shown(raw)}"
         raise Refusal("T01", message, value_span(container, key), hint)
     if len(sizes) > 8:

@@ -313,8 +313,22 @@ def _element(slip: Slip) -> str | None:
     return None
 
 
+_OP_BEHIND = re.compile(r"(\d+)\s+([A-Za-z_]\w*)", re.ASCII)
+
+
+def _step_behind(slip: Slip) -> str | None:
+    """``[conv: 4`` and ``relu]`` on the next line: a comma is missing between two steps."""
+    from archspec.ops.base import Op
+
+    found = _OP_BEHIND.search(slip.message.rpartition(", got ")[2])
+    if found is None or Op.find(found[2]) is None:
+        return None
+    return f"a comma is missing between {found[1]} and {found[2]}"
+
+
 READERS: tuple[Callable[[Slip], str | None], ...] = (
     _unlike,
+    _step_behind,
     _ending,
     _fraction,
     _template,

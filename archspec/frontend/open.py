@@ -15,7 +15,7 @@ from archspec.frontend.files import Library
 from archspec.frontend.inputs import symbols
 from archspec.frontend.parameters import parameters
 from archspec.frontend.walk import MAX_LAYERS
-from archspec.ir.diagnostics import Diagnostic, Source, SpecError, did_you_mean, shown, typed
+from archspec.ir.diagnostics import Diagnostic, Source, SpecError, did_you_mean, known_are, shown, typed
 from archspec.ir.graph import Graph
 
 
@@ -92,7 +92,7 @@ def _known(found: Document, variant: str | None) -> str | None:
     hint = (
         catalogue.owner(variant)
         or did_you_mean(variant, known)
-        or (f"known are {', '.join(known)}" if known else "the spec has none")
+        or (known_are(known, variant) if known else "the spec has none")
     )
     message = f"{found.spec.name} has no variant {shown(variant)}"
     raise SpecError([Diagnostic("V01", message, typed("--variant", variant), hint)])
@@ -150,7 +150,7 @@ def _settings(found: Document, set: Mapping[str, Any]) -> _Given:
                 problems.append(Diagnostic("T01", f"size {name} must be a positive integer, got {shown(value)}", span))
         else:
             known = [*declared, *inputs, *sorted(opened)]
-            hint = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else "it has none")
+            hint = did_you_mean(name, known) or (known_are(known, name) if known else "it has none")
             problems.append(Diagnostic("P01", f"{found.spec.name} has no parameter '{name}'", span, hint))
     if problems:
         raise SpecError(problems)

@@ -202,6 +202,8 @@ def reference(raw: Any, container: Map | Seq, key: Any, place: Place) -> Any:
     at = value_span(container, key)
     if not isinstance(raw, str) or raw[:1] == "=":
         hint = "a reference has no =" if isinstance(raw, str) else None
+        if type(raw) is int:
+            hint = "steps go by name, not by number: prev is the one before, as: NAME names another"
         raise Refusal("S04", f"a reference is a name, name[index] or name.port, got {shown(raw)}", at, hint)
     try:
         value = evaluate(raw, lambda name: place.scope.lookup(name, place.prev))

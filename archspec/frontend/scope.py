@@ -8,7 +8,7 @@ from typing import Any
 from archspec.frontend.document import SHAPE_WORDS
 from archspec.frontend.expressions import ExpressionError, Indexable, UnknownName, missing_element
 from archspec.frontend.refusal import Poisoned
-from archspec.ir.diagnostics import Span, did_you_mean, shown
+from archspec.ir.diagnostics import Span, did_you_mean, known_are, shown
 from archspec.ir.graph import Tensor
 from archspec.ir.tensors import TensorSpec
 
@@ -125,7 +125,7 @@ def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
         case _:
             known = [*SHAPE_WORDS, *ports]
             raise ExpressionError(
-                "N04", f"a result has no '{word}'", did_you_mean(word, known) or f"known are {', '.join(known)}"
+                "N04", f"a result has no '{word}'", did_you_mean(word, known) or known_are(known, word)
             )
     if size is None:
         raise ExpressionError("X05", f"the {word} of {spec} is open", "give the size with --set, or in inputs")

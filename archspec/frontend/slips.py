@@ -363,7 +363,7 @@ def _missing_colon(stop: Stop) -> Slip | None:
         return None
     last = stop.row - ("mapping values" in stop.problem)
     begun = _NO_COLON.fullmatch(_line(stop.lines, stop.began[0]).partition(" #")[0].rstrip())
-    is_key = "expected ':'" in stop.problem and begun is not None and begun[3] is not None and ":" not in begun[3]
+    is_key = "expected ':'" in stop.problem and begun is not None and ":" not in (begun[3] or "")
     for row in [stop.began[0]] if is_key else range(last, max(last - 3, -1), -1):
         line = _line(stop.lines, row).partition(" #")[0].rstrip()
         if not line.strip():
@@ -371,6 +371,8 @@ def _missing_colon(stop: Stop) -> Slip | None:
         match = _NO_COLON.fullmatch(line)
         if match is None or ":" in (match[3] or "").partition("{")[0].partition("[")[0]:
             return None
+        if match[3] is None and _indent(_line(stop.lines, row + 1)) > _indent(line) and "-" not in match[1]:
+            return Slip(row, match.end(2), 1, f"a colon is missing after '{match[2]}'", f"{match[2]}:")
         at = match.end(2)
         if match[3] is None and "-" not in match[1] and Op.find(match[2]) is not None:
             message = f"'{match[2]}' is no item: its dash is missing"

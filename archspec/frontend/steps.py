@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.ir.aliases import same
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, plain, shown
 from archspec.ops.base import Op
 
@@ -129,10 +130,19 @@ _MODIFIER_NAMES = {
 """What other languages and formats call the modifiers."""
 
 
+_KINDS = ("type", "op", "layer", "class", "class_name", "kind", "module", "name", "operation")
+"""What says in other formats which op a step is."""
+
+
 def _two_ops_hint(item: Map, ops: list[str]) -> str:
     """What to do with a second key of a step that is no modifier."""
     first, second = ops[0], ops[1]
     keys = list(item)
+    if first in _KINDS and isinstance(item[first], str):
+        named = item[first] if Op.find(item[first]) else same("op", item[first], Op.names())
+        if named is not None:
+            rest = [f"{key}: {plain(item[key])}" for key in ops[1:]]
+            return f"the op is the key: {named}: {{{', '.join(rest)}}}"
     before = keys[keys.index(second) - 1]
     if item[second] is None and isinstance(item[before], str) and before in ("from", "merge", *STRUCTURAL):
         rest = [key for key in keys[keys.index(second) :] if item[key] is None]

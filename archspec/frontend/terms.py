@@ -13,7 +13,7 @@ from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Result, described
 from archspec.frontend.walk import Place
 from archspec.frontend.yaml_source import Map, Seq, value_span
-from archspec.ir.diagnostics import Span, did_you_mean, shown
+from archspec.ir.diagnostics import Span, did_you_mean, known_are, shown
 from archspec.ir.graph import Graph, Tensor
 from archspec.ir.training import GradientPenalty, Schedule, Scheduled, Term
 from archspec.ops.base import OpError
@@ -99,7 +99,7 @@ def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term 
 def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span) -> Term:
     near = [*Loss.names(), PENALTY]
     if Loss.find(name) is None:
-        hint = did_you_mean(name, near) or f"known are {', '.join(near)}"
+        hint = did_you_mean(name, near) or known_are(near, name)
         raise Refusal("N00", f"unknown loss {shown(name)}", raw.key_span(name), hint)
     loss = declared(Loss, name, raw, name, outside)
     operands = raw[name]

@@ -144,7 +144,9 @@ class Walk:
         if help == SAY_FROM and self.here is not None and (inputs := self.here.scope.frame.inputs):
             help = f"say from: {' or '.join(list(inputs)[:MAX_LISTED])}, or the name of a step"
         if code in VALUES or (code == "N00" and message.startswith("there is no")):
-            help = intended(written_at(span), message, self.knows) or self._misspelt(written_at(span), message) or help
+            meant = intended(written_at(span), message, self.knows) or self._misspelt(written_at(span), message)
+            # Where no value is taken, an expression is not either.
+            help = help if help and code == "P04" and "starts with '='" in str(meant) else meant or help
         self.keep(Diagnostic(code, message, span, help, notes))
 
     def _misspelt(self, text: str, message: str) -> str | None:

@@ -31,10 +31,20 @@ def alias(kind: str, name: object, known: Iterable[str] = ()) -> str | None:
     ``kind`` is the word for what was asked for (``op``, ``loss``, ``parameter`` …); of several names of ours, the first
     that is ``known`` counts.
     """
-    written, known = str(name)[:64], tuple(map(str, known))
+    known = tuple(map(str, known))
+    written, _, called = str(name)[:64].partition("(")
+    written = written.rpartition(".")[2] or written
     plain = _plain(written)
-    if plain and (same := next((k for k in known if _plain(k) == plain), None)):
-        return f"did you mean '{same}'?"
+    if called.strip(") ") and (bare := alias(kind, written, known)) is not None:
+        return f"{bare} Its arguments stand after a colon, by name" if bare[-1] == "?" else bare
+    own = next((k for k in known if _plain(k) == plain), None) if plain else None
+    for section in FAMILIES.get(kind, (kind,)) if own is not None else ():
+        # A class of another library that is spelled as ours is, but for its case, and means another thing.
+        other = _table().get(section, {}).get(plain)
+        if other is not None and other.instead and other.name == written:
+            return other.instead
+    if own is not None:
+        return f"did you mean '{own}'?"
     for section in FAMILIES.get(kind, (kind,)):
         found = _table().get(section, {}).get(plain)
         if found is None:

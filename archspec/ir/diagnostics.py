@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -153,6 +153,8 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(diagnostics, key=lambda d: (d.order, d.span.order)))
 
 
+MOST_KNOWN = 8
+FEW_KNOWN = 6
 FAIR = 0.7
 """How alike two words must be (``difflib``'s ratio) for one to be proposed for the other."""
 
@@ -177,6 +179,15 @@ def _nearest(written: str, words: tuple[str, ...]) -> str | None:
     letters = sorted(written.lower())
     swapped = next((w for w in words if len(w) == len(written) and sorted(w) == letters), None)
     return f"did you mean '{swapped}'?" if swapped else None
+
+
+def known_are(words: Iterable[object], near: object = "") -> str:
+    """``known are a, b, c``: all of a few words, of many those that are most like ``near``, and how many there are."""
+    known = [str(word) for word in words]
+    if len(known) > MOST_KNOWN:
+        alike = sorted(known, key=lambda word: -SequenceMatcher(None, str(near).lower(), word.lower()).ratio())
+        return f"known are {', '.join(alike[:FEW_KNOWN])} and {len(known) - FEW_KNOWN} more"
+    return f"known are {', '.join(known)}"
 
 
 def listed(words: Iterable[object], limit: int = 8) -> str:

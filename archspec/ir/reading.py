@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ValidationError, ValidationInfo, WithJsonS
 from pydantic_core import PydanticCustomError
 
 from archspec.ir.declaration import Declaration
-from archspec.ir.diagnostics import plain, shown
+from archspec.ir.diagnostics import known_are, plain, shown
 from archspec.ir.json_schema import DECLARATION
 from archspec.ir.validation import refuse, restated, told
 
@@ -154,7 +154,8 @@ def named(value: Any, word: str) -> tuple[str, Any]:
         (name, args), *_ = value.items()
         if isinstance(name, str):
             return name, {} if args is None else args
-    raise refuse(f"must be the name of {word}, or {{name: arguments}}")
+    alone = value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) else None
+    raise refuse(f"must be the name of {word}, or {{name: arguments}}", alone and f"one, without brackets: {alone}")
 
 
 def unknown(name: str, word: str, known: Iterable[str]) -> PydanticCustomError:
@@ -168,7 +169,7 @@ def suggested(name: str, noun: str, known: Iterable[str]) -> str:
     from archspec.ir import aliases
 
     known = tuple(known)
-    return aliases.suggested(noun, name, known) or f"known are {', '.join(known)}"
+    return aliases.suggested(noun, name, known) or known_are(known, name)
 
 
 def made(found: type[Member], args: Any, context: Any = None) -> Member:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.diagnostics import did_you_mean, known_are, shown
 
 
 class Refused(NamedTuple):
@@ -163,7 +163,7 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
         said = told(e.kind, e.message, e.help)
     elif e.kind == "unknown_key":
         fields = _fields(model, path[:-1])
-        hint = suggested("parameter", key, fields, f"known are {', '.join(fields)}" if fields else "it takes none")
+        hint = suggested("parameter", key, fields, known_are(fields, key) if fields else "it takes none")
         said = told(e.kind, f"{owner} has no {'parameter' if name else 'key'} {shown(key)}", hint)
     elif e.kind == "missing_key":
         main = getattr(model, "main", None) if name and len(path) == 1 else None
