@@ -50,12 +50,17 @@ def run(args: argparse.Namespace) -> int:
 
     found: list[Diagnostic] = []
     for given in args.specs:
-        for checked in (one for path in _files(given) for one in _checked(path, args)):
+        if not (paths := _files(given)):
+            found.append(_nothing_in(given))
+            if args.format == "text":
+                print_diagnostics(found[-1:])
+        for checked in (one for path in paths for one in _checked(path, args)):
             found += checked.diagnostics
             if args.format == "text":
                 print_diagnostics(checked.diagnostics)
                 if not checked.is_wrong:
-                    write(f"{checked.what}: ok{checked.rest}")
+                    is_failed = args.strict and bool(checked.diagnostics)
+                    write(f"{checked.what}: {'fails by --strict' if is_failed else 'ok'}{checked.rest}")
     if args.format != "text":
         from importlib import import_module
 
@@ -68,7 +73,7 @@ def _files(given: str) -> list[str]:
     path = Path(given)
     if path.is_dir():
         below = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
-        return [str(p) for p in below if _is_spec(p)] or [given]
+        return [str(p) for p in below if _is_spec(p)]
     if any(c in given for c in "*?[") and not path.exists():
         from glob import glob
 
@@ -80,6 +85,14 @@ def _is_spec(path: Path) -> bool:
     """Whether a file of a folder says that it is one, or a run."""
     with path.open("rb") as file:
         return re.search(rb"^archspec(_run)?\s*:", file.read(1 << 16), re.MULTILINE) is not None
+
+
+def _nothing_in(folder: str) -> Diagnostic:
+    """The error of a folder without specs."""
+    from archspec.ir.diagnostics import Diagnostic, shown, typed
+
+    message = f"no spec or run file is in the folder {shown(folder)}, or below it"
+    return Diagnostic("F01", message, typed("", folder), "files end in .yaml and say archspec: 1, or archspec_run: 1")
 
 
 class _Checked(NamedTuple):

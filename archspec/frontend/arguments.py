@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -87,6 +88,9 @@ def meant(name: str, known: Mapping[str, Any]) -> str:
     return other if other is not None and other in known and name not in known else name
 
 
+_NEAR = re.compile(r"did you mean '(\w+)'", re.ASCII)
+
+
 def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], extra: tuple[str, ...]) -> bool:
     """Report the names that a call does not take; whether there are none."""
     is_known = True
@@ -105,6 +109,8 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
                 or suggested("parameter", name, names)
                 or (f"it has {listed(names)}" if names else "it takes none")
             )
+            if (near := _NEAR.match(hint)) is not None and near[1] in given:
+                hint = f"leave it out: {near[1]} is given, too"
             walk.report("P01", f"{called} has no parameter '{name}'", given.key_span(name), hint)
     return is_known
 

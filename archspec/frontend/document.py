@@ -227,6 +227,7 @@ def document(source: Source) -> Document:
         raise SpecError([Diagnostic("S02", f"a spec file is a map, got {shown(tree)}", Span(source, 1, 1), start)])
     if "archspec" not in tree:
         hint: str | None
+        at = span(tree)
         if "archspec_run" in tree:
             message, hint = "this is a run file, not a spec", "archspec train takes it"
         else:
@@ -235,7 +236,8 @@ def document(source: Source) -> Document:
                 "a spec starts with 'archspec: 1'",
                 "did you mean 'archspec'?" if near else "write archspec: 1 as the first line",
             )
-        raise SpecError([Diagnostic("S02", message, span(tree), hint)])
+            at = tree.key_span(near) if near else at
+        raise SpecError([Diagnostic("S02", message, at, hint)])
     try:
         spec = ArchitectureSpec.model_validate(tree)
     except ValidationError as error:

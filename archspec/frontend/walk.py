@@ -144,7 +144,9 @@ class Walk:
         if help == SAY_FROM and self.here is not None and (inputs := self.here.scope.frame.inputs):
             help = f"say from: {' or '.join(list(inputs)[:MAX_LISTED])}, or the name of a step"
         if code in VALUES or (code == "N00" and message.startswith("there is no")):
-            meant = intended(written_at(span), message, self.knows) or self._misspelt(written_at(span), message)
+            # Of words of the command line, the value alone.
+            text = written_at(span).partition("=")[2] if span.source.is_typed else written_at(span)
+            meant = intended(text, message, self.knows) or self._misspelt(text, message)
             # Where no value is taken, an expression is not either.
             help = help if help and code == "P04" and "starts with '='" in str(meant) else meant or help
         self.keep(Diagnostic(code, message, span, help, notes))

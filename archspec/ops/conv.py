@@ -92,15 +92,18 @@ class Conv(Op, name="conv", main="filters"):
         return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        """output positions · size of the kernel"""
         return elements(out.spatial) * prod(self.weights(x)[0].shape)
 
     def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
         return _taps_in_bounds(self, out, x) * prod(self.weights(x)[0].shape[x.rank - 1 :])
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """2 · macs + out.size for the bias + the activation's"""
         return 2 * self.macs(out, x) + _output_flops(self, out)
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        """the activation's, else 0"""
         return self.activation.transcendentals(out, out) if self.activation else 0
 
     def lower(self, x: TensorSpec) -> keras.Layer:
@@ -212,6 +215,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
         return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        """input positions · size of the kernel"""
         return elements(x.spatial) * prod(self.weights(x)[0].shape)
 
     def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
@@ -226,9 +230,11 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
         return taps * prod(self.weights(x)[0].shape[rank:])
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """2 · macs + out.size for the bias + the activation's"""
         return 2 * self.macs(out, x) + _output_flops(self, out)
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        """the activation's, else 0"""
         return self.activation.transcendentals(out, out) if self.activation else 0
 
     def lower(self, x: TensorSpec) -> keras.Layer:
@@ -295,15 +301,18 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
         return (kernel, WeightSpec("bias", (channels * self.multiplier,))) if self.bias else (kernel,)
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        """output positions · size of the kernel"""
         return elements(out.spatial) * prod(self.weights(x)[0].shape)
 
     def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
         return _taps_in_bounds(self, out, x) * prod(self.weights(x)[0].shape[x.rank - 1 :])
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """2 · macs + out.size for the bias + the activation's"""
         return 2 * self.macs(out, x) + _output_flops(self, out)
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        """the activation's, else 0"""
         return self.activation.transcendentals(out, out) if self.activation else 0
 
     def lower(self, x: TensorSpec) -> keras.Layer:
@@ -376,6 +385,7 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
         return (*kernels, WeightSpec("bias", (self.filters,))) if self.bias else kernels
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
+        """output positions · (size of the depthwise + size of the pointwise kernel)"""
         depthwise, pointwise, *_ = self.weights(x)
         return elements(out.spatial) * (depthwise.size + pointwise.size)
 
@@ -389,9 +399,11 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
         return 2 * self.macs(out, x) - elements(out.spatial) * self.weights(x)[0].size * (not any(needed))
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """2 · macs + out.size for the bias + the activation's"""
         return 2 * self.macs(out, x) + _output_flops(self, out)
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        """the activation's, else 0"""
         return self.activation.transcendentals(out, out) if self.activation else 0
 
     def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:

@@ -61,10 +61,12 @@ class Dense(Op, name="dense", main="units"):
         return elements(x.shape) * self.units
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """2 · macs + out.size for the bias + the activation's"""
         extra = out.size if self.bias else 0
         return 2 * self.macs(out, x) + extra + (self.activation.flops(out, out) if self.activation else 0)
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        """the activation's, else 0"""
         return self.activation.transcendentals(out, out) if self.activation else 0
 
     def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
@@ -109,6 +111,7 @@ class Rbf(Op, name="rbf", main="units"):
         return (WeightSpec("centers", (known_channels(x, "rbf"), self.units), trainable=False),)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """(3 · channels - 1) · out.size"""
         return (3 * known_channels(x, "rbf") - 1) * out.size
 
     def lower(self, x: TensorSpec) -> keras.Layer:

@@ -44,6 +44,7 @@ class MaxPool(Op, name="max_pool", main="size"):
         return windowed(x, self.size, self.size if self.stride is None else self.stride, self.padding)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """out.size · (positions of the window - 1)"""
         return out.size * (prod(per_axis(self.size, out.rank - 1, "size")) - 1)
 
     def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
@@ -80,6 +81,7 @@ class AvgPool(Op, name="avg_pool", main="size"):
         return windowed(x, self.size, self.size if self.stride is None else self.stride, self.padding)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """out.size · positions of the window"""
         return out.size * prod(per_axis(self.size, out.rank - 1, "size"))
 
     def lower(self, x: TensorSpec) -> keras.Layer:
@@ -168,6 +170,7 @@ class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):
         return AvgPool(size=size, stride=1 if is_whole else size, padding="valid")
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """positions in all windows · channels"""
         return _covered(out, x)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
@@ -191,6 +194,7 @@ class AdaptiveMaxPool(Op, name="adaptive_max_pool", main="size"):
         return tiled(x, per_axis(self.size, x.rank - 1, "size"))
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """positions in all windows · channels - out.size"""
         return _covered(out, x) - out.size
 
     def lower(self, x: TensorSpec) -> keras.Layer:

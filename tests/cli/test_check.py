@@ -35,7 +35,20 @@ def test_warnings_are_printed_and_let_pass(spec, capsys):
 
 def test_strict_lets_none_pass(spec, capsys):
     assert main(["check", "--strict", spec]) == 1
+    assert capsys.readouterr().out == f"{spec}: fails by --strict, 1 warning\n"
     assert main(["check", "--strict", "lenet5"]) == 0
+
+
+def test_a_folder_without_specs(tmp_path, capsys):
+    (tmp_path / "notes.yaml").write_text("a: 1\n", encoding="utf-8")
+    assert main(["check", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("archspec: error[F01]: no spec or run file is in the folder")
+
+
+def test_a_typed_value_is_not_answered_as_text_of_a_spec(capsys):
+    assert main(["check", "lenet5", "--set", "classes=a"]) == 1
+    assert "help" not in capsys.readouterr().err
 
 
 def test_records_carry_the_severity(spec, capsys):

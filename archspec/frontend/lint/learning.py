@@ -114,11 +114,11 @@ def without_gradient(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def without_weight(subject: Subject) -> Iterator[Diagnostic]:
-    """W20: a loss that counts nothing."""
+    """W09: a loss that counts nothing."""
     for _, _, output in _heads(subject):
         if output.weight == 0:
             what = f"the loss of head '{output.head}' has weight 0: nothing is learnt from it"
-            yield warning("W20", what, output.span or subject.document.key_span("heads"), "a weight above 0")
+            yield warning("W09", what, output.span or subject.document.key_span("heads"), "a weight above 0")
 
 
 def _updates(subject: Subject) -> Iterator[tuple[Training, TrainStep]]:
