@@ -20,6 +20,7 @@ from archspec.backend.installation import has_tensorflow
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.feature import Feature
+from archspec.data.features.image import Image
 from archspec.data.sampler import Keys, Sampler
 from archspec.data.samplers.buckets import Buckets
 from archspec.data.samplers.uniform import Uniform
@@ -27,6 +28,7 @@ from archspec.data.source import ENCODED, TRAIN, DataSource, Pairs
 from archspec.data.transform import Transform, infer
 from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.geometric import Window, Windowed, moved
+from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -272,12 +274,23 @@ class Step(NamedTuple):
     features: Mapping[str, Feature]
 
 
-def _streams(transforms: Sequence[Transform], examples: Sequence[Example], seed: int) -> list[Step]:
+def transformed(transforms: Sequence[Transform], seed: int, stream: str, batch: Batch) -> tf.Tensor:
+    """The images of a batch with ``epoch`` and ``index`` after some transforms, whose draws are those of a stream of
+    this name, apart from all others of the seed."""
+    import tensorflow as tf
+
+    image = tf.convert_to_tensor(batch[IMAGE])
+    before = Example({IMAGE: Image(TensorSpec(tuple(image.shape[1:]), image.dtype.name))})
+    steps = _streams(transforms, infer(before, transforms), seed, f"{stream}/")
+    return _applied(steps, {IMAGE: image, "epoch": batch["epoch"], "index": batch["index"]})[IMAGE]
+
+
+def _streams(transforms: Sequence[Transform], examples: Sequence[Example], seed: int, prefix: str = "") -> list[Step]:
     """Each transform with its draws: from a stream of its own, named after it and its place among those of its name, so
     that putting another kind beside it changes nothing of what it draws."""
     from archspec.data.draw import Draw
 
-    names = [f"{t.name}/{sum(o.name == t.name for o in transforms[:i])}" for i, t in enumerate(transforms)]
+    names = [f"{prefix}{t.name}/{sum(o.name == t.name for o in transforms[:i])}" for i, t in enumerate(transforms)]
     return [
         Step(transform, partial(Draw, seed, name), example.features)
         for transform, name, example in zip(transforms, names, examples, strict=False)
