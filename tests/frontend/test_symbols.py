@@ -52,9 +52,8 @@ def test_all_names_of_the_catalogue_can_be_renamed(path, monkeypatch):
     # Ops keep their names: a block of the same name as one would leave the op where a place is missed.
     names = {id(symbol): f"q{i}_{symbol.kind[0]}" for i, symbol in enumerate(symbols)}
     renamed = written([(symbol, span) for symbol in symbols for span in symbol.places], names)
-    variants = list(found.spec.variants)[:: max(1, len(found.spec.variants) - 1)] or [None]
-    for variant in variants:
-        assert shape(loads(renamed, path.name, variant=variant)) == shape(loads(text, path.name, variant=variant))
+    variant = next(iter(found.spec.variants), None)
+    assert shape(loads(renamed, path.name, variant=variant)) == shape(loads(text, path.name, variant=variant))
 
 
 SPEC = """\
