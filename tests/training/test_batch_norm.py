@@ -12,7 +12,7 @@ from archspec import compile
 from archspec.frontend import loads
 from archspec.runs import Run
 from archspec.training.averaging import estimate
-from archspec.training.batch_norm import counts, forget_starts, have_begun, updates_until
+from archspec.training.batch_norm import counts, forget_starts, have_begun, stated_momentum, updates_until
 from archspec.training.run import run
 from tests.shares import few
 from tests.training import runs
@@ -92,7 +92,7 @@ def test_training_is_untouched_and_the_count_is_no_weight():
     assert [w.name for w in layer.weights] == [w.name for w in other.get_layer("norm").weights]
     assert one.count_params() == other.count_params()
     assert [v.path for v in layer.variables][-1] == "norm/updates" == [v.path for v in one.variables][-1]
-    assert float(layer.updates) == 3 and layer.momentum == 0.9
+    assert float(layer.updates) == 3 and stated_momentum(layer) == layer.get_config()["momentum"] == 0.9
 
 
 def test_what_is_frozen_or_evaluated_is_not_counted():
