@@ -13,7 +13,7 @@ from archspec.frontend.scope import POISON
 from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
-from archspec.ir.aliases import suggested
+from archspec.ir.aliases import homonym, suggested
 from archspec.ir.diagnostics import Span, listed, plain, shown
 from archspec.ops.base import Op
 
@@ -163,7 +163,11 @@ def _by_name(called: str, raw: Any, known: Mapping[str, Any], extra: tuple[str, 
         return f"arguments go by name: {called}: {{variant: {plain(raw)}}}"
     if len(known) == 1:
         return f"arguments go by name: {called}: {{{next(iter(known))}: {plain(raw)}}}"
-    return f"arguments go by name: it has {', '.join(known)}" if known else f"write {called} alone: it has no arguments"
+    if known:
+        return f"arguments go by name: it has {', '.join(known)}"
+    if (other := homonym("op", called)) is not None:
+        return f"write {called} alone: it has no arguments; with weights it is {other}: {plain(raw)}"
+    return f"write {called} alone: it has no arguments"
 
 
 def _is_value(raw: Map, known: Mapping[str, Any], main: str | None) -> bool:

@@ -41,8 +41,11 @@ def alias(kind: str, name: object, known: Iterable[str] = ()) -> str | None:
     for section in FAMILIES.get(kind, (kind,)) if own is not None else ():
         # A class of another library that is spelled as ours is, but for its case, and means another thing.
         other = _table().get(section, {}).get(plain)
-        if other is not None and other.instead and other.name == written:
-            return other.instead
+        if other is not None and other.name == written:
+            if ours := next((o for o in other.ours if o in known), None):
+                return f"did you mean '{ours}'? ('{written}' is {ours} in archspec)"
+            if other.instead:
+                return other.instead
     if own is not None:
         return f"did you mean '{own}'?"
     for section in FAMILIES.get(kind, (kind,)):
@@ -63,6 +66,12 @@ def same(kind: str, name: object, known: Iterable[str]) -> str | None:
     entry = _table().get(kind, {}).get(written)
     found = (k for k in known if _plain(k) == written) if written else ()
     return next(iter((*found, *(o for o in (entry.ours if entry else ()) if o in known))), None)
+
+
+def homonym(kind: str, name: str) -> str | None:
+    """What a name of ours is elsewhere, if it is our name for something else there: linear is dense in PyTorch."""
+    found = _table().get(kind, {}).get(_plain(name))
+    return next((ours for ours in found.ours if ours != name), None) if found is not None else None
 
 
 def suggested(kind: str, name: object, known: Iterable[str], otherwise: str | None = None) -> str | None:

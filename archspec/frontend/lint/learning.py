@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.frontend.lint.rule import Rule, Subject, warning
+from archspec.frontend.lint.shapes import pixels_apart
 from archspec.frontend.steps import Step
 from archspec.frontend.trace import Trace
 from archspec.frontend.yaml_source import Map
@@ -146,21 +147,33 @@ def twice(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def classes_at_positions(subject: Subject) -> Iterator[Diagnostic]:
-    """W07: a class for every position of a map that is far smaller than the image, or that a dense layer made."""
+    """W07: a class for every position of a map that is far smaller than the image, or that a dense layer made; or for
+    every pixel, of none of which a neighbour is looked at."""
     for graph, _, output in _heads(subject):
         spec = graph.spec(output.tensor)
         images = [s for s in graph.inputs.values() if s.rank == 3 and None not in s.shape]
         if spec.rank != 3 or None in spec.shape or not images or output.loss.labels not in ("index", "one_hot"):
             continue
         sides = [n or 0 for n in spec.spatial]
-        if any(sides == list(image.spatial) for image in images):
-            continue
         wide = max(n or 0 for image in images for n in image.spatial)
-        made = graph.by_name.get(output.tensor.node)
-        if wide > SMALLER * max(sides) or (made is not None and hasattr(made.op, "units")):
+        if any(sides == list(image.spatial) for image in images):
+            is_meant = not any(output.tensor.node in apart for apart in pixels_apart(graph).values())
+        else:
+            is_meant = wide <= SMALLER * max(sides) and not hasattr(_maker(graph, output.tensor), "units")
+        if not is_meant:
             what = f"head '{output.head}' gives a class for each of {sides[0]}x{sides[1]} positions"
             help = "flatten or global_avg_pool before the last layer gives one for the image"
             yield warning("W07", what, output.span or subject.document.key_span("heads"), help)
+
+
+def _maker(graph: Graph, tensor: Tensor) -> Any:
+    """The op that a tensor's channels come from, which activations, dropout and norms leave as they are."""
+    while (node := graph.by_name.get(tensor.node)) is not None:
+        is_same = len(node.inputs) == 1 and node.output.shape == node.input_specs[0].shape
+        if not is_same or hasattr(node.op, "units") or hasattr(node.op, "filters"):
+            return node.op
+        tensor = node.inputs[0]
+    return None
 
 
 def _heads(subject: Subject) -> Iterator[tuple[Graph, Trace, Output]]:

@@ -57,8 +57,8 @@ def untouched_axis(subject: Subject) -> Iterator[Diagnostic]:
         for name, spec in graph.inputs.items():
             if spec.rank < 2 or "float" not in spec.dtype or len(graph.inputs) > 1:
                 continue
-            kept = _along_first(graph, name)
-            if kept is None or not is_classified & kept:
+            kept = _along(graph, name, 0)
+            if kept is None or not is_classified & kept or name in pixels_apart(graph):
                 continue
             first = "null" if spec.shape[0] is None else spec.shape[0]
             what = f"no layer reads along the first axis of '{name}', {first}: is it the batch, which is never written?"
@@ -67,8 +67,20 @@ def untouched_axis(subject: Subject) -> Iterator[Diagnostic]:
             yield warning("W03", what, input_span(subject, name), help)
 
 
-def _along_first(graph: Graph, name: str) -> set[str] | None:
-    """The nodes that hold the first axis of an input as it came in; None where one reads along it."""
+def pixels_apart(graph: Graph) -> dict[str, set[str]]:
+    """The nodes that hold the pixels of an image as they came in, by its input, where no layer looks at two of them."""
+    found = {}
+    for name, spec in graph.inputs.items():
+        is_image = spec.rank == 3 and None not in spec.shape and spec.channels in COLORS
+        if is_image and min(n or 0 for n in spec.spatial) >= PICTURE:
+            rows, columns = _along(graph, name, 0), _along(graph, name, 1)
+            if rows is not None and columns is not None:
+                found[name] = rows & columns
+    return found
+
+
+def _along(graph: Graph, name: str, axis: int) -> set[str] | None:
+    """The nodes that hold an axis of an input as it came in; None where one reads along it."""
     kept = {name}
     for node in graph.nodes:
         op: Any = node.op
@@ -76,7 +88,7 @@ def _along_first(graph: Graph, name: str) -> set[str] | None:
         if not held:
             continue
         reach = op.reach(*node.input_specs)
-        if any(reach[i] is None or not reach[i] or reach[i][0] != POINT for i in held):
+        if any(reach[i] is None or len(reach[i]) <= axis or reach[i][axis] != POINT for i in held):
             return None
         kept.add(node.name)
     return kept
