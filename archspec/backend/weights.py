@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 EPSILON = 1e-5
 """What PyTorch's and Caffe's normalisation adds to the variance unless told otherwise."""
+ARRAYS_ALONE = (
+    "the file holds arrays alone: the order of layers, layers without weights, activations, padding, strides and "
+    "epsilon were not compared"
+)
+"""What to know of weights out of a file that tells nothing else of its network."""
 
 
 def transfer(source: keras.Model, graph: Graph, model: keras.Model) -> dict[str, str]:
@@ -81,6 +86,16 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
     rest = [node for node in nodes if node.layer not in known]
     if {node.layer for node in rest} <= by_name.keys():
         known |= {node.layer: by_name[node.layer] for node in rest}
+        if archive.settings is not None:
+            # Another padding or stride is often why shapes behind it differ, and says more than they do.
+            from archspec.backend.importers.keras_settings import compare
+
+            compare(
+                graph,
+                {node.layer: known[node.layer] for node in nodes if _is_alike(node, known)},
+                archive.settings,
+                rules,
+            )
         _check(rest, known, archive)
         used = {stored.name for stored in known.values()}
         if left := [stored for stored in layers if stored.name not in used]:
@@ -175,12 +190,9 @@ def _notes(
                 f"{node.span}: the file does not say epsilon; {node.layer}{rest} has {epsilon:g}, the default of "
                 f"PyTorch and Caffe is {EPSILON:g}"
             )
-    elif archive.settings is None and any(layer != stored.name for layer, stored in pairs.items()):
-        yield (
-            "the file holds arrays alone: layers without weights, activations, padding, strides and epsilon were not "
-            "compared"
-        )
-    elif archive.settings is not None and rules:
+    if archive.settings is None:
+        yield ARRAYS_ALONE
+    elif rules:
         left = [f"{name} ({said['class']})" for name, said in archive.settings.items() if rules.is_unchecked(name)]
         if left:
             yield f"not compared with the spec, as the rules say: {listed(left)}"
@@ -214,4 +226,9 @@ def _check(nodes: Sequence[Node], pairs: Mapping[str, StoredLayer], archive: Arc
     for node in nodes:
         stored = pairs[node.layer]
         if stored_label(in_order(stored, node), archive.layout) != node_label(node, archive.layout):
-            raise WeightsError(f"{stored_said(stored)} of the file is not {node_said(node)}")
+            raise WeightsError(f"{node.span}: {stored_said(stored)} of the file is not {node_said(node)}")
+
+
+def _is_alike(node: Node, pairs: Mapping[str, StoredLayer]) -> bool:
+    """Whether a pair has as many arrays, of as many axes: whether both are one kind of layer."""
+    return [len(shape) for shape in pairs[node.layer].shapes] == [len(weight.shape) for weight in node.weights]

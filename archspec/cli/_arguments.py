@@ -9,11 +9,40 @@ if TYPE_CHECKING:
     from archspec.ir.graph import Graph
 
 
+class _Once(argparse.Action):
+    """Takes a value; given again, an option is refused, as one of the two would be lost without a word."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if option is not None and isinstance(parser, Parser):
+            if self.dest in parser.given:
+                raise argparse.ArgumentError(self, "is given twice, and takes one value")
+            parser.given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class _Each(argparse.Action):
+    """Gathers a value each time; of ``NAME=VALUE`` every name once."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        held = [*(getattr(namespace, self.dest) or ()), values]
+        if isinstance(values, tuple) and [name for name, _ in held].count(values[0]) > 1:
+            raise argparse.ArgumentError(self, f"{values[0]} is given twice")
+        setattr(namespace, self.dest, held)
+
+
 class Parser(argparse.ArgumentParser):
     """Keeps line breaks of texts, takes no abbreviations, and proposes the option that was meant."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs)
+        self.given: set[str] = set()
+        """Options of one value that were met."""
+        for name, action in ((None, _Once), ("store", _Once), ("append", _Each)):
+            self.register("action", name, action)
 
     def parse(self, args: list[str]) -> argparse.Namespace:
         """As ``parse_args``, with a did-you-mean for an unknown option."""
@@ -75,10 +104,12 @@ def load(args: argparse.Namespace, spec: str | None = None) -> Graph:
 
 
 def size(text: str) -> int:
-    """Bytes: ``24GiB``."""
+    """Bytes: ``24GiB``. A number alone is refused: those who write 8 mean gigabytes."""
     from archspec.ir.quantities import byte_size
 
     try:
+        if text.strip().isdigit():
+            raise ValueError(f"must be a size with its unit, such as {text.strip()}GiB, got {text!r}")
         return byte_size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

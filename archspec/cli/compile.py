@@ -36,9 +36,12 @@ def run(args: argparse.Namespace) -> int:
     graph = _arguments.load(args)
     values = None
     if args.weights:
-        from archspec.backend.weights import read
+        from archspec.backend.weights import imported
 
-        values, _ = read(args.weights, graph if args.training else graph.inference())
+        found = imported(args.weights, graph if args.training else graph.inference())
+        values = found.values
+        for note in found.notes:
+            print(f"archspec: note: {note}", file=sys.stderr)
     from archspec.backend.build import compile
     from archspec.backend.installation import quiet_start
 

@@ -15,7 +15,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from archspec.cli import _arguments
+from archspec.cli import FAILED, OK, _arguments
 
 if TYPE_CHECKING:
     from archspec.ir.graph import Graph
@@ -68,13 +68,26 @@ def run(args: argparse.Namespace) -> int:
 
         options = {"width": get_terminal_size().columns, "color": wants_color(sys.stdout)}
     try:
-        for text in _texts(args, options):
+        graphs = [_arguments.load(args, spec) for spec in args.specs]
+        for text in _texts(args, graphs, options):
             write(text)
+        return OK if args.memory is None or all(_fits(graph, args) for graph in graphs) else FAILED
     except UnknownSize:
         return _refused("a size is open, give it: --set NAME=VALUE")
     except ValueError as error:
         return _refused(str(error))
-    return 0
+
+
+def _fits(graph: Graph, args: argparse.Namespace) -> bool:
+    """Whether one sample of a network fits into the memory; says it where not."""
+    from archspec.cli._output import failed
+    from archspec.report.budget import is_enough
+    from archspec.report.format import binary
+
+    found = is_enough(graph, args.memory, args.dtype)
+    if not found:
+        failed(f"{graph.variant or graph.name} does not fit into {binary(args.memory)}", FAILED)
+    return found
 
 
 def _refused(message: str) -> int:
@@ -84,9 +97,8 @@ def _refused(message: str) -> int:
     return 2
 
 
-def _texts(args: argparse.Namespace, options: dict[str, Any]) -> list[str]:
+def _texts(args: argparse.Namespace, graphs: list[Graph], options: dict[str, Any]) -> list[str]:
     """What is printed. Raises ValueError, UnknownSize."""
-    graphs = [_arguments.load(args, spec) for spec in args.specs]
     if args.tool is not None or args.memory is not None:
         return [text for graph in graphs for text in _figures(args, graph, options)]
     if args.columns is None and args.sort is None and args.hardware is None and len(graphs) == 1:

@@ -29,8 +29,12 @@ def text(name: str, graph: Graph, budget: int, *, policy: str, optimizer: str, s
     for count, words in parts:
         first, *rest = wrap(words, width - digits - 4)
         lines += [f"  {binary(count).rjust(digits)}  {first}", *(" " * (digits + 4) + more for more in rest)]
-    runs, trains = (_said(_most(graph, budget, t, policy, slots)) for t in (False, True))
-    lines += ["", f"{binary(budget)} hold at most {runs} at inference, {trains} in training", *wrap(NOTE, width)]
+    runs, trains = (_most(graph, budget, t, policy, slots) for t in (False, True))
+    if runs == 0:
+        holds = f"{binary(budget)} hold not one sample: inference takes {binary(one.inference)}"
+    else:
+        holds = f"{binary(budget)} hold at most {_said(runs)} at inference, {_said(trains)} in training"
+    lines += ["", *wrap(holds, width), *wrap(NOTE, width)]
     return "\n".join(lines)
 
 
@@ -54,9 +58,16 @@ def json(name: str, graph: Graph, budget: int, *, policy: str, optimizer: str, s
     return dumps(record, ensure_ascii=False)
 
 
+def is_enough(graph: Graph, budget: int, policy: str) -> bool:
+    """Whether ``budget`` bytes hold one sample at inference. Raises UnknownSize."""
+    return _most(graph, budget, False, policy, 0) != 0
+
+
 def _most(graph: Graph, budget: int, training: bool, policy: str, slots: int) -> int | None:
     return largest_batch(graph, budget, training=training, policy=policy, slots=slots)
 
 
 def _said(batch: int | None) -> str:
-    return "any number of samples" if batch is None else f"{batch:,} sample{'s' * (batch != 1)}"
+    if batch is None:
+        return "any number of samples"
+    return f"{batch:,} sample{'s' * (batch > 1)}" if batch else "no sample"

@@ -15,8 +15,8 @@ from archspec.analysis.receptive import Field, largest, receptive_fields
 from archspec.analysis.roofline import Bound, bounds
 from archspec.analysis.traffic import Traffic, traffic
 from archspec.ir.graph import Graph, Tensor
-from archspec.ir.tensors import UnknownSize
-from archspec.report.format import binary, dimensions, duration, exact, plain_number, quantity
+from archspec.ir.tensors import Size, UnknownSize
+from archspec.report.format import binary, duration, exact, plain_number, quantity, shapes
 
 Values = list[Any]
 Fold = Literal["sum", "max", "last"]
@@ -156,6 +156,12 @@ def _training_memory(m: Measured) -> int | None:
         return None
 
 
+def _outputs(m: Measured) -> tuple[Size, ...] | dict[str, tuple[Size, ...]] | None:
+    """The shape of a network's output; of several heads, by their names."""
+    found = {output.name: m.graph.spec(output.tensor).shape for output in m.graph.outputs}
+    return found if len(found) > 1 else next(iter(found.values()), None)
+
+
 def _words(value: Any) -> str:
     return "" if value is None else str(value)
 
@@ -166,9 +172,9 @@ COLUMNS: dict[str, Column] = {
         "output",
         "shape of the output, channels last",
         lambda m: [n.outputs[0].shape for n in m.graph.nodes],
-        lambda shape: "" if shape is None else dimensions(shape),
+        shapes,
         "last",
-        lambda m: m.graph.spec(m.graph.outputs[0].tensor).shape if m.graph.outputs else None,
+        _outputs,
         True,
     ),
     "params": _count("params", "params", "all weights, each once", exact),

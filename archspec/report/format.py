@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archspec.analysis.cost import Totals
 from archspec.ir.tensors import Size
 
@@ -46,6 +48,13 @@ def share(part: int | None, whole: int | None) -> str:
 def dimensions(shape: tuple[Size, ...], times: str = "×") -> str:
     """``112×112×64``; open sizes are ``?``, a scalar is ``1``."""
     return times.join(["?" if size is None else str(size) for size in shape]) or "1"
+
+
+def shapes(value: tuple[Size, ...] | Mapping[str, tuple[Size, ...]] | None, times: str = "×") -> str:
+    """``112×112×64``; of several heads ``a 1, b 5``."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {dimensions(shape, times)}" for name, shape in value.items())
+    return "" if value is None else dimensions(value, times)
 
 
 def binary(count: int | None) -> str:

@@ -147,7 +147,9 @@ def in_order(rows: list[tuple[str, dict[str, Any]]], sort: str) -> list[tuple[st
         if isinstance(value, str) and sort != "op":
             head = value.partition("/")[0].partition("×")[0]
             value = float(head) if head.replace(".", "").isdigit() else float("inf") if value == "global" else -1.0
-        if isinstance(value, tuple):
+        if isinstance(value, dict):
+            value = [n for shape in value.values() for n in shape]
+        if isinstance(value, (tuple, list)):
             value = [n or 0 for n in value]
         return value is None, value
 

@@ -9,6 +9,7 @@ from archspec.data.source import TRAIN
 from archspec.data.transform import pixel_ranges
 from archspec.data.transforms.intensity import Normalize
 from archspec.ir.diagnostics import plain
+from archspec.training.initial_weights import other_settings
 from archspec.training.plan import Plan
 from archspec.training.schedules import Milestones, Polynomial, Step
 
@@ -118,10 +119,21 @@ def other_scale(plan: Plan) -> Iterator[Doubt]:
             )
 
 
+def other_layers(plan: Plan) -> Iterator[Doubt]:
+    """W26: weights of layers that the file they start from says are computed in another way."""
+    if plan.spec.train.weights is None:
+        return
+    for at, difference in other_settings(plan.graph, plan.spec.train.weights):
+        yield Doubt(
+            "W26", difference, at, "its weights were trained for what the file says; by another name it starts anew"
+        )
+
+
 RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (
     late_changes,
     endless_patience,
     large_batch,
     odd_rate,
     other_scale,
+    other_layers,
 )

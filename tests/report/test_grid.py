@@ -178,6 +178,9 @@ def test_the_verb(tmp_path, capsys, monkeypatch):
         (["--memory", "1MiB", "--optimizer", "adamm"], "there is no optimizer 'adamm'; did you mean 'adam'?"),
         (["--memory", "1MiB", "--format", "csv"], "text or json"),
         (["--memory", "lots"], "must be a size, such as 24GiB or 512MB, got 'lots'"),
+        (["--memory", "8"], "must be a size with its unit, such as 8GiB, got '8'"),
+        (["--memory", "12k"], "must be a size, such as 24GiB or 512MB, got '12k'"),
+        (["--sort", "macs", "--sort", "params"], "argument --sort: is given twice, and takes one value"),
     ],
 )
 def test_what_is_refused(tmp_path, capsys, args, said):
@@ -185,3 +188,32 @@ def test_what_is_refused(tmp_path, capsys, args, said):
     path.write_text(SPEC, encoding="utf-8")
     code, out, err = run(capsys, path, *args)
     assert (code, out) == (2, "") and said in err
+
+
+def test_a_network_that_does_not_fit_is_told(tmp_path, capsys):
+    path = tmp_path / "net.yaml"
+    path.write_text(SPEC, encoding="utf-8")
+    code, out, err = run(capsys, path, "--memory", "8B")
+    assert code == 1 and "8 B hold not one sample: inference takes" in out
+    assert err == "archspec: net does not fit into 8 B\n"
+    code, out, err = run(capsys, path, "lenet5", "--memory", "100kB", "--format", "json")
+    small, large = map(json.loads, out.splitlines())
+    assert (small["largest_batch"]["inference"] > 0, large["largest_batch"]["inference"]) == (True, 0)
+    assert (code, err) == (1, "archspec: lenet5 does not fit into 97.66 KiB\n")
+
+
+def test_every_head_has_its_output(tmp_path, capsys):
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        "archspec: 1\nname: two\ninputs: {x: [4]}\nbody: [{dense: 3}]\nheads:\n"
+        "  a: {body: [{dense: 1}]}\n  b: {body: [{dense: 5}]}\n",
+        encoding="utf-8",
+    )
+    _, out, _ = run(capsys, path, "lenet5", "--sort", "output")
+    assert "a 1, b 5" in out and out.index("\nlenet5") < out.index("\ntwo")
+    _, out, _ = run(capsys, path, "lenet5", "--columns", "output", "--format", "json")
+    assert [row["output"] for row in json.loads(out)["rows"]] == [{"a": [1], "b": [5]}, [10]]
+    _, out, _ = run(capsys, path, "lenet5", "--columns", "output", "--format", "csv")
+    assert out == 'name,output\ntwo,"a 1, b 5"\nlenet5,10\n'
+    _, out, _ = run(capsys, path, "--columns", "output,params", "--depth", "all")
+    assert out.splitlines()[-1].split() == ["total", "a", "1,", "b", "5", "39"]

@@ -74,3 +74,29 @@ def test_what_is_no_file_is_refused_where_it_stands(plan, weights, message):
     with pytest.raises(SpecError) as caught:
         plan(f"{{weights: {weights}}}")
     assert caught.value.diagnostics[0].message.startswith(message)
+
+
+BODY = "archspec: 1\nname: net\ninputs: {{image: [8, 8, 1]}}\nbody:\n{}  - flatten\n  - {{dense: 10, as: fc}}\n"
+LAYER = "  - {conv: {filters: 2, kernel: 3, padding: same}, as: c1}\n  - relu\n"
+
+
+@pytest.mark.tensorflow
+def test_layers_that_a_keras_file_computes_otherwise_are_warned_of(tmp_path):
+    """Arrays fit in shape; what the file says of the layer that they are from is another thing."""
+    base = archspec.compile(archspec.loads(BODY.format(LAYER + LAYER.replace("c1", "c0"))))
+    base.save(tmp_path / "base.keras")
+    run = tmp_path / "run.yaml"
+    run.write_text("archspec_run: 1\nspec: net.yaml\ndata: digits\ntrain:\n  weights: base.keras\n")
+
+    def warned(layer):
+        (tmp_path / "net.yaml").write_text(BODY.format(layer) + "heads: {main: {loss: categorical_crossentropy}}\n")
+        return [(d.code, d.span.line, d.message) for d in archspec.Run.open(run).warnings()]
+
+    said = [
+        ("W26", 5, "'c1': strides is [1, 1] in the file, 2 in the spec; padding is same in the file, valid in the spec")
+    ]
+    assert warned(LAYER.replace("same", "valid, stride: 2")) == said
+    assert warned(LAYER.replace("relu", "tanh")) == [
+        ("W26", 5, "'c1': activation is relu in the file, tanh in the spec")
+    ]
+    assert warned(LAYER) == []

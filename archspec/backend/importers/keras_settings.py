@@ -77,6 +77,17 @@ def compare(
     rules: Rules | None = None,
 ) -> None:
     """Raises WeightsError where a layer of the file is not computed as its node is, unless rules have it unchecked."""
+    for node, difference in differences(graph, pairs, said, rules):
+        raise WeightsError(f"{node.span}: {difference}")
+
+
+def differences(
+    graph: Graph,
+    pairs: Mapping[str, StoredLayer],
+    said: Mapping[str, Mapping[str, Any]],
+    rules: Rules | None = None,
+) -> Iterator[tuple[Node, str]]:
+    """Nodes that a layer of the file is not computed as, and in what they differ."""
     users: dict[str, list[Node]] = {}
     for node in graph.nodes:
         for tensor in node.inputs:
@@ -85,12 +96,13 @@ def compare(
         if (stored := pairs.get(node.layer)) and stored.name in said:
             if rules and rules.is_unchecked(stored.name):
                 continue
-            found = [
+            found = "; ".join(
                 f"{what} is {theirs} in the file, {ours} in the spec"
                 for what, theirs, ours in _differences(node, graph, users, said[stored.name])
-            ]
+            )
             if found:
-                raise WeightsError(f"{node.span}: {stored.name!r} is not {node.layer!r}: {'; '.join(found)}")
+                names = repr(node.layer) if stored.name == node.layer else f"{stored.name!r} is not {node.layer!r}"
+                yield node, f"{names}: {found}"
 
 
 def _differences(

@@ -6,7 +6,7 @@ import csv
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from archspec.report.format import dimensions
+from archspec.report.format import dimensions, shapes
 from archspec.report.table import Table
 
 if TYPE_CHECKING:
@@ -34,5 +34,5 @@ def grid(grid: Grid) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("name", *grid.columns))
     for name, values in grid.rows:
-        writer.writerow([name, *(dimensions(v, "x") if isinstance(v, tuple) else v for v in values)])
+        writer.writerow([name, *(shapes(v, "x") if isinstance(v, (tuple, dict)) else v for v in values)])
     return out.getvalue().rstrip("\n")
