@@ -73,11 +73,14 @@ def receptive_fields(graph: Graph, start: str | None = None) -> dict[Tensor, Fie
 
 
 def largest(graph: Graph, fields: Mapping[Tensor, Field]) -> tuple[Node, Field] | None:
-    """The first node with the largest field that is not the whole input, and that field; None if all read all."""
+    """The last node with the largest field that is not the whole input, and that field; None if all read all.
+
+    What follows with a field as large (a convolution of one tap, a subsampling) may stand at a larger stride.
+    """
     best: tuple[Node, Field] | None = None
     for node in graph.nodes:
         field = fields.get(Tensor(node.name))
-        if field is not None and not field.is_global and (best is None or _area(field) > _area(best[1])):
+        if field is not None and not field.is_global and (best is None or _area(field) >= _area(best[1])):
             best = node, field
     return best
 

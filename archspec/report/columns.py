@@ -202,7 +202,12 @@ COLUMNS: dict[str, Column] = {
         whole=_training_memory,
     ),
     "receptive_field": Column(
-        "field", "receptive field / stride; of the network the largest", _field(str), _words, "last", _largest(str)
+        "field",
+        "receptive field / stride; of the network the last of the largest",
+        _field(str),
+        _words,
+        "last",
+        _largest(str),
     ),
     "offset": Column(
         "offset", "where the first field's middle lies", _field(_offset), _words, "last", _largest(_offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from archspec.data.class_weights import ClassWeightError, class_factors
 from archspec.data.sampler import UnknownLabels, training_labels
@@ -20,10 +21,24 @@ def class_weights(plan: Plan) -> dict[int, float]:
     if len(plan.graph.outputs) > 1:
         raise TaskError("class weights need a network with one head", at=AT)
     try:
-        return class_factors(said, features, lambda: Counter(training_labels(plan.source)), AT[-1])
+        factors = class_factors(said, features, lambda: Counter(training_labels(plan.source)), AT[-1])
     except ClassWeightError as error:
         at = AT if error.name is None else (*AT, error.name)
         raise TaskError(error.message, at=at, help=error.help) from None
     except UnknownLabels as error:
         help = "give the factors: a list, or a map by names of classes"
         raise TaskError(error.message, at=AT, help=help) from None
+    if 0 in factors.values() and not any(factors.get(k) for k in _present(plan, factors)):
+        help = "a factor above 0 for some class that occurs, or leave it out"
+        raise TaskError("all training examples have the weight 0: nothing would be learnt", at=AT, help=help)
+    return factors
+
+
+def _present(plan: Plan, factors: dict[int, float]) -> Iterable[int]:
+    """The classes that training examples have; where that is not known before these are read, all."""
+    if not any(factors.values()):
+        return factors
+    try:
+        return set(training_labels(plan.source))
+    except UnknownLabels:
+        return factors

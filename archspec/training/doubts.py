@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import NamedTuple
 
 from archspec.data.source import TRAIN
@@ -12,6 +13,9 @@ from archspec.ir.diagnostics import plain
 from archspec.training.initial_weights import other_settings
 from archspec.training.plan import Plan
 from archspec.training.schedules import Milestones, Polynomial, Step
+
+LOST = 0.05
+"""Share of a run's steps whose gradients may be lost at its end without a word."""
 
 
 class Doubt(NamedTuple):
@@ -75,6 +79,20 @@ def large_batch(plan: Plan) -> Iterator[Doubt]:
         yield Doubt("W22", message, ("train", "batch"), "batch: 32 is usual")
 
 
+def lost_gradients(plan: Plan) -> Iterator[Doubt]:
+    """W27: gradients at the end of a run that are accumulated and never applied, if they are more than a few."""
+    accumulate, total = plan.spec.train.accumulate, plan.steps * plan.spec.train.epochs
+    lost = total % accumulate
+    if lost > LOST * total and lost < total:
+        message = (
+            f"accumulate of {accumulate:,} does not divide the {total:,} steps of the run: "
+            f"the gradients of the last {lost:,} are never applied"
+        )
+        found = (total // updates for updates in count(total // accumulate + 1))
+        fits = next(steps for steps in found if total % steps <= LOST * total)
+        yield Doubt("W27", message, ("train", "accumulate"), f"accumulate: {fits}" if fits > 1 else "leave it out")
+
+
 def odd_rate(plan: Plan) -> Iterator[Doubt]:
     """W23: a learning rate that no one means for its optimiser."""
     optimizer = plan.spec.train.optimizer
@@ -133,6 +151,7 @@ RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (
     late_changes,
     endless_patience,
     large_batch,
+    lost_gradients,
     odd_rate,
     other_scale,
     other_layers,

@@ -20,9 +20,9 @@ from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph
 from archspec.training import features
 from archspec.training.class_weights import class_weights
-from archspec.training.document import RunSpec
+from archspec.training.document import RunSpec, Train
 from archspec.training.errors import TaskError
-from archspec.training.freezing import frozen_until, matches, patterns
+from archspec.training.freezing import frozen_until, matches, matching, patterns
 from archspec.training.initial_weights import initial_weights
 from archspec.training.plan import Plan
 from archspec.training.schedules import Plateau
@@ -126,6 +126,12 @@ def _check_train(plan: Plan) -> None:
             at=("train", "steps_per_execution"),
             help="1, or leave it out",
         )
+    if train.accumulate > (total := steps * train.epochs):
+        raise TaskError(
+            f"accumulate is {train.accumulate:,} steps, the run has {total:,}: no weight would ever change",
+            at=("train", "accumulate"),
+            help=f"accumulate: {min(8, total)}, or more epochs",
+        )
     if train.warmup > train.epochs:
         raise TaskError(
             f"the warm-up takes {train.warmup:g} epochs, the run has {train.epochs}",
@@ -141,6 +147,11 @@ def _check_train(plan: Plan) -> None:
                 raise TaskError(f"{shown(pattern)} matches no layer with weights", at=("train", key), help=near)
     if all(frozen_until(train.freeze, owner) for owner in owners):
         raise TaskError("every layer is frozen", at=("train", "freeze"))
+    if train.rates and all(_is_still(train, owner) for owner in owners):
+        help = "a factor above 0 for some layer, or leave it out"
+        raise TaskError(
+            "every layer has the rate 0, or is frozen: no weight would ever change", at=("train", "rates"), help=help
+        )
     if patterns(train.freeze) and any(not isinstance(item, str) for item in train.freeze) and backend() == "jax":
         raise TaskError(
             "layers are frozen for a while on TensorFlow; Keras on JAX has no such step", at=("train", "freeze")
@@ -163,6 +174,12 @@ def _check_train(plan: Plan) -> None:
         _check_embedding(plan, plan.spec.log.embedding)
     if train.monitor:
         monitored(plan)
+
+
+def _is_still(train: Train, layer: str) -> bool:
+    """Whether the weights of a layer stay as they are in every step."""
+    pattern = matching(train.rates, layer)
+    return (pattern is not None and train.rates[pattern] == 0) or frozen_until(train.freeze, layer) >= train.epochs
 
 
 def monitored(plan: Plan) -> str:

@@ -8,6 +8,7 @@ from io import StringIO
 
 import pytest
 
+from archspec import load
 from archspec.analysis.hardware import hardware
 from archspec.cli import main
 from archspec.cli import table as verb
@@ -217,3 +218,28 @@ def test_every_head_has_its_output(tmp_path, capsys):
     assert out == 'name,output\ntwo,"a 1, b 5"\nlenet5,10\n'
     _, out, _ = run(capsys, path, "--columns", "output,params", "--depth", "all")
     assert out.splitlines()[-1].split() == ["total", "a", "1,", "b", "5", "39"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "offset"),
+    [
+        ([{"conv": {"filters": 2, "kernel": 3, "padding": "same"}}, "relu"], "3/1", "0"),
+        (
+            [
+                {"conv": {"filters": 2, "kernel": 3, "padding": "same"}},
+                {"conv": {"filters": 2, "kernel": 1, "stride": 2}},
+                {"subsample": 3},
+            ],
+            "3/6",
+            "0",
+        ),
+        # By hand: a window of 3, unpadded, has its middle at 1; the step starts at the third of its positions.
+        ([{"conv": {"filters": 2, "kernel": 3, "padding": "valid"}}, {"crop": [[2, 0]]}, {"subsample": 4}], "3/4", "3"),
+    ],
+)
+def test_the_total_s_field_is_the_last_of_the_largest(body, field, offset):
+    graph = load({"archspec": 1, "name": "net", "inputs": {"x": [60, 2]}, "body": body})
+    grid = of_nodes(Measured(graph), ["receptive_field", "offset"])
+    assert grid.last == grid.rows[-1][1] == (field, offset)
+    assert of_networks([("net", Measured(graph))], ["receptive_field", "offset"]).rows == (("net", (field, offset)),)
+    assert json.loads(grid.render("json"))["totals"] == {"receptive_field": field, "offset": offset}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from archspec.ir.diagnostics import SpecError
 from archspec.runs import Run
 from tests.training import runs
 
@@ -76,3 +78,47 @@ def test_a_run_of_a_spec_that_cannot_learn_says_so_in_a_line(tmp_path):
     line = Run.open(runs.write(tmp_path, runs.RUN, spec)).spec_warnings()
     assert line is not None and ": 1 warning; 'archspec check " in line and "small.yaml" in line
     assert Run.open(runs.write(tmp_path)).spec_warnings() is None
+
+
+# digits: 1,437 examples in training, 44 batches of 32 an epoch.
+@pytest.mark.parametrize(
+    ("train", "found"),
+    [
+        ("{epochs: 1, accumulate: 44}", []),
+        ("{epochs: 3, accumulate: 7}", []),
+        ("{epochs: 1, accumulate: 42}", []),
+        ("{epochs: 1, accumulate: 41}", ["W27"]),
+        ("{epochs: 2, accumulate: 45}", ["W27"]),
+        ("{epochs: 2, accumulate: 44}", []),
+    ],
+)
+def test_gradients_that_are_kept_past_the_last_step_are_a_doubt(tmp_path, train, found):
+    assert [code for code, *_ in said(tmp_path, train)] == found
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ("{epochs: 1, accumulate: 45}", "accumulate is 45 steps, the run has 44: no weight would ever change"),
+        ("{class_weight: {0: 0, 1: 0}}", None),
+        ("{class_weight: [" + "0, " * 9 + "0.0]}", "all training examples have the weight 0"),
+        ("{rates: {'*': 0, second: 1}}", None),
+        ("{rates: {'*': 0}}", "every layer has the rate 0"),
+    ],
+)
+def test_a_run_that_changes_no_weight_is_refused(tmp_path, train, message):
+    if message is None:
+        assert said(tmp_path, train) == []
+    else:
+        with pytest.raises(SpecError, match=message):
+            said(tmp_path, train)
+
+
+def test_class_weights_of_0_for_every_class_that_occurs_are_refused(tmp_path):
+    images = np.zeros((64, 8, 8, 1), "uint8")
+    np.savez(tmp_path / "two.npz", x_train=images, y_train=np.arange(64) % 2 * 9)
+    text = "\narchspec_run: 1\nspec: small.yaml\ndata: two.npz\naugment: [rescale]\ntrain: {class_weight: [%s]}\n"
+    text = text.replace("two.npz", "{npz: two.npz}")
+    with pytest.raises(SpecError, match="all training examples have the weight 0"):
+        Run.open(runs.write(tmp_path, text % "0, 1, 1, 1, 1, 1, 1, 1, 1, 0")).plan()
+    assert Run.open(runs.write(tmp_path, text % "0, 1, 1, 1, 1, 1, 1, 1, 1, 2")).plan().name

@@ -90,6 +90,8 @@ class Regression(Task, name="regression"):
                 )
             elif values is not None and field != "mean" and min(values) < 0:
                 yield TaskError(f"{field} must not be below 0, got {min(values):g}", at=at)
+            elif values is not None and field == "weights" and not any(values):
+                yield TaskError("all outputs have the weight 0: nothing would be learnt", at=at)
             elif values is not None and field == "deviation" and 0 in values:
                 yield TaskError("deviation must be above 0, targets are divided by it", at=at)
 

@@ -62,6 +62,11 @@ REFUSED = [
         SPEC,
         "weights has 1 numbers, the data have 2",
     ),
+    (
+        RUN.replace("task: regression", "task: {regression: {weights: [0, 0.0]}}"),
+        SPEC,
+        "all outputs have the weight 0",
+    ),
     (RUN.replace("task: regression", "task: {regression: {deviation: [1, 0]}}"), SPEC, "deviation must be above 0"),
     (
         RUN.replace("{csv: {path: table.csv, target: [far, near], inputs: [a, b]}}", "digits"),
