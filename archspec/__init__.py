@@ -6,12 +6,13 @@ trained, evaluated and exported. Importing this imports none of what they need.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from archspec.backend import compile
     from archspec.ir.diagnostics import Diagnostic, SpecError
@@ -78,16 +79,18 @@ def load(spec: str | os.PathLike[str] | Mapping[str, Any], /, *, variant: str | 
     file would say. A string is never looked at as text: that is ``loads``.
 
     ``params`` give the spec's parameters values. Raises SpecError, which holds every independent mistake (of a mapping,
-    with its place in the YAML that it is written as), and TypeError for a mapping of values that YAML has no form of.
+    with its place in the YAML that it is written as), OSError for a file that is not there or cannot be read, and
+    TypeError for a mapping of values that YAML has no form of.
     """
     from collections.abc import Mapping
     from os import fspath
 
     from archspec.frontend import load, load_mapping
 
-    if isinstance(spec, Mapping):
-        return load_mapping(spec, variant=variant, set=params)
-    return load(fspath(spec), variant=variant, set=params)
+    with _keywords(variant, params):
+        if isinstance(spec, Mapping):
+            return load_mapping(spec, variant=variant, set=params)
+        return load(fspath(spec), variant=variant, set=params)
 
 
 def loads(text: str, /, *, variant: str | None = None, **params: Any) -> Graph:
@@ -95,7 +98,20 @@ def loads(text: str, /, *, variant: str | None = None, **params: Any) -> Graph:
     for in the working folder. Raises SpecError."""
     from archspec.frontend import loads
 
-    return loads(text, "<text>", variant=variant, set=params)
+    with _keywords(variant, params):
+        return loads(text, "<text>", variant=variant, set=params)
+
+
+@contextmanager
+def _keywords(variant: str | None, params: Mapping[str, Any]) -> Iterator[None]:
+    """Mistakes in what was given by keyword are told at the keyword."""
+    from archspec.ir.diagnostics import SpecError, retyped, typed
+
+    try:
+        yield
+    except SpecError as error:
+        words = {name: typed(f"{name} =", repr(value)) for name, value in params.items()}
+        raise retyped(error, {"--variant": typed("variant =", repr(variant)), **words}) from None
 
 
 def __getattr__(name: str) -> Any:

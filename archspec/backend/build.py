@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_keras
-from archspec.ir.graph import Graph, Node, Tensor
+from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.graph import Graph, Node, Tensor, must_be_graph
 from archspec.ops.base import ports
 
 if TYPE_CHECKING:
@@ -28,10 +29,13 @@ def compile(
     ``keras.Model.compile`` takes it, the model is compiled with the losses, weights and metrics of the heads; those
     that only training needs are there.
 
-    Raises MissingExtra without Keras; with an optimizer, ValueError where no head has a loss, OpError where one does
-    not suit its head.
+    Raises MissingExtra without Keras, TypeError for what is no graph; with an optimizer, ValueError where Keras has
+    none of that name or no head has a loss, OpError where one does not suit its head.
     """
+    must_be_graph(graph, "archspec.compile")
     keras = import_keras()
+    if optimizer is not None:
+        optimizer = _optimizer(keras, optimizer)
     training = training or optimizer is not None
     if keras.backend.backend() == "torch":
         from archspec.backend.seams.torch_layers import allow_dots
@@ -66,6 +70,21 @@ def compile(
 
         model.compile(optimizer=optimizer, **objective(graph))
     return model
+
+
+def _optimizer(keras: Any, said: str | Mapping[str, Any] | keras.Optimizer) -> keras.Optimizer:
+    """Keras's optimizer. Raises ValueError for a name that it has not."""
+    try:
+        made: keras.Optimizer = keras.optimizers.get(said)
+        return made
+    except (ValueError, TypeError):
+        name = said if isinstance(said, str) else str(said.get("class_name")) if isinstance(said, Mapping) else None
+        bases = ("Optimizer", "LossScaleOptimizer")
+        known = [k for k, kind in vars(keras.optimizers).items() if isinstance(kind, type) and k not in bases]
+        if name is None or name.lower() in map(str.lower, known):
+            raise
+    hint = did_you_mean(name, [*known, *map(str.lower, known)]) or f"it has {', '.join(known)}"
+    raise ValueError(f"Keras has no optimizer {shown(name)}; {hint}")
 
 
 def called(node: Node, layer: Any, tensors: Sequence[Any]) -> Any:

@@ -21,7 +21,7 @@ OK, FAILED, USAGE, NOT_A_NUMBER, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 4, 
 
 EPILOG = """\
 A SPEC is the path of a spec file, or the name of a spec or variant of the
-catalogue (see 'archspec list').
+catalogue (see 'archspec list'): net.yaml is a file, net the catalogue's.
 Data goes to stdout, all else to stderr.
 
 exit codes:

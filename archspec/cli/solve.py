@@ -91,14 +91,16 @@ class _Members:
         return self.figures[value]
 
     def _figure(self, value: int) -> float | None:
-        from archspec.ir.diagnostics import SpecError
+        from archspec.ir.diagnostics import SpecError, retyped, typed
         from archspec.report.columns import COLUMNS, Measured
 
         try:
             graph = self.graph(value)
         except SpecError as error:
+            name = self.args.name
             if any(d.code in ("P01", "V01", "F01") for d in error.diagnostics):
-                raise
+                raise retyped(error, {name: typed("--for", name)}) from None
+            error = retyped(error, {name: typed("--for", f"{name}={value}")})
             self.error = self.error or error
             return None
         measured = Measured(graph.inference(), self.args.batch)

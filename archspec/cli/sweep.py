@@ -111,7 +111,7 @@ def _grid(args: argparse.Namespace) -> tuple[Grid | None, list[tuple[str, str]]]
 def _members(args: argparse.Namespace, failed: list[tuple[str, str]]) -> Iterator[tuple[str, Any]]:
     """Name and graph of every member that can be built. Raises ValueError for too many, SpecError where none can."""
     from archspec.frontend import load
-    from archspec.ir.diagnostics import SpecError, plain
+    from archspec.ir.diagnostics import SpecError, plain, retyped, typed
     from archspec.report.columns import Measured
 
     varied = dict(args.vary)
@@ -126,7 +126,9 @@ def _members(args: argparse.Namespace, failed: list[tuple[str, str]]) -> Iterato
         try:
             graph = load(args.spec, variant=args.variant, set={**dict(args.set), **given})
         except SpecError as error:
-            first = first or error
+            first = first or retyped(
+                error, {key: typed("--vary", f"{key}={plain(value)}") for key, value in given.items()}
+            )
             failed.append((name, error.diagnostics[0].message))
             continue
         is_any = True
@@ -147,6 +149,8 @@ def _varied(text: str) -> tuple[str, list[Any]]:
             return name.strip(), list(range(first, last + 1, step))
         raise argparse.ArgumentTypeError(f"{values} holds no values: FIRST:LAST:STEP, with a step above 0")
     found, value = _arguments.setting(text)
+    if isinstance(value, str) and "," in value:
+        raise argparse.ArgumentTypeError(f"several values are a list: --vary '{found}=[{', '.join(_names(value))}]'")
     return found, list(value) if isinstance(value, list) and value else [value]
 
 
@@ -161,6 +165,9 @@ def _with_units(text: str) -> str:
     from archspec.ir.quantities import BYTES, PREFIXES, byte_size, count
 
     def number(match: re.Match[str]) -> str:
+        units = {unit.lower(): unit for unit in (*BYTES, *PREFIXES)}
+        if match[2] not in (*PREFIXES, *BYTES) and (meant := units.get(match[2].lower())):
+            raise ValueError(f"--where: {match[0]} has no unit that is known; write {match[1]}{meant}")
         read = count if match[2] in PREFIXES else byte_size if match[2] in BYTES else None
         return match[0] if read is None else str(read(match[0]))
 

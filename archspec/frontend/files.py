@@ -108,8 +108,15 @@ def find(name: str) -> tuple[Path, str, str | None]:
         return Path(name), name, None
     entry = catalogue.find(name)
     if entry is None:
-        known: Any = catalogue.names()
-        hint = did_you_mean(name, known) or "'archspec list' shows the catalogue; a path ends in .yaml"
         message = f"there is no spec or variant {shown(name)}"
-        raise SpecError([Diagnostic("F01", message, typed("", name), hint)])
+        raise SpecError([Diagnostic("F01", message, typed("", name), meant(name))])
     return entry.path, catalogue_name(entry.path), entry.variant
+
+
+def meant(name: str, folder: Path = Path()) -> str:
+    """What may have been meant by a name that the catalogue does not have: a file of a folder, or a name like it."""
+    known: Any = catalogue.names()
+    beside = [f"{name}{suffix}" for suffix in (".yaml", ".yml") if name.isprintable() and len(name) < MAX_PATH]
+    if file := next((file for file in beside if (folder / file).is_file()), None):
+        return f"for the file write {file}; a name alone is one of the catalogue"
+    return did_you_mean(name, known) or "'archspec list' shows the catalogue; a path ends in .yaml"

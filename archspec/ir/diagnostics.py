@@ -8,8 +8,8 @@ SpecError            what ``load`` raises: one or more diagnostics, in file orde
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -71,6 +71,17 @@ class Span:
 def typed(option: str, text: str) -> Span:
     """The words of a command line: an option and its value; no option where a verb's own argument is meant."""
     return Span(Source(option, text, is_typed=True), 1, 1, max(1, len(text)))
+
+
+def retyped(error: SpecError, words: Mapping[str, Span]) -> SpecError:
+    """The same mistakes, at other words: ``--variant``, or the names of parameters that ``--set`` stands for."""
+
+    def span(said: Diagnostic) -> Span:
+        source = said.span.source
+        name = source.text.partition("=")[0] if source.name == "--set" else source.name
+        return words.get(name, said.span) if source.is_typed else said.span
+
+    return SpecError(replace(said, span=span(said)) for said in error.diagnostics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from archspec.ir.cost import Cost
@@ -231,3 +232,10 @@ def drawable(training: Training) -> list[str]:
         if tensor.node not in training.body.inputs and needed & set(training.body.inputs) <= set(training.drawn):
             out.append(name)
     return out
+
+
+def must_be_graph(value: object, by: str) -> None:
+    """Raises TypeError for a spec that was not loaded, or anything else that is no graph."""
+    if not isinstance(value, Graph):
+        load = f"archspec.load({value!r})" if isinstance(value, (str, PathLike)) else "archspec.load(…)"
+        raise TypeError(f"{by} takes a Graph, which {load} gives; got {type(value).__name__}")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from archspec.analysis.blocks import folded, readable_depth
 from archspec.analysis.cost import Totals, counted, node_costs, total, uncounted
 from archspec.ir.diagnostics import shown
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, must_be_graph
 from archspec.ir.tensors import Size, TensorSpec
 
 READABLE_LINES = 60
@@ -120,8 +120,10 @@ def table(
 
     ``training`` includes the heads that only training needs. ``batch`` is the number of samples that MACs, FLOPs and
     activations are counted for; ``in_bounds`` leaves out the taps that fall on padding. ``depth`` folds nodes into
-    blocks by the parts of their names. Raises ValueError if ``batch`` is not positive or ``depth`` is negative.
+    blocks by the parts of their names. Raises ValueError if ``batch`` is not positive or ``depth`` is negative,
+    TypeError for what is no graph.
     """
+    must_be_graph(graph, "archspec.table")
     if batch < 1:
         raise ValueError(f"batch must be a positive integer, got {batch}")
     if depth is not None and depth < 0:

@@ -13,6 +13,7 @@ from archspec.runs.request import RunRequest, changed, requested
 
 if TYPE_CHECKING:
     from archspec.data.transform import Transform
+    from archspec.ir.diagnostics import Span
     from archspec.training.plan import Plan
 
 STARTING = ("weights", "vectors", "steps_per_execution")
@@ -42,7 +43,8 @@ def recorded(
     if split or data or batch:
         changes: dict[str, Any] = {"split": split} if split or data else {}
         evaluate = found.run.evaluate.model_copy(update={**changes, **({"batch": batch} if batch else {})})
-        found = replace(found, run=found.run.model_copy(update={"evaluate": evaluate}))
+        said: dict[tuple[str, ...], Span] = {("evaluate", "split"): _flags("split", split)} if split else {}
+        found = replace(found, run=found.run.model_copy(update={"evaluate": evaluate}), words={**found.words, **said})
     return replace(found, name=recorded_name(logdir))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, shown, typed
+from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, retyped, shown, typed
 
 if TYPE_CHECKING:
     from archspec.frontend.yaml_source import Map
@@ -59,7 +59,8 @@ class RunRequest:
             return load(self.spec, variant=self.run.variant, set=self.run.set)
         except SpecError as error:
             if self.tree is None:
-                raise
+                said = {path[-1] if path[0] == "set" else f"--{path[0]}": span for path, span in self.words.items()}
+                raise retyped(error, said) from None
             raise SpecError(self._in_run(d) for d in error.diagnostics) from None
         except FileNotFoundError as error:
             if self.tree is None:
@@ -90,8 +91,14 @@ class RunRequest:
             return said
         path = {"": ("spec",), "--variant": ("variant",), "--set": ("set", source.text.partition("=")[0])}[source.name]
         above = tree.get("set") if path[0] == "set" else tree
-        if path in self.words or not isinstance(above, Map) or path[-1] not in above:
+        if path in self.words:
+            return replace(said, span=self.words[path])
+        if not isinstance(above, Map) or path[-1] not in above:
             return said
+        if said.code == "F01":
+            from archspec.frontend.files import meant
+
+            said = replace(said, help=meant(self.run.spec, self.folder))
         return replace(said, span=above.key_span(path[-1]) if said.code == "P01" else self.at(path))
 
     def plan(self, *, starts: bool = False, peers: ProcessGroup | None = None) -> Plan:
@@ -179,7 +186,8 @@ def changed(found: RunRequest, changes: Mapping[str, Any], words: Words = by_key
 
     ``data`` may be what ``--data`` takes: a source's name, or a path. ``set`` adds to the run's own. Raises SpecError.
     """
-    from archspec.training.document import RunSpec, Train, read_section
+    from archspec.training.document import SECTIONS, RunSpec, Train, read_section
+    from archspec.training.hints import Hints
 
     run = found.run
     given = {key: value for key, value in changes.items() if value is not None}
@@ -189,7 +197,9 @@ def changed(found: RunRequest, changes: Mapping[str, Any], words: Words = by_key
     of_train = {key: value for key, value in given.items() if key in Train.model_fields}
     for key, value in given.items():
         if key not in known:
-            hint = did_you_mean(key, known) or f"keys of a run file are {', '.join(known[:6])}, …"
+            hints = Hints({**(found.tree or {}), key: value}, SECTIONS, found.folder)
+            hint = hints.for_keyword(key, value) or did_you_mean(key, known)
+            hint = hint or f"keys of a run file are {', '.join(known[:6])}, …"
             raise SpecError([Diagnostic("R01", f"a run has no key {shown(key)}", words(key, value), hint)])
         if key in of_train:
             said["train", key] = words(key, value)

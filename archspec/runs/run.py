@@ -47,7 +47,8 @@ class Run:
         declarations: ``data="digits"``, ``epochs=5``, ``optimizer={"sgd": 0.1}``, ``set={"classes": 10}``. A run
         directory takes none: it says what it was.
 
-        Raises SpecError for what is wrong with the file or a change, OSError.
+        Raises SpecError for what is wrong with the file or a change, OSError for a file that is not there or cannot be
+        read, TypeError for changes of a run directory.
         """
         path = Path(what)
         if (path / "run.yaml").is_file():

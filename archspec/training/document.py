@@ -104,7 +104,7 @@ def salvaged(source: Source, folder: Path) -> tuple[RunSpec | None, Map, list[Di
         return RunSpec.model_validate(tree, context=context), tree, []
     except ValidationError as error:
         wrong = restated(error, RunSpec)
-    hints = Hints(tree, {"": RunSpec, "train": Train, "evaluate": Evaluate, "log": Log, "train.clip": Clip}, folder)
+    hints = Hints(tree, SECTIONS, folder)
     # What a key of another name says is not missing.
     unknown = [e["loc"][0] for e in wrong if _kind(e) == "unknown_key" and len(e["loc"]) == 1]
     is_said = "spec" in (same("run key", key, RunSpec.model_fields) for key in unknown)
@@ -129,6 +129,15 @@ def place(tree: Map, path: Iterable[str | int]) -> Span:
         span, at = value_span(at, part), at[part]
     return span
 
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "": RunSpec,
+    "train": Train,
+    "evaluate": Evaluate,
+    "log": Log,
+    "train.clip": Clip,
+}
+"""The models of a run file's sections by name."""
 
 CODES = {"unknown_key": "R01", "missing_key": "R02", "value": "R03", "unknown_name": "R04"}
 

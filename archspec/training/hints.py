@@ -15,7 +15,6 @@ from pydantic import BaseModel, ValidationError
 
 from archspec.data.source import DataSource, source_for
 from archspec.data.transform import Transform
-from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import alias, same
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, plain
@@ -43,7 +42,7 @@ PATHS = ("path", "dir", "directory", "root", "data_dir", "data_path", "folder", 
 class Hints:
     """Of one run file: its values, the models of its sections, and the folder that its paths count from."""
 
-    def __init__(self, tree: Map, sections: Sections, folder: Path) -> None:
+    def __init__(self, tree: Mapping[str, Any], sections: Sections, folder: Path) -> None:
         self.tree, self.sections, self.folder = tree, sections, folder
 
     def for_key(self, path: tuple[Any, ...]) -> str | None:
@@ -69,6 +68,16 @@ class Hints:
             return f"it is a step of augment: augment: [{step}]"
         here = alias(f"{own or 'run'} key", key)
         return here or did_you_mean(key, known) or alias("train key", key) or alias("run key", key)
+
+    def for_keyword(self, key: str, value: Any) -> str | None:
+        """What a keyword in Python is called here, where settings of ``train`` are keywords of their own."""
+        from archspec.frontend.open import plain
+
+        found = self._setting("", key, value) or self._setting("train", key, value) or self._of_optimizer(key, value)
+        if found is None:
+            inner = ((name, self._setting(name, key, value)) for name in ("evaluate", "log"))
+            found = next(({name: setting} for name, setting in inner if setting), None)
+        return None if found is None else "write " + ", ".join(f"{k}={plain(v)!r}" for k, v in found.items())
 
     def for_value(self, path: tuple[Any, ...], value: Any) -> str | None:
         """How a section or setting is written whose value is none that it takes."""

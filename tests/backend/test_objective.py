@@ -34,6 +34,13 @@ def batch(seed=0):
     return draw.normal(size=(16, 4)).astype("float32"), draw.integers(0, 3, 16), draw.normal(size=(16, 1))
 
 
+@pytest.mark.parametrize("form", [str, lambda name: {"class_name": name, "config": {}}])
+def test_an_optimizer_that_keras_has_not(form):
+    graph = archspec.load("lenet5")
+    with pytest.raises(ValueError, match=r"Keras has no optimizer 'Adamm'; did you mean 'Adam'\?$"):
+        archspec.compile(graph, optimizer=form("Adamm"))
+
+
 def test_one_head_is_plain_and_steps_as_a_model_compiled_by_hand():
     graph = loads(ONE)
     model = archspec.compile(graph, optimizer="sgd")

@@ -46,6 +46,11 @@ def test_the_nearest_of_all(solve, target):
     assert {int(row["name"]): row["macs"] for row in rows}.items() <= macs.items()
 
 
+def test_what_is_solved_for_is_named_by_its_flag(solve):
+    code, out, err = solve("--for", "wdth", "--target", "params=1k")
+    assert (code, out) == (1, "") and err.startswith("archspec: error[P01]: --for wdth: net has no parameter 'wdth'")
+
+
 def test_values_that_cannot_be_built_are_passed_over(solve):
     code, out, _ = solve("--for", "width", "--target", "params=1k", "--set", "groups=4", "--format", "json")
     assert code == 0 and all(int(row["name"]) % 4 == 0 for row in json.loads(out)["rows"])

@@ -88,9 +88,22 @@ def test_what_is_wrong_with_all_is_told_once_at_its_place(sweep):
     assert (code, out) == (1, "") and err.count("error[H01]") == 1 and f"{sweep.path}:5" in err
 
 
+def test_what_was_varied_is_named_by_its_flag(sweep):
+    code, out, err = sweep("--vary", "wdth=[1, 2]")
+    assert (code, out) == (1, "") and err.startswith("archspec: error[P01]: --vary wdth=1: net has no parameter 'wdth'")
+    code, out, err = sweep("--vary", "width=[a]", "--set", "groups=1")
+    assert (code, out) == (1, "") and err.startswith("archspec: error[T01]: --vary width=a: net.width must be")
+    code, out, err = sweep("--vary", "width=1:2", "--set", "grups=1")
+    assert (code, out) == (1, "") and err.startswith("archspec: error[P01]: --set grups=1: ")
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
+        (["--vary", "width=32,64"], "several values are a list: --vary 'width=[32, 64]'"),
+        (["--vary", "width=1:2", "--where", "params < 5m"], "--where: 5m has no unit that is known; write 5M"),
+        (["--vary", "width=1:2", "--where", "memory < 2 mib"], "--where: 2 mib has no unit that is known; write 2MiB"),
+        (["--vary", "width=1:2", "--where", "1 if macs > 3 else 2"], "must be true or false of a member"),
         (["--vary", "width=1:2", "--columns", "mac"], "did you mean 'macs'?"),
         (["--vary", "width=1:2", "--pareto", "mac"], "did you mean 'macs'?"),
         (["--vary", "width=1:2", "--where", "mac < 3"], "did you mean 'macs'?"),

@@ -41,12 +41,15 @@ def test_changes_stand_over_the_file_and_none_changes_nothing(tmp_path):
     ("changes", "text"),
     [
         ({"epochs": 0}, "archspec: error[R03]: epochs = 0: epochs must be greater than 0, got 0"),
-        ({"epoch": 3}, "archspec: error[R01]: epoch = 3: a run has no key 'epoch'\n  help: did you mean 'epochs'?"),
+        ({"epoch": 3}, "archspec: error[R01]: epoch = 3: a run has no key 'epoch'\n  help: write epochs=3"),
         ({"spec": "other"}, "a run has no key 'spec'"),
+        ({"learning_rate": 0.1}, "'learning_rate'\n  help: write optimizer={'adam': {'learning_rate': 0.1}}"),
+        ({"batch_size": 8}, "a run has no key 'batch_size'\n  help: write batch=8"),
+        ({"split": "test"}, "a run has no key 'split'\n  help: write evaluate={'split': 'test'}"),
         ({"data": "digitz"}, "archspec: error[R05]: data = 'digitz': there is no data source, file or folder 'digitz'"),
         ({"monitor": "acuracy"}, "monitor = 'acuracy': 'acuracy' is no figure of this run's evaluations"),
-        ({"set": {"clases": 3}}, "clases"),
-        ({"variant": "nothing"}, "nothing"),
+        ({"set": {"clases": 3}}, "archspec: error[P01]: set: clases=3: small has no parameter 'clases'"),
+        ({"variant": "nothing"}, "archspec: error[V01]: variant = 'nothing': small has no variant 'nothing'"),
         ({"optimizer": {"adamm": 1.0}}, "optimizer = {'adamm': 1.0}"),
     ],
 )
@@ -54,6 +57,70 @@ def test_a_change_that_is_wrong_is_named(tmp_path, changes, text):
     with pytest.raises(SpecError) as error:
         archspec.Run.open(runs.write(tmp_path), **changes).plan()
     assert any(text in one for one in said(error)), said(error)
+
+
+def test_a_spec_beside_the_run_file_is_named_with_its_suffix(tmp_path, monkeypatch):
+    """A name alone is one of the catalogue, whatever files lie there."""
+    path = runs.write(tmp_path, "archspec_run: 1\nspec: small\ndata: digits\n")
+    for _ in range(2):
+        with pytest.raises(SpecError) as error:
+            _ = archspec.Run.open(path).graph
+        assert said(error) == [
+            f"{path}:2:7: error[F01]: there is no spec or variant 'small'\n"
+            "  help: for the file write small.yaml; a name alone is one of the catalogue"
+        ]
+        # The folder that counts is the run file's.
+        (tmp_path / "else").mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / "else")
+    path.with_name("lenet5.yaml").write_text("no spec")
+    path.write_text("archspec_run: 1\nspec: lenet5\ndata: digits\n")
+    monkeypatch.chdir(tmp_path)
+    assert archspec.Run.open(path).graph.name == archspec.load("lenet5").name == "lenet5"
+    with pytest.raises(SpecError, match=r"for the file write small\.yaml"):
+        archspec.load("small")
+
+
+def test_a_split_that_was_asked_for_is_told_as_asked(tmp_path):
+    from archspec.runs.directory import recorded
+    from archspec.training.record import write_plan
+
+    (tmp_path / "run").mkdir()
+    write_plan(archspec.Run.open(runs.write(tmp_path)).plan(), tmp_path / "run")
+    with pytest.raises(SpecError) as error:
+        recorded(tmp_path / "run", split="tset").plan()
+    assert said(error) == [
+        "archspec: error[R05]: --split tset: the data have no split 'tset'\n  help: did you mean 'test'?"
+    ]
+
+
+@pytest.mark.parametrize("open", [archspec.load, archspec.Run.open])
+def test_a_file_that_is_not_there_is_pythons_own_error(tmp_path, open):
+    with pytest.raises(FileNotFoundError):
+        open(tmp_path / "nothing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "text"),
+    [
+        ({"clases": 3}, "error[P01]: clases = 3: lenet5 has no parameter 'clases'\n  help: did you mean 'classes'?"),
+        ({"classes": "a"}, "error[T01]: classes = 'a': lenet5.classes must be an integer, got 'a'"),
+        ({"variant": "x"}, "error[V01]: variant = 'x': lenet5 has no variant 'x'"),
+    ],
+)
+def test_keywords_of_load_are_told_as_keywords(keywords, text):
+    with pytest.raises(SpecError) as error:
+        archspec.load("lenet5", **keywords)
+    assert said(error)[0].startswith(f"archspec: {text}")
+    with pytest.raises(SpecError, match=" = "):
+        archspec.loads("archspec: 1\nname: n\ninputs: {x: [2]}\nbody: [relu]\n", **keywords)
+
+
+@pytest.mark.parametrize("verb", ["table", "compile"])
+@pytest.mark.parametrize(("spec", "call"), [("net.yaml", "archspec.load('net.yaml')"), ({}, "archspec.load(…)")])
+def test_what_takes_a_graph_says_how_to_make_one(verb, spec, call):
+    with pytest.raises(TypeError) as error:
+        getattr(archspec, verb)(spec)
+    assert str(error.value) == f"archspec.{verb} takes a Graph, which {call} gives; got {type(spec).__name__}"
 
 
 def test_what_is_wrong_in_the_file_has_its_place(tmp_path):
