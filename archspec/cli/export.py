@@ -43,6 +43,6 @@ def run(args: argparse.Namespace) -> int:
     print(f"archspec: wrote {done.path}{f'; {done.note}' if done.note else ''}", file=sys.stderr)
     if done.preprocessing:
         steps = ", ".join(done.transforms)
-        said = f"what is done to an image before it ({steps})" if steps else "its classes"
+        said = f"what is done to an example before it ({steps})" if steps else "its classes"
         print(f"archspec: wrote {done.preprocessing}: {said}", file=sys.stderr)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 EXAMPLES = ("archspec predict runs/net/1 photo.png",)
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         found = predict(args.logdir, args.file, top=args.top, best=args.best)
     except (RunError, DataError) as error:
         return failed(str(error), FAILED)
+    for text in found.notes:
+        print(f"archspec: note: {text}", file=sys.stderr)
     for problem in found.unreadable:
         failed(problem, FAILED)
     if args.format == "json" and (found.records or not found.unreadable):

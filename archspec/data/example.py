@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,11 @@ class Example:
         return label.names if isinstance(label, Numbers) else ()
 
     @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Headings of the columns of a table that vectors are made of, by feature."""
+        return {name: f.columns for name, f in self.features.items() if isinstance(f, Vector) and f.columns}
+
+    @property
     def vocabularies(self) -> Mapping[str, Vocabulary]:
         """What the numbers of tokens stand for, by feature."""
         found = {name: f.vocabulary for name, f in self.features.items() if isinstance(f, Tokens)}
@@ -127,7 +132,7 @@ class Example:
         """The same with another image; what lies in it has its size."""
         own = self.features.get(IMAGE)
         made: dict[str, Feature] = {
-            IMAGE: replace(own, spec=image) if isinstance(own, Mask) else feature_of(IMAGE, image)
+            IMAGE: replace(own, spec=image) if isinstance(own, (Mask, Vector)) else feature_of(IMAGE, image)
         }
         if image.rank == 3:
             made |= {name: f.resized(image.spatial) for name, f in self.placed.items() if name != IMAGE}
@@ -150,12 +155,16 @@ def from_specs(
     numbers: tuple[str, ...] = (),
     vocabularies: Mapping[str, Vocabulary] = {},
     padded: tuple[str, ...] = (),
+    columns: Mapping[str, Sequence[str]] = {},
 ) -> Example:
     """An example of tensors of which no more is known: as a run's record and a cache have them."""
     features = {
         name: feature_of(name, spec, classes, class_names, numbers, vocabularies.get(name), name in padded)
         for name, spec in parts.items()
     }
+    for name, feature in features.items():
+        if isinstance(feature, Vector) and name in columns:
+            features[name] = replace(feature, columns=tuple(columns[name]))
     return Example(features, splits)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,6 +161,9 @@ class Given(DataSource):
 
     def with_vocabularies(self, files: Mapping[str, Path]) -> DataSource:
         return self.model_copy(update={"source": self.source.with_vocabularies(files)})
+
+    def with_columns(self, columns: Mapping[str, Sequence[str]]) -> DataSource:
+        return self.model_copy(update={"source": self.source.with_columns(columns)})
 
     def describe(self, split: str, position: int) -> str:
         for part in self._parts(split):

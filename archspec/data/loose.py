@@ -1,4 +1,4 @@
-"""Image files as they are typed: what a trained network is asked about."""
+"""Images and rows of numbers as they are typed: what a trained network is asked about."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
-from archspec.data.example import IMAGE, Example
+from archspec.data.example import IMAGE, VECTOR, Example
 from archspec.data.features.image import Image
 from archspec.data.files import Entry, Listing
 from archspec.data.images import MAX_PIXELS
-from archspec.data.source import ENCODED, DataSource, in_order
+from archspec.data.source import ENCODED, DataSource, from_arrays, in_order
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -18,6 +18,27 @@ if TYPE_CHECKING:
 
 ASKED = "asked"
 """The one split."""
+
+
+class Rows(DataSource):
+    """Rows of numbers without labels, in their order."""
+
+    in_memory = True
+
+    vector: Any
+    """What they are, a feature."""
+    values: tuple[tuple[float, ...], ...]
+
+    def features(self) -> Example:
+        return Example({VECTOR: self.vector}, {ASKED: len(self.values)})
+
+    def arrays(self, split: str) -> dict[str, Any]:
+        import numpy as np
+
+        return {VECTOR: np.array(self.values, np.float32)}
+
+    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
+        return from_arrays(self.arrays(split), order)
 
 
 class Loose(DataSource):

@@ -13,13 +13,15 @@ from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.example import IMAGE, Example
+from archspec.data.example import Example
 from archspec.data.sampler import FIRST_KEY
 from archspec.data.source import TRAIN, DataSource, Pairs
-from archspec.data.transform import Transform, TransformError
+from archspec.data.transform import Transform, TransformError, valued
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from archspec.data.feature import Feature
 
 ROUND = 0xFFFFFFFC ^ 1
 """Constant of Simon's key schedule, with the first bit of its sequence."""
@@ -82,7 +84,7 @@ def training(
         epoch, within = divmod(first_step + position, per_epoch)
         return shuffled(within * size + slice, seed, epoch, count), epoch
 
-    return _batches(source.arrays(TRAIN), steps, pairs, at, None)
+    return _batches(source.arrays(TRAIN), source.features().features, steps, pairs, at, None)
 
 
 def evaluation(
@@ -103,11 +105,12 @@ def evaluation(
     def at(position: int) -> tuple[np.ndarray, int]:
         return np.split(np.arange(position * size, min((position + 1) * size, count)), parts)[part], 0
 
-    return _batches(source.arrays(split), steps, pairs, at, ceil(count / size))
+    return _batches(source.arrays(split), source.features().features, steps, pairs, at, ceil(count / size))
 
 
 def _batches(
     arrays: Mapping[str, np.ndarray],
+    features: Mapping[str, Feature],
     steps: Sequence[Transform],
     pairs: Pairs,
     at: Callable[[int], tuple[np.ndarray, int]],
@@ -115,6 +118,8 @@ def _batches(
 ) -> Any:
     import keras
     import numpy as np
+
+    part = valued(features)
 
     class Batches(keras.utils.PyDataset):
         """Batch by batch, each as its position says."""
@@ -124,9 +129,9 @@ def _batches(
         def __getitem__(self, position: int) -> Any:
             index, epoch = at(position)
             batch = {name: array[index] for name, array in arrays.items()}
-            if IMAGE in batch:
+            if part is not None:
                 for step in steps:
-                    batch[IMAGE] = step.on_arrays(batch[IMAGE])
+                    batch[part] = step.on_arrays(batch[part])
             return pairs({**batch, "epoch": np.full_like(index, epoch), "index": index})
 
     return Batches()

@@ -80,13 +80,13 @@ class Pipeline:
     def _fitted(self, transforms: Sequence[Transform]) -> tuple[Transform, ...]:
         from archspec.data.fitting import fitted
 
-        def images(before: Sequence[Transform]) -> Iterator[Any]:
+        def values(before: Sequence[Transform], part: str) -> Iterator[Any]:
             is_open = infer(self.raw, before)[-1].has_open_sizes
             pipeline = Pipeline(self.source, self.raw, (), tuple(before), 1 if is_open else 64, 0)
-            for batch, _ in pipeline.evaluation(TRAIN, lambda b: (b[IMAGE], ())):
+            for batch, _ in pipeline.evaluation(TRAIN, lambda b: (b[part], ())):
                 yield batch
 
-        return fitted(self.source, self.raw, tuple(transforms), images)
+        return fitted(self.source, self.raw, tuple(transforms), values)
 
     def check_without_tensorflow(self) -> None:
         """Refuse what only TensorFlow can do. Raises TransformError, DataError."""

@@ -93,6 +93,10 @@ class DataSource(Declaration, package="archspec.data.sources"):
         """The same with vocabularies out of files, by part, in place of those that it would fit."""
         return self
 
+    def with_columns(self, columns: Mapping[str, Sequence[str]]) -> DataSource:
+        """The same with vectors of these columns of a table, by part, in this order."""
+        return self
+
     def describe(self, split: str, position: int) -> str:
         """What a person calls an example: its file, where it has one."""
         return f"example {position} of {split}"

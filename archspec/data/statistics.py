@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """By channel, in the units of the images, over all pixels; ``covariance`` is between channels.
+    """By channel, in the units of the images, over all pixels, or by column over all rows; ``covariance`` is between
+    them.
 
     ``mean_image`` is the file (``.npy``, float32) of the mean over examples, None where they differ in size.
     """
@@ -24,7 +21,7 @@ class Statistics:
     @property
     def std(self) -> tuple[float, ...]:
         """Standard deviation by channel."""
-        return tuple(row[i] ** 0.5 for i, row in enumerate(self.covariance))
+        return tuple(max(row[i], 0.0) ** 0.5 for i, row in enumerate(self.covariance))
 
     def axes(self) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
         """Standard deviations along the principal axes, largest first, and the axes (rows, first part ≥ 0)."""

@@ -75,6 +75,46 @@ def columns(path: Path, head: list[str], wanted: tuple[str, ...], help: str) -> 
     return [head.index(name) for name in wanted]
 
 
+def rows_of_numbers(
+    path: Path, encoding: str, names: tuple[str, ...], count: int
+) -> tuple[list[tuple[int, list[float]]], str | None]:
+    """The line and the numbers of every row, of ``count`` columns: those called ``names``, whatever others there are;
+    where there are no names, or no headings, as they stand, which the second value tells. Raises DataError."""
+    rows = list(table_rows(path, encoding))
+    if not rows:
+        raise DataError(f"{path} has no rows")
+    head = [cell.strip() for cell in rows[0][1]]
+    has_headings = any(name in head for name in names) or not all(map(_is_number, head))
+    note = None
+    if names and has_headings:
+        at = columns(path, head, names, f"the run was trained on the columns {', '.join(names)}")
+        if twice := next((name for name in names if head.count(name) > 1), None):
+            raise DataError(f"{path} has two columns {shown(twice)}")
+    else:
+        if len(head) != count:
+            raise DataError(
+                f"{path} has {len(head)} columns{'' if has_headings else ' without headings'}, the network reads "
+                f"{count} numbers",
+                help=f"headings: {', '.join(names)}" if names else None,
+            )
+        at = list(range(count))
+        why = "it has no headings" if names else "the run knows no headings of its inputs"
+        note = f"{path}: {why}; its columns are taken in their order" + (f" for {', '.join(names)}" if names else "")
+    called = [head[k] if has_headings else f"column {k + 1}" for k in at]
+    body = rows[1:] if has_headings else rows
+    return [
+        (line, [number(row[k].strip(), f"{path}, line {line}", name) for k, name in zip(at, called, strict=True)])
+        for line, row in body
+    ], note
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return isfinite(float(cell))
+    except ValueError:
+        return False
+
+
 def labelled_rows(
     path: Path, encoding: str, text: str, label: str, split: str
 ) -> tuple[list[tuple[str, str, str]], list[str]]:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, Protocol
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from archspec.data.arguments import written
 from archspec.data.errors import DataError
-from archspec.data.example import IMAGE, Example
+from archspec.data.example import IMAGE, LABEL, Example
+from archspec.data.features.image import Image
 from archspec.data.features.mask import Mask
+from archspec.data.features.vector import Vector
 from archspec.ir.declaration import Declaration
+from archspec.ir.diagnostics import plain
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -55,6 +59,14 @@ class TransformError(DataError):
     position: int = 0
 
 
+class StatisticsOf(Protocol):
+    """What a transform is told statistics by when it is fitted."""
+
+    def __call__(self, part: str | None = None, after: Sequence[Transform] = ()) -> Statistics:
+        """Of a part of the training examples (what transforms of values change, where none is named), as it is when it
+        reaches the transform and some others are done."""
+
+
 class Transform(Declaration, package="archspec.data.transforms"):
     """One step. Order of rules: fields, ``infer``, ``evaluation``, ``apply``."""
 
@@ -85,7 +97,7 @@ class Transform(Declaration, package="archspec.data.transforms"):
         """True where nothing is left to be told by ``fit``."""
         return True
 
-    def fit(self, statistics: Callable[[], Statistics]) -> Transform:
+    def fit(self, statistics: StatisticsOf) -> Transform:
         """The same with what it needs to know of the training examples, as they are when they reach it."""
         return self
 
@@ -100,6 +112,15 @@ class Transform(Declaration, package="archspec.data.transforms"):
     def on_arrays(self, image: np.ndarray) -> np.ndarray:
         """The same for images in NumPy, where TensorFlow is not installed; only what is not random has it."""
         raise NotImplementedError
+
+
+def valued(features: Mapping[str, Feature]) -> str | None:
+    """The part whose values are changed by transforms that change values: the image or, where there is none, the one
+    vector of the data; None where there is neither."""
+    if IMAGE in features:
+        return IMAGE
+    vectors = [name for name, feature in features.items() if isinstance(feature, Vector) and name != LABEL]
+    return vectors[0] if len(vectors) == 1 else None
 
 
 def image_of(features: Example, name: str) -> TensorSpec:
@@ -125,7 +146,29 @@ def infer(features: Example, transforms: Sequence[Transform]) -> tuple[Example, 
         except TransformError as error:
             error.position = position
             raise
+        except DataError as error:
+            raise _misplaced(error, transform, out[-1], position) from None
     return tuple(out)
+
+
+def _misplaced(error: DataError, transform: Transform, features: Example, position: int) -> TransformError:
+    """What to say of a transform of images where there is no image."""
+    help = error.help
+    images = [name for name, feature in features.features.items() if isinstance(feature, Image)]
+    if valued(features.features) is not None:
+        help = f"{transform.name} is for images; columns of numbers take normalize: {{mean: data, std: data}}"
+    elif images:
+        step = Transform.find("apply")
+        assert step is not None
+        try:
+            moved = step.model_validate({"to": images[0], "steps": [transform]})
+            moved.infer(features)
+            help = f"{plain(written(moved), 200)} does it to {images[0]}"
+        except (DataError, ValidationError):
+            help = None
+    out = TransformError(error.message, help=help)
+    out.position = position
+    return out
 
 
 def pixel_ranges(features: Example, transforms: Sequence[Transform]) -> Iterator[PixelRange | None]:

@@ -30,12 +30,15 @@ def recorded(
 ) -> RunRequest:
     """The run of a directory, for more epochs, or on other data. Raises SpecError, OSError."""
     from archspec.runs.other_data import given
-    from archspec.training.record import recorded_name
+    from archspec.training.record import recorded_name, with_recorded_columns
 
     found = without_data(logdir) if data else _with_data(logdir)
     if data and not all(step.is_fitted for step in found.run.evaluate.transforms or ()):
         kept = found.run.evaluate.model_copy(update={"transforms": preparation(logdir, found)})
         found = replace(found, run=found.run.model_copy(update={"evaluate": kept}))
+    if found.run.data is not None:
+        own = with_recorded_columns(found.run.data, logdir)
+        found = replace(found, run=found.run.model_copy(update={"data": own}))
     found = changed(found, {"batch": batch, "epochs": epochs}, words=_flags)
     if data or split:
         source, split = given(logdir, found.run.data, data, split)

@@ -19,8 +19,8 @@ FORMATS = (*SUFFIXES.values(), "saved_model")
 @dataclass(frozen=True, slots=True)
 class Exported:
     """What was written: the network's file or folder, and ``note``, what a comparison with the network says of it, or
-    what it needs to be run. Of networks of images ``preprocessing`` is the file of what is done to one before it:
-    ``transforms``, by name."""
+    what it needs to be run. Of networks of images, or of rows, ``preprocessing`` is the file of what
+    is done to one before it: ``transforms``, by name."""
 
     path: Path
     note: str = ""
@@ -33,7 +33,7 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool) -> Expor
     from archspec.backend import export as files
     from archspec.backend.installation import quiet_start
     from archspec.backend.onnx import ExportError
-    from archspec.data.example import IMAGE
+    from archspec.data.transform import valued
     from archspec.training.errors import NotExported
     from archspec.training.record import recorded_features
     from archspec.training.trained import trained, weights_file
@@ -45,7 +45,7 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool) -> Expor
     found, features = without_data(logdir), recorded_features(logdir)
     graph = found.graph()
     quiet_start()
-    steps = preparation(logdir, found) if IMAGE in features.parts else None
+    steps = preparation(logdir, found) if valued(features.features) is not None else None
     model = trained(graph, weights)
     note = ""
     try:
@@ -79,18 +79,22 @@ def _with_preprocessing(output: Path, features: Example, steps: tuple[Transform,
     """Write beside a network what is done to an image before it, with all that was fitted to the training data, and
     what its outputs stand for; mean images lie beside that. Raises OSError."""
     from archspec.data.arguments import written
-    from archspec.data.example import IMAGE
     from archspec.data.preprocessing import kept_files, with_files, write_files
+    from archspec.data.transform import valued
     from archspec.storage.atomic import write_json
+
+    part = valued(features.features)
+    assert part is not None
 
     name = output.name.removesuffix(output.suffix) if output.suffix.lower() in SUFFIXES else output.name
     files = {path: Path(f"{name}.{kept.name}") for path, kept in kept_files(steps).items()}
     write_files(files, output.parent)
     described = {
-        "image": list(features.parts[IMAGE].shape),
-        "dtype": features.parts[IMAGE].dtype,
+        part: list(features.parts[part].shape),
+        "dtype": features.parts[part].dtype,
         "transforms": [written(with_files(step, files)) for step in steps],
         "classes": list(features.class_names),
+        **({"columns": list(features.columns[part])} if part in features.columns else {}),
     }
     path = output.with_name(f"{name}.preprocessing.json")
     write_json(path, described)

@@ -13,11 +13,13 @@ from archspec.runs.directory import preparation, without_data
 @dataclass(frozen=True, slots=True)
 class Predictions:
     """A record for each example, in order: what it is called, and what the network says of it. ``lines`` are the same
-    for a person; ``unreadable`` tells of files that cannot be read."""
+    for a person; ``unreadable`` tells of files that cannot be read, ``notes`` of what may be read otherwise than is
+    meant."""
 
     records: tuple[dict[str, Any], ...]
     lines: tuple[str, ...]
     unreadable: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.records)
@@ -55,9 +57,10 @@ def predict(logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = F
     if part in features.vocabularies:
         asked = texts(paths, graph, features, part, predictor)
     elif part == VECTOR:
-        asked = rows(paths, features)
+        said = recorded_source(logdir)[1]
+        asked = rows(paths, features, preparation(logdir, found), said.get("encoding", "utf-8"))
     else:
         most = recorded_source(logdir)[1].get("max_pixels", MAX_PIXELS)
         asked = images(paths, features, preparation(logdir, found), most)
     records = tuple(answers(predictor, asked, features, top))
-    return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad)
+    return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad, asked.notes)

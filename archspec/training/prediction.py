@@ -12,6 +12,7 @@ from archspec.data.example import IMAGE, VECTOR, Example
 from archspec.ir.diagnostics import shown
 
 if TYPE_CHECKING:
+    from archspec.data.feature import Feature
     from archspec.data.transform import Transform
     from archspec.ir.graph import Graph
     from archspec.training.task import Predictor
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a network is asked about: batches of examples, each with what a person calls its examples and how many steps
-    they have (None where that means nothing). ``kind`` is what an example is; ``bad`` tells of what cannot be read."""
+    they have (None where that means nothing). ``kind`` is what an example is; ``bad`` tells of what cannot be read,
+    ``notes`` of what may be read otherwise than is meant."""
 
     kind: str
     batches: Sequence[tuple[list[str], dict[str, Any], list[int] | None]] = ()
     bad: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def answers(predictor: Predictor, asked: Asked, features: Example, top: int) -> Iterator[dict[str, Any]]:
@@ -87,23 +90,41 @@ def texts(paths: Sequence[Path], graph: Graph, features: Example, part: str, pre
     return Asked("text", batches, tuple(bad))
 
 
-def rows(paths: Sequence[Path], features: Example) -> Asked:
-    """Rows of numbers of tables with headings, whose columns are those of the run's inputs in their order."""
-    import numpy as np
+def rows(paths: Sequence[Path], features: Example, steps: Sequence[Transform], encoding: str) -> Asked:
+    """Rows of numbers of tables, whose columns go by the headings of those that the run was trained on, prepared as the
+    run evaluated, one by one."""
+    from archspec.data.table import rows_of_numbers
 
-    from archspec.data.table import number, table_rows
-
-    count = features.parts[VECTOR].shape[0]
-    bad, batches = [], []
+    vector = features.features[VECTOR]
+    names, count = features.columns.get(VECTOR, ()), vector.spec.shape[0]
+    assert count is not None
+    bad, notes, places, values = [], [], list[str](), list[list[float]]()
     for path in paths:
         try:
-            (_, head), *body = list(table_rows(path, "utf-8")) or [(1, [])]
-            if len(head) != count:
-                raise DataError(f"{path} has {len(head)} columns, the network reads {count} numbers")
-            for line, cells in body:
-                place = f"{path}, line {line}"
-                values = [number(cell.strip(), place, name) for name, cell in zip(head, cells, strict=False)]
-                batches.append(([place], {VECTOR: np.array([values], np.float32)}, None))
+            found, note = rows_of_numbers(path, encoding, names, count)
         except DataError as error:
-            bad.append(error.message)
-    return Asked("row", batches, tuple(bad))
+            bad.append(error.message + (f"; {error.help}" if error.help else ""))
+            continue
+        notes += [note] if note else []
+        places += [f"{path}, line {line}" for line, _ in found]
+        values += [row for _, row in found]
+    batches = [([place], batch, None) for place, batch in zip(places, _prepared(values, vector, steps), strict=True)]
+    return Asked("row", batches, tuple(bad), tuple(notes))
+
+
+def _prepared(values: Sequence[Sequence[float]], vector: Feature, steps: Sequence[Transform]) -> list[dict[str, Any]]:
+    """Rows as the network takes them, each a batch of one."""
+    import numpy as np
+
+    from archspec.backend.installation import quiet_start
+    from archspec.data.loose import ASKED, Rows
+    from archspec.data.pipeline import Pipeline
+    from archspec.data.transforms.caching import Cache
+
+    if not values:
+        return []
+    quiet_start()
+    source = Rows(vector=vector, values=tuple(map(tuple, values)))
+    steps = tuple(step for step in steps if not isinstance(step, Cache))
+    batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda b: (b[VECTOR], ()))
+    return [{VECTOR: np.asarray(batch)} for batch, _ in batches]

@@ -105,6 +105,7 @@ def environment(plan: Plan) -> dict[str, Any]:
         "classes": plan.features.classes,
         "class_names": list(plan.features.class_names),
         "numbers": list(plan.features.numbers),
+        "columns": {part: list(names) for part, names in plan.features.columns.items()},
         "padded": list(plan.features.padded),
         "vocabularies": list(plan.features.vocabularies),
         "parts": {name: [list(spec.shape), spec.dtype] for name, spec in plan.features.parts.items()},
@@ -183,10 +184,21 @@ def recorded_features(logdir: Path) -> Example:
         numbers=tuple(said.get("numbers", ())),
         vocabularies=vocabularies,
         padded=tuple(said.get("padded", ())),
+        columns=said.get("columns", {}),
     )
 
 
+def with_recorded_columns(source: DataSource, logdir: Path) -> DataSource:
+    """Data whose vectors are of the columns that the run's were of, in their order, wherever they stand now."""
+    try:
+        columns = json.loads((logdir / "environment.json").read_bytes()).get("columns", {})
+    except (OSError, ValueError):
+        return source
+    return source.with_columns(columns)
+
+
 def with_recorded_vocabularies(source: DataSource, logdir: Path) -> DataSource:
-    """Other data in the numbers of the run's vocabularies. Raises OSError, ValueError."""
+    """Other data in the numbers of the run's vocabularies, and of its columns. Raises OSError, ValueError."""
+    source = with_recorded_columns(source, logdir)
     said = json.loads((logdir / "environment.json").read_bytes())
     return source.with_vocabularies({part: logdir / vocabulary_file(part) for part in said.get("vocabularies", ())})

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from archspec.data import numpy_pipeline
 from archspec.data.check import check
 from archspec.data.errors import DataError
+from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataSource
+from archspec.data.transform import Transform, TransformError, infer
 
 TABLE = """rooms,area,city,price,tax
 3,71.5,1,240,2.5
@@ -25,6 +28,56 @@ def table(tmp_path):
     path = tmp_path / "houses.csv"
     path.write_text(TABLE)
     return path
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"normalize": {"mean": "data", "std": "data"}},
+        {"apply": {"to": "vector", "steps": [{"normalize": {"mean": "data", "std": "data"}}]}},
+        {
+            "apply": {
+                "to": "vector",
+                "steps": [{"normalize": {"std": 2}}, {"normalize": {"mean": "data", "std": "data"}}],
+            }
+        },
+    ],
+    ids=["plain", "apply", "after another"],
+)
+def test_columns_are_brought_to_one_scale_by_the_training_rows(step, tmp_path, monkeypatch):
+    table = tmp_path / "a.csv"
+    table.write_text("a,b,c,y,split\n1,100,0.1,5,train\n2,300,0.1,6,train\n4,200,0.1,7,train\n3,500,9,8,val\n")
+    monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
+    source = made("csv", path=table, target=("y",))
+    ((name, args),) = step.items()
+    steps = (Transform.find(name).model_validate(args),)
+    fitted = Pipeline(source, source.features(), (), steps, 2, 0).fitted()
+    assert not steps[0].is_fitted and fitted.steady[0].is_fitted
+    # A column that is always the same in training is divided by 1.
+    rows = source.arrays("train")["vector"].astype(np.float64)
+    assert np.ptp(rows[:, 2]) == 0
+    deviation = np.where(rows.std(0) > 0, rows.std(0), 1)
+    for split in ("train", "val"):
+        got = np.concatenate([x.numpy() for x, _ in fitted.evaluation(split, lambda b: (b["vector"], ()))])
+        want = (source.arrays(split)["vector"] - rows.mean(0)) / deviation
+        want[:, 2] /= 2 if len(args.get("steps", ())) == 2 else 1
+        np.testing.assert_allclose(got, want, atol=1e-5)
+    if name == "normalize":
+        plain = numpy_pipeline.evaluation(
+            source, "train", fitted.steady, lambda b: (b["vector"], ()), size=4, count=len(rows), shard=(0, 1)
+        )
+        np.testing.assert_allclose(plain[0][0], (rows - rows.mean(0)) / deviation, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("step", "help"),
+    [("rescale", "normalize: {mean: data, std: data}"), ("mirror", "normalize: {mean: data, std: data}")],
+)
+def test_steps_of_images_are_refused_for_rows(table, step, help):
+    with pytest.raises(TransformError) as refusal:
+        infer(made("csv", path=table, target=("price",)).features(), [Transform.find(step)()])
+    assert refusal.value.message.startswith("the data have no image") and help in refusal.value.help
 
 
 def test_a_row_is_a_vector_and_numbers(table):

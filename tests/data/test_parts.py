@@ -94,9 +94,9 @@ def test_a_shrunk_copy_is_pillows_bicubic_one():
         ("apply", {"to": "c", "steps": ["mirror"]}, PAIR, "apply: there is no part 'c'"),
         (
             "apply",
-            {"to": "a", "steps": [{"normalize": {"mean": "data"}}]},
+            {"to": ["a", "b"], "steps": [{"normalize": {"mean": "data"}}]},
             PAIR,
-            "apply: its steps cannot ask for the mean of the data, which is the image's",
+            "apply: normalize asks for the data's numbers, which a and b have each of their own",
         ),
         ("apply", {"to": "a", "steps": ["halves"]}, PAIR, "apply: its steps change images, these make other parts"),
         ("halves", {}, PAIR, "the data have no image, only a, b"),

@@ -13,3 +13,5 @@ class Vector(Feature):
     """Numbers of any shape, usually (size,): a row of a table, a point, an embedding."""
 
     spec: TensorSpec
+    columns: tuple[str, ...] = ()
+    """Headings of the columns of a table that the numbers are of; empty where they have none."""

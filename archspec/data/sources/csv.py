@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -55,7 +56,7 @@ class Csv(DataSource, name="csv", main="path"):
         found = _read(self, self.fingerprint())
         return Example(
             {
-                VECTOR: Vector(TensorSpec((found.vectors.shape[1],))),
+                VECTOR: Vector(TensorSpec((len(found.inputs),)), found.inputs),
                 LABEL: Numbers(self.target) if self.target else Label(len(found.names), found.names),
             },
             {split: len(positions) for split, positions in found.splits.items()},
@@ -73,6 +74,18 @@ class Csv(DataSource, name="csv", main="path"):
     def fingerprint(self) -> str:
         return stamp(self, [self.path])
 
+    def with_columns(self, columns: Mapping[str, Sequence[str]]) -> DataSource:
+        wanted = tuple(columns.get(VECTOR, ()))
+        if not wanted or self.inputs:
+            return self
+        try:
+            if self.features().columns[VECTOR] == wanted:
+                return self
+        except DataError:
+            # What is wrong is told of the columns that are wanted.
+            pass
+        return self.model_copy(update={"inputs": wanted})
+
     def describe(self, split: str, position: int) -> str:
         found = _read(self, self.fingerprint())
         return f"{self.path}, line {found.lines[found.splits[split][position]]}"
@@ -81,6 +94,7 @@ class Csv(DataSource, name="csv", main="path"):
 class Content(NamedTuple):
     """All that the table says; ``splits`` are positions of rows."""
 
+    inputs: tuple[str, ...]
     vectors: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
@@ -142,7 +156,7 @@ def _read(source: Csv, fingerprint: str) -> Content:
             raise DataError(f"{path}: no line has the split {TRAIN}")
     if names and (missing := set(range(len(names))) - {strata[position] for position in splits[TRAIN]}):
         raise DataError(f"{path}: class {shown(names[min(missing)])} has no examples to train on")
-    return Content(vectors, labels, names, lines, splits, is_divided)
+    return Content(inputs, vectors, labels, names, lines, splits, is_divided)
 
 
 def _numbers(source: Csv, lines: list[int], rows: list[list[str]], at: dict[str, int]) -> np.ndarray:

@@ -15,7 +15,9 @@ from archspec.ir.tensors import TensorSpec
 if TYPE_CHECKING:
     import tensorflow as tf
 
-COUNT, FOLDS, COLUMNS = 442, 5, 10
+COUNT, FOLDS = 442, 5
+COLUMNS = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
+"""What scikit-learn calls the measurements."""
 
 
 class Diabetes(DataSource, name="diabetes", main="fold"):
@@ -34,7 +36,7 @@ class Diabetes(DataSource, name="diabetes", main="fold"):
     def features(self) -> Example:
         held_out = len(range(self.fold, COUNT, FOLDS))
         return Example(
-            {VECTOR: Vector(TensorSpec((COLUMNS,))), LABEL: Numbers(("progression",))},
+            {VECTOR: Vector(TensorSpec((len(COLUMNS),)), COLUMNS), LABEL: Numbers(("progression",))},
             {"train": COUNT - held_out, "test": held_out},
         )
 

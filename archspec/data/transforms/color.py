@@ -18,13 +18,12 @@ from archspec.data.transform import Share, Transform, TransformError, chosen, co
 from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import tensorflow as tf
 
     from archspec.data.draw import Draw
-    from archspec.data.statistics import Statistics
-    from archspec.data.transform import Batch
+    from archspec.data.transform import Batch, StatisticsOf
 
 LUMA = (0.299, 0.587, 0.114)
 """Grey of red, green and blue (ITU-R BT.601)."""
@@ -173,7 +172,7 @@ class PcaNoise(Transform, name="pca_noise", main="sigma"):
     def is_fitted(self) -> bool:
         return self.axes is not None
 
-    def fit(self, statistics: Callable[[], Statistics]) -> Transform:
+    def fit(self, statistics: StatisticsOf) -> Transform:
         if self.is_fitted:
             return self
         deviations, axes = statistics().axes()

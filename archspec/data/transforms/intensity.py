@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, Example
+from archspec.data.features.vector import Vector
 from archspec.data.source import DataPath
-from archspec.data.transform import PixelRange, Transform, TransformError, image_of
+from archspec.data.transform import PixelRange, Transform, TransformError, image_of, valued
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     import numpy as np
 
     from archspec.data.draw import Draw
-    from archspec.data.statistics import Statistics
-    from archspec.data.transform import Batch
+    from archspec.data.feature import Feature
+    from archspec.data.transform import Batch, StatisticsOf
 
 
 def _by_channel(value: Any) -> tuple[float, ...] | str:
@@ -77,8 +79,9 @@ class Rescale(Transform, name="rescale"):
 
 
 class Normalize(Transform, name="normalize"):
-    """(x - mean) / std, by channel; the result is float32. Mean and std are in the units that the values have here: of
-    0 … 255, unless ``rescale`` stands before it."""
+    """(x - mean) / std, by channel of an image or, where the data have none, by column of their vector; the result is
+    float32. Mean and std are in the units that the values have here: of 0 … 255, unless ``rescale`` stands before it.
+    A channel that is always the same has a deviation of 1."""
 
     mean: Annotated[tuple[float, ...] | str, BeforeValidator(_by_channel), _SCHEMA] = (0.0,)
     """What to subtract, for all channels or one per channel; ``data`` is the mean of the training split."""
@@ -86,11 +89,21 @@ class Normalize(Transform, name="normalize"):
     """What to divide by, for all channels or one per channel; ``data`` is the deviation of the training split."""
 
     def infer(self, features: Example) -> Example:
-        image = features.image
+        part = valued(features.features)
+        if part is None:
+            vectors = [name for name, feature in features.features.items() if isinstance(feature, Vector)]
+            help = f"{{apply: {{to: {vectors[0]}, steps: [normalize: …]}}}} says which" if vectors else None
+            held = "several vectors and no image" if vectors else "no image and no vector"
+            raise TransformError(f"normalize: the data have {held}, only {', '.join(features.parts)}", help=help)
+        spec = features.parts[part]
         for argument, values in (("mean", self.mean), ("std", self.std)):
-            if values != "data" and len(values) not in (1, image.channels):
-                raise TransformError(f"normalize: {argument} has {len(values)} values, the images are {image}")
-        return features.with_image(TensorSpec(image.shape))
+            if values != "data" and len(values) not in (1, spec.channels):
+                what = "the images are" if part == IMAGE and spec.rank == 3 else f"{part} is"
+                raise TransformError(f"normalize: {argument} has {len(values)} values, {what} {spec}")
+        made = TensorSpec(spec.shape)
+        if part == IMAGE:
+            return features.with_image(made)
+        return features.with_features(**{part: replace(features.features[part], spec=made)})  # type: ignore[type-var]
 
     def pixel_range(self, before: PixelRange | None) -> PixelRange | None:
         return None
@@ -99,7 +112,7 @@ class Normalize(Transform, name="normalize"):
     def is_fitted(self) -> bool:
         return "data" not in (self.mean, self.std)
 
-    def fit(self, statistics: Callable[[], Statistics]) -> Transform:
+    def fit(self, statistics: StatisticsOf) -> Transform:
         if self.is_fitted:
             return self
         found = statistics()
@@ -109,9 +122,15 @@ class Normalize(Transform, name="normalize"):
         )
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
+        return self._applied(batch, IMAGE)
+
+    def transform(self, batch: Batch, draw: Draw, features: Mapping[str, Feature]) -> Batch:
+        return self._applied(batch, valued(features) or IMAGE)
+
+    def _applied(self, batch: Batch, part: str) -> Batch:
         import tensorflow as tf
 
-        return {**batch, IMAGE: (tf.cast(batch[IMAGE], tf.float32) - self.mean) / tf.constant(self.std)}
+        return {**batch, part: (tf.cast(batch[part], tf.float32) - self.mean) / tf.constant(self.std)}
 
     def on_arrays(self, image: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -166,7 +185,7 @@ class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
     def is_fitted(self) -> bool:
         return self.path is not None
 
-    def fit(self, statistics: Callable[[], Statistics]) -> Transform:
+    def fit(self, statistics: StatisticsOf) -> Transform:
         return self if self.is_fitted else SubtractMeanImage(path=statistics().mean_image)
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:

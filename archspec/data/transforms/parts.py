@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -21,10 +22,13 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import tensorflow as tf
 
     from archspec.data.draw import Draw
-    from archspec.data.transform import Batch
+    from archspec.data.statistics import Statistics
+    from archspec.data.transform import Batch, StatisticsOf
 
 Part = Annotated[str, Field(min_length=1, max_length=64)]
 """The name of a tensor of an example."""
@@ -66,7 +70,12 @@ class Apply(Transform, name="apply", main="to"):
                 raise TransformError(f"apply: there is no part {shown(name)}", help=near)
             is_classes = isinstance(made[name], Mask)
             for step in self.steps:
-                step.fit(_unknown)
+                if not step.is_fitted and len(self.to) > 1:
+                    raise TransformError(
+                        f"apply: {step.name} asks for the data's numbers, which {' and '.join(self.to)} have each of "
+                        "their own",
+                        help="an apply for each of them",
+                    )
                 if is_classes and not isinstance(step, Geometric):
                     raise TransformError(
                         f"apply: {step.name} would change numbers of classes, which {name!r} holds",
@@ -77,6 +86,19 @@ class Apply(Transform, name="apply", main="to"):
                 raise TransformError("apply: its steps change images, these make other parts")
             made[name] = outcome[IMAGE]
         return replace(features, features=made)
+
+    @property
+    def is_fitted(self) -> bool:
+        return all(step.is_fitted for step in self.steps)
+
+    def fit(self, statistics: StatisticsOf) -> Transform:
+        made: list[Transform] = []
+        for step in self.steps:
+            before = for_evaluation(made)
+            after = (Apply(to=self.to, steps=before),) if before else ()
+            # Of the parts named together none is fitted to, so that there is one.
+            made.append(step.fit(partial(_of_part, statistics, self.to[0], after)))
+        return self.model_copy(update={"steps": tuple(made)})
 
     def evaluation(self) -> Transform | None:
         steps = for_evaluation(self.steps)
@@ -175,7 +197,11 @@ def _colored(step: Transform, batch: Batch, draw: Draw) -> Batch:
     return {**batch, IMAGE: image}
 
 
-def _unknown() -> NoReturn:
-    raise TransformError(
-        "apply: its steps cannot ask for the mean of the data, which is the image's", help="give the numbers"
-    )
+def _of_part(
+    statistics: StatisticsOf,
+    name: str,
+    before: Sequence[Transform],
+    part: str | None = None,
+    after: Sequence[Transform] = (),
+) -> Statistics:
+    return statistics(name, (*before, *after))

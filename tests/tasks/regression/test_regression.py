@@ -137,7 +137,7 @@ def test_a_network_learns_numbers_of_any_size_and_tells_them_in_their_units(fold
     assert second == pytest.approx({"far": 5300, "near": 0.17}, rel=0.02)
     (folder / "new.csv").write_text("a\n1\n")
     assert main(["predict", str(logdir), str(folder / "new.csv")]) == 1
-    assert "has 1 columns, the network reads 2 numbers" in capsys.readouterr().err
+    assert "new.csv has no column 'b'; it has a" in capsys.readouterr().err
 
 
 @pytest.mark.tensorflow
