@@ -27,12 +27,15 @@ class TaskError(Exception):
 
 
 def faults(*rules: Callable[[], object]) -> Iterator[TaskError]:
-    """What rules raise, one rule after another."""
+    """What rules raise, one rule after another; what several find is told once."""
+    told = set()
     for rule in rules:
         try:
             rule()
         except TaskError as error:
-            yield error
+            if (error.message, error.at) not in told:
+                told.add((error.message, error.at))
+                yield error
 
 
 class RunError(Exception):

@@ -8,12 +8,53 @@ from typing import Any
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, Example, input_of
+from archspec.data.pair import SOURCE, TARGET
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
 from archspec.training.errors import TaskError, faults
 from archspec.training.vocabulary import check_sequence, check_vocabulary
+
+
+def only_input(graph: Graph, task: str) -> tuple[str, TensorSpec]:
+    """The input of a network that has one, by its name. Raises TaskError with what trains others."""
+    _refuse_networks(graph, task)
+    if len(graph.inputs) != 1:
+        if set(graph.inputs) == {SOURCE, TARGET}:
+            help = f"task: sequence_to_sequence trains a network that takes {SOURCE} and {TARGET}"
+        else:
+            help = (
+                "no task trains one network of several inputs on a label, for no data source gives them: "
+                "archspec.compile makes the model for a loop of your own"
+            )
+        has = f"has {len(graph.inputs)}: {', '.join(graph.inputs)}" if graph.inputs else "has none"
+        raise TaskError(f"{task} trains a network with one input, '{graph.name}' {has}", at=("spec",), help=help)
+    return next(iter(graph.inputs.items()))
+
+
+def only_head(graph: Graph, task: str) -> Output:
+    """The head of a network that has one. Raises TaskError with what trains others."""
+    _refuse_networks(graph, task)
+    heads = [output for output in graph.outputs if not output.train_only]
+    if len(graph.outputs) != 1 or not heads:
+        has = ", ".join(output.name + " (train_only)" * output.train_only for output in graph.outputs)
+        raise TaskError(
+            f"{task} trains a network with one head, '{graph.name}' has {len(graph.outputs)}: {has}",
+            at=("spec",),
+            help="several heads are trained by classification, where the label of an example is that of all; heads of "
+            "different tasks, or several of numbers, by none",
+        )
+    return heads[0]
+
+
+def _refuse_networks(graph: Graph, task: str) -> None:
+    if graph.training:
+        raise TaskError(
+            f"{task} trains one network, '{graph.name}' says by its train section how several are trained",
+            at=("spec",),
+            help="task: adversarial, or leave task out",
+        )
 
 
 def named_inputs(graph: Graph, parts: Collection[str]) -> dict[str, str]:

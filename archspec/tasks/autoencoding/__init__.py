@@ -19,7 +19,7 @@ from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
-from archspec.training.inputs import input_faults, usual_steps
+from archspec.training.inputs import input_faults, only_head, only_input, usual_steps
 from archspec.training.task import Objective, Predictor, Samples, Task, TaskError, Wanted, faults
 
 if TYPE_CHECKING:
@@ -141,11 +141,8 @@ class Autoencoding(Task, name="autoencoding"):
 
 def _head(graph: Graph) -> Output:
     """The only head of a network with one input. Raises TaskError."""
-    if graph.training or len(graph.inputs) != 1:
-        raise TaskError(f"autoencoding trains one network with one input; '{graph.name}' has others", at=("spec",))
-    if len(graph.outputs) != 1 or graph.outputs[0].train_only:
-        raise TaskError(f"autoencoding has one head, '{graph.name}' has {len(graph.outputs)}", at=("spec",))
-    return graph.outputs[0]
+    only_input(graph, "autoencoding")
+    return only_head(graph, "autoencoding")
 
 
 def _check_shape(graph: Graph, head: Output) -> None:

@@ -11,11 +11,10 @@ from archspec.data.pipeline import one_hot
 from archspec.evaluators.accuracy import Accuracy
 from archspec.evaluators.base import Assessment, Evaluator
 from archspec.ir.graph import Graph, Output
-from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.ops.metric import Metric
-from archspec.training.inputs import input_faults, usual_steps
+from archspec.training.inputs import input_faults, only_input, usual_steps
 from archspec.training.task import Objective, Predictor, RunContext, Task, TaskError, faults
 
 if TYPE_CHECKING:
@@ -34,13 +33,13 @@ class Classification(Task, name="classification"):
 
     def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
-        wanted = _only_input(graph)
+        _, wanted = only_input(graph, self.name)
         if input_of(features.parts) != IMAGE:
             return {}
         return {"augment": usual_steps(wanted, features.image)}
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
-        found = list(faults(lambda: _only_input(graph)))
+        found = list(faults(lambda: only_input(graph, self.name)))
         yield from found
         if not found:
             inputs = {next(iter(graph.inputs)): input_of(training.parts)}
@@ -106,14 +105,6 @@ class Classification(Task, name="classification"):
         from archspec.tasks.classification.panels import examples
 
         return examples(plan, assessments)
-
-
-def _only_input(graph: Graph) -> TensorSpec:
-    if graph.training or len(graph.inputs) != 1:
-        others = ", ".join(name for name in Task.names() if name != "classification")
-        message = f"classification trains one network with one input; '{graph.name}' has others"
-        raise TaskError(message, at=("spec",), help=f"task, in train, says another: {others}")
-    return next(iter(graph.inputs.values()))
 
 
 def _first(graph: Graph) -> Output:

@@ -13,6 +13,7 @@ from archspec.evaluators.base import Evaluator
 from archspec.ir.graph import Graph, Output
 from archspec.ops.base import Op, OpError
 from archspec.ops.loss import Loss, last_activation, probabilities_by
+from archspec.training.inputs import only_head, only_input
 from archspec.training.task import Objective, Predictor, Task, TaskError, faults
 from archspec.training.vocabulary import check_sequence, check_vocabulary
 
@@ -33,14 +34,14 @@ class Labelling(Task, name="labelling"):
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         part = input_of(training.parts)
-        found = list(faults(lambda: _only_input(graph), lambda: _only_head(graph)))
+        found = list(faults(lambda: only_input(graph, self.name), lambda: only_head(graph, self.name)))
         yield from found
         if training.classes is None or training.parts[LABEL].rank != 1:
             yield TaskError("labelling needs data with a class for each step", at=("data",), help="data: {tagged: …}")
             return
         if found:
             return
-        name, head = _only_input(graph), _only_head(graph)
+        (name, _), head = only_input(graph, self.name), only_head(graph, self.name)
         wanted, spec = graph.inputs[name], graph.spec(head.tensor)
         for features in (training, evaluation):
             yield from faults(
@@ -64,7 +65,7 @@ class Labelling(Task, name="labelling"):
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         from archspec.tasks.labelling.accuracy import StepAccuracy
 
-        head = _only_head(graph)
+        head = only_head(graph, self.name)
         kind = _loss(head, train).model_copy(update={str(_loss(head, train).leaves_out): IGNORED})
         from_logits = kind.gets_logits(last_activation(graph.by_name, head.tensor))
 
@@ -84,26 +85,14 @@ class Labelling(Task, name="labelling"):
     def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.training.classes import ClassPredictor
 
-        return ClassPredictor(model, _only_head(graph).name, self.scored_by(graph, train))
+        return ClassPredictor(model, only_head(graph, self.name).name, self.scored_by(graph, train))
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Accuracy(),)
 
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
-        head = _only_head(graph)
+        head = only_head(graph, self.name)
         return probabilities_by(_loss(head, train), last_activation(graph.by_name, head.tensor))
-
-
-def _only_input(graph: Graph) -> str:
-    if graph.training or len(graph.inputs) != 1:
-        raise TaskError(f"labelling trains one network with one input; '{graph.name}' has others", at=("spec",))
-    return next(iter(graph.inputs))
-
-
-def _only_head(graph: Graph) -> Output:
-    if len(graph.outputs) != 1 or graph.outputs[0].train_only:
-        raise TaskError(f"labelling has one head, '{graph.name}' has {len(graph.outputs)}", at=("spec",))
-    return graph.outputs[0]
 
 
 def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:

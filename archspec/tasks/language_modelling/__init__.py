@@ -19,6 +19,7 @@ from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
 from archspec.tasks.decoding import Decoding, Sample
 from archspec.tasks.decoding.stepping import check_causal
+from archspec.training.inputs import only_head, only_input
 from archspec.training.task import Objective, Task, TaskError, Wanted, faults
 from archspec.training.vocabulary import check_vocabulary
 
@@ -137,11 +138,7 @@ PADDING = 0
 
 def _input(graph: Graph) -> tuple[str, TensorSpec]:
     """The name of the only input, and what it takes. Raises TaskError."""
-    if graph.training or len(graph.inputs) != 1:
-        raise TaskError(
-            f"language modelling trains one network with one input; '{graph.name}' has others", at=("spec",)
-        )
-    (name, spec) = next(iter(graph.inputs.items()))
+    name, spec = only_input(graph, "language_modelling")
     if spec.rank != 1 or "int" not in spec.dtype:
         raise TaskError(
             f"language modelling needs an input of tokens, '{name}' is {spec} of {spec.dtype}",
@@ -152,10 +149,7 @@ def _input(graph: Graph) -> tuple[str, TensorSpec]:
 
 
 def _head(graph: Graph) -> Output:
-    heads = [output for output in graph.outputs if not output.train_only]
-    if len(graph.outputs) != 1 or not heads:
-        raise TaskError(f"language modelling has one head, '{graph.name}' has {len(graph.outputs)}", at=("spec",))
-    return heads[0]
+    return only_head(graph, "language_modelling")
 
 
 def _vocabulary(features: Example) -> Vocabulary:

@@ -15,7 +15,7 @@ from archspec.ir.graph import Graph, Output
 from archspec.ir.validation import refuse
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, last_activation
-from archspec.training.inputs import input_faults, named_inputs, taken, usual_steps
+from archspec.training.inputs import input_faults, named_inputs, only_head, taken, usual_steps
 from archspec.training.task import Objective, Predictor, Task, TaskError, faults
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _floats(value: Any) -> Any:
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, (list, tuple)) or any(type(v) not in (int, float) for v in value):
         raise refuse("must be a list of numbers")
     return tuple(float(v) for v in value)
 
@@ -146,10 +146,7 @@ REPORTED = ("mae", "rmse", "r2")
 
 
 def _head(graph: Graph) -> Output:
-    if graph.training or len(graph.outputs) != 1 or graph.outputs[0].train_only:
-        count = len(graph.outputs)
-        raise TaskError(f"regression trains one network with one head, '{graph.name}' has {count}", at=("spec",))
-    return graph.outputs[0]
+    return only_head(graph, "regression")
 
 
 def _check_outputs(graph: Graph, head: Output, features: Example) -> None:
