@@ -24,6 +24,8 @@ This page is written by `tools/alias_reference.py`.
 """
 PLURAL = {
     "op": "Ops and blocks",
+    "merge": "Values of `merge`",
+    "head key": "Keys of heads",
     "activation": "Activations",
     "loss": "Losses",
     "metric": "Metrics",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from archspec.frontend import catalogue
 from archspec.frontend.arguments import Arguments, arguments_of
 from archspec.frontend.document import Document
 from archspec.frontend.files import MAX_NESTING
@@ -15,11 +18,11 @@ from archspec.frontend.references import block_value, evaluated, port_span
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
 from archspec.frontend.reuse import Call
 from archspec.frontend.scope import POISON, Constants, Family, Frame, Result, Scope, Values
-from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
+from archspec.frontend.steps import MODIFIERS, STRUCTURAL, UNNAMED, Step
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
-from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import Span, SpecError, did_you_mean, known_are, shown
+from archspec.ir.aliases import alias, suggested
+from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, known_are, shown
 from archspec.ops.base import Op
 
 
@@ -44,13 +47,40 @@ def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
     found = walk.prelude.callees.get(name) or Op.find(name)
     if found is None:
         known = {*Op.names(), *walk.prelude.callees, *file.callees, *file.document.spec.use, *STRUCTURAL}
-        hint = intended_word(name, known.__contains__, MODIFIERS, step.args) or suggested("op or block", name, known)
+        hint = (
+            intended_word(name, known.__contains__, MODIFIERS, step.args)
+            or alias("op or block", name, known)
+            or _of_catalogue(name)
+            or suggested("op or block", name, known)
+        )
         near = did_you_mean(name, MODIFIERS) if hint is None else None
         if name in frame.params or name in frame.constants:
             hint = f"'{name}' is a parameter; declare it as a block ({name}: block) to call it"
         raise Refusal("N00", f"unknown op or block {shown(name)}", step.span, hint or near)
     file.callees[name] = found
     return found
+
+
+def _of_catalogue(name: str) -> str | None:
+    """How a spec of the catalogue becomes a step, where its name stands as one."""
+    plain = name.lower().replace("-", "").replace("_", "")
+    ours = next((known for known in catalogue.names() if known.replace("_", "") == plain), None)
+    if ours is None:
+        return None
+    return f"a spec of the catalogue is named under use:, at the top of the file: use: {{{ours}: {ours}}}"
+
+
+def completed(walk: Walk, problem: Diagnostic, place: Place) -> Diagnostic:
+    """What is wrong with a step that could not be read, with the main argument of the block that it calls."""
+    match = _UNNAMED.search(problem.help or "")
+    if match is None:
+        return problem
+    callee = place.scope.frame.file.callees.get(match[1]) or walk.prelude.callees.get(match[1])
+    main = next(iter(parameters(callee.block.params)[0]), None) if isinstance(callee, Callee) else None
+    return replace(problem, help=problem.help.replace(UNNAMED, main, 1)) if main and problem.help else problem
+
+
+_UNNAMED = re.compile(rf"(\w+): \{{{UNNAMED}: ", re.ASCII)
 
 
 def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at: Span, source: Any = None) -> Any:

@@ -11,7 +11,7 @@ from archspec.frontend.document import Document
 from archspec.frontend.scope import NOTHING, POISON, Family, Result, Scope
 from archspec.frontend.steps import Step, chains_in, steps_of
 from archspec.frontend.yaml_source import Map, Seq
-from archspec.ir.diagnostics import Span, did_you_mean
+from archspec.ir.diagnostics import Span, did_you_mean, plain
 
 MAX_LISTED = 12
 
@@ -92,6 +92,9 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
     variables = _variables(scope)
     if line := definitions(document).loops.get(name) if document.source is at.source and not variables else None:
         return f"'{name}' is a variable of the loop at line {line}, not known outside: say its value here"
+    if is_result and document.source is at.source and (step := _unnamed(document, name, at)) is not None:
+        written = name if step.args is None else f"{name}: {plain(step.args)}"
+        return f"a result is taken by the name that as gives, at line {step.span.line}: {{{written}, as: {name}}}"
     near = _other_number(name, known) or did_you_mean(name, known)
     if near is not None and (is_result or len(name) > 2 or not variables):
         return near
@@ -100,6 +103,17 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
         return f"{are} {', '.join(variables)}"
     fits = [k for k in dict.fromkeys(known) if _is_wanted(scope, k, is_result=is_result)]
     return f"known here are {', '.join(fits[-MAX_LISTED:])}" if fits else None
+
+
+def _unnamed(document: Document, name: str, at: Span) -> Step | None:
+    """The last step before a place whose op is taken for the name of its result."""
+    found = None
+    for chain in _chains(document.tree):
+        for step in _steps(chain):
+            is_before = (step.span.line, step.span.column) < (at.line, at.column)
+            if step.op == name and step.name is None and step.span.source is at.source and is_before:
+                found = step
+    return found
 
 
 def _elsewhere(found: Definitions, name: str, at: Span) -> str | None:

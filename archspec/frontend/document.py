@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 
-from archspec.frontend.forms import form_hint, head_hint
+from archspec.frontend.forms import form_hint, head_form, head_hint
 from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, known_are, shown
@@ -78,6 +78,20 @@ class Head(BaseModel):
     metrics: Any = None
 
 
+_BOUND = re.compile(r"\s*(<=?|>=?|≤|≥|=<|=>)\s*([\d.,]+\s*[A-Za-z]*)\s*")
+_RANGE = re.compile(r"\s*([\d.,]+?\s*[A-Za-z]*)\s*(?:-|–|…|\.{2,3}|:|to)\s*([\d.,]+\s*[A-Za-z]*)\s*")
+
+
+def _bounded(text: str) -> str | None:
+    """Bounds of a figure that are written as a comparison, or as a range."""
+    if (found := _BOUND.fullmatch(text[:64])) is not None:
+        bound = "max" if found[1] in ("<", "<=", "=<", "≤") else "min"
+        return f"a bound is a map: {{{bound}: {found[2].strip()}}}"
+    if (found := _RANGE.fullmatch(text[:64])) is not None:
+        return f"bounds are a map: {{min: {found[1]}, max: {found[2].strip()}}}"
+    return None
+
+
 def _figure(*, is_size: bool = False) -> Any:
     """A count, or a size in bytes, as a number or with a unit; or the bounds of one."""
 
@@ -88,7 +102,7 @@ def _figure(*, is_size: bool = False) -> Any:
             try:
                 return byte_size(value) if is_size else count(value)
             except ValueError as error:
-                raise refuse(str(error).rpartition(", got ")[0]) from None
+                raise refuse(str(error).rpartition(", got ")[0], _bounded(value)) from None
         if type(value) is not int or value < 0:
             raise refuse("must be an integer, a number with a unit such as 5M, or {min: …, max: …}")
         return value
@@ -424,8 +438,12 @@ def _heads(found: Document) -> list[Diagnostic]:
                     message = (
                         "a head is a map or a list of steps" if not e.path else f"a head's {e.path[-1]} {e.message}"
                     )
-                    out.append(Diagnostic("S02", message, place(tree, path), form_hint(path, e.value) or e.help))
+                    out.append(Diagnostic("S02", message, place(tree, path), _head_hint(path, e.value) or e.help))
     return out
+
+
+def _head_hint(path: Sequence[str | int], value: Any) -> str | None:
+    return head_form(str(path[1]), value) if len(path) == 2 else form_hint(path, value)
 
 
 def is_direct(expect: Mapping[str, Any]) -> bool:

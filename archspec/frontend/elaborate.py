@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.frontend.arguments import Arguments, arguments_of
-from archspec.frontend.calls import call, call_file, callee_of
+from archspec.frontend.calls import call, call_file, callee_of, completed
 from archspec.frontend.document import Document
 from archspec.frontend.loops import each, repeat
 from archspec.frontend.naming import Names
@@ -32,7 +32,7 @@ class Elaborator(Walk):
         """All steps of a chain; ``place.prev`` is its result afterwards."""
         steps, diagnostics = steps_of(chain)
         for diagnostic in diagnostics:
-            self.keep(diagnostic)
+            self.keep(completed(self, diagnostic, place))
         self.depth += 1
         self.deepest = max(self.deepest, self.depth)
         if self.depth > MAX_DEPTH:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from archspec.frontend.intended import intended_word, look_alike
-from archspec.ir.diagnostics import did_you_mean, known_are, plain
+from archspec.frontend.intended import bracketed, intended_word, look_alike
+from archspec.ir.aliases import same, suggested
+from archspec.ir.diagnostics import known_are, plain
 from archspec.ops.base import Op
 
 Path = Sequence[str | int]
@@ -45,6 +46,8 @@ def _section(of: Callable[[Any], str | None]) -> Callable[[Path, Any], str | Non
 
 
 def _inputs(value: Any) -> str | None:
+    if isinstance(value, str) and (sizes := bracketed(value)) is not None:
+        return f"{{image: {sizes}}}"
     if isinstance(value, list) and all(v is None or isinstance(v, (int, str)) for v in value) and value:
         return f"{{image: {plain(value)}}}"
     return "{image: [224, 224, 3]}"
@@ -65,9 +68,30 @@ def _heads(value: Any) -> str | None:
     if isinstance(value, list) and value and all(isinstance(v, dict) and _is_head(v) for v in value):
         names = ["main", *(f"head_{i}" for i in range(2, len(value) + 1))]
         return f"{{{', '.join(f'{name}: {{…}}' for name in names)}}}"
-    if isinstance(value, (list, str)):
+    if isinstance(value, list) or (isinstance(value, str) and _is_step(value)):
+        if value and all(isinstance(v, str) and v.isidentifier() and not _is_step(v) for v in value):
+            return f"{{{', '.join(f'{name}: []' for name in value)}}}"
         return f"{{main: {plain(value if isinstance(value, list) else [value])}}}"
+    if isinstance(value, str) and value.isidentifier():
+        return f"{{{value}: []}}"
     return None
+
+
+def _is_step(word: str) -> bool:
+    """Whether a word is an op, here or elsewhere."""
+    return Op.find(word) is not None or suggested("op", word, Op.names()) is not None
+
+
+def head_form(name: str, value: Any) -> str | None:
+    """A head that is written as one word: an op, or its loss."""
+    from archspec.ops.loss import Loss
+
+    if not isinstance(value, str):
+        return None
+    if Op.find(value) is not None:
+        return f"steps are a list: {name}: [{value}]"
+    loss = value if Loss.find(value) else same("loss", value, Loss.names())
+    return f"a loss goes by its key: {name}: {{loss: {loss}}}" if loss else None
 
 
 def _are_steps(pairs: dict[str, Any]) -> bool:
@@ -88,6 +112,16 @@ def _chain(path: Path, value: Any) -> str | None:
         return f"steps are a list: {path[-1]}: [{steps}]" if steps and len(steps) < 120 else "steps are a list"
     words = _words(value)
     return f"steps are a list: {path[-1]}: [{', '.join(words)}]" if words else "steps are a list: [conv: 32, relu]"
+
+
+def _metrics(path: Path, value: Any) -> str | None:
+    """Metrics by their names here: a word, several with commas, or a map of them."""
+    from archspec.ops.metric import Metric
+
+    given = value if isinstance(value, dict) else dict.fromkeys(_words(value))
+    ours = {same("metric", name, Metric.names()) or name: args for name, args in given.items()}
+    items = [name if args is None else f"{{{name}: {plain(args)}}}" for name, args in ours.items()]
+    return f"names are a list: metrics: [{', '.join(items)}]" if items else None
 
 
 def _names(path: Path, value: Any) -> str | None:
@@ -116,7 +150,7 @@ FORMS: dict[str, Callable[[Path, Any], str | None]] = {
     "project": _chain,
     "steps": _chain,
     "update": _names,
-    "metrics": _names,
+    "metrics": _metrics,
 }
 """By the last word of the path of what is wrong."""
 
@@ -145,4 +179,4 @@ def head_hint(head: dict[str, Any], key: str, keys: list[str]) -> str:
     if Op.find(key) is not None or key in ("do", "branches", "residual"):
         step = key if head[key] is None else f"{key}: {plain(head[key])}"
         return f"the steps of a head stand under body: body: [{step}]"
-    return did_you_mean(key, keys) or known_are(keys, key)
+    return suggested("head key", key, keys, known_are(keys, key)) or ""

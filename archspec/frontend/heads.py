@@ -58,7 +58,7 @@ def _head(walk: Walk, document: Document, heads: Map, name: str, end: Place) -> 
     loss = walk.attempt(declared, Loss, head.loss, where, "loss", end) if head.loss is not None else None
     weight = walk.attempt(number, head.weight, where, "weight", end)
     train_only = walk.attempt(truth, head.train_only, where, "train_only", end)
-    metrics = walk.attempt(_metrics, head.metrics, raw, end) if head.metrics is not None else ()
+    metrics = walk.attempt(_metrics, walk, head.metrics, raw, end) if head.metrics is not None else ()
     if weight is not POISON and weight < 0:
         walk.report("T01", f"weight must be 0 or more, got {weight:g}", raw.value_span("weight"), _POSITIVE)
         weight = POISON
@@ -123,10 +123,13 @@ def outputs_of(
     return (Output(name, value.tensor, head, loss, weight, train_only, metrics, at),)
 
 
-def _metrics(raw: Any, head: Map, end: Place) -> tuple[Any, ...]:
+def _metrics(walk: Walk, raw: Any, head: Map, end: Place) -> tuple[Any, ...]:
     from archspec.ops.metric import Metric
 
     if not isinstance(raw, Seq):
         hint = form_hint(("metrics",), raw)
         raise Refusal("T01", f"metrics must be a list, got {shown(raw)}", head.value_span("metrics"), hint)
-    return tuple(declared(Metric, item, raw, i, end) for i, item in enumerate(raw))
+    found = [walk.attempt(declared, Metric, item, raw, i, end) for i, item in enumerate(raw)]
+    if any(metric is POISON for metric in found):
+        raise Poisoned
+    return tuple(found)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.frontend.expressions import is_expression, names_in, written
 from archspec.frontend.spellings import corrected
 from archspec.ir.diagnostics import plain
 from archspec.ir.patterns import Pattern
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Op
 
 MAX_LENGTH = 200
 """Longer texts are not looked at."""
@@ -104,6 +107,15 @@ def _unlike(slip: Slip) -> str | None:
 _TEMPLATE = Pattern(r"(?:\$\{?|\{\{?\s*|<|%|@)\s*([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
 
 
+def _type(slip: Slip) -> str | None:
+    """The type of a parameter in another language's word, which was taken for a default."""
+    if slip.is_quoted or not slip.text.isalnum() or not slip.wants("integer", "number", "true or false", "list"):
+        return None
+    from archspec.ir.aliases import alias
+
+    return alias("type", slip.text, ("int", "float", "bool", "list"))
+
+
 def _fraction(slip: Slip) -> str | None:
     if not _NUMBER.fullmatch(slip.text) or slip.is_quoted or not _FRACTION.search(slip.message):
         return None
@@ -157,6 +169,12 @@ def _tuple(slip: Slip) -> str | None:
         only = found[1] if "," not in found[1] and not slip.wants("list", "loop") else None
         return f"a value has no brackets: {only}" if only else f"a list has square brackets: {_listed(found[1])}"
     return None
+
+
+def bracketed(text: str) -> str | None:
+    """A tuple as a list: ``(20,)`` is ``[20]``."""
+    found = _TUPLE.fullmatch(text[:MAX_LENGTH])
+    return None if found is None else _listed(found[1])
 
 
 def _bare_list(slip: Slip) -> str | None:
@@ -245,6 +263,7 @@ def arguments(op_name: str, text: str) -> str | None:
         return None
     fields = [op.main, *(field for field in op.model_fields if field != op.main)]
     out: list[str] = []
+    values: dict[str, str] = {}
     for i, part in enumerate(parts):
         if (pair := _PAIR.fullmatch(part)) is not None:
             field, part = pair.groups()
@@ -257,14 +276,40 @@ def arguments(op_name: str, text: str) -> str | None:
         if field not in op.model_fields or any(given.startswith(f"{field}:") for given in out):
             return None
         out.append(f"{field}: {part}")
-    return f"{{{', '.join(out)}}}"
+        values[field] = part
+    return f"{{{', '.join(out)}}}" if _are_taken(op, values) else None
+
+
+def _are_taken(op: type[Op], values: dict[str, str]) -> bool:
+    """Whether an op takes values as they are written; of expressions that cannot be told."""
+    from pydantic import ValidationError
+
+    from archspec.ir.reading import scalar
+
+    known = {field: scalar(text) for field, text in values.items() if text[:1] != "="}
+    try:
+        op.model_validate(known)
+    except ValidationError as error:
+        return not any(e["loc"] and e["loc"][0] in known for e in error.errors(include_url=False))
+    return True
+
+
+def _one_each(op_name: str, argument: str, text: str) -> str | None:
+    """``64, 10`` as two steps of an op, whose main argument takes each number alone."""
+    from archspec.ops.base import Op
+
+    op = Op.find(op_name)
+    numbers = [part.strip() for part in text.split(",")]
+    if op is None or op.main != argument or not all(n.isdigit() and _are_taken(op, {argument: n}) for n in numbers):
+        return None
+    return f"each is a step of its own: {', '.join(f'{op_name}: {n}' for n in numbers)}"
 
 
 def _several(slip: Slip) -> str | None:
     target = _TARGET.match(slip.message)
     if target is not None and (listed := _LIST.fullmatch(slip.text)) is not None:
         found = arguments(target[1], listed[1]) if not slip.wants("list") and "[" not in listed[1] else None
-        return f"arguments are a map: {target[1]}: {found}" if found else None
+        return f"arguments are a map: {target[1]}: {found}" if found else _one_each(target[1], target[2], listed[1])
     if target is None or slip.is_quoted or not ("," in slip.text or "=" in slip.text or ":" in slip.text):
         return None
     found = arguments(target[1], slip.text)
@@ -333,6 +378,7 @@ READERS: tuple[Callable[[Slip], str | None], ...] = (
     _fraction,
     _template,
     _null,
+    _type,
     _quotes,
     _tuple,
     _number,

@@ -141,6 +141,8 @@ def add(walk: Walk, op: Op, results: list[Result], path: str, at: Span, args: Ar
         help = error.help
         if error.of_input and (declared := _declared(walk, results[0])) is not None:
             span, help = declared
+        elif len(results) == 1 and (more := _every_step(walk, results[0])) is not None:
+            help = more
         elif op.is_merge and (turn := _turn(walk)) is not None:
             help = f"{help}; {turn}" if help else turn
         raise Refusal("H01", error.message, span, help) from None
@@ -165,6 +167,22 @@ def add(walk: Walk, op: Op, results: list[Result], path: str, at: Span, args: Ar
     if len(outputs) == 1 and not isinstance(inferred, tuple):
         return Result(Tensor(path), outputs[0])
     return Family({i: Result(Tensor(path, i), spec) for i, spec in enumerate(outputs)})
+
+
+def _every_step(walk: Walk, result: Result) -> str | None:
+    """How a recurrent layer that gives its last step alone gives them all, where a result is what one gave."""
+    named, tensor = {node.name: node for node in walk.nodes}, result.tensor
+    while result.spec.rank == 1 and (made := named.get(tensor.node)) is not None:
+        op: Any = made.op
+        layer = getattr(op, "layer", op)
+        if getattr(layer, "sequences", True) is False:
+            inner = f"{layer.name}: {{units: {layer.units}, sequences: true}}"
+            written = inner if layer is op else f"{op.name}: {{{inner}}}"
+            return f"sequences: true gives every step, not the last: {written}"
+        if len(made.inputs) != 1 or made.output.shape != made.input_specs[0].shape:
+            return None
+        tensor = made.inputs[0]
+    return None
 
 
 def _declared(walk: Walk, result: Result) -> tuple[Span, str] | None:

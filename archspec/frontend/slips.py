@@ -184,7 +184,7 @@ def _unclosed(stop: Stop) -> Slip | None:
 
 
 _SECOND = re.compile(r"(\s*(?:- )?)([A-Za-z_]\w*):\s+([A-Za-z_]\w*):(?:\s+(.+))?", re.ASCII)
-_INNER = re.compile(r"([A-Za-z_]\w*):\s+([A-Za-z_]\w*:\s+[^{}\[\],:]+)", re.ASCII)
+_INNER = re.compile(r"([A-Za-z_]\w*):\s+([A-Za-z_]\w*:\s+(?:[^{}\[\],:]+|\{[^{}]*\}|\[[^\[\]]*\]))", re.ASCII)
 _CHAINS = ("body", "do", "residual", "branches", "project")
 _TEXTS = ("doc", "title", "notes", "authors", "source", "name")
 _TEXT = re.compile(rf"(?:^|[{{,]|\s)({'|'.join(_TEXTS)}):\s+([^\"'{{\[,}}][^,}}\]]*)")

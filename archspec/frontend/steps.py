@@ -106,7 +106,7 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
             return None
     else:
         message = "a step needs an op" + (f", found only {' and '.join(item)}" if item else "")
-        diagnostics.append(Diagnostic("S04", message, chain.value_span(i)))
+        diagnostics.append(Diagnostic("S04", message, chain.value_span(i), _no_op_hint(chain, i, item)))
         return None
     if step.repeat is not None and step.each is not None:
         message = "a step takes repeat (one after the other) or each (side by side), not both"
@@ -119,6 +119,19 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
     return step
 
 
+def _no_op_hint(chain: Seq, i: int, item: Map) -> str | None:
+    """What to do with modifiers alone: the steps that they hold, or the step before, are what they are about."""
+    key = next(iter(item), "")
+    steps = item.get(key)
+    if key in ("repeat", "each") and type(steps) is Seq and any(type(one) is Map for one in steps):
+        return f"steps that are repeated stand under do, beside the count: {{do: {plain(steps)}, {key}: 2}}"
+    before = chain[i - 1] if i else None
+    rest = ", ".join(f"{key}: {plain(value)}" for key, value in item.items())
+    if type(before) is Map and len(before) == 1 and rest:
+        return f"modifiers stand beside their op, in braces: {{{plain(before)[1:-1] or '…'}, {rest}}}"
+    return None
+
+
 _MODIFIER_NAMES = {
     **dict.fromkeys(("name", "id", "label", "output", "out", "to", "tag"), "as"),
     **dict.fromkeys(("input", "inputs", "src", "source", "on", "of", "input_from", "take"), "from"),
@@ -129,6 +142,13 @@ _MODIFIER_NAMES = {
 }
 """What other languages and formats call the modifiers."""
 
+
+UNNAMED = "NAME"
+"""Stands in a help for the main argument of a block, which is known where the block is."""
+SKIPS = ("skip", "shortcut", "residual", "skip_from", "residual_from")
+"""What people write beside an op for a result that its own meets."""
+PROJECTS = ("shortcut", "skip", "projection", "proj", "downsample", "identity")
+"""What other libraries call the steps of a skip."""
 
 _KINDS = ("type", "op", "layer", "class", "class_name", "kind", "module", "name", "operation")
 """What says in other formats which op a step is."""
@@ -152,6 +172,12 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
             return hint
     if first in _MODIFIER_NAMES and Op.find(first) is None and (second in STRUCTURAL or Op.find(second) is not None):
         return f"'{first}' is written '{_MODIFIER_NAMES[first]}'"
+    other = Op.find(second)
+    is_merge = other is not None and other.is_merge
+    if (second in SKIPS or is_merge) and isinstance(item[second], str):
+        operands = f"[{item[second]}, prev]"
+        merged = f"{second}: {operands}" if is_merge else f"add: {operands}"
+        return f"a skip meets the result in a step of its own: - {merged}"
     called = Op.find(first)
     if called is not None and second in called.model_fields:
         return f"'{second}' is an argument of {first}: {_inside(item, ops, called.main)}"
@@ -161,6 +187,9 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     hint = f"did you mean '{near}'?" if near else next((h for o in ops[1:] if (h := did_you_mean(o, MODIFIERS))), None)
     if hint is not None:
         return hint
+    if first == "residual" and second in ("project", *PROJECTS):
+        inner = f"body: {plain(item[first])}, project: {plain(item[second])}"
+        return f"project is an argument of residual: residual: {{{inner}}}"
     if Op.find(second) is None and item[second] is not None:
         main = called.main if called is not None else _likely(first, second)
         return f"arguments of {first} stand inside: {_inside(item, ops, main)}"
@@ -170,7 +199,7 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
 def _likely(called: str, argument: str) -> str:
     """The main argument of ops that are called like this: ``pool`` may hold ``max_pool``."""
     found = (Op.find(name) for name in Op.names() if called in name)
-    return next((op.main for op in found if op is not None and op.main and argument in op.model_fields), "NAME")
+    return next((op.main for op in found if op is not None and op.main and argument in op.model_fields), UNNAMED)
 
 
 def _inside(item: Map, ops: list[str], main: str | None) -> str:

@@ -351,15 +351,15 @@ def _balanced(text: str, source: Source, mark: Mark) -> None:
         )
 
 
-_TUPLE = re.compile(r"\(([^(){}]{1,80},[^(){}]{1,80})\)")
+_TUPLE = re.compile(r"\(([^(){}]{1,80},[^(){}]{0,80})\)")
 
 
 def _cut(text: str, source: Source, mark: Mark) -> None:
     """Refuse a tuple that a comma inside {…} or […] has cut: `(3` of `{kernel: (3, 3)}`."""
     found = _TUPLE.match(source.line(mark[0] + 1), mark[1])
     if found is not None and found.end() > mark[1] + len(text):
-        items = ", ".join(item.strip() for item in found[1].split(","))
-        message = f"a list has square brackets, found ({items})"
+        items = ", ".join(item.strip() for item in found[1].split(",") if item.strip())
+        message = f"a list has square brackets, found {found[0]}"
         _refuse(source, mark, "Y06", message, f"[{items}]")
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from archspec.ir.diagnostics import did_you_mean
 
-FAMILIES = {"op": ("op", "activation"), "op or block": ("op", "activation"), "merge": ("op",)}
+FAMILIES = {"op": ("op", "activation"), "op or block": ("op", "activation"), "merge": ("merge", "op")}
 """Sections of the table that are read for a kind, where they are not the kind's own."""
 
 

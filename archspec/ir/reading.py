@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ValidationError, ValidationInfo, WithJsonS
 from pydantic_core import PydanticCustomError
 
 from archspec.ir.declaration import Declaration
-from archspec.ir.diagnostics import known_are, plain, shown
+from archspec.ir.diagnostics import known_are, listed, plain, shown
 from archspec.ir.json_schema import DECLARATION
 from archspec.ir.validation import refuse, restated, told
 
@@ -102,7 +102,7 @@ def _split(kind: type[Declaration], value: Any) -> tuple[str, Any]:
         if match is None:
             return value.removesuffix("()"), {}
         pairs = _PAIR.findall(match[2])
-        return match[1], {k: _scalar(v) for k, v in pairs} if pairs else _scalar(match[2])
+        return match[1], {k: scalar(v) for k, v in pairs} if pairs else scalar(match[2])
     if not isinstance(value, dict) or not value:
         return "", None
     if key := next((k for k in TYPES if isinstance(value.get(k), str)), None):
@@ -127,8 +127,8 @@ def _joined(kind: type[Member], text: str, context: Any) -> str | None:
     if match is None or found is None:
         return None
     pairs = _PAIR.findall(match[2])
-    parts = [_scalar(part) for part in re.split(r"[\s,]+", match[2].strip("[]"))]
-    args: Any = {name: _scalar(value) for name, value in pairs} if pairs else parts if len(parts) > 1 else parts[0]
+    parts = [scalar(part) for part in re.split(r"[\s,]+", match[2].strip("[]"))]
+    args: Any = {name: scalar(value) for name, value in pairs} if pairs else parts if len(parts) > 1 else parts[0]
     try:
         made(found, args, context)
     except (ValidationError, PydanticCustomError):
@@ -137,7 +137,8 @@ def _joined(kind: type[Member], text: str, context: Any) -> str | None:
     return f"write {{{match[1]}: {f'{{{inner}}}' if pairs else inner}}}: a colon stands between name and value"
 
 
-def _scalar(text: str) -> Any:
+def scalar(text: str) -> Any:
+    """A number or truth value out of its text, else the text."""
     for number in (int, float):
         try:
             return number(text)
@@ -176,7 +177,9 @@ def made(found: type[Member], args: Any, context: Any = None) -> Member:
     """The member with its arguments; a value that is no map is its main argument. Raises as ``member`` does."""
     if not isinstance(args, dict):
         if found.main is None:
-            hint = f"write {{{found.name}: {{argument: value}}}}" if found.model_fields else f"write {found.name}"
+            field = _taking(found, args, context) if found.model_fields else None
+            given = f"write {{{found.name}: {{{field}: {plain(args)}}}}}" if field else None
+            hint = given or (f"it has {listed(found.model_fields)}" if found.model_fields else f"write {found.name}")
             raise told("value", f"{found.name} takes no single value, got {shown(args)}", hint)
         args = {found.main: args}
     try:
@@ -184,3 +187,14 @@ def made(found: type[Member], args: Any, context: Any = None) -> Member:
     except ValidationError as error:
         # Pydantic puts the outer fields' names before these places, so they must be the text's own.
         raise ValidationError.from_exception_data(found.name, restated(error, found, found.name)) from None
+
+
+def _taking(found: type[Declaration], value: Any, context: Any) -> str | None:
+    """The first argument that takes a value by itself."""
+    for field in found.model_fields:
+        try:
+            found.model_validate({field: value}, context=context)
+        except ValidationError:
+            continue
+        return field
+    return None

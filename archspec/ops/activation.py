@@ -7,9 +7,12 @@ then it can only be a step of its own. The counts are those of the usual formula
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ir.validation import refuse
 from archspec.ops.arguments import AnyActivation, Number, PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first
@@ -200,6 +203,13 @@ class Selu(Op, name="selu"):
     flops, transcendentals = per_element(3), per_element(1)
 
 
+def _approximation(value: Any) -> Any:
+    """PyTorch's words for it are refused with what is meant."""
+    if value in ("tanh", "none", "erf"):
+        raise refuse("must be true or false", f"write {'true' if value == 'tanh' else 'false'}")
+    return value
+
+
 class Gelu(Op, name="gelu", main="approximate"):
     """x · Φ(x), Φ the normal distribution's (Hendrycks and Gimpel 2016)."""
 
@@ -207,7 +217,7 @@ class Gelu(Op, name="gelu", main="approximate"):
     is_activation = True
     keeps_zero = True
 
-    approximate: bool = False
+    approximate: Annotated[bool, BeforeValidator(_approximation)] = False
     """Use the tanh approximation (as GPT-2 does) instead of erf."""
 
     reach = each_element

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from archspec.ir.reading import made, member, named, unknown
-from archspec.ir.validation import refuse
+from archspec.ir.diagnostics import shown
+from archspec.ir.reading import made, member, named, translated, unknown
+from archspec.ir.validation import refuse, told
 
 MAX_WIDTH = 2**24
 """Largest number of filters, units or vocabulary entries (a limit against typing errors and hostile files)."""
@@ -124,6 +125,8 @@ def _any_activation(value: Any) -> Any:
     name, args = named(value, "an activation")
     op = Op.find(name)
     if op is None or not op.is_activation:
+        if "(" in name and (ours := translated(Op, name, "activation")) is not None:
+            raise told("unknown_name", f"there is no activation {shown(name)}", f"write {ours}")
         raise unknown(name, "an activation", [o.name for o in Op.all() if o.is_activation])
     return made(op, args)
 

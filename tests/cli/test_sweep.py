@@ -108,6 +108,7 @@ def test_what_was_varied_is_named_by_its_flag(sweep):
         (["--vary", "width=1:2", "--pareto", "mac"], "did you mean 'macs'?"),
         (["--vary", "width=1:2", "--where", "mac < 3"], "did you mean 'macs'?"),
         (["--vary", "width=1:2", "--where", "macs <"], "--where: 'macs <' is not an expression"),
+        (["--vary", "width=1:2", "--where", "params < 5m"], "counts end in k, M, G or T: 5M"),
         (["--vary", "width=1:2", "--where", "macs + 1"], "must be true or false of a member"),
         (["--vary", "width=1:2", "--sort", "time"], "column time needs hardware"),
         (["--vary", "width=1:9999", "--vary", "kernel=1:9999"], "99,980,001 members are more than 100,000"),

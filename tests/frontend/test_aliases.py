@@ -29,6 +29,7 @@ OPS = (*Op.names(), *prelude()["blocks"], *STRUCTURAL)
 
 
 def kinds():
+    from archspec.frontend.document import Head
     from archspec.training.document import RunSpec, Train
     from archspec.training.fields import Clip
     from archspec.training.settings import Evaluate, Log
@@ -39,6 +40,8 @@ def kinds():
     keys = {n for model in (RunSpec, Train, Evaluate, Log, Clip) for n in model.model_fields}
     sections = {"run": RunSpec, "train": Train, "evaluate": Evaluate, "log": Log}
     names |= {f"{section} key": set(model.model_fields) for section, model in sections.items()}
+    merges = tuple(op.name for op in Op.all() if op.is_merge)
+    names |= {"merge": merges, "head key": {f.alias or n for n, f in Head.model_fields.items()}}
     return names | {"op": OPS, "activation": ACTIVATIONS, "type": TYPES, "parameter": parameters | keys, "key": keys}
 
 

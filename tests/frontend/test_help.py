@@ -15,10 +15,23 @@ SHOWN = re.compile(
     r"(?:did you mean '(?P<word>[^']+)'\?.*"
     r"|(?:an expression starts with '=': |a list has (?:square )?brackets: |a decimal point is a point: "
     r"|nothing follows a value: |a number has no quotes: |digits stand together: |a parameter is written "
-    r"|int, round, floor or ceil makes an integer: |a power is written \*\*: |a shape is a list: )(?P<text>[^ ].*))"
+    r"|int, round, floor or ceil makes an integer: |a power is written \*\*: |a shape is a list: "
+    r"|a bound is a map: |bounds are a map: |write (?=[{\[tf])"
+    r"|(?:arguments are a map|names are a list|steps are a list|a loss goes by its key"
+    r"|\w+ is a map of names): (?P<key>\w+): (?=\S))(?P<text>(?!\w+ alone)[^ ].*))"
 )
-"""Helps that show what to write instead of what is marked, and no more."""
+"""Helps that show what to write instead of what is marked, or for the key that has it, and no more."""
 EXPRESSION = re.compile(r"an expression starts with '='")
+
+
+def enclosed(text: str) -> int:
+    """How many characters the bracket at the beginning of a text encloses; all where it ends on another line."""
+    depth = 0
+    for i, c in enumerate(text):
+        depth += (c in "[{") - (c in "]}")
+        if not depth:
+            return i + 1
+    return len(text)
 
 
 def mended(text: str, d: Diagnostic) -> str | None:
@@ -29,7 +42,13 @@ def mended(text: str, d: Diagnostic) -> str | None:
     lines = text.split("\n")
     line, start = lines[d.span.line - 1], d.span.column - 1
     length = len(written_at(d.span)) or d.span.length
+    if line[start] in "[{":
+        length = enclosed(line[start:])
+    if shown["key"] and not line[:start].rstrip().endswith(f"{shown['key']}:"):
+        return None
     marked = line[start : start + length]
+    if marked.isalpha() and line[start + length : start + length + 1].isalnum():
+        return None  # The first letter of a map in block style.
     new = shown["word"] or shown["text"]
     if shown["word"] and not marked.strip("'\"").isidentifier():
         return None  # One word of an expression or a reference is meant.
@@ -58,4 +77,4 @@ def test_what_helps_show_mends_the_mistake():
             ):
                 wrong.append(f"{d.render()}\n-- gives --\n{left[0].render()}")
     assert not wrong, "\n\n".join(wrong)
-    assert tried >= 90
+    assert tried >= 120
