@@ -83,7 +83,9 @@ def _files(given: str) -> list[str]:
 
 def _is_spec(path: Path) -> bool:
     """Whether a file of a folder says that it is one, or a run."""
-    with path.open("rb") as file:
+    from archspec.storage.regular import opened
+
+    with opened(path) as file:
         return re.search(rb"^archspec(_run)?\s*:", file.read(1 << 16), re.MULTILINE) is not None
 
 

@@ -127,10 +127,10 @@ def _found(text: str) -> tuple[DataSource, tuple[Transform, ...], int]:
 
 def _of_run(path: Path) -> tuple[DataSource, tuple[Transform, ...], int]:
     from archspec.data.errors import DataError
-    from archspec.ir.diagnostics import Source
+    from archspec.frontend.reading import read_source
     from archspec.training.document import read_run
 
-    spec, _ = read_run(Source(str(path), path.read_text(encoding="utf-8")), path.parent)
+    spec, _ = read_run(read_source(path, str(path)), path.parent)
     if spec.data is None:
         raise DataError(f"{path} names no data", help="data: folder/of/class/folders")
     return spec.data, spec.augment or (), spec.train.seed

@@ -86,7 +86,8 @@ def _grid(args: argparse.Namespace) -> tuple[Grid | None, list[tuple[str, str]]]
     pareto = _names(args.pareto)
     where = None if args.where is None else _with_units(args.where)
     asked = _needed(names_in, where) if where is not None else []
-    needed = list(dict.fromkeys([*columns, *(name.lstrip("+") for name in pareto), *asked, *_names(args.sort)]))
+    sort = [] if args.sort is None else [args.sort]
+    needed = list(dict.fromkeys([*columns, *(name.lstrip("+") for name in pareto), *asked, *sort]))
     for name in needed:
         check(name)
         if COLUMNS[name].needs_hardware:
@@ -155,7 +156,7 @@ def _varied(text: str) -> tuple[str, list[Any]]:
 
 
 def _names(text: str | None) -> list[str]:
-    return [] if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    return [] if text is None else [name.strip() for name in text.split(",")]
 
 
 def _with_units(text: str) -> str:

@@ -25,6 +25,7 @@ from archspec.data.features.numbers import Numbers
 from archspec.data.source import ENCODED, in_order
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
+from archspec.storage import regular
 from archspec.storage.cache import cache_path, load_or_compute
 
 if TYPE_CHECKING:
@@ -215,10 +216,8 @@ def _reader(entries: Sequence[Entry]) -> Callable[[tf.Tensor], tf.Tensor]:
 
 def content(entry: Entry, most: int = -1) -> bytes:
     """The bytes of one entry, of a file of its own the first ``most``. Raises OSError, ValueError."""
-    # The path may have been turned into a pipe or a device, which would never end.
-    if not stat.S_ISREG(os.stat(entry.path).st_mode):
-        raise ValueError("is not a regular file")
-    with open(entry.path, "rb") as file:
+    # The path may have been turned into a pipe or a device since it was listed.
+    with regular.opened(entry.path) as file:
         file.seek(entry.offset)
         data = file.read(entry.length if entry.length >= 0 else most)
     if 0 <= entry.length != len(data):

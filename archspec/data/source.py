@@ -20,6 +20,7 @@ from archspec.data.example import LABEL, Example
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.validation import refuse
+from archspec.storage.regular import is_endless
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -167,6 +168,9 @@ def _located(value: Any, info: ValidationInfo) -> Path:
         roots.append(Path(shared))
     for root in roots:
         if os.path.exists(path := root / Path(value).expanduser()):
+            if is_endless(path):
+                hint = "what a pipe or device gives is saved to a file first"
+                raise refuse(f"must be a file or folder, {shown(value)} is a pipe or device", hint)
             return path
     hint = f"a path starts at the folder of the run file, or at that of ARCHSPEC_DATA ({shared or 'not set'})"
     raise refuse(f"must be an existing file or folder, got {shown(value)}", hint)

@@ -13,6 +13,7 @@ from archspec.data.errors import DataError
 from archspec.data.source import from_arrays
 from archspec.ir.diagnostics import shown
 from archspec.ir.validation import refuse
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,10 +36,12 @@ Encoding = Annotated[str, BeforeValidator(_encoding), WithJsonSchema({"type": "s
 """A name of an encoding: ``utf-8``, ``cp1252``."""
 
 
-def read_text(path: Path, encoding: str) -> str:
-    """A file's text, its ends of lines as ``\\n``, without a byte order mark. Raises DataError, with the place."""
+def read_text(path: Path, encoding: str, *, streams: bool = False) -> str:
+    """A file's text, its ends of lines as ``\\n``, without a byte order mark; with ``streams`` also what a pipe or
+    terminal gives. Raises DataError, with the place."""
     try:
-        data = path.read_bytes()
+        with opened(path, streams=streams) as file:
+            data = file.read()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     try:

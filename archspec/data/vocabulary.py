@@ -15,6 +15,7 @@ from archspec.backend.installation import EXTRA, MissingExtra
 from archspec.data.errors import DataError
 from archspec.ir.diagnostics import shown
 from archspec.storage.atomic import write_text
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     import tokenizers
@@ -108,7 +109,8 @@ class Vocabulary:
 def read_vocabulary(path: Path) -> Vocabulary:
     """A vocabulary out of its file. Raises DataError."""
     try:
-        found = Vocabulary(path.read_text(encoding="utf-8"))
+        with opened(path) as file:
+            found = Vocabulary(file.read().decode("utf-8").replace("\r\n", "\n"))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

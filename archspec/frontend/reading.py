@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import errno
 from pathlib import Path
 
 from archspec.frontend.yaml_source import MAX_BYTES
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
+from archspec.storage.regular import opened
 
 
 def read_source(path: Path, name: str) -> Source:
     """The text of a regular file of UTF-8. Raises SpecError, OSError."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
-        kind = os.fstat(descriptor)
-        if not stat.S_ISREG(kind.st_mode):
-            raise SpecError([Diagnostic("F01", "not a file", Span(Source(name, ""), 1, 1))])
-        # One byte more than is allowed tells a large file from one that is still growing.
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
+        with opened(path) as file:
+            # One byte more than is allowed tells a large file from one that is still growing.
             data = file.read(MAX_BYTES + 1)
-    finally:
-        os.close(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EISDIR):
+            raise
+        raise SpecError([Diagnostic("F01", "not a file", Span(Source(name, ""), 1, 1))]) from None
     return decoded(data, name)
 
 

@@ -136,7 +136,7 @@ def chosen_kinds(names: Iterable[str], sort: str | None, measured: Measured) -> 
     """The columns by name, and that which is sorted by."""
     if sort is not None:
         chosen([sort], measured.machine is not None, ())
-    return {name: COLUMNS[name] for name in dict.fromkeys([*names, *([sort] if sort else [])])}
+    return {name: COLUMNS[name] for name in dict.fromkeys([*names, *([] if sort is None else [sort])])}
 
 
 def in_order(rows: list[tuple[str, dict[str, Any]]], sort: str) -> list[tuple[str, dict[str, Any]]]:

@@ -74,7 +74,7 @@ def texts(paths: Sequence[Path], graph: Graph, features: Example, part: str, pre
     bad = []
     for path in paths:
         try:
-            lines += [text for line in read_text(path, "utf-8").split("\n") if (text := line.strip())]
+            lines += [text for line in read_text(path, "utf-8", streams=True).split("\n") if (text := line.strip())]
         except DataError as error:
             bad.append(error.message)
     vocabulary, together = features.vocabularies[part], predictor.together

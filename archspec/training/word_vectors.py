@@ -17,6 +17,7 @@ from archspec.data.example import Example
 from archspec.data.vocabulary import Vocabulary
 from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph
+from archspec.storage.regular import opened
 from archspec.training.errors import TaskError
 from archspec.training.vocabulary import lookups
 
@@ -76,7 +77,7 @@ def _read(path: Path, vocabulary: Vocabulary, changed: tuple[int, int]) -> tuple
     first. ``changed`` tells files of one path apart. Raises TaskError, OSError."""
     size: int | None = None
     rows: dict[int, tuple[float, ...]] = {}
-    with path.open("rb") as file:
+    with opened(path) as file:
         for line, data in enumerate(file, 1):
             # Words are cut from the left of the last numbers, since some hold spaces.
             parts = data.rstrip().split(b" ")

@@ -172,6 +172,9 @@ def test_the_verb(tmp_path, capsys, monkeypatch):
     [
         (["--columns", "mac"], "there is no column 'mac'; did you mean 'macs'?"),
         (["--sort", "time"], "column time needs hardware"),
+        (["--sort", ""], "there is no column ''"),
+        (["--sort", "macs,params"], "there is no column 'macs,params'"),
+        (["--columns", ""], "there is no column ''"),
         (["--as", "flops"], "there are no rules of 'flops'"),
         (["--as", "fvcore", "--batch", "2"], "one sample"),
         (["--hardware", "h1000"], "there is no hardware 'h1000'; did you mean 'h100'?"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +19,7 @@ from archspec.data.features.image import Image
 from archspec.data.features.label import Label
 from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, held_out_share, stamp
 from archspec.ir.tensors import TensorSpec
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -175,8 +178,14 @@ class Cifar(DataSource, name="cifar", main="path"):
             return ()
 
 
-def _opened(path: Path) -> Any:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with opened(path) as file:
+        if path.suffix == ".gz":
+            with gzip.open(file, "rb") as unpacked:
+                yield unpacked
+        else:
+            yield file
 
 
 def _idx_shape(path: Path) -> tuple[int, ...]:

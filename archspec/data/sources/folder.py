@@ -18,6 +18,7 @@ from archspec.data.source import TRAIN, DataPath, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.data.table import Columns, number, table_rows
 from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     pass
@@ -195,7 +196,7 @@ class Zip(ImageFiles, name="zip", main="path"):
         below = {name.removeprefix(cut).rstrip("/") for name in folders}
         names, splits, strays, is_divided = arranged(str(archive), found, below, self.holdout, self.seed)
         entries: dict[str, list[Entry]] = {}
-        with archive.open("rb") as file:
+        with opened(archive) as file:
             for split, kept in splits.items():
                 entries[split] = [_located(archive, file, found[name], label) for name, label in kept]
         return Listing(names, entries, strays, tuple(faults), is_divided)
@@ -210,7 +211,7 @@ def _everything(listing: Listing) -> Listing:
 def _members(archive: Path) -> tuple[dict[str, ZipInfo], list[str], list[Fault]]:
     """Files by name, folders, and what is left out. Raises DataError."""
     try:
-        with ZipFile(archive) as file:
+        with opened(archive) as data, ZipFile(data) as file:
             listed = file.infolist()
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise DataError(f"{archive} is not a zip archive: {error}") from None

@@ -18,6 +18,7 @@ from archspec.data.layout import WORDS
 from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, held_out_share, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -177,7 +178,7 @@ class Npz(DataSource, name="npz", main="path"):
 
         headers = {}
         try:
-            with ZipFile(self.path) as archive:
+            with opened(self.path) as data, ZipFile(data) as archive:
                 for member in archive.namelist():
                     if member.endswith(".npy"):
                         with archive.open(member) as file:
@@ -198,7 +199,7 @@ class Npz(DataSource, name="npz", main="path"):
 
         try:
             # Without pickle: an archive is data, never code.
-            with np.load(self.path, allow_pickle=False) as archive:
+            with opened(self.path) as file, np.load(file, allow_pickle=False) as archive:
                 return archive[name]
         except (BadZipFile, ValueError, EOFError, OSError, zlib.error) as error:
             raise DataError(f"{self.path}: array {name} cannot be read: {_first_line(error)}") from None

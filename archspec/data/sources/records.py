@@ -22,7 +22,9 @@ from archspec.data.files import Entry, Listing
 from archspec.data.layout import WORDS, divided, split_of
 from archspec.data.source import ENCODED, TRAIN, DataPath, stamp
 from archspec.data.sources.image_files import ImageFiles
+from archspec.data.text import read_text
 from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -182,7 +184,7 @@ def _index(path: str, size: int, time: int) -> tuple[tuple[int, int], ...]:
     """Offset and length of each record: a length (8 bytes), its checksum (4), the record, its checksum (4)."""
     out: list[tuple[int, int]] = []
     at = 0
-    with open(path, "rb") as file:
+    with opened(path) as file:
         while at < size:
             file.seek(at)
             head = file.read(12)
@@ -220,7 +222,7 @@ def _masked_crc32c(data: bytes) -> int:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_text(path, "utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not isinstance(found, dict):

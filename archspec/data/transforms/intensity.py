@@ -15,6 +15,7 @@ from archspec.data.transform import PixelRange, Transform, TransformError, image
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Number
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -203,7 +204,8 @@ class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
         import numpy as np
 
         try:
-            mean: np.ndarray = np.load(self.path, allow_pickle=False)  # type: ignore[arg-type]
+            with opened(self.path) as file:  # type: ignore[arg-type]
+                mean: np.ndarray = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{self.path} is not a NumPy file of numbers: {error}") from None
         if mean.shape != tuple(shape[1:]):
