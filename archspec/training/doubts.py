@@ -81,7 +81,10 @@ def large_batch(plan: Plan) -> Iterator[Doubt]:
 
 def lost_gradients(plan: Plan) -> Iterator[Doubt]:
     """W27: gradients at the end of a run that are accumulated and never applied, if they are more than a few."""
-    accumulate, total = plan.spec.train.accumulate, plan.steps * plan.spec.train.epochs
+    accumulate = plan.spec.train.accumulate
+    if accumulate == 1:
+        return
+    total = plan.steps * plan.spec.train.epochs
     lost = total % accumulate
     if lost > LOST * total and lost < total:
         message = (

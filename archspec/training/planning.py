@@ -112,8 +112,8 @@ def _reaching(pipeline: Pipeline, which: int, at: tuple[str, ...]) -> Example:
 
 
 def _check_train(plan: Plan) -> None:
-    train, steps = plan.spec.train, plan.steps
-    if train.steps_per_execution is not None and steps % train.steps_per_execution:
+    train = plan.spec.train
+    if train.steps_per_execution is not None and (steps := plan.steps) % train.steps_per_execution:
         divisors = [n for n in range(1, min(steps, 64) + 1) if steps % n == 0]
         raise TaskError(
             f"an epoch has {steps} steps, steps_per_execution of {train.steps_per_execution} does not divide them",
@@ -126,7 +126,8 @@ def _check_train(plan: Plan) -> None:
             at=("train", "steps_per_execution"),
             help="1, or leave it out",
         )
-    if train.accumulate > (total := steps * train.epochs):
+    # Where lengths differ, steps are known once all examples are read.
+    if train.accumulate > 1 and train.accumulate > (total := plan.steps * train.epochs):
         raise TaskError(
             f"accumulate is {train.accumulate:,} steps, the run has {total:,}: no weight would ever change",
             at=("train", "accumulate"),
