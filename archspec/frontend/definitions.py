@@ -93,7 +93,7 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
     if line := definitions(document).loops.get(name) if document.source is at.source and not variables else None:
         return f"'{name}' is a variable of the loop at line {line}, not known outside: say its value here"
     if is_result and document.source is at.source and (step := _unnamed(document, name, at)) is not None:
-        written = name if step.args is None else f"{name}: {plain(step.args)}"
+        written = f"{step.op}" if step.args is None else f"{step.op}: {plain(step.args)}"
         return f"a result is taken by the name that as gives, at line {step.span.line}: {{{written}, as: {name}}}"
     near = _other_number(name, known) or did_you_mean(name, known)
     if near is not None and (is_result or len(name) > 2 or not variables):
@@ -107,11 +107,11 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
 
 def _unnamed(document: Document, name: str, at: Span) -> Step | None:
     """The last step before a place whose op is taken for the name of its result."""
-    found = None
+    found, base = None, re.sub(r"_\d+$", "", name)
     for chain in _chains(document.tree):
         for step in _steps(chain):
             is_before = (step.span.line, step.span.column) < (at.line, at.column)
-            if step.op == name and step.name is None and step.span.source is at.source and is_before:
+            if step.op in (name, base) and step.name is None and step.span.source is at.source and is_before:
                 found = step
     return found
 

@@ -85,11 +85,25 @@ _RANGE = re.compile(r"\s*([\d.,]+?\s*[A-Za-z]*)\s*(?:-|–|…|\.{2,3}|:|to)\s*(
 def _bounded(text: str) -> str | None:
     """Bounds of a figure that are written as a comparison, or as a range."""
     if (found := _BOUND.fullmatch(text[:64])) is not None:
+        if (figure := _figured(found[2])) is None:
+            return None
         bound = "max" if found[1] in ("<", "<=", "=<", "≤") else "min"
-        return f"a bound is a map: {{{bound}: {found[2].strip()}}}"
+        return f"a bound is a map: {{{bound}: {figure}}}"
     if (found := _RANGE.fullmatch(text[:64])) is not None:
-        return f"bounds are a map: {{min: {found[1]}, max: {found[2].strip()}}}"
+        least, most = _figured(found[1]), _figured(found[2])
+        return f"bounds are a map: {{min: {least}, max: {most}}}" if least and most else None
     return None
+
+
+def _figured(text: str) -> str | None:
+    """A figure with its unit in the right case; None if it has another."""
+    from archspec.ir.quantities import BYTES, PREFIXES
+
+    number = text.strip().rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    unit = text.strip()[len(number) :]
+    units = (*PREFIXES, *BYTES)
+    ours = unit if unit in units else next((known for known in units if known.lower() == unit.lower()), None)
+    return None if ours is None else f"{number}{ours}"
 
 
 def _figure(*, is_size: bool = False) -> Any:

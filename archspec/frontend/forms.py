@@ -69,12 +69,18 @@ def _heads(value: Any) -> str | None:
         names = ["main", *(f"head_{i}" for i in range(2, len(value) + 1))]
         return f"{{{', '.join(f'{name}: {{…}}' for name in names)}}}"
     if isinstance(value, list) or (isinstance(value, str) and _is_step(value)):
-        if value and all(isinstance(v, str) and v.isidentifier() and not _is_step(v) for v in value):
+        if _are_names(value):
             return f"{{{', '.join(f'{name}: []' for name in value)}}}"
         return f"{{main: {plain(value if isinstance(value, list) else [value])}}}"
-    if isinstance(value, str) and value.isidentifier():
-        return f"{{{value}: []}}"
+    if _are_names(words := _words(value)):
+        return f"{{{', '.join(f'{name}: []' for name in words)}}}"
     return None
+
+
+def _are_names(value: Any) -> bool:
+    """Whether a list holds names of heads: words, none of which is an op."""
+    is_list = isinstance(value, list) and bool(value)
+    return is_list and all(isinstance(v, str) and v.isidentifier() and not _is_step(v) for v in value)
 
 
 def _is_step(word: str) -> bool:

@@ -132,6 +132,8 @@ def _template(slip: Slip) -> str | None:
 def _null(slip: Slip) -> str | None:
     if slip.text not in ("None", "none", "nil", "NULL", "undefined", "NaN"):
         return None
+    if slip.wants("true or false"):
+        return "write false"
     return "write null, or linear" if slip.wants("activation") else "'no value' is written null"
 
 

@@ -145,10 +145,18 @@ _MODIFIER_NAMES = {
 
 UNNAMED = "NAME"
 """Stands in a help for the main argument of a block, which is known where the block is."""
+CHAINS = ("body", "steps", "layers", "chain")
+"""What other formats call the steps within a step."""
 SKIPS = ("skip", "shortcut", "residual", "skip_from", "residual_from")
 """What people write beside an op for a result that its own meets."""
 PROJECTS = ("shortcut", "skip", "projection", "proj", "downsample", "identity")
 """What other libraries call the steps of a skip."""
+
+
+def _is_repeat(word: str) -> bool:
+    """Whether a word is what other languages call repeat."""
+    return _MODIFIER_NAMES.get(word) == "repeat"
+
 
 _KINDS = ("type", "op", "layer", "class", "class_name", "kind", "module", "name", "operation")
 """What says in other formats which op a step is."""
@@ -187,6 +195,8 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     hint = f"did you mean '{near}'?" if near else next((h for o in ops[1:] if (h := did_you_mean(o, MODIFIERS))), None)
     if hint is not None:
         return hint
+    if _is_repeat(first) and second in CHAINS:
+        return f"a loop is written with do: {{do: {plain(item[second])}, repeat: {plain(item[first])}}}"
     if first == "residual" and second in ("project", *PROJECTS):
         inner = f"body: {plain(item[first])}, project: {plain(item[second])}"
         return f"project is an argument of residual: residual: {{{inner}}}"

@@ -13,7 +13,7 @@ from archspec.frontend.nodes import add, instance, tensors
 from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Family, Result, Scope
-from archspec.frontend.steps import MODIFIERS, PROJECTS, Step
+from archspec.frontend.steps import CHAINS, MODIFIERS, PROJECTS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.aliases import suggested
@@ -87,7 +87,9 @@ def _residual_hint(key: str, given: Map) -> str | None:
         return f"{key} stands beside residual: {{residual: …, {key}: {plain(given[key])}}}"
     if key in PROJECTS and "project" not in given:
         return f"did you mean 'project'? ('{key}' is project in archspec)"
-    if Op.find(key) is None and did_you_mean(key, ("body", "project")):
+    if key in ("main", "main_path", "residual", *CHAINS) and "body" not in given:
+        return f"did you mean 'body'? ('{key}' is body in archspec)"
+    if Op.find(key) is None:
         return None
     return form_hint(("residual",), given)
 
