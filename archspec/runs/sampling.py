@@ -50,7 +50,8 @@ class Source:
             if name not in self.task.sample_options:
                 raise TaskError(f"{self.task.name} takes no --{name}", at=())
         if weights is None and self.logdir is None:
-            raise TaskError(f"--weights is needed: {self.found.spec} is no run directory", at=())
+            said = self.found.spec if self.found.tree is None else self.found.tree.source.name
+            raise TaskError(f"--weights is needed: {said} is no run directory", at=())
         if weights is None and self.logdir is not None:
             weights = weights_file(self.logdir, best=False)
         assert weights is not None

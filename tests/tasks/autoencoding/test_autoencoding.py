@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from archspec.cli._runs import asked, planned
 
 import archspec
 from archspec.cli import main
 from archspec.ir.diagnostics import SpecError
+from archspec.runs import Run
 
 SPEC = """
 archspec: 1
@@ -30,7 +30,7 @@ train: {task: {autoencoding: {corrupt: [cutout: 3]}}, optimizer: {adam: 0.005}, 
 def plan(folder, run=RUN, spec=SPEC):
     (folder / "small.yaml").write_text(spec)
     (folder / "run.yaml").write_text(run)
-    return planned(asked(str(folder / "run.yaml")))
+    return Run.open(folder / "run.yaml").plan()
 
 
 REFUSED = [
@@ -92,7 +92,7 @@ def test_a_run_reports_errors_and_an_evaluation_the_same_and_what_is_asked_is_no
     assert {n: found[n] for n in ("loss", "mse", "mae")} == pytest.approx(result["metrics"], rel=1e-4)
     assert found["examples"] == 360
     # The mean image is worse: something was learnt.
-    test = planned(asked(str(tmp_path / "run.yaml"))).source.arrays("test")["image"] / 255.0
+    test = Run.open(tmp_path / "run.yaml").plan().source.arrays("test")["image"] / 255.0
     assert found["mse"] < 0.8 * ((test - test.mean(0)) ** 2).mean()
     from PIL import Image
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -103,7 +103,7 @@ def test_a_run_reports_errors_and_an_evaluation_the_same_and_what_is_asked_is_no
     Image.fromarray(np.rint(test[0, ..., 0] * 255).astype("uint8")).save(tmp_path / "one.png")
     assert main(["predict", str(logdir), str(tmp_path / "one.png"), "--format", "json"]) == 0
     (record,) = json.loads(capsys.readouterr().out)
-    graph = planned(asked(str(tmp_path / "run.yaml"))).graph
+    graph = Run.open(tmp_path / "run.yaml").plan().graph
     from archspec.training.trained import trained
 
     model = trained(graph, logdir / "weights.npz")
