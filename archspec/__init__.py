@@ -80,24 +80,28 @@ def load(spec: str | os.PathLike[str] | Mapping[str, Any], /, *, variant: str | 
 
     ``params`` give the spec's parameters values. Raises SpecError, which holds every independent mistake (of a mapping,
     with its place in the YAML that it is written as), OSError for a file that is not there or cannot be read, and
-    TypeError for a mapping of values that YAML has no form of.
+    TypeError for a mapping of values that YAML has no form of, or what is none of these.
     """
     from collections.abc import Mapping
-    from os import fspath
+    from os import PathLike, fspath
 
     from archspec.frontend import load, load_mapping
 
     with _keywords(variant, params):
         if isinstance(spec, Mapping):
             return load_mapping(spec, variant=variant, set=params)
-        return load(fspath(spec), variant=variant, set=params)
+        if not isinstance(spec, (str, PathLike)) or not isinstance(name := fspath(spec), str):
+            raise TypeError(f"archspec.load takes a path, a name or a mapping; got {type(spec).__name__}")
+        return load(name, variant=variant, set=params)
 
 
 def loads(text: str, /, *, variant: str | None = None, **params: Any) -> Graph:
     """The graph of a spec that is given as its text, as ``load`` of a file that holds it; files that it uses are looked
-    for in the working folder. Raises SpecError."""
+    for in the working folder. Raises SpecError, and TypeError for what is no text."""
     from archspec.frontend import loads
 
+    if not isinstance(text, str):
+        raise TypeError(f"archspec.loads takes the text of a spec, a str; got {type(text).__name__}")
     with _keywords(variant, params):
         return loads(text, "<text>", variant=variant, set=params)
 
@@ -105,8 +109,12 @@ def loads(text: str, /, *, variant: str | None = None, **params: Any) -> Graph:
 @contextmanager
 def _keywords(variant: str | None, params: Mapping[str, Any]) -> Iterator[None]:
     """Mistakes in what was given by keyword are told at the keyword."""
+    from archspec.frontend.open import must_be_bounded
     from archspec.ir.diagnostics import SpecError, retyped, typed
 
+    if variant is not None and not isinstance(variant, str):
+        raise TypeError(f"variant is the name of a variant, a str, or None; got {type(variant).__name__}")
+    must_be_bounded(params)
     try:
         yield
     except SpecError as error:

@@ -48,10 +48,13 @@ def load_mapping(values: Mapping[str, Any], *, variant: str | None = None, set: 
     TypeError for values that YAML has no form of."""
     import yaml
 
-    from archspec.frontend.open import plain
+    from archspec.frontend.open import Unbounded, plain
+    from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 
     try:
         text = yaml.safe_dump(plain(values), sort_keys=False, allow_unicode=True, width=120)
+    except Unbounded as error:
+        raise SpecError([Diagnostic("Y07", str(error), Span(Source("<mapping>", ""), 1, 1))]) from None
     except yaml.representer.RepresenterError as error:
         raise TypeError(f"a spec holds maps, lists, strings and numbers, got {error.args[-1]!r}") from None
     return loads(text, "<mapping>", variant=variant, set=set)

@@ -104,6 +104,12 @@ def prelude() -> Document:
 
 def find(name: str) -> tuple[Path, str, str | None]:
     """Path, reported name and variant of what a person names: a path, or a name of the catalogue. Raises SpecError."""
+    try:
+        is_path = b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
+        raise SpecError([Diagnostic("F01", f"{shown(name)} is no path", typed("", ascii(name)[1:-1]))])
     if name.endswith((".yaml", ".yml")) or os.sep in name or os.path.isfile(name):
         return Path(name), name, None
     entry = catalogue.find(name)

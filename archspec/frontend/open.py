@@ -15,6 +15,7 @@ from archspec.frontend.files import Library
 from archspec.frontend.inputs import symbols
 from archspec.frontend.parameters import parameters
 from archspec.frontend.walk import MAX_LAYERS
+from archspec.frontend.yaml_source import MAX_DEPTH, MAX_NODES
 from archspec.ir.diagnostics import Diagnostic, Source, SpecError, did_you_mean, known_are, shown, typed
 from archspec.ir.graph import Graph
 
@@ -157,10 +158,38 @@ def _settings(found: Document, set: Mapping[str, Any]) -> _Given:
     return given
 
 
+class Unbounded(ValueError):
+    """Values that are given in Python are more than a text may hold, or hold themselves."""
+
+
 def plain(value: Any) -> Any:
-    """Lists and maps of a reader, or tuples of a caller, as plain lists and dicts."""
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, Mapping):
-        return {k: plain(v) for k, v in value.items()}
-    return value
+    """Lists and maps of a reader, or tuples of a caller, as plain lists and dicts. Raises Unbounded for more levels or
+    values than a text may have."""
+    left = MAX_NODES
+
+    def copy(value: Any, level: int) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Unbounded(f"more than {MAX_NODES:,} values")
+        if not isinstance(value, (list, tuple, Mapping)):
+            return value
+        if level == MAX_DEPTH:
+            raise Unbounded(f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(value, Mapping):
+            return {k: copy(v, level + 1) for k, v in value.items()}
+        return [copy(v, level + 1) for v in value]
+
+    return copy(value, 0)
+
+
+def must_be_bounded(given: Mapping[str, Any]) -> None:
+    """Raises SpecError for values of keywords that no text could hold, before anything tries to show them."""
+    problems = []
+    for name, value in given.items():
+        try:
+            plain(value)
+        except Unbounded as error:
+            problems.append(Diagnostic("Y07", str(error), typed(f"{name} =", "…")))
+    if problems:
+        raise SpecError(problems)

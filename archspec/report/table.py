@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
+from operator import index
 from typing import Any, NamedTuple
 
 from archspec.analysis.blocks import folded, readable_depth
@@ -121,9 +122,11 @@ def table(
     ``training`` includes the heads that only training needs. ``batch`` is the number of samples that MACs, FLOPs and
     activations are counted for; ``in_bounds`` leaves out the taps that fall on padding. ``depth`` folds nodes into
     blocks by the parts of their names. Raises ValueError if ``batch`` is not positive or ``depth`` is negative,
-    TypeError for what is no graph.
+    TypeError for what is no graph, or no integer.
     """
     must_be_graph(graph, "archspec.table")
+    batch = _integer("batch", batch)
+    depth = None if depth is None else _integer("depth", depth)
     if batch < 1:
         raise ValueError(f"batch must be a positive integer, got {batch}")
     if depth is not None and depth < 0:
@@ -158,6 +161,16 @@ def table(
         in_bounds=in_bounds,
         uncounted=uncounted(graph),
     )
+
+
+def _integer(name: str, value: object) -> int:
+    """An integer, of whatever type of them. Raises TypeError."""
+    try:
+        if not isinstance(value, bool):
+            return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be an integer, got {value!r}")
 
 
 def fold_rows(rows: tuple[Row, ...], depth: int) -> tuple[Row, ...]:

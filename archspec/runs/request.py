@@ -186,9 +186,11 @@ def changed(found: RunRequest, changes: Mapping[str, Any], words: Words = by_key
 
     ``data`` may be what ``--data`` takes: a source's name, or a path. ``set`` adds to the run's own. Raises SpecError.
     """
+    from archspec.frontend.open import must_be_bounded
     from archspec.training.document import SECTIONS, RunSpec, Train, read_section
     from archspec.training.hints import Hints
 
+    must_be_bounded(changes)
     run = found.run
     given = {key: value for key, value in changes.items() if value is not None}
     known = [*(key for key in RunSpec.model_fields if key not in UNCHANGED), *Train.model_fields]
@@ -205,6 +207,8 @@ def changed(found: RunRequest, changes: Mapping[str, Any], words: Words = by_key
             said["train", key] = words(key, value)
             continue
         if key == "set":
+            if not isinstance(value, Mapping):
+                read_section(RunSpec, {"set": value}, typed("set =", repr(value)))
             updates["set"] = {**run.set, **value}
             said |= {("set", name): words("set", f"{name}={one}") for name, one in value.items()}
             continue
