@@ -170,9 +170,6 @@ def _with_units(text: str) -> str:
         if match[2] not in (*PREFIXES, *BYTES) and (meant := units.get(match[2].lower())):
             raise ValueError(f"--where: {match[0]} has no unit that is known; write {match[1]}{meant}")
         read = count if match[2] in PREFIXES else byte_size if match[2] in BYTES else None
-        unit = next((unit for unit in ("k", "M", "G", "T") if unit.lower() == match[2].lower()), None)
-        if read is None and unit is not None:
-            raise ValueError(f"--where: {match[0]} is no number; counts end in k, M, G or T: {match[1]}{unit}")
         return match[0] if read is None else str(read(match[0]))
 
     return re.sub(r"(?<![\w.])(\d[\d.]*)\s?([A-Za-z]+)\b", number, text)
