@@ -10,7 +10,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How fast examples come is the machine's affair, and no test's.
+hypothesis.settings.register_profile("archspec", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("archspec")
 
 VARIABLE = "ARCHSPEC_DATA"
 
