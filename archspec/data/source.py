@@ -170,7 +170,7 @@ def _located(value: Any, info: ValidationInfo) -> Path:
         if os.path.exists(path := root / Path(value).expanduser()):
             if is_endless(path):
                 hint = "what a pipe or device gives is saved to a file first"
-                raise refuse(f"must be a file or folder, {shown(value)} is a pipe or device", hint)
+                raise refuse("must be a file or folder, not a pipe or device", hint)
             return path
     hint = f"a path starts at the folder of the run file, or at that of ARCHSPEC_DATA ({shared or 'not set'})"
     raise refuse(f"must be an existing file or folder, got {shown(value)}", hint)
