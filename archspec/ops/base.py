@@ -57,6 +57,8 @@ class Op(Declaration, package="archspec.ops"):
     """True where zeros give zeros, before anything is learnt. Of views, elements and means it goes without saying."""
     cancels: ClassVar[bool] = False
     """True where one tensor given twice gives the same whatever it is."""
+    normalizes: ClassVar[bool] = False
+    """True where numbers of any scale come out in one."""
     is_equivariant: ClassVar[bool] = False
     """True where the same is done at every place of a map, whatever the map's size: of a map that is moved, what is
     made is moved. Of an activation it goes without saying."""

@@ -24,6 +24,7 @@ class BatchNorm(Op, name="batch_norm"):
     """Batch normalisation per channel (Ioffe and Szegedy 2015): by the batch in training, by moving averages after."""
 
     convention = "image"
+    normalizes = True
     is_equivariant = True
     keeps_zero = True
 
@@ -63,6 +64,7 @@ class BatchNorm(Op, name="batch_norm"):
 class LayerNorm(Op, name="layer_norm"):
     """Layer normalisation over the last axis (Ba et al. 2016)."""
 
+    normalizes = True
     is_equivariant = True
     keeps_zero = True
 
@@ -181,6 +183,7 @@ class InstanceNorm(Op, name="instance_norm"):
 class RmsNorm(Op, name="rms_norm"):
     """Root mean square normalisation over the last axis (Zhang and Sennrich 2019)."""
 
+    normalizes = True
     is_equivariant = True
     keeps_zero = True
 

@@ -70,6 +70,7 @@ class Normalize(Op, name="normalize"):
 
     saves = "nothing"
     convention = "channelwise"
+    normalizes = True
     is_equivariant = True
     hands_on = "scaled"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archspec.data.source import TRAIN
-from archspec.data.transform import pixel_ranges
+from archspec.data.transform import pixel_ranges, valued
 from archspec.data.transforms.intensity import Normalize
 from archspec.ir.diagnostics import plain
 from archspec.training.initial_weights import other_settings
@@ -150,6 +150,50 @@ def other_layers(plan: Plan) -> Iterator[Doubt]:
         )
 
 
+WIDE, APART, ROWS = 10.0, 100.0, 10_000
+"""How large columns are that go into a network as they are, how many times the deviation of another one's is, and how
+many rows are looked at."""
+
+
+def unscaled_columns(plan: Plan) -> Iterator[Doubt]:
+    """W28: columns of a table that reach the network as they are, large or far apart in scale."""
+    part = valued(plan.features.features)
+    names = plan.features.columns.get(part or "", ())
+    if part is None or not names or not plan.source.in_memory or _is_normalized(plan, part):
+        return
+    import numpy as np
+
+    values = plan.source.arrays(TRAIN)[part][:ROWS].astype(np.float64)
+    mean, deviation = values.mean(0), values.std(0)
+    size = np.sqrt(mean**2 + deviation**2)
+    changing = np.flatnonzero(deviation > 0)
+    if not len(changing):
+        return
+    large, low = int(size.argmax()), changing[deviation[changing].argmin()]
+    high = changing[deviation[changing].argmax()]
+    if deviation[high] > APART * deviation[low]:
+        said, told = "differ widely in scale", [high, low]
+    elif size[large] > WIDE:
+        said, told = "are large", [large]
+    else:
+        return
+    about = " and ".join(f"{names[k]} is {mean[k]:.3g} ± {deviation[k]:.2g}" for k in told)
+    step = "normalize: {mean: data, std: data}"
+    help = f"add {step} to augment" if plan.spec.augment else f"augment: [{step}]"
+    yield Doubt("W28", f"columns of the data {said}, and nothing brings them to one scale: {about}", ("data",), help)
+
+
+def _is_normalized(plan: Plan, part: str) -> bool:
+    """Whether a transform brings the values to one scale, or the first layer that reads them."""
+    steps = [inner for step in plan.pipeline.steady for inner in (step, *getattr(step, "steps", ()))]
+    if any(isinstance(step, Normalize) for step in steps):
+        return True
+    graph = plan.graph
+    inputs = {name for name in graph.inputs if name == part or len(graph.inputs) == 1}
+    reading: list[Any] = [node.op for node in graph.nodes if any(tensor.node in inputs for tensor in node.inputs)]
+    return any(op.normalizes for op in reading)
+
+
 RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (
     late_changes,
     endless_patience,
@@ -158,4 +202,5 @@ RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (
     odd_rate,
     other_scale,
     other_layers,
+    unscaled_columns,
 )

@@ -6,10 +6,12 @@ Whatever is shown is read first, by the readers of run files; what they would re
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from itertools import islice
+from math import ceil, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -35,6 +37,8 @@ CLIPS = {"clipnorm": "norm", "clipvalue": "value"}
 """What Keras calls limits of gradients other than of all together, without what divides words."""
 INSTEAD: dict[str, Any] = {"weights": "weights.npz", "schedule": "cosine", "ema": 0.999, "clip": {"global_norm": 1.0}}
 """What is shown of a setting where the person's value is none that it takes."""
+USUAL: dict[str, Any] = {"step": 30, "milestones": [30, 60], "cosine_restarts": 10}
+"""Arguments that are shown of schedules which need one."""
 PATHS = ("path", "dir", "directory", "root", "data_dir", "data_path", "folder", "file", "images")
 """Keys below which a person names a path of data without saying what lies there."""
 
@@ -84,6 +88,8 @@ class Hints:
         section, key = (".".join(map(str, path[:-1])), path[-1]) if path else ("", "")
         if path == ("data",):
             return self._data(value)
+        if len(path) == 3 and path[0] == "data":
+            return self._held_out(path, value)
         if path == ("spec",) and isinstance(value, dict):
             return "a spec is a file of its own, which this names: spec: net.yaml"
         if path == ("archspec_run",):
@@ -94,7 +100,7 @@ class Hints:
         if model is None or key not in model.model_fields:
             return None
         if key in ("augment", "transforms"):
-            steps = [{k: v} if v is not None else k for k, v in value.items()] if isinstance(value, dict) else [value]
+            steps = _steps(value) if isinstance(value, dict) else [value]
             return self._shown(model, {str(key): steps})
         if key == "set" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
             return self._shown(model, {"set": {k: v for one in value for k, v in one.items()}})
@@ -108,8 +114,12 @@ class Hints:
         if converted != value and (text := self._shown(model, {str(key): converted})):
             return text
         default = model.model_fields[key].default
+        if key == "optimizer" and isinstance(value, dict):
+            return self._of_no_name(value)
         if key in DECLARED:
             return None
+        if isinstance(value, float) and isfinite(value) and (text := self._shown(model, {str(key): ceil(value)})):
+            return text
         if key in INSTEAD or (isinstance(default, (int, float)) and not isinstance(value, (int, float))):
             return self._shown(model, {str(key): INSTEAD.get(str(key), default)})
         return None
@@ -129,12 +139,13 @@ class Hints:
         if ours == "data":
             return {"data": value} if self._is_read("", {"data": value}) else self._source(value)
         if ours in ("augment", "transforms") and isinstance(value, dict):
-            value = [{k: v} if v is not None else k for k, v in value.items()]
+            value = _steps(value)
         value = _converted(ours, key, value)
         if ours in DECLARED and not self._is_read(section, {ours: value}):
             value = _declared(ours, value)
         is_path = ours in ("weights", "vectors", "spec") and isinstance(value, str)
-        for given in (value, INSTEAD.get(ours), fields[ours].default):
+        named = _exemplary(ours, value)
+        for given in (value, named, INSTEAD.get(ours), fields[ours].default):
             if given is not None and (is_path or ours == "weights" or self._is_read(section, {ours: given})):
                 return {ours: given if not isinstance(given, bool) or ours != "weights" else INSTEAD[ours]}
         return None
@@ -170,6 +181,16 @@ class Hints:
         found = {"optimizer": {name: {**others, argument: value}}}
         return found if self._is_read("train", found) else None
 
+    def _of_no_name(self, value: Mapping[Any, Any]) -> str | None:
+        """The usual optimizer with arguments that were given without one."""
+        out: dict[str, Any] = {}
+        for key, given in value.items():
+            found = self._of_optimizer(str(key), given, out.get("optimizer", "adam"))
+            if found is None:
+                return None
+            out |= found
+        return f"the optimizer has a name: {_text(out)}" if out else None
+
     def _is_read(self, section: str, values: Mapping[str, Any]) -> bool:
         model = self.sections[section]
         header = {"archspec_run": 1, "spec": "net"} if section == "" else {}
@@ -203,7 +224,7 @@ class Hints:
 
     def _data(self, value: Any) -> str | None:
         """The source that a path means, by what is there."""
-        if found := self._source(value):
+        if found := self._source(value) or self._named(value):
             return _text(found)
         if ours := translated(DataSource, value, "data source", self._context):
             return f"data: {ours}"
@@ -212,6 +233,29 @@ class Hints:
             hint = f"there is no file or folder {text} beside the run file, or in the folder of ARCHSPEC_DATA; data: "
             return hint + "{folder: path/to/photos}"
         return None
+
+    def _named(self, value: Any) -> dict[str, Any] | None:
+        """``data`` as it is written for a data set that a source knows by name, in whatever form."""
+        if isinstance(value, dict) and value:
+            value = next((value[key] for key in ("name", "type", "dataset") if key in value), next(iter(value)))
+        for kind in DataSource.all():
+            known = get_args(kind.model_fields[kind.main].annotation) if kind.main else ()
+            found = next((one for one in known if isinstance(one, str) and _letters(one) == _letters(str(value))), None)
+            if found is not None and self._is_read("", {"data": {kind.name: found}}):
+                return {"data": {kind.name: found}}
+        return None
+
+    def _held_out(self, path: tuple[Any, ...], value: Any) -> str | None:
+        """A share that is held out of the data, where a person names it as a split of files."""
+        held, key = self.tree.get("data"), path[-1]
+        args = held[path[1]] if isinstance(held, dict) else None
+        kind = DataSource.find(str(path[1]))
+        if kind is None or "holdout" not in kind.model_fields or not isinstance(args, dict):
+            return None
+        if not isinstance(value, float) or not 0 < value < 1:
+            return None
+        found = {"data": {kind.name: {("holdout" if k == key else k): v for k, v in args.items()}}}
+        return f"a share of the rows is held out: {_text(found)}" if self._is_read("", found) else None
 
     def _source(self, value: Any) -> dict[str, Any] | None:
         """``data`` as it is written for what lies at a path."""
@@ -305,14 +349,34 @@ def _converted(ours: str, theirs: str, value: Any) -> Any:
     return value
 
 
+def _steps(value: Mapping[Any, Any]) -> list[Any]:
+    """A map of transforms as a list of them; what is switched on is a name alone."""
+    return [k if v is None or v is True else {k: v} for k, v in value.items() if v is not False]
+
+
+def _exemplary(ours: str, value: Any) -> Any:
+    """A member that is named without an argument that it needs, with a usual one; None where it needs none."""
+    kind, noun = DECLARED.get(ours, (None, ""))
+    name = same(noun, value, kind.names()) if kind is not None and isinstance(value, str) else None
+    if name in USUAL:
+        return {name: USUAL[name]}
+    # What the table says of a name of others may end with what it means here.
+    found = re.search(r"{.*}$", alias(noun, value) or "") if name is None and isinstance(value, str) else None
+    return _read(found[0]) if found is not None else None
+
+
 def _declared(ours: str, value: Any) -> Any:
     """A declaration out of another program's form, or the value as it is."""
+    kind, noun = DECLARED[ours]
+    text = translated(kind, value, noun)
+    return value if text is None else _read(text)
+
+
+def _read(text: str) -> Any:
     from archspec.frontend.yaml_source import read
     from archspec.ir.diagnostics import Source
 
-    kind, noun = DECLARED[ours]
-    text = translated(kind, value, noun)
-    return value if text is None else read(Source("value", text))
+    return read(Source("value", text))
 
 
 def _letters(name: str) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from archspec.data.arguments import written
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, Example, input_of
 from archspec.data.pair import SOURCE, TARGET
+from archspec.data.transform import Transform, infer
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
+from archspec.ir.diagnostics import plain
 from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
 from archspec.training.errors import TaskError, faults
@@ -107,6 +111,29 @@ def input_faults(
                 )
 
 
+class WrongSize(TaskError):
+    """Images have another size than the network takes, which is ``size``, as ``resize`` takes it."""
+
+    size: Any = None
+
+
+def sized(error: WrongSize, raw: Example, steps: Sequence[Transform]) -> None:
+    """Let an error say which of the steps that were written gives images their size, and what it should be."""
+    made = infer(raw, steps)
+    at = next((k for k in reversed(range(len(steps))) if made[k].image.spatial != made[k + 1].image.spatial), None)
+    if at is None:
+        return
+    error.at = (*error.at, at)
+    error.help = f"put {{resize: {plain(error.size)}}} behind it"
+    step, size = steps[at], error.size if isinstance(error.size, list) else [error.size, error.size]
+    if "size" in type(step).model_fields:
+        changed = step.model_copy(update={"size": tuple(size)})
+        with suppress(DataError):
+            if infer(raw, (*steps[:at], changed, *steps[at + 1 :]))[-1].image.spatial == tuple(size):
+                short = written(step.model_copy(update={"size": error.size}))
+                error.help = f"change it to {plain(short)}"
+
+
 def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> None:
     """Refuse images that the network does not take, with the transform that would mend it."""
     fits = image.rank == wanted.rank and all(
@@ -114,14 +141,18 @@ def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> N
     )
     if not fits:
         sizes = wanted.spatial
-        mend = None
+        mend, asked = None, None
         if image.rank == wanted.rank == 3:
             if image.channels != wanted.channels:
                 at = ("data",)
                 mend = f"the network takes {wanted.channels} channels: set the data's channels, or the spec's input"
             elif None not in sizes:
-                size = sizes[0] if sizes[0] == sizes[1] else f"[{sizes[0]}, {sizes[1]}]"
-                mend = f"put {{resize: {size}}} first in augment"
+                asked = sizes[0] if sizes[0] == sizes[1] else list(sizes)
+                mend = f"put {{resize: {plain(asked)}}} first in augment"
+        if asked is not None:
+            wrong = WrongSize(f"the network takes images {wanted}, it would get {image}", at=at, help=mend)
+            wrong.size = asked
+            raise wrong
         raise TaskError(f"the network takes images {wanted}, it would get {image}", at=at, help=mend)
     if None in image.shape:
         raise TaskError(f"images differ in size: {image}", at=at, help="put {resize: 224} first in augment")

@@ -24,6 +24,7 @@ from archspec.training.document import RunSpec, Train
 from archspec.training.errors import TaskError
 from archspec.training.freezing import frozen_until, matches, matching, patterns
 from archspec.training.initial_weights import initial_weights
+from archspec.training.inputs import WrongSize, sized
 from archspec.training.plan import Plan
 from archspec.training.schedules import Plateau
 from archspec.training.settings import Evaluate
@@ -52,6 +53,11 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
         raise TaskError(error.message, at=("data",), help=error.help) from None
     # What is wrong with the data may be so in training and in evaluation alike.
     told = list(task.check(graph, training, evaluation, run.train))
+    for wrong in told:
+        if isinstance(wrong, WrongSize):
+            is_own = wrong.at == ("evaluate", "transforms") and run.evaluate.transforms is not None
+            if is_own or (run.augment is not None and wrong.at == ("augment",)):
+                sized(wrong, features, steady if is_own else augment)
     if found := [e for i, e in enumerate(told) if all(e.message != other.message for other in told[:i])]:
         found[0].others = tuple(found[1:])
         raise found[0]

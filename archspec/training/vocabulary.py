@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.data.example import Example
+from archspec.data.features.vector import Vector
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Node
 from archspec.ir.tensors import TensorSpec
@@ -22,9 +23,12 @@ def check_sequence(wanted: TensorSpec, features: Example, part: str) -> None:
     for want, have in zip(wanted.shape, got.shape, strict=True):
         if want is not None and want != have:
             varies = f"{part} that differ in length" if have is None else f"{part} of {got}"
-            raise TaskError(
-                f"the network takes {wanted}, it would get {varies}", at=("data",), help=f"length: {want}, in the data"
-            )
+            help = f"length: {want}, in the data"
+            if isinstance(features.features[part], Vector):
+                columns = ", ".join(features.columns.get(part, ()))
+                help = f"{have} in place of {want} in the spec's input, or another choice of columns"
+                help += f" than {columns}" if columns else ""
+            raise TaskError(f"the network takes {wanted}, it would get {varies}", at=("data",), help=help)
 
 
 def check_vocabulary(graph: Graph, name: str, features: Example, part: str) -> None:

@@ -122,3 +122,31 @@ def test_class_weights_of_0_for_every_class_that_occurs_are_refused(tmp_path):
     with pytest.raises(SpecError, match="all training examples have the weight 0"):
         Run.open(runs.write(tmp_path, text % "0, 1, 1, 1, 1, 1, 1, 1, 1, 0")).plan()
     assert Run.open(runs.write(tmp_path, text % "0, 1, 1, 1, 1, 1, 1, 1, 1, 2")).plan().name
+
+
+NORMALIZED = "normalize: {mean: data, std: data}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "augment", "body", "codes"),
+    [
+        ("120,3,40\n60,1,80\n200,5,5\n90,2,9", "[]", "dense: 4", ["W28"]),
+        ("0.1,300,1\n0.2,301,1\n0.3,305,1\n0.2,302,1", "[]", "dense: 4", ["W28"]),
+        ("0.001,3,1\n0.002,-3,1\n0.001,5,1\n0.003,4,1", "[]", "dense: 4", ["W28"]),
+        ("1.5,0.3,1\n-2,-0.3,1\n0.1,0.5,1\n0.3,0.4,1", "[]", "dense: 4", []),
+        ("120,3,40\n60,1,80\n200,5,5\n90,2,9", f"[{NORMALIZED}]", "dense: 4", []),
+        ("120,3,40\n60,1,80\n200,5,5\n90,2,9", f"[apply: {{to: vector, steps: [{NORMALIZED}]}}]", "dense: 4", []),
+        ("120,3,40\n60,1,80\n200,5,5\n90,2,9", "[]", "batch_norm, dense: 4", []),
+    ],
+)
+def test_columns_that_nothing_brings_to_one_scale_are_a_doubt(tmp_path, rows, augment, body, codes):
+    lines = [f"{line},{k}" for k, line in enumerate(rows.split("\n"))]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,c,y", *lines]) + "\n")
+    (tmp_path / "net.yaml").write_text(
+        f"archspec: 1\nname: net\ninputs: {{x: [3]}}\nbody: [{body}]\nheads: {{main: {{body: [dense: 1]}}}}\n"
+    )
+    (tmp_path / "run.yaml").write_text(
+        f"archspec_run: 1\nspec: net.yaml\ndata: {{csv: {{path: table.csv, target: y}}}}\naugment: {augment}\n"
+        "train: {task: regression, batch: 2}\n"
+    )
+    assert [d.code for d in Run.open(str(tmp_path / "run.yaml")).warnings()] == codes

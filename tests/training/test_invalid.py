@@ -104,6 +104,7 @@ def test_what_a_help_shows_can_be_copied(text, tmp_path):
         "photos",
         "path/to/photos",
         "path/to/mnist",
+        "houses/kinds.csv",
         "pets",
         "weights.npz",
         "weights.pth",

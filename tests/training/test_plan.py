@@ -62,7 +62,13 @@ REFUSED = [
     ({"train": "{weights: none.npz}"}, 5, 18, "train.weights must be an existing file or folder, got 'none.npz'", None),
     ({"train": "{loss: mse}"}, 5, 15, "mse compares numbers, classification has a class for each example", None),
     ({"train": "{loss: dice, epochs: 1}", "spec": "linear"}, 5, 15, "head 'main': dice takes probabilities", None),
-    ({"augment": "[resize: 32, rescale]"}, 4, 10, "the network takes images (8, 8, 1), it would get (32, 32, 1)", None),
+    (
+        {"augment": "[resize: 32, rescale]"},
+        4,
+        11,
+        "the network takes images (8, 8, 1), it would get (32, 32, 1)",
+        "change it to {resize: 8}",
+    ),
     ({"augment": "[shift: 0.1]"}, 4, 10, "the network takes float32, it would get uint8", None),
     ({"data": "digit"}, 3, 7, "there is no data source 'digit'", "did you mean 'digits'?"),
     (

@@ -10,6 +10,7 @@ from archspec.data.example import IMAGE, LABEL, Example, input_of
 from archspec.data.pipeline import one_hot
 from archspec.evaluators.accuracy import Accuracy
 from archspec.evaluators.base import Assessment, Evaluator
+from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph, Output
 from archspec.ops.base import Op, OpError
 from archspec.ops.loss import Loss, last_activation, probabilities_by
@@ -45,7 +46,9 @@ class Classification(Task, name="classification"):
             inputs = {next(iter(graph.inputs)): input_of(training.parts)}
             yield from input_faults(graph, inputs, training, evaluation)
         if training.classes is None:
-            yield TaskError("classification needs data with classes", at=("data",))
+            named = ", ".join(training.numbers)
+            help = f"train: {{task: regression}} is for numbers, as {shown(named)[1:-1]} is" if named else None
+            yield TaskError("classification needs data with classes", at=("data",), help=help)
             return
         for output in graph.outputs:
             rules = (_check_scores, _check_loss)
@@ -133,10 +136,12 @@ def _check_loss(graph: Graph, output: Output, features: Example, train: TrainSet
     kind = _loss(output, given)
     at = ("train", "loss") if given else ("spec",)
     try:
-        kind.target(spec)
-        kind.gets_logits(last_activation(graph.by_name, output.tensor))
-        for metric in output.metrics:
-            metric.check(spec, kind.labels)
+        # Of another number of scores than there is to be, nothing can be said that would help.
+        if spec.channels == features.classes:
+            kind.target(spec)
+            kind.gets_logits(last_activation(graph.by_name, output.tensor))
+            for metric in output.metrics:
+                metric.check(spec, kind.labels)
     except OpError as error:
         raise TaskError(f"head '{output.name}': {error.message}", at=at, help=error.help) from None
     if kind.labels == "index" and features.parts[LABEL].rank:
