@@ -44,7 +44,7 @@ def test_an_optimizer_that_keras_has_not(form):
 def test_one_head_is_plain_and_steps_as_a_model_compiled_by_hand():
     graph = loads(ONE)
     model = archspec.compile(graph, optimizer="sgd")
-    assert model.output_names == ["main"] and model.optimizer.name == "sgd"
+    assert model.output_names == ["main"] and isinstance(model.optimizer, keras.optimizers.SGD)
     other = archspec.compile(graph)
     assert not other.compiled and other.output_names == ["main"]
     other.set_weights(model.get_weights())

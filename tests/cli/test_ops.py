@@ -27,7 +27,7 @@ def test_a_page_says_arguments_defaults_costs_and_an_example(capsys):
     out = capsys.readouterr().out
     assert "filters: width, required" in out and "kernel: sizes, default 1" in out
     assert "bias: bool, default true" in out
-    assert "macs = elements(out.spatial) * prod(weights(x)[0].shape)" in out
+    assert "macs = output positions · size of the kernel" in out
     assert "- conv: 64" in out and "(32, 32, 16) → (32, 32, 64), 1,088 parameters" in out
 
 
