@@ -14,9 +14,9 @@ PROCESSORS := tests/ops/test_conformance.py tests/ops/test_boundaries.py tests/o
 PYTEST := -n $(JOBS) --dist worksteal --max-worker-restart 0
 
 export TF_CPP_MIN_LOG_LEVEL := 3
-# oneDNN computes elsewhere than TensorFlow itself, and which of them is used depends on the processor. The tests run
-# with it; `make processors` has what must hold on every processor without it.
-export TF_ENABLE_ONEDNN_OPTS ?= 1
+# oneDNN computes elsewhere than TensorFlow itself, and which of them is used depends on the processor. Tests run with
+# it; `make processors` has what must hold on every processor without it.
+fast test-slow long: export TF_ENABLE_ONEDNN_OPTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup demo test lint types floors fast test-slow long processors installs site constraints clean
