@@ -36,7 +36,7 @@ def source_of(path: str) -> Source | None:
 def is_run(source: Source) -> bool:
     """Whether a text is a run file's."""
     from archspec.frontend.yaml_source import read
-    from archspec.training.document import is_run
+    from archspec.runs.request import is_run
 
     try:
         return is_run(read(source))

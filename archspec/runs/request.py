@@ -146,7 +146,7 @@ def requested(what: str) -> RunRequest:
     from archspec.frontend.files import find
     from archspec.frontend.reading import read_source
     from archspec.frontend.yaml_source import read
-    from archspec.training.document import RunSpec, is_run, read_run
+    from archspec.training.document import RunSpec, read_run
 
     path = run_file(what)
     if path is None:
@@ -165,6 +165,21 @@ def reported(path: Path) -> str:
 
     root = catalogue.folder()
     return f"specs/{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else str(path)
+
+
+SPEC_ALONE = ("inputs", "body", "networks", "heads", "blocks", "archspec")
+"""Sections that a spec has and a run file has not."""
+
+
+def is_run(values: Any) -> bool:
+    """Whether what a YAML file holds is a run: by its header, or, where that was left out, by what it says.
+
+    Asked of every spec that is checked, which needs nothing of what a run file can name."""
+    if not isinstance(values, dict):
+        return False
+    if "archspec_run" in values or ("archspec" in values and "spec" in values):
+        return True
+    return isinstance(values.get("spec"), str) and not any(section in values for section in SPEC_ALONE)
 
 
 def run_file(name: str) -> Path | None:

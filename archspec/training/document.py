@@ -69,19 +69,6 @@ class RunSpec(BaseModel):
     """What TensorBoard gets."""
 
 
-SPEC_ALONE = ("inputs", "body", "networks", "heads", "blocks", "archspec")
-"""Sections that a spec has and a run file has not."""
-
-
-def is_run(values: Any) -> bool:
-    """Whether what a YAML file holds is a run: by its header, or, where that was left out, by what it says."""
-    if not isinstance(values, dict):
-        return False
-    if "archspec_run" in values or ("archspec" in values and "spec" in values):
-        return True
-    return isinstance(values.get("spec"), str) and not any(section in values for section in SPEC_ALONE)
-
-
 def read_run(source: Source, folder: Path) -> tuple[RunSpec, Map]:
     """The run file and its text's values; paths in it count from ``folder``. Raises SpecError."""
     run, tree, problems = salvaged(source, folder)

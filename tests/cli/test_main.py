@@ -160,6 +160,18 @@ def test_only_the_module_of_the_verb_is_imported():
     assert done.stderr.strip() == "['archspec.cli._arguments', 'archspec.cli._output', 'archspec.cli.ops']"
 
 
+def test_checking_a_spec_imports_nothing_that_a_run_file_can_name():
+    code = (
+        "import sys; from archspec.cli import main; main(['check', 'specs/lenet/lenet5.yaml']);"
+        "print([m for m in sys.modules if m.startswith(('archspec.training', 'archspec.data', 'archspec.tasks'))])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60
+    )
+    assert done.stdout.splitlines() == ["specs/lenet/lenet5.yaml: ok", "[]"]
+
+
 def test_importing_archspec_imports_nothing_that_it_may_not_need():
     code = (
         "import sys, archspec; print([m for m in ('pydantic', 'yaml', 'keras', 'rich', 'numpy') if m in sys.modules])"
