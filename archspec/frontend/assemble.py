@@ -1,4 +1,4 @@
-"""A file with its parameters → Graph: its inputs, then its body with heads or its networks, then what it expects."""
+"""A file with its parameters → Graph: its inputs, then its body with heads or its networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from archspec.frontend.arguments import Arguments, check_names, meant
 from archspec.frontend.calls import body, call, file_of
-from archspec.frontend.document import FIGURES, Document, figures, is_direct
+from archspec.frontend.document import Document
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.heads import heads_of, outputs_of
 from archspec.frontend.inputs import inputs_of
@@ -20,8 +20,8 @@ from archspec.frontend.steps import STRUCTURAL
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import Span, shown
-from archspec.ir.graph import Expect, Graph, Output, Tensor, Training, reachable
+from archspec.ir.diagnostics import shown
+from archspec.ir.graph import Graph, Output, Tensor, Training, reachable
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refused
 from archspec.ops.base import Op
@@ -173,30 +173,6 @@ def _network(walk: Walk, file: File, name: str, block: Any, common: dict[str, An
     return Graph(
         **{**common, "name": name, "variant": None, "expect": None}, inputs=inputs, nodes=nodes, outputs=outputs
     )
-
-
-def expected(document: Document, variant: str | None) -> Expect | None:
-    """What the file says of this variant, or of itself."""
-    expect = document.spec.expect
-    if expect is None:
-        return None
-    path: tuple[str, ...] = ("expect",)
-    if not is_direct(expect):
-        name = variant or document.spec.name
-        if name not in expect:
-            return None
-        path, expect = ("expect", name), expect[name]
-    elif variant is not None:
-        return None
-    training = expect.get("training") or {}
-    spans: dict[tuple[str, ...], Span] = {(k,): document.span(*path, k) for k in expect if k in FIGURES}
-    spans |= {("training", k): document.span(*path, "training", k) for k in training}
-    networks = expect.get("networks") or {}
-    for name, given in networks.items():
-        spans |= {("networks", name, k): document.span(*path, "networks", name, k) for k in given}
-    by_network = {n: figures(given) for n, given in networks.items()}
-    own, at = figures(expect), document.key_span(*path)
-    return Expect(own, figures(training), expect["source"], at, spans, by_network)
 
 
 def _training(walk: Walk, file: File) -> Training | None:

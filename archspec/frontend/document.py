@@ -6,10 +6,10 @@ The models ignore places. ``document`` joins them: an error's path is walked thr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from archspec.frontend.forms import form_hint, head_form, head_hint
 from archspec.frontend.intended import intended_word
@@ -20,9 +20,6 @@ from archspec.ir.validation import Refused, refuse, refused
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 RESERVED = frozenset(("prev", "input"))
 SHAPE_WORDS = ("channels", "height", "width", "length", "rank")
-FIGURES = ("params", "trainable_params", "macs", "flops", "memory", "receptive_field", "output_shape")
-BYTES = ("memory",)
-"""Figures that are sizes in bytes; others are counts."""
 
 STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 
@@ -51,7 +48,6 @@ Section = Annotated[Any, PlainValidator(_section)]
 """A map whose values are read later, as the text has it."""
 Inputs = Annotated[Any, PlainValidator(_inputs)]
 Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=0)]
 
 
 class Block(BaseModel):
@@ -76,97 +72,6 @@ class Head(BaseModel):
     weight: Any = 1.0
     train_only: Any = False
     metrics: Any = None
-
-
-_BOUND = re.compile(r"\s*(<=?|>=?|≤|≥|=<|=>)\s*([\d.,]+\s*[A-Za-z]*)\s*")
-_RANGE = re.compile(r"\s*([\d.,]+?\s*[A-Za-z]*)\s*(?:-|–|…|\.{2,3}|:|to)\s*([\d.,]+\s*[A-Za-z]*)\s*")
-
-
-def _bounded(text: str) -> str | None:
-    """Bounds of a figure that are written as a comparison, or as a range."""
-    if (found := _BOUND.fullmatch(text[:64])) is not None:
-        if (figure := _figured(found[2])) is None:
-            return None
-        bound = "max" if found[1] in ("<", "<=", "=<", "≤") else "min"
-        return f"a bound is a map: {{{bound}: {figure}}}"
-    if (found := _RANGE.fullmatch(text[:64])) is not None:
-        least, most = _figured(found[1]), _figured(found[2])
-        return f"bounds are a map: {{min: {least}, max: {most}}}" if least and most else None
-    return None
-
-
-def _figured(text: str) -> str | None:
-    """A figure with its unit in the right case; None if it has another."""
-    from archspec.ir.quantities import BYTES, PREFIXES
-
-    number = text.strip().rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-    unit = text.strip()[len(number) :]
-    units = (*PREFIXES, *BYTES)
-    ours = unit if unit in units else next((known for known in units if known.lower() == unit.lower()), None)
-    return None if ours is None else f"{number}{ours}"
-
-
-def _figure(*, is_size: bool = False) -> Any:
-    """A count, or a size in bytes, as a number or with a unit; or the bounds of one."""
-
-    def scalar(value: Any) -> Any:
-        if isinstance(value, str):
-            from archspec.ir.quantities import byte_size, count
-
-            try:
-                return byte_size(value) if is_size else count(value)
-            except ValueError as error:
-                raise refuse(str(error).rpartition(", got ")[0], _bounded(value)) from None
-        if type(value) is not int or value < 0:
-            raise refuse("must be an integer, a number with a unit such as 5M, or {min: …, max: …}")
-        return value
-
-    def read(value: Any) -> Any:
-        if not isinstance(value, Map):
-            return value if value is None else scalar(value)
-        if not value or set(value) - {"min", "max"}:
-            raise refuse("must have min, max or both, and nothing else")
-        bounds = {key: scalar(given) for key, given in value.items()}
-        if bounds.get("min", 0) > bounds.get("max", bounds.get("min", 0)):
-            raise refuse("must have a min that is not above its max")
-        return bounds
-
-    bound = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
-    bounds = {"type": "object", "properties": {"min": bound, "max": bound}, "additionalProperties": False}
-    schema = {"anyOf": [*bound["anyOf"], {**bounds, "minProperties": 1}, {"type": "null"}]}
-    return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
-
-
-Figure = _figure()
-Size = _figure(is_size=True)
-
-
-class Figures(BaseModel):
-    """Numbers that a graph must have, or bounds of them."""
-
-    model_config = STRICT
-
-    params: Figure = None  # type: ignore[valid-type]
-    trainable_params: Figure = None  # type: ignore[valid-type]
-    macs: Figure = None  # type: ignore[valid-type]
-    flops: Figure = None  # type: ignore[valid-type]
-    memory: Size = None  # type: ignore[valid-type]
-    receptive_field: Figure = None  # type: ignore[valid-type]
-    output_shape: list[Count | None] | None = None
-
-
-def figures(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures out of the text's values, which are valid: numbers, maps of ``min`` and ``max``, and shapes."""
-    read = Figures.model_validate({name: given[name] for name in FIGURES if name in given})
-    return {name: getattr(read, name) for name in FIGURES if name in given}
-
-
-class Expect(Figures):
-    """Figures of the inference graph, those with train-only heads, and who says so."""
-
-    training: Figures | None = None
-    networks: dict[str, Figures] = {}
-    source: Text
 
 
 class Train(BaseModel):
@@ -458,48 +363,3 @@ def _heads(found: Document) -> list[Diagnostic]:
 
 def _head_hint(path: Sequence[str | int], value: Any) -> str | None:
     return head_form(str(path[1]), value) if len(path) == 2 else form_hint(path, value)
-
-
-def is_direct(expect: Mapping[str, Any]) -> bool:
-    """Whether ``expect`` states the file's own figures, rather than those of named variants."""
-    return any(key in expect for key in (*FIGURES, "source", "training", "networks"))
-
-
-def expectations(found: Document) -> list[Diagnostic]:
-    """What is wrong with what a file expects of itself."""
-    out: list[Diagnostic] = []
-    expect: Any = found.spec.expect
-    if expect is None:
-        return out
-    entries = {(): expect} if is_direct(expect) else {(name,): value for name, value in expect.items()}
-    known = [*found.spec.variants, found.spec.name]
-    for path, value in entries.items():
-        if path and path[0] not in known:
-            at = expect.key_span(path[0])
-            hint = did_you_mean(path[0], known)
-            out.append(Diagnostic("V01", f"expect: there is no variant {shown(path[0])}", at, hint))
-            continue
-        known_networks = list(found.spec.networks)
-        for name in (value.get("networks") or ()) if isinstance(value, Map) else ():
-            if name not in known_networks:
-                at = place(found.tree, ("expect", *path, "networks", name), key=True)
-                hint = did_you_mean(name, known_networks) or known_are(known_networks)
-                out.append(Diagnostic("N00", f"expect: there is no network {shown(name)}", at, hint))
-        try:
-            Expect.model_validate(value)
-        except ValidationError as error:
-            for e in refused(error):
-                where = ("expect", *path, *e.path)
-                keys = (*FIGURES, "training", "networks", "source")
-                if e.kind == "unknown_key":
-                    word = str(e.path[-1])
-                    hint = intended_word(word, keys.__contains__) or did_you_mean(word, keys) or known_are(keys)
-                    message = f"expect has no key {shown(e.path[-1])}"
-                    out.append(Diagnostic("S01", message, place(found.tree, where, key=True), hint))
-                elif e.kind == "missing_key":
-                    message = f"expect needs {shown(e.path[-1])}: who says so"
-                    out.append(Diagnostic("S02", message, place(found.tree, where[:-1], key=True)))
-                else:
-                    message = f"expect: {'.'.join(map(str, e.path)) or 'an entry'} {e.message}"
-                    out.append(Diagnostic("S02", message, place(found.tree, where), e.help))
-    return out

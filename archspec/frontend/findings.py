@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.frontend import lint
-from archspec.frontend.assemble import expected
-from archspec.frontend.document import Document, document, expectations
+from archspec.frontend.document import Document, document
 from archspec.frontend.elaborate import Elaborator
+from archspec.frontend.expectations import expectations, expected
 from archspec.frontend.files import Library, find
 from archspec.frontend.lint.rule import Subject
 from archspec.frontend.open import elaboration, helped, parameters_of

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archspec.frontend.arguments import ONE_WORD
-from archspec.frontend.document import FIGURES
+from archspec.frontend.expectations import FIGURES
 from archspec.ir.json_schema import DIALECT, Json, call, closed, list_of, map_of
 from archspec.ops.base import Op
 
