@@ -17,9 +17,9 @@ from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph, Output
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, last_activation
+from archspec.ops.loss import Loss
 from archspec.training.inputs import input_faults, only_head, only_input, usual_steps
+from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Predictor, Samples, Task, TaskError, Wanted, faults
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Autoencoding(Task, name="autoencoding"):
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         head = _head(graph)
         kind = _loss(head, train)
-        is_logits = kind.gets_logits(last_activation(graph.by_name, head.tensor))
+        is_logits = gets_logits(graph, head, kind)
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
             part = input_of(batch)
@@ -109,7 +109,7 @@ class Autoencoding(Task, name="autoencoding"):
         from archspec.tasks.autoencoding.reconstruction import Reconstructor
 
         head = _head(graph)
-        is_logits = _loss(head, train).gets_logits(last_activation(graph.by_name, head.tensor))
+        is_logits = gets_logits(graph, head, _loss(head, train))
         return Reconstructor(model, head.name, lambda batch: self.spoilt(batch, train.seed), is_logits)
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
@@ -134,7 +134,7 @@ class Autoencoding(Task, name="autoencoding"):
         from archspec.tasks.autoencoding.reconstruction import decoded
 
         head = _head(graph)
-        is_logits = _is_binary(head) and head.loss.gets_logits(last_activation(graph.by_name, head.tensor))
+        is_logits = _is_binary(head) and gets_logits(graph, head, head.loss)
         name = wanted.options.get("result", self.latent)
         return Samples(decoded(model, name, wanted.count or 64, wanted.seed, is_logits=is_logits))
 
@@ -158,23 +158,18 @@ def _is_binary(head: Output) -> bool:
     return head.loss is not None and head.loss.labels == "binary"
 
 
-def _loss(head: Output, train: TrainSettings) -> Any:
-    """The loss: the run's, else the spec's, else the mean squared error."""
-    kind = Loss.find("mse")
-    assert kind is not None
-    return train.loss or head.loss or kind()
+def _loss(head: Output, train: TrainSettings) -> Loss:
+    return chosen(head, train.loss, "mse")
 
 
 def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
     """Refuse a loss that does not compare two examples, number by number."""
-    kind, at = _loss(head, train), ("train", "loss") if train.loss else ("spec",)
+    kind, at = _loss(head, train), place(train.loss)
     if kind.labels not in ("numbers", "binary"):
         raise TaskError(f"autoencoding compares numbers, {kind.name} does not", at=at, help="mse, mae or huber")
-    try:
+    with rules_of(head, at):
         kind.target(graph.spec(head.tensor))
-        kind.gets_logits(last_activation(graph.by_name, head.tensor))
-    except OpError as error:
-        raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help) from None
+        gets_logits(graph, head, kind)
     if head.metrics:
         raise TaskError(
             f"autoencoding reports mse and mae, head '{head.name}' asks for {head.metrics[0].name}",

@@ -12,10 +12,11 @@ from archspec.evaluators.accuracy import Accuracy
 from archspec.evaluators.base import Assessment, Evaluator
 from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph, Output
-from archspec.ops.base import Op, OpError
+from archspec.ops.base import Op
 from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.ops.metric import Metric
 from archspec.training.inputs import input_faults, only_input, usual_steps
+from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Predictor, RunContext, Task, TaskError, faults
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Classification(Task, name="classification"):
             }
             return batch[input_of(batch)], wanted if len(wanted) > 1 else next(iter(wanted.values()))
 
-        logits = {o.name: kinds[o.name].gets_logits(last_activation(graph.by_name, o.tensor)) for o in graph.outputs}
+        logits = {o.name: gets_logits(graph, o, kinds[o.name]) for o in graph.outputs}
         accuracy = Metric.find("accuracy")
         assert accuracy is not None
 
@@ -134,16 +135,14 @@ def _check_loss(graph: Graph, output: Output, features: Example, train: TrainSet
     """Refuse a loss or metrics that are not of classes."""
     spec, given = graph.spec(output.tensor), train.loss if output is _first(graph) else None
     kind = _loss(output, given)
-    at = ("train", "loss") if given else ("spec",)
-    try:
-        # Of another number of scores than there is to be, nothing can be said that would help.
-        if spec.channels == features.classes:
+    at = place(given)
+    # Of another number of scores than there is to be, nothing can be said that would help.
+    if spec.channels == features.classes:
+        with rules_of(output, at):
             kind.target(spec)
-            kind.gets_logits(last_activation(graph.by_name, output.tensor))
+            gets_logits(graph, output, kind)
             for metric in output.metrics:
                 metric.check(spec, kind.labels)
-    except OpError as error:
-        raise TaskError(f"head '{output.name}': {error.message}", at=at, help=error.help) from None
     if kind.labels == "index" and features.parts[LABEL].rank:
         raise TaskError(
             f"{kind.name} takes one class for each example, mixed examples have shares of several",
@@ -158,10 +157,5 @@ def _check_loss(graph: Graph, output: Output, features: Example, train: TrainSet
         )
 
 
-def _loss(output: Output, given: Any) -> Any:
-    """The loss of a head: the run's, else the spec's, else the cross-entropy."""
-    if given or output.loss:
-        return given or output.loss
-    kind = Loss.find("categorical_crossentropy")
-    assert kind is not None
-    return kind()
+def _loss(output: Output, given: Loss | None) -> Loss:
+    return chosen(output, given, "categorical_crossentropy")

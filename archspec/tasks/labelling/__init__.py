@@ -11,9 +11,10 @@ from archspec.data.source import IGNORED
 from archspec.evaluators.accuracy import Accuracy
 from archspec.evaluators.base import Evaluator
 from archspec.ir.graph import Graph, Output
-from archspec.ops.base import Op, OpError
+from archspec.ops.base import Op
 from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.training.inputs import only_head, only_input
+from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Predictor, Task, TaskError, faults
 from archspec.training.vocabulary import check_sequence, check_vocabulary
 
@@ -67,7 +68,7 @@ class Labelling(Task, name="labelling"):
 
         head = only_head(graph, self.name)
         kind = _loss(head, train).model_copy(update={str(_loss(head, train).leaves_out): IGNORED})
-        from_logits = kind.gets_logits(last_activation(graph.by_name, head.tensor))
+        from_logits = gets_logits(graph, head, kind)
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
             return batch[input_of(batch)], batch[LABEL]
@@ -97,23 +98,18 @@ class Labelling(Task, name="labelling"):
 
 def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
     """Refuse a loss that padding would count in, or metrics that are not of classes."""
-    kind, at = _loss(head, train), ("train", "loss") if train.loss else ("spec",)
+    kind, at = _loss(head, train), place(train.loss)
     if kind.leaves_out is None:
         raise TaskError(
             f"labelling takes a loss that can leave padding out, {kind.name} cannot",
             at=at,
             help="sparse_categorical_crossentropy",
         )
-    try:
-        kind.gets_logits(last_activation(graph.by_name, head.tensor))
+    with rules_of(head, at):
+        gets_logits(graph, head, kind)
         for metric in head.metrics:
             metric.check(graph.spec(head.tensor), kind.labels)
-    except OpError as error:
-        raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help) from None
 
 
-def _loss(head: Output, train: TrainSettings) -> Any:
-    """The loss: the run's, else the spec's, else the cross-entropy of class numbers."""
-    kind = Loss.find("sparse_categorical_crossentropy")
-    assert kind is not None
-    return train.loss or head.loss or kind()
+def _loss(head: Output, train: TrainSettings) -> Loss:
+    return chosen(head, train.loss, "sparse_categorical_crossentropy")

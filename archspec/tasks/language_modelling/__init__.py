@@ -15,11 +15,10 @@ from archspec.ir.graph import Graph, Node, Output
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
-from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, last_activation
 from archspec.tasks.decoding import Decoding, Sample
 from archspec.tasks.decoding.stepping import check_causal
 from archspec.training.inputs import only_head, only_input
+from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Task, TaskError, Wanted, faults
 from archspec.training.vocabulary import check_vocabulary
 
@@ -93,7 +92,7 @@ class LanguageModelling(Task, name="language_modelling"):
 
         head = _head(graph)
         kind, spec = _loss(head, train), graph.spec(head.tensor)
-        is_logits = kind.gets_logits(last_activation(graph.by_name, head.tensor))
+        is_logits = gets_logits(graph, head, kind)
         pad = PADDING if next(_masks(graph, _input(graph)[0]), None) else None
         if kind.ignore_class is None:
             kind = kind.model_copy(update={"ignore_class": pad})
@@ -207,26 +206,19 @@ def _masks(graph: Graph, name: str) -> Iterator[Node]:
 
 
 def _loss(head: Output, train: TrainSettings) -> Any:
-    """The loss: the run's, else the spec's, else the cross-entropy."""
-    if found := train.loss or head.loss:
-        return found
-    kind = Loss.find("sparse_categorical_crossentropy")
-    assert kind is not None
-    return kind()
+    return chosen(head, train.loss, "sparse_categorical_crossentropy")
 
 
 def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
     kind, spec = _loss(head, train), graph.spec(head.tensor)
-    at = ("train", "loss") if train.loss else ("spec",)
+    at = place(train.loss)
     if kind.name != "sparse_categorical_crossentropy":
         raise TaskError(
             f"language modelling compares scores with the number of a token, {kind.name} does not",
             at=at,
             help="sparse_categorical_crossentropy",
         )
-    try:
-        kind.gets_logits(last_activation(graph.by_name, head.tensor))
+    with rules_of(head, at):
+        gets_logits(graph, head, kind)
         for metric in head.metrics:
             metric.check(spec, kind.labels)
-    except OpError as error:
-        raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help) from None

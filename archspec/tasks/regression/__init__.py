@@ -13,9 +13,9 @@ from archspec.evaluators.base import Better, Evaluator
 from archspec.evaluators.regression import Errors
 from archspec.ir.graph import Graph, Output
 from archspec.ir.validation import refuse
-from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, last_activation
+from archspec.ops.loss import Loss
 from archspec.training.inputs import input_faults, named_inputs, only_head, taken, usual_steps
+from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Predictor, Task, TaskError, faults
 
 if TYPE_CHECKING:
@@ -163,23 +163,18 @@ def _check_outputs(graph: Graph, head: Output, features: Example) -> None:
         )
 
 
-def _loss(head: Output, train: TrainSettings) -> Any:
-    """The loss: the run's, else the spec's, else the mean squared error."""
-    kind = Loss.find("mse")
-    assert kind is not None
-    return train.loss or head.loss or kind()
+def _loss(head: Output, train: TrainSettings) -> Loss:
+    return chosen(head, train.loss, "mse")
 
 
 def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
     """Refuse a loss or metrics that are not of numbers."""
-    kind, at = _loss(head, train), ("train", "loss") if train.loss else ("spec",)
+    kind, at = _loss(head, train), place(train.loss)
     if kind.labels != "numbers":
         raise TaskError(f"regression compares numbers, {kind.name} does not", at=at, help="mse, mae or huber")
-    try:
+    with rules_of(head, at):
         kind.target(graph.spec(head.tensor))
-        kind.gets_logits(last_activation(graph.by_name, head.tensor))
-    except OpError as error:
-        raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help) from None
+        gets_logits(graph, head, kind)
     if other := next((metric.name for metric in head.metrics if metric.name not in REPORTED), None):
         raise TaskError(
             f"regression reports {', '.join(REPORTED)} in the units of the data, head '{head.name}' asks for {other}",

@@ -14,10 +14,10 @@ from archspec.evaluators.base import Batch, Better, Evaluator
 from archspec.evaluators.text import ExactMatch
 from archspec.ir.graph import Graph, Output
 from archspec.ir.reading import declared
-from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, last_activation
+from archspec.ops.loss import Loss
 from archspec.tasks.decoding import Decoding, Greedy
 from archspec.tasks.decoding.stepping import check_causal
+from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Predictor, Task, TaskError, faults
 from archspec.training.vocabulary import check_vocabulary
 
@@ -94,7 +94,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
 
         head = _head(graph)
         kind, spec = _loss(head, train), graph.spec(head.tensor)
-        is_logits, network = kind.gets_logits(last_activation(graph.by_name, head.tensor)), Network(graph, model)
+        is_logits, network = gets_logits(graph, head, kind), Network(graph, model)
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
             target = batch[TARGET]
@@ -201,18 +201,13 @@ def _head(graph: Graph) -> Output:
     return heads[0]
 
 
-def _loss(head: Output, train: TrainSettings) -> Any:
-    """The loss: the run's, else the spec's, else the cross-entropy."""
-    if found := train.loss or head.loss:
-        return found
-    kind = Loss.find(LOSSES[0])
-    assert kind is not None
-    return kind()
+def _loss(head: Output, train: TrainSettings) -> Loss:
+    return chosen(head, train.loss, LOSSES[0])
 
 
 def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
     kind = _loss(head, train)
-    at = ("train", "loss") if train.loss else ("spec",)
+    at = place(train.loss)
     if kind.name not in LOSSES:
         raise TaskError(
             f"sequence_to_sequence compares scores with the number of a token, {kind.name} does not",
@@ -226,7 +221,5 @@ def _check_loss(graph: Graph, head: Output, train: TrainSettings) -> None:
             at=("spec",),
             help="leave metrics out",
         )
-    try:
-        kind.gets_logits(last_activation(graph.by_name, head.tensor))
-    except OpError as error:
-        raise TaskError(f"head '{head.name}': {error.message}", at=at, help=error.help) from None
+    with rules_of(head, at):
+        gets_logits(graph, head, kind)
