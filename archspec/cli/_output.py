@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any, TextIO
 
 from archspec.ir.diagnostics import Diagnostic, printable
 
@@ -16,6 +16,15 @@ PLAIN = str.maketrans({"×": "x", "─": "-", "→": "->", "·": "|", "…": "~"
 def wants_color(stream: TextIO) -> bool:
     """Whether a person looks at the stream and has not asked for plain text (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def for_people(format: str) -> dict[str, Any]:
+    """Options of a table's ``render``: of text the terminal's width, and colour for a person; of other formats none."""
+    if format != "text":
+        return {}
+    from shutil import get_terminal_size
+
+    return {"width": get_terminal_size().columns, "color": wants_color(sys.stdout)}
 
 
 def write(text: str) -> None:
@@ -31,6 +40,12 @@ def write(text: str) -> None:
 def failed(message: str, code: int) -> int:
     """Say what went wrong, on stderr; the exit code."""
     print(f"archspec: {printable(message)}", file=sys.stderr)
+    return code
+
+
+def refused(verb: str, message: str, code: int = 2) -> int:
+    """Say what a verb does not do, on stderr; the exit code."""
+    print(f"archspec {verb}: error: {printable(message)}", file=sys.stderr)
     return code
 
 

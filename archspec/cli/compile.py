@@ -31,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load, build, write."""
     if not (args.output or args.summary):
-        print("archspec compile: error: give -o FILE.keras, --summary or both", file=sys.stderr)
-        return 2
+        from archspec.cli._output import refused
+
+        return refused("compile", "give -o FILE.keras, --summary or both")
     graph = _arguments.load(args)
     values = None
     if args.weights:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 MIN_NAME = 24
@@ -24,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the index; no spec is opened where there is one."""
-    from archspec.cli._output import write
+    from archspec.cli._output import refused, write
     from archspec.frontend import catalogue
 
     entries = catalogue.entries()
@@ -35,8 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
             names = {name for e in catalogue.entries() for name in (e["name"], e["family"], e["spec"])}
             hint = did_you_mean(args.word, names) or "'archspec list' shows all"
-            print(f"archspec list: error: no name contains {shown(args.word)}; {hint}", file=sys.stderr)
-            return 1
+            return refused("list", f"no name contains {shown(args.word)}; {hint}", 1)
     if args.format == "json":
         from json import dumps
 

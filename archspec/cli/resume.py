@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plan from the record, compare, train on; with ``--epochs``, for more than the record says."""
+    from archspec.cli._output import refused
     from archspec.runs.run import Run
 
     logdir: Path = args.logdir
     if not (logdir / "run.yaml").is_file():
-        print(f"archspec resume: error: {logdir} holds no run (there is no run.yaml)", file=sys.stderr)
-        return 1
+        return refused("resume", f"{logdir} holds no run (there is no run.yaml)", 1)
     if (logdir / "model.keras").is_file() and args.epochs is None:
         more = f"'archspec resume {logdir} --epochs N' trains it for more"
         print(f"archspec: {logdir} is finished already; {more}", file=sys.stderr)

@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, refuse what cannot be drawn, draw, write."""
+    from archspec.cli._output import refused
     from archspec.data.errors import DataError
     from archspec.training.errors import NotTrained
     from archspec.training.task import TaskError
@@ -63,9 +64,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         return _run(args)
     except (TaskError, DataError) as error:
-        return _failed(error.message + (f"; {error.help}" if error.help else ""))
+        return refused("sample", error.message + (f"; {error.help}" if error.help else ""), 1)
     except NotTrained as error:
-        return _failed(str(error))
+        return refused("sample", str(error), 1)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -103,13 +104,6 @@ def _check_output(path: Path | None, spec: TensorSpec | None) -> None:
         raise TaskError("-o FILE is needed, which ends in .png, or .npy for numbers", at=())
     elif path.suffix == ".png" and (spec.rank != 3 or spec.channels not in (1, 3)):
         raise TaskError(f"samples of {spec} are no images: give a name that ends in .npy", at=())
-
-
-def _failed(message: str) -> int:
-    from archspec.ir.diagnostics import printable
-
-    print(f"archspec sample: error: {printable(message)}", file=sys.stderr)
-    return 1
 
 
 def _decoding(args: argparse.Namespace, task: Task) -> Any:

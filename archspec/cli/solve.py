@@ -7,7 +7,6 @@ passed over. --target COLUMN=VALUE takes units: macs=600M, memory=24MiB. See 'ar
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -38,8 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search, print the nearest value with its neighbours."""
-    from archspec.cli._output import wants_color, write
-    from archspec.ir.diagnostics import printable
+    from dataclasses import replace
+
+    from archspec.cli._output import for_people, refused, write
     from archspec.report.columns import Measured
     from archspec.report.grid import of_networks
 
@@ -54,18 +54,10 @@ def run(args: argparse.Namespace) -> int:
         columns = list(dict.fromkeys([column, *_columns(args.columns)]))
         grid = of_networks([(str(n), Measured(members.graph(n).inference(), args.batch)) for n in shown], columns)
     except ValueError as error:
-        print(f"archspec solve: error: {printable(str(error))}", file=sys.stderr)
-        return 2
-    from dataclasses import replace
-
+        return refused("solve", str(error))
     share = 100 * ((members.figure(near) or 0) - target) / target if target else 0.0
     notes = (*grid.notes, f"nearest is {args.name}={near}, {share:+.2f} % of {column}={args.target.partition('=')[2]}")
-    options: dict[str, Any] = {}
-    if args.format == "text":
-        from shutil import get_terminal_size
-
-        options = {"width": get_terminal_size().columns, "color": wants_color(sys.stdout)}
-    write(replace(grid, first=args.name, notes=notes).render(args.format, **options))
+    write(replace(grid, first=args.name, notes=notes).render(args.format, **for_people(args.format)))
     return 0
 
 

@@ -53,24 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load every member, keep what is asked for, print."""
-    from archspec.cli._output import wants_color, write
+    from archspec.cli._output import for_people, refused, write
     from archspec.ir.diagnostics import printable
 
     try:
         grid, failed = _grid(args)
     except ValueError as error:
-        print(f"archspec sweep: error: {printable(str(error))}", file=sys.stderr)
-        return 2
+        return refused("sweep", str(error))
     for name, reason in failed:
         print(f"archspec sweep: {printable(name)}: {printable(reason)}", file=sys.stderr)
-    options: dict[str, Any] = {}
-    if args.format == "text":
-        from shutil import get_terminal_size
-
-        options = {"width": get_terminal_size().columns, "color": wants_color(sys.stdout)}
     if grid is None:
         return 1
-    write(grid.render(args.format, **options))
+    write(grid.render(args.format, **for_people(args.format)))
     return 0
 
 

@@ -12,7 +12,6 @@ Times on --hardware are lower bounds, not predictions.
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from archspec.cli import FAILED, OK, _arguments
@@ -59,23 +58,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, tabulate, print."""
-    from archspec.cli._output import wants_color, write
+    from archspec.cli._output import for_people, refused, write
     from archspec.ir.tensors import UnknownSize
 
-    options = {}
-    if args.format == "text":
-        from shutil import get_terminal_size
-
-        options = {"width": get_terminal_size().columns, "color": wants_color(sys.stdout)}
+    options = for_people(args.format)
     try:
         graphs = [_arguments.load(args, spec) for spec in args.specs]
         for text in _texts(args, graphs, options):
             write(text)
         return OK if args.memory is None or all(_fits(graph, args) for graph in graphs) else FAILED
     except UnknownSize:
-        return _refused("a size is open, give it: --set NAME=VALUE")
+        return refused("table", "a size is open, give it: --set NAME=VALUE")
     except ValueError as error:
-        return _refused(str(error))
+        return refused("table", str(error))
 
 
 def _fits(graph: Graph, args: argparse.Namespace) -> bool:
@@ -88,13 +83,6 @@ def _fits(graph: Graph, args: argparse.Namespace) -> bool:
     if not found:
         failed(f"{graph.variant or graph.name} does not fit into {binary(args.memory)}", FAILED)
     return found
-
-
-def _refused(message: str) -> int:
-    from archspec.ir.diagnostics import printable
-
-    print(f"archspec table: error: {printable(message)}", file=sys.stderr)
-    return 2
 
 
 def _texts(args: argparse.Namespace, graphs: list[Graph], options: dict[str, Any]) -> list[str]:
