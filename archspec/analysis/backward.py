@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.ir.graph import Graph, Tensor
+from collections.abc import Set
+
+from archspec.ir.graph import Graph, Node, Tensor
 
 
 def differentiable(graph: Graph) -> set[Tensor]:
@@ -11,9 +13,14 @@ def differentiable(graph: Graph) -> set[Tensor]:
     for node in graph.nodes:
         if getattr(node.op, "stops_gradient", False):
             continue
-        if any(w.trainable for w in node.weights) or any(tensor in found for tensor in node.inputs):
-            found |= {Tensor(node.name, port) for port in range(len(node.outputs))}
+        if takes_part(node, found):
+            found.update(node.tensors)
     return found
+
+
+def takes_part(node: Node, needed: Set[Tensor]) -> bool:
+    """Whether a node computes gradients, by its weights or by inputs that are ``needed``."""
+    return node.is_trained or any(tensor in needed for tensor in node.inputs)
 
 
 def backward_macs(graph: Graph, batch: int = 1) -> list[int | None]:
@@ -23,12 +30,12 @@ def backward_macs(graph: Graph, batch: int = 1) -> list[int | None]:
     needed = differentiable(graph)
     out: list[int | None] = []
     for node in graph.nodes:
-        asks = tuple(tensor in needed for tensor in node.inputs)
         if not node.op.is_counted():
             out.append(None)
-        elif not (any(asks) or any(w.trainable for w in node.weights)):
+        elif not takes_part(node, needed):
             out.append(0)
         else:
+            asks = tuple(tensor in needed for tensor in node.inputs)
             macs = node.count(lambda *specs, op=node.op, asks=asks: op.backward_macs(asks, *specs))
             out.append(None if macs is None else batch * macs)
     return out

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from archspec.analysis.backward import differentiable
+from archspec.analysis.backward import differentiable, takes_part
 from archspec.analysis.traffic import size_in_bytes
 from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ir.tensors import POLICIES, TensorSpec, UnknownSize, bytes_each
@@ -103,7 +103,7 @@ def live(graph: Graph, dtype: str = "float32", *, in_place: bool = False) -> lis
     alive = {t for t in map(Tensor, graph.inputs) if t in last}
     out = []
     for position, node in enumerate(graph.nodes):
-        made = {root[Tensor(node.name, port)] for port in range(len(node.outputs))} - alive
+        made = {root[t] for t in node.tensors} - alive
         held += sum(sizes[t] for t in made)
         alive |= made
         read = {root[t] for t in node.inputs}
@@ -123,7 +123,7 @@ def saved(graph: Graph, dtype: str = "float32") -> list[int]:
     out = []
     for node in graph.nodes:
         count = 0
-        if any(t in needed for t in node.inputs) or any(w.trainable for w in node.weights):
+        if takes_part(node, needed):
             for tensor in _saved_tensors(node):
                 if root[tensor] not in kept:
                     kept.add(root[tensor])
@@ -164,8 +164,8 @@ def _gradients(graph: Graph, dtype: str) -> Iterator[int]:
     """Bytes per sample of the gradients by a node's outputs and inputs."""
     needed = differentiable(graph)
     for node in graph.nodes:
-        handed = [spec for t, spec in zip(node.inputs, node.input_specs, strict=True) if t in needed]
-        if handed or any(w.trainable for w in node.weights):
+        if takes_part(node, needed):
+            handed = [spec for t, spec in zip(node.inputs, node.input_specs, strict=True) if t in needed]
             yield sum(size_in_bytes(spec, dtype) for spec in (*handed, *node.outputs))
 
 
@@ -175,8 +175,7 @@ def _roots(graph: Graph, *, is_training: bool) -> dict[Tensor, Tensor]:
     for node in graph.nodes:
         op: Any = node.op
         is_view = op.is_view and not (is_training and op.is_random())
-        for port in range(len(node.outputs)):
-            tensor = Tensor(node.name, port)
+        for tensor in node.tensors:
             root[tensor] = root[node.inputs[0]] if is_view and node.inputs else tensor
     return root
 

@@ -18,13 +18,12 @@ def reaches(graph: Graph, start: str, axis: int = 0) -> dict[Tensor, Reach]:
     stood; everything where an op reads more than a window, or moves the axis."""
     found = {Tensor(start): POINT}
     for node in graph.nodes:
-        for port, reach in _read(node, axis, found):
-            found[Tensor(node.name, port)] = reach
+        found.update(_read(node, axis, found))
     return found
 
 
-def _read(node: Node, axis: int, found: dict[Tensor, Reach]) -> Iterator[tuple[int, Reach]]:
-    """The same for the outputs of a node, by port; none where nothing of the input reaches it."""
+def _read(node: Node, axis: int, found: dict[Tensor, Reach]) -> Iterator[tuple[Tensor, Reach]]:
+    """The same for the outputs of a node; none where nothing of the input reaches it."""
     taken = [found.get(tensor) for tensor in node.inputs]
     if all(reach is None for reach in taken):
         return
@@ -38,8 +37,8 @@ def _read(node: Node, axis: int, found: dict[Tensor, Reach]) -> Iterator[tuple[i
         way = outer.of(inner)
         total = way if total is None else total.joined(way)
     assert total is not None
-    for port, spec in enumerate(node.outputs):
-        yield port, total if spec.rank == node.output.rank else EVERYTHING
+    for tensor, spec in zip(node.tensors, node.outputs, strict=True):
+        yield tensor, total if spec.rank == node.output.rank else EVERYTHING
 
 
 def is_causal(reach: Reach) -> bool:
@@ -54,9 +53,5 @@ def looking_ahead(graph: Graph, start: str) -> Iterator[Node]:
     if all(is_causal(found[o.tensor]) for o in graph.outputs if o.tensor in found):
         return
     for node in graph.nodes:
-        if any(not is_causal(found[t]) for t in _outputs(node) if t in found):
+        if any(not is_causal(found[t]) for t in node.tensors if t in found):
             yield node
-
-
-def _outputs(node: Node) -> list[Tensor]:
-    return [Tensor(node.name, port) for port in range(len(node.outputs))]

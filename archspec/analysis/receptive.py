@@ -68,7 +68,7 @@ def receptive_fields(graph: Graph, start: str | None = None) -> dict[Tensor, Fie
         fields = [found.get(tensor) for tensor in node.inputs]
         if any(fields):
             field = _of(node, fields, rank)
-            found |= dict.fromkeys((Tensor(node.name, port) for port in range(len(node.outputs))), field)
+            found |= dict.fromkeys(node.tensors, field)
     return found
 
 

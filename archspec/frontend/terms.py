@@ -51,7 +51,7 @@ class Objectives:
             if node is None or getattr(node.op, "stops_gradient", False):
                 continue
             owner = node.layer.split(".")[0]
-            if owner in self.networks and any(w.trainable for w in node.weights):
+            if owner in self.networks and node.is_trained:
                 networks.add(owner)
             todo.extend(t.node for t in node.inputs)
         return names, networks

@@ -68,6 +68,16 @@ class Node:
         return self.outputs[0]
 
     @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All outputs, as other nodes name them."""
+        return tuple([Tensor(self.name, port) for port in range(len(self.outputs))])
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether training changes a weight of the layer."""
+        return any(w.trainable for w in self.weights)
+
+    @property
     def params(self) -> int:
         """Scalars in all weights of the layer."""
         return sum(w.size for w in self.weights)

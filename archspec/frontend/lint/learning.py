@@ -104,7 +104,7 @@ def without_gradient(subject: Subject) -> Iterator[Diagnostic]:
             if op.stops_gradient:
                 is_stopped = True
                 continue
-            if any(w.trainable for w in node.weights):
+            if node.is_trained:
                 break
             todo += [t.node for t in node.inputs]
         else:
