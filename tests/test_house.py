@@ -246,7 +246,7 @@ which have names of their own, some of them an op's."""
 OTHER_WORDS = {
     # An argument of ops (and the kinds of arguments that ``ops`` lists), whatever op it is.
     "activation": {"cli/ops", "frontend/arguments", "frontend/intended", "frontend/lint/learning", "frontend/schema"}
-    | {"analysis/memory", "backend/comparison/numbers", "ir/aliases", "report/vocabulary"},
+    | {"backend/comparison/numbers", "ir/aliases", "report/vocabulary"},
     # What is left out, in words of other libraries: types of inputs, arguments, draws.
     "mask": {"frontend/inputs"},
     "dropout": {"frontend/slips"},

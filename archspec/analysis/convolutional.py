@@ -212,9 +212,7 @@ class _Laid:
 
 def _activation(op: Any) -> Any:
     """The activation that an op is, or applies by name; None for others."""
-    inner = getattr(op, "function", None)
-    found = inner if isinstance(inner, Op) else op
-    return found if found.is_activation else None
+    return op.computed if op.computed.is_activation else None
 
 
 def _keeps_shape(node: Node) -> bool:

@@ -134,7 +134,7 @@ def saved(graph: Graph, dtype: str = "float32") -> list[int]:
 
 
 def _saved_tensors(node: Node) -> Iterator[Tensor]:
-    op, activation = _computed(node.op), _activation(node.op)
+    op, activation = node.op.computed, node.op.applied
     if not (op.is_view or op.moves_data) and op.saves == "inputs":
         yield from node.inputs
     if op.saves == "output" or (activation is not None and activation.saves == "output"):
@@ -142,22 +142,10 @@ def _saved_tensors(node: Node) -> Iterator[Tensor]:
 
 
 def _saved_within(node: Node) -> Iterator[TensorSpec]:
-    op, activation = _computed(node.op), _activation(node.op)
+    op, activation = node.op.computed, node.op.applied
     yield from op.saved_within(node.outputs[0] if len(node.outputs) == 1 else node.outputs, *node.input_specs)
     if activation is not None and activation.saves == "inputs" and not activation.is_view:
         yield node.output
-
-
-def _computed(op: Any) -> Any:
-    """What an op computes: the activation where it is but its name."""
-    function = getattr(op, "function", None)
-    return function if isinstance(function, Op) else op
-
-
-def _activation(op: Any) -> Any:
-    """The activation that an op applies to its output."""
-    applied = getattr(op, "activation", None) if not op.carries else None
-    return applied if isinstance(applied, Op) else None
 
 
 def _gradients(graph: Graph, dtype: str) -> Iterator[int]:

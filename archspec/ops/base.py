@@ -81,6 +81,17 @@ class Op(Declaration, package="archspec.ops"):
     carries: ClassVar[tuple[str, ...]] = ()
     """Names of the inputs and, behind the first, outputs that hold what the op remembers from step to step."""
 
+    @property
+    def computed(self) -> Op:
+        """What is computed: the op itself, or the one of which it is but a name."""
+        return self
+
+    @property
+    def applied(self) -> Op | None:
+        """The activation that is applied to the output; None for none, and where it is within a step of several."""
+        found = None if self.carries else getattr(self, "activation", None)
+        return found if isinstance(found, Op) else None
+
     def infer(self, *inputs: TensorSpec) -> TensorSpec | tuple[TensorSpec, ...]:
         """Shape and dtype of the output (a tuple for several). Raises OpError."""
         raise NotImplementedError

@@ -129,14 +129,8 @@ _LAST = ("distribution", "log_distribution", "probability")
 
 
 def _as_layers(node: Node, weights: tuple[WeightSpec, ...]) -> Iterator[Piece]:
-    op: Any = node.op
+    op, activation = node.op.computed, node.op.applied
     out, inputs = node.output, node.input_specs
-    if op.name == "activation":
-        yield Piece(op.function, out, inputs, weights)
-        return
-    activation = getattr(op, "activation", None) if not getattr(op, "carries", ()) else None
-    if not isinstance(activation, Op):
-        activation = None
     plain = op.model_copy(update={"activation": None}) if activation is not None else op
     made = plain.infer(*inputs) if activation is not None else out
     if op.name == "separable_conv":

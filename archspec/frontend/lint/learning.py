@@ -193,13 +193,13 @@ def _wants_scores(loss: Loss, last: Op) -> bool:
 def _before(graph: Graph, node: Node) -> Node | None:
     """The activation that an activation is applied to; None for one that is the end of another layer."""
     op: Any = node.op
-    is_step = op.is_activation or hasattr(op, "function")
+    is_step = op.computed.is_activation
     return activated(graph.by_name, node.inputs[0], through_means=False) if is_step else None
 
 
 def _over_channels(node: Node) -> bool:
     op: Any = node.op
-    op = getattr(op, "activation", None) or (op if op.is_activation else op.function)
+    op = getattr(op, "activation", None) or op.computed
     return op.axis in (-1, node.output.rank - 1)
 
 
