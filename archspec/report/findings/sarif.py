@@ -11,16 +11,26 @@ from typing import Any
 from urllib.parse import quote
 
 from archspec.ir.diagnostics import Diagnostic, printable
+from archspec.report.explanations import explanation
 
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
     """One run of one tool, a result for each diagnostic."""
     found = list(diagnostics)
-    rules = [{"id": code} for code in dict.fromkeys(d.code for d in found)]
+    rules = [_rule(code) for code in dict.fromkeys(d.code for d in found)]
     driver = {"name": "archspec", "rules": rules}
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": [_result(d) for d in found]}
     schema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
     return dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False)
+
+
+def _rule(code: str) -> dict[str, Any]:
+    known = explanation(code)
+    return {
+        "id": code,
+        "shortDescription": {"text": known.title},
+        "help": {"text": known.text, "markdown": known.text},
+    }
 
 
 def _result(diagnostic: Diagnostic) -> dict[str, Any]:
