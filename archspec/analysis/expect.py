@@ -8,7 +8,6 @@ from typing import Any
 from archspec.analysis.cost import totals, uncounted
 from archspec.ir.diagnostics import Diagnostic
 from archspec.ir.graph import Expect, Graph
-from archspec.ir.tensors import UnknownSize
 
 
 def unmet(graph: Graph) -> list[Diagnostic]:
@@ -59,12 +58,9 @@ def _figure(graph: Graph, figure: str) -> Any:
         shapes = [list(graph.spec(o.tensor).shape) for o in graph.outputs]
         return shapes[0] if shapes else None
     if figure == "memory":
-        from archspec.analysis.memory import live
+        from archspec.analysis.memory import peak_bytes
 
-        try:
-            return max(live(graph), default=0)
-        except UnknownSize:
-            return None
+        return peak_bytes(graph)
     if figure == "receptive_field":
         from archspec.analysis.receptive import largest, receptive_fields
 

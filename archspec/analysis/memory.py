@@ -77,10 +77,9 @@ def memory(graph: Graph, batch: int = 1, *, policy: str = "float32", slots: int 
     )
 
 
-def largest_batch(graph: Graph, budget: int, *, training: bool, policy: str = "float32", slots: int = 2) -> int | None:
-    """The most samples that ``budget`` bytes hold at once, by ``memory``; 0 if not one fits, None if samples need
-    none."""
-    one = memory(graph, policy=policy, slots=slots)
+def largest_batch(one: Memory, budget: int, *, training: bool) -> int | None:
+    """The most samples that ``budget`` bytes hold at once, by what ``one`` of them needs; 0 if not one fits, None if
+    samples need none."""
     total, activations = (one.training, one.saved + one.transient) if training else (one.inference, one.peak.bytes)
     return max(0, (budget - (total - activations)) // activations) if activations else None
 
@@ -90,6 +89,14 @@ def types(policy: str) -> tuple[str, str]:
     if policy not in POLICIES:
         raise ValueError(f"the types of numbers are {', '.join(POLICIES)}, got {policy!r}")
     return (policy.removeprefix("mixed_"), "float32") if policy.startswith("mixed_") else (policy, policy)
+
+
+def peak_bytes(graph: Graph) -> int | None:
+    """The most bytes of activations that live at once, of a sample in float32; None where a size is open."""
+    try:
+        return max(live(graph), default=0)
+    except UnknownSize:
+        return None
 
 
 def live(graph: Graph, dtype: str = "float32", *, in_place: bool = False) -> list[int]:
@@ -176,4 +183,15 @@ def _is_elementwise(node: Node) -> bool:
     return axes is not None and all(along == POINT for along in axes)
 
 
-__all__ = ["POLICIES", "Memory", "Peak", "UnknownSize", "largest_batch", "live", "memory", "saved", "types"]
+__all__ = [
+    "POLICIES",
+    "Memory",
+    "Peak",
+    "UnknownSize",
+    "largest_batch",
+    "live",
+    "memory",
+    "peak_bytes",
+    "saved",
+    "types",
+]

@@ -56,7 +56,7 @@ class Field(NamedTuple):
             return "misaligned"
         if self.is_global:
             return "global"
-        return f"{_short(self.size)}/{_short(self.stride)}"
+        return f"{on_axes(self.size)}/{on_axes(self.stride)}"
 
 
 def receptive_fields(graph: Graph, start: str | None = None) -> dict[Tensor, Field]:
@@ -129,6 +129,6 @@ def _area(field: Field) -> int:
     return area
 
 
-def _short(values: tuple[int | Fraction | None, ...]) -> str:
-    """One for all axes where they are the same."""
+def on_axes(values: tuple[float | Fraction | None, ...]) -> str:
+    """``7×3``, or one number for all axes where they are the same."""
     return "×".join(f"{float(v or 0):g}" for v in (values[:1] if len(set(values)) == 1 else values))

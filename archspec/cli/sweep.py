@@ -218,5 +218,7 @@ def _front(rows: list[tuple[str, dict[str, Any]]], pareto: list[str]) -> list[tu
 
 def _size(field: str) -> float:
     """The size of a receptive field as a number; the whole input is larger than any."""
-    head = field.partition("/")[0].partition("×")[0]
-    return float(head) if head.replace(".", "").isdigit() else 2.0**53
+    from archspec.report.columns import extent
+
+    size = extent(field)
+    return 2.0**53 if size is None else size

@@ -29,7 +29,7 @@ def text(name: str, graph: Graph, budget: int, *, policy: str, optimizer: str, s
     for count, words in parts:
         first, *rest = wrap(words, width - digits - 4)
         lines += [f"  {binary(count).rjust(digits)}  {first}", *(" " * (digits + 4) + more for more in rest)]
-    runs, trains = (_most(graph, budget, t, policy, slots) for t in (False, True))
+    runs, trains = (largest_batch(one, budget, training=training) for training in (False, True))
     if runs == 0:
         holds = f"{binary(budget)} hold not one sample: inference takes {binary(one.inference)}"
     else:
@@ -51,8 +51,8 @@ def json(name: str, graph: Graph, budget: int, *, policy: str, optimizer: str, s
         "training": one.training,
         "budget": budget,
         "largest_batch": {
-            "inference": _most(graph, budget, False, policy, slots),
-            "training": _most(graph, budget, True, policy, slots),
+            "inference": largest_batch(one, budget, training=False),
+            "training": largest_batch(one, budget, training=True),
         },
     }
     return dumps(record, ensure_ascii=False)
@@ -60,11 +60,7 @@ def json(name: str, graph: Graph, budget: int, *, policy: str, optimizer: str, s
 
 def is_enough(graph: Graph, budget: int, policy: str) -> bool:
     """Whether ``budget`` bytes hold one sample at inference. Raises UnknownSize."""
-    return _most(graph, budget, False, policy, 0) != 0
-
-
-def _most(graph: Graph, budget: int, training: bool, policy: str, slots: int) -> int | None:
-    return largest_batch(graph, budget, training=training, policy=policy, slots=slots)
+    return largest_batch(memory(graph, policy=policy), budget, training=False) != 0
 
 
 def _said(batch: int | None) -> str:

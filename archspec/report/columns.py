@@ -11,7 +11,7 @@ from archspec.analysis.backward import backward_macs
 from archspec.analysis.cost import NodeCost, counted, node_costs, uncounted
 from archspec.analysis.hardware import Hardware
 from archspec.analysis.memory import live, memory, saved, types
-from archspec.analysis.receptive import Field, largest, receptive_fields
+from archspec.analysis.receptive import Field, largest, on_axes, receptive_fields
 from archspec.analysis.roofline import Bound, bounds
 from archspec.analysis.traffic import Traffic, traffic
 from archspec.ir.graph import Graph, Tensor
@@ -47,6 +47,11 @@ class Measured:
     def totals(self) -> dict[str, int | None]:
         """Of the whole graph; lower bounds where some op does not say what it costs."""
         return counted(self.costs)._asdict()
+
+    @cached_property
+    def uncounted(self) -> tuple[str, ...]:
+        """Names of the ops that do not say what they cost."""
+        return uncounted(self.graph)
 
     @cached_property
     def traffic(self) -> list[Traffic | None]:
@@ -124,12 +129,14 @@ def _largest(value: Callable[[Field], str]) -> Callable[[Measured], Any]:
     return whole
 
 
-def _along(values: tuple[Any, ...]) -> str:
-    return "×".join(f"{float(v):g}" for v in (values[:1] if len(set(values)) == 1 else values))
-
-
 def _offset(field: Field) -> str:
-    return "" if field.is_global else _along(field.offset)
+    return "" if field.is_global else on_axes(field.offset)
+
+
+def extent(field: str) -> float | None:
+    """The size of a receptive field as a table has it, along its first axis; None where it is no window."""
+    size = field.partition("/")[0].partition("×")[0]
+    return float(size) if size.replace(".", "").isdigit() else None
 
 
 def _bytes(m: Measured) -> Values:
@@ -243,8 +250,3 @@ COLUMNS: dict[str, Column] = {
 
 LOWER_BOUNDS = ("macs", "flops", "transcendentals")
 """Columns that are lower bounds where an op does not say what it costs."""
-
-
-def partial(measured: Measured) -> tuple[str, ...]:
-    """Names of the ops that do not say what they cost."""
-    return uncounted(measured.graph)

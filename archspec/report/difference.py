@@ -8,10 +8,9 @@ from typing import Any
 
 from archspec.analysis.cost import totals
 from archspec.analysis.difference import Change, difference
-from archspec.analysis.memory import live
+from archspec.analysis.memory import peak_bytes
 from archspec.ir.diagnostics import plain
 from archspec.ir.graph import Graph, Node
-from archspec.ir.tensors import UnknownSize
 from archspec.report.format import binary, dimensions, exact, quantity
 
 MOST = 40
@@ -25,7 +24,7 @@ def figures(before: Graph, after: Graph) -> Figures:
     """What both come to: parameters, MACs, FLOPs, activations, and bytes of the peak at inference."""
     a, b = totals(before), totals(after)
     counts = {name: (getattr(a, name), getattr(b, name)) for name in ("params", "macs", "flops", "activations")}
-    return {**counts, "memory": (_peak(before), _peak(after))}
+    return {**counts, "memory": (peak_bytes(before.inference()), peak_bytes(after.inference()))}
 
 
 def text(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MOST) -> str:
@@ -130,10 +129,3 @@ def _record(node: Node | None) -> dict[str, Any] | None:
         "macs": cost.macs,
         "source": str(node.span),
     }
-
-
-def _peak(graph: Graph) -> int | None:
-    try:
-        return max(live(graph.inference()), default=0)
-    except UnknownSize:
-        return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.analysis.blocks import folded, readable_depth
 from archspec.ir.diagnostics import shown
-from archspec.report.columns import COLUMNS, LOWER_BOUNDS, Column, Measured, partial
+from archspec.report.columns import COLUMNS, LOWER_BOUNDS, Column, Measured, extent
 from archspec.report.format import quantity
 
 NODES = ("op", "output", "params", "macs")
@@ -93,7 +93,7 @@ def of_nodes(
     if depth and len(rows) < len(nodes):
         notes += (f"blocks are folded at depth {depth}: --depth all shows every node",)
     total = tuple(kinds[name].total(measured, values[name]) for name in names)
-    bounds = frozenset(["total"] if partial(measured) else [])
+    bounds = frozenset(["total"] if measured.uncounted else [])
     return Grid(title, "layer", names, tuple((r, tuple(v[n] for n in names)) for r, v in rows), total, notes, bounds)
 
 
@@ -109,7 +109,7 @@ def of_networks(
     if sort is not None:
         rows = in_order(rows, sort)
     notes = tuple(dict.fromkeys(note for _, measured in networks for note in _notes(measured)))
-    bounds = frozenset(name for name, measured in networks if partial(measured))
+    bounds = frozenset(name for name, measured in networks if measured.uncounted)
     return Grid("", "network", names, tuple((r, tuple(v[n] for n in names)) for r, v in rows), None, notes, bounds)
 
 
@@ -145,8 +145,8 @@ def in_order(rows: list[tuple[str, dict[str, Any]]], sort: str) -> list[tuple[st
     def key(row: tuple[str, dict[str, Any]]) -> tuple[bool, Any]:
         value = row[1][sort]
         if isinstance(value, str) and sort != "op":
-            head = value.partition("/")[0].partition("×")[0]
-            value = float(head) if head.replace(".", "").isdigit() else float("inf") if value == "global" else -1.0
+            size = extent(value)
+            value = size if size is not None else float("inf") if value == "global" else -1.0
         if isinstance(value, dict):
             value = [n for shape in value.values() for n in shape]
         if isinstance(value, (tuple, list)):
@@ -170,7 +170,7 @@ def _of_block(name: str, kind: Column, values: list[Any]) -> Any:
 
 def _notes(measured: Measured) -> tuple[str, ...]:
     notes = []
-    if names := partial(measured):
+    if names := measured.uncounted:
         notes.append(f"≥ {', '.join(names)} does not say what it costs, and is not counted")
     if measured.in_bounds:
         notes.append("in bounds: taps that fall on padding are not counted")

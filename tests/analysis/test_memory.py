@@ -114,7 +114,7 @@ def test_the_largest_batch_fits_and_one_more_does_not(graphs, training, budget):
         found = memory(graph, batch)
         return found.training if training else found.inference
 
-    batch = largest_batch(graph, budget, training=training)
+    batch = largest_batch(memory(graph), budget, training=training)
     assert needs(batch + 1) > budget
     assert batch == 0 or needs(batch) <= budget
 
