@@ -10,7 +10,7 @@ from archspec.data.example import IMAGE, VECTOR, Example
 from archspec.data.features.image import Image
 from archspec.data.files import Entry, Listing
 from archspec.data.images import MAX_PIXELS
-from archspec.data.source import ENCODED, DataSource, from_arrays, in_order
+from archspec.data.source import ENCODED, DataSource, in_order
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ class Rows(DataSource):
         import numpy as np
 
         return {VECTOR: np.array(self.values, np.float32)}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
 
 class Loose(DataSource):

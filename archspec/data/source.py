@@ -43,7 +43,8 @@ class Lengths(NamedTuple):
 
 
 class DataSource(Declaration, package="archspec.data.sources"):
-    """Examples by split and position. Order of rules: fields, ``features``, ``open``."""
+    """Examples by split and position. Order of rules: fields, ``features``, and ``arrays`` where ``in_memory``, else
+    ``open``."""
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Endings of a path that mean this source where only a path is given; ``/`` is a folder."""
@@ -62,7 +63,7 @@ class DataSource(Declaration, package="archspec.data.sources"):
         ``order`` holds dicts with a scalar int64 ``index`` below the split's size; each example is the dict with its
         parts added, so whatever else ``order`` carries travels along. Without it every example comes once, by position.
         """
-        raise NotImplementedError
+        return from_arrays(self.arrays(split), order)
 
     def arrays(self, split: str) -> dict[str, Any]:
         """All examples of a split as NumPy arrays, where ``in_memory``. Needs no TensorFlow."""

@@ -11,7 +11,7 @@ from archspec.data.features.label import Label
 from archspec.data.features.vector import Vector
 from archspec.data.pipeline import Pipeline
 from archspec.data.sampler import Sampler
-from archspec.data.source import TRAIN, DataSource, from_arrays
+from archspec.data.source import TRAIN, DataSource
 from archspec.ir.tensors import TensorSpec
 
 pytestmark = pytest.mark.tensorflow
@@ -32,9 +32,6 @@ class Classed(DataSource):
     def arrays(self, split):
         label = np.random.default_rng(0).permutation(np.repeat(np.arange(7, dtype=np.int32), self.counts))
         return {"vector": np.arange(len(label), dtype=np.float32)[:, None], "label": label}
-
-    def open(self, split, order=None):
-        return from_arrays(self.arrays(split), order)
 
 
 def made(name, arguments):

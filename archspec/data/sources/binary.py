@@ -17,13 +17,12 @@ from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, held_out_share, stamp
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     import numpy as np
-    import tensorflow as tf
 
 PREFIXES = {"train": TRAIN, "t10k": "test", "test": "test", "val": "val"}
 """How names of IDX files start, and the split they hold."""
@@ -78,9 +77,6 @@ class Idx(DataSource, name="idx", main="path"):
             positions = self._divided(y)[split]
             x, y = x[positions], y[positions]
         return {IMAGE: x, LABEL: y}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
     def fingerprint(self) -> str:
         return stamp(self, [file for pair in self._files().values() for file in pair])
@@ -149,9 +145,6 @@ class Cifar(DataSource, name="cifar", main="path"):
             raise DataError(f"{self.path}: the label {label.max()} is not one of {classes} classes")
         image = raw[:, record - 3072 :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         return {IMAGE: np.ascontiguousarray(image), LABEL: label}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
     def fingerprint(self) -> str:
         return stamp(self, [file for files in self._files()[1].values() for file in files])

@@ -14,7 +14,7 @@ from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
 from archspec.data.layout import split_said
-from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, held_out_share, stamp
 from archspec.data.table import Columns, columns, number, table_rows
 from archspec.data.text import Encoding, class_names
 from archspec.ir.diagnostics import shown
@@ -22,7 +22,6 @@ from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
-    import tensorflow as tf
 
 
 class Csv(DataSource, name="csv", main="path"):
@@ -67,9 +66,6 @@ class Csv(DataSource, name="csv", main="path"):
         found = _read(self, self.fingerprint())
         positions = found.splits[split]
         return {VECTOR: found.vectors[positions], LABEL: found.labels[positions]}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
     def fingerprint(self) -> str:
         return stamp(self, [self.path])

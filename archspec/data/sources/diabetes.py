@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from archspec.data.example import LABEL, VECTOR, Example
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
-from archspec.data.source import DataSource, from_arrays, held_out_fold
+from archspec.data.source import DataSource, held_out_fold
 from archspec.ir.tensors import TensorSpec
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 COUNT, FOLDS = 442, 5
 COLUMNS = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
@@ -51,6 +48,3 @@ class Diabetes(DataSource, name="diabetes", main="fold"):
             VECTOR: (rows[positions] * COUNT**0.5).astype(np.float32),
             LABEL: progression[positions, None].astype(np.float32),
         }
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import DataSource, from_arrays, held_out_fold
+from archspec.data.source import DataSource, held_out_fold
 from archspec.ir.tensors import TensorSpec
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 COUNT, FOLDS = 1797, 5
 
@@ -46,6 +43,3 @@ class Digits(DataSource, name="digits", main="fold"):
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
         positions = held_out_fold(digits.target.tolist(), self.fold, FOLDS, self.seed)[split]
         return {IMAGE: images[positions], LABEL: digits.target[positions].astype(np.int32)}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from archspec.data.example import Example
 from archspec.data.features.image import Image
-from archspec.data.source import TRAIN, DataSource, from_arrays
+from archspec.data.source import TRAIN, DataSource
 from archspec.data.sources.synthetic import Shapes
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 class Inverted(DataSource, name="inverted"):
@@ -43,9 +40,6 @@ class Inverted(DataSource, name="inverted"):
     def arrays(self, split: str) -> dict[str, Any]:
         a, b = (self._shapes(self.seed * 2 + kind).arrays(split)["image"] for kind in (0, 1))
         return {"a": a, "b": 255 - b}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
     def _shapes(self, seed: int) -> Shapes:
         return Shapes(

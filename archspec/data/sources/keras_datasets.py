@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import TRAIN, DataSource, from_arrays
+from archspec.data.source import TRAIN, DataSource
 from archspec.ir.tensors import TensorSpec
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 CLOTHES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -53,9 +50,6 @@ class KerasDataset(DataSource, name="keras_dataset", main="dataset"):
         image, label = parts[0 if split == TRAIN else 1]
         shape = KNOWN[self.dataset][0]
         return {IMAGE: np.asarray(image, np.uint8).reshape(-1, *shape), LABEL: label.astype(np.int32).reshape(-1)}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
     def _require(self) -> None:
         home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")

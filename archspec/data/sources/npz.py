@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from pydantic import Field
@@ -15,13 +15,10 @@ from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
 from archspec.data.layout import WORDS
-from archspec.data.source import TRAIN, DataPath, DataSource, from_arrays, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, held_out_share, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.regular import opened
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 class Header(NamedTuple):
@@ -134,9 +131,6 @@ class Npz(DataSource, name="npz", main="path"):
             positions = self._positions(found)[split]
             image, label = image[positions], label[positions]
         return {IMAGE: image, LABEL: label}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
     def fingerprint(self) -> str:
         return stamp(self, [self.path])

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from archspec.data.example import LABEL, Example
 from archspec.data.features.label import Label
 from archspec.data.features.vector import Vector
-from archspec.data.source import TRAIN, DataSource, from_arrays
+from archspec.data.source import TRAIN, DataSource
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 POINT = "point"
 
@@ -58,6 +55,3 @@ class Gaussians(DataSource, name="gaussians", main="modes"):
         centre = self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         point = centre + self.deviation * random.standard_normal((count, 2))
         return {POINT: point.astype(np.float32), LABEL: label.astype(np.int32)}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice, product
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zlib import crc32
 
 from pydantic import Field, model_validator
@@ -15,15 +15,12 @@ from archspec.data.errors import DataError
 from archspec.data.example import Example
 from archspec.data.features.tokens import Tokens
 from archspec.data.pair import SOURCE, TARGET
-from archspec.data.source import TRAIN, DataSource, from_arrays
+from archspec.data.source import TRAIN, DataSource
 from archspec.data.text import padded
 from archspec.data.tokenizer import extras, framed
 from archspec.data.vocabulary import END, START, Vocabulary, import_tokenizers
 from archspec.ir.validation import told
 from archspec.ops.arguments import PositiveInt
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 HELD_OUT = 8
 """Of so many sequences one is for evaluation, by a checksum of its symbols; the others are for training."""
@@ -89,9 +86,6 @@ class Symbols(DataSource, name="symbols", main="order"):
         sources = [[start, *(first + symbol for symbol in drawn), end] for drawn in _drawn(self, split)]
         targets = sources if self.order == "copy" else [[start, *row[-2:0:-1], end] for row in sources]
         return {SOURCE: padded(sources, self.longest + 2), TARGET: padded(targets, self.longest + 2)}
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
     def describe(self, split: str, position: int) -> str:
         return " ".join(SYMBOLS[symbol] for symbol in _drawn(self, split)[position])

@@ -9,13 +9,12 @@ from pydantic import Field
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import TRAIN, DataSource, from_arrays
+from archspec.data.source import TRAIN, DataSource
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 
 if TYPE_CHECKING:
     import numpy as np
-    import tensorflow as tf
 
 SHAPES = ("disc", "square", "triangle", "cross", "ring", "frame", "bars", "checker")
 GOLDEN = 0x9E3779B97F4A7C15
@@ -65,9 +64,6 @@ class Shapes(DataSource, name="shapes", main="classes"):
         import numpy as np
 
         return (np.arange(self.train if split == TRAIN else self.test) % self.classes).astype(np.int32)
-
-    def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        return from_arrays(self.arrays(split), order)
 
 
 def _drawn(source: Shapes, label: np.ndarray, keys: np.ndarray) -> np.ndarray:
