@@ -51,13 +51,15 @@ class Motion:
         return warped(value, self.matrix, self.size, self.fill, nearest=nearest, value=fill)
 
     def points(self, xy: tf.Tensor) -> tf.Tensor:
-        """Where points of the input, (batch, count, 2) in pixels from the edge, lie in the output."""
+        """Where points of the input, (batch, …, 2) in pixels from the edge, lie in the output."""
         import tensorflow as tf
 
         self._require_matrix("points")
-        middles = tf.concat([xy - 0.5, tf.ones_like(xy[..., :1])], -1)
+        shape = tf.shape(xy)
+        rows = tf.reshape(xy, (shape[0], -1, 2))
+        middles = tf.concat([rows - 0.5, tf.ones_like(rows[..., :1])], -1)
         moved = tf.linalg.matmul(middles, tf.linalg.inv(self.matrix), transpose_b=True)
-        return moved[..., :2] / moved[..., 2:] + 0.5
+        return tf.ensure_shape(tf.reshape(moved[..., :2] / moved[..., 2:] + 0.5, shape), xy.shape)
 
     def inside(self, boxes: tf.Tensor) -> tf.Tensor:
         """Boxes of the output, (batch, count, 4), cut at its border."""

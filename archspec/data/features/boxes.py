@@ -53,8 +53,7 @@ def hull(boxes: tf.Tensor, motion: Motion) -> tf.Tensor:
     left, top, right, bottom = tf.unstack(boxes, axis=-1)
     corners = tf.stack([left, top, right, top, right, bottom, left, bottom], -1)
     shape = tf.shape(boxes)
-    moved = motion.points(tf.reshape(corners, (shape[0], -1, 2)))
-    moved = tf.reshape(moved, (shape[0], shape[1], 4, 2))
+    moved = motion.points(tf.reshape(corners, (shape[0], shape[1], 4, 2)))
     return tf.ensure_shape(tf.concat([tf.reduce_min(moved, 2), tf.reduce_max(moved, 2)], -1), boxes.shape)
 
 

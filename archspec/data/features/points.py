@@ -39,8 +39,7 @@ class Points(Feature):
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         import tensorflow as tf
 
-        shape = tf.shape(value)
-        moved = tf.reshape(motion.points(tf.reshape(value, (shape[0], -1, 2))), shape)
+        moved = motion.points(value)
         if self.mirrored:
             is_mirrored = tf.linalg.det(motion.matrix[:, :2, :2]) < 0
             other = tf.gather(moved, tf.constant(self.mirrored), axis=-2)

@@ -36,11 +36,7 @@ class Polygons(Feature):
         return TensorSpec((self.count, self.points, 2))
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
-        import tensorflow as tf
-
-        shape = tf.shape(value)
-        moved = tf.reshape(motion.points(tf.reshape(value, (shape[0], -1, 2))), shape)
-        return tf.ensure_shape(moved, value.shape)
+        return motion.points(value)
 
     def kept(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         import tensorflow as tf
