@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 class Geometric(Transform):
     """A transform that only moves pixels. Order of rules: fields, ``infer``, ``evaluation``, ``motion``."""
 
+    def infer(self, features: Example) -> Example:
+        image_of(features, self.name)
+        return features
+
     def motion(self, size: Sides, draw: Draw) -> Motion:
         """Where pixels of images of this height and width go."""
         raise NotImplementedError

@@ -86,10 +86,6 @@ class Mirror(Geometric, name="mirror", main="axis"):
     probability: Share = 0.5
     """Share of the images that are mirrored."""
 
-    def infer(self, features: Example) -> Example:
-        image_of(features, "mirror")
-        return features
-
     def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
@@ -128,10 +124,6 @@ class Shift(Geometric, name="shift", main="share"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: Example) -> Example:
-        image_of(features, "shift")
-        return features
-
     def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
@@ -154,10 +146,6 @@ class Rotate(Geometric, name="rotate", main="degrees"):
 
     probability: Share = 1.0
     """Share of the images that are changed."""
-
-    def infer(self, features: Example) -> Example:
-        image_of(features, "rotate")
-        return features
 
     def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
@@ -182,10 +170,6 @@ class Shear(Geometric, name="shear", main="degrees"):
     """What comes in at the border."""
     probability: Share = 1.0
     """Share of the images that are changed."""
-
-    def infer(self, features: Example) -> Example:
-        image_of(features, "shear")
-        return features
 
     def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
@@ -212,10 +196,6 @@ class Zoom(Geometric, name="zoom", main="scale"):
     probability: Share = 1.0
     """Share of the images that are changed."""
 
-    def infer(self, features: Example) -> Example:
-        image_of(features, "zoom")
-        return features
-
     def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
 
@@ -237,10 +217,6 @@ class Perspective(Geometric, name="perspective", main="strength"):
     """What comes in at the border."""
     probability: Share = 0.5
     """Share of the images that are changed."""
-
-    def infer(self, features: Example) -> Example:
-        image_of(features, "perspective")
-        return features
 
     def motion(self, size: Sides, draw: Draw) -> Motion:
         import tensorflow as tf
