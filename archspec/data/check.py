@@ -8,8 +8,9 @@ from typing import cast
 
 from archspec.data import files
 from archspec.data.example import LABEL, input_of
+from archspec.data.feature import class_name
 from archspec.data.files import Entry, InFiles, Listing
-from archspec.data.findings import Finding, Report, class_name, duplicate
+from archspec.data.findings import Finding, Report, duplicate
 from archspec.data.images import BadImage, header
 from archspec.data.source import ENCODED, TRAIN, DataSource
 

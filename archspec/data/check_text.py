@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from archspec.data.example import LABEL
-from archspec.data.findings import Finding, Report, class_name, duplicate
+from archspec.data.feature import class_name
+from archspec.data.findings import Finding, Report, duplicate
 from archspec.data.source import DataSource
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+from archspec.data.feature import class_name
 from archspec.data.source import TRAIN
 from archspec.ir.diagnostics import printable
 
@@ -115,7 +116,3 @@ def duplicate(
             return
     kind = "twice" if other == split else f"in {other} and in {split}"
     findings.append(Finding("note", kind, describe(split, position), f"is the same as {describe(other, where)}"))
-
-
-def class_name(names: tuple[str, ...], label: int) -> str:
-    return names[label] if label < len(names) else str(label)

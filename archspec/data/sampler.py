@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from archspec.data.errors import DataError
 from archspec.data.example import Example
+from archspec.data.feature import class_name
 from archspec.data.source import TRAIN, DataSource
 from archspec.ir.declaration import Declaration
 
@@ -62,8 +63,7 @@ class Keys:
 
     def called(self, number: int) -> str:
         """The name of a class."""
-        names = self.features.class_names
-        return names[number] if number < len(names) else str(number)
+        return class_name(self.features.class_names, number)
 
 
 @dataclass(frozen=True, eq=False)
