@@ -67,7 +67,7 @@ class Npz(DataSource, name="npz", main="path"):
             label = Label(classes, names)
         return Example(
             {IMAGE: Image(image) if image.rank == 3 else Vector(image), LABEL: label},
-            {name: len(positions) for name, positions in self._positions(found).items()},
+            self._counts(headers, found),
             is_divided="" in found,
         )
 
@@ -128,7 +128,9 @@ class Npz(DataSource, name="npz", main="path"):
         else:
             label = label.astype(np.int32).reshape(-1)
         if "" in found:
-            positions = self._positions(found)[split]
+            # Numbers are no strata.
+            strata = [0] * len(label) if label.dtype.kind == "f" else label.tolist()
+            positions = held_out_share(strata, self.holdout, self.seed)[split]
             image, label = image[positions], label[positions]
         return {IMAGE: image, LABEL: label}
 
@@ -158,13 +160,14 @@ class Npz(DataSource, name="npz", main="path"):
                 raise DataError(f"{self.path}: {x} holds no examples")
         return found
 
-    def _positions(self, found: dict[str, tuple[str, str]]) -> dict[str, Any]:
-        if "" in found:
-            labels = self._read(found[""][1])
-            # Numbers are no strata.
-            strata = [0] * len(labels) if labels.dtype.kind == "f" else labels.reshape(-1).tolist()
-            return held_out_share(strata, self.holdout, self.seed)
-        return {s: range(len(self._read(y))) for s, (_, y) in found.items()}
+    def _counts(self, headers: dict[str, Header], found: dict[str, tuple[str, str]]) -> dict[str, int]:
+        """Examples by split."""
+        counts = {split: headers[x].shape[0] for split, (x, _) in found.items()}
+        if "" not in counts:
+            return counts
+        # How many are held out does not depend on their labels, which need not be read for it.
+        divided = held_out_share([0] * counts[""], self.holdout, self.seed)
+        return {split: len(positions) for split, positions in divided.items()}
 
     def _headers(self) -> dict[str, Header]:
         """Shapes and dtypes of all arrays, without reading them."""
