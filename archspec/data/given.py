@@ -15,7 +15,8 @@ from archspec.data.features.labels import Labels
 from archspec.data.features.mask import Mask
 from archspec.data.files import Listing
 from archspec.data.pair import SOURCE
-from archspec.data.source import DataSource, Lengths, from_arrays
+from archspec.data.source import DataSource, Lengths
+from archspec.data.text import in_padded_batches
 from archspec.ir.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -111,17 +112,16 @@ class Given(DataSource):
             return files.decoded(self.encoded(split, order), self.channels)
         if not self.source.in_memory:
             return self.source.open(split, order)
-        arrays, padded = self.arrays(split), self.source.features().padded
-        if not padded or order is None or not order.element_spec["index"].shape.rank:
-            return from_arrays(arrays, order)
-        lengths = self._lengths(split, arrays, padded)
-        examples = from_arrays({**arrays, **{f"length of {name}": n for name, n in lengths.items()}}, order)
-        return examples.map(lambda batch: _cut(batch, padded))
+        arrays = self.arrays(split)
+        return in_padded_batches(arrays, self._lengths(split, arrays), order)
 
-    def _lengths(self, split: str, arrays: Mapping[str, Any], padded: tuple[str, ...]) -> dict[str, Any]:
-        """The steps of every example, by part."""
+    def _lengths(self, split: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """The steps of every example, by part, where they vary."""
         import numpy as np
 
+        padded = self.source.features().padded
+        if not padded:
+            return {}
         if SOURCE in padded or SOURCE in arrays:
             return {name: np.count_nonzero(arrays[name], axis=1).astype(np.int32) for name in padded}
         steps = np.concatenate([self.source.lengths(part).steps for part in self._parts(split)])
@@ -182,11 +182,3 @@ def _filled(arrays: list[np.ndarray], fill: float) -> list[np.ndarray]:
         return arrays
     wide = max(array.shape[1] for array in arrays)
     return [np.pad(a, ((0, 0), (0, wide - a.shape[1])), constant_values=fill) for a in arrays]
-
-
-def _cut(batch: dict[str, Any], padded: tuple[str, ...]) -> dict[str, Any]:
-    """A batch as long as its longest text, and at least one step."""
-    import tensorflow as tf
-
-    steps = {name: tf.maximum(tf.reduce_max(batch.pop(f"length of {name}")), 1) for name in padded}
-    return {**batch, **{name: batch[name][:, : steps[name]] for name in padded}}

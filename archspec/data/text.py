@@ -93,23 +93,21 @@ def padded(rows: Sequence[Sequence[int]], length: int | None = None, fill: int =
 
 
 def in_padded_batches(
-    arrays: Mapping[str, Any], lengths: Any, parts: Sequence[str], order: tf.data.Dataset | None
+    arrays: Mapping[str, Any], lengths: Mapping[str, Any], order: tf.data.Dataset | None
 ) -> tf.data.Dataset:
-    """``DataSource.open`` for arrays of which ``parts`` have ``lengths``, where they vary: batches of positions are as
-    long there as their longest text, and at least one step."""
+    """``DataSource.open`` for arrays of which some parts vary in length; ``lengths`` are the steps of every example, by
+    part. Batches of positions are as long there as their longest text, and at least one step."""
     import tensorflow as tf
 
-    if lengths is None or order is None or not order.element_spec["index"].shape.rank:
+    if not lengths or order is None or not order.element_spec["index"].shape.rank:
         return from_arrays(arrays, order)
+    added = {part: f"length of {part}" for part in lengths}
 
     def cut(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        steps = tf.maximum(tf.reduce_max(batch.pop(_LENGTH)), 1)
-        return {**batch, **{part: batch[part][:, :steps] for part in parts}}
+        steps = {part: tf.maximum(tf.reduce_max(batch.pop(name)), 1) for part, name in added.items()}
+        return {**batch, **{part: batch[part][:, :most] for part, most in steps.items()}}
 
-    return from_arrays({**arrays, _LENGTH: lengths}, order).map(cut)
-
-
-_LENGTH = "length"
+    return from_arrays({**arrays, **{name: lengths[part] for part, name in added.items()}}, order).map(cut)
 
 
 def text_files(root: Path) -> tuple[list[str], list[str]]:

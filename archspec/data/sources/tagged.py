@@ -72,8 +72,9 @@ class Tagged(DataSource, name="tagged", main="path"):
         return {TOKENS: padded(numbers, self.length), LABEL: padded(labels, self.length, IGNORED)}
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
-        lengths = self.lengths(split)
-        return in_padded_batches(self.arrays(split), lengths and lengths.steps, (TOKENS, LABEL), order)
+        found = self.lengths(split)
+        lengths = dict.fromkeys((TOKENS, LABEL), found.steps) if found else {}
+        return in_padded_batches(self.arrays(split), lengths, order)
 
     def lengths(self, split: str) -> Lengths | None:
         import numpy as np

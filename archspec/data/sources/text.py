@@ -91,7 +91,7 @@ class Text(DataSource, name="text", main="path"):
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         lengths = self.lengths(split)
-        return in_padded_batches(self.arrays(split), lengths and lengths.steps, (TOKENS,), order)
+        return in_padded_batches(self.arrays(split), {TOKENS: lengths.steps} if lengths else {}, order)
 
     def lengths(self, split: str) -> Lengths | None:
         import numpy as np
