@@ -6,7 +6,7 @@ import builtins
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.frontend import lint
 from archspec.frontend.document import Document, document
@@ -17,11 +17,13 @@ from archspec.frontend.lint.rule import Subject
 from archspec.frontend.open import elaboration, helped, parameters_of
 from archspec.frontend.parameters import REQUIRED, parameters
 from archspec.frontend.reading import decoded
-from archspec.frontend.symbols import Symbols, symbols_of
 from archspec.frontend.trace import Trace
 from archspec.frontend.walk import MAX_LAYERS, MAX_STEPS, Failed
 from archspec.ir.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError, in_order
 from archspec.ir.graph import Graph
+
+if TYPE_CHECKING:
+    from archspec.frontend.symbols import Symbols
 
 OTHERS = 500
 """Steps and layers that may be elaborated for further variants once one has mistakes, which are mostly those of all."""
@@ -46,6 +48,8 @@ class Analysis:
     def symbols(self) -> Symbols:
         """The names of the text with their places, and what they come to in the first graph, or as far as one could be
         made; none where the text cannot be read."""
+        from archspec.frontend.symbols import Symbols, symbols_of
+
         if self.document is None:
             return Symbols()
         graph = self.graph or self.partial

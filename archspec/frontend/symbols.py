@@ -14,7 +14,7 @@ from typing import Any
 from archspec.frontend.document import Block, Document
 from archspec.frontend.parameters import parameters
 from archspec.frontend.steps import Step, chains_in, steps_of
-from archspec.frontend.yaml_source import Map, Seq
+from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.cost import Cost
 from archspec.ir.diagnostics import Span
 from archspec.ir.graph import Node
@@ -22,6 +22,9 @@ from archspec.ir.tensors import TensorSpec
 
 _WORD = re.compile(r"(?<![\w.])([A-Za-z_]\w*)((?:\[[^\]]*\])?(?:\.[A-Za-z_]\w*)*)", re.ASCII)
 """A name in an expression, and the index and attributes that are asked of it."""
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*", re.ASCII)
+"""A name in an expression, also in an index."""
+_ATTRIBUTE = re.compile(r"(?:\[[^\]]*\])*\.([A-Za-z_]\w*)", re.ASCII)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -357,40 +360,34 @@ class _Reader:
             for match in _WORD.finditer(value):
                 symbol = names.get(match[1]) or self.callees.get(match[1])
                 if symbol is not None and (value[:1] == "=" or symbol.kind != "parameter"):
-                    self.used(symbol, container.value_span(key), match)
+                    self.used(symbol, container.value_span(key))
         self.values(tree.get("together"), tree, "together", names)
         for key in train.average or ():
             self.values(train.average[key], train.average, key, names)
             if (symbol := self.callees.get(key)) is not None:
                 symbol.references.append(replace(train.average.key_span(key), length=len(key)))
 
-    def values(self, value: Any, container: Any, key: Any, names: _Names) -> None:
-        """The expressions in a value."""
+    def values(self, value: Any, container: Any, key: Any, names: _Names, *, mark: str = "=") -> None:
+        """The expressions in a value, which begin with the mark."""
         if isinstance(value, str):
-            if value[:1] == "=":
+            if value.startswith(mark):
                 self.expression(container.value_span(key), names)
         elif isinstance(value, (Map, Seq)):
             for k, inner in value.items() if isinstance(value, Map) else enumerate(value):
-                self.values(inner, value, k, names)
+                self.values(inner, value, k, names, mark=mark)
 
     def references(self, value: Any, container: Any, key: Any, names: _Names) -> None:
         """The results that ``from`` names."""
-        if isinstance(value, str):
-            self.expression(container.value_span(key), names)
-        elif isinstance(value, (Map, Seq)):
-            for k, inner in value.items() if isinstance(value, Map) else enumerate(value):
-                self.references(inner, value, k, names)
+        self.values(value, container, key, names, mark="")
 
     def expression(self, span: Span, names: _Names, after: int = 0) -> None:
         """The names in an expression, and those in its indices."""
-        text = span.source.line(span.line)[span.column - 1 : span.column - 1 + span.length]
+        text = written_at(span)
         start = text.index("[") if after and "[" in text else 0
-        bare = text
-        if not _is_scalar_quoted(text):
-            bare = _QUOTED.sub(lambda m: " " * len(m[0]), text)
-        else:
-            bare = text[0] + _QUOTED.sub(lambda m: " " * len(m[0]), text[1:-1]) + text[-1]
-        for match in re.finditer(r"(?<![\w.])[A-Za-z_]\w*", bare, re.ASCII):
+        quotes = 1 if len(text) > 1 and text[0] in "\"'" and text[-1] == text[0] else 0
+        inner = text[quotes : len(text) - quotes]
+        bare = " " * quotes + _QUOTED.sub(lambda m: " " * len(m[0]), inner)
+        for match in _NAME.finditer(bare):
             if match.start() < start:
                 continue
             symbol = names.get(match[0])
@@ -398,16 +395,15 @@ class _Reader:
                 continue
             at = replace(span, column=span.column + match.start(), length=len(match[0]), given=None)
             symbol.references.append(at)
-            rest = re.compile(r"(?:\[[^\]]*\])*\.([A-Za-z_]\w*)", re.ASCII).match(bare, match.end())
+            rest = _ATTRIBUTE.match(bare, match.end())
             if rest is not None:
                 column = span.column + rest.start(1)
                 self.asked.append((symbol, rest[1], replace(span, column=column, length=len(rest[1]), given=None)))
 
-    def used(self, symbol: Symbol, span: Span, match: re.Match[str]) -> None:
-        """A name in a string that is no expression, at its place."""
-        text = span.source.line(span.line)[span.column - 1 : span.column - 1 + span.length]
-        for found in re.finditer(rf"(?<![\w.]){re.escape(match[1])}\b", text):
-            symbol.references.append(replace(span, column=span.column + found.start(), length=len(match[1])))
+    def used(self, symbol: Symbol, span: Span) -> None:
+        """A name in a string that is no expression, at its places."""
+        for found in re.finditer(rf"(?<![\w.]){symbol.name}\b", written_at(span)):
+            symbol.references.append(replace(span, column=span.column + found.start(), length=len(symbol.name)))
 
 
 def _inner(span: Span, name: str) -> Span:
@@ -415,10 +411,6 @@ def _inner(span: Span, name: str) -> Span:
     text = span.source.line(span.line)[span.column - 1 :]
     start = text.find(name)
     return replace(span, column=span.column + max(0, start), length=len(name), given=None)
-
-
-def _is_scalar_quoted(text: str) -> bool:
-    return len(text) > 1 and text[0] in "\"'" and text[-1] == text[0]
 
 
 def _all_steps(chain: Seq) -> Iterator[Step]:
