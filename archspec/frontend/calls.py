@@ -206,7 +206,7 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
 def body(walk: Walk, file: File, inputs: dict[str, Any], path: str) -> Place:
     """The place behind a file's body. ``path`` is the prefix of its nodes' names; ``""`` at the top."""
     steps = file.document.spec.body
-    frame = Frame(file, {}, inputs, file.params)
+    frame = Frame(file, Values(), inputs, file.params)
     first = next(iter(inputs.values())) if len(inputs) == 1 else None
     heads = frozenset(file.document.spec.heads or ()) if not path else frozenset()
     names = Names(f"{path}." if path else "", walk.names_given(steps) | heads)
@@ -255,8 +255,8 @@ def bind(
     *,
     place: Place | None,
     file: File,
-    into: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+    into: Values | None = None,
+) -> Values:
     """Values of all parameters; every mistake is reported, and what it concerns is POISON. ``file`` is the callee's."""
     params = Values() if into is None else into
     missing: list[str] = []
@@ -275,7 +275,7 @@ def bind(
             value = parameter.default
             if type(value) in (str, Map, Seq):
                 value = walk.attempt(evaluated, value, parameter.section, name, place)
-        if span is not None and isinstance(params, Values):
+        if span is not None:
             params.places[name] = span
         if value is not POISON and parameter.type == "block":
             value = walk.attempt(block_value, walk, value, place, span or at, f"{called}.{name} ")

@@ -18,7 +18,7 @@ from archspec.frontend.nodes import node
 from archspec.frontend.parameters import blocks_among, parameters
 from archspec.frontend.references import anchor_of, define, flag, given_to
 from archspec.frontend.refusal import Exhausted, Refusal
-from archspec.frontend.scope import NOTHING, POISON, Family
+from archspec.frontend.scope import NOTHING, POISON, Constants, Family
 from archspec.frontend.steps import Step, steps_of, words_in
 from archspec.frontend.structure import STRUCTURES, one
 from archspec.frontend.walk import MAX_DEPTH, Callee, File, Place, Walk
@@ -105,7 +105,7 @@ class Elaborator(Walk):
 
     def uncalled(self, document: Document) -> None:
         """Look for mistakes in blocks of a file that nothing called, as far as they can be told without arguments."""
-        file = File(document, dict.fromkeys(parameters(document.spec.params)[0], POISON))
+        file = File(document, Constants(dict.fromkeys(parameters(document.spec.params)[0], POISON)))
         known = set(self.problems)
         for callee in list(file.callees.values()):
             if isinstance(callee, Callee) and id(callee.block) not in self.called:

@@ -14,7 +14,7 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.frontend.expressions import Indexable
-from archspec.frontend.scope import Constants, Family, Result
+from archspec.frontend.scope import Family, Result
 from archspec.frontend.trace import Executed
 from archspec.frontend.walk import Callee, File, Walk
 from archspec.ir.graph import Node, Tensor
@@ -62,19 +62,15 @@ class Call:
         self._heights = (walk.depth, walk.deepest, len(walk.calls), walk.most_calls)
         walk.deepest, walk.most_calls = walk.depth, len(walk.calls)
         # What is read and called from here on is this call's; it is the calls' around it as well, once it has ended.
-        constants = callee.file.params
-        self._constants = constants if isinstance(constants, Constants) else None
-        self._outer_read: set[str] = set()
-        if self._constants is not None:
-            self._outer_read, self._constants.read = self._constants.read, set()
+        self._constants = callee.file.params
+        self._outer_read, self._constants.read = self._constants.read, set()
         self._outer_called, walk.called = walk.called, set()
 
     def end(self) -> None:
         """The call has ended, in whatever way."""
         walk = self.walk
-        if self._constants is not None:
-            self._outer_read |= self._constants.read
-            self._constants.read = self._outer_read
+        self._outer_read |= self._constants.read
+        self._constants.read = self._outer_read
         self._outer_called |= walk.called
         walk.called = self._outer_called
         walk.deepest, walk.most_calls = max(self._heights[1], walk.deepest), max(self._heights[3], walk.most_calls)
@@ -108,8 +104,7 @@ class Call:
         placed = made.placed(self.path, inputs)
         if not made.fits(walk, placed):
             return None
-        if self._constants is not None:
-            self._constants.read |= made.read.keys()
+        self._constants.read |= made.read.keys()
         walk.called |= made.called
         depth, calls = made.heights
         walk.deepest, walk.most_calls = walk.depth + depth, len(walk.calls) + calls
@@ -148,8 +143,7 @@ class Call:
         if made is not None:
             made.result, made.steps, made.heights, made.callee = result, walk.steps - steps, heights, self.callee
             made.called = frozenset(walk.called)
-            names = self._constants.read if self._constants is not None else ()
-            made.read = dict.fromkeys(names)
+            made.read = dict.fromkeys(self._constants.read)
             walk.made[self.key] = made
             if self.kept is not None and walk.foreign == foreign:
                 self._keep_for_later(made)
@@ -157,7 +151,7 @@ class Call:
     def _keep_for_later(self, made: Made) -> None:
         file = self.callee.file
         try:
-            made.read = {name: _value(_peek(file, name), file, self.walk) for name in made.read}
+            made.read = {name: _value(file.params.peek(name), file, self.walk) for name in made.read}
         except TypeError:
             return
         document = file.document
@@ -168,14 +162,10 @@ class Call:
         document.made.setdefault(self.kept, []).append(made)
 
 
-def _peek(file: File, name: str) -> Any:
-    return file.params.peek(name) if isinstance(file.params, Constants) else file.params.get(name)
-
-
 def _is_same(file: File, name: str, value: Hashable, walk: Walk) -> bool:
     """Whether a parameter of the file has the value that a call has read."""
     try:
-        return _value(_peek(file, name), file, walk) == value
+        return _value(file.params.peek(name), file, walk) == value
     except TypeError:
         return False
 

@@ -161,7 +161,7 @@ class Frame:
 
     __slots__ = ("constants", "file", "inputs", "params")
 
-    def __init__(self, file: Any, params: dict[str, Any], inputs: dict[str, Any], constants: Mapping[str, Any]):
+    def __init__(self, file: Any, params: Values, inputs: dict[str, Any], constants: Constants):
         self.file, self.params, self.inputs, self.constants = file, params, inputs, constants
 
 
@@ -207,7 +207,7 @@ class Scope:
             scope = scope.parent
         for values in (self.frame.params, self.frame.constants):
             if name in values:
-                return values.places.get(name) if isinstance(values, Values) else None
+                return values.places.get(name)
         return None
 
     def known(self) -> list[str]:

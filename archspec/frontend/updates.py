@@ -13,7 +13,7 @@ from archspec.frontend.inputs import inputs_of
 from archspec.frontend.naming import Names
 from archspec.frontend.references import number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Frame, Result, Scope
+from archspec.frontend.scope import POISON, Frame, Result, Scope, Values
 from archspec.frontend.terms import Objectives, scheduled, term
 from archspec.frontend.walk import File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
@@ -43,7 +43,7 @@ def training_of(walk: Walk, file: File) -> Training | None:
     inner.layers, inner.problems, inner.called = dict(walk.layers), walk.problems, walk.called
     inner.by_name = set(specs)
     first = next(iter(given.values())) if len(given) == 1 else None
-    place = Place(Scope(Frame(file, {}, given, file.params)), first, Names("", walk.names_given(train.body)))
+    place = Place(Scope(Frame(file, Values(), given, file.params)), first, Names("", walk.names_given(train.body)))
     inner.chain(train.body, place)
     for node in inner.nodes:
         if node.weights and node.layer.split(".")[0] not in document.spec.networks:

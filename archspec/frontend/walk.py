@@ -12,7 +12,7 @@ from archspec.frontend.files import Library, prelude
 from archspec.frontend.intended import intended
 from archspec.frontend.naming import Names
 from archspec.frontend.refusal import SAY_FROM, Exhausted, Poisoned, Refusal
-from archspec.frontend.scope import NOTHING, POISON, Frame, Scope
+from archspec.frontend.scope import NOTHING, POISON, Constants, Frame, Scope, Values
 from archspec.frontend.steps import Step, chains_in, given_names
 from archspec.frontend.trace import Trace
 from archspec.frontend.yaml_source import Map, Seq, written_at
@@ -38,7 +38,7 @@ VALUES = frozenset(("T01", "T03", "P04", "X06"))
 class File:
     """A file with its parameters given, as its steps see it. ``path`` is the prefix of its networks' layers."""
 
-    def __init__(self, document: Document, params: dict[str, Any], path: str = "", depth: int = 0):
+    def __init__(self, document: Document, params: Constants, path: str = "", depth: int = 0):
         self.document, self.params, self.path, self.depth = document, params, path, depth
         spec = document.spec
         self.callees: dict[str, Any] = {
@@ -68,7 +68,7 @@ class Place:
 
 def constants(file: File) -> Place:
     """Where only a file's parameters are visible."""
-    return Place(Scope(Frame(file, {}, {}, file.params)), None, Names("", frozenset()))
+    return Place(Scope(Frame(file, Values(), {}, file.params)), None, Names("", frozenset()))
 
 
 class Loop(NamedTuple):
@@ -116,7 +116,7 @@ class Walk:
         self.made: dict[Any, Any] = {}
         self.entangled = self.foreign = 0
         self._given: dict[int, frozenset[str]] = {}
-        self.prelude = File(prelude(), {})
+        self.prelude = File(prelude(), Constants())
         self.here: Place | None = None
         self.loops: list[Loop] = []
 
