@@ -15,7 +15,7 @@ from archspec.frontend.yaml_source import Map, value_span
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import shown
 from archspec.ir.reading import made, translated, unknown
-from archspec.ir.validation import refused, told
+from archspec.ir.validation import refused
 
 ELSEWHERE = {
     "from_logits": "logits or probabilities follow from the last activation of the head: leave it out",
@@ -52,9 +52,8 @@ def declared(kind: type[Declaration], raw: Any, container: Any, key: Any, place:
     try:
         found = kind.find(name)
         if found is None:
-            if ("(" in name or args is not None) and (ours := translated(kind, raw, word)) is not None:
-                raise told("unknown_name", f"there is no {word} {shown(name)}", f"write {ours}")
-            raise unknown(name, f"a {word}", kind.names())
+            ours = translated(kind, raw, word) if "(" in name or args is not None else None
+            raise unknown(name, f"a {word}", kind.names(), ours and f"write {ours}")
         value = evaluated(args, inner, name if inner is raw else key, place) if args is not None else {}
         return made(found, value)
     except PydanticCustomError as error:

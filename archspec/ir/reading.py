@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, ValidationError, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from archspec.ir import aliases
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import known_are, listed, plain, shown
 from archspec.ir.json_schema import DECLARATION
@@ -43,16 +44,11 @@ def member(kind: type[Member], value: Any, word: str, info: ValidationInfo | Non
         raise error if ours is None else refuse(error.context["message"], f"write {ours}") from None  # type: ignore[index]
     found = kind.find(name)
     if found is None:
-        joined = _joined(kind, name, context)
-        if (
-            joined is None
-            and (args not in ({}, None) or "(" in name)
-            and (ours := translated(kind, value, noun, context))
-        ):
-            joined = f"write {ours}"
-        if joined is not None:
-            raise told("unknown_name", f"there is no {noun} {shown(name)}", joined)
-        raise unknown(name, word, kind.names())
+        help = _joined(kind, name, context)
+        is_called = args not in ({}, None) or "(" in name
+        if help is None and is_called and (ours := translated(kind, value, noun, context)):
+            help = f"write {ours}"
+        raise unknown(name, word, kind.names(), help)
     return made(found, args, context)
 
 
@@ -66,12 +62,12 @@ def translated(kind: type[Declaration], value: Any, noun: str, context: Any = No
     """A member as archspec writes it, out of what other formats write: ``{type: adam, lr: 0.01}``, ``Adam(lr=0.01)``,
     ``[adam, 0.01]``, names of other libraries. None unless it can be read."""
     name, args = _split(kind, value)
-    found = kind.find(_same(noun, name, kind.names()) or "")
+    found = kind.find(aliases.same(noun, name, kind.names()) or "")
     if found is None:
         return None
     if isinstance(args, dict):
         fields = found.model_fields
-        ours = {key: key if key in fields else _same("parameter", key, fields) for key in args}
+        ours = {key: key if key in fields else aliases.same("parameter", key, fields) for key in args}
         if None in ours.values():
             return None
         args = {ours[key]: given for key, given in args.items()}
@@ -83,12 +79,6 @@ def translated(kind: type[Declaration], value: Any, noun: str, context: Any = No
         return None
     text = found.name if args == {} else f"{{{found.name}: {plain(args)}}}"
     return None if "…" in text else text
-
-
-def _same(noun: str, name: object, known: Iterable[str]) -> str | None:
-    from archspec.ir import aliases
-
-    return aliases.same(noun, name, known)
 
 
 def _split(kind: type[Declaration], value: Any) -> tuple[str, Any]:
@@ -159,16 +149,14 @@ def named(value: Any, word: str) -> tuple[str, Any]:
     raise refuse(f"must be the name of {word}, or {{name: arguments}}", alone and f"one, without brackets: {alone}")
 
 
-def unknown(name: str, word: str, known: Iterable[str]) -> PydanticCustomError:
-    """The error of a name that is no member's."""
+def unknown(name: str, word: str, known: Iterable[str], help: str | None = None) -> PydanticCustomError:
+    """The error of a name that is no member's; the help is what is suggested, unless another is given."""
     noun = word.split(" ", 1)[1]
-    return told("unknown_name", f"there is no {noun} {shown(name)}", suggested(name, noun, known))
+    return told("unknown_name", f"there is no {noun} {shown(name)}", help or suggested(name, noun, known))
 
 
 def suggested(name: str, noun: str, known: Iterable[str]) -> str:
     """What to write instead of a name that is no ``noun``'s."""
-    from archspec.ir import aliases
-
     known = tuple(known)
     return aliases.suggested(noun, name, known) or known_are(known, name)
 

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from archspec.ir.diagnostics import shown
 from archspec.ir.reading import made, member, named, translated, unknown
-from archspec.ir.validation import refuse, told
+from archspec.ir.validation import refuse
 
 MAX_WIDTH = 2**24
 """Largest number of filters, units or vocabulary entries (a limit against typing errors and hostile files)."""
@@ -125,9 +124,8 @@ def _any_activation(value: Any) -> Any:
     name, args = named(value, "an activation")
     op = Op.find(name)
     if op is None or not op.is_activation:
-        if "(" in name and (ours := translated(Op, name, "activation")) is not None:
-            raise told("unknown_name", f"there is no activation {shown(name)}", f"write {ours}")
-        raise unknown(name, "an activation", [o.name for o in Op.all() if o.is_activation])
+        ours = translated(Op, name, "activation") if "(" in name else None
+        raise unknown(name, "an activation", [o.name for o in Op.all() if o.is_activation], ours and f"write {ours}")
     return made(op, args)
 
 
