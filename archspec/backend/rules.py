@@ -22,7 +22,7 @@ from typing import Any
 from archspec.backend.archive import StoredLayer
 from archspec.backend.wiring import WeightsError
 from archspec.ir.counterpart import Side
-from archspec.ir.diagnostics import did_you_mean, printable, shown
+from archspec.ir.diagnostics import advised, did_you_mean, printable, shown
 from archspec.ir.graph import Node
 
 KEYS = ("names", "ignore", "axes", "unchecked")
@@ -101,7 +101,7 @@ class Rules:
                     if name not in known:
                         hint = did_you_mean(name, known)
                         said = f"the rules make {name!r} of {stored.name!r}, which the spec has not"
-                        raise WeightsError(said + (f"; {hint}" if hint else ""))
+                        raise WeightsError(advised(said, hint))
                     if name in pairs:
                         raise WeightsError(f"the rules make {name!r} of both {pairs[name].name!r} and {stored.name!r}")
                     pairs[name] = stored

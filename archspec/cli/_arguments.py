@@ -48,11 +48,11 @@ class Parser(argparse.ArgumentParser):
         """As ``parse_args``, with a did-you-mean for an unknown option."""
         known, rest = self.parse_known_args(args)
         if rest:
-            from archspec.ir.diagnostics import did_you_mean, shown
+            from archspec.ir.diagnostics import advised, did_you_mean, shown
 
             options = [option for action in self._actions for option in action.option_strings]
             hint = did_you_mean(rest[0].split("=")[0], options) if rest[0].startswith("-") else None
-            self.error(f"unexpected argument {shown(rest[0])}" + (f"; {hint}" if hint else ""))
+            self.error(advised(f"unexpected argument {shown(rest[0])}", hint))
         return known
 
     def options(self) -> list[argparse.Action]:

@@ -58,13 +58,14 @@ def run(args: argparse.Namespace) -> int:
     """Load, refuse what cannot be drawn, draw, write."""
     from archspec.cli._output import refused
     from archspec.data.errors import DataError
+    from archspec.ir.diagnostics import advised
     from archspec.training.errors import NotTrained
     from archspec.training.task import TaskError
 
     try:
         return _run(args)
     except (TaskError, DataError) as error:
-        return refused("sample", error.message + (f"; {error.help}" if error.help else ""), 1)
+        return refused("sample", advised(error.message, error.help), 1)
     except NotTrained as error:
         return refused("sample", str(error), 1)
 

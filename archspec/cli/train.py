@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.cli import _arguments
 from archspec.cli._output import failed, print_diagnostics, write
-from archspec.ir.diagnostics import Span, typed
+from archspec.ir.diagnostics import Span, advised, typed
 
 if TYPE_CHECKING:
     from archspec.runs.run import Run
@@ -106,7 +106,7 @@ def _rehearsed(run: Run, args: argparse.Namespace) -> int:
         logdir = run.new_logdir(args.logdir)
         found = run.rehearse(progress=None if args.quiet else sys.stderr)
     except DataError as error:
-        return failed(error.message + (f"; {error.help}" if error.help else ""), FAILED)
+        return failed(advised(error.message, error.help), FAILED)
     except Misused as error:
         return failed(str(error), USAGE)
     except RunError as error:
@@ -154,7 +154,7 @@ def _trained(run: Run, args: argparse.Namespace, train: Callable[[TextIO | None]
         return failed(f"{stop}; 'archspec resume {run.logdir}' goes on", stop.code)
     except DataError as error:
         kept = f"; 'archspec resume {run.logdir}' then goes on" if run.has_checkpoints else ""
-        return failed(error.message + (f"; {error.help}" if error.help else "") + kept, FAILED)
+        return failed(advised(error.message, error.help) + kept, FAILED)
     except Misused as error:
         return failed(str(error), USAGE)
     except RunError as error:

@@ -237,6 +237,11 @@ def plain(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else "…"
 
 
+def advised(message: str, help: str | None) -> str:
+    """A message in one line with what would do, if that is known."""
+    return f"{message}; {help}" if help else message
+
+
 def printable(text: str) -> str:
     """``text`` with control and bidirectional characters escaped, so that a name cannot drive a terminal."""
     text = text[:MAX_TEXT]

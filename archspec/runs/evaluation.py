@@ -63,6 +63,7 @@ def evaluate(
     Raises RunError for what does not go with the networks or each other, SpecError, WeightsError, DataError, OSError.
     """
     from archspec.data.example import IMAGE
+    from archspec.ir.diagnostics import advised
     from archspec.training import evaluation
     from archspec.training.errors import RunError, TaskError
     from archspec.training.trained import weights_file
@@ -82,7 +83,7 @@ def evaluate(
     try:
         found = evaluation.evaluate(plans, files, looking)
     except TaskError as error:
-        raise RunError(error.message + (f"; {error.help}" if error.help else "")) from None
+        raise RunError(advised(error.message, error.help)) from None
     looked = looking if first.task.is_averaged else None
     told = f", {_told(looking)}" if looked and IMAGE in first.features.parts else ""
     return Evaluation(tuple(logdirs), first.split, _described(first) + told, looked, found)

@@ -194,13 +194,14 @@ class Run:
         """Draws from the trained network: so many samples as an array, or text of so many tokens; equal where ``seed``
         is. ``options`` are the task's: ``result`` and ``label`` of several networks, ``prompt`` and ``decoding`` of
         text. Raises RunError, SpecError, DataError, OSError."""
+        from archspec.ir.diagnostics import advised
         from archspec.runs.sampling import Source
         from archspec.training.errors import RunError, TaskError
 
         try:
             return Source.of(self._request, self._directory()).drawing(None, count, seed, options).draw()
         except TaskError as error:
-            raise RunError(error.message + (f"; {error.help}" if error.help else "")) from None
+            raise RunError(advised(error.message, error.help)) from None
 
     def model(self, *, best: bool = False) -> keras.Model:
         """The trained inference network, with the last weights or the best. Raises RunError, SpecError, OSError."""

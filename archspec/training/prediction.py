@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, VECTOR, Example
-from archspec.ir.diagnostics import shown
+from archspec.ir.diagnostics import advised, shown
 
 if TYPE_CHECKING:
     from archspec.data.feature import Feature
@@ -103,7 +103,7 @@ def rows(paths: Sequence[Path], features: Example, steps: Sequence[Transform], e
         try:
             found, note = rows_of_numbers(path, encoding, names, count)
         except DataError as error:
-            bad.append(error.message + (f"; {error.help}" if error.help else ""))
+            bad.append(advised(error.message, error.help))
             continue
         notes += [note] if note else []
         places += [f"{path}, line {line}" for line, _ in found]
