@@ -21,6 +21,7 @@ def finished(*arguments, code="", environment=ON_JAX):
     return runs.finished(*arguments, code=code, environment=environment)
 
 
+@pytest.mark.long
 def test_a_run_with_augmentation_that_is_killed_ends_to_the_bit_where_another_ends(tmp_path):
     run = runs.write(tmp_path)
     finished("train", run, "--logdir", tmp_path / "whole", "--quiet")

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from tests.shares import few
 from tests.tasks.adversarial import specs
 from tests.tasks.adversarial.runs import POINTS, RUN, write
 from tests.training import runs
@@ -120,7 +121,7 @@ SIMULTANEOUS = POINTS.replace('      turns: "=3 if rounds % 5 == 0 else 2"\n', "
 )
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("backend", few(["tensorflow", "jax"], "tensorflow"))
 def test_a_run_that_is_killed_ends_to_the_bit_where_another_ends(backend, tmp_path):
     """With a pool, an average, dropout and draws."""
     if find_spec(backend) is None:
