@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.example import LABEL
 from archspec.data.source import IGNORED
+from archspec.evaluators.averages import averages, roc_auc
 from archspec.evaluators.base import Accumulator, Batch, Evaluator
 from archspec.evaluators.calibration import calibration_error
 
@@ -25,12 +26,23 @@ CURVES = 20
 
 
 class Accuracy(Evaluator):
-    """Classes against those that are most probable: top-1, top-5, calibration, every class, what it is taken for.
+    """Classes against those that are most probable: top-1, top-5, calibration, averages over classes, every class, what
+    it is taken for.
 
     Each example counts, or each step of one; those of the label ``IGNORED`` do not.
     """
 
-    figures = {"top_1": "max", "top_5": "max", "ece": "min"}
+    figures = {
+        "top_1": "max",
+        "top_5": "max",
+        "ece": "min",
+        "macro_precision": "max",
+        "macro_recall": "max",
+        "macro_f1": "max",
+        "macro_auc": "max",
+        "micro_f1": "max",
+        "micro_auc": "max",
+    }
 
     def begin(self, features: Example) -> Accumulator:
         return _Counting(features.class_names)
@@ -73,17 +85,23 @@ class Assessment:
     classes: tuple[str, ...]
     recall: tuple[float | None, ...]
     precision: tuple[float | None, ...]
+    f1: tuple[float | None, ...]
+    auc: tuple[float | None, ...]
+    """Area under the ROC curve of each class against all others."""
+    averages: Mapping[str, float]
+    """Figures over all classes: ``macro_f1``, ``micro_auc``, …"""
     confusion: tuple[tuple[int, ...], ...]
     scores: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
     """Probabilities (examples, classes) and labels (examples,), which curves are drawn of."""
 
     @property
     def figures(self) -> Mapping[str, float]:
-        found = {"top_1": self.top_1, "top_5": self.top_5, "ece": self.ece}
+        found = {"top_1": self.top_1, "top_5": self.top_5, "ece": self.ece, **self.averages}
         return {name: value for name, value in found.items() if value is not None}
 
     def record(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "scores"}
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("scores", "averages")}
+        return plain | dict(self.averages)
 
     def panels(self) -> Mapping[str, np.ndarray]:
         import numpy as np
@@ -102,12 +120,16 @@ class Assessment:
             lines.append(f"top-5    {self.top_5:.4f}")
         lines += [f"loss     {self.loss:.4f}", f"ECE      {self.ece:.4f}"]
         if per_class:
-            width = max(5, *(len(name) for name in self.classes))
-            lines += ["", f"{'class':<{width}}  examples  recall  precision  taken for"]
+            width = max(len("macro average"), *(len(name) for name in self.classes))
+            lines += ["", f"{'class':<{width}}  examples  recall  precision      F1     AUC  taken for"]
             for i, name in enumerate(self.classes):
-                lines.append(
-                    f"{name:<{width}}  {sum(self.confusion[i]):>8}  {_share(self.recall[i])}  " + self._rest(i)
-                )
+                values = (self.recall[i], self.precision[i], self.f1[i], self.auc[i])
+                lines.append(_row(name, width, sum(self.confusion[i]), values) + self._taken_for(i))
+            for kind in ("macro", "micro"):
+                of = {name.removeprefix(f"{kind}_"): v for name, v in self.averages.items() if name.startswith(kind)}
+                # Of all decisions together, one class each, precision and recall are F1.
+                values = tuple(of.get(name, of["f1"]) for name in ("recall", "precision")) + (of["f1"], of.get("auc"))
+                lines.append(_row(f"{kind} average", width, self.examples, values))
             if len(self.classes) <= SHOWN:
                 lines += ["", "rows: true class, columns: taken for", *self._matrix()]
         return "\n".join(line.rstrip() for line in lines)
@@ -122,9 +144,14 @@ class Assessment:
             for name, row in zip(self.classes, self.confusion, strict=True)
         ]
 
-    def _rest(self, i: int) -> str:
+    def _taken_for(self, i: int) -> str:
         wrong = sorted(((n, j) for j, n in enumerate(self.confusion[i]) if n and j != i), reverse=True)[:3]
-        return f"{_share(self.precision[i], 9)}  " + ", ".join(f"{self.classes[j]} {n}" for n, j in wrong)
+        return "  " + ", ".join(f"{self.classes[j]} {n}" for n, j in wrong)
+
+
+def _row(name: str, width: int, count: int, values: Sequence[float | None]) -> str:
+    recall, precision, f1, auc = values
+    return f"{name:<{width}}  {count:>8}  {_share(recall)}  {_share(precision, 9)}  {_share(f1)}  {_share(auc)}"
 
 
 def _share(value: float | None, width: int = 6) -> str:
@@ -144,6 +171,9 @@ def assess(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str]) 
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, said), 1)
     hits, true, taken = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    right = labels[:, None] == np.arange(classes)
+    auc = tuple(roc_auc(right[:, i], probabilities[:, i]) for i in range(classes))
+    together = roc_auc(right.ravel(), probabilities.ravel())
     return Assessment(
         examples=count,
         top_1=float((said == labels).mean()),
@@ -153,6 +183,9 @@ def assess(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str]) 
         classes=tuple(names) or tuple(str(i) for i in range(classes)),
         recall=tuple(float(h / n) if n else None for h, n in zip(hits, true, strict=True)),
         precision=tuple(float(h / n) if n else None for h, n in zip(hits, taken, strict=True)),
+        f1=tuple(float(2 * h / (n + m)) if n + m else None for h, n, m in zip(hits, true, taken, strict=True)),
+        auc=auc,
+        averages=averages(confusion, auc) | ({} if together is None else {"micro_auc": together}),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
         scores=(probabilities, labels),
     )

@@ -13,6 +13,9 @@ LINE = 14
 """Height of a line of text, in pixels."""
 NAMED = 40
 """With more classes than this the confusion matrix is a picture alone, without names and counts."""
+CELL = 40
+"""Pixels of a cell that is written in."""
+TRUE, SAID = "true class", "predicted class"
 
 
 def grid(images: list[np.ndarray], said: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -39,41 +42,52 @@ def grid(images: list[np.ndarray], said: np.ndarray, labels: np.ndarray, names: 
 
 
 def confusion_picture(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Rows are true classes, columns what was said; the darker, the larger the share of its row."""
+    """Rows are true classes, columns what was said, as the axes' titles say. A cell has the count and, below it, its
+    share of the row in percent; the darker, the larger that is."""
     import numpy as np
     from PIL import Image, ImageDraw
 
     share = counts / np.maximum(1, counts.sum(1, keepdims=True))
-    cell = 40 if len(names) <= NAMED else max(1, 800 // len(names))
+    cell = CELL if len(names) <= NAMED else max(1, 800 // len(names))
     blue = np.array([8, 48, 107])
     colors = np.rint(255 + share[..., None] * (blue - 255)).astype(np.uint8)
     body = np.repeat(np.repeat(colors, cell, 0), cell, 1)
-    if len(names) > NAMED:
-        return body
     font = _font()
-    margin = 8 + round(max(font.getlength(_cut(name)) for name in names))
+    named = len(names) <= NAMED
+    margin = LINE + 8 + (round(max(font.getlength(_cut(name)) for name in names)) if named else 0)
     side = margin + body.shape[0]
     picture = Image.new("RGB", (side, side), "white")
     picture.paste(Image.fromarray(body), (margin, margin))
     draw = ImageDraw.Draw(picture)
-    for i, name in enumerate(names):
-        middle = margin + i * cell + cell // 2
-        draw.text((margin - 4, middle), _cut(name), "black", font, anchor="rm")
+    middle = margin + body.shape[0] // 2
+    draw.text((middle, 2), SAID, "black", font, anchor="mt")
+    for i, name in enumerate(names if named else ()):
+        place = margin + i * cell + cell // 2
+        draw.text((margin - 4, place), _cut(name), "black", font, anchor="rm")
         for j, count in enumerate(counts[i]):
             if count:
                 ink = "white" if share[i, j] > 0.5 else "black"
-                draw.text((margin + j * cell + cell // 2, middle), str(count), ink, font, anchor="mm")
+                across = margin + j * cell + cell // 2
+                draw.text((across, place - 7), str(count), ink, font, anchor="mm")
+                draw.text((across, place + 7), _percent(share[i, j]), ink, _font(9), anchor="mm")
+    # What is written upwards is written on the picture turned.
     picture = picture.rotate(-90)
     draw = ImageDraw.Draw(picture)
-    for i, name in enumerate(names):
+    draw.text((side - middle, 2), TRUE, "black", font, anchor="mt")
+    for i, name in enumerate(names if named else ()):
         draw.text((side - margin + 4, margin + i * cell + cell // 2), _cut(name), "black", font, anchor="lm")
     return np.asarray(picture.rotate(90))
 
 
-def _font() -> Any:
+def _percent(share: float) -> str:
+    """A share in percent that is 100 only where it is all, and 0 only where it is nothing."""
+    return f"{min(99, max(1, round(100 * share))) if share < 1 else 100} %"
+
+
+def _font(size: int = 11) -> Any:
     from PIL import ImageFont
 
-    return ImageFont.load_default(size=11)
+    return ImageFont.load_default(size=size)
 
 
 def _cut(name: str, most: int = 18) -> str:

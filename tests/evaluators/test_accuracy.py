@@ -27,6 +27,41 @@ def test_figures_are_scikit_learns():
     assert np.array_equal(found.confusion, metrics.confusion_matrix(LABELS, said))
     np.testing.assert_allclose(found.recall, metrics.recall_score(LABELS, said, average=None))
     np.testing.assert_allclose(found.precision, metrics.precision_score(LABELS, said, average=None))
+    np.testing.assert_allclose(found.f1, metrics.f1_score(LABELS, said, average=None))
+
+
+def test_averages_are_scikit_learns():
+    from sklearn import metrics
+
+    # Of equal scores and of classes that are never said, too.
+    shares, labels = np.round(SHARES, 1), np.where(LABELS == 7, 0, LABELS)
+    shares[:, 6] = 0
+    found = assess(shares, labels, NAMES)
+    said = shares.argmax(-1)
+    for name in ("precision", "recall", "f1"):
+        of = getattr(metrics, f"{name}_score")
+        assert found.figures[f"macro_{name}"] == pytest.approx(of(labels, said, average="macro", zero_division=0))
+    assert found.figures["micro_f1"] == pytest.approx(metrics.f1_score(labels, said, average="micro"))
+    right = labels[:, None] == np.arange(8)
+    areas = [metrics.roc_auc_score(right[:, i], shares[:, i]) for i in range(7)]
+    np.testing.assert_allclose(found.auc[:7], areas)
+    assert found.auc[7] is None, "a class without examples has no curve"
+    assert found.figures["macro_auc"] == pytest.approx(np.mean(areas))
+    assert found.figures["micro_auc"] == pytest.approx(metrics.roc_auc_score(right.ravel(), shares.ravel()))
+    lines = [line.split() for line in found.text().splitlines()]
+    wanted = [f"{found.figures[f'macro_{name}']:.4f}" for name in ("recall", "precision", "f1", "auc")]
+    assert ["macro", "average", "200", *wanted] in lines
+    assert ["micro", "average", "200", *[f"{found.top_1:.4f}"] * 3, f"{found.figures['micro_auc']:.4f}"] in lines
+
+
+def test_an_area_of_two_classes_is_one_number():
+    """Of two classes both have the same area, that of the binary decision."""
+    from sklearn import metrics
+
+    draw = np.random.default_rng(1)
+    score, labels = draw.random(50).round(1), draw.integers(0, 2, 50)
+    found = assess(np.stack([1 - score, score], 1), labels, ["no", "yes"])
+    np.testing.assert_allclose(found.auc, metrics.roc_auc_score(labels, score))
 
 
 def test_calibration_of_known_cases():
@@ -43,7 +78,7 @@ def test_a_class_that_does_not_occur_has_no_recall():
     assert found.recall == (1.0, 0.0, None)
     assert found.precision == (0.5, None, None)
     assert found.top_5 is None
-    assert "c             0       -" in found.text()
+    assert ["c", "0", "-", "-", "-", "-"] in [line.split() for line in found.text().splitlines()]
     table, matrix = found.text().split("\n\n")[1:]
     assert table.splitlines()[2].endswith("a 1")
     assert [line.split() for line in matrix.splitlines()[1:]] == [

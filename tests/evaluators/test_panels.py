@@ -32,9 +32,28 @@ def test_names_stand_at_both_sides_and_of_many_classes_nowhere():
     assert (picture[margin:, :margin] < 128).any() and (picture[:margin, margin:] < 128).any()
     assert (picture[:margin, :margin] == 255).all()
     many = confusion_picture(np.eye(1000, dtype=int), tuple(map(str, range(1000))))
-    assert many.shape == (1000, 1000, 3)
-    np.testing.assert_array_equal(many[500, 500], DARK)
-    assert (many[500, 501] == 255).all()
+    margin = many.shape[0] - 1000
+    assert many.shape == (1000 + margin, 1000 + margin, 3) and margin < 30
+    np.testing.assert_array_equal(many[margin + 500, margin + 500], DARK)
+    assert (many[margin + 500, margin + 501] == 255).all()
+
+
+def test_axes_have_titles_and_cells_their_shares_of_the_row(monkeypatch):
+    from PIL import ImageDraw
+
+    written = []
+    draw = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw,
+        "text",
+        lambda self, at, text, *rest, **more: written.append(text) or draw(self, at, text, *rest, **more),
+    )
+    picture = confusion_picture(np.array([[995, 5, 0], [1, 3, 0], [0, 0, 2]]), NAMES)
+    assert {"true class", "predicted class", *NAMES, "995", "99 %", "5", "1 %", "25 %", "75 %", "100 %"} <= set(written)
+    # The one title is above all names, the other to the left of all.
+    middle = picture.shape[0] - 60
+    assert (picture[:14, middle - 40 : middle + 40] < 128).any() and (picture[:14, :40] == 255).all()
+    assert (picture[middle - 40 : middle + 40, :14] < 128).any() and (picture[:40, :14] == 255).all()
 
 
 def test_what_is_right_is_told_in_green_and_what_is_wrong_in_red():

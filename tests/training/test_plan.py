@@ -54,7 +54,8 @@ REFUSED = [
         5,
         18,
         "'f1' is no figure of this run's",
-        "monitor takes loss, accuracy, top_1, top_5, ece",
+        "monitor takes loss, accuracy, top_1, top_5, ece, macro_precision, macro_recall, macro_f1, macro_auc, micro_f1, "
+        "micro_auc",
     ),
     ({"rest": "log: {embedding: secnd}"}, 6, 18, "'secnd' is no layer with one output", "did you mean 'second'?"),
     ({"rest": "log: {picture: 1}"}, 6, 7, "log has no key 'picture'", "did you mean 'pictures'?"),
@@ -271,7 +272,8 @@ def test_figures_of_evaluators_are_monitored_by_what_is_better(plan):
     made = plan("{monitor: ece}", spec=runs.SPEC.replace("loss: cat", "metrics: [f1, top_k: 3], loss: cat"))
     assert monitored(made) == "ece"
     better = {"loss": "min", "accuracy": "max", "f1": "max", "top_3": "max", "top_1": "max", "top_5": "max"}
-    assert made.figures() == better | {"ece": "min"}
+    averages = ("macro_precision", "macro_recall", "macro_f1", "macro_auc", "micro_f1", "micro_auc")
+    assert made.figures() == better | {"ece": "min"} | dict.fromkeys(averages, "max")
 
 
 @pytest.mark.tensorflow
