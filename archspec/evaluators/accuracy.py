@@ -128,7 +128,7 @@ class Assessment:
             for kind in ("macro", "micro"):
                 of = {name.removeprefix(f"{kind}_"): v for name, v in self.averages.items() if name.startswith(kind)}
                 # Of all decisions together, one class each, precision and recall are F1.
-                values = tuple(of.get(name, of["f1"]) for name in ("recall", "precision")) + (of["f1"], of.get("auc"))
+                values = (of.get("recall", of["f1"]), of.get("precision", of["f1"]), of["f1"], of.get("auc"))
                 lines.append(_row(f"{kind} average", width, self.examples, values))
             if len(self.classes) <= SHOWN:
                 lines += ["", "rows: true class, columns: taken for", *self._matrix()]

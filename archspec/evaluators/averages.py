@@ -26,8 +26,8 @@ def roc_auc(right: np.ndarray, score: np.ndarray) -> float | None:
 
 
 def averages(confusion: np.ndarray, auc: tuple[float | None, ...]) -> dict[str, float]:
-    """``macro_precision``, ``macro_recall``, ``macro_f1``, ``macro_auc``: means over classes, each counting the same; and
-    ``micro_f1``, of all decisions together, which is accuracy where each example has one class.
+    """``macro_precision``, ``macro_recall``, ``macro_f1``, ``macro_auc``: means over classes, each counting the same;
+    and ``micro_f1``, of all decisions together, which is accuracy where each example has one class.
 
     Means are over classes that occur or are said; of one that is never said, precision counts as 0, as does the recall
     of one that never occurs. Those of AUC are over classes that have one.

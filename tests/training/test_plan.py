@@ -54,8 +54,8 @@ REFUSED = [
         5,
         18,
         "'f1' is no figure of this run's",
-        "monitor takes loss, accuracy, top_1, top_5, ece, macro_precision, macro_recall, macro_f1, macro_auc, micro_f1, "
-        "micro_auc",
+        "monitor takes loss, accuracy, top_1, top_5, ece, macro_precision, macro_recall, macro_f1, macro_auc, "
+        "micro_f1, micro_auc",
     ),
     ({"rest": "log: {embedding: secnd}"}, 6, 18, "'secnd' is no layer with one output", "did you mean 'second'?"),
     ({"rest": "log: {picture: 1}"}, 6, 7, "log has no key 'picture'", "did you mean 'pictures'?"),
