@@ -245,7 +245,8 @@ OPS_ARE_NAMED_IN = ("ops", "layers", "backend/importers", "data/transforms", "an
 which have names of their own, some of them an op's."""
 OTHER_WORDS = {
     # An argument of ops (and the kinds of arguments that ``ops`` lists), whatever op it is.
-    "activation": {"cli/ops", "frontend/arguments", "frontend/intended", "frontend/lint/learning", "frontend/schema"}
+    "activation": {"cli/ops", "frontend/arguments", "frontend/intended", "frontend/lint/learning"}
+    | {"frontend/schema/file"}
     | {"backend/comparison/numbers", "ir/aliases", "report/vocabulary"},
     # What is left out, in words of other libraries: types of inputs, arguments, draws.
     "mask": {"frontend/inputs"},
@@ -265,10 +266,10 @@ OTHER_WORDS = {
     | {"training/hints", "training/plan", "training/planning"},
     "dense": {"runs/evaluation", "backend/matching"},
     "embedding": {"training/board/projector", "training/features", "training/planning"},
-    "average": {"frontend/schema"},
+    "average": {"frontend/schema/file"},
     # Keys of JSON Schema, and of the bounds of a field.
-    "minimum": {"frontend/schema", "data/class_weights"},
-    "maximum": {"frontend/schema", "data/class_weights"},
+    "minimum": {"frontend/schema/file", "frontend/schema/values", "data/class_weights"},
+    "maximum": {"frontend/schema/values", "data/class_weights"},
     # Words in the names of PyTorch's weights.
     "bias": {"backend/archive"},
     **{word: {"backend/matching"} for word in ("conv", "linear", "lstm", "gru", "rnn")},

@@ -16,7 +16,7 @@ import pytest
 
 from tests.docs.blocks import ROOT, shown
 
-PAGES = [ROOT / "README.md", ROOT / "docs" / "language_models.md", ROOT / "docs" / "training.md"]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("editors", "language_models", "training"))]
 ELSEWHERE = {"make demo", "make test", "pip install archspec-keras", "pip install 'archspec-keras[tensorflow]'"}
 """Commands that set up environments: .ci/run and tools/check_installs.py run them."""
 TENSORFLOW = re.compile(r"archspec (compile|weights|train|evaluate|export|data|sample)\b|\bcompile\(")

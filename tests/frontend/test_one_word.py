@@ -50,6 +50,6 @@ def test_both_for_one_argument_are_refused():
 
 
 def test_the_schema_knows_both():
-    made = file_schema(None, prelude(), {})
+    made = jsonschema.Draft202012Validator(file_schema(None, prelude(), {}))
     for call in ({"conv_bn": {"filters": 8, "activation": "silu"}}, {"conv": {"filters": 8, "act": "relu"}}):
-        jsonschema.validate({"archspec": 1, "name": "n", "inputs": {"image": [8, 8, 4]}, "body": [call]}, made)
+        made.validate({"archspec": 1, "name": "n", "inputs": {"image": [8, 8, 4]}, "body": [call]})
