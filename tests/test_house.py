@@ -15,6 +15,7 @@ import yaml
 
 from archspec.ops.base import Op
 from archspec.ops.loss import Loss
+from tests.wording import sections
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "archspec"
@@ -343,6 +344,50 @@ def test_modules_of_keras_that_are_not_public_are_imported_by_seams_alone():
     assert {room.rpartition("/")[0] for room, _ in found} == {"backend/seams"}
 
 
+PRIVATE_SETTINGS = {
+    "__class__",
+    "constraint",
+    "output_names",
+    "reduction",
+    "train_function",
+    "update_step",
+    "stop_evaluating",
+}
+"""What Keras lets be set and does not document, or what is of Python itself."""
+
+
+def test_what_is_private_to_keras_is_reached_by_seams_alone():
+    """In modules that import Keras or TensorFlow: private attributes of anything but oneself, or what is set past an
+    interface. Layers override what Keras's layers are made of; they reach for their own parts alone."""
+    found = []
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        roots = {name.partition(".")[0] for node in ast.walk(tree) for name in imports(node)}
+        if path.parent.name == "seams" or not roots & {"keras", "tensorflow"}:
+            continue
+        ours = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)} | {"_replace", "_asdict"}
+        for node in ast.walk(tree):
+            match node:
+                case ast.Attribute(value=value, attr=attr):
+                    own = attr in ours or (isinstance(value, ast.Name) and value.id in ("self", "cls"))
+                    private = attr.startswith("_") and not attr.startswith("__") and not own
+                    if private or (attr in PRIVATE_SETTINGS and isinstance(node.ctx, ast.Store)):
+                        found.append((path.relative_to(PACKAGE).as_posix(), node.lineno, ast.unparse(node)))
+                case ast.Call(func=function) if dotted(function) == "object.__setattr__":
+                    found.append((path.relative_to(PACKAGE).as_posix(), node.lineno, ast.unparse(node)))
+    assert found == []
+
+
+def imports(node: ast.AST) -> list[str]:
+    """The modules that a statement imports."""
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=str(module)):
+            return [module]
+    return []
+
+
 def test_what_lies_at_the_top():
     """The folders of the project, what its tools look for there by name, its prose, and files of hosts and editors
     (dot-files). Anything else belongs into one of the folders."""
@@ -449,3 +494,40 @@ def test_no_module_is_imported_by_what_it_imports():
     """Imports within functions and for types count: what hides there is a circle all the same."""
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
     assert circles(imported()) == []
+
+
+def wording_assertions() -> list[str]:
+    """Assertions of tests on what an error says: by ``match``, or on its text, message or help."""
+
+    def is_said(node: ast.expr) -> bool:
+        text = ast.unparse(node)
+        return text.endswith((".message", ".help")) or (text.startswith("str(") and text.endswith(".value)"))
+
+    found = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="raises" | "warns"), keywords=keywords):
+                    quotes = any(keyword.arg == "match" for keyword in keywords)
+                case ast.Compare(left=left, ops=[ast.In()], comparators=[right]):
+                    quotes = is_said(right) and isinstance(left, ast.Constant | ast.JoinedStr | ast.Name)
+                case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+                    quotes = is_said(left) and not is_said(right)
+                case _:
+                    continue
+            found += [f"{path.relative_to(ROOT)}:{node.lineno}"] if quotes else []
+    return found
+
+
+def test_wording_stands_in_fixtures():
+    """Beside specs and run files that are wrong, or in the tables of ``tests/wording.py``: a sentence that is improved
+    is a fixture written anew. What is left in Python are tables, of what is given and what is said of it."""
+    found = wording_assertions()
+    assert len(found) <= 40, "\n".join(found)
+
+
+def test_tables_of_wording_are_of_tests_that_are_there():
+    for table in sorted((ROOT / "tests").rglob("wording/*.txt")):
+        tree = ast.parse((table.parents[1] / f"{table.stem}.py").read_text(encoding="utf-8"))
+        tests = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert {re.match(r"\w+", name)[0] for name in sections(table)} <= tests, table

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_keras
+from archspec.backend.seams.models import name_outputs
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph, Node, Tensor, must_be_graph
 from archspec.ops.base import ports
@@ -64,7 +65,7 @@ def compile(
     outputs = {output.name: tensors[output.tensor] for output in graph.outputs}
     model = keras.Model(_plain(inputs), _plain(outputs), name=_identifier(graph.variant or graph.name))
     # Keras would call them by their layers.
-    model.output_names = keras.tree.flatten({name: name for name in outputs})
+    name_outputs(model, keras.tree.flatten({name: name for name in outputs}))
     if optimizer is not None:
         from archspec.backend.objective import objective
 

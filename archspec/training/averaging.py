@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from archspec.training.batch_norm import have_begun, stated_momentum
+from archspec.backend.seams.normalization import stated_momentum
+from archspec.training.batch_norm import have_begun
 
 if TYPE_CHECKING:
     import keras

@@ -14,10 +14,10 @@ stands while the layer is frozen, and a layer whose averages come from a file ha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.backend.seams.models import layers_within
+from archspec.backend.seams.normalization import forget_start, updates_of
 
 if TYPE_CHECKING:
     import keras
@@ -36,8 +36,7 @@ def forget_starts(model: keras.Model) -> float:
         # An average that keeps all of itself never changes: that is meant.
         if type(layer) is keras.layers.BatchNormalization and layer.momentum < 1:
             largest = max(largest, layer.momentum)
-            layer.__class__ = _kind()
-            layer.count_updates()
+            forget_start(layer)
     return largest
 
 
@@ -46,14 +45,10 @@ def updates_until(momentum: float) -> float:
     return (10 * momentum - 1) / (1 - momentum)
 
 
-def stated_momentum(layer: keras.layers.BatchNormalization) -> float:
-    """The share that a layer keeps by its spec, or as it was last set, whether or not it forgets its start."""
-    return float(vars(layer)["momentum"])
-
-
 def counts(model: keras.Model) -> dict[str, keras.Variable]:
     """How many updates the averages of each layer have seen, by its name."""
-    return {layer.name: layer.updates for layer in layers_within(model) if isinstance(layer, _kind())}
+    found = ((layer.name, updates_of(layer)) for layer in layers_within(model))
+    return {name: updates for name, updates in found if updates is not None}
 
 
 def have_begun(model: keras.Model, layers: Iterable[str]) -> None:
@@ -62,55 +57,3 @@ def have_begun(model: keras.Model, layers: Iterable[str]) -> None:
     for name in layers:
         if name in held:
             held[name].assign(BEGUN)
-
-
-@cache
-def _kind() -> Any:
-    import keras
-    from keras import ops
-
-    class ForgettingBatchNormalization(keras.layers.BatchNormalization):
-        """The same layer, with a count that belongs to its state but not to its weights."""
-
-        updates: Any
-
-        @property
-        def momentum(self) -> Any:
-            """The share that the next update keeps. It is computed where Keras reads it: several devices call one
-            layer at a time, each in a thread, so that a call must leave nothing on the layer."""
-            done = ops.convert_to_tensor(self.updates)
-            return ops.cast(ops.minimum((1.0 + done) / (10.0 + done), stated_momentum(self)), self.variable_dtype)
-
-        @momentum.setter
-        def momentum(self, share: float) -> None:
-            self.__dict__["momentum"] = share
-
-        def get_config(self) -> dict[str, Any]:
-            return {**super().get_config(), "momentum": stated_momentum(self)}
-
-        def count_updates(self) -> None:
-            with keras.name_scope(self.name):
-                # Half a number would not count: no casts. Each device of several makes the same step.
-                variable = keras.Variable(
-                    0.0,
-                    dtype="float32",
-                    trainable=False,
-                    autocast=False,
-                    aggregation="only_first_replica",
-                    name="updates",
-                )
-            # Past Keras, which takes no state for a layer that is built.
-            object.__setattr__(self, "updates", variable)
-
-        @property
-        def variables(self) -> list[Any]:
-            return [*super().variables, self.updates]
-
-        def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-            if not (training and self.trainable):
-                return super().call(inputs, training=training, mask=mask)
-            out = super().call(inputs, training=training, mask=mask)
-            self.updates.assign_add(1.0)
-            return out
-
-    return ForgettingBatchNormalization

@@ -14,6 +14,7 @@ from glob import glob
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import backend, has_tensorflow
+from archspec.backend.seams.distributions import with_data_layout
 from archspec.data.errors import DataError
 from archspec.data.transform import TransformError
 from archspec.training.errors import DistributionError, TaskError
@@ -276,17 +277,16 @@ def _engine(sharding: Sharding | None, devices: list[str], groups: int, whole: i
 
     kept = keras.distribution
 
-    def laid(self: Any, shape: Any) -> Any:
+    def laid(mesh: Any, shape: Any) -> Any:
         divided = None if whole is not None and shape and shape[0] == whole else BATCH
-        return kept.TensorLayout([divided] + [None] * (len(shape) - 1), self.device_mesh)
+        return kept.TensorLayout([divided] + [None] * (len(shape) - 1), mesh)
 
     if sharding is None:
-        kind = type("DataParallel", (kept.DataParallel,), {"get_data_layout": laid})
         mesh = kept.DeviceMesh((groups,), [BATCH], devices)
-        return kind(device_mesh=mesh, auto_shard_dataset=False)
+        return with_data_layout(kept.DataParallel, laid)(device_mesh=mesh, auto_shard_dataset=False)
     mesh = kept.DeviceMesh((groups, sharding.model), [BATCH, MODEL], np.array(devices).reshape(groups, sharding.model))
     layout = kept.LayoutMap(mesh)
     for pattern, axes in sharding.layout.items():
         layout[pattern] = kept.TensorLayout(list(axes), mesh)
-    kind = type("ModelParallel", (kept.ModelParallel,), {"get_data_layout": laid})
+    kind = with_data_layout(kept.ModelParallel, laid)
     return kind(layout_map=layout, batch_dim_name=BATCH, auto_shard_dataset=False)

@@ -7,6 +7,7 @@ import pytest
 import archspec
 from archspec.analysis.conventions import answer, tools
 from archspec.ir.tensors import UnknownSize
+from tests.wording import refuses
 
 RESNET50 = {
     "torch": 8_178_368_512,
@@ -74,7 +75,7 @@ def test_what_is_not_known_of_a_tool_is_named(tmp_path):
     assert answer(graph, "fvcore").unknown == ("attention",)
     with pytest.raises(UnknownSize):
         answer(net(tmp_path, "dense: 3", "[T, 8]"), "fvcore")
-    with pytest.raises(ValueError, match="there are those of calflops"):
+    with refuses(ValueError):
         answer(graph, "flopcounter")
 
 

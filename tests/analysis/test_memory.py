@@ -8,6 +8,7 @@ import archspec
 from archspec.analysis.memory import POLICIES, largest_batch, live, memory, saved
 from archspec.ir.tensors import UnknownSize
 from archspec.training.optimizers import Optimizer
+from tests.wording import refuses
 
 MIB = 2**20
 
@@ -101,7 +102,7 @@ def test_types(tmp_path):
     assert half.training * 2 == whole.training
     assert (mixed.weights, mixed.slots, mixed.saved) == (whole.weights, whole.slots, half.saved)
     assert all(memory(graph, policy=p).training for p in POLICIES)
-    with pytest.raises(ValueError, match="mixed_bfloat16, got 'int8'"):
+    with refuses(ValueError):
         memory(graph, policy="int8")
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from archspec.ir.quantities import byte_size, count
+from tests.wording import refuses
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_sizes(text, value):
 
 @pytest.mark.parametrize("text", ["", "M", "5 m", "5Mi", "-5M", "1e6", "5M5", "1.23456k", "inf"])
 def test_what_is_neither_is_told(text):
-    with pytest.raises(ValueError, match="must be a "):
+    with refuses(ValueError):
         count(text)
-    with pytest.raises(ValueError, match="must be a "):
+    with refuses(ValueError):
         byte_size(text)

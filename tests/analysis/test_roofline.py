@@ -8,6 +8,7 @@ import archspec
 from archspec.analysis.hardware import Hardware, hardware, profiles
 from archspec.analysis.roofline import bounds
 from archspec.ir.diagnostics import SpecError
+from tests.wording import refuses
 
 MACHINE = Hardware(name="slate", source="here", peak={"float32": 10**9, "float16": 2 * 10**9}, bandwidth=10**8)
 
@@ -30,7 +31,7 @@ def test_bounds_by_hand(graph):
     assert bounds(graph, MACHINE, dtype="float16")[0].seconds == conv.seconds / 2
     assert bounds(graph, MACHINE, batch=3)[0].seconds == pytest.approx(3 * conv.seconds)
     assert MACHINE.ridge("float32") == 10
-    with pytest.raises(ValueError, match="slate has no peak of int8; it has those of float32, float16"):
+    with refuses(ValueError):
         bounds(graph, MACHINE, dtype="int8")
 
 
@@ -52,5 +53,5 @@ def test_a_profile_of_ones_own(tmp_path):
         hardware(str(path))
     places = [(d.span.line, d.span.column) for d in caught.value.diagnostics]
     assert places == [(1, 1), (3, 17), (4, 1)]
-    with pytest.raises(ValueError, match="there is no hardware 'h10'; did you mean"):
+    with refuses(ValueError):
         hardware("h10")

@@ -13,6 +13,7 @@ import pytest
 import archspec
 from archspec.backend.export import save
 from archspec.frontend import loads
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -97,8 +98,8 @@ def test_a_file_predicts_the_same_in_a_fresh_process_in_safe_mode(tmp_path):
 
 def test_only_keras_files_are_written_and_nothing_half(tmp_path):
     model = archspec.compile(archspec.load("lenet5"))
-    with pytest.raises(ValueError, match=r"must end in \.keras"):
+    with refuses(ValueError):
         save(model, tmp_path / "model.h5")
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(FileNotFoundError):
         save(model, tmp_path / "none" / "model.keras")
     assert list(tmp_path.iterdir()) == []

@@ -24,6 +24,7 @@ from tests.backend.torch_layers import (
     recurrent,
     relu,
 )
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 CASES = Path(__file__).parent / "cases"
@@ -390,10 +391,10 @@ def test_rules_say_where_channels_are(side, moved, tmp_path):
 def test_rules_about_channels_that_cannot_be(tmp_path):
     graph = spec(tmp_path, IMAGE, f"[{CONV}, flatten, dense: 3]")
     np.savez(tmp_path / "w.npz", **state_of({"0": (4, 2, 3, 3), "2": (3, 60)}))
-    for rules, said in (({"nothing": "first"}, "which the spec has not"), ({"conv": "last"}, "they are first")):
-        with pytest.raises(WeightsError, match=said):
+    for rules in ({"nothing": "first"}, {"conv": "last"}):
+        with refuses(WeightsError):
             read(tmp_path / "w.npz", graph, Rules.of({"axes": rules}))
-    with pytest.raises(WeightsError, match="'first' or 'last'"):
+    with refuses(WeightsError):
         Rules.of({"axes": {"conv": "here"}})
 
 

@@ -9,6 +9,7 @@ import archspec
 from archspec.backend.rules import Rules
 from archspec.backend.weights import imported, transfer
 from archspec.backend.wiring import WeightsError
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -276,7 +277,7 @@ def test_the_name_of_a_layer_that_is_another(tmp_path):
     x = keras.Input((8, 8, 3))
     y = MaxPooling2D(2, name="p")(keras.layers.Conv2D(4, 3, padding="same", name="c")(x))
     keras.Model(x, keras.layers.Dense(2, name="d")(keras.layers.Flatten()(y))).save(tmp_path / "net.keras")
-    with pytest.raises(WeightsError, match=r"'p' \(MaxPooling2D\) of the file cannot be compared"):
+    with refuses(WeightsError):
         imported(tmp_path / "net.keras", spec(SMALL, tmp_path))
 
 
@@ -285,7 +286,7 @@ def test_a_file_that_goes_on_where_the_spec_ends(tmp_path):
     rules = Rules.of({"ignore": ["d"]})
     headless = SMALL.replace(", dense: 2", "")
     assert set(imported(tmp_path / "net.keras", spec(headless, tmp_path), rules).values) == {"conv/kernel", "conv/bias"}
-    with pytest.raises(WeightsError, match="'avg_pool'"):
+    with refuses(WeightsError):
         imported(tmp_path / "net.keras", spec(headless.replace("max_pool", "avg_pool"), tmp_path), rules)
 
 
@@ -354,15 +355,15 @@ def test_open_sizes(tmp_path):
     def net(pool: type) -> keras.Model:
         x = keras.Input((None, None, 3))
         y = keras.layers.Conv2D(4, 3, padding="same", name="c")(x)
-        y = keras.layers.GlobalAveragePooling2D()(pool(2)(y))
+        y = keras.layers.GlobalAveragePooling2D()(pool(2, name="p")(y))
         return keras.Model(x, keras.layers.Dense(2, name="d")(y))
 
     text = SMALL.replace("[8, 8, 3]", "[null, null, 3]").replace("flatten", "global_avg_pool")
-    with pytest.raises(WeightsError, match="padding valid"):  # of an odd size, the last row counts here
+    with refuses(WeightsError):  # of an odd size, the last row counts here
         transfer(net(keras.layers.MaxPooling2D), graph := spec(text, tmp_path), archspec.compile(graph))
     graph = spec(text.replace("max_pool: 2", "max_pool: {size: 2, padding: valid}"), tmp_path)
     transfer(net(keras.layers.MaxPooling2D), graph, archspec.compile(graph))
-    with pytest.raises(WeightsError, match="AveragePooling2D"):
+    with refuses(WeightsError):
         transfer(net(keras.layers.AveragePooling2D), graph, archspec.compile(graph))
 
 

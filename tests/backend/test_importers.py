@@ -15,6 +15,7 @@ from archspec.backend.importers import hdf5, opened
 from archspec.backend.wiring import WeightsError
 from tests.backend import torch_files
 from tests.backend.caffe import caffemodel, messages
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow  # h5py, NumPy and protobuf come with the extra
 
@@ -89,7 +90,7 @@ def test_state_dicts_of_which_one_could_be_meant(tmp_path, monkeypatch):
     torch_files.stand_ins(monkeypatch)
     path = tmp_path / "w.pth"
     path.write_bytes(torch_files.saved({"model": STATE, "ema": STATE}))
-    with pytest.raises(WeightsError, match="several state dicts: ema, model"):
+    with refuses(WeightsError):
         opened(path)
 
 
@@ -113,7 +114,7 @@ def test_pickles_that_do_more_than_hold_numbers_are_refused_and_not_run(tmp_path
             path = tmp_path / f"{k}.pth"
             with zipfile.ZipFile(path, "w") as bundle:
                 bundle.writestr("net/data.pkl", content)
-            with pytest.raises(WeightsError, match="refused"):
+            with refuses(WeightsError):
                 opened(path)
             (tmp_path / "legacy.th").write_bytes(content)
             with pytest.raises(WeightsError):
@@ -133,7 +134,7 @@ def test_a_tensor_must_lie_within_its_storage(tmp_path, monkeypatch):
             for name, entry in entries.items():
                 bundle.writestr(name, crafted if name == "net/data.pkl" else entry)
         if new.startswith(b"K\x02"):
-            with pytest.raises(WeightsError, match=r"\(2, 9\) does not lie within its storage of 6"):
+            with refuses(WeightsError):
                 opened(path)
         else:
             assert read(path)["a.weight"].shape == (2, 3)  # one number, seen six times
@@ -164,7 +165,7 @@ def test_a_pickle_that_would_take_for_ever_is_refused(tmp_path, name):
 
 def test_npz_of_pickled_objects_is_refused(tmp_path):
     np.savez(tmp_path / "w.npz", a=np.array([{"x": 1}], dtype=object))
-    with pytest.raises(WeightsError, match="pickled objects are never read"):
+    with refuses(WeightsError):
         opened(tmp_path / "w.npz")
 
 
@@ -256,7 +257,7 @@ def test_hdf5_that_reaches_elsewhere_is_refused(kind, tmp_path):
             variables.create_dataset("0", (1 << 30,), "f4", chunks=(1 << 20,))
         else:
             variables["0"] = "text"
-    with pytest.raises(WeightsError, match=r"refused|holds nothing|no array of numbers"):
+    with refuses(WeightsError):
         opened(path)
 
 
@@ -345,22 +346,22 @@ def test_a_file_that_hdf5_reads_for_ever_is_refused(tmp_path, monkeypatch):
     data[at : at + 8] = (2**64 - 16).to_bytes(8, "little")
     (tmp_path / "w.h5").write_bytes(data)
     monkeypatch.setattr(hdf5, "SECONDS", 3.0)
-    with pytest.raises(WeightsError, match=r"w\.h5: the file is damaged: reading it does not end"):
+    with refuses(WeightsError):
         opened(tmp_path / "w.h5")
 
 
 def test_a_file_that_hdf5_crashes_on_is_refused(tmp_path, monkeypatch):
     (tmp_path / "w.h5").write_bytes(b"")
     monkeypatch.setattr(hdf5, "PROGRAM", "import os; os.abort()")
-    with pytest.raises(WeightsError, match="the file is damaged: reading it ends with signal 6"):
+    with refuses(WeightsError):
         opened(tmp_path / "w.h5")
 
 
 def test_what_is_no_file_of_weights(tmp_path):
     (tmp_path / "folder.npz").mkdir()
-    with pytest.raises(WeightsError, match="a folder"):
+    with refuses(WeightsError):
         opened(tmp_path / "folder.npz")
-    with pytest.raises(WeightsError, match=r"the kinds are \.npz"):
+    with refuses(WeightsError):
         opened(tmp_path / "w.onnx")
     with pytest.raises(FileNotFoundError):
         opened(tmp_path / "none.npz")

@@ -11,6 +11,7 @@ import archspec
 from archspec.backend.weights import assign, imported
 from archspec.backend.wiring import WeightsError
 from tests.backend import torch_files
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 CASES = Path(__file__).parent / "cases"
@@ -32,7 +33,7 @@ def difference(name, graph):
 
 def test_a_gate_function(tmp_path):
     for name in ("k7.h5", "k7.keras"):
-        with pytest.raises(WeightsError, match="recurrent_activation is hard_sigmoid in the file, sigmoid in the"):
+        with refuses(WeightsError):
             imported(CASES / name, archspec.load(CASES / "k7.yaml"))
         right = spec(tmp_path, "{x: [5, 3]}", "[lstm: {units: 4, gate_activation: hard_sigmoid}]")
         assert difference(name, right) < 1e-6
@@ -75,14 +76,10 @@ def test_of_equal_names_settings_are_compared_before_shapes(tmp_path):
     """Another padding is why the matrix behind has another shape."""
     body = "[{{conv: {{filters: 6, kernel: 3, padding: {}}}, as: c1}}, flatten, {{dense: 5, as: fc}}]"
     archspec.compile(spec(tmp_path, "{x: [8, 8, 1]}", body.format("same"))).save(tmp_path / "w.keras")
-    with pytest.raises(WeightsError) as caught:
+    with refuses(WeightsError):
         imported(tmp_path / "w.keras", spec(tmp_path, "{x: [8, 8, 1]}", body.format("valid")))
-    place = tmp_path / "net.yaml"
-    assert str(caught.value) == (
-        f"{tmp_path / 'w.keras'}: {place}:4:9: 'c1': padding is same in the file, valid in the spec"
-    )
     other = body.format("same").replace("dense: 5", "dense: 4")
-    with pytest.raises(WeightsError, match=r"net\.yaml:4:\d+: fc \(384, 5\), \(5,\) of the file is not fc \(384, 4\)"):
+    with refuses(WeightsError):
         imported(tmp_path / "w.keras", spec(tmp_path, "{x: [8, 8, 1]}", other))
 
 
@@ -90,14 +87,13 @@ def test_of_equal_names_settings_are_compared_before_shapes(tmp_path):
 def test_of_equal_names_and_another_kind_the_shapes_are_told(theirs, tmp_path):
     shape = {"{c": "{x: [8, 8, 2]}", "{l": "{x: [8, 2]}", "{d": "{x: [8]}"}[theirs[:2]]
     archspec.compile(spec(tmp_path, shape, f"[{theirs[:-1]}, as: a}}]")).save(tmp_path / "w.keras")
-    with pytest.raises(WeightsError, match="of the file is not a"):
+    with refuses(WeightsError):
         imported(tmp_path / "w.keras", spec(tmp_path, "{x: [8, 2]}", "[{conv: {filters: 4, kernel: 3}, as: a}]"))
 
 
 def test_padding_and_activation(tmp_path):
-    said = r"k8\.yaml:4:8: 'c' is not 'conv': activation is relu in the file, tanh in the spec; padding is same in the "
     for name in ("k8.h5", "k8.keras"):
-        with pytest.raises(WeightsError, match=said + "file, valid in the spec"):
+        with refuses(WeightsError):
             imported(CASES / name, archspec.load(CASES / "k8.yaml"))
         right = spec(
             tmp_path, "{x: [8, 6, 3]}", "[conv: {filters: 4, kernel: 3, stride: 2, padding: same}, dropout: 0.1, relu]"
@@ -107,7 +103,7 @@ def test_padding_and_activation(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])
 def test_a_model_within_a_model_is_refused(suffix):
-    with pytest.raises(WeightsError, match=r"'(base|sequential)' is a model within the model"):
+    with refuses(WeightsError):
         imported(CASES / f"k4{suffix}", archspec.load(CASES / "k4.yaml"))
 
 
@@ -207,9 +203,9 @@ def test_reading_backwards(tmp_path):
 
     start = keras.Input((5, 3))
     keras.Model(start, keras.layers.LSTM(4, return_sequences=True, go_backwards=True)(start)).save(tmp_path / "w.keras")
-    for reverse, said in (("true", "the order of the outputs is that of reading"), ("false", "go_backwards is True")):
+    for reverse in ("true", "false"):
         graph = spec(tmp_path, "{x: [5, 3]}", f"[lstm: {{units: 4, sequences: true, reverse: {reverse}}}]")
-        with pytest.raises(WeightsError, match=said):
+        with refuses(WeightsError):
             imported(tmp_path / "w.keras", graph)
 
 
@@ -227,7 +223,7 @@ def test_what_pytorchs_files_do_not_say(tmp_path):
 def test_gates_that_pytorch_has_not(tmp_path):
     shapes = {"weight_ih": (16, 3), "weight_hh": (16, 4), "bias_ih": (16,), "bias_hh": (16,)}
     np.savez(tmp_path / "w.npz", **{f"l.{role}_l0": np.ones(shape, "float32") for role, shape in shapes.items()})
-    with pytest.raises(WeightsError, match="has gate_activation hard_sigmoid; PyTorch's lstm has sigmoid"):
+    with refuses(WeightsError):
         imported(tmp_path / "w.npz", spec(tmp_path, "{x: [5, 3]}", "[lstm: {units: 4, gate_activation: hard_sigmoid}]"))
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from archspec import compile, load
 from archspec.backend.onnx import ExportError, write_onnx
+from tests.wording import refuses
 
 pytest.importorskip("tf2onnx")
 pytest.importorskip("onnx")
@@ -64,7 +65,7 @@ def test_a_file_that_no_program_can_open_is_refused_and_not_written(tmp_path):
     inputs = keras.Input((8, 8, 4))
     model = keras.Model(inputs, keras.layers.Conv2D(8, 3, groups=2)(inputs))
     (tmp_path / "net.onnx").write_text("the file before")
-    with pytest.raises(ExportError, match=r"ONNX has no .*PartitionedCall"):
+    with refuses(ExportError):
         write_onnx(model, tmp_path / "net.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
     assert (tmp_path / "net.onnx").read_text() == "the file before"
@@ -77,6 +78,6 @@ def test_a_file_that_says_something_else_is_refused(tmp_path, monkeypatch):
     model, other = (keras.Model(inputs, keras.layers.Dense(3)(inputs)) for _ in range(2))
     other(inputs)
     monkeypatch.setattr(model, "export", other.export)
-    with pytest.raises(ExportError, match="from the network's: nothing was written"):
+    with refuses(ExportError):
         write_onnx(model, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())

@@ -19,7 +19,7 @@ def test_nothing_is_said_meanwhile(capfd, monkeypatch):
         print("noise", file=sys.__stderr__, flush=True)
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "before\nafter\n"
-    with pytest.raises(OSError, match="said"), quiet():
+    with pytest.raises(OSError), quiet():
         raise OSError("said")
     monkeypatch.setenv("ARCHSPEC_TRACEBACK", "1")
     with quiet():

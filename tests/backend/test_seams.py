@@ -6,7 +6,6 @@ Run before all others: where a release of Keras is built differently, these fail
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -164,7 +163,7 @@ def test_statistics_are_differentiated_twice_in_the_thread_that_asks():
 
 
 def test_a_draw_follows_from_what_a_generator_gives_next():
-    from archspec.tasks.adversarial.engine import Seed
+    from archspec.backend.seams.generators import Seed
 
     first, again = (keras.random.normal((4,), seed=Seed(3, 5)) for _ in range(2))
     other = keras.random.normal((4,), seed=Seed(3, 6))
@@ -173,17 +172,22 @@ def test_a_draw_follows_from_what_a_generator_gives_next():
 
 
 def test_a_constraint_is_applied_after_an_update_of_its_variable():
+    from archspec.backend.seams.optimizers import constrain
+
     variable = keras.Variable([1.0])
     variable.constraint = lambda w: keras.ops.clip(w, 0.97, 1.0)
+    constrain(variable, lambda w: keras.ops.maximum(w, 0.98) * 0.5)
     optimizer = keras.optimizers.SGD(0.1)
     optimizer.build([variable])
     optimizer.apply([keras.ops.ones((1,))], [variable])
-    assert value(variable) == pytest.approx(0.97)
+    assert value(variable) == pytest.approx(0.98 / 2)
 
 
 def test_a_loss_can_be_a_mean_by_the_weights_of_its_samples():
+    from archspec.backend.seams.models import mean_by_weights
+
     loss = keras.losses.MeanSquaredError()
-    loss.reduction = "mean_with_sample_weight"
+    mean_by_weights(loss)
     said = loss(np.zeros((2, 1)), np.array([[1.0], [2.0]]), sample_weight=np.array([3.0, 1.0]))
     assert float(said) == pytest.approx((3 * 1 + 1 * 4) / 4)
 
@@ -194,6 +198,32 @@ def test_a_layer_of_batch_normalisation_reads_its_momentum_in_every_call():
     layer.momentum = 0.0
     layer(np.array([[2.0], [4.0]], "float32"), training=True)
     assert value(layer.moving_mean) == pytest.approx(3.0)
+
+
+def test_a_layer_of_batch_normalisation_becomes_one_that_forgets_its_start():
+    from archspec.backend.seams.normalization import forget_start, stated_momentum, updates_of
+
+    layer = keras.layers.BatchNormalization(momentum=0.9)
+    layer.build((None, 1))
+    assert updates_of(layer) is None
+    forget_start(layer)
+    layer(np.array([[2.0], [4.0]], "float32"), training=True)
+    # A tenth of the start is kept, not nine tenths; the count is state, and no weight.
+    assert value(layer.moving_mean) == pytest.approx(0.9 * 3)
+    assert value(updates_of(layer)) == 1 and stated_momentum(layer) == layer.get_config()["momentum"] == 0.9
+    assert any(v is updates_of(layer) for v in layer.variables) and len(layer.weights) == 4
+
+
+def test_the_outputs_of_a_model_go_by_names_that_are_set():
+    from archspec.backend.seams.models import name_outputs
+
+    x = keras.Input((1,))
+    model = keras.Model(x, {"a": keras.layers.Dense(1)(x), "b": keras.layers.Dense(1)(x)})
+    name_outputs(model, ["a", "b"])
+    model.compile(loss={"a": "mse", "b": "mae"}, jit_compile=False)
+    ones = np.ones((2, 1))
+    found = model.evaluate(ones, {"a": ones, "b": ones}, verbose=0, return_dict=True)
+    assert set(found) == {"loss", "a_loss", "b_loss"}
 
 
 def test_convolutions_are_made_of_convolution_op():
@@ -245,6 +275,11 @@ def test_a_mask_travels_through_a_layer_that_supports_masking():
 
 
 def test_the_layout_of_data_is_a_method_of_a_distribution():
-    if keras.backend.backend() == "tensorflow":
-        kinds = SimpleNamespace(**{k: getattr(keras.distribution, k) for k in ("DataParallel", "ModelParallel")})
-        assert callable(kinds.DataParallel.get_data_layout) and callable(kinds.ModelParallel.get_data_layout)
+    from archspec.backend.seams.distributions import with_data_layout
+
+    for kind in (keras.distribution.DataParallel, keras.distribution.ModelParallel):
+        assert callable(kind.get_data_layout)
+        made = with_data_layout(kind, lambda mesh, shape: (mesh, shape))
+        stand_in = made.__new__(made)
+        stand_in.__dict__["_device_mesh"] = "mesh"
+        assert made.get_data_layout(stand_in, (8, 2)) == ("mesh", (8, 2)) and issubclass(made, kind)

@@ -10,6 +10,7 @@ import pytest
 
 import archspec
 from archspec.cli import main
+from tests.wording import told
 
 pytestmark = pytest.mark.tensorflow
 
@@ -73,7 +74,7 @@ def test_a_choice_is_refused_and_rules_make_it(spec, tmp_path, capsys):
     out = tmp_path / "out.npz"
     command = ["weights", "import", str(spec), str(tmp_path / "w.safetensors"), "-o", str(out), "--quiet"]
     assert main(command) == 1
-    assert "ema" in capsys.readouterr().err
+    told(capsys.readouterr().err)
     rules = tmp_path / "rules.yaml"
     rules.write_text("ignore: [ema]\n")
     assert main([*command, "--rules", str(rules)]) == 1

@@ -10,6 +10,7 @@ from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
 from archspec.data.sources.corpus import Corpus
 from archspec.data.tokenizers.level import Characters, Words
+from tests.wording import refuses
 
 TEXT = "".join(Random(1).choices("abcdefghijklmnopqrst .", k=970)) + "\n" * 30
 HELD = TEXT[900:]
@@ -51,7 +52,7 @@ def test_the_vocabulary_is_that_of_the_text_to_train_on(corpus):
     some = corpus("aab" * 10 + "cb" * 5, holdout=0.25, window=3, tokenizer=Characters(pad=False))
     assert some.features().vocabularies["tokens"].tokens == ("[UNK]", "a", "b")
     assert set(corpus(holdout=0.0).features().vocabularies["tokens"].tokens) == set(TEXT)
-    with pytest.raises(DataError, match=r"'\\n' is not in the vocabulary"):
+    with refuses(DataError):
         corpus().features()
 
 
@@ -113,13 +114,13 @@ def test_lines_of_another_system_and_encoding(corpus):
 
 
 def test_what_cannot_be_used_is_refused(corpus):
-    with pytest.raises(DataError, match="the text to train on has 18 tokens, a window takes 64 and the one that"):
+    with refuses(DataError):
         corpus("ab" * 10).features()
-    with pytest.raises(DataError, match="the text to train on has 18 tokens"):
+    with refuses(DataError):
         corpus("ab" * 10, windows=5).features()
-    with pytest.raises(DataError, match="the held-out text has 20 tokens, a window takes 20 and the one that follows"):
+    with refuses(DataError):
         corpus("ab" * 100, window=20).features()
-    with pytest.raises(DataError, match=r"line 1: not utf-8 \(byte 0\)"):
+    with refuses(DataError):
         corpus("änk".encode("cp1252")).features()
     for wrong in ({"window": 0}, {"windows": 0}, {"holdout": 1.0}, {"encoding": "utf-9"}, {"tokenizer": "wrds"}):
         with pytest.raises(ValidationError):

@@ -15,6 +15,7 @@ from archspec.data.vocabulary import read_vocabulary
 from archspec.ir.diagnostics import SpecError
 from archspec.runs import Run
 from archspec.runs.other_data import is_path
+from tests.wording import refuses
 
 SOURCES = [
     (kind.name, field)
@@ -49,7 +50,7 @@ def test_a_setting_that_is_a_path_is_refused_alike(tmp_path, setting):
     (tmp_path / "run.yaml").write_text(
         f"archspec_run: 1\nspec: lenet5\ndata: digits\ntrain: {{{setting}: /dev/zero}}\n"
     )
-    with pytest.raises(SpecError, match="not a pipe or device, got '/dev/zero'"):
+    with refuses(SpecError):
         Run.open(tmp_path / "run.yaml")
 
 
@@ -59,7 +60,7 @@ def test_what_becomes_a_device_after_it_was_named_is_not_read():
         lambda: read_vocabulary(Path("/dev/zero")),
         lambda: Csv(path=Path("/dev/zero"), label="label").features(),
     ):
-        with pytest.raises(DataError, match="not a regular file"):
+        with refuses(DataError):
             read()
 
 
@@ -69,5 +70,5 @@ def test_a_device_in_a_folder_of_texts_is_not_read(tmp_path):
         (tmp_path / label / "1.txt").write_text("words\n")
     (tmp_path / "a" / "2.txt").symlink_to("/dev/zero")
     (tmp_path / "run.yaml").write_text("archspec_run: 1\nspec: lenet5\ndata: {text: .}\n")
-    with pytest.raises(SpecError, match=r"2\.txt cannot be read: not a regular file"):
+    with refuses(SpecError):
         Run.open(tmp_path / "run.yaml").plan()

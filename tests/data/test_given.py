@@ -10,6 +10,7 @@ from archspec.data.sources.npz import Npz
 from archspec.data.sources.tagged import Tagged
 from archspec.data.sources.text_pairs import TextPairs
 from tests.data.conftest import picture, save
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -67,5 +68,5 @@ def test_classes_are_numbered_as_those_of_the_run(tmp_path):
 
 def test_a_class_that_the_run_does_not_know_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((6, 2, 2, 1), "uint8"), y=np.arange(6) % 2, class_names=["cow", "ants"])
-    with pytest.raises(DataError, match="the run has no class 'ants'"):
+    with refuses(DataError):
         Given(source=Npz(path=tmp_path / "a.npz"), known=("ant", "cow")).features()

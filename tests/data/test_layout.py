@@ -13,6 +13,7 @@ from archspec.data.sources.pictures import Pictures
 from archspec.data.sources.text import Text
 from archspec.data.sources.text_pairs import TextPairs
 from tests.data.conftest import save
+from tests.wording import refuses
 
 
 def tree(*roots, classes=("cat", "dog"), count=2):
@@ -132,7 +133,7 @@ def test_an_empty_class_of_an_archive_is_refused_as_that_of_a_folder(tmp_path):
         for name in tree("", count=3):
             file.writestr(name, data)
         file.writestr("empty/", b"")
-    with pytest.raises(DataError, match="empty holds no images: a class without examples"):
+    with refuses(DataError):
         Zip(path=tmp_path / "pets.zip").listing()
 
 

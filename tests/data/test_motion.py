@@ -27,6 +27,7 @@ from archspec.data.source import ENCODED, DataSource, in_order
 from archspec.data.transform import Transform, TransformError, infer
 from archspec.data.transforms.geometric import Geometric, moved
 from archspec.ir.tensors import TensorSpec
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 COUNT, HEIGHT, WIDTH, VOID = 200, 56, 72, 255
@@ -238,7 +239,7 @@ def test_a_left_hand_is_a_right_one_in_a_mirror():
 def test_elastic_takes_masks_along_and_refuses_coordinates():
     step = made("elastic", {"strength": 60.0, "probability": 0.5})
     for name in ("boxes", "points", "polygons"):
-        with pytest.raises(TransformError, match=rf"coordinates \({name}\) cannot follow"):
+        with refuses(TransformError):
             infer(Example({n: FEATURES[n] for n in ("image", "mask", name)}), [step])
     features = {name: FEATURES[name] for name in ("image", "mask")}
     batch = {name: value for name, value in example(rectangles()).items() if name in features}
@@ -248,20 +249,20 @@ def test_elastic_takes_masks_along_and_refuses_coordinates():
     # Beside an edge an image lies between two classes; everywhere else it has the colour of the mask's.
     assert np.mean(np.abs(image - mask * 30.0) > 90) < 0.01 and np.mean(image != batch["image"].numpy()[..., 0]) > 0.01
     motion = step.motion((HEIGHT, WIDTH), drawn())
-    with pytest.raises(DataError, match="no matrix"):
+    with refuses(DataError):
         motion.points(tf.zeros((COUNT, 1, 2)))
-    with pytest.raises(DataError, match="no matrix"):
+    with refuses(DataError):
         motion.inverse()
 
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix", "rand_augment", "aug_mix", "halves", "shrink"])
 def test_what_would_leave_boxes_behind_is_refused(name):
     image = Image(TensorSpec((32, 32, 3), "uint8"))
-    with pytest.raises(TransformError, match=r"what lies in it \(boxes\) would not follow"):
+    with refuses(TransformError):
         infer(Example({"image": image, "boxes": Boxes(3)}), [made(name, {})])
-    with pytest.raises(TransformError, match=r"what lies in the image \(boxes\) would stay where it is"):
+    with refuses(TransformError):
         infer(Example({"image": image, "boxes": Boxes(3)}), [made("apply", {"to": "image", "steps": ["mirror"]})])
-    with pytest.raises(TransformError, match=r"mask is .* and not as large as the image"):
+    with refuses(TransformError):
         infer(Example({"image": image, "mask": Mask(TensorSpec((30, 32, 1), "uint8"))}), [made("mirror", {})])
 
 

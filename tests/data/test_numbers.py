@@ -9,6 +9,7 @@ from archspec.data.errors import DataError
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataSource
 from archspec.data.transform import Transform, TransformError, infer
+from tests.wording import refuses
 
 TABLE = """rooms,area,city,price,tax
 3,71.5,1,240,2.5
@@ -70,14 +71,10 @@ def test_columns_are_brought_to_one_scale_by_the_training_rows(step, tmp_path, m
         np.testing.assert_allclose(plain[0][0], (rows - rows.mean(0)) / deviation, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("step", "help"),
-    [("rescale", "normalize: {mean: data, std: data}"), ("mirror", "normalize: {mean: data, std: data}")],
-)
-def test_steps_of_images_are_refused_for_rows(table, step, help):
-    with pytest.raises(TransformError) as refusal:
+@pytest.mark.parametrize("step", ["rescale", "mirror"])
+def test_steps_of_images_are_refused_for_rows(table, step):
+    with refuses(TransformError):
         infer(made("csv", path=table, target=("price",)).features(), [Transform.find(step)()])
-    assert refusal.value.message.startswith("the data have no image") and help in refusal.value.help
 
 
 def test_a_row_is_a_vector_and_numbers(table):
@@ -117,30 +114,29 @@ def test_a_row_may_have_a_class(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "arguments", "message"),
+    ("content", "arguments"),
     [
-        ("x,y\n1,2\n", {}, "either 'target' or 'label' says which column is to be told"),
-        ("x,y\n1,2\n", {"target": ("y",), "label": "y"}, "either 'target' or 'label' says which column"),
-        ("x,y\n1,2\n", {"target": ("z",)}, "has no column 'z'; it has x, y"),
-        ("x,y\n1,2\n", {"target": ("y",), "inputs": ("y",)}, "column 'y' is both given and to be told"),
-        ("x,y\n1,2\n3,\n", {"target": ("y",)}, "line 3: y is empty"),
-        ("x,y\n1,2\n\n3,four\n", {"target": ("y",)}, "line 4: y holds 'four', which is no number"),
-        ("x,y\n1,2\nnan,4\n", {"target": ("y",)}, "line 3: x holds 'nan', which is no number"),
-        ("x,y\n1,2\n3,1e99\n", {"target": ("y",)}, "line 3: y holds '1e99', which is no number"),
-        ("x,x,y\n1,2,3\n", {"target": ("y",)}, "has two columns 'x'"),
-        ("x,y\n", {"target": ("y",)}, "has headings and no rows"),
-        ("y\n1\n", {"target": ("y",)}, "has no columns beside y"),
-        ("x,y\n1,2\n", {"target": ("y",)}, "has one row, which cannot be split in two"),
-        ("x,y,split\n1,2,test\n", {"target": ("y",)}, "no line has the split train"),
-        ("x,y,split\n1,a,train\n2,b,test\n", {"label": "y"}, "class 'b' has no examples to train on"),
+        ("x,y\n1,2\n", {}),
+        ("x,y\n1,2\n", {"target": ("y",), "label": "y"}),
+        ("x,y\n1,2\n", {"target": ("z",)}),
+        ("x,y\n1,2\n", {"target": ("y",), "inputs": ("y",)}),
+        ("x,y\n1,2\n3,\n", {"target": ("y",)}),
+        ("x,y\n1,2\n\n3,four\n", {"target": ("y",)}),
+        ("x,y\n1,2\nnan,4\n", {"target": ("y",)}),
+        ("x,y\n1,2\n3,1e99\n", {"target": ("y",)}),
+        ("x,x,y\n1,2,3\n", {"target": ("y",)}),
+        ("x,y\n", {"target": ("y",)}),
+        ("y\n1\n", {"target": ("y",)}),
+        ("x,y\n1,2\n", {"target": ("y",)}),
+        ("x,y,split\n1,2,test\n", {"target": ("y",)}),
+        ("x,y,split\n1,a,train\n2,b,test\n", {"label": "y"}),
     ],
 )
-def test_what_a_table_cannot_be(tmp_path, content, arguments, message):
+def test_what_a_table_cannot_be(tmp_path, content, arguments):
     path = tmp_path / "a.csv"
     path.write_text(content)
-    with pytest.raises(DataError) as refusal:
+    with refuses(DataError):
         made("csv", path=path, **arguments).features()
-    assert message in refusal.value.message and "a.csv" in refusal.value.message
 
 
 @pytest.mark.parametrize("rank", [1, 2])
@@ -160,18 +156,17 @@ def test_arrays_of_floats_are_numbers(tmp_path, rank):
 
 
 @pytest.mark.parametrize(
-    ("y", "message"),
+    "y",
     [
-        (np.zeros(3), "y must hold a number, or a row of numbers, for each of the 4 examples of x"),
-        (np.zeros((4, 2, 2)), "got float64 of shape (4, 2, 2)"),
-        (np.array([0, 1, np.nan, np.inf]), "y holds NaN or infinity, first at position 2"),
+        np.zeros(3),
+        np.zeros((4, 2, 2)),
+        np.array([0, 1, np.nan, np.inf]),
     ],
 )
-def test_arrays_that_are_no_numbers(tmp_path, y, message):
+def test_arrays_that_are_no_numbers(tmp_path, y):
     np.savez(tmp_path / "a.npz", x=np.zeros((4, 3)), y=y)
-    with pytest.raises(DataError) as refusal:
+    with refuses(DataError):
         made("npz", path=tmp_path / "a.npz").features()
-    assert message in refusal.value.message
 
 
 @pytest.mark.tensorflow
@@ -192,7 +187,7 @@ def test_images_with_numbers(tmp_path):
         assert one["label"].numpy().tolist() == [i / 2, -i] and int(one["image"][0, 0, 0]) == 40 * i
     assert check(source).classes == {}
     path.write_text("path,angle\n0.png,east\n")
-    with pytest.raises(DataError, match="line 2: angle holds 'east', which is no number"):
+    with refuses(DataError):
         source.model_copy(update={"target": ("angle",)}).features()
 
 

@@ -10,6 +10,7 @@ from archspec.data.example import IMAGE, LABEL
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataSource
 from archspec.data.transform import Transform, TransformError
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -103,10 +104,10 @@ def test_batches_are_those_of_the_pipeline(monkeypatch):
 
 
 def test_what_needs_tensorflow_is_refused_with_its_place():
-    with pytest.raises(TransformError, match=r"shift.* needs TensorFlow") as caught:
+    with refuses(TransformError) as caught:
         digits(transform("rescale"), transform("shift", share=0.1)).check_without_tensorflow()
-    assert caught.value.position == 1 and "rescale" in caught.value.help
-    with pytest.raises(TransformError, match=r"resize: \{method: bicubic\} needs TensorFlow"):
+    assert caught.value.position == 1
+    with refuses(TransformError):
         digits(transform("resize", size=16, method="bicubic")).check_without_tensorflow()
 
 
@@ -118,5 +119,5 @@ def test_files_need_tensorflow(tmp_path):
             (tmp_path / split / name).mkdir(parents=True)
             Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / split / name / "x.png")
     source = DataSource.find("folder")(path=tmp_path)
-    with pytest.raises(DataError, match="arrays of one size, in memory"):
+    with refuses(DataError):
         Pipeline(source, source.features(), (), (), 2, 0).check_without_tensorflow()

@@ -12,6 +12,7 @@ from archspec.data.source import DataSource
 from archspec.data.sources.symbols import Symbols
 from archspec.data.sources.text_pairs import TextPairs
 from archspec.data.tokenizers.level import Characters, Words
+from tests.wording import refuses
 
 
 def rows(array):
@@ -62,7 +63,7 @@ def test_symbols_have_a_vocabulary_that_reads_and_writes_them():
     assert found.encode("2 0 1") == [1, 5, 3, 4, 2]
     assert found.decode([1, 5, 3, 4, 2, 0]) == "2 0 1"
     assert (found.pad, found.start, found.end) == (0, 1, 2)
-    with pytest.raises(DataError, match="'7' is not in the vocabulary"):
+    with refuses(DataError):
         found.encode("2 7")
 
 
@@ -72,14 +73,14 @@ def test_as_many_sequences_are_drawn_as_there_are():
     source = Symbols(symbols=4, shortest=1, longest=4, train=10, test=there_are)
     source.features()
     assert len({tuple(row) for row in source.arrays("test")["source"].tolist()}) == there_are
-    with pytest.raises(DataError, match=f"not {there_are + 1} different"):
+    with refuses(DataError):
         Symbols(symbols=4, shortest=1, longest=4, train=10, test=there_are + 1).features()
 
 
 def test_too_few_different_sequences_are_refused():
-    with pytest.raises(DataError, match="not 1,000 different sequences of 3 to 3 symbols"):
+    with refuses(DataError):
         Symbols(longest=3).features()
-    with pytest.raises(ValidationError, match="longer than the longest"):
+    with refuses(ValidationError):
         Symbols(shortest=5, longest=4)
 
 
@@ -168,23 +169,23 @@ def test_a_table_says_its_splits_and_may_have_no_heading(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "given", "message"),
+    ("text", "given"),
     [
-        ("source,taget\na,b\n", {}, "no column 'target'"),
-        ("source,target\n", {}, "no rows"),
-        ("source,target\na\n", {}, "line 2: 1 cell, the first row has 2: 'a'"),
-        ("source,target\na,\n", {}, "line 2: a source and a target are needed"),
-        ("source,target,split\na,b,trian\n", {}, "line 2: split must be train, val or test, got 'trian'"),
-        ("source,target,split\na,b,test\n", {}, "nothing in the split train"),
-        ("source,target\na,b\nc,d\n", {"tokenizer": Words()}, "no token at the start"),
-        ("source,target\na,b\nc,d\n", {"tokenizer": Words(pad=False, start=True, end=True)}, "padding, number 0"),
-        ("source,target\na a,b\nc c,d\n", {"source_length": 3}, "no pair of the split train is as short"),
+        ("source,taget\na,b\n", {}),
+        ("source,target\n", {}),
+        ("source,target\na\n", {}),
+        ("source,target\na,\n", {}),
+        ("source,target,split\na,b,trian\n", {}),
+        ("source,target,split\na,b,test\n", {}),
+        ("source,target\na,b\nc,d\n", {"tokenizer": Words()}),
+        ("source,target\na,b\nc,d\n", {"tokenizer": Words(pad=False, start=True, end=True)}),
+        ("source,target\na a,b\nc c,d\n", {"source_length": 3}),
     ],
 )
-def test_tables_that_cannot_be_used_are_refused(tmp_path, text, given, message):
+def test_tables_that_cannot_be_used_are_refused(tmp_path, text, given):
     path = tmp_path / "pairs.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=message):
+    with refuses(DataError):
         TextPairs(path=path, **given).features()
 
 

@@ -13,6 +13,7 @@ from archspec.data.transform import Transform, TransformError, for_evaluation, i
 from archspec.data.transforms.geometric import Geometric
 from archspec.ir.tensors import TensorSpec
 from tests.data.conftest import picture, save
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 PAIR = from_specs({"a": TensorSpec((12, 16, 3), "uint8"), "b": TensorSpec((12, 16, 3), "uint8")}, {"train": 8})
@@ -128,7 +129,7 @@ def test_refusals(name, arguments, features, message):
 
 
 def test_a_part_has_to_be_named():
-    with pytest.raises(ValidationError, match="must be the name of a part"):
+    with refuses(ValidationError):
         made("apply", to=["a", "a"], steps=[])
 
 
@@ -165,8 +166,7 @@ def test_numbers_of_classes_are_moved_and_never_blended(name, arguments, part):
 def test_what_changes_numbers_is_refused_for_classes():
     steps = ({"rescale": {"low": 0.0}}, "blur", "color_jitter", {"cutout": 4}, "standardize", {"random_crop": 4})
     for step in steps[:-1]:
-        name = step if isinstance(step, str) else next(iter(step))
-        with pytest.raises(TransformError, match=f"{name} would change numbers of classes, which 'ids' holds"):
+        with refuses(TransformError):
             infer(MASKED, [made("apply", to="ids", steps=[step])])
         infer(PAIR, [made("apply", to="a", steps=[step])])
     infer(MASKED, [made("apply", to="ids", steps=[steps[-1]])])
@@ -244,19 +244,19 @@ def test_what_has_no_label_and_several_images_is_kept_too(two_folders, where):
         batch, _ = next(iter(pipeline.evaluation("val", lambda batch: (batch, ()))))
         assert {name: batch[name].shape for name in "ab"} == {"a": (1, 8, 8, 3), "b": (1, 8, 8, 3)}
         assert level(batch["a"]) < 100 < level(batch["b"])
-    with pytest.raises(TransformError, match="cache needs images of one size"):
+    with refuses(TransformError):
         infer(found.features(), [made("cache")])
 
 
 def test_folders_to_evaluate_on_go_together(two_folders):
-    with pytest.raises(DataError, match="test_a and test_b go together, test_b is missing"):
+    with refuses(DataError):
         source("unpaired", a=two_folders / "horse", b=two_folders / "zebra", test_a=two_folders).features()
 
 
 def test_broken_pictures_stop_or_are_left_out(two_folders):
     (two_folders / "zebra" / "1.png").write_bytes(b"no picture")
     horse, zebra = two_folders / "horse", two_folders / "zebra"
-    with pytest.raises(DataError, match="1 image of 3 in train cannot be read"):
+    with refuses(DataError):
         list(source("unpaired", a=horse, b=zebra, test_a=horse, test_b=horse).open("train"))
     skipping = source("unpaired", a=horse, b=zebra, test_a=horse, test_b=horse, on_bad="skip")
     assert {level(one["b"]) for one in skipping.open("train")} == {110, 112}

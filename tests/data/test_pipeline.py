@@ -17,6 +17,7 @@ from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.crops import RandomResizedCrop, ResizedCenterCrop
 from archspec.data.transforms.geometry import Mirror, Resize, Rotate, Shift
 from archspec.data.transforms.intensity import Rescale
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 AUGMENT = (Resize(size=16), Shift(share=0.1), Rotate(degrees=10), Mirror(), Rescale())
@@ -65,7 +66,7 @@ def test_shards_are_the_parts_of_each_batch():
     for k, (x, i) in enumerate(whole):
         assert np.array_equal(x, np.concatenate([part[k][0] for part in parts]))
         assert np.array_equal(i, np.concatenate([part[k][1] for part in parts]))
-    with pytest.raises(DataError, match="a batch of 64 cannot be divided among 3"):
+    with refuses(DataError):
         pipeline().training(both, shard=(0, 3))
 
 
@@ -147,7 +148,7 @@ def test_a_cache_changes_nothing_but_the_time(class_folders, where):
 
 
 def test_a_cache_after_what_is_random_is_refused():
-    with pytest.raises(TransformError, match="cache stands after mirror, which is random") as refusal:
+    with refuses(TransformError) as refusal:
         pipeline((Mirror(), Cache())).features()
     assert refusal.value.position == 1
 

@@ -13,6 +13,7 @@ from archspec.data.pipeline import Pipeline
 from archspec.data.sampler import Sampler
 from archspec.data.source import TRAIN, DataSource
 from archspec.ir.tensors import TensorSpec
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu")
@@ -159,27 +160,26 @@ def test_pairs_are_of_one_class_or_of_two(same):
 
 
 REFUSED = [
-    ("classes", 32, {"p": 8, "k": 4}, "have 7 classes, fewer than 8"),
-    ("classes", 32, {"p": 3, "k": 4}, "3 classes of 4 examples are 12, the batch is 32"),
-    ("weighted", 32, {"weights": {"cow": 2.0}}, "the data have no class 'cow'"),
-    ("weighted", 32, {"weights": [1.0, 2]}, "weights has 2 values, the data have 7 classes"),
-    ("weighted", 32, {"weights": [0.0] * 7}, "all examples have the weight 0"),
-    ("pairs", 33, {}, "a batch of 33 is no number of pairs"),
-    ("buckets", 32, {}, "do not differ in length"),
+    ("classes", 32, {"p": 8, "k": 4}),
+    ("classes", 32, {"p": 3, "k": 4}),
+    ("weighted", 32, {"weights": {"cow": 2.0}}),
+    ("weighted", 32, {"weights": [1.0, 2]}),
+    ("weighted", 32, {"weights": [0.0] * 7}),
+    ("pairs", 33, {}),
+    ("buckets", 32, {}),
 ]
 
 
-@pytest.mark.parametrize(("name", "batch", "arguments", "message"), REFUSED)
-def test_what_the_data_do_not_allow_is_refused(name, batch, arguments, message):
+@pytest.mark.parametrize(("name", "batch", "arguments"), REFUSED)
+def test_what_the_data_do_not_allow_is_refused(name, batch, arguments):
     line = pipeline(name, batch, arguments)
-    with pytest.raises(DataError) as refusal:
+    with refuses(DataError):
         line.sampler.check(line.keys(), batch)
-    assert message in refusal.value.message
 
 
 def test_a_class_of_one_has_no_pair():
     line = pipeline("pairs", 8, {}, counts=(5, 5, 5, 5, 5, 1, 5))
-    with pytest.raises(DataError, match="class 'fox' has one example"):
+    with refuses(DataError):
         line.sampler.check(line.keys(), 8)
 
 
@@ -193,7 +193,7 @@ class Unlabelled(Classed):
 def test_labels_have_to_be_known_before_examples_are_read():
     source = Unlabelled()
     line = Pipeline(source, source.features(), (), (), 8, 0, made("classes", {"p": 2, "k": 4}))
-    with pytest.raises(DataError, match="cannot be counted by class before they are read"):
+    with refuses(DataError):
         line.sampler.check(line.keys(), 8)
 
 

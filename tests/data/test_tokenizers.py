@@ -10,6 +10,7 @@ from archspec.data.tokenizer import Tokenizer, fitted
 from archspec.data.tokenizers.file import File
 from archspec.data.tokenizers.level import Characters, Words
 from archspec.data.vocabulary import Vocabulary, read_vocabulary
+from tests.wording import refuses
 
 TEXTS = ["The cat sat.", "the dog sat, the cat ran!"]
 
@@ -44,9 +45,8 @@ def test_characters_come_back_with_their_spaces_and_lines():
 def test_without_padding_and_unknown_every_token_is_text():
     found = Characters(pad=False, unknown=False).fit(["hello"])
     assert (found.tokens, found.pad, found.unknown) == (("l", "e", "h", "o"), None, None)
-    with pytest.raises(DataError, match="'x' is not in the vocabulary, in 'hex'") as error:
+    with refuses(DataError):
         found.encode("hex")
-    assert "unknown: true" in error.value.help
 
 
 def test_a_start_and_an_end_stand_around_every_text():
@@ -61,23 +61,23 @@ def test_a_margin_of_padding_stands_around_every_text():
     assert Characters(margin=2).fit(["ab"]).encode("ba") == [0, 0, 3, 2, 0, 0]
     assert Characters(margin=1, start=True, end=True).fit(["ab"]).encode("b") == [0, 2, 5, 3, 0]
     assert Words(margin=3).fit(["a"]).encode("") == [0] * 6
-    with pytest.raises(ValidationError, match="words with a margin needs padding"):
+    with refuses(ValidationError):
         Words(margin=1, pad=False)
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["   "]])
 def test_empty_texts_are_refused(texts):
-    with pytest.raises(DataError, match="empty"):
+    with refuses(DataError):
         Words().fit(texts)
 
 
 def test_a_count_that_nothing_reaches_is_refused():
-    with pytest.raises(DataError, match="no token that occurs 9 times"):
+    with refuses(DataError):
         Words(minimum=9).fit(TEXTS)
 
 
 def test_a_limit_must_leave_room_for_words():
-    with pytest.raises(ValidationError, match="greater than or equal to 5"):
+    with refuses(ValidationError):
         Words(limit=4)
 
 
@@ -120,15 +120,15 @@ def test_byte_pairs_learnt_elsewhere_can_be_read(tmp_path):
 def test_a_file_that_is_none_is_refused(tmp_path, text):
     path = tmp_path / "words.json"
     path.write_text(text)
-    with pytest.raises(DataError, match=r"words\.json is not a vocabulary"):
+    with refuses(DataError):
         read_vocabulary(path)
 
 
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):
-    with pytest.raises(DataError, match="cannot be read"):
+    with refuses(DataError):
         read_vocabulary(tmp_path / "none.json")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="not text in UTF-8"):
+    with refuses(DataError):
         read_vocabulary(tmp_path / "bytes.json")
 
 

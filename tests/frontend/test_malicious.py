@@ -15,6 +15,7 @@ import pytest
 
 from archspec.frontend import load, loads
 from archspec.ir.diagnostics import SpecError
+from tests.wording import refuses
 
 HEAD = "archspec: 1\nname: net\ninputs: {image: [32, 32, 3]}\n"
 
@@ -235,7 +236,7 @@ def test_files(tmp_path):
 def test_what_a_person_names_must_be_a_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.yaml")
     for path in (tmp_path / "pipe.yaml", tmp_path, "/dev/zero"):
-        with pytest.raises(SpecError, match="F01"):
+        with refuses(SpecError):
             load(str(path))
 
 

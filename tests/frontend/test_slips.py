@@ -17,7 +17,7 @@ def test_no_reader_is_asked_of_a_long_line(where, monkeypatch):
     lines[where] = "[" * (slips.MAX_LINE + 1)
     for problem in ("could not find expected ':'", "mapping values are not allowed here"):
         assert slips.slip(lines, 2, 0, problem, (0, 0), "while parsing a flow mapping") is None
-        with pytest.raises(AssertionError, match="asked"):
+        with pytest.raises(AssertionError):
             slips.slip(["a", "b", "c"], 2, 0, problem, (0, 0), "while parsing a flow mapping")
 
 

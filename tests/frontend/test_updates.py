@@ -13,6 +13,7 @@ from archspec.frontend import load
 from archspec.ir.diagnostics import SpecError
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import Constraint, Drawn, GradientPenalty, Schedule
+from tests.wording import refuses
 
 SPECS = Path(__file__).parents[2] / "specs"
 
@@ -126,7 +127,7 @@ def test_a_term_is_left_out_where_it_is_not_wanted(tmp_path):
     names = [[t.name for t in archspec.load(str(path), penalty=p).training.steps[0].minimize] for p in (0.5, 0.0)]
     assert names == [["mse.score", "gradient_penalty.score"], ["mse.score"]]
     path.write_text(SMALL.replace("=penalty > 0", "yes"), encoding="utf-8")
-    with pytest.raises(SpecError, match="when must be true or false, got 'yes'"):
+    with refuses(SpecError):
         load(str(path))
 
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from archspec.ir.tensors import TensorSpec, UnknownSize
 from archspec.ops.base import Op, OpError
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -76,7 +77,7 @@ def test_a_step_of_its_own(op):
         alone.transcendentals(out, x),
     )
     assert type(step.lower(x)) is type(alone.lower(x))
-    with pytest.raises(OpError, match="floating-point"):
+    with refuses(OpError):
         step.infer(TensorSpec((5, 4, 6), "int32"))
 
 

@@ -8,6 +8,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 from archspec.ops.loss import Loss, check_operands, last_activation
 from tests.report.conftest import build
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -222,14 +223,14 @@ def test_operands_of_a_training_step():
     mse, cross = Loss.find("mse")(), Loss.find("categorical_crossentropy")()
     check_operands(mse, TensorSpec((30, 30, 1)), 1)
     check_operands(mse, TensorSpec((8,)), TensorSpec((8,)))
-    with pytest.raises(OpError, match=r"mse of \(8,\) wants a target \(8,\), got \(9,\)"):
+    with refuses(OpError):
         check_operands(mse, TensorSpec((8,)), TensorSpec((9,)))
-    with pytest.raises(OpError, match=r"a constant cannot be one"):
+    with refuses(OpError):
         check_operands(cross, TensorSpec((8,)), 1)
 
 
 def test_yolo_is_declared_and_refuses_to_lower():
     yolo = Loss.find("yolo")()
     assert yolo.target(TensorSpec((13, 13, 255))) == TensorSpec((13, 13, 255))
-    with pytest.raises(OpError, match="only the detection task"):
+    with refuses(OpError):
         yolo.lower()

@@ -16,6 +16,7 @@ from archspec.ops.activation import Relu
 from archspec.report.columns import COLUMNS, Measured
 from archspec.report.grid import of_networks, of_nodes
 from archspec.report.table import formats, table
+from tests.wording import refuses
 
 SMALL = [
     ("conv", "conv", {"filters": 4, "kernel": 3, "stride": 2}),
@@ -92,7 +93,7 @@ TIMED = [name for name, column in COLUMNS.items() if column.needs_hardware]
 
 
 def test_times_need_hardware_and_say_that_they_are_bounds(small):
-    with pytest.raises(ValueError, match="column time needs hardware: --hardware h100"):
+    with refuses(ValueError):
         of_nodes(Measured(small), ("time",))
     grid = of_nodes(Measured(small, machine=hardware("cpu_core")))
     assert grid.columns[-2:] == ("time", "limit")

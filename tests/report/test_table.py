@@ -12,6 +12,7 @@ import pytest
 import archspec
 from archspec.report.format import quantity
 from archspec.report.table import READABLE_LINES, table
+from tests.wording import refuses
 
 SMALL = [
     ("conv", "conv", {"filters": 4, "kernel": 3, "stride": 2}),
@@ -67,7 +68,7 @@ def test_batch_multiplies_all_but_parameters(build):
     assert eight.totals.params == one.totals.params
     assert eight.totals[2:] == tuple(8 * n for n in one.totals[2:])
     assert "batch 8" in str(eight)
-    with pytest.raises(ValueError, match="batch"):
+    with refuses(ValueError):
         table(graph, batch=0)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import archspec
 from archspec.frontend.yaml_source import MAX_DEPTH
+from tests.wording import refuses
 
 HEAD = {"archspec": 1, "name": "net", "inputs": {"x": [4]}}
 
@@ -68,34 +69,34 @@ def test_a_mapping_may_be_as_deep_as_its_text():
 
 @pytest.mark.parametrize("value", [3, "classes=3", ["classes"], True])
 def test_set_is_a_map(value):
-    with pytest.raises(archspec.SpecError, match="set must be a map of names and values"):
+    with refuses(archspec.SpecError):
         archspec.Run.open("lenet5", data="digits", set=value)
 
 
 @pytest.mark.parametrize("name", ["\ud800.yaml", "\ud800", "folder/\ud800", "a\0.yaml", "a\0"])
 @pytest.mark.parametrize("open", [archspec.load, archspec.Run.open])
 def test_what_is_no_path_is_told(open, name):
-    with pytest.raises(archspec.SpecError, match="is no path") as caught:
+    with refuses(archspec.SpecError) as caught:
         open(name)
     assert str(caught.value).encode("utf-8")
 
 
 @pytest.mark.parametrize("value", [None, b"archspec: 1", 3, ["archspec: 1"]])
 def test_text_is_a_str(value):
-    with pytest.raises(TypeError, match="takes the text of a spec, a str; got"):
+    with refuses(TypeError):
         archspec.loads(value)
 
 
 @pytest.mark.parametrize("value", [None, b"lenet5", 3, ["lenet5"]])
 def test_a_spec_is_a_path_a_name_or_a_mapping(value):
-    with pytest.raises(TypeError, match="takes a path, a name or a mapping; got"):
+    with refuses(TypeError):
         archspec.load(value)
 
 
 @pytest.mark.parametrize("value", [3, ["a"], b"resnet18", {}])
 def test_a_variant_is_a_name(value):
     for read in (lambda: archspec.load("resnet", variant=value), lambda: archspec.loads("", variant=value)):
-        with pytest.raises(TypeError, match="variant is the name of a variant"):
+        with refuses(TypeError):
             read()
 
 
@@ -103,9 +104,9 @@ def test_a_variant_is_a_name(value):
 def test_counts_of_a_table_are_integers(value):
     graph = archspec.load("lenet5")
     for given in ({"batch": value}, {"depth": value}):
-        with pytest.raises(TypeError, match=f"{next(iter(given))} must be an integer, got"):
+        with refuses(TypeError):
             archspec.table(graph, **given)
-    with pytest.raises(TypeError, match="batch must be an integer, got None"):
+    with refuses(TypeError):
         archspec.table(graph, batch=None)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import archspec
 from tests.training import runs
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -50,9 +51,9 @@ def test_its_model_is_what_it_predicts_with(run, tmp_path):
 def test_it_goes_on_and_is_exported(run, tmp_path):
     done = run.export(tmp_path / "net.keras")
     assert done.path.is_file() and json.loads(done.preprocessing.read_bytes())["image"] == [8, 8, 1]
-    with pytest.raises(archspec.RunError, match="must end in"):
+    with refuses(archspec.RunError):
         run.export(tmp_path / "net.h5")
-    with pytest.raises(archspec.RunError, match="--epochs is how many there are to be in all"):
+    with refuses(archspec.RunError):
         run.resume(epochs=2, progress=None)
-    with pytest.raises(archspec.RunError, match="nothing is drawn from networks of classification"):
+    with refuses(archspec.RunError):
         run.sample(3)

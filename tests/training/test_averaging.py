@@ -8,6 +8,7 @@ from archspec.ir.diagnostics import SpecError
 from archspec.training.run import run
 from tests.shares import few
 from tests.training import runs
+from tests.wording import refuses
 
 # Without a bias before batch normalisation: its gradient is rounding, which Adam would make steps of.
 SPEC = """
@@ -21,16 +22,9 @@ heads:
 """
 
 
-@pytest.mark.parametrize(
-    ("train", "message"),
-    [
-        ("average_last: 2, ema: 0.9", "two averages of the same weights"),
-        ("average_last: 4, epochs: 3", "the last 4 epochs are averaged, the run has 3"),
-        ("average_last: 0", "average_last must be greater than 0"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(plan, train, message):
-    with pytest.raises(SpecError, match=message):
+@pytest.mark.parametrize("train", ["average_last: 2, ema: 0.9", "average_last: 4, epochs: 3", "average_last: 0"])
+def test_what_makes_no_sense_is_refused(plan, train):
+    with refuses(SpecError):
         plan(f"{{{train}}}", spec=SPEC)
 
 

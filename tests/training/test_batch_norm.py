@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from archspec import compile
+from archspec.backend.seams.normalization import stated_momentum
 from archspec.frontend import loads
 from archspec.runs import Run
 from archspec.training.averaging import estimate
-from archspec.training.batch_norm import counts, forget_starts, have_begun, stated_momentum, updates_until
+from archspec.training.batch_norm import counts, forget_starts, have_begun, updates_until
 from archspec.training.run import run
 from tests.shares import few
 from tests.training import runs

@@ -17,6 +17,7 @@ from archspec.training.identity import Identity, identity
 from archspec.training.run import _locked, run
 from tests.shares import few
 from tests.training import runs
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -49,8 +50,9 @@ def test_a_full_disk_leaves_what_was_there_and_the_run_goes_on_from_it(tmp_path,
     plan = Run.open(str(runs.write(tmp_path))).plan()
     with monkeypatch.context() as patched:
         fail_at_write(patched, k)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError) as full:
             run(plan, tmp_path / "run", progress=None)
+    assert full.value.errno == errno.ENOSPC
     kept = Checkpoints(tmp_path / "run", identity(plan))
     assert len(kept.steps()) == min(k - 1, 2)
     assert not kept.passed_over
@@ -162,7 +164,7 @@ def test_a_changed_spec_refuses_to_resume_and_nothing_is_overwritten(copy):
     changed(copy, "filters: 8", "filters: 9", "spec/small.yaml")
     (copy / "model.keras").unlink()
     before = files(copy)
-    with pytest.raises(CheckpointError, match="is of another network: the spec has changed since"):
+    with refuses(CheckpointError):
         run(Run.open(copy).plan(), copy, resume=True, progress=None)
     assert files(copy) == before
 
@@ -203,7 +205,7 @@ def test_checkpoints_of_the_version_before_are_taken(copy):
 
 def test_a_manifest_that_lacks_what_is_needed_is_refused_in_words(copy):
     rewritten(copy, lambda manifest: manifest.pop("history"))
-    with pytest.raises(CheckpointError, match="is of another version of archspec"):
+    with refuses(CheckpointError):
         Checkpoints(copy, identity(Run.open(copy).plan())).position()
 
 
@@ -283,7 +285,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
     model = compile(plan.graph)
     forget_starts(model)
     compiled(model, plan.task.trainer(plan.graph, model, plan.spec.train), plan)
-    with pytest.raises(CheckpointError, match=r"float32 \(1000000, 1000000\), the network has float32 \(128, 10\)"):
+    with refuses(CheckpointError):
         Checkpoints(copy, identity(plan)).restore(model, int(last.name))
 
 
@@ -326,7 +328,7 @@ def test_where_nothing_is_judged_the_last_two_stay(tmp_path):
 
 
 def test_two_processes_do_not_share_a_directory(tmp_path):
-    with _locked(tmp_path), pytest.raises(InUse, match="another process is training in"), _locked(tmp_path):
+    with _locked(tmp_path), refuses(InUse), _locked(tmp_path):
         pass
 
 

@@ -8,6 +8,7 @@ import pytest
 from archspec.training.features import split_frozen
 from archspec.training.run import run
 from tests.training.runs import assert_same, state
+from tests.wording import refuses
 
 SPEC = """
 archspec: 1
@@ -39,31 +40,23 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("train", "augment", "message"),
+    ("train", "augment"),
     [
-        (
-            "freeze: [second], cache_features: true",
-            "[rescale]",
-            "'second' is frozen and stands behind 'first', which is",
-        ),
-        (
-            "freeze: [first, norm, branches, last], cache_features: true",
-            "[rescale]",
-            "behind 'dropout', which is ra",
-        ),
-        ("freeze: {layers: [first], until: 1}, cache_features: true", "[rescale]", "no frozen layer comes first"),
-        ("cache_features: true", "[rescale]", "no frozen layer comes first"),
-        (f"{FROZEN}, cache_features: 0", "[rescale]", "must be true, false, or a number of draws"),
-        (f"{FROZEN}, cache_features: true", "[shift: 0.1, rescale]", "'shift' is random"),
-        (f"{FROZEN}, cache_features: 2", "[rescale, mixup]", "'mixup' mixes the examples of a batch"),
-        (f"{FROZEN}, cache_features: true, precision: mixed_bfloat16", "[rescale]", "kept in float32"),
-        (f"{FROZEN}, cache_features: true, devices: 2", "[rescale]", "one device"),
+        ("freeze: [second], cache_features: true", "[rescale]"),
+        ("freeze: [first, norm, branches, last], cache_features: true", "[rescale]"),
+        ("freeze: {layers: [first], until: 1}, cache_features: true", "[rescale]"),
+        ("cache_features: true", "[rescale]"),
+        (f"{FROZEN}, cache_features: 0", "[rescale]"),
+        (f"{FROZEN}, cache_features: true", "[shift: 0.1, rescale]"),
+        (f"{FROZEN}, cache_features: 2", "[rescale, mixup]"),
+        (f"{FROZEN}, cache_features: true, precision: mixed_bfloat16", "[rescale]"),
+        (f"{FROZEN}, cache_features: true, devices: 2", "[rescale]"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(plan, train, augment, message):
+def test_what_cannot_be_kept_is_refused(plan, train, augment):
     from archspec.ir.diagnostics import SpecError
 
-    with pytest.raises(SpecError, match=message) as error:
+    with refuses(SpecError) as error:
         plan(f"{{{train}}}", spec=SPEC, augment=augment)
     assert error.value.diagnostics[0].span.line > 1
 

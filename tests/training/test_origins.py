@@ -7,6 +7,7 @@ import archspec
 from archspec.ir.diagnostics import SpecError
 from archspec.training.initial_weights import initial_weights
 from archspec.training.task import TaskError
+from tests.wording import refuses
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_of_two_files_each_gives_its_part(graph, file, tmp_path):
 
 def test_a_file_without_a_layer_is_refused(graph, file):
     path, _ = file(leave="G.conv_2")
-    with pytest.raises(TaskError, match=r"it has no layer G\.conv_2 of that shape"):
+    with refuses(TaskError):
         initial_weights(graph, {"G": path})
 
 

@@ -11,6 +11,7 @@ from archspec.data.transforms.intensity import Rescale
 from archspec.ir.tensors import TensorSpec
 from archspec.training.task import TaskError
 from archspec.training.views import ShortSide, scaled, views
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -53,7 +54,7 @@ def test_flips_are_the_image_and_its_mirror(image):
 
 
 def test_ten_crops_without_a_crop_are_refused():
-    with pytest.raises(TaskError, match="needs images larger than the network's"):
+    with refuses(TaskError):
         views([Rescale()], "ten_crop")
 
 
@@ -87,5 +88,5 @@ def test_the_long_side_is_known_where_the_image_s_size_is():
 
 
 def test_a_scale_below_the_network_s_size_is_refused():
-    with pytest.raises(TaskError, match="a short side of 5 is less than the network's 6"):
+    with refuses(TaskError):
         scaled([Rescale()], (8, 5), (6, 6), dense=False)

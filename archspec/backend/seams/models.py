@@ -48,3 +48,13 @@ def mask_of(tensor: Any) -> Any:
 def is_of_generator(variable: Any) -> bool:
     """Whether a variable is the state of a random generator, as of dropout."""
     return "seed_generator" in variable.path
+
+
+def name_outputs(model: keras.Model, names: list[str]) -> None:
+    """Let the outputs of a model go by these names, in the order of its outputs."""
+    model.output_names = names
+
+
+def mean_by_weights(loss: keras.losses.Loss) -> None:
+    """Let a loss divide by the sum of its samples' weights, not by their number."""
+    loss.reduction = "mean_with_sample_weight"

@@ -87,3 +87,9 @@ def trained_by(optimizer: Any) -> list[Any]:
     """The variables that an optimiser was built for, in the order of their gradients."""
     variables: list[Any] = optimizer._trainable_variables
     return variables
+
+
+def constrain(variable: Any, rule: Callable[[Any], Any]) -> None:
+    """Let a variable be passed through ``rule`` after every update, behind the constraint that it has."""
+    own = variable.constraint or (lambda value: value)
+    variable.constraint = lambda value: rule(own(value))

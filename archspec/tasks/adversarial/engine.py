@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from archspec.backend.seams.generators import Seed
 from archspec.backend.seams.moments import differentiable_twice
 from archspec.ir.training import Drawn, Schedule
 
@@ -62,19 +63,6 @@ def number(number: float | Schedule, rounds: Any) -> Any:
             return jax.pure_callback(value, scalar, rounds)
         case _:
             return keras.ops.convert_to_tensor(value(rounds))
-
-
-class Seed(keras.random.SeedGenerator):
-    """Two whole numbers that a draw follows from: the same draw, whenever it is made."""
-
-    def __init__(self, first: Any, second: Any):
-        # Not the parent's: there is no state.
-        kind = "uint32" if keras.backend.backend() == "jax" else "int32"
-        self.pair = keras.ops.stack([keras.ops.cast(n, kind) for n in (first, second)])
-
-    def next(self, ordered: bool = True) -> Any:
-        """The two numbers."""
-        return self.pair
 
 
 def draw(drawn: Drawn, shape: tuple[Any, ...], seed: Seed) -> Any:

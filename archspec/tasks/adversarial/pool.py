@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.backend.seams.generators import Seed
 from archspec.ir.graph import Node
-from archspec.tasks.adversarial.engine import Seed
 
 
 class Pool:

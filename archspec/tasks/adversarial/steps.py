@@ -16,6 +16,7 @@ import keras
 from keras import ops
 
 from archspec.backend.build import compile as built
+from archspec.backend.seams.generators import Seed
 from archspec.ir.graph import Graph, Tensor, drawable
 from archspec.ir.training import GradientPenalty, TrainStep
 from archspec.tasks.adversarial import engine
@@ -108,7 +109,7 @@ class Steps(keras.Model):
         for i, (name, drawn) in enumerate(self.plan.drawn.items()):
             if name not in batch:
                 shape = (size, *self.plan.body.inputs[name].shape)
-                seed = engine.Seed(self.seed + i * 7919 + ops.cast(draw, "int32") * 104_729, rounds)
+                seed = Seed(self.seed + i * 7919 + ops.cast(draw, "int32") * 104_729, rounds)
                 out[Tensor(name)] = engine.draw(drawn, shape, seed)
         return out
 
@@ -259,7 +260,7 @@ class Steps(keras.Model):
         for i, (key, drawn) in enumerate(self.plan.drawn.items()):
             value = (given or {}).get(key)
             shape = (count, *self.plan.body.inputs[key].shape)
-            drawn_now = engine.draw(drawn, shape, engine.Seed(seed, i))
+            drawn_now = engine.draw(drawn, shape, Seed(seed, i))
             inputs[Tensor(key)] = drawn_now if value is None else ops.convert_to_tensor(value)
         return self.results(inputs, [name])[0]
 

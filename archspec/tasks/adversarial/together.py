@@ -8,13 +8,14 @@ of networks that it does not update let no gradient through.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
 
+from archspec.backend.seams.optimizers import constrain
 from archspec.ir.graph import Graph
-from archspec.ir.training import TrainStep
 from archspec.tasks.adversarial.steps import State, Steps
 
 
@@ -27,7 +28,7 @@ class Together(Steps):
         self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="rounds", dtype="int32")
         for step in self.plan.steps:
             for variable in self.variables_of(step.update) if step.constraint else ():
-                variable.constraint = self._constraint(step, variable)
+                constrain(variable, partial(self.constrain, step, variable))
 
     def rounds(self) -> Any:
         """How many rounds were done."""
@@ -60,10 +61,6 @@ class Together(Steps):
     def read_averages(self, network: str) -> list[Any]:
         """Here an average takes the last round's weights in when the next begins, or when it is read."""
         return self.averaged(network, self.rounds())
-
-    def _constraint(self, step: TrainStep, variable: Any) -> Any:
-        own = variable.constraint or (lambda value: value)
-        return lambda value: self.constrain(step, variable, own(value))
 
     def _state(self, updated: Iterable[str]) -> State:
         """All variables of the networks with their values, through which a gradient gets only to those updated."""

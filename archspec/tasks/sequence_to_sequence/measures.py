@@ -7,13 +7,15 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.backend.seams.models import mean_by_weights
+
 
 class Unpadded(keras.losses.Loss):
     """The mean of another loss over the tokens that are not padding; ``classes`` where it takes one-hot targets."""
 
     def __init__(self, loss: keras.losses.Loss, classes: int | None = None):
         super().__init__(name=loss.name)
-        loss.reduction = "mean_with_sample_weight"
+        mean_by_weights(loss)
         self.loss, self.classes = loss, classes
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -16,6 +16,7 @@ from archspec.tasks.adversarial.rounds import Rounds
 from archspec.tasks.adversarial.steps import Steps
 from archspec.tasks.adversarial.together import Together
 from tests.tasks.adversarial import specs
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -358,7 +359,7 @@ def test_dropout_acts_in_networks_that_are_updated_and_is_drawn_anew(tmp_path):
 
 def test_optimizers_are_one_for_each_step(tmp_path):
     model = Rounds(specs.graph(tmp_path, specs.NETWORKS + specs.D_FIRST))
-    with pytest.raises(ValueError, match="there are 2 steps, 1 optimizers were given"):
+    with refuses(ValueError):
         model.compile([keras.optimizers.SGD(0.1)])
     model.compile([keras.optimizers.SGD(0.0), keras.optimizers.Adam(0.1)])
     before = state(model, ["D"])[0], state(model, ["G"])[0]

@@ -11,6 +11,7 @@ from archspec.data.errors import DataError
 from archspec.data.sources.tagged import Tagged
 from archspec.ir.diagnostics import SpecError
 from archspec.runs import Run
+from tests.wording import refuses
 
 SPEC = """
 archspec: 1
@@ -69,19 +70,19 @@ def test_an_example_has_a_class_for_each_word(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    "text",
     [
-        ("a X\nb\n", "line 2: a word and its class are needed, got 'b'"),
-        ("\n\n", "has no sentences"),
-        ("a X\n\na X\n\na X\n\nb Z\n", "class 'Z' has no words to train on"),
+        "a X\nb\n",
+        "\n\n",
+        "a X\n\na X\n\na X\n\nb Z\n",
     ],
 )
-def test_files_that_are_wrong_are_refused(tmp_path, text, message):
+def test_files_that_are_wrong_are_refused(tmp_path, text):
     (tmp_path / "w.txt").write_text(text)
     (tmp_path / "t.txt").write_text("a X\n")
     swap = "Z" in text
     source = Tagged(path=tmp_path / ("t.txt" if swap else "w.txt"), test=tmp_path / "w.txt" if swap else None)
-    with pytest.raises(DataError, match=message):
+    with refuses(DataError):
         source.features()
 
 
@@ -89,30 +90,30 @@ def test_a_tokenizer_that_divides_words_is_refused(tmp_path):
     from archspec.data.tokenizers.level import Words
 
     (tmp_path / "w.txt").write_text("it's X\n\nit's X\n")
-    with pytest.raises(DataError, match=r"w\.txt, line \d: 1 words became 3 tokens"):
+    with refuses(DataError):
         Tagged(path=tmp_path / "w.txt", tokenizer=Words()).arrays("train")
 
 
 REFUSED = [
-    ("sparse_categorical_crossentropy", "categorical_crossentropy", "loss that can leave padding out"),
-    ("classes: 3", "classes: 4", "the data have 3 classes, head 'tag' has 4"),
-    ("sequences: true}", "sequences: false}", "labelling needs scores at every step"),
-    ("vocab: 20", "vocab: 3", "the vocabulary of tokens has 6 tokens"),
-    ("[T]", "[7]", "tokens that differ in length"),
+    ("sparse_categorical_crossentropy", "categorical_crossentropy"),
+    ("classes: 3", "classes: 4"),
+    ("sequences: true}", "sequences: false}"),
+    ("vocab: 20", "vocab: 3"),
+    ("[T]", "[7]"),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "message"), REFUSED, ids=[new for _, new, _ in REFUSED])
-def test_networks_that_do_not_fit_are_refused_before_keras(folder, old, new, message):
+@pytest.mark.parametrize(("old", "new"), REFUSED)
+def test_networks_that_do_not_fit_are_refused_before_keras(folder, old, new):
     (folder / "tagger.yaml").write_text(SPEC.replace(old, new, 1))
-    with pytest.raises(SpecError, match=message):
+    with refuses(SpecError):
         Run.open(str(folder / "run.yaml")).plan()
 
 
 def test_data_with_a_class_for_each_example_are_refused(folder):
     (folder / "lines.txt").write_text("0 good\n1 bad\n2 film\n" * 4)
     (folder / "run.yaml").write_text(RUN.replace("tagged: {path: words.txt, bucket: 4}", "text: lines.txt"))
-    with pytest.raises(SpecError, match="labelling needs data with a class for each step"):
+    with refuses(SpecError):
         Run.open(str(folder / "run.yaml")).plan()
 
 

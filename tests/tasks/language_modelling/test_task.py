@@ -12,6 +12,7 @@ import pytest
 from archspec.cli import main
 from archspec.ir.diagnostics import SpecError
 from archspec.runs import Run
+from tests.wording import told
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 20
 CHARACTERS = len(set(TEXT))
@@ -387,4 +388,4 @@ def test_a_class_is_not_to_be_had(folder, capsys, monkeypatch):
     (folder / "RUN" / "weights.npz").write_bytes(b"")
     monkeypatch.chdir(folder)
     assert main(["predict", "RUN", "text.txt"]) == 1
-    assert "'archspec sample RUN' draws from it" in capsys.readouterr().err
+    told(capsys.readouterr().err)
