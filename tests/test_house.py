@@ -64,8 +64,8 @@ def test_floors_are_those_of_the_tree():
         ("sweep", "lenet5", "--vary", "classes=10:12"),
         ("diff", "lenet5", "--new-set", "classes=12"),
         ("list",),
-        ("ops",),
-        ("ops", "conv", "--format", "json"),
+        ("reference",),
+        ("reference", "conv", "--format", "json"),
         ("schema",),
         ("schema", "lenet5"),
     ],
@@ -246,7 +246,7 @@ OPS_ARE_NAMED_IN = ("ops", "layers", "backend/importers", "data/transforms", "an
 which have names of their own, some of them an op's."""
 OTHER_WORDS = {
     # An argument of ops (and the kinds of arguments that ``ops`` lists), whatever op it is.
-    "activation": {"cli/ops", "frontend/arguments", "frontend/intended", "frontend/lint/learning"}
+    "activation": {"cli/reference", "frontend/arguments", "frontend/intended", "frontend/lint/learning"}
     | {"frontend/schema/file"}
     | {"backend/comparison/numbers", "ir/aliases", "report/vocabulary"},
     # What is left out, in words of other libraries: types of inputs, arguments, draws.

@@ -18,9 +18,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "names.md"
 HEAD = """\
 # Names elsewhere
 
-What Keras, PyTorch, JAX and papers call things that archspec calls otherwise or does not have. Errors and `archspec ops
-NAME` say the same. Case, `_` and `-` make no difference; a name that differs from ours in nothing else is not listed.
-This page is written by `tools/alias_reference.py`.
+What Keras, PyTorch, JAX and papers call things that archspec calls otherwise or does not have. Errors and `archspec
+reference NAME` say the same. Case, `_` and `-` make no difference; a name that differs from ours in nothing else is not
+listed. This page is written by `tools/alias_reference.py`.
 """
 PLURAL = {
     "op": "Ops and blocks",

@@ -24,7 +24,7 @@ STATIC = (
     ("table", "resnet50"),
     ("table", "lenet5", "--format", "json"),
     ("list",),
-    ("ops",),
+    ("reference",),
     ("schema",),
 )
 EXTRA = "pip install 'archspec-keras[tensorflow]'"

@@ -1,8 +1,8 @@
-"""Write docs/declarations.md: what everything besides ops takes that a spec or a run file can name.
+"""Write docs/reference/: what everything besides ops takes that a spec or a run file can name, a page for each kind.
 
     python tools/declaration_reference.py [--check]
 
-With --check nothing is written; the exit code says whether the page is current.
+With --check nothing is written; the exit code says whether the pages are current.
 """
 
 from __future__ import annotations
@@ -12,32 +12,49 @@ from pathlib import Path
 
 from generated import settled
 
-from archspec.cli._kinds import KINDS, placed
+from archspec.cli._kinds import ABOUT, KINDS, placed, plural
 from archspec.ir.declaration import Declaration
 from archspec.report.vocabulary import arguments, usage
 
-PAGE = Path(__file__).parent.parent / "docs" / "declarations.md"
-HEAD = """\
-# What else has a name
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+INDEX = """\
+# Reference
 
-What losses, metrics, initializers, optimizers, schedules, data sources and transforms take, and whatever else a spec or
-a run file can name besides [ops](ops.md). Each is written `NAME`, `{NAME: VALUE}` for its main argument (set in
-**bold**), or `{NAME: {argument: value}}`. `archspec ops NAME` says the same. This page is written by
-`tools/declaration_reference.py`.
+What specs and run files can name, a page for each kind. Each page has every member with its arguments, their defaults,
+and an example. A member is written `NAME`, `{NAME: VALUE}` for its main argument (set in **bold**), or
+`{NAME: {argument: value}}`. `archspec reference NAME` says the same in a terminal, `archspec reference losses` lists a
+kind. Names of Keras and PyTorch are in [a table of their own](../names.md).
+
+| kind | where it is written | members |
+|---|---|---|
+| [ops](../ops.md) | `body: [conv: 64]` | every layer, merge and activation |
+"""
+HEAD = """\
+# {title}
+
+{doc} Written as in `{place}`.
+
+This page is written by `tools/declaration_reference.py`; `archspec reference NAME` says the same.
 """
 
 
-def page() -> str:
-    """The page."""
-    lines = [HEAD]
+def pages() -> dict[Path, str]:
+    """The index, and a page for each kind."""
+    index, out = [INDEX.rstrip("\n")], {}
     for word, kind in KINDS.items():
-        lines.append(f"\n## {word.capitalize().removesuffix('s') + ('ses' if word[-1] == 's' else 's')}\n")
-        lines += [text for member in kind.all() for text in _member(word, member)]
-    return "\n".join(lines).rstrip("\n") + "\n"
+        name = plural(word)
+        path = FOLDER / f"{name.replace(' ', '_')}.md"
+        members = kind.all()
+        place = placed(word, "…")
+        head = HEAD.format(title=name.capitalize(), doc=ABOUT[word], place=place)
+        out[path] = "\n".join([head, *(text for m in members for text in _member(word, m))]).rstrip("\n") + "\n"
+        named = ", ".join(f"[`{m.name}`]({path.name}#{m.name})" for m in members)
+        index.append(f"| [{name}]({path.name}) | `{place}` | {named} |")
+    return {FOLDER / "README.md": "\n".join(index) + "\n", **out}
 
 
 def _member(word: str, member: type[Declaration]) -> list[str]:
-    out = [f"### `{member.name}`\n", _cell(member.summary()), ""]
+    out = [f"## `{member.name}`\n", _cell(member.summary()), ""]
     out += ["```yaml", placed(word, usage(member) or member.name), "```", ""]
     if fields := arguments(member):
         out += ["| argument | type | default | |", "|---|---|---|---|"]
@@ -54,4 +71,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(settled({PAGE: page()}))
+    sys.exit(settled(pages()))

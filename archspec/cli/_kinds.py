@@ -48,13 +48,18 @@ def kind_of(word: str) -> str | None:
     return next((kind for form in forms for kind in KINDS if form in (kind, kind.removeprefix("data "))), None)
 
 
+def plural(word: str) -> str:
+    """Several of a kind: ``losses``."""
+    return f"{word}es" if word.endswith("s") else f"{word}s"
+
+
 def listing(word: str) -> str:
     """The members of a kind, a line each."""
     from shutil import get_terminal_size
-    from textwrap import shorten
+    from textwrap import shorten, wrap
 
     width = max(60, get_terminal_size().columns)
-    lines = [f"{word}: archspec ops NAME says what one takes"]
+    lines = [f"{word}: archspec reference NAME says what one takes", *wrap(ABOUT[word], width)]
     for member in KINDS[word].all():
         name = f"{member.name}: {member.main}" if member.main else member.name
         summary = member.summary().replace("``", "").partition(". ")[0].rstrip(".")
@@ -81,6 +86,21 @@ def page(word: str, member: type[Declaration]) -> str:
     return "\n".join(out).replace("``", "")
 
 
+ABOUT = {
+    "loss": "What training minimises: a number for each output and its target, averaged over the batch.",
+    "metric": "What is reported of an output beside its loss.",
+    "initializer": "What a weight is before training.",
+    "regularizer": "What of a weight is added to the loss.",
+    "constraint": "What a weight is brought to after each step.",
+    "optimizer": "How gradients change weights. The learning rate is multiplied by the schedule.",
+    "schedule": "How the learning rate changes over the epochs of a run.",
+    "task": "What the outputs of a network mean: what is minimised, reported, predicted.",
+    "data source": "Where examples come from. Paths count from the run file, then from the folder ARCHSPEC_DATA names.",
+    "sampler": "Which training examples stand together in a batch.",
+    "tokenizer": "How text becomes numbers.",
+    "transform": "What happens to examples, in the order of the list; what is random is left out in evaluation.",
+}
+"""What each kind is for."""
 PLACES = {
     "loss": "heads: {{main: {{loss: {}}}}}",
     "metric": "heads: {{main: {{metrics: [{}]}}}}",

@@ -29,7 +29,7 @@ def process(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_verb_and_the_exit_codes(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert {"check", "list", "ops", "schema", "table"} <= set(verbs())
+    assert {"check", "list", "ops", "reference", "schema", "table"} <= set(verbs())
     told = " ".join(out.split())
     assert all(f" {verb} {help}" in told for verb, help in verbs().items())
     assert all(len(line) <= 80 for line in out.splitlines())
@@ -95,7 +95,7 @@ def test_no_option_loses_a_value(verb):
         (["table", "x", "--batch", "two"], "argument --batch: must be an integer, got 'two'"),
         (["table", "x", "--depth", "-1"], "--depth"),
         (["table", "x", "--format", "xml"], "invalid choice: 'xml'"),
-        (["ops", "cnv"], "there is no op 'cnv'; did you mean 'conv'?"),
+        (["reference", "cnv"], "there is no op 'cnv'; did you mean 'conv'?"),
     ],
 )
 def test_bad_usage_is_2_and_says_what_was_meant(arguments, said, capsys):
@@ -127,19 +127,19 @@ def test_version(capsys):
     ],
 )
 def test_nothing_that_goes_wrong_is_a_traceback(error, code, said, capsys, monkeypatch):
-    import archspec.cli.ops
+    import archspec.cli.reference
 
     def fail(_):
         raise error
 
-    monkeypatch.setattr(archspec.cli.ops, "run", fail)
-    assert main(["ops"]) == code
+    monkeypatch.setattr(archspec.cli.reference, "run", fail)
+    assert main(["reference"]) == code
     err = capsys.readouterr().err
     assert said in err and "Traceback" not in err
 
 
 def test_a_reader_that_leaves_early_gets_no_complaint():
-    command = f"{sys.executable} -m archspec ops conv | head -c 1"
+    command = f"{sys.executable} -m archspec reference conv | head -c 1"
     done = subprocess.run(
         command, shell=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60
     )
@@ -147,18 +147,18 @@ def test_a_reader_that_leaves_early_gets_no_complaint():
 
 
 def test_a_terminal_without_unicode_gets_plain_characters():
-    done = process("ops", "relu", env={"PYTHONIOENCODING": "ascii"})
+    done = process("reference", "relu", env={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0 and "->" in done.stdout and done.stderr == ""
 
 
 def test_only_the_module_of_the_verb_is_imported():
     code = (
-        "import sys; from archspec.cli import main; main(['ops', 'relu']);"
+        "import sys; from archspec.cli import main; main(['reference', 'relu']);"
         "print(sorted(m for m in sys.modules if m.startswith('archspec.cli.')), file=sys.stderr)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
-    assert done.stderr.strip() == "['archspec.cli._arguments', 'archspec.cli._output', 'archspec.cli.ops']"
+    assert done.stderr.strip() == "['archspec.cli._arguments', 'archspec.cli._output', 'archspec.cli.reference']"
 
 
 def test_checking_a_spec_imports_nothing_that_a_run_file_can_name():

@@ -1,4 +1,4 @@
-"""``archspec ops`` and the page that is generated from the same records."""
+"""``archspec reference`` and the page that is generated from the same records."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_list_has_every_op_once(capsys):
-    assert main(["ops"]) == 0
+    assert main(["reference"]) == 0
     lines = [line.split()[0].rstrip(":") for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     assert sorted(lines) == sorted(Op.names())
 
 
 def test_a_page_says_arguments_defaults_costs_and_an_example(capsys):
-    assert main(["ops", "conv"]) == 0
+    assert main(["reference", "conv"]) == 0
     out = capsys.readouterr().out
     assert "filters: width, required" in out and "kernel: sizes, default 1" in out
     assert "bias: bool, default true" in out
@@ -32,7 +32,7 @@ def test_a_page_says_arguments_defaults_costs_and_an_example(capsys):
 
 
 def test_json_is_a_record(capsys):
-    assert main(["ops", "dense", "--format", "json"]) == 0
+    assert main(["reference", "dense", "--format", "json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["name"], record["main"], record["family"], record["inputs"]) == ("dense", "units", "dense", ["x"])
     initial = ["kernel_initializer", "bias_initializer", "kernel_regularizer", "kernel_constraint"]

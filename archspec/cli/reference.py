@@ -1,0 +1,181 @@
+"""List what specs and run files can name, or say all of one name: arguments, defaults, costs, an example.
+
+NAME is an op, loss, metric, initializer, regularizer, constraint, optimizer, schedule, task, data source, sampler,
+tokenizer or transform; or one of these words, which lists all of that kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Op
+
+EXAMPLES = (
+    "archspec reference",
+    "archspec reference conv",
+    "archspec reference adam",
+    "archspec reference transforms",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The op, and the form of the answer."""
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="a name, or the word for a kind; without it, all ops and kinds are listed",
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one entry or all."""
+    from archspec.cli._output import write
+    from archspec.ops.base import Op
+    from archspec.report.vocabulary import entries, entry
+
+    if args.name is None:
+        everything = [e for family in entries().values() for e in family]
+        write(_json(everything) if args.format == "json" else f"{_listing()}\n\n{_others()}")
+        return 0
+    if args.name in ("op", "ops"):
+        write(_listing())
+        return 0
+    op = Op.find(args.name)
+    if op is None and (text := _of_other_kinds(args.name, args.format)) is not None:
+        write(text)
+        return 0
+    if op is None:
+        op, said = _elsewhere(args.name)
+        print(f"archspec reference: {said}", file=sys.stderr)
+        if op is None:
+            return 2
+    write(_json(entry(op)) if args.format == "json" else _page(op))
+    return 0
+
+
+def _of_other_kinds(name: str, form: str) -> str | None:
+    """What is known of a name that is no op's."""
+    from archspec.cli import _kinds
+    from archspec.report.vocabulary import arguments
+
+    found = list(_kinds.named(name))
+    if found and form == "json":
+        from dataclasses import asdict
+        from json import dumps
+
+        records = [
+            {
+                "name": m.name,
+                "kind": word,
+                "doc": m.summary(),
+                "main": m.main,
+                "arguments": [asdict(a) for a in arguments(m)],
+            }
+            for word, m in found
+        ]
+        return dumps(records if len(records) > 1 else records[0], indent=1, ensure_ascii=False)
+    if found:
+        return "\n\n".join(_kinds.page(word, member) for word, member in found)
+    word = _kinds.kind_of(name)
+    return None if word is None else _kinds.listing(word)
+
+
+def _elsewhere(name: str) -> tuple[type[Op] | None, str]:
+    """The op that others call so, if there is one, and what to say of the name."""
+    from archspec.frontend import prelude
+    from archspec.ir.aliases import meanings, suggested
+    from archspec.ir.diagnostics import shown
+    from archspec.ops.base import Op
+
+    listing = "'archspec reference' lists all"
+    none, blocks = f"error: there is no op {shown(name)}", prelude()["blocks"]
+    if name in blocks:
+        return None, f"error: {name} is no op but a block of the prelude: it takes {', '.join(blocks[name]['params'])}"
+    for kind, found in meanings(name):
+        for ours in found.ours:
+            if kind in ("op", "activation") and (op := Op.find(ours)):
+                return op, f"{shown(name)} is {ours} in archspec"
+            if kind == "op":
+                return None, f"{none}; it is {ours} in archspec"
+        if kind in ("op", "activation") and found.instead:
+            return None, f"{none}; {found.instead}"
+    for kind, found in meanings(name):
+        if found.ours and kind != "parameter":
+            return None, f"{none}; it is the {kind} {found.ours[0]} in archspec"
+    return None, f"{none}; {suggested('op', name, Op.names(), listing)}"
+
+
+def _listing() -> str:
+    from shutil import get_terminal_size
+    from textwrap import shorten
+
+    from archspec.report.vocabulary import entries, families
+
+    width = max(60, get_terminal_size().columns)
+    titles, lines = families(), []
+    for family, members in entries().items():
+        lines += ["", f"{family}: {titles[family].replace('``', '')}"]
+        for e in members:
+            name = f"{e.name}: {e.main}" if e.main else e.name
+            lines.append(f"  {name:<26} {shorten(_first(e.summary), width - 29, placeholder=' …')}")
+    return "\n".join(lines[1:])
+
+
+def _others() -> str:
+    from textwrap import fill
+
+    from archspec.cli._kinds import KINDS, plural
+
+    words = ", ".join(plural(word).replace(" ", "_") for word in KINDS)
+    return fill(f"besides ops ('archspec reference losses' lists one kind): {words}", 80)
+
+
+def _first(summary: str) -> str:
+    """The first sentence; ``et al.`` ends none."""
+    import re
+
+    return re.split(r"(?<! al)\. ", summary)[0].rstrip(".")
+
+
+def _page(op: type) -> str:
+    from textwrap import wrap
+
+    from archspec.report.vocabulary import entry, example, types
+
+    e = entry(op)
+    out = [e.name, "", e.doc, "", f"inputs: {', '.join(e.inputs)}"]
+    if "merge" in e.roles:
+        out.append(f"a merge: may stand after 'merge:', or take its operands by name (- {e.name}: [a, b])")
+    if "activation" in e.roles:
+        out.append(f"an activation: may stand as an argument (activation: {e.name})")
+    if e.main:
+        out.append(f"main argument: {e.main} (- {e.name}: VALUE)")
+    if e.arguments:
+        out += ["", "arguments:"]
+        for a in e.arguments:
+            default = "required" if a.default is None else f"default {a.default}"
+            out.append(f"  {a.name}: {a.type}, {default}")
+            out += [f"      {line}" for line in wrap(a.doc, 74)]
+        known = types()
+        words = {word for a in e.arguments for word in a.type.replace(" or ", "|").split("|")}
+        if used := sorted({w.strip() for w in words} & set(known)):
+            out += ["", "types:", *(f"  {word}: {known[word].rstrip('.')}" for word in used)]
+    out += ["", "costs (per sample; 'out' is the output's shape):"] if e.costs else ["", "costs: none"]
+    out += [f"  {name} = {text}" for name, text in e.costs.items()]
+    if sample := example(op):
+        inputs, outputs = (", ".join(map(str, specs)) for specs in (sample.inputs, sample.outputs))
+        out += ["", "example:", f"  {sample.text:<30} # {inputs} → {outputs}, {sample.params:,} parameters"]
+    return "\n".join(out).replace("``", "")
+
+
+def _json(value: object) -> str:
+    from dataclasses import asdict
+    from json import dumps
+
+    plain = [asdict(v) for v in value] if isinstance(value, list) else asdict(value)  # type: ignore[call-overload]
+    return dumps(plain, indent=1, ensure_ascii=False)
