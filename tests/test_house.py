@@ -266,6 +266,7 @@ OTHER_WORDS = {
     }
     | {"training/hints", "training/plan", "training/planning"},
     "dense": {"runs/evaluation", "backend/matching"},
+    "interpolate": {"cli/sample", "tasks/adversarial/__init__", "tasks/autoencoding/__init__", "training/latents"},
     "embedding": {"training/board/projector", "training/features", "training/planning"},
     "average": {"frontend/schema/file"},
     # Keys of JSON Schema, and of the bounds of a field.

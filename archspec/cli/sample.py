@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archspec.ir.tensors import TensorSpec
     from archspec.training.task import Samples, Task
 
-OPTIONS = ("result", "label", "prompt")
+OPTIONS = ("result", "label", "interpolate", "prompt")
 """What tasks have words for, besides ``decoding``."""
 DRAWN = ("temperature", "top_k", "top_p")
 """Arguments of the decoding ``sample``."""
@@ -27,6 +27,7 @@ DRAWN = ("temperature", "top_k", "top_p")
 
 EXAMPLES = (
     "archspec sample runs/net/1 -n 64 -o grid.png",
+    "archspec sample runs/net/1 --interpolate 8 -o between.png",
     'archspec sample runs/text/1 --prompt "To be"',
 )
 
@@ -41,9 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .png, .npy for numbers, .txt for text")
     parser.add_argument("--seed", type=_arguments.whole, default=0, metavar="N", help="of the draws; default: 0")
-    images = parser.add_argument_group("several networks")
-    images.add_argument("--result", metavar="NAME", help="a named result; default: the first that needs no data")
+    images = parser.add_argument_group("images and other arrays")
+    images.add_argument(
+        "--result",
+        metavar="NAME",
+        help="what to draw, of several networks: default, the first result that needs no data",
+    )
     images.add_argument("--label", type=_arguments.whole, metavar="CLASS", help="this class only")
+    images.add_argument(
+        "--interpolate", type=_arguments.positive, metavar="STEPS", help="rows of so many, from one draw to another"
+    )
     text = parser.add_argument_group("text")
     text.add_argument("--prompt", metavar="TEXT", help="what the text begins with; default: the run's")
     text.add_argument("--temperature", type=float, metavar="T", help="below 1 the probable tokens get more so")
@@ -145,7 +153,7 @@ def _write_text(path: Path | None, text: str) -> None:
 
 
 def _write(path: Path, samples: Samples) -> None:
-    """A grid, values of -1 … 1 as 0 … 255; a row for every so many columns, or a square. Raises OSError."""
+    """A grid of 0 … 255, a row for every so many columns, or a square. Raises OSError."""
     import numpy as np
 
     from archspec.data.grid import grid, png
@@ -155,6 +163,6 @@ def _write(path: Path, samples: Samples) -> None:
     if path.suffix == ".npy":
         write_atomically(path, lambda beside: np.save(beside, values))
         return
-    data = png(grid(values, samples.columns))
+    data = png(grid(values, samples.columns, samples.low))
 
     write_bytes(path, data)

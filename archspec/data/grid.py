@@ -12,8 +12,8 @@ SIDE = 256
 """Height and width of a picture of points, in pixels."""
 
 
-def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Images of shape (count, height, width, 1 or 3), values of -1 … 1, as one of 0 … 255: a row for every so many
+def grid(images: np.ndarray, columns: int | None = None, low: float = -1.0) -> np.ndarray:
+    """Images of shape (count, height, width, 1 or 3), values of ``low`` … 1, as one of 0 … 255: a row for every so many
     columns, or a square. What is left of the last row is black."""
     import numpy as np
 
@@ -21,7 +21,7 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     rows = ceil(len(images) / columns)
     height, width, channels = images.shape[1:]
     out = np.zeros((rows * columns, height, width, channels), "uint8")
-    out[: len(images)] = np.clip(np.round((np.asarray(images, "float32") + 1) * 127.5), 0, 255)
+    out[: len(images)] = np.clip(np.round((np.asarray(images, "float32") - low) * (255 / (1 - low))), 0, 255)
     out = out.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
     return out.reshape(rows * height, columns * width, channels)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,8 +21,8 @@ from archspec.frontend.steps import STRUCTURAL
 from archspec.frontend.walk import Callee, File, Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import shown
-from archspec.ir.graph import Graph, Output, Tensor, Training, reachable
+from archspec.ir.diagnostics import Span, shown
+from archspec.ir.graph import Graph, Node, Output, Tensor, Training, call_of, called, calls, reachable
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refused
 from archspec.ops.base import Op
@@ -136,43 +137,87 @@ def _default_values(walk: Walk, op: type[Op], defaults: Map, outside: Place) -> 
 def _networks(walk: Walk, file: File, common: dict[str, Any]) -> Graph:
     """A spec of networks without a body: each on its own inputs, side by side."""
     document = file.document
-    networks: dict[str, Graph] = {}
+    ends: dict[str, tuple[dict[str, TensorSpec], tuple[Output, ...]]] = {}
     for name, block in document.spec.networks.items():
-        made = walk.attempt(_network, walk, file, name, block, common)
+        made = walk.attempt(_network, walk, file, name, block)
         if made is not POISON:
-            networks[name] = made
+            ends[name] = made
     if walk.problems:
         raise Poisoned
-    inputs = {i: s for g in networks.values() for i, s in g.inputs.items()}
-    nodes = tuple(node for g in networks.values() for node in g.nodes)
-    outputs = tuple(
-        Output(f"{n}.{o.name}", o.tensor, None, span=o.span) for n, g in networks.items() for o in g.outputs
-    )
+    every = tuple(walk.nodes)
     training = _training(walk, file)
     if walk.problems:
         raise Poisoned
-    return Graph(inputs=inputs, nodes=nodes, outputs=outputs, networks=networks, training=training, **common)
+    taken = _taken(training) if training is not None else {}
+    networks: dict[str, Graph] = {}
+    for name, (inputs, outputs) in ends.items():
+        own = tuple(node for node in every if node.name.startswith(f"{name}."))
+        at = document.key_span("networks", name)
+        ports = _ports(name, own, outputs, taken.get(name, ()), at)
+        nodes = reachable(own, [o.tensor for o in (*outputs, *ports)])
+        check_masks(walk, nodes)
+        networks[name] = Graph(
+            **{**common, "name": name, "variant": None, "expect": None},
+            inputs=inputs,
+            nodes=nodes,
+            outputs=(*outputs, *ports),
+        )
+    if walk.problems:
+        raise Poisoned
+    return Graph(
+        inputs={i: s for g in networks.values() for i, s in g.inputs.items()},
+        nodes=tuple(node for g in networks.values() for node in g.nodes),
+        outputs=tuple(
+            Output(f"{n}.{o.name}", o.tensor, None, span=o.span) for n, g in networks.items() for o in g.outputs
+        ),
+        networks=networks,
+        training=training,
+        **common,
+    )
 
 
-def _network(walk: Walk, file: File, name: str, block: Any, common: dict[str, Any]) -> Graph:
+def _network(walk: Walk, file: File, name: str, block: Any) -> tuple[dict[str, TensorSpec], tuple[Output, ...]]:
+    """The inputs of a network and its result, its nodes being those of the walk below its name."""
     at = file.document.key_span("networks", name)
     if not isinstance(block.inputs, Map):
         hint = "inputs: {x: [64, 64, 3]}"
         raise Refusal("S02", f"network '{name}' needs inputs with shapes: the file has no body that calls it", at, hint)
     specs = inputs_of(walk, block.inputs, constants(file))
-    walk.inputs |= {f"{name}.{n}": s for n, s in specs.items() if s is not None}
+    inputs = {f"{name}.{n}": s for n, s in specs.items() if s is not None}
+    walk.inputs |= inputs
     given = {n: POISON if s is None else Result(Tensor(f"{name}.{n}"), s) for n, s in specs.items()}
-    first = len(walk.nodes)
     end = call(walk, file.callees[name], {}, given, name, at)
     if end is POISON:
         raise Poisoned
-    outputs = outputs_of("output", None, end, at)
-    nodes = reachable(tuple(walk.nodes[first:]), [o.tensor for o in outputs])
-    check_masks(walk, nodes)
-    inputs = {f"{name}.{n}": s for n, s in specs.items() if s is not None}
-    return Graph(
-        **{**common, "name": name, "variant": None, "expect": None}, inputs=inputs, nodes=nodes, outputs=outputs
-    )
+    return inputs, outputs_of("output", None, end, at)
+
+
+def _taken(training: Training) -> dict[str, list[Tensor]]:
+    """What a training step takes of each network: results and ports, as the network's own graph has them."""
+    known, body = calls(training.body), training.body
+    taken = dict.fromkeys(training.results.values())
+    for node in body.nodes:
+        call = call_of(node.name, known)
+        taken |= dict.fromkeys(t for t in node.inputs if call is None or call_of(t.node, known) != call)
+    out: dict[str, list[Tensor]] = {}
+    for tensor in taken:
+        network, name = called(tensor.node, known)
+        if network is not None:
+            out.setdefault(network, []).append(Tensor(name, tensor.port))
+    return out
+
+
+def _ports(
+    name: str, nodes: tuple[Node, ...], outputs: tuple[Output, ...], taken: Iterable[Tensor], at: Span
+) -> tuple[Output, ...]:
+    """Further outputs of a network: what a training step takes of it that its result does not depend on."""
+    out: dict[Tensor, Output] = {}
+    for tensor in taken:
+        kept = {node.name for node in reachable(nodes, [o.tensor for o in (*outputs, *out.values())])}
+        if tensor.node not in kept and any(node.name == tensor.node for node in nodes):
+            port = tensor.node.removeprefix(f"{name}.")
+            out[tensor] = Output(f"{port}.{tensor.port}" if tensor.port else port, tensor, span=at)
+    return tuple(out.values())
 
 
 def _training(walk: Walk, file: File) -> Training | None:

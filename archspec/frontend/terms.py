@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.frontend.expressions import ExpressionError, evaluate
 from archspec.frontend.objectives import declared
-from archspec.frontend.references import number, truth
+from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Result, described
 from archspec.frontend.walk import Place
@@ -26,10 +26,14 @@ PROBED = (0, 1, 1000, 1_000_000)
 
 
 class Objectives:
-    """What terms can be made of: the forward graph, its results by name, the networks whose weights are in it."""
+    """What terms can be made of: the forward graph, its results by name, the networks whose weights are in it.
 
-    def __init__(self, body: Graph, known: Mapping[str, Any], networks: frozenset[str]):
-        self.body, self.known, self.networks = body, known, networks
+    ``end`` is where the body ends, which gives ports and members of families their meaning; those that terms name come
+    to the results.
+    """
+
+    def __init__(self, body: Graph, known: Mapping[str, Any], networks: frozenset[str], end: Place):
+        self.body, self.known, self.networks, self.end = body, dict(known), networks, end
 
     def changed_by(self, term: Term) -> set[str]:
         """The networks that the gradient of a term reaches."""
@@ -154,6 +158,8 @@ def _operand(operands: Seq, i: int, objectives: Objectives, outside: Place) -> s
         raise Refusal("S04", f"an operand is a result or a number, got {shown(operand)}", at)
     if operand[:1] == "=":
         return number(operand, operands, i, outside)  # type: ignore[arg-type]
+    if operand not in objectives.known and not operand.isidentifier():
+        objectives.known[operand] = reference(operand, operands, i, objectives.end)
     held = objectives.known.get(operand)
     if held is None:
         raise Refusal("N01", f"train.body has no result {shown(operand)}", at, did_you_mean(operand, objectives.known))

@@ -50,7 +50,7 @@ def training_of(walk: Walk, file: File) -> Training | None:
             walk.report("H07", f"train.body only calls networks: '{node.name}' would make weights", node.span)
     inputs = {n: s for n, s in specs.items() if s is not None}
     body = Graph(f"{document.spec.name}_train", inputs, tuple(inner.nodes), ())
-    objectives = Objectives(body, {**place.scope.names, **given}, frozenset(document.spec.networks))
+    objectives = Objectives(body, {**place.scope.names, **given}, frozenset(document.spec.networks), place)
     steps: list[TrainStep] = []
     for i, raw in enumerate(train.steps):
         made = walk.attempt(_train_step, walk, document, train.steps, i, raw, objectives, outside)
@@ -61,7 +61,7 @@ def training_of(walk: Walk, file: File) -> Training | None:
     together = walk.attempt(truth, train.together, document.tree["train"], "together", outside)
     if together is True:
         _check_together(walk, steps)
-    results = {n: v.tensor for n, v in place.scope.names.items() if isinstance(v, Result)}
+    results = {n: v.tensor for n, v in objectives.known.items() if n not in given and isinstance(v, Result)}
     return Training(
         body,
         {**{n: Tensor(n) for n in inputs}, **results},

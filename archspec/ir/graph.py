@@ -235,6 +235,30 @@ class Training:
     averages: Mapping[str, float] = field(default_factory=dict)
 
 
+def calls(body: Graph) -> dict[str, str]:
+    """The network that is called, by what the names of the call's nodes in a training step's ``body`` begin with.
+
+    A node with weights has its layer's name in the network behind the call's own name.
+    """
+    out = {}
+    for node in body.nodes:
+        network, _, inner = node.layer.partition(".")
+        if node.weights and node.name.endswith(f".{inner}"):
+            out[node.name.removesuffix(f".{inner}")] = network
+    return out
+
+
+def call_of(name: str, calls: Iterable[str]) -> str | None:
+    """The innermost of ``calls`` that a node of the body is within; None for none."""
+    return max((c for c in calls if name.startswith(f"{c}.")), key=len, default=None)
+
+
+def called(name: str, calls: Mapping[str, str]) -> tuple[str | None, str]:
+    """The network that a node of the body is of, None for none, and what the node is called in the network's graph."""
+    call = call_of(name, calls)
+    return (None, name) if call is None else (calls[call], calls[call] + name.removeprefix(call))
+
+
 def drawable(training: Training) -> list[str]:
     """Named results that need only what is drawn, in their order: what can be sampled."""
     out = []

@@ -34,3 +34,16 @@ class Wasserstein(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One value for each vector of channels."""
         return -keras.ops.mean(keras.ops.cast(y_true, y_pred.dtype) * y_pred, axis=-1)
+
+
+@keras.saving.register_keras_serializable("archspec")
+class NormalKl(keras.losses.Loss):
+    """How far normal distributions, given by means and log-variances, are from that of mean 0 and deviation 1."""
+
+    def __init__(self, name: str = "normal_kl", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """One value for each vector of channels: their sum. ``y_true`` are log-variances, ``y_pred`` means."""
+        terms = keras.ops.square(y_pred) + keras.ops.exp(y_true) - y_true - 1
+        return keras.ops.sum(terms, axis=-1) / 2

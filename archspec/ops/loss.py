@@ -40,6 +40,10 @@ class Loss(Declaration, package="archspec.ops"):
         """Shape and dtype of the target of a prediction. Raises OpError where it cannot be applied to such a one."""
         raise NotImplementedError
 
+    def second(self, spec: TensorSpec) -> TensorSpec:
+        """The same of another result, which stands in the place of a target in a term of a ``train`` section."""
+        return self.target(spec)
+
     def gets_logits(self, last: Op | None) -> bool:
         """Whether a prediction is logits for this loss, if ``last`` is the activation it comes from. Raises OpError."""
         return False
@@ -112,7 +116,7 @@ def probabilities_by(loss: Loss, last: Op | None) -> Op | None:
 
 def check_operands(loss: Loss, prediction: TensorSpec, target: TensorSpec | float) -> None:
     """Refuse a loss between two results, or a result and a constant (``mse: [score, 1]``). Raises OpError."""
-    wanted = loss.target(prediction)
+    wanted = loss.second(prediction)
     if not isinstance(target, TensorSpec):
         if wanted.shape != prediction.shape or loss.labels == "one_hot":
             raise OpError(f"{loss.name} wants a target {wanted} {wanted.dtype}, a constant cannot be one")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, Positive, alike, keras_loss, probabilities, share_of_each_class
 
 if TYPE_CHECKING:
@@ -78,6 +80,25 @@ class KlDivergence(Loss, name="kl_divergence"):
 
     labels = "one_hot"
     target, gets_logits, lower = share_of_each_class, probabilities, keras_loss("KLDivergence")
+
+
+class NormalKl(Loss, name="normal_kl"):
+    """(mean² + exp(log_variance) - log_variance - 1) / 2, summed over channels: the KL divergence of a normal
+    distribution from that of mean 0 and deviation 1, of two results, in nats (Kingma and Welling 2014, appendix B).
+    """
+
+    second = alike
+
+    def target(self, spec: TensorSpec) -> TensorSpec:
+        raise OpError(
+            "normal_kl is of two results, means and log-variances: no data have them",
+            help="a term of a train section: {normal_kl: [mean, log_variance]}",
+        )
+
+    def lower(self, from_logits: bool = False) -> keras.losses.Loss:
+        from archspec.layers.loss import NormalKl
+
+        return NormalKl()
 
 
 class CosineSimilarity(Loss, name="cosine_similarity"):

@@ -18,6 +18,7 @@ from archspec.ir.declaration import Declaration
 from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op
+from archspec.ops.loss import gives_probabilities
 from archspec.training.errors import TaskError as TaskError
 from archspec.training.errors import faults as faults
 from archspec.training.optimizers import Optimizer
@@ -122,10 +123,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """An array with a row for each sample; ``columns`` is how many stand side by side where they are images."""
+    """An array with a row for each sample; where they are images, ``columns`` is how many stand side by side, and
+    ``low`` what is black, 1 being white."""
 
     values: Any
     columns: int | None = None
+    low: float = -1.0
+
+
+def darkest(last: Op | None) -> float:
+    """What is black in images that come out of an activation."""
+    return 0.0 if gives_probabilities(last) else -1.0
 
 
 class Task(Declaration, package="archspec.tasks"):

@@ -46,6 +46,14 @@ DISTANCE = np.abs(NUMBERS - SCORES)
 SIGNS = 2 * BITS - 1
 RIGHT, WRONG = (ONE_HOT * SCORES).sum(-1), ((1 - ONE_HOT) * SCORES).max(-1)
 
+# Of each mean and deviation the integral of p(z) · log(p(z) / q(z)), by a sum over z.
+MEANS, DEVIATIONS = SCORES[..., None], np.exp(NUMBERS[..., None] / 2)
+POINTS = np.linspace(-12, 12, 20001)
+LOG_P = -(((MEANS + DEVIATIONS * POINTS) - MEANS) ** 2) / (2 * DEVIATIONS**2) - np.log(DEVIATIONS)
+LOG_Q = -((MEANS + DEVIATIONS * POINTS) ** 2) / 2
+DENSITY = np.exp(-(POINTS**2) / 2) / np.sqrt(2 * np.pi)
+NORMAL_KL = ((LOG_P - LOG_Q) * DENSITY).sum(-1).dot(np.ones(4)) * (POINTS[1] - POINTS[0])
+
 # Loss, arguments, target, what it gets, and the value in NumPy.
 VALUES = [
     ("categorical_crossentropy", {}, ONE_HOT, SHARES, cross_entropy(ONE_HOT, SHARES)),
@@ -93,6 +101,7 @@ VALUES = [
     ),
     ("circle", {}, INDEX, UNIT, None),
     ("wasserstein", {}, SIGNS, SCORES, -(SIGNS * SCORES).mean()),
+    ("normal_kl", {}, NUMBERS, SCORES, NORMAL_KL.mean()),
 ]
 KERAS = {
     "categorical_hinge": lambda t, p: np.maximum(1 + ((1 - t) * p).max(-1) - (t * p).sum(-1), 0).mean(),
@@ -107,7 +116,7 @@ def test_values(name, args, target, prediction, value):
     loss = Loss.find(name).model_validate(args)
     expected = KERAS[name](target, prediction) if value is None else value
     assert float(loss.lower()(target, prediction)) == pytest.approx(float(expected), rel=2e-5)
-    assert loss.target(TensorSpec((4,))).rank == target.ndim - 1
+    assert loss.second(TensorSpec((4,))).rank == target.ndim - 1
 
 
 @pytest.mark.parametrize(
@@ -209,6 +218,7 @@ def test_the_last_activation_of_a_head(steps, last):
         ("categorical_crossentropy", {}, (1,), "categorical_crossentropy needs two classes or more, got (1,)"),
         ("mse", {}, (), "mse needs predictions with channels, got ()"),
         ("ctc", {}, (5,), "ctc needs scores of shape (time, classes), got (5,)"),
+        ("normal_kl", {}, (4,), "normal_kl is of two results, means and log-variances: no data have them"),
         ("circle", {}, (2, 5), "circle needs an embedding of each example, got (2, 5)"),
         ("yolo", {}, (13, 13, 256), "yolo with 3 anchors needs 3 · (5 + classes) channels, got 256"),
     ],

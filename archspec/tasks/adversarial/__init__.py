@@ -20,9 +20,11 @@ from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import Schedule
 from archspec.ir.validation import refuse
+from archspec.ops.loss import last_activation
+from archspec.training.latents import amounts
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Plateau
-from archspec.training.task import Objective, Samples, Task, TaskError, Wanted, faults
+from archspec.training.task import Objective, Samples, Task, TaskError, Wanted, darkest, faults
 
 if TYPE_CHECKING:
     import keras
@@ -57,7 +59,7 @@ class Adversarial(Task, name="adversarial"):
     the one part that is no label, and an input that is a ``label`` the class of the example, whatever their names.
     """
 
-    sample_options = ("result", "label")
+    sample_options = ("result", "label", "interpolate")
 
     optimizers: Annotated[dict[str, declared(Optimizer, "an optimizer")], BeforeValidator(_by_step)] = {}  # type: ignore[valid-type]
     """Optimisers of steps, by the name of the step: the networks that it updates, joined by ``_``. A step that is not
@@ -142,7 +144,8 @@ class Adversarial(Task, name="adversarial"):
         )
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
-        plan, (result, label) = _training(graph), (wanted.options.get(word) for word in self.sample_options)
+        plan, (result, label) = _training(graph), (wanted.options.get(word) for word in ("result", "label"))
+        _, steps = amounts(wanted)
         found = drawable(plan)
         if not found:
             raise TaskError(f"no result of '{graph.name}' needs only what is drawn", at=())
@@ -154,6 +157,8 @@ class Adversarial(Task, name="adversarial"):
         if label is not None and (not classes or label >= min(classes)):
             known = f"the classes are 0 to {min(classes) - 1}" if classes else "it draws no labels"
             raise TaskError(f"there is no class {label}: {known}", at=())
+        if steps is not None and all(drawn.classes for drawn in plan.drawn.values()):
+            raise TaskError(f"'{name}' is drawn from labels alone: there is nothing between two", at=())
         return plan.body.spec(plan.results[name])
 
     def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> Samples:
@@ -161,15 +166,19 @@ class Adversarial(Task, name="adversarial"):
 
         from archspec.tasks.adversarial.steps import Steps
 
-        count, label = wanted.count or 64, wanted.options.get("label")
-        drawn = _training(graph).drawn
+        (count, steps), label = amounts(wanted), wanted.options.get("label")
+        plan = _training(graph)
+        # A class for each sample, or for each row.
+        turn = np.arange(count, dtype="int32") // (steps or 1)
         given = {
-            name: np.arange(count, dtype="int32") % d.classes if label is None else np.full(count, label, "int32")
-            for name, d in drawn.items()
+            name: turn % d.classes if label is None else np.full(count, label, "int32")
+            for name, d in plan.drawn.items()
             if d.kind == "label"
         }
-        values = Steps(graph, model).sample(count, seed=wanted.seed, result=wanted.options.get("result"), given=given)
-        return Samples(values, next((d.classes for d in drawn.values() if d.classes), None))
+        name = wanted.options.get("result") or drawable(plan)[0]
+        values = Steps(graph, model).sample(count, seed=wanted.seed, result=name, given=given, steps=steps)
+        columns = steps or next((d.classes for d in plan.drawn.values() if d.classes), None)
+        return Samples(values, columns, darkest(last_activation(plan.body.by_name, plan.results[name])))
 
 
 def _training(graph: Graph) -> Training:

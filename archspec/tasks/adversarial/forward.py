@@ -8,7 +8,8 @@ from typing import Any
 
 import keras
 
-from archspec.ir.graph import Node, Tensor, Training
+from archspec.backend.seams.models import is_of_generator
+from archspec.ir.graph import Node, Tensor, Training, called, calls
 from archspec.ops.base import ports
 
 Values = dict[Tensor, Any]
@@ -22,14 +23,16 @@ class Forward:
         self.body = plan.body
         self.layers = dict(layers)
         self.held: tuple[Node, ...] = tuple(n for n in plan.body.nodes if getattr(n.op, "is_held", False))
-        calls = _calls(plan)
+        known_calls = calls(plan.body)
         self.layer_of: dict[str, Any] = {}
         """The layer of a node, by the node's name."""
         self.trains: dict[str, bool | None] = {}
         """Whether a node computes as in training; None where its layer knows no difference."""
+        self.generators: list[Any] = []
+        """States of the random generators of layers that are no network's: what they draw is said from outside."""
         for node in plan.body.nodes:
-            network, within = _called(node, calls)
-            own = self.layers.get(node.layer) or self.layers.get(within)
+            network, within = called(node.name, known_calls)
+            known = own = self.layers.get(node.layer) or self.layers.get(within)
             if own is None or not (node.weights or _takes_training(own)):
                 # Without weights or states it is one of its own for each call, whose sizes may differ.
                 own = node.op.lower(*node.input_specs)
@@ -37,8 +40,12 @@ class Forward:
                 if len(node.input_specs) == 1 and not ports(type(node.op))[2]:
                     # Constants that a layer makes when it is built would else belong to the first trace of a step.
                     own.build((None, *node.input_specs[0].shape))
+            if known is None:
+                self.generators += [v for v in own.non_trainable_variables if is_of_generator(v)]
             self.layer_of[node.name] = own
-            self.trains[node.name] = network in updated if _takes_training(own) else None
+            # What a step computes beside its networks is computed as in training.
+            is_trained = network is None or network in updated
+            self.trains[node.name] = is_trained if _takes_training(own) else None
 
     def __call__(
         self,
@@ -78,22 +85,3 @@ class Forward:
 
 def _takes_training(layer: Any) -> bool:
     return "training" in inspect.signature(layer.call).parameters
-
-
-def _calls(plan: Training) -> dict[str, str]:
-    """The network that is called, by what the names of the call's nodes begin with.
-
-    A node with weights has its layer's name in the network behind the call's own name.
-    """
-    out = {}
-    for node in plan.body.nodes:
-        network, _, inner = node.layer.partition(".")
-        if node.weights and node.name.endswith(f".{inner}"):
-            out[node.name.removesuffix(f".{inner}")] = network
-    return out
-
-
-def _called(node: Node, calls: Mapping[str, str]) -> tuple[str | None, str]:
-    """The network that a node is of, None for none, and what its layer is called there."""
-    call = max((c for c in calls if node.name.startswith(f"{c}.")), key=len, default=None)
-    return (None, node.layer) if call is None else (calls[call], calls[call] + node.name.removeprefix(call))

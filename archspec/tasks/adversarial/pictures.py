@@ -13,9 +13,11 @@ from archspec.data.grid import grid, png, scatter
 from archspec.data.source import TRAIN
 from archspec.ir.graph import Training, drawable
 from archspec.ir.tensors import TensorSpec
+from archspec.ops.loss import last_activation
 from archspec.storage.atomic import write_bytes
 from archspec.training.board.events import Events
 from archspec.training.board.pace import Pace
+from archspec.training.task import darkest
 
 if TYPE_CHECKING:
     from archspec.tasks.adversarial.steps import Steps
@@ -66,7 +68,12 @@ class Pictures(keras.callbacks.Callback):
             if not _is_made(plan, name):
                 continue
             if spec.rank == 3:
-                out[name] = grid(self.steps.sample(IMAGES, seed=self.seed, result=name, given=self.labels(IMAGES)))
+                low = self.darkest(name)
+                drawn = self.steps.sample(IMAGES, seed=self.seed, result=name, given=self.labels(IMAGES))
+                out[name] = grid(drawn, low=low)
+                rows = {key: np.repeat(labels, ROWS) for key, labels in self.labels(IMAGES // ROWS).items()}
+                drawn = self.steps.sample(IMAGES, seed=self.seed, result=name, given=rows, steps=ROWS)
+                out[f"{name}_interpolated"] = grid(drawn, ROWS, low)
             elif spec.shape == (2,):
                 points = self.steps.sample(POINTS, seed=self.seed, result=name, given=self.labels(POINTS))
                 beside = [
@@ -81,6 +88,11 @@ class Pictures(keras.callbacks.Callback):
         if made:
             out["results"] = self.examples_and(made)
         return out
+
+    def darkest(self, name: str) -> float:
+        """What is black in images of a result."""
+        plan = self.steps.plan
+        return darkest(last_activation(plan.body.by_name, plan.results[name]))
 
     def labels(self, count: int) -> dict[str, Any]:
         """The classes in turn, for inputs that are labels."""
@@ -112,7 +124,7 @@ class Pictures(keras.callbacks.Callback):
             shown = [tf.image.resize(image, (height, width), "nearest").numpy() for image in shown]
         channels = max(image.shape[-1] for image in shown)
         shown = [np.broadcast_to(image, (*image.shape[:3], channels)) for image in shown]
-        return grid(np.stack(shown, 1).reshape(-1, *shown[0].shape[1:]), len(shown))
+        return grid(np.stack(shown, 1).reshape(-1, *shown[0].shape[1:]), len(shown), self.darkest(made[0]))
 
 
 def _is_image(spec: TensorSpec) -> bool:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from archspec.ir.training import TrainStep
 from archspec.tasks.adversarial import engine
 from archspec.tasks.adversarial.forward import Values
-from archspec.tasks.adversarial.steps import Steps
+from archspec.tasks.adversarial.steps import State, Steps
 
 FEW = 10_000
 """More turns than a step takes in a round: the draws of steps lie this far apart."""
@@ -50,7 +50,8 @@ class Rounds(Steps):
         """All turns of a step; the last one's report."""
 
         def turn(n: Any) -> dict[str, Any]:
-            return self._update(i, step, self.inputs(batch, rounds, tf.where(n == 0, 0, i * FEW + n)), held, rounds)
+            draw = tf.where(n == 0, 0, i * FEW + n)
+            return self._update(i, step, self.inputs(batch, rounds, draw), held, rounds, self.draws(rounds, draw))
 
         if step.turns == 1:
             return turn(tf.constant(0))
@@ -74,11 +75,13 @@ class Rounds(Steps):
         )
         return dict(zip(names, last, strict=True))
 
-    def _update(self, i: int, step: TrainStep, inputs: Values, held: Values, rounds: Any) -> dict[str, Any]:
+    def _update(
+        self, i: int, step: TrainStep, inputs: Values, held: Values, rounds: Any, draws: State
+    ) -> dict[str, Any]:
         """One turn of a step; its report."""
         variables = self.variables_of(step.update)
         with tf.GradientTape() as tape:
-            moved, report = self.objective(step, inputs, held, rounds)
+            moved, report = self.objective(step, inputs, held, rounds, state=draws)
         total = report[f"{step.name}.loss"]
         gradients = tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
         norms = self.optimizer.update(i, gradients)

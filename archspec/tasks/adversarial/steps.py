@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from archspec.backend.build import compile as built
@@ -23,6 +24,7 @@ from archspec.tasks.adversarial import engine
 from archspec.tasks.adversarial.forward import Forward, Values
 from archspec.tasks.adversarial.optimizers import StepOptimizers
 from archspec.tasks.adversarial.pool import Pool
+from archspec.training.latents import along
 
 TINY = 1e-24
 
@@ -109,16 +111,27 @@ class Steps(keras.Model):
         for i, (name, drawn) in enumerate(self.plan.drawn.items()):
             if name not in batch:
                 shape = (size, *self.plan.body.inputs[name].shape)
-                seed = Seed(self.seed + i * 7919 + ops.cast(draw, "int32") * 104_729, rounds)
-                out[Tensor(name)] = engine.draw(drawn, shape, seed)
+                out[Tensor(name)] = engine.draw(drawn, shape, Seed(self._stream(i, draw), rounds))
         return out
+
+    def draws(self, rounds: Any, draw: Any) -> State:
+        """What the random layers of the body draw from, apart from the networks' own: as drawn inputs do."""
+        first = len(self.plan.drawn)
+        seeds = (Seed(self._stream(first + i, draw), rounds) for i in range(len(self.body.generators)))
+        return [
+            (state, ops.cast(seed.next(), state.dtype)) for state, seed in zip(self.body.generators, seeds, strict=True)
+        ]
+
+    def _stream(self, i: int, draw: Any) -> Any:
+        return self.seed + i * 7919 + ops.cast(draw, "int32") * 104_729
 
     def hold(self, batch: Mapping[str, Any], rounds: Any, state: State = ()) -> Values:
         """What the round's beginning gives to all of its steps."""
         if not self.body.held:
             return {}
         wanted = [n.inputs[0] for n in self.body.held]
-        _, values = self.body(self.inputs(batch, rounds, 0), wanted, {}, mapping=state)
+        given = [*state, *self.draws(rounds, 0)]
+        _, values = self.body(self.inputs(batch, rounds, 0), wanted, {}, mapping=given)
         out = {}
         for i, node in enumerate(self.body.held):
             value = ops.stop_gradient(values[node.inputs[0]])
@@ -175,8 +188,8 @@ class Steps(keras.Model):
 
     def judged(self, batch: Mapping[str, Any], rounds: Any, state: State = ()) -> list[dict[str, Any]]:
         """Every step's report, on weights that stay as they are."""
-        inputs = self.inputs(batch, rounds, 0)
-        return [self.objective(s, inputs, {}, rounds, training=False, state=state)[1] for s in self.plan.steps]
+        inputs, given = self.inputs(batch, rounds, 0), [*state, *self.draws(rounds, 0)]
+        return [self.objective(s, inputs, {}, rounds, training=False, state=given)[1] for s in self.plan.steps]
 
     def reported(self, step: TrainStep) -> list[str]:
         """The names of what a step reports."""
@@ -249,25 +262,37 @@ class Steps(keras.Model):
     # --- sampling -----------------------------------------------------------------------------------------------------
 
     def sample(
-        self, count: int, *, seed: int = 0, result: str | None = None, given: Mapping[str, Any] | None = None
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        result: str | None = None,
+        given: Mapping[str, Any] | None = None,
+        steps: int | None = None,
     ) -> Any:
         """``count`` examples of a result that depends on nothing but what is drawn, as an array.
 
-        ``given`` are values for drawn inputs (labels, say). Networks with a running average use it.
+        ``given`` are values for drawn inputs (labels, say). With ``steps``, the examples are rows of so many, from one
+        draw to another. Networks with a running average use it.
         """
         name = result or drawable(self.plan)[0]
         inputs = {}
         for i, (key, drawn) in enumerate(self.plan.drawn.items()):
             value = (given or {}).get(key)
-            shape = (count, *self.plan.body.inputs[key].shape)
-            drawn_now = engine.draw(drawn, shape, Seed(seed, i))
-            inputs[Tensor(key)] = drawn_now if value is None else ops.convert_to_tensor(value)
+            if value is None:
+                amount = count if steps is None else 2 * count // steps
+                value = engine.draw(drawn, (amount, *self.plan.body.inputs[key].shape), Seed(seed, i))
+                if steps is not None:
+                    first, last = np.split(ops.convert_to_numpy(value), 2)
+                    value = along(first, last, steps, is_normal=drawn.kind == "normal")
+            inputs[Tensor(key)] = ops.convert_to_tensor(value)
         return self.results(inputs, [name])[0]
 
     def results(self, inputs: Values, names: list[str]) -> list[Any]:
         """Named results, of the inputs that they need, as arrays; networks as in inference, with their averages."""
         targets = [self.plan.results[name] for name in names]
-        _, values = self.body(inputs, targets, {}, training=False, mapping=self.kept())
+        given = [*self.kept(), *self.draws(0, 0)]
+        _, values = self.body(inputs, targets, {}, training=False, mapping=given)
         return [ops.convert_to_numpy(values[tensor]) for tensor in targets]
 
 

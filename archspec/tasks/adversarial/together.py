@@ -48,9 +48,9 @@ class Together(Steps):
         else:
             self.move_averages(rounds)
             inputs, held = self.inputs(batch, rounds, 0), self.hold(batch, rounds, self._state(()))
-            reports = []
+            reports, draws = [], self.draws(rounds, 0)
             for step in self.plan.steps:
-                moved, report = self.objective(step, inputs, held, rounds, state=self._state(step.update))
+                moved, report = self.objective(step, inputs, held, rounds, state=[*self._state(step.update), *draws])
                 reports.append(report)
                 for variable, value in moved:
                     variable.assign(value)

@@ -17,10 +17,11 @@ from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph, Output
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.loss import Loss
+from archspec.ops.loss import Loss, last_activation
 from archspec.training.inputs import input_faults, only_head, only_input, usual_steps
+from archspec.training.latents import amounts
 from archspec.training.losses import chosen, gets_logits, place, rules_of
-from archspec.training.task import Objective, Predictor, Samples, Task, TaskError, Wanted, faults
+from archspec.training.task import Objective, Predictor, Samples, Task, TaskError, Wanted, darkest, faults
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +36,7 @@ class Autoencoding(Task, name="autoencoding"):
     """
 
     predicts = True
-    sample_options = ("result",)
+    sample_options = ("result", "interpolate")
 
     corrupt: Items[declared(Transform, "a transform")] = ()  # type: ignore[valid-type]
     """Transforms of what the network reads and not of what it is to make (a denoising autoencoder), in training and in
@@ -121,6 +122,7 @@ class Autoencoding(Task, name="autoencoding"):
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
         head = _head(graph)
+        amounts(wanted)
         name = wanted.options.get("result", self.latent)
         nodes = {node.layer: node for node in graph.inference().nodes if len(node.outputs) == 1}
         if name not in nodes:
@@ -136,7 +138,9 @@ class Autoencoding(Task, name="autoencoding"):
         head = _head(graph)
         is_logits = _is_binary(head) and gets_logits(graph, head, head.loss)
         name = wanted.options.get("result", self.latent)
-        return Samples(decoded(model, name, wanted.count or 64, wanted.seed, is_logits=is_logits))
+        (count, steps), last = amounts(wanted), last_activation(graph.by_name, head.tensor)
+        values = decoded(model, name, count, wanted.seed, is_logits=is_logits, steps=steps)
+        return Samples(values, steps, 0.0 if is_logits else darkest(last))
 
 
 def _head(graph: Graph) -> Output:

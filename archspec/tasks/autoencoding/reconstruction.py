@@ -12,6 +12,7 @@ from archspec.data.example import Example, input_of
 from archspec.evaluators.base import Batch
 from archspec.evaluators.reconstruction import GIVEN, MADE
 from archspec.training.forward import forward
+from archspec.training.latents import along
 
 
 class Reconstructor:
@@ -40,11 +41,18 @@ class Reconstructor:
         return f"{example}: mse {record['mse']:g}"
 
 
-def decoded(model: keras.Model, layer: str, count: int, seed: int, *, is_logits: bool) -> np.ndarray:
-    """What follows of draws of the standard normal distribution in the place of a layer's outputs."""
+def decoded(
+    model: keras.Model, layer: str, count: int, seed: int, *, is_logits: bool, steps: int | None = None
+) -> np.ndarray:
+    """What follows of draws of the standard normal distribution in the place of a layer's outputs; with ``steps``, of
+    rows of so many from one draw to another."""
     code = model.get_layer(layer).output
     decoder = keras.Model(code, model.output)
-    draws = np.random.default_rng(seed).normal(size=(count, *code.shape[1:])).astype(np.float32)
+    amount = count if steps is None else 2 * count // steps
+    draws = np.random.default_rng(seed).normal(size=(amount, *code.shape[1:])).astype(np.float32)
+    if steps is not None:
+        first, last = np.split(draws, 2)
+        draws = along(first, last, steps)
     found = decoder.predict(draws, verbose=0)
     return _shares(next(iter(found.values())) if isinstance(found, dict) else found, is_logits)
 

@@ -21,7 +21,8 @@ train:
     - {interpolate, from: [real, shown, at], as: between}
     - {D, from: real, as: real_score}
     - {D, from: shown, as: shown_score}
-    - {D, from: fake, as: fake_score}
+    - {sample_normal: draw, from: [fake, fake], as: blurred}
+    - {D, from: blurred, as: fake_score}
     - {D, from: between, as: between_score}
   steps:
     - update: [D]
@@ -33,7 +34,8 @@ train:
     - {update: [G], minimize: [{wasserstein: [fake_score, 1]}]}
   average: {G: 0.9}
 """
-"""With everything that a checkpoint must have: turns that change, a pool, an average, dropout, draws."""
+"""With everything that a checkpoint must have: turns that change, a pool, an average, dropout, draws of inputs and of a
+layer that is no network's."""
 
 IMAGES = """
 archspec: 1
