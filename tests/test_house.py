@@ -265,15 +265,16 @@ OTHER_WORDS = {
         "data/sources/text_pairs",
     }
     | {"training/hints", "training/plan", "training/planning"},
-    "dense": {"runs/evaluation", "backend/matching"},
     "interpolate": {"cli/sample", "tasks/adversarial/__init__", "tasks/autoencoding/__init__", "training/latents"},
+    "dense": {"runs/evaluation", "backend/matching", "backend/torch_modules"},
     "embedding": {"training/board/projector", "training/features", "training/planning"},
     "average": {"frontend/schema/file"},
     # Keys of JSON Schema, and of the bounds of a field.
     "minimum": {"frontend/schema/file", "frontend/schema/values", "data/class_weights"},
     "maximum": {"frontend/schema/values", "data/class_weights"},
     # Words in the names of PyTorch's weights.
-    "bias": {"backend/archive"},
+    "bias": {"backend/archive", "backend/torch_modules"},
+    "attention": {"backend/torch_modules"},
     **{word: {"backend/matching"} for word in ("conv", "linear", "lstm", "gru", "rnn")},
     # What a residual is without ``merge``: the language's own default.
     "add": {"frontend/structure"},

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Layout, StoredLayer
+from archspec.backend.rules import Rotary
 from archspec.backend.wiring import WeightsError
 from archspec.ir.graph import Graph, Node
 from archspec.ir.tensors import WeightSpec
@@ -39,8 +40,13 @@ def node_label(node: Node, layout: Layout) -> tuple[Any, ...]:
     """The label that a layer of a file must have to be this node's."""
     if layout == "keras":
         return label(((w.name, w.shape) for w in node.weights), layout)
+    return label(roles_and_shapes(node).items(), layout)
+
+
+def roles_and_shapes(node: Node) -> dict[str, tuple[int, ...]]:
+    """The arrays by which PyTorch keeps the node's weights."""
     forms = (torch_form(node, w) for w in node.weights)
-    return label(((role, shape) for f in forms for role, shape in zip(f.roles, f.shapes, strict=True)), layout)
+    return {role: shape for f in forms for role, shape in zip(f.roles, f.shapes, strict=True)}
 
 
 def converted(
@@ -48,10 +54,12 @@ def converted(
     stored: StoredLayer,
     layout: Layout,
     orders: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+    rotary: Rotary | None = None,
 ) -> list[np.ndarray]:
     """The node's weights out of a layer with the node's label, as Keras has them.
 
-    ``orders`` is where each channel that the node reads, and each that it writes, lies in the source.
+    ``orders`` is where each channel that the node reads, and each that it writes, lies in the source; ``rotary`` which
+    channels are turned together there. Raises WeightsError where that matters and is not said.
     """
     if layout == "keras":
         return [array.read() for array in in_order(stored, node).arrays.values()]
@@ -62,6 +70,14 @@ def converted(
             stored.arrays[role].read().reshape(shape) for role, shape in zip(form.roles, form.shapes, strict=True)
         ]
         value = form.convert(*arrays)
+        if form.of_halves is not None:
+            if rotary is None:
+                raise WeightsError(
+                    f"{node.span}: {node.layer!r} turns neighbouring channels of a head as pairs; whether the file's "
+                    "network does, or turns those half a head apart, the file does not say: say it in rules\n"
+                    "  rotary: halves   # as transformers' LLaMA; or pairs, as here"
+                )
+            value = form.of_halves(value) if rotary == "halves" else value
         for order, axis in zip(orders, (weight.reads, weight.writes), strict=True):
             if order is not None and axis is not None:
                 value = value.take(order, axis)

@@ -3,6 +3,8 @@
 A shape that only one layer has tells it. Layers alike in shape are told apart by evidence, or not at all:
 
 - a word that the names of both sides have in as many of them (``encoder``; a skip's ``downsample`` is ``projection``);
+- a row of numbered blocks (``blocks.0.norm1``, ``blocks.1.norm1``): where one row of either side has the same layers,
+  a layer within it is none without;
 - a neighbour: what follows a layer that is known, under a name of the same stem (``conv3``, ``bn3``), and is fed by it;
 - numbers in their names that count up (``layer1.0.conv2``, ``layer1.1.conv1``), or single letters from a to e
   (``res2a``, ``res2b``), where the layers stand in the same places of both sequences or depend on one another; or, in
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -114,8 +116,8 @@ class Matching:
 
     def _by_words(self, files: list[int], specs: list[int]) -> list[tuple[list[int], list[int]]]:
         """The groups into which words divide both sides alike."""
-        theirs = {i: _words(self.layers[i].name) for i in files}
-        ours = {j: _words(self.nodes[j].layer) for j in specs}
+        theirs = {i: _words(self.layers[i].name) | self.rows[0].get(i, frozenset()) for i in files}
+        ours = {j: _words(self.nodes[j].layer) | self.rows[1].get(j, frozenset()) for j in specs}
         for word in sorted(set().union(*theirs.values()) if theirs else ()):
             have = [i for i in files if word in theirs[i]], [j for j in specs if word in ours[j]]
             if 0 < len(have[0]) == len(have[1]) < len(files):
@@ -144,6 +146,27 @@ class Matching:
             if not (is_named and (in_place or follows) and _is_less(self.layers[i].name, self.layers[k].name)):
                 return False
         return True
+
+    @cached_property
+    def rows(self) -> tuple[dict[int, frozenset[str]], dict[int, frozenset[str]]]:
+        """For layers of the file and for nodes, the rows that they are in, as words: rows of numbered blocks of which
+        either side has one with the same layers, and blocks hold what there is nowhere else.
+
+        Such a row is no chain to which a layer outside of it could belong as well.
+        """
+        sides = ([stored.name for stored in self.layers], self.found), ([n.layer for n in self.nodes], self.wanted)
+        theirs, ours = ({row: Counter(labels[i] for i in row) for row in _rows(names)} for names, labels in sides)
+        out: tuple[dict[int, set[str]], dict[int, set[str]]] = defaultdict(set), defaultdict(set)
+        every = Counter(self.found)
+        for number, (row, content) in enumerate(theirs.items()):
+            alike = [other for other, held in ours.items() if held == content]
+            is_one = sum(held == content for held in theirs.values()) == len(alike) == 1
+            if is_one and any(every[label] == count for label, count in content.items()):
+                for side, members in zip(out, (row, alike[0]), strict=True):
+                    for i in members:
+                        side[i].add(f"row {number}")
+        theirs_, ours_ = ({i: frozenset(words) for i, words in side.items()} for side in out)
+        return theirs_, ours_
 
     @cached_property
     def before(self) -> list[int]:
@@ -189,6 +212,34 @@ class Matching:
         )
 
 
+def copies(
+    layers: Sequence[StoredLayer], nodes: Sequence[Node], known: Collection[StoredLayer]
+) -> list[tuple[StoredLayer, StoredLayer]]:
+    """Layers that hold the numbers of another, with that, where the spec has so many fewer of their shape: weights that
+    layers share are kept by PyTorch under all of their names. Those that are known are no copies."""
+    import numpy as np
+
+    found = Counter(stored_label(stored, "torch") for stored in layers)
+    surplus = found - Counter(node_label(node, "torch") for node in nodes)
+    out = []
+    for shape, count in surplus.items():
+        alike = [stored for stored in layers if stored_label(stored, "torch") == shape]
+        if count == len(alike) or not any(len(array.shape) > 1 for array in alike[0].arrays.values()):
+            continue  # vectors may be equal because they are as they were made
+        kept: list[tuple[StoredLayer, list[np.ndarray]]] = []
+        twice = []
+        for stored in sorted(alike, key=lambda stored: stored not in known):
+            values = [array.read() for array in stored.arrays.values()]
+            same = next((other for other, held in kept if all(map(np.array_equal, values, held))), None)
+            if same is not None and stored not in known:
+                twice.append((stored, same))
+            else:
+                kept.append((stored, values))
+        if len(twice) == count:
+            out += twice
+    return out
+
+
 def _aligned(found: list[Any], wanted: list[Any]) -> frozenset[int]:
     """Where both sequences have the same, after as many of the same."""
     out, open_ = set(), Counter[Any]()
@@ -226,6 +277,17 @@ def _tokens(name: str) -> list[str | int]:
 def _words(name: str) -> frozenset[str]:
     found = {t for t in _tokens(name) if isinstance(t, str)} - TYPES
     return frozenset("shortcut" if word in SHORTCUTS else word for word in found)
+
+
+def _rows(names: Sequence[str]) -> set[frozenset[int]]:
+    """Layers whose names go on alike up to a number, of which there are several."""
+    found: dict[tuple[str | int, ...], dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for i, name in enumerate(names):
+        tokens = _tokens(name)
+        for k, token in enumerate(tokens):
+            if isinstance(token, int):
+                found[tuple(tokens[:k])][token].add(i)
+    return {frozenset[int]().union(*blocks.values()) for blocks in found.values() if len(blocks) > 1}
 
 
 def _is_less(a: str, b: str) -> bool:

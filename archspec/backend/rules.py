@@ -7,8 +7,10 @@ A file of YAML::
       'layer(\\d+)\\.0\\.conv1': 'stage\\1.unit.conv'
     axes: {reshape: first}                  # step of the spec: where its channels are in the file, first or last
     unchecked: [scale_.*]                   # layers of the file that are taken for what the spec has there
+    rotary: halves                          # which channels of a head are turned as a pair: halves, or pairs, as here
 
-Both sides of ``names`` are whole names; the left one is a regular expression, the right one may refer to its groups.
+Both sides of ``names`` are whole names; the left one is a regular expression, the right one may refer to its groups,
+also in sums: ``stage\\1.unit.{\\2 - 1}``, an expression as specs have them. What they do not name is matched as always.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from archspec.backend.archive import StoredLayer
 from archspec.backend.wiring import WeightsError
@@ -25,7 +27,10 @@ from archspec.ir.counterpart import Side
 from archspec.ir.diagnostics import advised, did_you_mean, printable, shown
 from archspec.ir.graph import Node
 
-KEYS = ("names", "ignore", "axes", "unchecked")
+KEYS = ("names", "ignore", "axes", "unchecked", "rotary")
+SAID = "'names', 'ignore', 'axes', 'unchecked'"
+Rotary = Literal["halves", "pairs"]
+"""Which channels of a head a rotary embedding turns together: those half a head apart, or neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Rules:
     sides: Mapping[str, Side] = field(default_factory=dict)
     ignore: tuple[re.Pattern[str], ...] = ()
     unchecked: tuple[re.Pattern[str], ...] = ()
+    rotary: Rotary | None = None
 
     @property
     def are_of_layers(self) -> bool:
@@ -65,10 +71,10 @@ class Rules:
     def of(cls, tree: Any) -> Rules:
         """Rules out of the values of such a file. Raises WeightsError."""
         if not isinstance(tree, dict) or not tree:
-            raise WeightsError("rules are a mapping with 'names', 'ignore', 'axes' or 'unchecked'")
+            raise WeightsError(f"rules are a mapping with {SAID} or 'rotary'")
         for key in tree:
             if key not in KEYS:
-                hint = did_you_mean(str(key), KEYS) or "the keys are 'names', 'ignore', 'axes' and 'unchecked'"
+                hint = did_you_mean(str(key), KEYS) or f"the keys are {SAID} and 'rotary'"
                 raise WeightsError(f"rules have no {shown(key)}; {hint}")
         names, ignore = tree.get("names", {}), tree.get("ignore", [])
         if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):
@@ -80,11 +86,15 @@ class Rules:
         sides = tree.get("axes", {})
         if not isinstance(sides, dict) or not all(side in ("first", "last") for side in sides.values()):
             raise WeightsError("'axes' of the rules must map a step of the spec to 'first' or 'last'")
+        rotary = tree.get("rotary")
+        if rotary not in (None, "halves", "pairs"):
+            raise WeightsError(f"'rotary' of the rules must be 'halves' or 'pairs', got {shown(rotary)}")
         return cls(
             tuple((_pattern(k), v) for k, v in names.items()),
             {str(step): side for step, side in sides.items()},
             tuple(_pattern(p) for p in ignore),
             tuple(_pattern(p) for p in unchecked),
+            rotary,
         )
 
     def apply(
@@ -123,7 +133,27 @@ def _pattern(text: Any) -> re.Pattern[str]:
 
 
 def _expanded(found: re.Match[str], template: str) -> str:
+    """A template with the groups of what was found, and the values of what stands in braces. Raises WeightsError."""
+    if not re.fullmatch(r"[^{}]*(\{[^{}]+\}[^{}]*)*", template):
+        raise WeightsError(f"{template!r} of the rules: braces hold an expression, as in {{\\1 + 1}}")
     try:
-        return found.expand(template)
+        # By turns what stands outside of braces and within.
+        pieces = [found.expand(piece) for piece in re.split(r"[{}]", template)]
     except (re.error, IndexError) as error:
         raise WeightsError(f"{template!r} of the rules: {error}") from None
+    return "".join(_sum(piece, template) if i % 2 else piece for i, piece in enumerate(pieces))
+
+
+def _sum(text: str, template: str) -> str:
+    from archspec.frontend.expressions import ExpressionError, UnknownName, evaluate
+
+    def unknown(name: str) -> Any:
+        raise UnknownName(name, [])
+
+    try:
+        value = evaluate(re.sub(r"\b0+(?=\d)", "", text), unknown)
+    except ExpressionError as error:
+        raise WeightsError(f"{template!r} of the rules: {error.message}") from None
+    if type(value) is not int or value < 0:
+        raise WeightsError(f"{template!r} of the rules: {text} is {shown(value)}, no number of a layer")
+    return str(value)

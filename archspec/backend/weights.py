@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
-from archspec.backend.layouts import converted, in_order, node_label, refuse_gates, stored_label
-from archspec.backend.matching import Matching, compare_shapes, ignoring, more, node_said, stored_said
+from archspec.backend.layouts import converted, in_order, node_label, refuse_gates, roles_and_shapes, stored_label
+from archspec.backend.matching import Matching, compare_shapes, copies, ignoring, more, node_said, stored_said
+from archspec.backend.torch_modules import gathered
 from archspec.backend.tracing import Orders
 from archspec.backend.wiring import Wiring, corresponding
-from archspec.ir.diagnostics import listed
+from archspec.ir.diagnostics import listed, shown
 from archspec.ir.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archspec.backend.rules import Rules
-    from archspec.ir.counterpart import Side
 
 EPSILON = 1e-5
 """What PyTorch's and Caffe's normalisation adds to the variance unless told otherwise."""
@@ -59,8 +59,8 @@ def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[st
 
 
 def _matched(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[str, StoredLayer], list[str]]:
-    """``match``, and the layers of the file that their numbers or their order alone told apart."""
-    pairs, counted = _pairs(archive, graph, rules)
+    """``match``, and what to know of how layers were told apart."""
+    pairs, notes = _pairs(archive, graph, rules)
     if archive.settings is not None:
         from archspec.backend.importers.keras_settings import compare
 
@@ -69,15 +69,16 @@ def _matched(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[
         from archspec.backend import comparison
 
         comparison.compare(graph, pairs, archive.calls, rules)
-        counted = []  # the comparison is evidence enough
     if archive.layout == "torch":
         refuse_gates(graph)
-    return pairs, counted
+    return pairs, notes
 
 
 def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[str, StoredLayer], list[str]]:
     nodes: Sequence[Node] = [node for node in graph.owners() if node.weights]
     layers: Sequence[StoredLayer] = archive.layers
+    if archive.layout == "torch":
+        layers = gathered(layers, [roles_and_shapes(node) for node in nodes])
     known: dict[str, StoredLayer] = {}
     if rules:
         layers, known = rules.apply(nodes, layers)
@@ -106,24 +107,34 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
         compare_shapes(layers, nodes, archive.layout)
         names = corresponding(archive.wiring, Wiring.of(graph))
         return {layer: archive.by_name[name] for layer, name in names.items()}, []
+    twice = copies(layers, nodes, known.values()) if archive.layout == "torch" else []
+    layers = [stored for stored in layers if all(stored is not copy for copy, _ in twice)]
     matching = Matching(nodes, layers, archive, graph, known)
-    return matching.run(), [layers[i].name for i in matching.counted]
+    found = matching.run()
+    notes = [
+        f"{copy.name} and {same.name} of the file hold the same numbers: they are one layer" for copy, same in twice
+    ]
+    if matching.counted and archive.calls is None:  # where calls are compared, that is evidence enough
+        told = listed(layers[i].name for i in matching.counted)
+        notes.append(f"layers of one shape were told apart by the order of the numbers in their names alone: {told}")
+    return found, notes
 
 
 def arrays(
-    archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer], sides: Mapping[str, Side] | None = None
+    archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer], rules: Rules | None = None
 ) -> dict[str, np.ndarray]:
-    """``layer/weight`` → float32 array as Keras has it; ``sides`` says where channels are that could be first or last.
+    """``layer/weight`` → float32 array as Keras has it; rules say of channels what a file may leave open.
 
     Raises WeightsError, also for NaN and infinity; OSError.
     """
     import numpy as np
 
-    orders = Orders(graph, sides) if archive.layout == "torch" else None
+    orders = Orders(graph, rules.sides if rules else None) if archive.layout == "torch" else None
+    rotary = rules.rotary if rules else None
     out = {}
     for node in graph.owners():
         if stored := pairs.get(node.layer):
-            read = converted(node, stored, archive.layout, orders.of(node) if orders else (None, None))
+            read = converted(node, stored, archive.layout, orders.of(node) if orders else (None, None), rotary)
             for weight, array in zip(node.weights, read, strict=True):
                 if array.shape != weight.shape:
                     raise WeightsError(
@@ -153,12 +164,12 @@ def imported(path: Path, graph: Graph, rules: Rules | None = None) -> Imported:
 
     archive = opened(path)
     try:
-        pairs, counted = _matched(archive, graph, rules)
-        values = arrays(archive, graph, pairs, rules.sides if rules else None)
+        pairs, notes = _matched(archive, graph, rules)
+        values = arrays(archive, graph, pairs, rules)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     names = {layer: stored.name for layer, stored in pairs.items()}
-    return Imported(values, names, tuple(_notes(archive, graph, pairs, counted, rules)))
+    return Imported(values, names, (*notes, *_notes(archive, graph, pairs, rules)))
 
 
 def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -170,25 +181,23 @@ def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str
     return found.values, found.names
 
 
-def _notes(
-    archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer], counted: Sequence[str], rules: Rules | None
-) -> Iterator[str]:
-    """What a file does not say, and a spec must; what little told layers apart."""
-    if counted:
-        yield f"layers of one shape were told apart by the order of the numbers in their names alone: {listed(counted)}"
+def _notes(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer], rules: Rules | None) -> Iterator[str]:
+    """What a file does not say, and a spec must."""
     if archive.layout == "torch":
+        unsaid: dict[tuple[str, str, str], list[Node]] = {}
         for node in graph.owners():
             op: Any = getattr(node.op, "layer", node.op)
             for argument in op.torch_does_not_say if node.layer in pairs else ():
-                has = getattr(op, argument).name
-                yield f"{node.span}: the file does not say the {argument} of {op.name}; {node.layer} has {has}"
+                has = getattr(op, argument)
+                unsaid.setdefault((argument, op.name, getattr(has, "name", None) or shown(has)), []).append(node)
+        for (argument, name, has), found_in in unsaid.items():
+            yield f"{found_in[0].span}: the file does not say the {argument} of {name}; {_have(found_in)} {has}"
         found = [(node, getattr(node.op, "epsilon", EPSILON)) for node in graph.owners() if node.layer in pairs]
         if other := [(node, epsilon) for node, epsilon in found if epsilon != EPSILON]:
             node, epsilon = other[0]
-            rest = f" and {len(other) - 1} more" if len(other) > 1 else ""
             yield (
-                f"{node.span}: the file does not say epsilon; {node.layer}{rest} has {epsilon:g}, the default of "
-                f"PyTorch and Caffe is {EPSILON:g}"
+                f"{node.span}: the file does not say epsilon; {_have([n for n, _ in other])} {epsilon:g}, the default "
+                f"of PyTorch and Caffe is {EPSILON:g}"
             )
     if archive.settings is None:
         yield ARRAYS_ALONE
@@ -196,6 +205,11 @@ def _notes(
         left = [f"{name} ({said['class']})" for name, said in archive.settings.items() if rules.is_unchecked(name)]
         if left:
             yield f"not compared with the spec, as the rules say: {listed(left)}"
+
+
+def _have(nodes: Sequence[Node]) -> str:
+    """The first of several nodes and how many more there are, as the subject of what they have."""
+    return f"{nodes[0].layer} and {len(nodes) - 1} more have" if len(nodes) > 1 else f"{nodes[0].layer} has"
 
 
 def write(path: Path, values: Mapping[str, np.ndarray]) -> None:

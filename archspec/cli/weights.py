@@ -6,9 +6,13 @@ how they are wired; all others by shape, and by names where shapes are alike. Wh
 model computes something else than the spec, nothing is written: say in a file of rules (YAML)
 
   ignore: ['aux\\..*']                      layers of the file that the spec has no place for
-  names: {'layer(\\d)\\.conv': 'c.\\1.conv'}   layer of the file (a regular expression): layer of the spec
+  names: {'layer(\\d)\\.conv': 'c.\\1.conv'}   layer of the file (a regular expression): layer of the spec; also with
+                                           sums of groups, 'c.{\\1 - 1}.conv'
   axes: {reshape: first}                   step of the spec: where its channels are in the file, first or last
   unchecked: [scale_.*]                    layers of the file that are taken for what the spec has there
+  rotary: halves                           channels of a head that are turned together: halves, or pairs, as here
+
+Rules need not name all layers: what they do not name is matched as always.
 """
 
 from __future__ import annotations

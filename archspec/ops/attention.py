@@ -12,6 +12,7 @@ from archspec.ops.arguments import PositiveInt, Rate, Width
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first
 from archspec.ops.meeting import divisors_of
+from archspec.ops.peers import by_heads
 from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
 from archspec.ops.shapes import floating, known_channels
 
@@ -52,6 +53,8 @@ class Attention(Op, name="attention", main="heads"):
     """Probability that a weight between two steps is dropped in training."""
 
     masked = of_first
+    torch = by_heads
+    torch_does_not_say = ("heads", "causal")
 
     def infer(self, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None) -> TensorSpec:
         value = value or query

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archspec.ir.tensors import WeightSpec
@@ -27,6 +28,9 @@ class Form:
     roles: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     convert: Callable[..., Any]
+    of_halves: Callable[[Any], Any] | None = None
+    """What a weight becomes that was made for a rotary embedding which turns channels half a head apart, as
+    transformers' LLaMA does, where the op turns neighbours; None where no weight differs by that."""
 
 
 def shared(rule: Any) -> Any:
@@ -86,6 +90,22 @@ def gated_by_reset(self: Any, weight: WeightSpec) -> Form:
     return Form((_matrix(name),), (shape[::-1],), lambda m: _swapped(m).T)
 
 
+@shared
+def by_heads(self: Any, weight: WeightSpec) -> Form:
+    """Matrices in which one head lies after the other, under one name for each of the four projections."""
+    part, _, kind = weight.name.partition("/")
+    role = f"{'out' if part == 'attention_output' else part}.{'weight' if kind == 'kernel' else 'bias'}"
+    shape = weight.shape
+    if kind == "bias":
+        form = Form((role,), ((prod(shape),),), lambda v: v.reshape(shape))
+    else:
+        read, written = (shape[:-1], shape[-1:]) if part == "attention_output" else (shape[:1], shape[1:])
+        form = Form((role,), ((prod(written), prod(read)),), lambda m: m.T.reshape(shape))
+    if getattr(self, "rotary", None) is None or part not in ("query", "key"):
+        return form
+    return replace(form, of_halves=_neighbours)
+
+
 def own_name(weight: WeightSpec) -> str:
     """A weight's name without that of the cell it belongs to."""
     return weight.name.rpartition("/")[2]
@@ -94,6 +114,12 @@ def own_name(weight: WeightSpec) -> str:
 def taps_first(kernel: np.ndarray) -> np.ndarray:
     """(a, b, …) → (…, a, b)"""
     return kernel.transpose(*range(2, kernel.ndim), 0, 1)
+
+
+def _neighbours(weight: np.ndarray) -> np.ndarray:
+    """(…, channels of a head) whose pairs are half a head apart → side by side."""
+    *rest, channels = weight.shape
+    return weight.reshape(*rest, 2, channels // 2).swapaxes(-1, -2).reshape(weight.shape)
 
 
 def _stacked(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,0 +1,203 @@
+"""What modules of PyTorch keep under names of their own, as the layers of a spec have it.
+
+Attention is several matrices, by themselves or in one, under names that libraries choose; which layer of a spec they
+are is a matter of its shapes. ``Conv1D`` of transformers' GPT-2 keeps its matrices the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from archspec.backend.archive import Stored, StoredLayer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of a layer's arrays by role."""
+
+APART = (
+    *(("q_proj", "k_proj", "v_proj"), ("query", "key", "value"), ("q", "k", "v"), ("wq", "wk", "wv")),
+    *(("to_q", "to_k", "to_v"), ("q_lin", "k_lin", "v_lin"), ("query_proj", "key_proj", "value_proj")),
+    *(("linear_q", "linear_k", "linear_v"), ("q_proj_weight", "k_proj_weight", "v_proj_weight")),
+)
+"""Names of the projections of queries, keys and values. The last are torch.nn.MultiheadAttention's."""
+WITH_VALUES = (("q", "kv"), ("q_proj", "kv_proj"), ("to_q", "to_kv"))
+"""The same where keys and values are one matrix."""
+FUSED = ("in_proj_weight", "qkv", "qkv_proj", "c_attn", "to_qkv", "Wqkv", "in_proj")
+"""The same where all three are."""
+OUTPUT = ("out_proj", "o_proj", "c_proj", "proj", "to_out", "to_out.0", "wo", "o", "out", "out_lin", "dense", "output")
+"""Names of the projection of what is read."""
+AROUND = ("self", "attention")
+"""Modules that hold the other three, where the output's projection lies beside them: ``attention.output.dense``."""
+FIRSTS = frozenset((*FUSED, *(names[0] for names in (*APART, *WITH_VALUES))))
+
+
+def gathered(layers: Sequence[StoredLayer], wanted: Sequence[Shapes]) -> list[StoredLayer]:
+    """The layers with their matrices upright, and each attention as one of them where its shapes are those of a wanted
+    one: what else is called so stays as it is."""
+    upright = list(_upright(layers))
+    attentions = [shapes for shapes in wanted if "query.weight" in shapes]
+    if not attentions:
+        return upright
+    by_name = {stored.name: stored for stored in upright}
+    places = {stored.name: i for i, stored in enumerate(upright)}
+    for name in list(by_name):
+        module, _, last = name.rpartition(".")
+        if last not in FIRSTS:
+            continue
+        found = _Attention(f"{module}." if module else "", by_name)
+        for shapes in attentions:
+            if whole := found.fitted(shapes):
+                first = min(found.used, key=places.__getitem__)
+                for used in found.used - {first}:
+                    del by_name[used]
+                # In the place of its first part.
+                by_name = {whole.name if n == first else n: whole if n == first else s for n, s in by_name.items()}
+                places[whole.name] = places[first]
+                break
+    return list(by_name.values())
+
+
+def _upright(layers: Sequence[StoredLayer]) -> Iterator[StoredLayer]:
+    """Matrices as (out, in): that of a ``Conv1D`` is as wide as its bias is long. One that is square is turned where
+    others of its name are."""
+
+    def sizes(stored: StoredLayer) -> tuple[int, int, int] | None:
+        shapes = {role: array.shape for role, array in stored.arrays.items()}
+        match shapes:
+            case {"weight": (int(rows), int(columns)), "bias": (int(length),)} if len(shapes) == 2:
+                return rows, columns, length
+        return None
+
+    def last(stored: StoredLayer) -> str:
+        return stored.name.rpartition(".")[2]
+
+    lying = {last(s) for s in layers if (n := sizes(s)) and n[1] == n[2] != n[0]}
+    for stored in layers:
+        size = sizes(stored)
+        if size and last(stored) in lying and size[1] == size[2]:
+            weight = stored.arrays["weight"]
+            yield StoredLayer(stored.name, {**stored.arrays, "weight": _turned(weight)})
+        else:
+            yield stored
+
+
+def _turned(stored: Stored) -> Stored:
+    return Stored(stored.shape[::-1], lambda: stored.read().T)
+
+
+def _rows(stored: Stored, start: int, stop: int) -> Stored:
+    return Stored((stop - start, *stored.shape[1:]), lambda: stored.read()[start:stop])
+
+
+def _zeros(length: int) -> Stored:
+    def read() -> np.ndarray:
+        import numpy as np
+
+        return np.zeros(length, "float32")
+
+    return Stored((length,), read)
+
+
+@dataclass
+class _Attention:
+    """The parts of one attention: all that lies in a module, whose name ends in a dot."""
+
+    module: str
+    layers: Mapping[str, StoredLayer]
+
+    def __post_init__(self) -> None:
+        self.used: set[str] = set()
+        """Layers of which it consists."""
+
+    def fitted(self, shapes: Shapes) -> StoredLayer | None:
+        """One layer with those shapes; None where its parts are not there, or not of these shapes."""
+        self.used = set()
+        sizes = tuple(shapes[f"{part}.weight"][0] for part in ("query", "key", "value"))
+        parts = self._projections(sizes)
+        output = self._output
+        if parts is None or output is None:
+            return None
+        weights = dict(zip(("query", "key", "value"), (weight for weight, _ in parts), strict=True))
+        biases = dict(zip(weights, (bias for _, bias in parts), strict=True))
+        weights["out"], biases["out"] = output.arrays["weight"], output.arrays.get("bias")
+        if any(weight.shape != shapes[f"{part}.weight"] for part, weight in weights.items()):
+            return None
+        self.used.add(output.name)
+        arrays = {f"{part}.weight": weight for part, weight in weights.items()}
+        if any(biases.values()):
+            # A bias that is not there adds nothing, as one of zeros does.
+            arrays |= {f"{part}.bias": biases[part] or _zeros(weights[part].shape[0]) for part in weights}
+        return StoredLayer(self._name(output.name), arrays)
+
+    def _name(self, output: str) -> str:
+        if output.startswith(self.module):
+            return self.module.rstrip(".") or "attention"
+        return self.module.rstrip(".").rpartition(".")[0] or "attention"
+
+    @cached_property
+    def _output(self) -> StoredLayer | None:
+        """The projection of what is read, if there is one."""
+        around, _, last = self.module.rstrip(".").rpartition(".")
+        outer = f"{around}." if around else ""
+        names = [f"{self.module}{name}" for name in OUTPUT]
+        if last in AROUND:
+            names += [f"{outer}{name}" for name in ("output.dense", "output")]
+        found = [self.layers[name] for name in names if name in self.layers]
+        found = [stored for stored in found if set(stored.arrays) <= {"weight", "bias"} and "weight" in stored.arrays]
+        return found[0] if len(found) == 1 else None
+
+    def _projections(self, sizes: tuple[int, ...]) -> list[tuple[Stored, Stored | None]] | None:
+        """Weight and bias of queries, keys and values, which have so many rows."""
+        found = [
+            *(names for names in APART if self._has(names)),
+            *(names for names in WITH_VALUES if self._has(names)),
+            *((name,) for name in FUSED if self._has((name,))),
+        ]
+        if len(found) != 1:
+            return None
+        names = found[0]
+        query, key, value = sizes
+        if len(names) < 3 and key != value:
+            return None  # how they lie in one matrix is not known
+        together: dict[int, list[tuple[int, ...]]] = {
+            3: [(query,), (key,), (value,)],
+            2: [(query,), (key, value)],
+            1: [(query, key, value)],
+        }
+        out: list[tuple[Stored, Stored | None]] = []
+        for name, lengths in zip(names, together[len(names)], strict=True):
+            stored = self.layers[self.module + name]
+            weight, bias = stored.arrays["weight"], stored.arrays.get("bias")
+            self.used.add(stored.name)
+            if not weight.shape or weight.shape[0] != sum(lengths):
+                return None
+            at = 0
+            for length in lengths:
+                out.append((_rows(weight, at, at + length), bias and _rows(bias, at, at + length)))
+                at += length
+        return self._with_biases_beside(out)
+
+    def _with_biases_beside(self, parts: list[tuple[Stored, Stored | None]]) -> list[tuple[Stored, Stored | None]]:
+        """Biases that are arrays of the module's own: all three in one, or ``q_bias`` and ``v_bias``."""
+        lengths = [weight.shape[0] for weight, _ in parts]
+        if (whole := self._own("in_proj_bias")) and whole.shape == (sum(lengths),):
+            own: list[Stored | None] = [_rows(whole, sum(lengths[:i]), sum(lengths[: i + 1])) for i in range(3)]
+        else:
+            own = [self._own(f"{part}_bias") for part in ("q", "k", "v")]
+        return [(weight, bias or beside) for (weight, bias), beside in zip(parts, own, strict=True)]
+
+    def _own(self, name: str) -> Stored | None:
+        stored = self.layers.get(self.module + name)
+        if stored is None:
+            return None
+        self.used.add(stored.name)
+        return stored.arrays.get("weight")
+
+    def _has(self, names: Sequence[str]) -> bool:
+        found = [self.layers.get(self.module + name) for name in names]
+        return all(s is not None and "weight" in s.arrays and set(s.arrays) <= {"weight", "bias"} for s in found)

@@ -1,0 +1,230 @@
+"""State dicts of PyTorch's own modules, with inputs and what PyTorch makes of them, for tests/backend/cases/torch.
+
+    python tools/torch_cases.py FOLDER                  the small ones, which are committed
+    python tools/torch_cases.py FOLDER --compare        import vit_tiny, vit_b_16 and others of real size, compare
+
+It needs torch, torchvision, timm, transformers and safetensors, which are no extras of this project: have them in an
+environment of their own. ``--compare`` runs ``archspec`` of the environment that ARCHSPEC_PYTHON names (default: this).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+import torchvision
+import transformers
+from safetensors.torch import save_file
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+Case = tuple[nn.Module, dict[str, torch.Tensor], Callable[..., torch.Tensor]]
+"""A module, its inputs channels last, and what it makes of them."""
+
+
+def images(size: int) -> dict[str, torch.Tensor]:
+    return {"x": torch.randn(2, size, size, 3)}
+
+
+def classifier(module: nn.Module, size: int) -> Case:
+    return module, images(size), lambda x: module(x.permute(0, 3, 1, 2)).softmax(-1)
+
+
+def tokens(module: nn.Module, vocab: int, length: int) -> Case:
+    return module, {"x": torch.randint(0, vocab, (2, length))}, lambda x: module(x).logits
+
+
+def vit_timm() -> Case:
+    return classifier(
+        VisionTransformer(img_size=8, patch_size=4, embed_dim=12, depth=2, num_heads=3, mlp_ratio=2, num_classes=5), 8
+    )
+
+
+def vit_torchvision() -> Case:
+    vit = torchvision.models.VisionTransformer(
+        image_size=8, patch_size=4, num_layers=2, num_heads=3, hidden_dim=12, mlp_dim=24, num_classes=5
+    )
+    with torch.no_grad():
+        vit.heads.head.weight.normal_()
+    return classifier(vit, 8)
+
+
+def gpt2() -> Case:
+    config = transformers.GPT2Config(
+        vocab_size=17, n_positions=10, n_embd=12, n_layer=2, n_head=3, bos_token_id=0, eos_token_id=0
+    )
+    return tokens(transformers.GPT2LMHeadModel(config), 17, 10)
+
+
+def llama() -> Case:
+    config = transformers.LlamaConfig(
+        vocab_size=17,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=False,
+    )
+    return tokens(transformers.LlamaForCausalLM(config), 17, 9)
+
+
+class Alone(nn.Module):
+    """nn.MultiheadAttention of a query to something else."""
+
+    def __init__(self, **settings: Any):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(12, 3, batch_first=True, **settings)
+
+    def forward(self, query: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return self.attention(query, value, value)[0]
+
+
+def attention(**settings: Any) -> Case:
+    module = Alone(**settings)
+    return module, {"x1": torch.randn(2, 4, 12), "x2": torch.randn(2, 6, settings.get("kdim", 12))}, module
+
+
+def encoder() -> Case:
+    layer = nn.TransformerEncoderLayer(12, 3, 24, dropout=0, batch_first=True)
+    module = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    return module, {"x": torch.randn(2, 5, 12)}, module
+
+
+def recurrent(kind: type[nn.RNNBase]) -> Case:
+    module = kind(3, 4, num_layers=2, bidirectional=True, batch_first=True)
+    return module, {"x": torch.randn(2, 5, 3)}, lambda x: module(x)[0]
+
+
+def regnet() -> Case:
+    parameters = torchvision.models.regnet.BlockParams.from_init_params(
+        depth=4, w_0=8, w_a=8, w_m=2.0, group_width=8, se_ratio=0.25
+    )
+    return classifier(torchvision.models.RegNet(parameters, num_classes=5, stem_width=8), 32)
+
+
+SMALL: dict[str, Callable[[], Case]] = {
+    "vit_timm": vit_timm,
+    "vit_torchvision": vit_torchvision,
+    "gpt2": gpt2,
+    "llama": llama,
+    "attention": attention,
+    "attention_other_widths": lambda: attention(kdim=8, vdim=8),
+    "attention_without_bias": lambda: attention(bias=False),
+    "encoder": encoder,
+    "lstm": lambda: recurrent(nn.LSTM),
+    "gru": lambda: recurrent(nn.GRU),
+    "regnet": regnet,
+}
+PICKLED = ("gpt2", "vit_timm")
+"""Those that are kept as torch.save does it: of weights that are shared, safetensors keeps one name."""
+HALVED = ("regnet",)
+"""Those whose numbers are float16's, to be small."""
+BIG: dict[str, tuple[Callable[[], Case], list[str]]] = {
+    "vit_tiny": (
+        lambda: classifier(timm.create_model("vit_tiny_patch16_224"), 224),
+        ["vit", "--variant", "vit_b16", "--set", "dim=192", "--set", "mlp=768", "--set", "attention_heads=3"],
+    ),
+    "vit_b_16": (lambda: classifier(torchvision.models.vit_b_16(), 224), ["vit", "--variant", "vit_b16"]),
+    "regnet_y_400mf": (lambda: classifier(torchvision.models.regnet_y_400mf(), 224), ["regnet_y_400mf"]),
+    "regnet_x_400mf": (lambda: classifier(torchvision.models.regnet_x_400mf(), 224), ["regnet_x_400mf"]),
+    "regnety_004": (lambda: classifier(timm.create_model("regnety_004"), 224), ["regnet_y_400mf"]),
+    "gpt2": (
+        lambda: tokens(transformers.GPT2LMHeadModel(transformers.GPT2Config()), 50257, 64),
+        ["gpt2", "--set", "length=64"],
+    ),
+}
+"""Modules of real size, with random weights, and the spec with its parameters."""
+COMPARE = """
+import sys, numpy as np, archspec
+weights, io, *spec = sys.argv[1:]
+settings = dict(pair.split("=") for pair in spec[1:] if "=" in pair)
+variant = spec[spec.index("--variant") + 1] if "--variant" in spec else None
+graph = archspec.load(spec[0], variant=variant, **{k: int(v) for k, v in settings.items()}).inference()
+model = archspec.compile(graph)
+from archspec.backend.weights import assign
+assign(model, dict(np.load(weights)))
+kept = np.load(io)
+found = np.asarray(model.predict(kept["x"], verbose=0))
+print(f"  largest difference {np.abs(found - kept['y']).max():.1e} of {np.abs(kept['y']).max():.1e}")
+"""
+
+
+def drawn(module: nn.Module) -> nn.Module:
+    """Evaluation mode, and no vector as it was made, so that none passes for another."""
+    module.eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        for name, buffer in module.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_(0, 0.1)
+            elif name.endswith("running_var"):
+                buffer.uniform_(0.5, 1.5)
+    return module
+
+
+def write(folder: Path, name: str, make: Callable[[], Case]) -> None:
+    torch.manual_seed(0)
+    module, inputs, compute = make()
+    drawn(module)
+    if name in HALVED:
+        module.half().float()
+    with torch.no_grad():
+        result = compute(*inputs.values())
+    state = module.half().state_dict() if name in HALVED else module.state_dict()
+    if name in PICKLED:
+        torch.save(state, folder / f"{name}.pth")
+    else:
+        save_file(state, folder / f"{name}.safetensors")
+    np.savez_compressed(folder / f"{name}.io.npz", **{n: x.numpy() for n, x in inputs.items()}, y=result.numpy())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--compare", action="store_true")
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    if not args.compare:
+        for name, make in SMALL.items():
+            write(args.folder, name, make)
+        return
+    python = os.environ.get("ARCHSPEC_PYTHON", sys.executable)
+    for name in args.names or BIG:
+        make, spec = BIG[name]
+        write(args.folder, name, make)
+        weights, io = args.folder / f"{name}.npz", args.folder / f"{name}.io.npz"
+        state = next(path for path in args.folder.glob(f"{name}.*") if path.suffix in (".pth", ".safetensors"))
+        subprocess.run(
+            [
+                python,
+                "-m",
+                "archspec",
+                "weights",
+                "import",
+                spec[0],
+                str(state),
+                "-o",
+                str(weights),
+                "--quiet",
+                *spec[1:],
+            ],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+        print(name, flush=True)
+        subprocess.run([python, "-c", COMPARE, str(weights), str(io), *spec], check=True)
+
+
+if __name__ == "__main__":
+    main()
