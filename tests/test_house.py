@@ -307,6 +307,24 @@ def test_ops_are_named_by_ops_alone():
     assert {(word, room) for word, rooms in OTHER_WORDS.items() for room in rooms} <= met
 
 
+CALLED_ALIKE = ("ops", "layers", "data/features")
+"""Where a class is called by what it is: an op and the layer that it becomes, a kind of feature."""
+
+
+def test_no_two_classes_have_one_name():
+    """But for declarations of different kinds that go by one name where they are written (a loss ``mse`` and a metric),
+    and for ops, layers and kinds of features."""
+    found: dict[str, list[str]] = {}
+    for path in MODULES:
+        room = path.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                declared = any(keyword.arg == "name" for keyword in node.keywords)
+                alike = declared or room.startswith(tuple(f"{place}/" for place in CALLED_ALIKE))
+                found.setdefault(node.name, []).append("" if alike else f"{room}:{node.lineno}")
+    assert {name: places for name, places in found.items() if len(places) > 1 and any(places)} == {}
+
+
 def docstrings(tree: ast.AST):
     """Strings that stand alone as statements."""
     for node in ast.walk(tree):

@@ -58,11 +58,11 @@ def run(count: int) -> dict[str, float]:
     load(SPEC)
     among, nodes = rate(given, nothing)
     within, _ = rate(given[: max(1, count // 4)], forget)
-    again, reuse.Call.again = reuse.Call.again, lambda call: None  # type: ignore[method-assign]
+    again, reuse.BlockCall.again = reuse.BlockCall.again, lambda call: None  # type: ignore[method-assign]
     try:
         anew, _ = rate(given[: max(1, count // 8)], forget)
     finally:
-        reuse.Call.again = again  # type: ignore[method-assign]
+        reuse.BlockCall.again = again  # type: ignore[method-assign]
     return {
         "members/s": among,
         "nodes/s": nodes,

@@ -12,7 +12,7 @@ from pathlib import Path
 from generated import settled
 
 from archspec.ops.base import Op
-from archspec.report.vocabulary import Entry, entries, example, families, types
+from archspec.report.vocabulary import OpEntry, entries, example, families, types
 
 PAGE = Path(__file__).parent.parent / "docs" / "ops.md"
 
@@ -39,7 +39,7 @@ def page() -> str:
     return "\n".join(sections)
 
 
-def section(e: Entry) -> str:
+def section(e: OpEntry) -> str:
     """One op."""
     roles = "".join(f" · {role}" for role in e.roles)
     lines = [f"### {e.name}", "", e.doc.replace("``", "`"), "", f"Inputs: {', '.join(e.inputs)}{roles}", ""]

@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.analysis.cost import totals, uncounted
 from archspec.ir.diagnostics import Diagnostic
-from archspec.ir.graph import Expect, Graph
+from archspec.ir.graph import Expectations, Graph
 
 
 def unmet(graph: Graph) -> list[Diagnostic]:
@@ -30,7 +30,7 @@ def unmet(graph: Graph) -> list[Diagnostic]:
 
 
 def _differences(
-    expect: Expect, figures: Mapping[str, Any], graph: Graph, name: str, path: tuple[str, ...]
+    expect: Expectations, figures: Mapping[str, Any], graph: Graph, name: str, path: tuple[str, ...]
 ) -> Iterator[Diagnostic]:
     for figure, wanted in figures.items():
         if wanted is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.wiring import WeightsError
-from archspec.ir.counterpart import Counterpart, Side, Trace, Unfollowed
+from archspec.ir.counterpart import Counterpart, OrderTrace, Side, Unfollowed
 from archspec.ir.graph import Graph, Node, Tensor
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class Orders:
 
     def __init__(self, graph: Graph, sides: Mapping[str, Side] | None = None):
         self.graph, sides = graph, dict(sides or {})
-        self.trace = Trace()
+        self.trace = OrderTrace()
         self.tensors: dict[Tensor, Counterpart] = {}
         self.calls: dict[str, list[Node]] = {}
         for name, spec in graph.inputs.items():

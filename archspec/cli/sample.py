@@ -82,11 +82,11 @@ def _run(args: argparse.Namespace) -> int:
     from archspec.cli.train import flags
     from archspec.runs.directory import without_data
     from archspec.runs.request import changed, requested
-    from archspec.runs.sampling import Source
+    from archspec.runs.sampling import SampleSource
 
     logdir = Path(args.what) if (Path(args.what) / "run.yaml").is_file() else None
     found = without_data(logdir) if logdir else requested(args.what)
-    source = Source.of(changed(found, {"variant": args.variant, "set": dict(args.set) or None}, flags), logdir)
+    source = SampleSource.of(changed(found, {"variant": args.variant, "set": dict(args.set) or None}, flags), logdir)
     options = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
     if (decoding := _decoding(args, source.task)) is not None:
         options["decoding"] = decoding

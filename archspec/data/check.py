@@ -9,7 +9,7 @@ from typing import cast
 from archspec.data import files
 from archspec.data.example import LABEL, input_of
 from archspec.data.feature import class_name
-from archspec.data.files import Entry, InFiles, Listing
+from archspec.data.files import FileEntry, InFiles, Listing
 from archspec.data.findings import Finding, Report, duplicate
 from archspec.data.images import BadImage, header
 from archspec.data.source import ENCODED, TRAIN, DataSource
@@ -91,7 +91,7 @@ def glance(source: DataSource) -> list[Finding]:
     return found
 
 
-def _seen(entry: Entry, max_pixels: int) -> list[Finding]:
+def _seen(entry: FileEntry, max_pixels: int) -> list[Finding]:
     """What the first bytes of one image file say against it."""
     try:
         data = files.content(entry, READ)
@@ -140,7 +140,7 @@ def _of_files(source: DataSource, listed: InFiles) -> Report:
 def _look(
     source: InFiles,
     listing: Listing,
-    entry: Entry,
+    entry: FileEntry,
     split: str,
     position: int,
     formats: Counter[str],

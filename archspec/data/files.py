@@ -40,7 +40,7 @@ MaxPixels = Annotated[int, Field(gt=0, lt=2**31)]
 """Most pixels of an image; one of more is broken."""
 
 
-class Entry(NamedTuple):
+class FileEntry(NamedTuple):
     """One example: a file, or ``length`` bytes of one from ``offset`` on (compressed ones where ``packed``)."""
 
     path: str
@@ -68,7 +68,7 @@ class Listing:
     ``is_divided`` where the splits are not the data's own."""
 
     class_names: tuple[str, ...]
-    splits: Mapping[str, Sequence[Entry]]
+    splits: Mapping[str, Sequence[FileEntry]]
     strays: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     is_divided: bool = False
@@ -189,7 +189,7 @@ def _refused(source: InFiles, split: str) -> dict[int, str]:
     return bad
 
 
-def _substitutes(entries: Sequence[Entry], bad: Mapping[int, str]) -> list[int]:
+def _substitutes(entries: Sequence[FileEntry], bad: Mapping[int, str]) -> list[int]:
     """What is read at each position: itself, or where it is broken the next sound one of its class, or else of any."""
     rows = list(range(len(entries)))
     sound: dict[int, list[int]] = {}
@@ -202,7 +202,7 @@ def _substitutes(entries: Sequence[Entry], bad: Mapping[int, str]) -> list[int]:
     return rows
 
 
-def _reader(entries: Sequence[Entry]) -> Callable[[tf.Tensor], tf.Tensor]:
+def _reader(entries: Sequence[FileEntry]) -> Callable[[tf.Tensor], tf.Tensor]:
     """The bytes of an entry by its row."""
     import tensorflow as tf
 
@@ -214,7 +214,7 @@ def _reader(entries: Sequence[Entry]) -> Callable[[tf.Tensor], tf.Tensor]:
     )
 
 
-def content(entry: Entry, most: int = -1) -> bytes:
+def content(entry: FileEntry, most: int = -1) -> bytes:
     """The bytes of one entry, of a file of its own the first ``most``. Raises OSError, ValueError."""
     # The path may have been turned into a pipe or a device since it was listed.
     with regular.opened(entry.path) as file:
@@ -251,7 +251,7 @@ def _broken(source: InFiles, split: str, fingerprint: str) -> dict[int, str]:
     return {int(i): why for i, why in found.items()}
 
 
-def undecodable(source: InFiles, entries: Sequence[Entry]) -> dict[int, str]:
+def undecodable(source: InFiles, entries: Sequence[FileEntry]) -> dict[int, str]:
     """Positions of the entries that cannot be decoded, or would be larger than ``max_pixels``, with the reason."""
     import tensorflow as tf
 
@@ -284,7 +284,7 @@ TOO_LARGE = -1
 """In place of an image's largest value, where it is not decoded."""
 
 
-def _unreadable(entry: Entry) -> str | None:
+def _unreadable(entry: FileEntry) -> str | None:
     try:
         found = os.stat(entry.path)
     except OSError as error:
@@ -296,7 +296,7 @@ def _unreadable(entry: Entry) -> str | None:
     return None
 
 
-def _reason(source: InFiles, entry: Entry) -> str:
+def _reason(source: InFiles, entry: FileEntry) -> str:
     """Why an entry cannot be decoded."""
     import tensorflow as tf
 

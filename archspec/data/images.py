@@ -19,7 +19,7 @@ NAMES = {"jpeg": "jpg", "tif": "tiff", "pgm": "pnm", "ppm": "pnm", "pbm": "pnm"}
 """Endings that mean the same as another."""
 
 
-class Header(NamedTuple):
+class ImageHeader(NamedTuple):
     """What an image file says of itself."""
 
     format: str
@@ -37,7 +37,7 @@ class BadImage(Exception):
         self.is_certain = is_certain
 
 
-def header(data: bytes, *, name: str = "", max_pixels: int = MAX_PIXELS) -> Header:
+def header(data: bytes, *, name: str = "", max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """Format and size of an image file, checked as far as that goes without decoding. Raises BadImage."""
     if not data:
         raise BadImage("is empty", is_certain=True)
@@ -47,7 +47,11 @@ def header(data: bytes, *, name: str = "", max_pixels: int = MAX_PIXELS) -> Head
     size = size_of(form, data)
     if size is not None and size.pixels > max_pixels:
         raise BadImage(f"has {size.width}×{size.height} pixels, more than {max_pixels}{size.note}", is_certain=True)
-    found = _CHECKED[form](data) if form in _CHECKED else Header(form, *((size.height, size.width) if size else (0, 0)))
+    found = (
+        _CHECKED[form](data)
+        if form in _CHECKED
+        else ImageHeader(form, *((size.height, size.width) if size else (0, 0)))
+    )
     if not (found.height > 0 and found.width > 0):
         raise BadImage(f"is a {found.format.upper()} file of size {found.width}×{found.height}")
     suffix = name.rpartition(".")[2].lower()
@@ -64,7 +68,7 @@ def _kind(data: bytes) -> str:
     return "unknown"
 
 
-def _jpeg(data: bytes) -> Header:
+def _jpeg(data: bytes) -> ImageHeader:
     at, notes, size = 2, [], None
     while at + 4 <= len(data):
         if data[at] != 0xFF:
@@ -89,7 +93,7 @@ def _jpeg(data: bytes) -> Header:
     # Bytes after the end marker are common and harmless; without one, the picture was cut off.
     if b"\xff\xd9" not in data[at:]:
         raise BadImage("is a truncated JPEG file")
-    return Header("jpeg", *size, tuple(notes))
+    return ImageHeader("jpeg", *size, tuple(notes))
 
 
 def _orientation(tiff: bytes) -> int:
@@ -103,7 +107,7 @@ def _orientation(tiff: bytes) -> int:
     return 0
 
 
-def _png(data: bytes) -> Header:
+def _png(data: bytes) -> ImageHeader:
     if len(data) < 33:
         raise BadImage("is a truncated PNG file")
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
@@ -121,20 +125,20 @@ def _png(data: bytes) -> Header:
         if (color in (4, 6) and kind == b"IHDR") or kind == b"tRNS":
             notes.append("has transparency, which is dropped")
         if kind == b"IEND":
-            return Header("png", height, width, tuple(notes))
+            return ImageHeader("png", height, width, tuple(notes))
         at += 12 + length
     raise BadImage("is a truncated PNG file")
 
 
-def _gif(data: bytes) -> Header:
+def _gif(data: bytes) -> ImageHeader:
     if len(data) < 14 or data.rstrip(b"\0")[-1:] != b";":
         raise BadImage("is a truncated GIF file")
     width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
     many = data.count(b"\x21\xf9\x04") > 1
-    return Header("gif", height, width, ("is animated, of which the first picture is taken",) if many else ())
+    return ImageHeader("gif", height, width, ("is animated, of which the first picture is taken",) if many else ())
 
 
-_CHECKED: dict[str, Callable[[bytes], Header]] = {"jpeg": _jpeg, "png": _png, "gif": _gif}
+_CHECKED: dict[str, Callable[[bytes], ImageHeader]] = {"jpeg": _jpeg, "png": _png, "gif": _gif}
 
 
 OTHERS = (b"II", b"MM", *(b"P%d" % n for n in range(1, 7)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.data import files
 from archspec.data.example import IMAGE, VECTOR, Example
 from archspec.data.features.image import Image
-from archspec.data.files import Entry, Listing
+from archspec.data.files import FileEntry, Listing
 from archspec.data.images import MAX_PIXELS
 from archspec.data.source import ENCODED, DataSource, in_order
 from archspec.ir.tensors import TensorSpec
@@ -65,7 +65,7 @@ class Loose(DataSource):
 
     def listing(self) -> Listing:
         """The files."""
-        return Listing((), {ASKED: [Entry(path, 0, path) for path in self.paths]})
+        return Listing((), {ASKED: [FileEntry(path, 0, path) for path in self.paths]})
 
     def unsound(self) -> dict[str, str]:
         """Files that cannot be decoded, with the reason. Decodes all."""

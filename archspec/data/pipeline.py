@@ -200,7 +200,7 @@ class Pipeline:
         parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
         spread = LABEL in self.raw.parts and specs[-1].parts[LABEL].rank > self.raw.parts[LABEL].rank
 
-        def finished(steps: Sequence[Step], batch: Batch) -> Any:
+        def finished(steps: Sequence[PipelineStep], batch: Batch) -> Any:
             if spread:
                 batch = {**batch, LABEL: tf.one_hot(batch[LABEL], self.raw.classes)}
             return pairs(_applied(steps, batch))
@@ -266,7 +266,7 @@ def one_hot(label: Any, classes: int | None) -> Any:
     return tf.one_hot(label, classes)
 
 
-class Step(NamedTuple):
+class PipelineStep(NamedTuple):
     """A transform, what makes its draws for the examples of a batch, and what these are before it."""
 
     transform: Transform
@@ -285,19 +285,21 @@ def transformed(transforms: Sequence[Transform], seed: int, stream: str, batch: 
     return _applied(steps, {IMAGE: image, "epoch": batch["epoch"], "index": batch["index"]})[IMAGE]
 
 
-def _streams(transforms: Sequence[Transform], examples: Sequence[Example], seed: int, prefix: str = "") -> list[Step]:
+def _streams(
+    transforms: Sequence[Transform], examples: Sequence[Example], seed: int, prefix: str = ""
+) -> list[PipelineStep]:
     """Each transform with its draws: from a stream of its own, named after it and its place among those of its name, so
     that putting another kind beside it changes nothing of what it draws."""
     from archspec.data.draw import Draw
 
     names = [f"{prefix}{t.name}/{sum(o.name == t.name for o in transforms[:i])}" for i, t in enumerate(transforms)]
     return [
-        Step(transform, partial(Draw, seed, name), example.features)
+        PipelineStep(transform, partial(Draw, seed, name), example.features)
         for transform, name, example in zip(transforms, names, examples, strict=False)
     ]
 
 
-def _applied(steps: Sequence[Step], batch: Batch) -> Batch:
+def _applied(steps: Sequence[PipelineStep], batch: Batch) -> Batch:
     """The batch after the steps; neighbours that only map colours are one map."""
     from archspec.data.transforms.color import mapped
 
@@ -319,12 +321,12 @@ DRAWN = "drawn"
 """What is drawn for the part of an image that is to be decoded, on its way to where the image's size is known."""
 
 
-def _with_draws(step: Step, order: Batch) -> Batch:
+def _with_draws(step: PipelineStep, order: Batch) -> Batch:
     assert isinstance(step.transform, Windowed)
     return {**order, DRAWN: step.transform.window_draws(step.draws(order["epoch"], order["index"]))}
 
 
-def _alone(steps: Sequence[Step], one: Batch, channels: int | None) -> Batch:
+def _alone(steps: Sequence[PipelineStep], one: Batch, channels: int | None) -> Batch:
     """One example after the steps; ``channels`` are those to decode, None where it is an image already.
 
     Where the first step keeps only a part of the image, only that part of a JPEG file is decoded.

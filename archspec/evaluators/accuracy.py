@@ -25,7 +25,7 @@ CURVES = 20
 """With more classes than this there is one curve, of all decisions together."""
 
 
-class Accuracy(Evaluator):
+class ClassAccuracy(Evaluator):
     """Classes against those that are most probable: top-1, top-5, calibration, averages over classes, every class, what
     it is taken for.
 
@@ -66,14 +66,14 @@ class _Counting:
         self.said.append(shares.reshape(-1, shares.shape[-1])[counts])
         self.labels.append(labels[counts])
 
-    def result(self) -> Assessment:
+    def result(self) -> AccuracyAssessment:
         import numpy as np
 
         return assess(np.concatenate(self.said), np.concatenate(self.labels), self.names)
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class AccuracyAssessment:
     """Figures of one evaluation; ``confusion[true][said]`` counts examples."""
 
     examples: int
@@ -158,7 +158,7 @@ def _share(value: float | None, width: int = 6) -> str:
     return f"{'-':>{width}}" if value is None else f"{value:>{width}.4f}"
 
 
-def assess(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> Assessment:
+def assess(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> AccuracyAssessment:
     """The figures for probabilities of shape (examples, classes) and the number of each example's class."""
     import numpy as np
 
@@ -174,7 +174,7 @@ def assess(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str]) 
     right = labels[:, None] == np.arange(classes)
     auc = tuple(roc_auc(right[:, i], probabilities[:, i]) for i in range(classes))
     together = roc_auc(right.ravel(), probabilities.ravel())
-    return Assessment(
+    return AccuracyAssessment(
         examples=count,
         top_1=float((said == labels).mean()),
         top_5=float((order[:, :5] == labels[:, None]).any(1).mean()) if classes > 5 else None,

@@ -49,13 +49,13 @@ class _Comparing:
         left = max(0, SHOWN - len(self.shown))
         self.shown += list(zip(*(np.asarray(rows)[:left] for rows in (said[GIVEN], made, true)), strict=True))
 
-    def result(self) -> Assessment:
+    def result(self) -> ReconstructionAssessment:
         figures = {"mse": self.squares / self.numbers, "mae": self.distances / self.numbers}
-        return Assessment(self.examples, figures, tuple(self.shown))
+        return ReconstructionAssessment(self.examples, figures, tuple(self.shown))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Assessment:
+class ReconstructionAssessment:
     """``shown`` are the first examples: what was read, what was made, and what was to be made."""
 
     examples: int

@@ -42,14 +42,14 @@ class _Collecting:
         self.true.append(np.asarray(truth[LABEL], np.float64))
         self.said.append(np.asarray(said[NUMBERS], np.float64))
 
-    def result(self) -> Assessment:
+    def result(self) -> RegressionAssessment:
         import numpy as np
 
         return assess(np.concatenate(self.true), np.concatenate(self.said), self.names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Assessment:
+class RegressionAssessment:
     """Figures by output, in the units of the data; ``true`` and ``said`` have shape (examples, outputs)."""
 
     names: tuple[str, ...]
@@ -98,7 +98,7 @@ class Assessment:
         return {}
 
 
-def assess(true: np.ndarray, said: np.ndarray, names: Sequence[str]) -> Assessment:
+def assess(true: np.ndarray, said: np.ndarray, names: Sequence[str]) -> RegressionAssessment:
     """Figures of predictions of shape (examples, outputs). R² is 1 - Σ error² / Σ deviation² from the mean; of numbers
     that are all the same it is 1 where they are hit, else 0."""
     import numpy as np
@@ -107,7 +107,7 @@ def assess(true: np.ndarray, said: np.ndarray, names: Sequence[str]) -> Assessme
     rest, all_of_it = (error**2).sum(0), ((true - true.mean(0)) ** 2).sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = np.where(all_of_it > 0, 1 - rest / all_of_it, np.where(rest > 0, 0.0, 1.0))
-    return Assessment(
+    return RegressionAssessment(
         names=tuple(names) or tuple(str(k) for k in range(true.shape[1])),
         mae=tuple(map(float, np.abs(error).mean(0))),
         rmse=tuple(map(float, np.sqrt((error**2).mean(0)))),

@@ -16,9 +16,9 @@ from archspec.frontend.inputs import inputs_of
 from archspec.frontend.masks import check_masks
 from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
-from archspec.frontend.scope import POISON, Result
+from archspec.frontend.scope import POISON, StepResult
 from archspec.frontend.steps import STRUCTURAL
-from archspec.frontend.walk import Callee, File, Place, Walk, constants
+from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, shown
@@ -78,7 +78,7 @@ def _graph(
         given = inputs[name]
         inputs[name] = given and TensorSpec(shape, given.dtype)
     walk.inputs = {n: s for n, s in inputs.items() if s is not None}
-    results: dict[str, Any] = {n: POISON if s is None else Result(Tensor(n), s) for n, s in inputs.items()}
+    results: dict[str, Any] = {n: POISON if s is None else StepResult(Tensor(n), s) for n, s in inputs.items()}
     walk.by_name |= set(inputs)
     end = body(walk, file, results, "")
     outputs = heads_of(walk, document, end)
@@ -98,7 +98,7 @@ def _graph(
     )
 
 
-def _defaults(walk: Walk, file: File, thorough: bool) -> None:
+def _defaults(walk: Walk, file: FileContext, thorough: bool) -> None:
     """Report what is wrong with the sections of ``defaults``: those for nothing, names of arguments that there are not,
     and, if ``thorough``, values that no call will look at, for what they are for is not called."""
     spec = file.document.spec
@@ -134,7 +134,7 @@ def _default_values(walk: Walk, op: type[Op], defaults: Map, outside: Place) -> 
                 walk.report("T01", f"{op.name}.{name} {e.message}", defaults.value_span(written[name]), e.help)
 
 
-def _networks(walk: Walk, file: File, common: dict[str, Any]) -> Graph:
+def _networks(walk: Walk, file: FileContext, common: dict[str, Any]) -> Graph:
     """A spec of networks without a body: each on its own inputs, side by side."""
     document = file.document
     ends: dict[str, tuple[dict[str, TensorSpec], tuple[Output, ...]]] = {}
@@ -176,7 +176,7 @@ def _networks(walk: Walk, file: File, common: dict[str, Any]) -> Graph:
     )
 
 
-def _network(walk: Walk, file: File, name: str, block: Any) -> tuple[dict[str, TensorSpec], tuple[Output, ...]]:
+def _network(walk: Walk, file: FileContext, name: str, block: Any) -> tuple[dict[str, TensorSpec], tuple[Output, ...]]:
     """The inputs of a network and its result, its nodes being those of the walk below its name."""
     at = file.document.key_span("networks", name)
     if not isinstance(block.inputs, Map):
@@ -185,7 +185,7 @@ def _network(walk: Walk, file: File, name: str, block: Any) -> tuple[dict[str, T
     specs = inputs_of(walk, block.inputs, constants(file))
     inputs = {f"{name}.{n}": s for n, s in specs.items() if s is not None}
     walk.inputs |= inputs
-    given = {n: POISON if s is None else Result(Tensor(f"{name}.{n}"), s) for n, s in specs.items()}
+    given = {n: POISON if s is None else StepResult(Tensor(f"{name}.{n}"), s) for n, s in specs.items()}
     end = call(walk, file.callees[name], {}, given, name, at)
     if end is POISON:
         raise Poisoned
@@ -220,7 +220,7 @@ def _ports(
     return tuple(out.values())
 
 
-def _training(walk: Walk, file: File) -> Training | None:
+def _training(walk: Walk, file: FileContext) -> Training | None:
     """What a file says of its training, if it does; most do not, and need no more than that."""
     if file.document.spec.train is None:
         return None

@@ -16,10 +16,10 @@ from archspec.frontend.naming import Names
 from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, parameters
 from archspec.frontend.references import block_value, evaluated, port_span
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
-from archspec.frontend.reuse import Call
-from archspec.frontend.scope import POISON, Constants, Family, Frame, Result, Scope, Values
+from archspec.frontend.reuse import BlockCall
+from archspec.frontend.scope import POISON, Constants, Family, Frame, Scope, StepResult, Values
 from archspec.frontend.steps import MODIFIERS, STRUCTURAL, UNNAMED, Step
-from archspec.frontend.walk import Callee, File, Place, Walk, constants
+from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.aliases import alias, suggested
 from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, known_are, shown
@@ -36,7 +36,7 @@ def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
         raise Poisoned
     if isinstance(held, type):
         return held
-    file: File = frame.file
+    file: FileContext = frame.file
     if name in file.callees:
         found = file.callees[name]
         if isinstance(found, type):
@@ -99,7 +99,7 @@ def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at:
     outer, made = walk.network, None
     try:
         inputs = _inputs_of(walk, callee, given, at, source)
-        made = Call(walk, callee, params, inputs, path)
+        made = BlockCall(walk, callee, params, inputs, path)
         if (known := made.again()) is not None:
             return known
         if callee.network is not None:
@@ -119,8 +119,8 @@ def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at:
         walk.calls.pop()
 
 
-def _file(called: Callee | File) -> File:
-    return called if isinstance(called, File) else called.file
+def _file(called: Callee | FileContext) -> FileContext:
+    return called if isinstance(called, FileContext) else called.file
 
 
 def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span, source: Any) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
     """The body of a used file on ``given``."""
     assert step.op is not None
     walk.foreign += 1
-    here: File = place.scope.frame.file
+    here: FileContext = place.scope.frame.file
     at = step.span
     try:
         document, variant = walk.library.used(by, step.op)
@@ -175,7 +175,7 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
         raise Poisoned from None
     if here.depth >= MAX_NESTING:
         raise Exhausted("F03", f"files use each other deeper than {MAX_NESTING} levels", at)
-    if any(isinstance(c, File) and c.document is document for c, _ in walk.calls):
+    if any(isinstance(c, FileContext) and c.document is document for c, _ in walk.calls):
         raise Refusal("N05", f"file '{step.op}' uses itself", at)
     if document.spec.body is None:
         raise Refusal(
@@ -203,7 +203,7 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
     return _with_ports(inner.prev, inner.scope.names)
 
 
-def body(walk: Walk, file: File, inputs: dict[str, Any], path: str) -> Place:
+def body(walk: Walk, file: FileContext, inputs: dict[str, Any], path: str) -> Place:
     """The place behind a file's body. ``path`` is the prefix of its nodes' names; ``""`` at the top."""
     steps = file.document.spec.body
     frame = Frame(file, Values(), inputs, file.params)
@@ -225,12 +225,12 @@ def file_of(
     path: str = "",
     depth: int = 0,
     name: str | None = None,
-) -> File:
+) -> FileContext:
     """A file with its parameters given: by ``args``, else by the variant, else by default."""
     declared, problems = parameters(document.spec.params)
     for problem in problems:
         walk.keep(problem)
-    file = File(document, Constants(), path, depth)
+    file = FileContext(document, Constants(), path, depth)
     given: Arguments = {}
     if variant is not None:
         section = document.spec.variants[variant]
@@ -254,7 +254,7 @@ def bind(
     at: Span,
     *,
     place: Place | None,
-    file: File,
+    file: FileContext,
     into: Values | None = None,
 ) -> Values:
     """Values of all parameters; every mistake is reported, and what it concerns is POISON. ``file`` is the callee's."""
@@ -305,8 +305,8 @@ def _word(at: Span, called: str) -> str:
 
 def _with_ports(value: Any, names: Mapping[str, Any]) -> Any:
     """A body's result with its named steps as ports."""
-    if isinstance(value, Result):
-        return Result(value.tensor, value.spec, names)
+    if isinstance(value, StepResult):
+        return StepResult(value.tensor, value.spec, names)
     if isinstance(value, Family):
         return Family(value.elements, names, value.origin)
     return value

@@ -23,7 +23,7 @@ INDEX = "index.json"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 
-class Entry(NamedTuple):
+class CatalogueEntry(NamedTuple):
     """What a name stands for: a spec file, and one of its variants or None."""
 
     path: Path
@@ -37,7 +37,7 @@ def folder() -> Path:
     return shipped if shipped.is_dir() else package.parent / "specs"
 
 
-def find(name: str) -> Entry | None:
+def find(name: str) -> CatalogueEntry | None:
     """The spec file and variant that ``name`` stands for; None if the catalogue has no such name, or it is a path."""
     return _entries().get(name) if _NAME.match(name) else None
 
@@ -111,13 +111,13 @@ def _scanned(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _entries() -> dict[str, Entry]:
+def _entries() -> dict[str, CatalogueEntry]:
     root = folder()
-    out: dict[str, Entry] = {}
+    out: dict[str, CatalogueEntry] = {}
     for file in files():
         path = root / file["spec"]
-        out.setdefault(file["name"], Entry(path, None))
+        out.setdefault(file["name"], CatalogueEntry(path, None))
         for member in file["members"]:
             if member["variant"]:
-                out[member["variant"]] = Entry(path, member["variant"])
+                out[member["variant"]] = CatalogueEntry(path, member["variant"])
     return out

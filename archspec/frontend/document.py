@@ -50,7 +50,7 @@ Inputs = Annotated[Any, PlainValidator(_inputs)]
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Block(BaseModel):
+class BlockSection(BaseModel):
     """A function of the language: parameters, inputs, steps."""
 
     model_config = STRICT
@@ -74,7 +74,7 @@ class Head(BaseModel):
     metrics: Any = None
 
 
-class Train(BaseModel):
+class TrainSection(BaseModel):
     """Forward graph and updates of one training step over several networks."""
 
     model_config = STRICT
@@ -104,13 +104,13 @@ class ArchitectureSpec(BaseModel):
     params: Section = None
     defaults: dict[str, Section] = {}
     inputs: Section = None
-    blocks: dict[str, Block] = {}
-    networks: dict[str, Block] = {}
+    blocks: dict[str, BlockSection] = {}
+    networks: dict[str, BlockSection] = {}
     body: Chain = None
     heads: Section = None
     variants: dict[str, Section] = {}
     expect: Section = None
-    train: Train | None = None
+    train: TrainSection | None = None
 
     @property
     def title(self) -> str:
@@ -181,7 +181,7 @@ def document(source: Source) -> Document:
     return found
 
 
-_KEYS: dict[str, type[BaseModel]] = {"blocks": Block, "networks": Block, "train": Train}
+_KEYS: dict[str, type[BaseModel]] = {"blocks": BlockSection, "networks": BlockSection, "train": TrainSection}
 
 
 def _those_that_count(errors: list[Refused]) -> list[Refused]:

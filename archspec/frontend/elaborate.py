@@ -21,7 +21,7 @@ from archspec.frontend.refusal import Exhausted, Refusal
 from archspec.frontend.scope import NOTHING, POISON, Constants, Family
 from archspec.frontend.steps import Step, steps_of, words_in
 from archspec.frontend.structure import STRUCTURES, one
-from archspec.frontend.walk import MAX_DEPTH, Callee, File, Place, Walk
+from archspec.frontend.walk import MAX_DEPTH, Callee, FileContext, Place, Walk
 from archspec.frontend.yaml_source import Seq
 
 
@@ -105,7 +105,7 @@ class Elaborator(Walk):
 
     def uncalled(self, document: Document) -> None:
         """Look for mistakes in blocks of a file that nothing called, as far as they can be told without arguments."""
-        file = File(document, Constants(dict.fromkeys(parameters(document.spec.params)[0], POISON)))
+        file = FileContext(document, Constants(dict.fromkeys(parameters(document.spec.params)[0], POISON)))
         known = set(self.problems)
         for callee in list(file.callees.values()):
             if isinstance(callee, Callee) and id(callee.block) not in self.called:

@@ -78,7 +78,7 @@ Figure = Annotated[Any, PlainValidator(_figure())]
 Size = Annotated[Any, PlainValidator(_figure(is_size=True))]
 
 
-class Figures(BaseModel):
+class FigureBounds(BaseModel):
     """Numbers that a graph must have, or bounds of them."""
 
     model_config = STRICT
@@ -92,11 +92,11 @@ class Figures(BaseModel):
     output_shape: list[Count | None] | None = None
 
 
-class Expect(Figures):
+class ExpectSection(FigureBounds):
     """Figures of the inference graph, those with train-only heads, and who says so."""
 
-    training: Figures | None = None
-    networks: dict[str, Figures] = {}
+    training: FigureBounds | None = None
+    networks: dict[str, FigureBounds] = {}
     source: Text
 
 
@@ -126,7 +126,7 @@ def expectations(found: Document) -> list[Diagnostic]:
                 hint = did_you_mean(name, known_networks) or known_are(known_networks)
                 out.append(Diagnostic("N00", f"expect: there is no network {shown(name)}", at, hint))
         try:
-            Expect.model_validate(value)
+            ExpectSection.model_validate(value)
         except ValidationError as error:
             for e in refused(error):
                 where = ("expect", *path, *e.path)
@@ -145,7 +145,7 @@ def expectations(found: Document) -> list[Diagnostic]:
     return out
 
 
-def expected(document: Document, variant: str | None) -> graph.Expect | None:
+def expected(document: Document, variant: str | None) -> graph.Expectations | None:
     """What the file says of this variant, or of itself; it is valid, as ``expectations`` has found."""
     expect = document.spec.expect
     if expect is None:
@@ -164,12 +164,12 @@ def expected(document: Document, variant: str | None) -> graph.Expect | None:
     networks = expect.get("networks") or {}
     for name, given in networks.items():
         spans |= {("networks", name, k): document.span(*path, "networks", name, k) for k in given}
-    read = Expect.model_validate(expect)
+    read = ExpectSection.model_validate(expect)
     by_network = {name: _given(read.networks[name], given) for name, given in networks.items()}
     own, at = _given(read, expect), document.key_span(*path)
-    return graph.Expect(own, _given(read.training, training), read.source, at, spans, by_network)
+    return graph.Expectations(own, _given(read.training, training), read.source, at, spans, by_network)
 
 
-def _given(read: Figures | None, given: Mapping[str, Any]) -> dict[str, Any]:
+def _given(read: FigureBounds | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The figures that the text gives: numbers, maps of ``min`` and ``max``, and shapes."""
     return {name: getattr(read, name) for name in FIGURES if name in given}

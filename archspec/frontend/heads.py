@@ -10,7 +10,7 @@ from archspec.frontend.naming import Names, key_texts
 from archspec.frontend.objectives import declared
 from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Result, Scope
+from archspec.frontend.scope import POISON, Family, Scope, StepResult
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Span, shown
@@ -75,7 +75,7 @@ def _head(walk: Walk, document: Document, heads: Map, name: str, end: Place) -> 
 
 
 def _check(
-    walk: Walk, loss: Loss, metrics: tuple[Any, ...], outputs: tuple[Output, ...], results: list[Result]
+    walk: Walk, loss: Loss, metrics: tuple[Any, ...], outputs: tuple[Output, ...], results: list[StepResult]
 ) -> None:
     """Whether a loss and metrics suit what a head gives. Raises OpError."""
     nodes = {node.name: node for node in walk.nodes}
@@ -93,7 +93,7 @@ def _from(raw: Map, end: Place) -> Any:
     return reference(at, raw, "from", end)
 
 
-def _flat(value: Any) -> list[Result]:
+def _flat(value: Any) -> list[StepResult]:
     return list(value.flat()) if isinstance(value, Family) else [value]
 
 

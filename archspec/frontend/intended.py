@@ -26,7 +26,7 @@ Known = Callable[[str], bool]
 """Whether a name means something where the value stands."""
 
 
-class Slip(NamedTuple):
+class WrittenValue(NamedTuple):
     """A value as it is written: its text without quotes, whether it has quotes, what is said of it, what is known."""
 
     text: str
@@ -75,7 +75,7 @@ def intended(text: str, message: str, known: Known) -> str | None:
     if text.lstrip("\"'")[:1] == "=":
         return _whole(text.strip("\"'")[1:].strip(), message)
     is_quoted = text[0] in "\"'" and len(text) > 1 and text[-1] == text[0]
-    slip = Slip(text[1:-1] if is_quoted else text, is_quoted, message, known)
+    slip = WrittenValue(text[1:-1] if is_quoted else text, is_quoted, message, known)
     return next((help for reader in READERS if (help := reader(slip))), None)
 
 
@@ -92,7 +92,7 @@ def _whole(expression: str, message: str) -> str | None:
     return f"int, round, floor or ceil makes an integer: {written(f'int({expression})')}"
 
 
-def _unlike(slip: Slip) -> str | None:
+def _unlike(slip: WrittenValue) -> str | None:
     found = look_alike(slip.text)
     if found is None:
         return None
@@ -107,7 +107,7 @@ def _unlike(slip: Slip) -> str | None:
 _TEMPLATE = Pattern(r"(?:\$\{?|\{\{?\s*|<|%|@)\s*([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
 
 
-def _type(slip: Slip) -> str | None:
+def _type(slip: WrittenValue) -> str | None:
     """The type of a parameter in another language's word, which was taken for a default."""
     if slip.is_quoted or not slip.text.isalnum() or not slip.wants("integer", "number", "true or false", "list"):
         return None
@@ -116,7 +116,7 @@ def _type(slip: Slip) -> str | None:
     return alias("type", slip.text, ("int", "float", "bool", "list"))
 
 
-def _fraction(slip: Slip) -> str | None:
+def _fraction(slip: WrittenValue) -> str | None:
     if not _NUMBER.fullmatch(slip.text) or slip.is_quoted or not _FRACTION.search(slip.message):
         return None
     number = float(slip.text)
@@ -124,12 +124,12 @@ def _fraction(slip: Slip) -> str | None:
     return f"write {' or '.join(str(n) for n in dict.fromkeys(near))}"
 
 
-def _template(slip: Slip) -> str | None:
+def _template(slip: WrittenValue) -> str | None:
     found = _TEMPLATE.fullmatch(slip.text)
     return f"a parameter is written ={found[1]}" if found and slip.known(found[1]) else None
 
 
-def _null(slip: Slip) -> str | None:
+def _null(slip: WrittenValue) -> str | None:
     if slip.text not in ("None", "none", "nil", "NULL", "undefined", "NaN"):
         return None
     if slip.wants("true or false"):
@@ -141,7 +141,7 @@ _NUMBER = Pattern(r"-?\d+(?:\.\d+)?(?:[eE]-?\d+)?", re.ASCII)
 _LIST = Pattern(r"\[(.*)\]")
 
 
-def _quotes(slip: Slip) -> str | None:
+def _quotes(slip: WrittenValue) -> str | None:
     if not slip.is_quoted:
         truth = {"1": "true", "0": "false"}.get(slip.text) if slip.wants("true or false") else None
         return f"write {truth}" if truth else None
@@ -166,7 +166,7 @@ def _listed(items: str) -> str:
     return f"[{', '.join(item.strip() for item in items.split(','))}]"
 
 
-def _tuple(slip: Slip) -> str | None:
+def _tuple(slip: WrittenValue) -> str | None:
     if (found := _TUPLE.fullmatch(slip.text)) is not None:
         only = found[1] if "," not in found[1] and not slip.wants("list", "loop") else None
         return f"a value has no brackets: {only}" if only else f"a list has square brackets: {_listed(found[1])}"
@@ -179,7 +179,7 @@ def bracketed(text: str) -> str | None:
     return None if found is None else _listed(found[1])
 
 
-def _bare_list(slip: Slip) -> str | None:
+def _bare_list(slip: WrittenValue) -> str | None:
     if not slip.wants("list", "loop", "single value"):
         return None
     if _BARE_LIST.fullmatch(slip.text):
@@ -195,7 +195,7 @@ _COMMA = Pattern(r"(-?\d*),(\d+)", re.ASCII)
 _PERCENT = Pattern(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
-def _number(slip: Slip) -> str | None:
+def _number(slip: WrittenValue) -> str | None:
     text = slip.text
     if not slip.wants("number", "integer", "count", "size", "name", " 1."):
         return None
@@ -221,7 +221,7 @@ _UNITS = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
 _WITH_UNIT = Pattern(r"(\d{1,9}(?:\.\d{1,9})?)\s?([kKmMbBgG])", re.ASCII)
 
 
-def _ending(slip: Slip) -> str | None:
+def _ending(slip: WrittenValue) -> str | None:
     if slip.text[-1:] in (",", ";") and not slip.is_quoted and re.fullmatch(r"[\w.]+", slip.text[:-1]):
         return f"nothing follows a value: {slip.text[:-1]}"
     return None
@@ -230,7 +230,7 @@ def _ending(slip: Slip) -> str | None:
 _COMMENT = Pattern(r"([^#\s][^#]*?)#(.*)")
 
 
-def _comment(slip: Slip) -> str | None:
+def _comment(slip: WrittenValue) -> str | None:
     if slip.is_quoted:
         return None
     if (found := _COMMENT.fullmatch(slip.text)) is not None:
@@ -307,7 +307,7 @@ def _one_each(op_name: str, argument: str, text: str) -> str | None:
     return f"each is a step of its own: {', '.join(f'{op_name}: {n}' for n in numbers)}"
 
 
-def _several(slip: Slip) -> str | None:
+def _several(slip: WrittenValue) -> str | None:
     target = _TARGET.match(slip.message)
     if target is not None and (listed := _LIST.fullmatch(slip.text)) is not None:
         found = arguments(target[1], listed[1]) if not slip.wants("list") and "[" not in listed[1] else None
@@ -318,7 +318,7 @@ def _several(slip: Slip) -> str | None:
     return f"several arguments go by name: {target[1]}: {found}" if found else None
 
 
-def _expression(slip: Slip) -> str | None:
+def _expression(slip: WrittenValue) -> str | None:
     """A forgotten ``=``, before what is an expression over names that are known here, or that has no names."""
     text = slip.text
     if text[:1] == "=" or (re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not slip.known(text)):
@@ -347,13 +347,13 @@ def _expression(slip: Slip) -> str | None:
 _ELEMENT = Pattern(r"[^\[\],]+")
 
 
-def _element(slip: Slip) -> str | None:
+def _element(slip: WrittenValue) -> str | None:
     """The slip of one element of a list."""
     if slip.is_quoted or (found := _LIST.fullmatch(slip.text)) is None:
         return None
     for element in _ELEMENT.findall(found[1])[:16]:
         text = element.strip()
-        one = Slip(text.strip("\"'"), text[:1] in ("'", '"'), "a size, a number, integer", slip.known)
+        one = WrittenValue(text.strip("\"'"), text[:1] in ("'", '"'), "a size, a number, integer", slip.known)
         for reader in (_unlike, _template, _null, _quotes, _expression):
             if one.text and (help := reader(one)):
                 return help
@@ -363,7 +363,7 @@ def _element(slip: Slip) -> str | None:
 _OP_BEHIND = re.compile(r"(\d+)\s+([A-Za-z_]\w*)", re.ASCII)
 
 
-def _step_behind(slip: Slip) -> str | None:
+def _step_behind(slip: WrittenValue) -> str | None:
     """``[conv: 4`` and ``relu]`` on the next line: a comma is missing between two steps."""
     from archspec.ops.base import Op
 
@@ -373,7 +373,7 @@ def _step_behind(slip: Slip) -> str | None:
     return f"a comma is missing between {found[1]} and {found[2]}"
 
 
-READERS: tuple[Callable[[Slip], str | None], ...] = (
+READERS: tuple[Callable[[WrittenValue], str | None], ...] = (
     _unlike,
     _step_behind,
     _ending,

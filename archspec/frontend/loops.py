@@ -11,7 +11,7 @@ from archspec.frontend.expressions import written
 from archspec.frontend.naming import Names, key_texts
 from archspec.frontend.references import anchor_of, evaluated, given_place, given_to
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Result, Scope
+from archspec.frontend.scope import POISON, Family, Scope, StepResult
 from archspec.frontend.steps import Step
 from archspec.frontend.structure import merge
 from archspec.frontend.walk import MANY, MAX_STEPS, Loop, Place, Walk
@@ -134,7 +134,12 @@ def _in_turn(
         result = walk.attempt(_turn, walk, step, turn, result if sequential else None, path, names)
         for name, at in scope.export(key):
             walk.report("N02", f"'{name}[{key}]' is already defined", at)
-        if not variables and isinstance(before, Result) and isinstance(result, Result) and before.spec == result.spec:
+        if (
+            not variables
+            and isinstance(before, StepResult)
+            and isinstance(result, StepResult)
+            and before.spec == result.spec
+        ):
             # Nothing else tells one turn from the next.
             _check_room(walk, len(walk.nodes) - nodes, len(turns) - n - 1)
         yield key, result

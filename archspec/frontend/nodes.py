@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from archspec.frontend.arguments import Arguments, arguments_of
 from archspec.frontend.references import port_span, reference
 from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Result, described
+from archspec.frontend.scope import POISON, Family, StepResult, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, written_at
@@ -67,7 +67,7 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
     return found
 
 
-def tensors(values: list[Any]) -> list[Result]:
+def tensors(values: list[Any]) -> list[StepResult]:
     """Single results out of results and bundles. Raises Poisoned."""
     out: list[Any] = []
     for value in values:
@@ -77,7 +77,7 @@ def tensors(values: list[Any]) -> list[Result]:
     return out
 
 
-def operands(op: type[Op], given: Any, step: Step) -> list[Result]:
+def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
     """The tensors of an op in the order of its ports. Raises Refusal, Poisoned."""
     names, required, variadic = ports(op)
     at = step.span
@@ -112,7 +112,7 @@ def operands(op: type[Op], given: Any, step: Step) -> list[Result]:
     raise Refusal("H04", f"{op.name} needs {needs} tensors ({', '.join(names)}) but gets {len(results)}", at, hint)
 
 
-def _many(name: str, given: Any, results: list[Result], step: Step) -> Refusal:
+def _many(name: str, given: Any, results: list[StepResult], step: Step) -> Refusal:
     """The error of several results for an op of one: told at the bundle, where only a merge can mend it."""
     at, origin = step.span, given.origin if isinstance(given, Family) else None
     if origin is None:
@@ -128,7 +128,7 @@ def _many(name: str, given: Any, results: list[Result], step: Step) -> Refusal:
     return Refusal("H04", message, where, f"say how they meet beside {what}: merge: concat, or merge: add")
 
 
-def add(walk: Walk, op: Op, results: list[Result], path: str, at: Span, args: Arguments) -> Result | Family:
+def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args: Arguments) -> StepResult | Family:
     """A node of ``op``; its result, or a bundle of its results."""
     specs = tuple([r.spec for r in results])
     try:
@@ -165,11 +165,11 @@ def add(walk: Walk, op: Op, results: list[Result], path: str, at: Span, args: Ar
     if weights:
         walk.layers.setdefault(layer, made)
     if len(outputs) == 1 and not isinstance(inferred, tuple):
-        return Result(Tensor(path), outputs[0])
-    return Family({i: Result(Tensor(path, i), spec) for i, spec in enumerate(outputs)})
+        return StepResult(Tensor(path), outputs[0])
+    return Family({i: StepResult(Tensor(path, i), spec) for i, spec in enumerate(outputs)})
 
 
-def _every_step(walk: Walk, result: Result) -> str | None:
+def _every_step(walk: Walk, result: StepResult) -> str | None:
     """How a recurrent layer that gives its last step alone gives them all, where a result is what one gave."""
     named, tensor = {node.name: node for node in walk.nodes}, result.tensor
     while result.spec.rank == 1 and (made := named.get(tensor.node)) is not None:
@@ -185,7 +185,7 @@ def _every_step(walk: Walk, result: Result) -> str | None:
     return None
 
 
-def _declared(walk: Walk, result: Result) -> tuple[Span, str] | None:
+def _declared(walk: Walk, result: StepResult) -> tuple[Span, str] | None:
     """Where the file declares the input that a result is, of numbers in a row, and how as integers."""
     name = result.tensor.node
     document = walk.here.scope.frame.file.document if walk.here is not None else None

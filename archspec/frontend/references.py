@@ -14,9 +14,9 @@ from archspec.frontend.expressions import ExpressionError, UnknownName, evaluate
 from archspec.frontend.naming import key_texts
 from archspec.frontend.parameters import whole
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Result, described
+from archspec.frontend.scope import POISON, Family, StepResult, described
 from archspec.frontend.steps import Step
-from archspec.frontend.walk import Callee, File, Loop, Place, Walk
+from archspec.frontend.walk import Callee, FileContext, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, value_span, written_at
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, shown
@@ -117,7 +117,7 @@ def evaluated(raw: Any, container: Any, key: Any, place: Place) -> Any:
             raise _refusal(error, value_span(container, key), place) from None
         if value is POISON:
             raise Poisoned
-        if isinstance(value, (Result, Family)):
+        if isinstance(value, (StepResult, Family)):
             at = value_span(container, key)
             raise Refusal(
                 "X06", f"an argument is a value, {raw} is {described(value)}", at, "results are taken with from:"
@@ -142,7 +142,7 @@ def block_value(walk: Walk, value: Any, place: Place, at: Span, what: str = "") 
     held = place.scope.get(value)
     if isinstance(held, (Callee, type)):
         return held
-    file: File = place.scope.frame.file
+    file: FileContext = place.scope.frame.file
     found = file.callees.get(value) or walk.prelude.callees.get(value) or Op.find(value)
     if not found:
         known = {*file.callees, *walk.prelude.callees, *Op.names()}
@@ -211,7 +211,7 @@ def reference(raw: Any, container: Map | Seq, key: Any, place: Place) -> Any:
         raise _refusal(error, at, place, raw) from None
     if value is POISON:
         raise Poisoned
-    if not isinstance(value, (Result, Family)):
+    if not isinstance(value, (StepResult, Family)):
         raise Refusal("N01", f"'{raw}' is {shown(value)}, not a step's result", at)
     return value
 
@@ -235,8 +235,8 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
         walk.report(taken.code, taken.message, taken.span, taken.help)
         return
     family = scope.parent.visible_family(name) if scope.parent is not None else None
-    if family is not None and isinstance(result, Result):
-        result = Result(result.tensor, result.spec, result.ports)
+    if family is not None and isinstance(result, StepResult):
+        result = StepResult(result.tensor, result.spec, result.ports)
         result.family = family
         walk.entangled += 1
     scope.names[name] = result
@@ -246,7 +246,7 @@ def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
 def _taken(name: str, why: str, at: Span, place: Place) -> Refusal:
     """The refusal of a name that is given twice: of one that a loop gives again, told where it is given before."""
     first, scope = place.scope.given_at(name), place.scope
-    if first is None or scope.parent is None or not isinstance(scope.get(name), Result):
+    if first is None or scope.parent is None or not isinstance(scope.get(name), StepResult):
         return Refusal("N02", why, at, _first(name, place))
     message = f"'{name}' is given here, and again within the loop at line {at.line}"
     return Refusal("N02", message, first, f'as: "{name}[…]" makes this one of the loop\'s; else call one otherwise')
@@ -269,7 +269,7 @@ def _extend(walk: Walk, place: Place, name: str, index: Any, result: Any, at: Sp
             walk.report("N02", why, at, _first(name, place))
             return
         family = scope.names[name] = Family()
-    if isinstance(family, Result):
+    if isinstance(family, StepResult):
         walk.report("N02", f"'{name}' is already the name of a step", at, _first(name, place))
     elif isinstance(family, Family):
         if index in family.elements:

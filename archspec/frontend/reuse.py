@@ -14,9 +14,9 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.frontend.expressions import Indexable
-from archspec.frontend.scope import Family, Result
+from archspec.frontend.scope import Family, StepResult
 from archspec.frontend.trace import Executed
-from archspec.frontend.walk import Callee, File, Walk
+from archspec.frontend.walk import Callee, FileContext, Walk
 from archspec.ir.graph import Node, Tensor
 
 MOST_NODES = 50_000
@@ -25,12 +25,12 @@ MOST_PLACES = 32
 """Places at which the nodes of a call are kept."""
 
 
-class Watched(Result):
+class Watched(StepResult):
     """An input of a block, which tells the walk where more of it is used than its tensor and its shape."""
 
     __slots__ = ("walk",)
 
-    def __init__(self, given: Result, walk: Walk):
+    def __init__(self, given: StepResult, walk: Walk):
         super().__init__(given.tensor, given.spec, given.ports)
         self.family, self.walk = given.family, walk
 
@@ -46,12 +46,12 @@ class Watched(Result):
         return super().item(index)
 
 
-class Call:
+class BlockCall:
     """One call of a block, from before its body is looked at: ``again`` what an equal one gave, or ``keep`` it."""
 
     def __init__(self, walk: Walk, callee: Callee, params: Mapping[str, Any], inputs: Mapping[str, Any], path: str):
         self.walk, self.callee, self.path = walk, callee, path
-        self.inputs: dict[str, Result] = {}
+        self.inputs: dict[str, StepResult] = {}
         self.params = params
         self.key: Hashable = None
         self.kept: Hashable = None
@@ -77,7 +77,7 @@ class Call:
 
     def _identify(self, callee: Callee, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         # A subclass of Result is an input of a block around this one: what it tells the walk concerns both.
-        if not all(isinstance(value, Result) for value in inputs.values()):
+        if not all(isinstance(value, StepResult) for value in inputs.values()):
             return
         tensors = [value.tensor for value in inputs.values()]
         try:
@@ -162,7 +162,7 @@ class Call:
         document.made.setdefault(self.kept, []).append(made)
 
 
-def _is_same(file: File, name: str, value: Hashable, walk: Walk) -> bool:
+def _is_same(file: FileContext, name: str, value: Hashable, walk: Walk) -> bool:
     """Whether a parameter of the file has the value that a call has read."""
     try:
         return _value(file.params.peek(name), file, walk) == value
@@ -170,11 +170,11 @@ def _is_same(file: File, name: str, value: Hashable, walk: Walk) -> bool:
         return False
 
 
-def _portable(params: Mapping[str, Any], file: File, walk: Walk) -> Hashable:
+def _portable(params: Mapping[str, Any], file: FileContext, walk: Walk) -> Hashable:
     return tuple([_value(value, file, walk) for value in params.values()])
 
 
-def _value(value: Any, file: File, walk: Walk) -> Hashable:
+def _value(value: Any, file: FileContext, walk: Walk) -> Hashable:
     """A value as it is in every elaboration of a text. Raises TypeError where it belongs to one."""
     if isinstance(value, Callee):
         if value.file is file or value.file is walk.prelude:
@@ -286,8 +286,10 @@ class Made:
 
     def moved(self, value: Any, path: str, inputs: list[Tensor]) -> Any:
         """A result of the call as it is at ``path``."""
-        if isinstance(value, Result):
-            return Result(self._tensor(value.tensor, path, inputs), value.spec, _Ports(self, value.ports, path, inputs))
+        if isinstance(value, StepResult):
+            return StepResult(
+                self._tensor(value.tensor, path, inputs), value.spec, _Ports(self, value.ports, path, inputs)
+            )
         if isinstance(value, Family):
             elements = {key: self.moved(element, path, inputs) for key, element in value.elements.items()}
             return Family(elements, _Ports(self, value.ports, path, inputs))

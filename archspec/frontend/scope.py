@@ -32,7 +32,7 @@ NOTHING: Any = object()
 """What a name means that nothing defines."""
 
 
-class Result(Indexable):
+class StepResult(Indexable):
     """One tensor, with the named steps of the block it came from as ports."""
 
     __slots__ = ("family", "ports", "spec", "tensor")
@@ -293,4 +293,4 @@ class Scope:
 
 def described(value: Any) -> str:
     """A value as a message names it."""
-    return str(value) if isinstance(value, (Result, Family)) else shown(value)
+    return str(value) if isinstance(value, (StepResult, Family)) else shown(value)

@@ -12,7 +12,7 @@ from archspec.frontend.naming import Names
 from archspec.frontend.nodes import add, instance, tensors
 from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Result, Scope
+from archspec.frontend.scope import POISON, Family, Scope, StepResult
 from archspec.frontend.steps import CHAINS, MODIFIERS, PROJECTS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
@@ -65,7 +65,7 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
 
 def _at_odds(chains: Seq, elements: dict[int, Any]) -> str | None:
     """Which branch gives other sizes than all others do."""
-    sizes = [e.spec.spatial if isinstance(e, Result) else None for e in elements.values()]
+    sizes = [e.spec.spatial if isinstance(e, StepResult) else None for e in elements.values()]
     alone = [i for i, size in enumerate(sizes) if sizes.count(size) == 1]
     if None in sizes or len(alone) != 1 or len(sizes) < 3:
         return None
@@ -115,14 +115,14 @@ def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
     raw = "add" if step.merge is None else step.merge
     op = merge_op(walk, step, place, raw)
     skip, scope = place.prev, place.scope
-    is_open = isinstance(skip, Result) and None in skip.spec.spatial
+    is_open = isinstance(skip, StepResult) and None in skip.spec.spatial
     probed = _probed(walk, step, place, body) if is_open and op.is_projectable and project != "none" else None
     inner = Place(scope, skip, place.names)
     walk.chain(body, inner)
     out = inner.prev
     if skip is POISON or out is POISON:
         raise Poisoned
-    if op.is_projectable and isinstance(skip, Result) and isinstance(out, Result):
+    if op.is_projectable and isinstance(skip, StepResult) and isinstance(out, StepResult):
         skip = _projected(walk, step, Place(scope, skip, place.names), project, out, op, probed)
     return merge(walk, step, place, raw, [skip, out], place.names.auto)
 
@@ -132,12 +132,12 @@ def _projected(
     step: Step,
     place: Place,
     project: Any,
-    out: Result,
+    out: StepResult,
     op: Op,
     probed: tuple[TensorSpec, TensorSpec] | None,
-) -> Result:
+) -> StepResult:
     """The skip (``place.prev``) as it meets the body's result: itself where it fits."""
-    skip: Result = place.prev
+    skip: StepResult = place.prev
     before, after = probed or (skip.spec, out.spec)
     try:
         op.infer(before, after)
@@ -152,7 +152,7 @@ def _projected(
         walk.chain(project, inner)
         if inner.prev is POISON:
             raise Poisoned
-        if not isinstance(inner.prev, Result):
+        if not isinstance(inner.prev, StepResult):
             raise Refusal("H04", "project: needs one tensor", step.span)
         _check_projected(op, inner.prev.spec, out.spec, _project_span(step))
         return inner.prev
@@ -166,7 +166,7 @@ def _projected(
     if (defaults := file.defaults.get("projection")) is not None:
         for name in defaults:
             given[name] = (evaluated(defaults[name], defaults, name, constants(file)), defaults.value_span(name))
-    projected: Result = call(walk, walk.prelude.callees["projection"], given, skip, path, step.span)
+    projected: StepResult = call(walk, walk.prelude.callees["projection"], given, skip, path, step.span)
     return projected
 
 
@@ -200,13 +200,13 @@ def _probed(walk: Walk, step: Step, place: Place, body: Seq) -> tuple[TensorSpec
 
     Leaves no trace: neither nodes nor names nor mistakes. Raises Refusal where it cannot be told.
     """
-    skip: Result = place.prev
+    skip: StepResult = place.prev
     sizes = tuple(PROBE if n is None else n for n in skip.spec.spatial)
     before = TensorSpec((*sizes, skip.spec.channels), skip.spec.dtype)
     trace, walk.trace = walk.trace, None
     nodes, layers, problems, taken = len(walk.nodes), dict(walk.layers), dict(walk.problems), set(walk.by_name)
     scope = Scope(place.scope.frame, place.scope)
-    inner = Place(scope, Result(skip.tensor, before), Names("probe.", walk.names_given(body)))
+    inner = Place(scope, StepResult(skip.tensor, before), Names("probe.", walk.names_given(body)))
     try:
         walk.chain(body, inner)
         clean = len(walk.problems) == len(problems)
@@ -214,7 +214,7 @@ def _probed(walk: Walk, step: Step, place: Place, body: Seq) -> tuple[TensorSpec
         del walk.nodes[nodes:]
         walk.layers, walk.problems, walk.by_name, walk.trace = layers, problems, taken, trace
     out = inner.prev
-    if not clean or not isinstance(out, Result) or None in out.spec.shape:
+    if not clean or not isinstance(out, StepResult) or None in out.spec.shape:
         message = f"whether the skip {skip.spec} fits what the steps make of it depends on an open size"
         raise Refusal("H02", message, step.span, "give the size with --set, or say project:")
     return before, out.spec
@@ -242,14 +242,14 @@ def merge_op(walk: Walk, step: Step, place: Place, raw: Any) -> Op:
     return instance(walk, op, given, at)
 
 
-def merge(walk: Walk, step: Step, place: Place, raw: Any, values: list[Any], path: Callable[[str], str]) -> Result:
+def merge(walk: Walk, step: Step, place: Place, raw: Any, values: list[Any], path: Callable[[str], str]) -> StepResult:
     op = merge_op(walk, step, place, raw)
     results = tensors(values)
     if not results:
         raise Refusal("H04", f"{op.name} needs at least one tensor", step.span)
     at = step.modifier_span("merge") if step.merge is not None else step.span
     made = add(walk, op, results, path(op.name), at, {})
-    assert isinstance(made, Result)
+    assert isinstance(made, StepResult)
     return made
 
 

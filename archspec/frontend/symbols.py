@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from archspec.frontend.document import Block, Document
+from archspec.frontend.document import BlockSection, Document
 from archspec.frontend.parameters import parameters
 from archspec.frontend.steps import Step, chains_in, steps_of
 from archspec.frontend.yaml_source import Map, Seq, written_at
@@ -118,7 +118,7 @@ class _Reader:
         self.found: list[Symbol] = []
         self.constants = _Names()
         self.callees: dict[str, Symbol] = {}
-        self.blocks: dict[str, Block] = {}
+        self.blocks: dict[str, BlockSection] = {}
         self.of_block: dict[str, _Names] = {}
         """Parameters of each block."""
         self.inputs_of: dict[str, dict[str, Symbol]] = {}

@@ -10,12 +10,12 @@ from archspec.frontend.expressions import ExpressionError, evaluate
 from archspec.frontend.objectives import declared
 from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Result, described
+from archspec.frontend.scope import POISON, StepResult, described
 from archspec.frontend.walk import Place
 from archspec.frontend.yaml_source import Map, Seq, value_span
 from archspec.ir.diagnostics import Span, did_you_mean, known_are, shown
 from archspec.ir.graph import Graph, Tensor
-from archspec.ir.training import GradientPenalty, Schedule, Scheduled, Term
+from archspec.ir.training import GradientPenalty, Scheduled, Term, ValueSchedule
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, check_operands, last_activation
 
@@ -78,7 +78,7 @@ def scheduled(raw: Any, container: Any, key: str, outside: Place) -> Scheduled:
             value(rounds)
         except ExpressionError as error:
             raise Refusal(error.code, error.message, at, error.help) from None
-    return Schedule(text, value)
+    return ValueSchedule(text, value)
 
 
 def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term | None:
@@ -165,6 +165,6 @@ def _operand(operands: Seq, i: int, objectives: Objectives, outside: Place) -> s
         raise Refusal("N01", f"train.body has no result {shown(operand)}", at, did_you_mean(operand, objectives.known))
     if held is POISON:
         raise Poisoned
-    if not isinstance(held, Result):
+    if not isinstance(held, StepResult):
         raise Refusal("H04", f"'{operand}' is {described(held)}, a loss takes one tensor", at)
     return operand

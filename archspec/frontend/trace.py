@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.frontend.scope import NOTHING, Family, Result, Scope
+from archspec.frontend.scope import NOTHING, Family, Scope, StepResult
 from archspec.frontend.steps import Step
 from archspec.ir.graph import Node, Tensor
 
@@ -101,7 +101,7 @@ def words(value: Any) -> Iterator[str]:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Result):
+    if isinstance(value, StepResult):
         yield value.tensor
     elif isinstance(value, Family):
         for element in value.elements.values():

@@ -13,14 +13,14 @@ from archspec.frontend.inputs import inputs_of
 from archspec.frontend.naming import Names
 from archspec.frontend.references import number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Frame, Result, Scope, Values
+from archspec.frontend.scope import POISON, Frame, Scope, StepResult, Values
 from archspec.frontend.terms import Objectives, scheduled, term
-from archspec.frontend.walk import File, Place, Walk, constants
+from archspec.frontend.walk import FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph, Tensor, Training
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Constraint, Drawn, Schedule, Term, TrainStep
+from archspec.ir.training import Drawn, Term, TrainStep, ValueSchedule, WeightConstraint
 
 DRAWS = ("normal", "uniform", "label")
 DRAW_NAMES = {
@@ -32,13 +32,13 @@ DRAW_NAMES = {
 STEP_KEYS = ("update", "minimize", "turns", "constraint")
 
 
-def training_of(walk: Walk, file: File) -> Training | None:
+def training_of(walk: Walk, file: FileContext) -> Training | None:
     """The ``train`` section: the forward graph of a step and its updates."""
     document, train = file.document, file.document.spec.train
     assert train is not None
     outside = constants(file)
     specs, drawn = _inputs(walk, train.inputs, outside)
-    given = {n: POISON if s is None else Result(Tensor(n), s) for n, s in specs.items()}
+    given = {n: POISON if s is None else StepResult(Tensor(n), s) for n, s in specs.items()}
     inner = Elaborator(walk.library, max_layers=walk.max_layers)
     inner.layers, inner.problems, inner.called = dict(walk.layers), walk.problems, walk.called
     inner.by_name = set(specs)
@@ -61,7 +61,7 @@ def training_of(walk: Walk, file: File) -> Training | None:
     together = walk.attempt(truth, train.together, document.tree["train"], "together", outside)
     if together is True:
         _check_together(walk, steps)
-    results = {n: v.tensor for n, v in objectives.known.items() if n not in given and isinstance(v, Result)}
+    results = {n: v.tensor for n, v in objectives.known.items() if n not in given and isinstance(v, StepResult)}
     return Training(
         body,
         {**{n: Tensor(n) for n in inputs}, **results},
@@ -193,15 +193,15 @@ def _named(terms: list[Term]) -> tuple[Term, ...]:
     return tuple(out)
 
 
-def _turns(raw: Map, outside: Place) -> int | Schedule:
+def _turns(raw: Map, outside: Place) -> int | ValueSchedule:
     turns = scheduled(raw.get("turns", 1), raw, "turns", outside)
-    first = turns.at(0) if isinstance(turns, Schedule) else turns
+    first = turns.at(0) if isinstance(turns, ValueSchedule) else turns
     if not float(first).is_integer() or not 1 <= first <= 10_000:
         raise Refusal("T01", f"turns must be an integer from 1 to 10000, got {first:g}", raw.value_span("turns"))
-    return turns if isinstance(turns, Schedule) else int(turns)
+    return turns if isinstance(turns, ValueSchedule) else int(turns)
 
 
-def _constraint(raw: Map, outside: Place) -> Constraint | None:
+def _constraint(raw: Map, outside: Place) -> WeightConstraint | None:
     if "constraint" not in raw:
         return None
     given, known = raw["constraint"], ("clip", "max_norm")
@@ -215,7 +215,7 @@ def _constraint(raw: Map, outside: Place) -> Constraint | None:
     value = number(given[kind], given, kind, outside)
     if value <= 0:
         raise Refusal("T01", f"{kind} must be above 0, got {value:g}", given.value_span(kind))
-    return Constraint(**{kind: value})
+    return WeightConstraint(**{kind: value})
 
 
 def _averages(walk: Walk, document: Document, section: Map | None, outside: Place) -> Iterator[tuple[str, float]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from archspec.frontend.document import Block, Document
+from archspec.frontend.document import BlockSection, Document
 from archspec.frontend.files import Library, prelude
 from archspec.frontend.intended import intended
 from archspec.frontend.naming import Names
@@ -35,7 +35,7 @@ VALUES = frozenset(("T01", "T03", "P04", "X06"))
 """Codes of mistakes that are one value's, whose text may show what was meant."""
 
 
-class File:
+class FileContext:
     """A file with its parameters given, as its steps see it. ``path`` is the prefix of its networks' layers."""
 
     def __init__(self, document: Document, params: Constants, path: str = "", depth: int = 0):
@@ -53,7 +53,7 @@ class Callee:
 
     __slots__ = ("block", "file", "name", "network")
 
-    def __init__(self, name: str, block: Block, file: File, network: str | None = None):
+    def __init__(self, name: str, block: BlockSection, file: FileContext, network: str | None = None):
         self.name, self.block, self.file, self.network = name, block, file, network
 
 
@@ -66,7 +66,7 @@ class Place:
         self.scope, self.prev, self.names = scope, prev, names
 
 
-def constants(file: File) -> Place:
+def constants(file: FileContext) -> Place:
     """Where only a file's parameters are visible."""
     return Place(Scope(Frame(file, Values(), {}, file.params)), None, Names("", frozenset()))
 
@@ -109,14 +109,14 @@ class Walk:
         self.problems: dict[Any, Diagnostic] = {}
         self.called: set[int] = set()
         self.steps = 0
-        self.calls: list[tuple[Callee | File, Note]] = []
+        self.calls: list[tuple[Callee | FileContext, Note]] = []
         self.depth = self.deepest = self.most_calls = 0
         self.network: tuple[int, str] | None = None
         self.instances: dict[tuple[type[Op], str], Op] = {}
         self.made: dict[Any, Any] = {}
         self.entangled = self.foreign = 0
         self._given: dict[int, frozenset[str]] = {}
-        self.prelude = File(prelude(), Constants())
+        self.prelude = FileContext(prelude(), Constants())
         self.here: Place | None = None
         self.loops: list[Loop] = []
 
@@ -196,7 +196,7 @@ class Walk:
         if self.steps > self.max_steps:
             raise Exhausted("B01", f"more than {self.max_steps:,} steps and turns", step.span, MANY)
 
-    def enter(self, called: Callee | File, name: str, at: Span) -> None:
+    def enter(self, called: Callee | FileContext, name: str, at: Span) -> None:
         """Note a call; whoever enters pops it. Raises Exhausted."""
         if len(self.calls) >= MAX_CALLS:
             raise Exhausted("B03", f"calls nest deeper than {MAX_CALLS}", at)

@@ -183,7 +183,7 @@ class Counterpart:
 
 
 @dataclass
-class Trace:
+class OrderTrace:
     """What is found out on the way through a graph. ``node`` and ``layer`` are where it stands."""
 
     node: str = ""

@@ -130,7 +130,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Expect:
+class Expectations:
     """What a spec says its graph comes to: figures by name, those with train-only heads, and who says so.
 
     Only ``check`` asks for it; a graph that is loaded for another purpose has none.
@@ -163,7 +163,7 @@ class Graph:
     params: Mapping[str, Any] = field(default_factory=dict)
     networks: Mapping[str, Graph] = field(default_factory=dict)
     training: Training | None = None
-    expect: Expect | None = None
+    expect: Expectations | None = None
     sources: tuple[Source, ...] = ()
 
     def __repr__(self) -> str:

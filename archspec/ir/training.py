@@ -10,14 +10,14 @@ from archspec.ir.diagnostics import Span
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class ValueSchedule:
     """A number that changes: ``at(n)`` is its value in the round that ``n`` rounds came before."""
 
     text: str
     at: Callable[[int], float] = field(compare=False)
 
 
-Scheduled = float | Schedule
+Scheduled = float | ValueSchedule
 
 
 class Drawn(NamedTuple):
@@ -57,7 +57,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
+class WeightConstraint:
     """What weights are brought to after every update: at most ``clip`` in size, or vectors no longer than ``max_norm``.
 
     A vector is what one unit sums over: all axes of a kernel but the last. Weights of one axis have no such vectors.
@@ -74,6 +74,6 @@ class TrainStep:
     name: str
     update: tuple[str, ...]
     minimize: tuple[Term, ...]
-    turns: int | Schedule = 1
-    constraint: Constraint | None = None
+    turns: int | ValueSchedule = 1
+    constraint: WeightConstraint | None = None
     span: Span | None = None

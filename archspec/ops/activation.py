@@ -24,7 +24,7 @@ from archspec.ops.shapes import floating, known_channels, normalize_axis
 if TYPE_CHECKING:
     import keras
 
-    from archspec.ir.counterpart import Counterpart, Trace
+    from archspec.ir.counterpart import Counterpart, OrderTrace
 
 
 def shared(rule: Any) -> Any:
@@ -490,7 +490,7 @@ class Activation(Op, name="activation", main="function"):
         count: int = self.function.transcendentals(out, x)
         return count
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Any:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Any:
         return self.function.elsewhere(trace, out, x)
 
     def lower(self, x: TensorSpec) -> keras.Layer:

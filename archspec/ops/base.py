@@ -18,7 +18,7 @@ from archspec.ops.errors import OpError as OpError
 if TYPE_CHECKING:
     import keras
 
-    from archspec.ir.counterpart import Counterpart, Trace
+    from archspec.ir.counterpart import Counterpart, OrderTrace
     from archspec.ops.peers import Form
     from archspec.ops.reach import Axes
 
@@ -67,7 +67,7 @@ class Op(Declaration, package="archspec.ops"):
     causal_by: ClassVar[str | None] = None
     """What to write that it reads no later step, where that is for an argument to say."""
     convention: ClassVar[Convention] = "unknown"
-    """How tensors lie before and after the op in a library that keeps images channels first: a method of ``Trace``."""
+    """How tensors lie before and after the op where images are kept channels first: a method of ``OrderTrace``."""
     is_held: ClassVar[bool] = False
     """True where a training step's output is that of the round's beginning, for all of its updates."""
     torch_does_not_say: ClassVar[tuple[str, ...]] = ()
@@ -177,7 +177,7 @@ class Op(Declaration, package="archspec.ops"):
         """Tensors per sample beside its inputs and outputs that its gradient is computed from."""
         return ()
 
-    def elsewhere(self, trace: Trace, out: Any, *inputs: Counterpart) -> Counterpart | tuple[Counterpart, ...]:
+    def elsewhere(self, trace: OrderTrace, out: Any, *inputs: Counterpart) -> Counterpart | tuple[Counterpart, ...]:
         """How the outputs lie in a library that keeps images channels first, given how the inputs do."""
         rule = getattr(trace, self.convention)
         return tuple(rule(o, *inputs) for o in out) if isinstance(out, tuple) else rule(out, *inputs)

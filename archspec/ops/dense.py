@@ -14,7 +14,7 @@ from archspec.ops.shapes import floating, known_channels
 if TYPE_CHECKING:
     import keras
 
-    from archspec.ir.counterpart import Counterpart, Trace
+    from archspec.ir.counterpart import Counterpart, OrderTrace
 
 
 class Dense(Op, name="dense", main="units"):
@@ -69,7 +69,7 @@ class Dense(Op, name="dense", main="units"):
         """the activation's, else 0"""
         return self.activation.transcendentals(out, out) if self.activation else 0
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         """A vector is written in whatever order its reader needs; tensors have their channels last, in PyTorch too."""
         if out.rank == 1:
             return trace.known(out, "last", trace.free() if out.channels == self.units else SAME)

@@ -19,7 +19,7 @@ from archspec.ops.shapes import broadcast, exact, floating, known_channels, norm
 if TYPE_CHECKING:
     import keras
 
-    from archspec.ir.counterpart import Trace
+    from archspec.ir.counterpart import OrderTrace
 
 
 class Concat(Op, name="concat"):
@@ -50,7 +50,7 @@ class Concat(Op, name="concat"):
             total = None if total is None or size is None else total + size
         return TensorSpec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, *inputs: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, *inputs: Counterpart) -> Counterpart:
         """Of channels, the orders of the parts one after the other; of positions, one order for all."""
         if normalize_axis(self.axis, out, "concat") != out.rank - 1:
             return trace.elementwise(out, *inputs)

@@ -17,7 +17,7 @@ from archspec.ops.shapes import floating, known_channels
 if TYPE_CHECKING:
     import keras
 
-    from archspec.ir.counterpart import Counterpart, Trace
+    from archspec.ir.counterpart import Counterpart, OrderTrace
 
 
 class BatchNorm(Op, name="batch_norm"):
@@ -97,7 +97,7 @@ class LayerNorm(Op, name="layer_norm"):
 
         return keras.layers.LayerNormalization(epsilon=self.epsilon, scale=self.scale, center=self.center)
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         return _last_axis(trace, out, x)
 
 
@@ -209,7 +209,7 @@ class RmsNorm(Op, name="rms_norm"):
 
         return RootMeanSquareNormalization(epsilon=self.epsilon)
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         return _last_axis(trace, out, x)
 
 
@@ -260,7 +260,7 @@ def _same(x: TensorSpec, op: str) -> TensorSpec:
     return TensorSpec(x.shape)
 
 
-def _last_axis(trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+def _last_axis(trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
     """PyTorch normalises last axes only; whether an image's were moved there and back is not known."""
     if x.rank == 2:
         x.axes.pin("last")

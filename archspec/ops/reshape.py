@@ -20,7 +20,7 @@ from archspec.ops.shapes import exact, normalize_axis
 if TYPE_CHECKING:
     import keras
 
-    from archspec.ir.counterpart import Trace
+    from archspec.ir.counterpart import OrderTrace
 
 LIMIT = 2**31
 
@@ -86,7 +86,7 @@ class Flatten(Op, name="flatten"):
     def is_flattening(self) -> bool:
         return True
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         return trace.known(out, "last", Flattened(x))
 
     def lower(self, x: TensorSpec) -> keras.Layer:
@@ -123,7 +123,7 @@ class Reshape(Op, name="reshape", main="shape"):
     def is_flattening(self) -> bool:
         return len(self.shape) == 1
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         """A vector becomes what its reader takes; of other tensors the channels, if they stay or are cut in parts."""
         if out.shape == x.shape or (out.rank > 1 and _without_ones(out.shape) == _without_ones(x.shape)):
             return self._with_ones(trace, out, x)
@@ -142,7 +142,7 @@ class Reshape(Op, name="reshape", main="shape"):
         why = f"{TensorSpec(x.shape)} as {out}, be the channels first or last"
         return trace.undecided(out, Lost(why))
 
-    def _with_ones(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def _with_ones(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         """Axes of size 1 come or go; where the channels' do, what is last is the same on either side."""
         if x.shape[-1] == out.channels:
             return Counterpart(out.shape, x.axes, x.order)
@@ -174,7 +174,7 @@ class Permute(Op, name="permute", main="axes"):
             raise OpError(f"permute: {len(self.axes)} axes for {x}, which has {x.rank}", argument="axes")
         return TensorSpec(tuple(x.shape[a] for a in self.axes), x.dtype)
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         """Channels that go first here lie as they did elsewhere; from first to last, the reader says which it is."""
         rank, axes = out.rank, self.axes
         if axes == tuple(range(rank)):
@@ -220,7 +220,7 @@ class Slice(Op, name="slice", main="range"):
             size = last - first
         return TensorSpec((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         if self.axis % out.rank != out.rank - 1:
             return Counterpart(out.shape, x.axes, x.order)
         start, size = self.range[0], x.shape[-1]
@@ -268,7 +268,7 @@ class Split(Op, name="split", main="parts"):
         axis = normalize_axis(self.axis, x, "split")
         return tuple(TensorSpec((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype) for n in self._sizes(x, axis))
 
-    def elsewhere(self, trace: Trace, out: tuple[TensorSpec, ...], x: Counterpart) -> tuple[Counterpart, ...]:
+    def elsewhere(self, trace: OrderTrace, out: tuple[TensorSpec, ...], x: Counterpart) -> tuple[Counterpart, ...]:
         if self.axis % x.rank != x.rank - 1:
             return tuple(Counterpart(o.shape, x.axes, x.order) for o in out)
         made, start = [], 0
@@ -314,7 +314,7 @@ class RepeatVector(Op, name="repeat_vector", main="count"):
             raise OpError(f"repeat_vector needs a vector, got {x}")
         return TensorSpec((self.count, *x.shape), x.dtype)
 
-    def elsewhere(self, trace: Trace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         return trace.known(out, "last", x.order)
 
     def lower(self, x: TensorSpec) -> keras.Layer:

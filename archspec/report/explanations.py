@@ -16,7 +16,7 @@ _BLOCK = re.compile(r"^```(?P<kind>[a-z ]+)\n(?P<text>.*?)^```$", re.MULTILINE |
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class CodeExample:
     """A spec (``yaml``), a run file (``yaml run``) or a command (``console``): as it is refused, and put right."""
 
     kind: str
@@ -33,13 +33,13 @@ class Explanation:
     text: str
 
     @property
-    def example(self) -> Example | None:
+    def example(self) -> CodeExample | None:
         """The example, where there is one: what depends on more files than one has none."""
         blocks = list(_BLOCK.finditer(self.text))
         if not blocks:
             return None
         wrong, right = blocks
-        return Example(wrong["kind"], wrong["text"], right["text"])
+        return CodeExample(wrong["kind"], wrong["text"], right["text"])
 
 
 def codes() -> list[str]:

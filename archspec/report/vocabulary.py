@@ -27,7 +27,7 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Example:
+class CallExample:
     """A call that the op accepts: one input spec for each port, and what comes out."""
 
     text: str
@@ -37,7 +37,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Entry:
+class OpEntry:
     """One op. ``family`` is the module that declares it; ``costs`` are its formulas by name,
     those that are 0 left out; ``roles`` say where else than in a step it may stand."""
 
@@ -52,11 +52,11 @@ class Entry:
     roles: tuple[str, ...]
 
 
-def entry(op: type[Op]) -> Entry:
+def entry(op: type[Op]) -> OpEntry:
     """The record of one op."""
     names, required, variadic = ports(op)
     inputs = tuple(name if i < required else f"{name} (optional)" for i, name in enumerate(names))
-    return Entry(
+    return OpEntry(
         name=op.name,
         family=op.__module__.rpartition(".")[2],
         summary=op.summary().replace("``", ""),
@@ -83,9 +83,9 @@ def arguments(declared: type[Declaration]) -> tuple[Argument, ...]:
     )
 
 
-def entries() -> dict[str, list[Entry]]:
+def entries() -> dict[str, list[OpEntry]]:
     """All ops by family, families and ops in order of their names."""
-    out: dict[str, list[Entry]] = {}
+    out: dict[str, list[OpEntry]] = {}
     for op in Op.all():
         out.setdefault(op.__module__.rpartition(".")[2], []).append(entry(op))
     return dict(sorted(out.items()))
@@ -225,7 +225,7 @@ _VALUES: tuple[Any, ...] = (
 )
 
 
-def example(op: type[Op]) -> Example | None:
+def example(op: type[Op]) -> CallExample | None:
     """A smallest call of the op that its own rules accept, on a usual input; None if no guess fits."""
     _, required, variadic = ports(op)
     count = 2 if variadic else max(required, 1)
@@ -250,7 +250,7 @@ def example(op: type[Op]) -> Example | None:
                 call = f"{op.name}: {written(args[op.main])}"
             else:
                 call = f"{op.name}: {written(args)}" if args else op.name
-            return Example(f"- {call}", inputs, outputs, sum(weight.size for weight in weights))
+            return CallExample(f"- {call}", inputs, outputs, sum(weight.size for weight in weights))
     return None
 
 

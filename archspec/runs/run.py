@@ -195,11 +195,11 @@ class Run:
         is. ``options`` are the task's: ``result`` and ``label`` of several networks, ``prompt`` and ``decoding`` of
         text. Raises RunError, SpecError, DataError, OSError."""
         from archspec.ir.diagnostics import advised
-        from archspec.runs.sampling import Source
+        from archspec.runs.sampling import SampleSource
         from archspec.training.errors import RunError, TaskError
 
         try:
-            return Source.of(self._request, self._directory()).drawing(None, count, seed, options).draw()
+            return SampleSource.of(self._request, self._directory()).drawing(None, count, seed, options).draw()
         except TaskError as error:
             raise RunError(advised(error.message, error.help)) from None
 

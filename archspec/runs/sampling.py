@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SampleSource:
     """A network that can be drawn from, and the directory of its run, if it has one."""
 
     found: RunRequest
@@ -26,7 +26,7 @@ class Source:
     task: Task
 
     @classmethod
-    def of(cls, found: RunRequest, logdir: Path | None) -> Source:
+    def of(cls, found: RunRequest, logdir: Path | None) -> SampleSource:
         """That of a run. Raises TaskError where nothing can be drawn from it, SpecError, OSError."""
         from archspec.training.errors import TaskError
         from archspec.training.planning import task_of
@@ -69,7 +69,7 @@ class Source:
 class Drawing:
     """What is drawn: ``spec`` is a sample's, None for text."""
 
-    source: Source
+    source: SampleSource
     weights: Path
     wanted: Wanted
     spec: TensorSpec | None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from archspec.training.identity import Identity
+    from archspec.training.identity import RunIdentity
 
 FORMAT = 1
 UPDATES = "updates/"
@@ -92,7 +92,7 @@ def arrays(model: keras.Model) -> dict[str, keras.Variable]:
 class Checkpoints:
     """The generations of one run directory."""
 
-    def __init__(self, logdir: Path, identity: Identity, *, is_writer: bool = True):
+    def __init__(self, logdir: Path, identity: RunIdentity, *, is_writer: bool = True):
         self.folder, self.identity, self.is_writer = logdir / "checkpoints", identity, is_writer
         self.passed_over: list[str] = []
         """What was wrong with generations that could not be used."""

@@ -12,7 +12,7 @@ from archspec.data.transforms.intensity import Normalize
 from archspec.ir.diagnostics import plain
 from archspec.training.initial_weights import other_settings
 from archspec.training.plan import Plan
-from archspec.training.schedules import Milestones, Polynomial, Step
+from archspec.training.schedules import Milestones, Polynomial, StepDecay
 
 LOST = 0.05
 """Share of a run's steps whose gradients may be lost at its end without a word."""
@@ -45,7 +45,7 @@ def late_changes(plan: Plan) -> Iterator[Doubt]:
                 at,
                 _sooner(epochs),
             )
-        case Step(every=every) if every >= epochs:
+        case StepDecay(every=every) if every >= epochs:
             yield Doubt(
                 "W20",
                 f"the rate changes every {every:g} epochs, and the run has {epochs}: never",

@@ -123,7 +123,7 @@ def check(plan: Plan) -> None:
             raise TaskError(f"'{step.name}' mixes the examples of a batch, which features of one cannot hold", at=AT)
 
 
-class Stored(DataSource):
+class CachedFeatures(DataSource):
     """Features and targets, as they were kept: a folder for each draw of each split."""
 
     in_memory = True
@@ -196,7 +196,7 @@ def cached(
         leaves = [batch[f"y{k}"] for k in range(len(keras.tree.flatten(target)))]
         return features[0] if inputs == 1 else tuple(features), keras.tree.pack_sequence_as(target, leaves)
 
-    source = Stored(folders=folders)
+    source = CachedFeatures(folders=folders)
     pipeline = replace(plan.pipeline, source=source, raw=source.features(), augment=(), steady=())
     # What a task shows of examples, it shows of images; there are none.
     return replace(objective, model=after, pairs=pairs, pictures=lambda plan, logdir: ()), pipeline

@@ -19,7 +19,7 @@ from archspec.data.arguments import written
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import Span
 from archspec.ir.graph import Graph
-from archspec.ir.training import Schedule
+from archspec.ir.training import ValueSchedule
 from archspec.training.document import Train
 from archspec.training.plan import Plan, vocabulary_file
 
@@ -34,7 +34,7 @@ LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class RunIdentity:
     """What checkpoints are compared with. ``network`` is what new ones are given, ``older`` what those of earlier
     versions may have in its place; ``settings`` are plain values by their place in the run file."""
 
@@ -57,7 +57,7 @@ class Identity:
         return out
 
 
-def identity(plan: Plan) -> Identity:
+def identity(plan: Plan) -> RunIdentity:
     """That of a run."""
     train, features = plan.spec.train, plan.features
     # A run directory keeps its vocabularies: a run that goes on reads what the first one fitted.
@@ -73,7 +73,7 @@ def identity(plan: Plan) -> Identity:
         "evaluate.split": plan.split,
         "evaluate.transforms": [_plain(step) for step in plan.pipeline.steady],
     }
-    return Identity(fingerprint(plan.graph), (first_fingerprint(plan.graph),), _json(settings))
+    return RunIdentity(fingerprint(plan.graph), (first_fingerprint(plan.graph),), _json(settings))
 
 
 def fingerprint(graph: Graph) -> str:
@@ -113,7 +113,7 @@ def _plain(value: Any) -> Any:
         said = said.get(value.name, {}) if isinstance(said, dict) else {}
         arguments = said if isinstance(said, dict) else {str(value.main): said}
         return {value.name: {k: nested.get(k, v) for k, v in arguments.items() if k not in paths}}
-    if isinstance(value, Schedule):
+    if isinstance(value, ValueSchedule):
         return value.text
     if isinstance(value, Path):
         return "a file"

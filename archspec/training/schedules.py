@@ -34,7 +34,7 @@ class Schedule(Declaration, package="archspec.training"):
         raise NotImplementedError
 
 
-class Constant(Schedule, name="constant"):
+class ConstantRate(Schedule, name="constant"):
     """The same rate all the time."""
 
     def factor(self, epoch: float, epochs: float) -> float:
@@ -51,7 +51,7 @@ class Cosine(Schedule, name="cosine", main="final"):
         return self.final + (1 - self.final) * (1 + cos(pi * epoch / epochs)) / 2
 
 
-class Step(Schedule, name="step", main="every"):
+class StepDecay(Schedule, name="step", main="every"):
     """Multiply by a factor after every so many epochs (GoogLeNet: 0.96 every 8)."""
 
     every: Annotated[float, Field(gt=0, le=1e6)]
@@ -176,7 +176,7 @@ def learning_rate(table: list[float]) -> keras.optimizers.schedules.LearningRate
     if len(set(table)) == 1:
         return table[0]
 
-    class Table(keras.optimizers.schedules.LearningRateSchedule):
+    class RateTable(keras.optimizers.schedules.LearningRateSchedule):
         """A rate for every step."""
 
         def __call__(self, step: object) -> object:
@@ -187,4 +187,4 @@ def learning_rate(table: list[float]) -> keras.optimizers.schedules.LearningRate
         def get_config(self) -> dict[str, object]:
             return {}
 
-    return Table()
+    return RateTable()

@@ -30,7 +30,7 @@ PLACES = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))
 """Corners and middle: the share of the rows left over that lies above the part, and of the columns left of it."""
 
 
-class Part(Transform):
+class CropAt(Transform):
     """A part of the image at a given place."""
 
     size: Extent
@@ -131,5 +131,5 @@ def views(steady: Sequence[Transform], which: Views) -> list[tuple[Transform, ..
             help="put {resize: 256} and {center_crop: 224} first in the transforms of evaluate",
         )
     size = steps[at].size  # type: ignore[attr-defined]
-    parts = [(*steps[:at], Part(size=size, down=d, right=r), *steps[at + 1 :]) for d, r in PLACES]
+    parts = [(*steps[:at], CropAt(size=size, down=d, right=r), *steps[at + 1 :]) for d, r in PLACES]
     return [look for part in parts for look in (part, (*part, Mirrored()))]

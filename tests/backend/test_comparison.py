@@ -316,12 +316,12 @@ BEFORE_KERAS_3 = {
 def test_layers_of_files_of_before_keras_3(case):
     import keras
 
-    from archspec.backend.importers.keras_calls import Call
+    from archspec.backend.importers.keras_calls import LayerCall
     from archspec.backend.importers.keras_layers import made
 
     kind, config, now = BEFORE_KERAS_3[case]
     common = {"name": "l", "trainable": True, "dtype": "float32", "batch_input_shape": [None, 4, 4, 2]}
-    found = made(Call("l", 0, kind, "keras.layers", {**common, **config}, (), {}), "2.4.0")
+    found = made(LayerCall("l", 0, kind, "keras.layers", {**common, **config}, (), {}), "2.4.0")
     wanted = eval(f"L.{now}", {"L": keras.layers, "ops": keras.ops})
     x = np.random.default_rng(0).normal(0, 3, (2, 4, 4, 2)).astype("float32")
     found(x), wanted(x)
@@ -341,11 +341,11 @@ def test_layers_of_files_of_before_keras_3(case):
     ],
 )
 def test_layers_that_are_not_made(kind, config):
-    from archspec.backend.importers.keras_calls import Call
+    from archspec.backend.importers.keras_calls import LayerCall
     from archspec.backend.importers.keras_layers import Incomparable, made
 
     with pytest.raises(Incomparable):
-        made(Call("l", 0, kind, "keras.layers", config, (), {}), "3.15.1", ((3, 4),))
+        made(LayerCall("l", 0, kind, "keras.layers", config, (), {}), "3.15.1", ((3, 4),))
 
 
 def test_open_sizes(tmp_path):

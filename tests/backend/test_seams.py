@@ -247,15 +247,15 @@ def test_recurrent_layers_take_a_state_by_name():
 
 def test_a_config_names_layers_calls_and_tensors():
     """As files of weights are read: inbound nodes, tensors with their history, classes of operations."""
-    from archspec.backend.importers.keras_calls import Result, functional
+    from archspec.backend.importers.keras_calls import LayerOutput, functional
 
     x = keras.Input((4, 2), name="x")
     y = keras.layers.Dense(2, name="d")(x)
     attended = keras.layers.MultiHeadAttention(1, 2, name="m")(y, value=x, use_causal_mask=True)
     calls = functional(keras.Model(x, attended[:, 1:] * 2.0).get_config(), "").calls
     assert [(c.layer, c.kind) for c in calls][:2] == [("d", "Dense"), ("m", "MultiHeadAttention")]
-    assert calls[1].args == (Result("d"),)
-    assert calls[1].kwargs["value"] == Result("x") and calls[1].kwargs["use_causal_mask"] is True
+    assert calls[1].args == (LayerOutput("d"),)
+    assert calls[1].kwargs["value"] == LayerOutput("x") and calls[1].kwargs["use_causal_mask"] is True
     assert [c.kind for c in calls[2:]] == ["GetItem", "Multiply"] and calls[2].module.startswith("keras.src.ops")
     assert calls[2].args[1] == [slice(None), slice(1, None)] and calls[3].args[1] == 2.0
 

@@ -8,7 +8,7 @@ import pytest
 
 from archspec.cli import main
 from archspec.training.checkpoint import Checkpoints
-from archspec.training.identity import Identity
+from archspec.training.identity import RunIdentity
 from tests.data.conftest import picture, save
 from tests.training import runs
 
@@ -64,7 +64,7 @@ def test_data_that_vanish_while_training(tmp_path, train, monkeypatch, gone, sai
     )
     assert code == 1, err
     assert said in err
-    assert Checkpoints(tmp_path / "run", Identity("")).steps()
+    assert Checkpoints(tmp_path / "run", RunIdentity("")).steps()
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 from archspec.data.errors import DataError
 from archspec.data.sources.inverted import Inverted
 from archspec.data.sources.plane import Gaussians
-from archspec.data.sources.symbols import Symbols
+from archspec.data.sources.symbols import SymbolPairs
 from archspec.data.sources.synthetic import Shapes
 from tests.wording import refuses
 
@@ -13,8 +13,8 @@ from tests.wording import refuses
 @pytest.mark.parametrize(
     "source",
     [
-        Symbols(train=2**31),
-        Symbols(symbols=36, longest=256, test=2**31),
+        SymbolPairs(train=2**31),
+        SymbolPairs(symbols=36, longest=256, test=2**31),
         Shapes(train=2**31),
         Gaussians(train=2**31, test=2**31),
         Inverted(test=2**31),

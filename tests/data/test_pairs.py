@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from archspec.data.errors import DataError
 from archspec.data.source import DataSource
-from archspec.data.sources.symbols import Symbols
+from archspec.data.sources.symbols import SymbolPairs
 from archspec.data.sources.text_pairs import TextPairs
 from archspec.data.tokenizers.level import Characters, Words
 from tests.wording import refuses
@@ -21,7 +21,7 @@ def rows(array):
 
 @pytest.mark.parametrize("order", ["copy", "reverse"])
 def test_targets_are_sources_copied_or_reversed_between_start_and_end(order):
-    source = Symbols(order=order, train=500, test=100)
+    source = SymbolPairs(order=order, train=500, test=100)
     for split, count in (("train", 500), ("test", 100)):
         arrays = source.arrays(split)
         assert arrays["source"].shape == arrays["target"].shape == (count, 14)
@@ -34,7 +34,7 @@ def test_targets_are_sources_copied_or_reversed_between_start_and_end(order):
 
 
 def test_lengths_and_symbols_are_even():
-    found = rows(Symbols(train=20_000).arrays("train")["source"])
+    found = rows(SymbolPairs(train=20_000).arrays("train")["source"])
     lengths = np.bincount([len(row) - 2 for row in found])
     symbols = np.bincount([n for row in found for n in row[1:-1]])
     # Six deviations of 20,000 and about 150,000 draws with probability 1/10.
@@ -43,7 +43,7 @@ def test_lengths_and_symbols_are_even():
 
 
 def test_no_sequence_that_is_evaluated_was_trained_on():
-    source = Symbols(seed=3)
+    source = SymbolPairs(seed=3)
     train, test = ({tuple(row) for row in rows(source.arrays(s)["source"])} for s in ("train", "test"))
     assert len(test) == 1000 and not train & test
     # It holds for any number of draws: the checksum of the symbols decides.
@@ -52,13 +52,13 @@ def test_no_sequence_that_is_evaluated_was_trained_on():
 
 
 def test_sequences_follow_from_their_seed():
-    first, again, other = (Symbols(seed=s, train=50).arrays("train")["source"] for s in (1, 1, 2))
+    first, again, other = (SymbolPairs(seed=s, train=50).arrays("train")["source"] for s in (1, 1, 2))
     assert (first == again).all() and (first != other).any()
-    assert Symbols(seed=1, train=20).arrays("train")["source"].tolist() == first[:20].tolist()
+    assert SymbolPairs(seed=1, train=20).arrays("train")["source"].tolist() == first[:20].tolist()
 
 
 def test_symbols_have_a_vocabulary_that_reads_and_writes_them():
-    found = Symbols(symbols=3).features().vocabularies["target"]
+    found = SymbolPairs(symbols=3).features().vocabularies["target"]
     assert found.tokens == ("[PAD]", "[START]", "[END]", "0", "1", "2")
     assert found.encode("2 0 1") == [1, 5, 3, 4, 2]
     assert found.decode([1, 5, 3, 4, 2, 0]) == "2 0 1"
@@ -70,18 +70,18 @@ def test_symbols_have_a_vocabulary_that_reads_and_writes_them():
 def test_as_many_sequences_are_drawn_as_there_are():
     """Nearly all that there are, which chance alone would not meet; and they are those of the arithmetic."""
     there_are = sum(crc32(bytes(s)) % 8 == 0 for n in (1, 2, 3, 4) for s in itertools.product(range(4), repeat=n))
-    source = Symbols(symbols=4, shortest=1, longest=4, train=10, test=there_are)
+    source = SymbolPairs(symbols=4, shortest=1, longest=4, train=10, test=there_are)
     source.features()
     assert len({tuple(row) for row in source.arrays("test")["source"].tolist()}) == there_are
     with refuses(DataError):
-        Symbols(symbols=4, shortest=1, longest=4, train=10, test=there_are + 1).features()
+        SymbolPairs(symbols=4, shortest=1, longest=4, train=10, test=there_are + 1).features()
 
 
 def test_too_few_different_sequences_are_refused():
     with refuses(DataError):
-        Symbols(longest=3).features()
+        SymbolPairs(longest=3).features()
     with refuses(ValidationError):
-        Symbols(shortest=5, longest=4)
+        SymbolPairs(shortest=5, longest=4)
 
 
 TABLE = """source\ttarget

@@ -9,7 +9,7 @@ import pytest
 
 from archspec.frontend import analyse, catalogue, load, loads, reuse
 from archspec.frontend.files import Library
-from archspec.frontend.reuse import Call
+from archspec.frontend.reuse import BlockCall
 from archspec.ir.diagnostics import SpecError
 from archspec.ir.graph import Graph
 from tests.frontend.generator import generate
@@ -30,22 +30,22 @@ def said(graph: Graph) -> Any:
 def copies(monkeypatch) -> list[str]:
     """The paths of calls that were copied, as they come."""
     found: list[str] = []
-    again = Call.again
+    again = BlockCall.again
 
-    def counted(call: Call) -> Any:
+    def counted(call: BlockCall) -> Any:
         result = again(call)
         if result is not None:
             found.append(call.path)
         return result
 
-    monkeypatch.setattr(Call, "again", counted)
+    monkeypatch.setattr(BlockCall, "again", counted)
     return found
 
 
 def anew(monkeypatch, make, *args: Any, **kwargs: Any) -> Any:
     """What ``make`` gives where no call is copied."""
     with monkeypatch.context() as patched:
-        patched.setattr(Call, "again", lambda call: None)
+        patched.setattr(BlockCall, "again", lambda call: None)
         return make(*args, **kwargs)
 
 

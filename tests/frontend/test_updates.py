@@ -12,7 +12,7 @@ import archspec
 from archspec.frontend import load
 from archspec.ir.diagnostics import SpecError
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Constraint, Drawn, GradientPenalty, Schedule
+from archspec.ir.training import Drawn, GradientPenalty, ValueSchedule, WeightConstraint
 from tests.wording import refuses
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -78,9 +78,13 @@ def test_inputs_are_arrays_or_drawn(training):
 
 def test_steps_have_names_turns_and_constraints(training):
     assert [step.name for step in training.steps] == ["D", "G", "G_2"]
-    assert [step.constraint for step in training.steps] == [Constraint(clip=0.01), None, Constraint(max_norm=3.0)]
+    assert [step.constraint for step in training.steps] == [
+        WeightConstraint(clip=0.01),
+        None,
+        WeightConstraint(max_norm=3.0),
+    ]
     turns = training.steps[0].turns
-    assert isinstance(turns, Schedule)
+    assert isinstance(turns, ValueSchedule)
     assert [turns.at(n) for n in (0, 24, 25, 499, 500, 501, 1000)] == [100, 100, 5, 5, 100, 5, 100]
     assert [step.turns for step in training.steps[1:]] == [1, 2]
     assert training.averages == {"G": 0.999}

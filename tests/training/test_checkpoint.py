@@ -13,7 +13,7 @@ from archspec.runs import Run
 from archspec.training import checkpoint
 from archspec.training.checkpoint import Checkpoints
 from archspec.training.errors import CheckpointError, InUse
-from archspec.training.identity import Identity, identity
+from archspec.training.identity import RunIdentity, identity
 from archspec.training.run import _locked, run
 from tests.shares import few
 from tests.training import runs
@@ -292,7 +292,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
 def test_only_the_last_generations_and_the_best_stay(plan, tmp_path):
     made = plan("{optimizer: {sgd: 0.1}, epochs: 6, monitor: accuracy, checkpoint_steps: 44}")
     result = run(made, tmp_path / "run", progress=None)
-    steps = Checkpoints(tmp_path / "run", Identity("")).steps()
+    steps = Checkpoints(tmp_path / "run", RunIdentity("")).steps()
     assert steps == sorted({5 * made.steps, 6 * made.steps, int(result.best["step"])})
 
 
@@ -300,7 +300,7 @@ def generations(tmp_path, best):
     """Checkpoints saved at 10, 20 …, where ``best`` says at each save which step is the best, and what is kept then."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    kept = Checkpoints(tmp_path, Identity("network"))
+    kept = Checkpoints(tmp_path, RunIdentity("network"))
     for step, which in zip(range(10, 1000, 10), best, strict=False):
         model.weights[0].assign([[float(step)]])
         judged = None if which is None else {"step": which, "value": 0.5}

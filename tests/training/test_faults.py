@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from archspec.training.checkpoint import Checkpoints, Position
-from archspec.training.identity import Identity
+from archspec.training.identity import RunIdentity
 
 pytestmark = pytest.mark.tensorflow
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE]
@@ -58,7 +58,7 @@ def saved(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.1)])
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
-    kept = Checkpoints(tmp_path, Identity("this"))
+    kept = Checkpoints(tmp_path, RunIdentity("this"))
     assert kept.save(model, Position(1))
     first = [np.array(w) for w in model.get_weights()]
     model.set_weights([w + 1 for w in first])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from archspec.backend.archive import WeightsError
-from archspec.backend.comparison.numbers import Sample, Samples, are_alike
+from archspec.backend.comparison.numbers import TensorSample, TensorSamples, are_alike
 from archspec.backend.comparison.spec import Twin
-from archspec.backend.importers.keras_calls import Call, Calls, Result
+from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput
 from archspec.backend.rules import pattern
 from archspec.backend.wiring import without_repeats
 from archspec.ir.diagnostics import listed
@@ -19,23 +19,23 @@ SAID = 6
 UNSAID = frozenset(("name", "trainable", "dtype", "data_format", "seed"))
 
 
-class Difference:
+class ModelDifference:
     """The two sides. ``twins`` are the layers of the graph that have weights, ``layers`` those of the file."""
 
     def __init__(
         self,
         graph: Graph,
         file: Calls,
-        ours: Mapping[Tensor, Sample],
-        theirs: Mapping[Result, Sample],
+        ours: Mapping[Tensor, TensorSample],
+        theirs: Mapping[LayerOutput, TensorSample],
         twins: Collection[str],
         layers: Collection[str],
     ):
         self.graph, self.ours, self.theirs, self.twins, self.layers = graph, ours, theirs, twins, layers
         self.calls = {(call.layer, call.turn): call for call in file.calls}
-        self.starts = {Result(name) for name, *_ in file.inputs}
+        self.starts = {LayerOutput(name) for name, *_ in file.inputs}
 
-    def of_layer(self, call: Call, twin: Twin, given: tuple[Sample, ...]) -> WeightsError:
+    def of_layer(self, call: LayerCall, twin: Twin, given: tuple[TensorSample, ...]) -> WeightsError:
         """A layer with weights gives something else: by itself, or since it is given something else."""
         node = twin.node
         taken = without_repeats(call.operands)
@@ -47,7 +47,7 @@ class Difference:
         return self.between(taken, node.inputs, repr(call.layer), node)
 
     def between(
-        self, theirs: Sequence[Result], ours: Sequence[Tensor], what: str, node: Node | None = None
+        self, theirs: Sequence[LayerOutput], ours: Sequence[Tensor], what: str, node: Node | None = None
     ) -> WeightsError:
         """What stands behind tensors differs. ``what`` takes them, ``node`` is where that is in the spec."""
         calls, nodes = list(self._calls(theirs)), list(self._nodes(ours))
@@ -68,11 +68,11 @@ class Difference:
         place = _place(self.graph, nodes[0] if nodes else last)
         return WeightsError(f"{place}: {said}{shapes}; {MEANT.format(', '.join(map(pattern, dict.fromkeys(names))))}")
 
-    def _calls(self, ends: Sequence[Result]) -> Iterator[Call]:
+    def _calls(self, ends: Sequence[LayerOutput]) -> Iterator[LayerCall]:
         """Of the file's layers without weights behind tensors, the first that give what nothing of the spec gives."""
-        known = Samples(self.ours.values())
+        known = TensorSamples(self.ours.values())
 
-        def is_known(at: Result) -> bool:
+        def is_known(at: LayerOutput) -> bool:
             sample = self.theirs.get(at)
             return at.layer in self.layers or at in self.starts or sample is None or sample in known
 
@@ -84,12 +84,12 @@ class Difference:
                 behind.add((at.layer, at.turn))
                 todo.extend(call.taken)
         for key, call in self.calls.items():
-            if key in behind and not is_known(Result(*key)) and all(map(is_known, call.taken)):
+            if key in behind and not is_known(LayerOutput(*key)) and all(map(is_known, call.taken)):
                 yield call
 
     def _nodes(self, ends: Sequence[Tensor]) -> Iterator[Node]:
         """The spec's likewise."""
-        known = Samples(self.theirs.values())
+        known = TensorSamples(self.theirs.values())
 
         def is_known(at: Tensor) -> bool:
             node = self.graph.by_name.get(at.node)
@@ -106,7 +106,7 @@ class Difference:
                 yield node
 
 
-def incomparable(graph: Graph, call: Call, why: str, node: Node | None) -> WeightsError:
+def incomparable(graph: Graph, call: LayerCall, why: str, node: Node | None) -> WeightsError:
     """A layer of the file cannot be computed, and what takes its result can not be compared."""
     return WeightsError(
         f"{_place(graph, node)}: {call.layer!r} ({call.kind}) of the file cannot be compared with the spec: {why}; if "
@@ -114,7 +114,7 @@ def incomparable(graph: Graph, call: Call, why: str, node: Node | None) -> Weigh
     )
 
 
-def described(call: Call) -> str:
+def described(call: LayerCall) -> str:
     """A layer of a file, its class and those of its arguments that are numbers and words."""
     plain = [
         f"{key} {value}"
@@ -128,7 +128,7 @@ def _place(graph: Graph, node: Node | None) -> str:
     return str(node.span) if node else graph.name
 
 
-def _shapes(theirs: Sequence[Sample], ours: Sequence[Sample]) -> str:
+def _shapes(theirs: Sequence[TensorSample], ours: Sequence[TensorSample]) -> str:
     for one, other in zip(theirs, ours, strict=False):
         if one.shape != other.shape:
             return f" (of the shape {one.shape[1:]} in the file, {other.shape[1:]} in the spec)"

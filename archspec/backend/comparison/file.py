@@ -9,10 +9,10 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import StoredLayer, WeightsError
-from archspec.backend.comparison.difference import Difference, incomparable
+from archspec.backend.comparison.difference import ModelDifference, incomparable
 from archspec.backend.comparison.numbers import (
-    Sample,
-    Samples,
+    TensorSample,
+    TensorSamples,
     are_alike,
     computed,
     flat,
@@ -22,7 +22,7 @@ from archspec.backend.comparison.numbers import (
     without_activation,
 )
 from archspec.backend.comparison.spec import SpecSide
-from archspec.backend.importers.keras_calls import Call, Calls, Result
+from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput
 from archspec.backend.importers.keras_layers import Incomparable, first_line, made
 from archspec.ir.graph import Graph
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Unknown:
     """A call whose results are not known, why, and whether rules permit that."""
 
-    call: Call
+    call: LayerCall
     why: str
     is_permitted: bool
 
@@ -49,10 +49,12 @@ class FileSide:
         self.layers = {stored.name: (layer, stored) for layer, stored in pairs.items()}
         self.owners = {node.layer: node for node in graph.owners()}
         self.made: dict[str, tuple[Any, Any]] = {}
-        self.values: dict[Result, Any] = {}
-        self.samples: dict[Result, Sample] = {}
+        self.values: dict[LayerOutput, Any] = {}
+        self.samples: dict[LayerOutput, TensorSample] = {}
         self.unknown: dict[tuple[str, int], Unknown] = {}
-        self.difference = Difference(graph, file, spec.samples, self.samples, spec.twins.keys(), self.layers.keys())
+        self.difference = ModelDifference(
+            graph, file, spec.samples, self.samples, spec.twins.keys(), self.layers.keys()
+        )
         self.limit = 8 * spec.largest + (1 << 20)
 
     def run(self) -> None:
@@ -63,7 +65,7 @@ class FileSide:
         if len(theirs) != len(ours):
             raise WeightsError(f"the file's model has {len(theirs)} inputs, the spec {len(ours)}")
         for (name, _, dtype), value in zip(theirs, ours.values(), strict=True):
-            self._keep(Result(name), keras.ops.cast(value, dtype))
+            self._keep(LayerOutput(name), keras.ops.cast(value, dtype))
         uses = Counter(source for call in self.file.calls for source in call.taken)
         for call in self.file.calls:
             if call.layer in self.layers:
@@ -75,18 +77,18 @@ class FileSide:
                 self.values.pop(source, None)
         self._compare_outputs()
 
-    def _keep(self, at: Result, value: Any) -> None:
-        self.values[at], self.samples[at] = value, Sample(value)
+    def _keep(self, at: LayerOutput, value: Any) -> None:
+        self.values[at], self.samples[at] = value, TensorSample(value)
 
-    def _blocked(self, sources: Sequence[Result]) -> Unknown | None:
+    def _blocked(self, sources: Sequence[LayerOutput]) -> Unknown | None:
         """What keeps tensors from being known; first what no rule permits."""
         found = [self.unknown[s.layer, s.turn] for s in sources if (s.layer, s.turn) in self.unknown]
         return min(found, key=lambda unknown: unknown.is_permitted, default=None)
 
-    def _is_left_out(self, call: Call) -> bool:
+    def _is_left_out(self, call: LayerCall) -> bool:
         return bool(self.rules and self.rules.leaves_out(call.layer))
 
-    def _compute(self, call: Call) -> None:
+    def _compute(self, call: LayerCall) -> None:
         """A layer without weights."""
         at = (call.layer, call.turn)
         if self._is_left_out(call):
@@ -100,9 +102,9 @@ class FileSide:
                 self.unknown[at] = Unknown(call, str(error), False)
             else:
                 for port, value in enumerate(flat(out)):
-                    self._keep(Result(*at, port), value)
+                    self._keep(LayerOutput(*at, port), value)
 
-    def _compare(self, call: Call, layer: str, stored: StoredLayer) -> None:
+    def _compare(self, call: LayerCall, layer: str, stored: StoredLayer) -> None:
         """A layer with weights. Raises WeightsError where it differs from the spec's."""
         import keras
 
@@ -127,16 +129,16 @@ class FileSide:
                 raise self.difference.of_layer(call, twin, of_all(out))
             twin = equal[0]
         for port, value in enumerate(flat(stand_in(out, twin.key, activation))):
-            self._keep(Result(call.layer, call.turn, port), value)
+            self._keep(LayerOutput(call.layer, call.turn, port), value)
 
-    def _made(self, call: Call, stored: StoredLayer | None) -> tuple[Any, Any]:
+    def _made(self, call: LayerCall, stored: StoredLayer | None) -> tuple[Any, Any]:
         """The layer of a call, and the activation that was taken off it. Raises Incomparable."""
         if call.layer not in self.made:
             layer = made(call, self.file.version, stored.shapes if stored else ())
             self.made[call.layer] = layer, without_activation(layer) if stored else None
         return self.made[call.layer]
 
-    def _called(self, call: Call, stored: StoredLayer | None) -> Any:
+    def _called(self, call: LayerCall, stored: StoredLayer | None) -> Any:
         """What a call gives. Raises Incomparable."""
         import keras
 
@@ -156,7 +158,7 @@ class FileSide:
         except Exception as error:
             raise Incomparable(f"Keras {keras.__version__} does not compute it: {first_line(error)}") from None
 
-    def _assign(self, layer: Any, call: Call, stored: StoredLayer) -> None:
+    def _assign(self, layer: Any, call: LayerCall, stored: StoredLayer) -> None:
         """Give a layer of the file the random weights of its node, in the order in which the file has them."""
         node = self.owners[self.layers[call.layer][0]]
         arrays = dict(zip((w.name for w in node.weights), weights(node), strict=True))
@@ -183,13 +185,13 @@ class FileSide:
             if unknown and self.rules and self.rules.is_unchecked(unknown.call.layer):
                 continue
             # Where layers of the file are ignored, it may go on where the spec ends.
-            if not (is_cut and sample in Samples(self.samples.values())):
+            if not (is_cut and sample in TensorSamples(self.samples.values())):
                 raise self.difference.between(ends, (output.tensor,), f"the output {output.name!r}")
 
 
-def _filled(value: Any, values: Mapping[Result, Any]) -> Any:
+def _filled(value: Any, values: Mapping[LayerOutput, Any]) -> Any:
     """Arguments with tensors for Results."""
-    if isinstance(value, Result):
+    if isinstance(value, LayerOutput):
         return values[value]
     if isinstance(value, (list, tuple)):
         return [_filled(item, values) for item in value]

@@ -23,7 +23,7 @@ MOST = 4096
 """How many numbers of an example are compared."""
 
 
-class Sample:
+class TensorSample:
     """What is kept of a tensor: its shape and some of its numbers; of steps that a mask leaves out, nothing."""
 
     def __init__(self, value: Any, mask: Any = None):
@@ -37,7 +37,7 @@ class Sample:
         rows = array.reshape(len(SCALES) if array.shape[:1] == (len(SCALES),) else 1, -1)
         self.numbers: np.ndarray = rows[:, _places(rows.shape[1])].astype("float32")
 
-    def is_like(self, other: Sample) -> bool:
+    def is_like(self, other: TensorSample) -> bool:
         """Whether both are the same to what rounding does."""
         import numpy as np
 
@@ -48,27 +48,27 @@ class Sample:
         return bool(np.isclose(self.numbers / scale, other.numbers / scale, TOLERANCE, TOLERANCE, equal_nan=True).all())
 
 
-class Samples:
+class TensorSamples:
     """Samples by shape."""
 
-    def __init__(self, samples: Iterable[Sample]):
-        self._by_shape: dict[tuple[int, ...], list[Sample]] = defaultdict(list)
+    def __init__(self, samples: Iterable[TensorSample]):
+        self._by_shape: dict[tuple[int, ...], list[TensorSample]] = defaultdict(list)
         for sample in samples:
             self._by_shape[sample.shape].append(sample)
 
     def __contains__(self, sample: object) -> bool:
-        return isinstance(sample, Sample) and any(map(sample.is_like, self._by_shape.get(sample.shape, ())))
+        return isinstance(sample, TensorSample) and any(map(sample.is_like, self._by_shape.get(sample.shape, ())))
 
 
-def of_all(value: Any, masks: Sequence[Any] | None = None) -> tuple[Sample, ...]:
+def of_all(value: Any, masks: Sequence[Any] | None = None) -> tuple[TensorSample, ...]:
     """Samples of the tensors in a structure, each with its mask."""
     values = flat(value)
-    return tuple(map(Sample, values, masks if masks and len(masks) == len(values) else [None] * len(values)))
+    return tuple(map(TensorSample, values, masks if masks and len(masks) == len(values) else [None] * len(values)))
 
 
-def are_alike(ones: tuple[Sample, ...], others: tuple[Sample, ...]) -> bool:
+def are_alike(ones: tuple[TensorSample, ...], others: tuple[TensorSample, ...]) -> bool:
     """Whether two rows of samples are the same."""
-    return len(ones) == len(others) and all(map(Sample.is_like, ones, others))
+    return len(ones) == len(others) and all(map(TensorSample.is_like, ones, others))
 
 
 def flat(value: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from archspec.backend.archive import StoredLayer, WeightsError
 from archspec.backend.comparison.numbers import (
     SCALES,
-    Sample,
+    TensorSample,
     are_alike,
     computed,
     flat,
@@ -34,8 +34,8 @@ class Twin:
     """A call of a layer with weights in the spec: what it took and gave, and what its stand-in is drawn by."""
 
     node: Node
-    taken: tuple[Sample, ...]
-    given: tuple[Sample, ...]
+    taken: tuple[TensorSample, ...]
+    given: tuple[TensorSample, ...]
     key: str
     masks: tuple[Any, ...]
     """Of what it gave. Steps that they leave out may be anything: nothing in a spec depends on them."""
@@ -49,9 +49,9 @@ class SpecSide:
 
         self.inputs = dict(_inputs(graph, file, size))
         self.twins: dict[str, list[Twin]] = defaultdict(list)
-        self.samples: dict[Tensor, Sample] = {}
+        self.samples: dict[Tensor, TensorSample] = {}
         self.values = {Tensor(name): value for name, value in self.inputs.items()}
-        self.samples |= {tensor: Sample(value) for tensor, value in self.values.items()}
+        self.samples |= {tensor: TensorSample(value) for tensor, value in self.values.items()}
         uses = Counter(t for node in graph.nodes for t in node.inputs)
         calls = Counter(node.layer for node in graph.nodes)
         layers: dict[str, Any] = {}
@@ -76,7 +76,7 @@ class SpecSide:
                 out = self._redrawn(node, taken, out, activation)
             for port, value in enumerate(out if len(node.outputs) > 1 else [out]):
                 self.values[Tensor(node.name, port)] = value
-                self.samples[Tensor(node.name, port)] = Sample(value)
+                self.samples[Tensor(node.name, port)] = TensorSample(value)
             uses.subtract(node.inputs)
             for tensor in {t for t in node.inputs if not uses[t]}:
                 del self.values[tensor]

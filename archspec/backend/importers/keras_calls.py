@@ -10,7 +10,7 @@ from archspec.backend.wiring import WeightsError
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class LayerOutput:
     """A tensor: one of those that a call of a layer gives. ``turn`` counts the layer's calls."""
 
     layer: str
@@ -19,7 +19,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class LayerCall:
     """One call of a layer, with Results for tensors in ``args`` and ``kwargs``. ``module`` is its class', in Python."""
 
     layer: str
@@ -31,12 +31,12 @@ class Call:
     kwargs: Mapping[str, Any]
 
     @property
-    def taken(self) -> tuple[Result, ...]:
+    def taken(self) -> tuple[LayerOutput, ...]:
         """The tensors among its arguments, in order."""
         return tuple(_results([list(self.args), dict(self.kwargs)]))
 
     @property
-    def operands(self) -> tuple[Result, ...]:
+    def operands(self) -> tuple[LayerOutput, ...]:
         """The same without masks, which Keras hands on by itself and only sometimes writes down."""
         return tuple(_results([list(self.args), {k: v for k, v in self.kwargs.items() if not is_mask(k)}]))
 
@@ -46,8 +46,8 @@ class Calls:
     """The calls of a model. ``inputs`` are names with shapes (a batch first; None where unknown) and dtypes."""
 
     inputs: tuple[tuple[str, tuple[int | None, ...] | None, str], ...]
-    calls: tuple[Call, ...]
-    outputs: tuple[Result, ...]
+    calls: tuple[LayerCall, ...]
+    outputs: tuple[LayerOutput, ...]
     version: str = ""
 
 
@@ -62,7 +62,7 @@ def functional(config: Mapping[str, Any], version: str) -> Calls:
         if layer["class_name"] != "InputLayer"
         for turn, node in enumerate(layer["inbound_nodes"])
     ]
-    calls: list[Call] = []
+    calls: list[LayerCall] = []
     while waiting:
         left = []
         for call in waiting:
@@ -85,16 +85,18 @@ def sequential(config: Mapping[str, Any], version: str) -> Calls:
         start, layers = _input(first), layers[1:]
     else:
         start = ("input", first["config"].get("batch_input_shape"), "float32")
-    calls, at = [], Result(start[0])
+    calls, at = [], LayerOutput(start[0])
     for layer in layers:
         name = layer["config"]["name"]
         calls.append(_call(name, 0, layer, (at,), {}))
-        at = Result(name)
+        at = LayerOutput(name)
     return Calls((start,), tuple(calls), (at,), version)
 
 
-def _call(name: str, turn: int, layer: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-    return Call(name, turn, layer["class_name"], module_of(layer), layer["config"], args, kwargs)
+def _call(
+    name: str, turn: int, layer: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> LayerCall:
+    return LayerCall(name, turn, layer["class_name"], module_of(layer), layer["config"], args, kwargs)
 
 
 def is_mask(argument: str) -> bool:
@@ -119,15 +121,15 @@ def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(node, dict):
         return tuple(_value(v) for v in node["args"]), {k: _value(v) for k, v in node["kwargs"].items()}
     kwargs = {k: v for entry in node if len(entry) > 3 for k, v in entry[3].items()}
-    tensors = [Result(*entry[:3]) for entry in node]
+    tensors = [LayerOutput(*entry[:3]) for entry in node]
     first = tensors[0] if len(tensors) == 1 else tensors
-    return (first,), {k: Result(*v[:3]) if _is_place(v) else _value(v) for k, v in kwargs.items()}
+    return (first,), {k: LayerOutput(*v[:3]) if _is_place(v) else _value(v) for k, v in kwargs.items()}
 
 
 def _value(value: Any) -> Any:
     match value:
         case {"class_name": "__keras_tensor__", "config": {"keras_history": history}}:
-            return Result(*history)
+            return LayerOutput(*history)
         case {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}:
             return slice(start, stop, step)
         case list() | tuple():
@@ -137,9 +139,9 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _results(value: Any) -> Iterator[Result]:
+def _results(value: Any) -> Iterator[LayerOutput]:
     match value:
-        case Result():
+        case LayerOutput():
             yield value
         case list() | tuple():
             for item in value:
@@ -153,10 +155,10 @@ def _is_place(value: Any) -> bool:
     return isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int)
 
 
-def _ends(value: Any) -> Iterator[Result]:
+def _ends(value: Any) -> Iterator[LayerOutput]:
     """The ``[layer, call, port]`` in a structure of lists and dicts."""
     if isinstance(value, (list, tuple)) and _is_place(list(value)):
-        yield Result(*value[:3])
+        yield LayerOutput(*value[:3])
     elif isinstance(value, (list, tuple, dict)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _ends(item)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from archspec.backend.importers.keras_calls import Call, module_of
+from archspec.backend.importers.keras_calls import LayerCall, module_of
 
 LAYERS = frozenset(
     (
@@ -62,7 +62,7 @@ class Incomparable(Exception):
     """What a layer computes is not known, and why."""
 
 
-def made(call: Call, version: str, shapes: tuple[tuple[int, ...], ...] = ()) -> Callable[..., Any]:
+def made(call: LayerCall, version: str, shapes: tuple[tuple[int, ...], ...] = ()) -> Callable[..., Any]:
     """The layer of a call, not yet built, or its function of ``keras.ops``. ``shapes`` are those of its arrays.
 
     Raises Incomparable.
@@ -160,7 +160,7 @@ def _function(name: str, version: str) -> Any:
     return function
 
 
-def _operation(call: Call) -> Callable[..., Any]:
+def _operation(call: LayerCall) -> Callable[..., Any]:
     """A function of ``keras.ops``, which a file names by the class behind it."""
     import keras
 

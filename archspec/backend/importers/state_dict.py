@@ -68,7 +68,7 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TorchTensor:
     """A view on a storage."""
 
     storage: Storage
@@ -87,16 +87,16 @@ def archive(path: Path) -> Archive:
     return grouped([(name, _stored(name, tensor, read)) for name, tensor in tensors.items()])
 
 
-def _state(saved: Any) -> dict[str, Tensor]:
+def _state(saved: Any) -> dict[str, TorchTensor]:
     """The one dict of tensors, be it the whole of what was saved or an entry of it. Raises WeightsError."""
     if not isinstance(saved, dict):
         raise WeightsError("the file holds no state dict")
-    if any(isinstance(v, Tensor) for v in saved.values()) and not any(isinstance(v, dict) for v in saved.values()):
-        return {str(k): v for k, v in saved.items() if isinstance(v, Tensor)}
+    if any(isinstance(v, TorchTensor) for v in saved.values()) and not any(isinstance(v, dict) for v in saved.values()):
+        return {str(k): v for k, v in saved.items() if isinstance(v, TorchTensor)}
     inside = {
         str(k): v
         for k, v in saved.items()
-        if isinstance(v, dict) and v and all(isinstance(x, Tensor) for x in v.values())
+        if isinstance(v, dict) and v and all(isinstance(x, TorchTensor) for x in v.values())
     }
     if len(inside) != 1:
         found = f"several state dicts: {', '.join(sorted(inside))}" if inside else "no state dict"
@@ -104,7 +104,7 @@ def _state(saved: Any) -> dict[str, Tensor]:
     return {str(k): v for k, v in next(iter(inside.values())).items()}
 
 
-def _stored(name: str, tensor: Tensor, read: Callable[[Storage], bytes]) -> Stored:
+def _stored(name: str, tensor: TorchTensor, read: Callable[[Storage], bytes]) -> Stored:
     def array() -> np.ndarray:
         import numpy as np
 
@@ -294,7 +294,7 @@ def _made(function: Any, arguments: Any) -> Any:
     match function, arguments:
         case Name(path), () if path == ORDERED:
             return {}
-        case Name(path), (Tensor() as tensor, *_) if path == PARAMETER:
+        case Name(path), (TorchTensor() as tensor, *_) if path == PARAMETER:
             return tensor
         case Name(path), (Storage() as storage, int(offset), tuple(shape), tuple(strides), *_) if path in REBUILDS:
             whole = all(type(n) is int and 0 <= n < 2**63 for n in (offset, *shape, *strides))
@@ -305,5 +305,5 @@ def _made(function: Any, arguments: Any) -> Any:
                 raise WeightsError(f"a tensor of shape {shape} does not lie within its storage of {storage.count}")
             if prod(shape) > storage.count:
                 raise WeightsError(f"a tensor of shape {shape} repeats the {storage.count} numbers of its storage")
-            return Tensor(storage, offset, shape, strides)
+            return TorchTensor(storage, offset, shape, strides)
     raise WeightsError("refused: the file calls something that no state dict needs")

@@ -20,7 +20,7 @@ def average_uniformly(optimizer: Any, first: int) -> None:
 
     kind: Any = type(optimizer)
 
-    class Uniform(kind):
+    class UniformAverage(kind):
         """The same optimiser with another average."""
 
         @property
@@ -30,7 +30,7 @@ def average_uniformly(optimizer: Any, first: int) -> None:
             return count / (count + 1.0)
 
     # The number that the instance has under this name is not seen any more: a property comes first.
-    optimizer.__class__ = Uniform
+    optimizer.__class__ = UniformAverage
 
 
 def count_own_steps(optimizer: Any, first: Mapping[str, int]) -> None:

@@ -87,7 +87,7 @@ class Csv(DataSource, name="csv", main="path"):
         return f"{self.path}, line {found.lines[found.splits[split][position]]}"
 
 
-class Content(NamedTuple):
+class CsvContent(NamedTuple):
     """All that the table says; ``splits`` are positions of rows."""
 
     inputs: tuple[str, ...]
@@ -100,7 +100,7 @@ class Content(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _read(source: Csv, fingerprint: str) -> Content:
+def _read(source: Csv, fingerprint: str) -> CsvContent:
     """The rows; ``fingerprint`` is that of the source, whose file may change. Raises DataError, with the line."""
     import numpy as np
 
@@ -152,7 +152,7 @@ def _read(source: Csv, fingerprint: str) -> Content:
             raise DataError(f"{path}: no line has the split {TRAIN}")
     if names and (missing := set(range(len(names))) - {strata[position] for position in splits[TRAIN]}):
         raise DataError(f"{path}: class {shown(names[min(missing)])} has no examples to train on")
-    return Content(inputs, vectors, labels, names, lines, splits, is_divided)
+    return CsvContent(inputs, vectors, labels, names, lines, splits, is_divided)
 
 
 def _numbers(source: Csv, lines: list[int], rows: list[list[str]], at: dict[str, int]) -> np.ndarray:

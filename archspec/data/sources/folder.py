@@ -12,7 +12,7 @@ from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
-from archspec.data.files import Entry, Fault, Listing
+from archspec.data.files import Fault, FileEntry, Listing
 from archspec.data.layout import arranged, divided, split_said
 from archspec.data.source import TRAIN, DataPath, stamp
 from archspec.data.sources.image_files import ImageFiles
@@ -56,7 +56,7 @@ class Folder(ImageFiles, name="folder", main="path"):
         found, folders, faults = _walked(self.path)
         names, splits, strays, is_divided = arranged(str(self.path), found, folders, self.holdout, self.seed)
         entries = {
-            split: [Entry(path := os.path.join(self.path, name), label, path) for name, label in members]
+            split: [FileEntry(path := os.path.join(self.path, name), label, path) for name, label in members]
             for split, members in splits.items()
         }
         return Listing(names, entries, strays, tuple(faults), is_divided)
@@ -108,10 +108,10 @@ class ListFile(ImageFiles, name="list", main="path"):
             path = os.path.join(self.path.parent, text)
             numbers = tuple(number(row[column], place, name) for name, column in told.items())
             which = 0 if told else int(label) if numeric else order[label]
-            entries.append(Entry(path, which, path, numbers=numbers))
+            entries.append(FileEntry(path, which, path, numbers=numbers))
             splits.append((place, row[columns[self.split_column]] if self.split_column in columns else ""))
         if has_splits := any(said for _, said in splits):
-            found: dict[str, list[Entry]] = {}
+            found: dict[str, list[FileEntry]] = {}
             for (at, said), entry in zip(splits, entries, strict=True):
                 found.setdefault(split_said(said, at), []).append(entry)
             if TRAIN not in found:
@@ -195,7 +195,7 @@ class Zip(ImageFiles, name="zip", main="path"):
         found = {name.removeprefix(cut): info for name, info in members.items()}
         below = {name.removeprefix(cut).rstrip("/") for name in folders}
         names, splits, strays, is_divided = arranged(str(archive), found, below, self.holdout, self.seed)
-        entries: dict[str, list[Entry]] = {}
+        entries: dict[str, list[FileEntry]] = {}
         with opened(archive) as file:
             for split, kept in splits.items():
                 entries[split] = [_located(archive, file, found[name], label) for name, label in kept]
@@ -242,13 +242,13 @@ def _members(archive: Path) -> tuple[dict[str, ZipInfo], list[str], list[Fault]]
     return members, folders, faults
 
 
-def _located(archive: Path, file: Any, info: ZipInfo, label: int) -> Entry:
+def _located(archive: Path, file: Any, info: ZipInfo, label: int) -> FileEntry:
     """Where a member's bytes lie: behind a local header, whose length only it tells."""
     file.seek(info.header_offset + 26)
     lengths = file.read(4)
     start = info.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
     packed = info.compress_type == ZIP_DEFLATED
-    return Entry(str(archive), label, f"{archive}/{info.filename}", start, info.compress_size, packed)
+    return FileEntry(str(archive), label, f"{archive}/{info.filename}", start, info.compress_size, packed)
 
 
 def _walked(root: Path) -> tuple[list[str], list[str], list[Fault]]:
@@ -300,5 +300,5 @@ def _is_class(text: str) -> bool:
 
 def _stamped(source: Folder | ListFile) -> str:
     """A fingerprint that also says which files are missing."""
-    paths: Iterable[Entry] = (e for entries in source.listing().splits.values() for e in entries)
+    paths: Iterable[FileEntry] = (e for entries in source.listing().splits.values() for e in entries)
     return stamp(source, sorted(e.path for e in paths if os.path.exists(e.path)))

@@ -21,7 +21,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.storage.regular import opened
 
 
-class Header(NamedTuple):
+class ArrayHeader(NamedTuple):
     """Shape and dtype of an array in the file."""
 
     shape: tuple[int, ...]
@@ -71,7 +71,9 @@ class Npz(DataSource, name="npz", main="path"):
             is_divided="" in found,
         )
 
-    def _classes(self, headers: dict[str, Header], found: dict[str, tuple[str, str]]) -> tuple[tuple[str, ...], int]:
+    def _classes(
+        self, headers: dict[str, ArrayHeader], found: dict[str, tuple[str, str]]
+    ) -> tuple[tuple[str, ...], int]:
         """Names of the classes, where there are any, and their number. Raises DataError."""
         top = -1
         for x, y in found.values():
@@ -92,7 +94,7 @@ class Npz(DataSource, name="npz", main="path"):
             raise DataError(f"{self.path}: label {top} has no name, class_names holds {len(names)}")
         return names, len(names) or top + 1
 
-    def _numbers(self, headers: dict[str, Header], found: dict[str, tuple[str, str]]) -> tuple[str, ...]:
+    def _numbers(self, headers: dict[str, ArrayHeader], found: dict[str, tuple[str, str]]) -> tuple[str, ...]:
         """Names of the numbers that each example has for a label. Raises DataError."""
         import numpy as np
 
@@ -137,7 +139,7 @@ class Npz(DataSource, name="npz", main="path"):
     def fingerprint(self) -> str:
         return stamp(self, [self.path])
 
-    def _arrays(self, headers: dict[str, Header]) -> dict[str, tuple[str, str]]:
+    def _arrays(self, headers: dict[str, ArrayHeader]) -> dict[str, tuple[str, str]]:
         """Names of the image and label arrays by split; the split is ``""`` for arrays not yet divided."""
         found = {
             split: (f"{self.image}_{word}", f"{self.label}_{word}")
@@ -160,7 +162,7 @@ class Npz(DataSource, name="npz", main="path"):
                 raise DataError(f"{self.path}: {x} holds no examples")
         return found
 
-    def _counts(self, headers: dict[str, Header], found: dict[str, tuple[str, str]]) -> dict[str, int]:
+    def _counts(self, headers: dict[str, ArrayHeader], found: dict[str, tuple[str, str]]) -> dict[str, int]:
         """Examples by split."""
         counts = {split: headers[x].shape[0] for split, (x, _) in found.items()}
         if "" not in counts:
@@ -169,7 +171,7 @@ class Npz(DataSource, name="npz", main="path"):
         divided = held_out_share([0] * counts[""], self.holdout, self.seed)
         return {split: len(positions) for split, positions in divided.items()}
 
-    def _headers(self) -> dict[str, Header]:
+    def _headers(self) -> dict[str, ArrayHeader]:
         """Shapes and dtypes of all arrays, without reading them."""
         from numpy.lib import format
 
@@ -182,7 +184,7 @@ class Npz(DataSource, name="npz", main="path"):
                             version = format.read_magic(file)
                             read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
                             shape, _, dtype = read(file)
-                            headers[member[:-4]] = Header(shape, dtype)
+                            headers[member[:-4]] = ArrayHeader(shape, dtype)
         except (BadZipFile, ValueError, EOFError, NotImplementedError) as error:
             raise DataError(f"{self.path} is not a NumPy archive: {_first_line(error)}") from None
         except OSError as error:

@@ -14,7 +14,7 @@ from archspec.data import files
 from archspec.data.errors import DataError
 from archspec.data.example import HELD_OUT, IMAGE, LABEL, Example
 from archspec.data.features.image import Image
-from archspec.data.files import Entry, Listing, MaxPixels, OnBad
+from archspec.data.files import FileEntry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS, SUFFIXES
 from archspec.data.layout import SPLITS, divided, split_of
 from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, in_order, stamp
@@ -76,7 +76,7 @@ class Pictures(ImageFiles, name="pictures", main="path"):
                 )
             found = divided(pictures, [0] * len(pictures), self.holdout, self.seed)
         entries = {
-            split: [Entry(path := os.path.join(self.path, name), 0, path) for name in members]
+            split: [FileEntry(path := os.path.join(self.path, name), 0, path) for name in members]
             for split, members in found.items()
             if members
         }
@@ -171,7 +171,7 @@ class _Divided:
         return {ENCODED: data}
 
 
-def _all(splits: Mapping[str, Any]) -> list[Entry]:
+def _all(splits: Mapping[str, Any]) -> list[FileEntry]:
     return sorted((entry for entries in splits.values() for entry in entries), key=lambda e: e.name)
 
 

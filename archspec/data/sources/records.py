@@ -18,7 +18,7 @@ from archspec.data import files
 from archspec.data.errors import DataError
 from archspec.data.example import LABEL, Example
 from archspec.data.features.label import Label
-from archspec.data.files import Entry, Listing
+from archspec.data.files import FileEntry, Listing
 from archspec.data.layout import WORDS, divided, split_of
 from archspec.data.source import ENCODED, TRAIN, DataPath, stamp
 from archspec.data.sources.image_files import ImageFiles
@@ -168,12 +168,12 @@ def _parsed(data: tf.Tensor, image: str, label: str, first: int, classes: int) -
         return {ENCODED: tf.identity(found[image]), LABEL: tf.cast(number, tf.int32)}
 
 
-def _records(paths: Sequence[Path]) -> list[Entry]:
-    out: list[Entry] = []
+def _records(paths: Sequence[Path]) -> list[FileEntry]:
+    out: list[FileEntry] = []
     for path in paths:
         found = os.stat(path)
         out += [
-            Entry(str(path), 0, f"{path}, record {i}", offset, length)
+            FileEntry(str(path), 0, f"{path}, record {i}", offset, length)
             for i, (offset, length) in enumerate(_index(str(path), found.st_size, found.st_mtime_ns))
         ]
     return out

@@ -33,7 +33,7 @@ SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyz"
 Steps = Annotated[int, Field(ge=1, le=256)]
 
 
-class Symbols(DataSource, name="symbols", main="order"):
+class SymbolPairs(DataSource, name="symbols", main="order"):
     """Pairs of a random sequence of symbols and the same sequence, copied or reversed. Sequences of ``test`` are all
     different, and ``train`` has none of them.
 
@@ -92,7 +92,7 @@ class Symbols(DataSource, name="symbols", main="order"):
 
 
 @lru_cache(maxsize=4)
-def _drawn(source: Symbols, split: str) -> tuple[bytes, ...]:
+def _drawn(source: SymbolPairs, split: str) -> tuple[bytes, ...]:
     """The sequences of a split, a symbol a byte."""
     wanted = source.train if split == TRAIN else source.test
     # Python promises the same numbers of ``random`` in all versions.

@@ -107,7 +107,7 @@ class Sentence(NamedTuple):
         return " ".join(self.words)
 
 
-class Content(NamedTuple):
+class TaggedContent(NamedTuple):
     """All that the files say."""
 
     names: tuple[str, ...]
@@ -116,7 +116,7 @@ class Content(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _read(source: Tagged, fingerprint: str) -> Content:
+def _read(source: Tagged, fingerprint: str) -> TaggedContent:
     """The sentences by split and the vocabulary; ``fingerprint`` is that of the source, whose files may change."""
     sentences = _sentences(source.path, source.encoding)
     if source.test is not None:
@@ -133,7 +133,7 @@ def _read(source: Tagged, fingerprint: str) -> Content:
         raise DataError(
             "sentences differ in length: the tokenizer needs a token for padding, number 0", help="pad: true"
         )
-    return Content(names, splits, vocabulary)
+    return TaggedContent(names, splits, vocabulary)
 
 
 @lru_cache(maxsize=8)

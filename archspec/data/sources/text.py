@@ -120,7 +120,7 @@ class Labelled(NamedTuple):
     places: tuple[str, ...]
 
 
-class Content(NamedTuple):
+class TextContent(NamedTuple):
     """All that the files say."""
 
     names: tuple[str, ...]
@@ -134,7 +134,7 @@ Rows = list[tuple[str, str, str]]
 
 
 @lru_cache(maxsize=4)
-def _read(source: Text, fingerprint: str) -> Content:
+def _read(source: Text, fingerprint: str) -> TextContent:
     """The texts by split and the vocabulary; ``fingerprint`` is that of the source, whose files may change."""
     rows, splits, is_divided = _rows(source, source.path)
     if source.test is not None:
@@ -160,7 +160,7 @@ def _read(source: Text, fingerprint: str) -> Content:
     vocabulary = fitted(source.tokenizer, fingerprint, lambda: found[TRAIN].texts)
     if vocabulary.pad != 0:
         raise DataError("texts differ in length: the tokenizer needs a token for padding, number 0", help="pad: true")
-    return Content(names, found, vocabulary, is_divided)
+    return TextContent(names, found, vocabulary, is_divided)
 
 
 @lru_cache(maxsize=8)

@@ -112,7 +112,7 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
         return f"{self.path}, line {_numbered(self, self.fingerprint()).splits[split][position].line}"
 
 
-class Row(NamedTuple):
+class TextPair(NamedTuple):
     """A pair of texts, its split if it is said, and where it stands."""
 
     source: str
@@ -173,7 +173,7 @@ def _numbered(table: TextPairs, fingerprint: str) -> Numbered:
     return Numbered(kept, source, target, rows[0].split is None)
 
 
-def _rows(table: TextPairs) -> Iterator[Row]:
+def _rows(table: TextPairs) -> Iterator[TextPair]:
     """The rows of a table, empty lines left out. Raises DataError."""
     rows = table_rows(table.path, table.encoding, quotes=table.path.suffix.lower() != ".tsv")
     source, target, split = 0, 1, None
@@ -187,10 +187,10 @@ def _rows(table: TextPairs) -> Iterator[Row]:
         at = f"{table.path}, line {line}"
         if len(row) <= max(source, target) or not row[source].strip() or not row[target].strip():
             raise DataError(f"{at}: a source and a target are needed, got {shown(' | '.join(row), 60)}")
-        yield Row(row[source], row[target], None if split is None else split_said(row[split], at), line)
+        yield TextPair(row[source], row[target], None if split is None else split_said(row[split], at), line)
 
 
-def _split(table: TextPairs, rows: list[Row]) -> dict[str, list[Row]]:
+def _split(table: TextPairs, rows: list[TextPair]) -> dict[str, list[TextPair]]:
     """The rows by split; those of one source stay together."""
     if rows[0].split is not None:
         return {split: found for split in SPLITS if (found := [row for row in rows if row.split == split])}

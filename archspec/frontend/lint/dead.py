@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.frontend.document import Block, Document
+from archspec.frontend.document import BlockSection, Document
 from archspec.frontend.files import prelude
 from archspec.frontend.lint.rule import Rule, Subject, warning
 from archspec.frontend.lint.shapes import input_span
@@ -81,7 +81,7 @@ def never_there(subject: Subject) -> Iterator[Diagnostic]:
             what = f"unknown op or block {shown(op)}, in a step that never comes"
             yield warning("W12", what, step.span, did_you_mean(op, known))
             continue
-        names = list(callee.params or ()) if isinstance(callee, Block) else list(callee.model_fields)
+        names = list(callee.params or ()) if isinstance(callee, BlockSection) else list(callee.model_fields)
         for name in step.args if isinstance(step.args, Map) else ():
             is_value = len(step.args) == 1 and Op.find(name) is not None
             if name not in names and not is_value:
@@ -140,7 +140,7 @@ def unread_inputs(subject: Subject) -> Iterator[Diagnostic]:
             yield warning("W15", what, input_span(subject, name), "take it with from:, or leave it out")
 
 
-def _steps(document: Document) -> Iterator[tuple[Block | None, Step]]:
+def _steps(document: Document) -> Iterator[tuple[BlockSection | None, Step]]:
     """Every step that a file writes, with the block or network that it is in."""
     spec = document.spec
     heads = (raw.get("body") if isinstance(raw, Map) else raw for raw in (spec.heads or {}).values())

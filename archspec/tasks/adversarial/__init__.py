@@ -18,7 +18,7 @@ from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph, Training, drawable
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Schedule
+from archspec.ir.training import ValueSchedule
 from archspec.ir.validation import refuse
 from archspec.ops.loss import last_activation
 from archspec.training.latents import amounts
@@ -95,7 +95,7 @@ class Adversarial(Task, name="adversarial"):
                 )
         yield from faults(lambda: _check_frozen(graph, plan, train))
         numbers = [n for step in plan.steps for n in (step.turns, *(term.weight for term in step.minimize))]
-        if train.jit_compile and any(isinstance(n, Schedule) for n in numbers):
+        if train.jit_compile and any(isinstance(n, ValueSchedule) for n in numbers):
             yield TaskError(
                 "XLA cannot compile turns and weights that change with the rounds", at=("train", "jit_compile")
             )
@@ -128,9 +128,9 @@ class Adversarial(Task, name="adversarial"):
             return named, batch[POSITION[0]]
 
         def pictures(of: RunContext, logdir: Path) -> Sequence[keras.callbacks.Callback]:
-            from archspec.tasks.adversarial.pictures import Pictures
+            from archspec.tasks.adversarial.pictures import SamplePanels
 
-            return [Pictures(steps, of, logdir, _named(plan, of.pipeline.features()[1].parts))]
+            return [SamplePanels(steps, of, logdir, _named(plan, of.pipeline.features()[1].parts))]
 
         return Objective(
             model=steps,

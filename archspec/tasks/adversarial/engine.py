@@ -9,7 +9,7 @@ import keras
 
 from archspec.backend.seams.generators import Seed
 from archspec.backend.seams.moments import differentiable_twice
-from archspec.ir.training import Drawn, Schedule
+from archspec.ir.training import Drawn, ValueSchedule
 
 
 def gradient(function: Callable[[Any], tuple[Any, Any]], point: Any) -> tuple[Any, Any, Any]:
@@ -39,9 +39,9 @@ def gradient(function: Callable[[Any], tuple[Any, Any]], point: Any) -> tuple[An
             return value, found, other
 
 
-def number(number: float | Schedule, rounds: Any) -> Any:
+def number(number: float | ValueSchedule, rounds: Any) -> Any:
     """A number in the round that ``rounds`` came before, within a compiled step too."""
-    if not isinstance(number, Schedule):
+    if not isinstance(number, ValueSchedule):
         return keras.ops.convert_to_tensor(number, "float32")
 
     def value(n: Any) -> Any:

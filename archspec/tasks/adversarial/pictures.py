@@ -28,7 +28,7 @@ IMAGES, ROWS, POINTS = 64, 8, 1000
 many points a picture of a plane."""
 
 
-class Pictures(keras.callbacks.Callback):
+class SamplePanels(keras.callbacks.Callback):
     """Draws after epochs, into ``samples/``, and the last of it as ``samples.png``.
 
     What needs only what is drawn is a grid of images, or points of a plane before those of the data; what needs the

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.example import IMAGE, LABEL, Example, input_of
 from archspec.data.pipeline import one_hot
-from archspec.evaluators.accuracy import Accuracy
+from archspec.evaluators.accuracy import ClassAccuracy
 from archspec.evaluators.base import Assessment, Evaluator
 from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph, Output
@@ -99,7 +99,7 @@ class Classification(Task, name="classification"):
         return ClassPredictor(model, _first(graph).name, self.scored_by(graph, train))
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
-        return (Accuracy(),)
+        return (ClassAccuracy(),)
 
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
         output = _first(graph)

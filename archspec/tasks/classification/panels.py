@@ -28,7 +28,7 @@ def examples(plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str
 
     from archspec.data.sheet import tiles
 
-    found = next((a for a in assessments if isinstance(a, accuracy.Assessment)), None)
+    found = next((a for a in assessments if isinstance(a, accuracy.AccuracyAssessment)), None)
     if found is None or found.scores is None or IMAGE not in plan.features.parts:
         return {}
     split = plan.split

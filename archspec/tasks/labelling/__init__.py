@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.example import LABEL, Example, input_of
 from archspec.data.source import IGNORED
-from archspec.evaluators.accuracy import Accuracy
+from archspec.evaluators.accuracy import ClassAccuracy
 from archspec.evaluators.base import Evaluator
 from archspec.ir.graph import Graph, Output
 from archspec.ops.base import Op
@@ -89,7 +89,7 @@ class Labelling(Task, name="labelling"):
         return ClassPredictor(model, only_head(graph, self.name).name, self.scored_by(graph, train))
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
-        return (Accuracy(),)
+        return (ClassAccuracy(),)
 
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
         head = only_head(graph, self.name)

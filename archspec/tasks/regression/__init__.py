@@ -116,7 +116,7 @@ class Regression(Task, name="regression"):
         )
 
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
-        from archspec.tasks.regression.targets import Weighted, standardized
+        from archspec.tasks.regression.targets import WeightedOutputLoss, standardized
 
         head = _head(graph)
         loss = _loss(head, train).lower()
@@ -126,7 +126,7 @@ class Regression(Task, name="regression"):
             return taken(named_inputs(graph, batch))(batch), standardized(batch[LABEL], mean, deviation)
 
         if self.weights:
-            loss = Weighted(loss, self.weights)
+            loss = WeightedOutputLoss(loss, self.weights)
         return Objective(model=model, pairs=pairs, losses={head.name: loss}, weights={head.name: head.weight})
 
     def _scale(self) -> tuple[Any, Any]:

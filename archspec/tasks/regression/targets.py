@@ -22,7 +22,7 @@ def standardized(target: Any, mean: Sequence[float] | None, deviation: Sequence[
     return (target - np.asarray(mean, np.float32)) / np.asarray(deviation, np.float32)
 
 
-class Weighted(keras.losses.Loss):
+class WeightedOutputLoss(keras.losses.Loss):
     """The mean over outputs of a loss of each, times its weight: with weights of 1, the loss itself."""
 
     def __init__(self, loss: keras.losses.Loss, weights: Sequence[float]):

@@ -19,7 +19,7 @@ def texts(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
     """The texts ``cost`` and ``run``, and the image ``data``, where data are images."""
     import keras
 
-    class Texts(keras.callbacks.Callback):
+    class WriteTexts(keras.callbacks.Callback):
         is_told = False
 
         def on_train_begin(self, logs: Any = None) -> None:
@@ -28,7 +28,7 @@ def texts(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
                 self.is_told = True
                 _tell(plan, logdir)
 
-    return Texts()
+    return WriteTexts()
 
 
 def _tell(plan: Plan, logdir: Path) -> None:
