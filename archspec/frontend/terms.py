@@ -13,8 +13,9 @@ from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, StepResult, described
 from archspec.frontend.walk import Place
 from archspec.frontend.yaml_source import Map, Seq, value_span
-from archspec.ir.diagnostics import Span, did_you_mean, known_are, shown
+from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Graph, Tensor
+from archspec.ir.reading import suggested
 from archspec.ir.training import GradientPenalty, Scheduled, Term, ValueSchedule
 from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, check_operands, last_activation
@@ -86,7 +87,9 @@ def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term 
     raw, at = minimize[n], minimize.value_span(n)
     if not isinstance(raw, Map):
         raise Refusal("S04", f"a term is {{loss: [result, target], weight: …, when: …}}, got {shown(raw)}", at)
-    names = [key for key in raw if key not in ("weight", "when")]
+    given = [key for key in raw if key not in ("weight", "when")]
+    losses = [key for key in given if key == PENALTY or Loss.find(key) is not None]
+    names = losses if len(losses) == 1 else given
     if len(names) != 1:
         raise Refusal("S04", f"a term has one loss, found {' and '.join(names) or 'none'}", at)
     if not truth(raw.get("when", True), raw, "when", outside):
@@ -103,9 +106,10 @@ def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term 
 def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span) -> Term:
     near = [*Loss.names(), PENALTY]
     if Loss.find(name) is None:
-        hint = did_you_mean(name, near) or known_are(near, name)
+        hint = suggested(name, "loss", near)
         raise Refusal("N00", f"unknown loss {shown(name)}", raw.key_span(name), hint)
-    loss = declared(Loss, name, raw, name, outside)
+    said = _arguments(raw, name)
+    loss = declared(Loss, name if said is None else said, raw if said is None else said, name, outside)
     operands = raw[name]
     if not isinstance(operands, Seq) or len(operands) != 2:
         hint = f"{name}: [{operands if isinstance(operands, str) else 'result'}, TARGET]: a result, or a number"
@@ -126,7 +130,25 @@ def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span)
     return Term(loss, (result, target), from_logits=logits, span=at)
 
 
+def _arguments(raw: Map, name: str) -> Map | None:
+    """What a term says beside its operands, as a loss is written that stands by itself; None for nothing."""
+    inner, outer = Map(raw.source, raw.mark), Map(raw.source, raw.mark)
+    for key in raw:
+        if key not in (name, "weight", "when"):
+            inner[key], inner.key_marks[key], inner.value_marks[key] = (
+                raw[key],
+                raw.key_marks[key],
+                raw.value_marks[key],
+            )
+    outer[name], outer.key_marks[name], outer.value_marks[name] = inner, raw.key_marks[name], raw.value_marks[name]
+    return outer if inner else None
+
+
 def _penalty(raw: Map, objectives: Objectives, outside: Place, at: Span) -> Term:
+    for key in raw:
+        if key not in (PENALTY, "weight", "when"):
+            hint = f"{PENALTY}: [RESULT, POINT, NORM]; weight and when stand beside it"
+            raise Refusal("P01", f"{PENALTY} has no parameter '{key}'", raw.key_span(key), hint)
     operands = raw[PENALTY]
     if not isinstance(operands, Seq) or len(operands) not in (2, 3):
         message = f"{PENALTY} takes [result, point] or [result, point, norm], got {shown(operands)}"
