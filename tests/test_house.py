@@ -278,6 +278,26 @@ OTHER_WORDS = {
     **{word: {"backend/matching"} for word in ("conv", "linear", "lstm", "gru", "rnn")},
     # What a residual is without ``merge``: the language's own default.
     "add": {"frontend/structure"},
+    # A section of run files and an argument of steps of training; schedules; shapes of synthetic data; a function of
+    # expressions; the kind of what a person gives an op or a block.
+    "log": {"cli/_run_check", "training/document", "training/features", "training/hints", "training/plan"}
+    | {"training/planning"},
+    "clip": {"frontend/schema/file", "frontend/updates", "training/distribution", "training/hints"},
+    "constant": {"data/motion", "training/schedules"},
+    "power": {"training/schedules"},
+    "square": {"data/sources/synthetic"},
+    "abs": {"frontend/expressions"},
+    "parameter": {
+        "cli/reference",
+        "frontend/arguments",
+        "frontend/nodes",
+        "frontend/schema/file",
+        "frontend/symbols",
+        "ir/reading",
+    }
+    | {"ir/validation", "training/hints"},
+    # A word for merging, which is answered with ours.
+    "reduce": {"frontend/steps"},
     # Values that arguments are shown with in the list of ops.
     "relu": {"report/vocabulary"},
 }

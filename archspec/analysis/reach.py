@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ops.base import Op
-from archspec.ops.reach import EVERYTHING, POINT, Reach
+from archspec.ops.reach import EVERYTHING, POINT, Reach, is_read
 
 
 def reaches(graph: Graph, start: str, axis: int = 0) -> dict[Tensor, Reach]:
@@ -25,18 +25,17 @@ def reaches(graph: Graph, start: str, axis: int = 0) -> dict[Tensor, Reach]:
 def _read(node: Node, axis: int, found: dict[Tensor, Reach]) -> Iterator[tuple[Tensor, Reach]]:
     """The same for the outputs of a node; none where nothing of the input reaches it."""
     taken = [found.get(tensor) for tensor in node.inputs]
-    if all(reach is None for reach in taken):
-        return
     op = node.op
     rules = op.reach(*node.input_specs) if isinstance(op, Op) else (None,) * len(taken)
     total: Reach | None = None
     for inner, axes in zip(taken, rules, strict=True):
-        if inner is None:
+        if inner is None or not is_read(axes):
             continue
         outer = EVERYTHING if axes is None or axis >= len(axes) else axes[axis]
         way = outer.of(inner)
         total = way if total is None else total.joined(way)
-    assert total is not None
+    if total is None:
+        return
     for tensor, spec in zip(node.tensors, node.outputs, strict=True):
         yield tensor, total if spec.rank == node.output.rank else EVERYTHING
 

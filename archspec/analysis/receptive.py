@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ops.base import Op
-from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach, whole
+from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach, is_read, whole
 
 
 class Field(NamedTuple):
@@ -66,8 +66,7 @@ def receptive_fields(graph: Graph, start: str | None = None) -> dict[Tensor, Fie
     found = {Tensor(start): Field((POINT,) * rank)}
     for node in graph.nodes:
         fields = [found.get(tensor) for tensor in node.inputs]
-        if any(fields):
-            field = _of(node, fields, rank)
+        if any(fields) and (field := _of(node, fields, rank)):
             found |= dict.fromkeys(node.tensors, field)
     return found
 
@@ -85,16 +84,18 @@ def largest(graph: Graph, fields: Mapping[Tensor, Field]) -> tuple[Node, Field] 
     return best
 
 
-def _of(node: Node, fields: list[Field | None], rank: int) -> Field:
-    """The field of a node's outputs, given those of its inputs."""
+def _of(node: Node, fields: list[Field | None], rank: int) -> Field | None:
+    """The field of a node's outputs, given those of its inputs; None where it reads nothing of them."""
     op = node.op
     rules = op.reach(*node.input_specs) if isinstance(op, Op) else (None,) * len(fields)
     misaligned: dict[str, None] = {}
     ways: list[tuple[Reach, ...]] = []
     for field, rule in zip(fields, rules, strict=True):
-        if field is not None:
+        if field is not None and is_read(rule):
             misaligned |= dict.fromkeys(field.misaligned)
             ways.append(_through(field, rule, rank))
+    if not ways:
+        return None
     axes: list[Reach] = []
     for along in zip(*ways, strict=True):
         windows = [way for way in along if _length(way) is not None]

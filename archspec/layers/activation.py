@@ -56,6 +56,27 @@ class Maxout(keras.Layer):
 
 
 @keras.saving.register_keras_serializable("archspec")
+class GatedLinearUnit(keras.Layer):
+    """The first half of the channels, times the second half through an activation. (As ``Activation("glu")`` Keras says
+    that all channels stay: Keras 3.15.)"""
+
+    def __init__(self, gate: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.gate = keras.activations.get(gate)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        value, gate = ops.split(inputs, 2, axis=-1)
+        return value * self.gate(gate)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[:-1], input_shape[-1] // 2)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "gate": keras.activations.serialize(self.gate)}
+
+
+@keras.saving.register_keras_serializable("archspec")
 class SoftmaxOverSteps(keras.Layer):
     """``softmax`` or ``log_softmax`` over an axis of steps; those that a mask leaves out have no share, and are 0."""
 

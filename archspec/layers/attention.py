@@ -94,7 +94,7 @@ class Attention(keras.Layer):
         q = ops.reshape(q, (batch, steps, self.kv_heads, self.heads // self.kv_heads, self.key_dim))
         scores = ops.einsum("btngd,bsnd->bngts", q, k)
         if visible is not None:
-            scores = _kept(scores, visible[:, None, None])
+            scores = kept(scores, visible[:, None, None])
         weights = self.dropout_layer(ops.softmax(scores, axis=-1), training=training)
         y = ops.einsum("bngts,bsnd->btngd", weights, v)
         return self.output_dense(ops.reshape(y, (batch, steps, self.heads, self.value_dim)))
@@ -139,7 +139,7 @@ class AdditiveAttention(keras.Layer):
         sums = ops.tanh(query[:, :, None] + key[:, None])
         scores = ops.sum(sums if self.scale is None else self.scale * sums, axis=-1)
         if value_mask is not None:
-            scores = _kept(scores, ops.cast(value_mask, "bool")[:, None])
+            scores = kept(scores, ops.cast(value_mask, "bool")[:, None])
         weights = self.dropout_layer(ops.softmax(scores, axis=-1), training=training)
         return ops.matmul(weights, value)
 
@@ -150,6 +150,6 @@ class AdditiveAttention(keras.Layer):
         return {**super().get_config(), "scale": self.scaled, "dropout": self.dropout}
 
 
-def _kept(scores: Any, visible: Any) -> Any:
+def kept(scores: Any, visible: Any) -> Any:
     """Scores whose softmax is 0 where nothing is visible, and even where nothing at all is."""
     return ops.where(visible, scores, ops.cast(-3e4 if scores.dtype == "float16" else -1e9, scores.dtype))

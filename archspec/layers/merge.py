@@ -1,4 +1,4 @@
-"""Products of tensors that Keras has as functions only."""
+"""Quotients, stacks and products of tensors that Keras has as functions only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,38 @@ from typing import Any
 
 import keras
 from keras import ops
+
+
+@keras.saving.register_keras_serializable("archspec")
+class Divide(keras.layers.Subtract):
+    """The first operand by the second; they broadcast, and masks meet, as in Keras's other merges."""
+
+    def _merge_function(self, inputs: Any) -> Any:
+        return ops.divide(inputs[0], inputs[1])
+
+
+@keras.saving.register_keras_serializable("archspec")
+class Stack(keras.Layer):
+    """Tensors of one shape along a new axis, the batch axis counted."""
+
+    def __init__(self, axis: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return ops.stack(inputs, axis=self.axis)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """A step counts where it does in all that has a mask."""
+        there = None
+        for one in mask or ():
+            if one is not None:
+                there = one if there is None else ops.logical_and(there, one)
+        return there
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis}
 
 
 @keras.saving.register_keras_serializable("archspec")

@@ -1,7 +1,7 @@
-"""Activations: elementwise, or over channels. Each may stand as an ``activation`` argument unless it has weights.
+"""Activations, element by element. Each may stand as an ``activation`` argument unless it has weights.
 
-Each has ``function``, what Keras takes as an ``activation`` argument, unless it has weights or changes the channels:
-then it can only be a step of its own. The counts are those of the usual formula, one a compare, product or sum.
+Each has ``function``, what Keras takes as an ``activation`` argument, unless it has weights: then it can only
+be a step of its own. The counts are those of the usual formula, one a compare, product or sum.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ir.validation import refuse
-from archspec.ops.arguments import AnyActivation, Number, PositiveInt
+from archspec.ops.arguments import AnyActivation, Number
 from archspec.ops.base import Op, OpError
-from archspec.ops.masks import of_first
-from archspec.ops.meeting import divisors_of
 from archspec.ops.peers import for_each_element
-from archspec.ops.reach import EVERYTHING, POINT, Axes, each_element, each_position
-from archspec.ops.shapes import floating, known_channels, normalize_axis
+from archspec.ops.reach import Axes, each_element
+from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
     import keras
@@ -336,117 +334,56 @@ class Mish(Op, name="mish"):
     flops, transcendentals = per_element(2), per_element(3)
 
 
-@shared
-def over_axis(self: Any, x: TensorSpec) -> TensorSpec:
-    """The shape of the input."""
-    floating(x, self.name)
-    normalize_axis(self.axis, x, self.name)
-    return x
+class HardTanh(Op, name="hard_tanh"):
+    """min(max(x, -1), 1) (Collobert 2004)."""
 
-
-@shared
-def over_one_axis(self: Any, x: TensorSpec) -> tuple[Axes, ...]:
-    """All of the axis, for each position of the others."""
-    axis = normalize_axis(self.axis, x, self.name)
-    return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
-
-
-@shared
-def over_one_value(self: Any, x: TensorSpec) -> bool:
-    """Whether the axis has one position, whose share is all."""
-    return x.shape[normalize_axis(self.axis, x, self.name)] == 1
-
-
-@shared
-def softmax_flops(self: Any, out: TensorSpec, x: TensorSpec) -> int:
-    """4 · out.size - 2 · rows"""
-    return 4 * out.size - 2 * _rows(out, self.axis)
-
-
-def axis_function(self: Any) -> Any:
-    """What Keras takes as an ``activation`` argument."""
-    from archspec.layers.activation import ActivationFunction
-
-    # Keras counts the batch axis.
-    axis = self.axis if self.axis < 0 else self.axis + 1
-    return self.name if axis == -1 else ActivationFunction(self.name, axis=axis)
-
-
-@shared
-def axis_layer(self: Any, x: TensorSpec) -> keras.Layer:
-    """The function as a layer; over steps, one that knows of masks."""
-    axis = normalize_axis(self.axis, x, self.name)
-    if axis == x.rank - 1:
-        return activation_layer(self, x)
-    from archspec.layers.activation import SoftmaxOverSteps
-
-    return SoftmaxOverSteps(axis + 1, log=self.name == "log_softmax")
-
-
-class Softmax(Op, name="softmax", main="axis"):
-    """exp(x) / Σ exp(x) over an axis."""
-
-    saves = "output"
     convention = "elementwise"
     is_activation = True
-    number = "distribution"
-
-    axis: int = -1
-    """Axis to normalise, the batch axis not counted; -1 is channels."""
-
-    masked = of_first
-    reach, is_constant = over_one_axis, over_one_value
-    infer, flops, transcendentals = over_axis, softmax_flops, per_element(1)
-    lower, function = axis_layer, axis_function
+    keeps_zero = True
+    reach = each_element
+    infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("hard_tanh")
 
 
-class LogSoftmax(Op, name="log_softmax", main="axis"):
-    """Logarithm of softmax over an axis."""
+class Celu(Op, name="celu", main="alpha"):
+    """x where x > 0, else alpha · (exp(x / alpha) - 1): an elu whose slope is continuous for every alpha (Barron
+    2017)."""
 
-    saves = "output"
     convention = "elementwise"
     is_activation = True
-    number = "log_distribution"
+    keeps_zero = True
 
-    axis: int = -1
-    """Axis to normalise, the batch axis not counted; -1 is channels."""
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Minus the value at -∞."""
 
-    masked = of_first
-    reach, is_constant = over_one_axis, over_one_value
-    infer, flops, lower, function = over_axis, softmax_flops, axis_layer, axis_function
+    reach = each_element
+    infer, flops, transcendentals, lower = same_shape, per_element(3), per_element(1), activation_layer
 
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        """out.size + rows"""
-        return out.size + _rows(out, self.axis)
+    def function(self) -> Any:
+        """What Keras takes as an ``activation`` argument."""
+        from archspec.layers.activation import ActivationFunction
+
+        return "celu" if self.alpha == 1 else ActivationFunction("celu", alpha=self.alpha)
 
 
-class Maxout(Op, name="maxout", main="pieces"):
-    """Maximum over each run of ``pieces`` consecutive channels; follows a linear layer (Goodfellow et al. 2013)."""
+class Threshold(Op, name="threshold", main="threshold"):
+    """x where x > threshold, else a given value."""
 
-    convention = "channelwise"
+    convention = "elementwise"
     is_activation = True
-    number = "score"
 
-    pieces: PositiveInt
-    """Channels that become one; divides the channels."""
+    threshold: Number = 1.0
+    """What x must be above; 1 is that of the thresholded ReLU (Konda et al. 2014)."""
+    value: Number = 0.0
+    """What stands in the place of other numbers."""
 
-    reach = each_position
+    reach = each_element
+    infer, flops, lower = same_shape, per_element(1), activation_layer
 
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        floating(x, "maxout")
-        channels = known_channels(x, "maxout")
-        if channels % self.pieces:
-            message = f"maxout: pieces of {self.pieces} do not divide {channels} channels"
-            raise OpError(message, argument="pieces", help=divisors_of(channels, "channels"))
-        return TensorSpec((*x.spatial, channels // self.pieces), x.dtype)
+    def function(self) -> Any:
+        """What Keras takes as an ``activation`` argument."""
+        from archspec.layers.activation import ActivationFunction
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        return out.size * (self.pieces - 1)
-
-    def lower(self, x: TensorSpec) -> keras.Layer:
-        from archspec.layers.activation import Maxout
-
-        return Maxout(self.pieces)
+        return ActivationFunction("threshold", threshold=self.threshold, default_value=self.value)
 
 
 class Activation(Op, name="activation", main="function"):
@@ -495,9 +432,3 @@ class Activation(Op, name="activation", main="function"):
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         return self.function.lower(x)
-
-
-def _rows(x: TensorSpec, axis: int) -> int:
-    """Number of vectors along ``axis``."""
-    axis %= x.rank
-    return elements(x.shape[:axis] + x.shape[axis + 1 :])

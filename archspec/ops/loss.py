@@ -107,7 +107,8 @@ def activated(
 def probabilities_by(loss: Loss, last: Op | None) -> Op | None:
     """What makes probabilities of predictions under a loss, which come out of the activation ``last``; None where they
     are such. Raises OpError where ``last`` does not suit the loss."""
-    from archspec.ops.activation import Sigmoid, Softmax
+    from archspec.ops.activation import Sigmoid
+    from archspec.ops.channel_activation import Softmax
 
     if loss.gets_logits(last):
         return Sigmoid() if loss.labels == "binary" else Softmax()

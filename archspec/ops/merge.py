@@ -6,15 +6,14 @@ result. Of a single tensor a merge is the identity.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.ir.counterpart import Counterpart, Joined
-from archspec.ir.tensors import TensorSpec, elements
+from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
-from archspec.ops.masks import refused
 from archspec.ops.meeting import brought_together
 from archspec.ops.reach import EVERYTHING, POINT, Axes, aligned
-from archspec.ops.shapes import broadcast, exact, floating, known_channels, normalize_axis
+from archspec.ops.shapes import broadcast, exact, floating, normalize_axis
 
 if TYPE_CHECKING:
     import keras
@@ -218,80 +217,59 @@ class Subtract(Op, name="subtract"):
         return keras.layers.Subtract()
 
 
-class Matmul(Op, name="matmul"):
-    """Matrix product over the last two axes of ``a`` and ``b``; the axes before them broadcast."""
+class Divide(Op, name="divide"):
+    """The first operand by the second, element by element; exactly two. Where the second is 0 it is infinite, or not a
+    number."""
 
-    transpose_a: bool = False
-    """Swap the last two axes of ``a`` first."""
-    transpose_b: bool = False
-    """Swap the last two axes of ``b`` first."""
+    convention = "elementwise"
+    is_merge = True
+    is_equivariant = True
 
-    def infer(self, a: TensorSpec, b: TensorSpec) -> TensorSpec:
-        for x in (a, b):
-            floating(x, "matmul")
-        if a.rank != b.rank or a.rank < 2:
-            raise OpError(f"matmul needs two tensors of equal rank, at least two axes each, got {a} and {b}")
-        (rows, inner), (other, columns) = self._matrices(a, b)
-        if inner != other and inner is not None and other is not None:
-            raise OpError(f"cannot matmul {a} and {b}: inner sizes {inner} and {other} differ")
-        return TensorSpec((*broadcast([a.shape[:-2], b.shape[:-2]], "matmul"), rows, columns))
+    reach = aligned
 
-    def masked(self, covered: tuple[int, ...], a: TensorSpec, b: TensorSpec) -> int:
-        """That of ``a``, whose steps are rows."""
-        if covered[1] or self.transpose_a:
-            return int(refused(self, covered, a, b))
-        return covered[0]
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        if len(inputs) != 2:
+            raise OpError(f"divide needs exactly two tensors, got {len(inputs)}")
+        return _broadcast(inputs, "divide")
 
-    def reach(self, a: TensorSpec, b: TensorSpec) -> tuple[Axes, ...]:
-        of_a, of_b = aligned(self, a, b)
-        return (
-            None if self.transpose_a else (*of_a[:-2], POINT, EVERYTHING),
-            None if self.transpose_b else (*of_b[:-2], EVERYTHING, POINT),
-        )
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        return out.size
 
-    def macs(self, out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
-        """out.size · inner size"""
-        (_, inner), (other, _) = self._matrices(a, b)
-        return out.size * elements((other if inner is None else inner,))
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        from archspec.layers.merge import Divide
 
-    def backward_macs(self, needed: tuple[bool, ...], out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
-        """macs for each operand"""
-        return self.macs(out, a, b) * sum(needed)
-
-    def lower(self, a: TensorSpec, b: TensorSpec) -> keras.Layer:
-        from archspec.layers.merge import MatrixProduct
-
-        return MatrixProduct(self.transpose_a, self.transpose_b)
-
-    def _matrices(self, a: TensorSpec, b: TensorSpec) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        return (
-            a.shape[:-3:-1] if self.transpose_a else a.shape[-2:],
-            b.shape[:-3:-1] if self.transpose_b else b.shape[-2:],
-        )
+        return Divide()
 
 
-class Dot(Op, name="dot"):
-    """Inner product of two vectors, as one channel (matching, factorisation)."""
+class Stack(Op, name="stack", main="axis"):
+    """Tensors of one shape side by side along a new axis: three vectors of 64 become (3, 64)."""
 
-    def infer(self, a: TensorSpec, b: TensorSpec) -> TensorSpec:
-        for x in (a, b):
-            floating(x, "dot")
-            known_channels(x, "dot")
-        if a.rank != 1 or a.shape != b.shape:
-            raise OpError(f"dot needs two vectors of equal length, got {a} and {b}")
-        return TensorSpec((1,))
+    moves_data = True
+    is_merge = True
+    hands_on = "elements"
 
-    def macs(self, out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
-        return a.size
+    axis: int = 0
+    """Where the new axis stands in the output, the batch axis not counted; -1 is behind the channels."""
 
-    def backward_macs(self, needed: tuple[bool, ...], out: TensorSpec, a: TensorSpec, b: TensorSpec) -> int:
-        """macs for each operand"""
-        return self.macs(out, a, b) * sum(needed)
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        first = _first(inputs, "stack")
+        for x in inputs:
+            if x.shape != first.shape:
+                raise OpError(f"cannot stack {first} and {x}: the shapes must match", help="concat joins channels")
+        axis = self._at(first)
+        return TensorSpec((*first.shape[:axis], len(inputs), *first.shape[axis:]), first.dtype)
 
-    def lower(self, a: TensorSpec, b: TensorSpec) -> keras.Layer:
-        from archspec.layers.merge import InnerProduct
+    def reach(self, *inputs: TensorSpec) -> tuple[Axes, ...]:
+        axis = self._at(inputs[0])
+        return (tuple(POINT if i < axis else EVERYTHING for i in range(inputs[0].rank)),) * len(inputs)
 
-        return InnerProduct()
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        from archspec.layers.merge import Stack
+
+        return Stack(self._at(inputs[0]) + 1, **exact(inputs[0]))
+
+    def _at(self, x: TensorSpec) -> int:
+        return normalize_axis(self.axis, TensorSpec((*x.shape, 1)), "stack")
 
 
 def _first(inputs: tuple[TensorSpec, ...], op: str) -> TensorSpec:

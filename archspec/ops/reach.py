@@ -45,6 +45,13 @@ Axes = tuple[Reach, ...] | None
 
 POINT = Reach(0, 0)
 EVERYTHING = Reach(inf, inf)
+NOTHING = Reach(-inf, -inf)
+"""Along every axis of an input of which only the number of examples counts."""
+
+
+def is_read(axes: Axes) -> bool:
+    """Whether anything is read of an input with this rule."""
+    return axes is None or NOTHING not in axes
 
 
 def shared(rule: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import Rate
@@ -99,3 +101,88 @@ class DropPath(Op, name="drop_path", main="rate"):
         import keras
 
         return keras.layers.Dropout(self.rate, noise_shape=(None, *(1,) * x.rank))
+
+
+class GaussianNoise(Op, name="gaussian_noise", main="stddev"):
+    """Adds noise of a normal distribution around 0 in training."""
+
+    convention = "elementwise"
+    is_view = True
+    is_equivariant = True
+
+    stddev: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """Standard deviation of the noise."""
+
+    reach = each_element
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "gaussian_noise")
+        return TensorSpec(x.shape)
+
+    def is_random(self) -> bool:
+        return self.stddev > 0
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.GaussianNoise(self.stddev)
+
+
+class GaussianDropout(Op, name="gaussian_dropout", main="rate"):
+    """Multiplies, in training, by noise around 1 with the variance that dropout of the same rate has, rate / (1 - rate)
+    (Srivastava et al. 2014, §10)."""
+
+    convention = "elementwise"
+    is_view = True
+    is_equivariant = True
+
+    rate: Rate
+    """Probability of the dropout that has the same variance."""
+
+    reach = each_element
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "gaussian_dropout")
+        return TensorSpec(x.shape)
+
+    def is_random(self) -> bool:
+        return self.rate > 0
+
+    def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
+        """the factors"""
+        return (out,) if self.is_random() else ()
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.GaussianDropout(self.rate)
+
+
+class AlphaDropout(Op, name="alpha_dropout", main="rate"):
+    """Dropout for ``selu``: in training, elements become what selu gives at -∞, and all are scaled and shifted so that
+    mean and variance stay (Klambauer et al. 2017)."""
+
+    convention = "elementwise"
+    is_view = True
+    is_equivariant = True
+
+    rate: Rate
+    """Probability that an element is dropped."""
+
+    reach = each_element
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "alpha_dropout")
+        return TensorSpec(x.shape)
+
+    def is_random(self) -> bool:
+        return self.rate > 0
+
+    def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
+        """what was kept"""
+        return (TensorSpec(out.shape, "bool"),) if self.is_random() else ()
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.AlphaDropout(self.rate)

@@ -1,4 +1,4 @@
-"""Factors and offsets: given ones, and learnt ones per channel."""
+"""Factors and offsets: given ones, learnt ones per channel, and the one that makes a vector's length 1."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archspec.ir.tensors import TensorSpec, WeightSpec
+from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Number
 from archspec.ops.base import Op, OpError
-from archspec.ops.reach import each_element
-from archspec.ops.shapes import floating, known_channels
+from archspec.ops.reach import EVERYTHING, POINT, Axes, each_element
+from archspec.ops.shapes import floating, known_channels, normalize_axis
 
 if TYPE_CHECKING:
     import keras
@@ -130,6 +130,39 @@ class LayerScale(Op, name="layer_scale", main="init"):
         from archspec.layers.scaling import LayerScale
 
         return LayerScale(self.init)
+
+
+class L2Normalize(Op, name="l2_normalize", main="axis"):
+    """x / ‖x‖: every vector along an axis at length 1, so that products of two are cosines."""
+
+    is_equivariant = True
+    keeps_zero = True
+
+    axis: int = -1
+    """Axis of the vectors, the batch axis not counted; -1 is channels."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        floating(x, "l2_normalize")
+        normalize_axis(self.axis, x, "l2_normalize")
+        return x
+
+    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
+        axis = normalize_axis(self.axis, x, "l2_normalize")
+        return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """3 · x.size"""
+        return 3 * x.size
+
+    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
+        """one for each vector"""
+        axis = normalize_axis(self.axis, x, "l2_normalize")
+        return elements(x.shape[:axis] + x.shape[axis + 1 :])
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.UnitNormalization(axis=normalize_axis(self.axis, x, "l2_normalize") + 1)
 
 
 def _as_float(x: TensorSpec) -> TensorSpec:

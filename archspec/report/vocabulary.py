@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec
@@ -203,6 +203,8 @@ _INPUTS = (
     TensorSpec((16, 16)),
     TensorSpec((20,), "int32"),
     TensorSpec((4, 32, 32, 16)),
+    TensorSpec((4, 16, 16)),
+    TensorSpec((20, 1)),
 )
 _VALUES: tuple[Any, ...] = (
     64,
@@ -230,10 +232,12 @@ def example(op: type[Op]) -> CallExample | None:
     _, required, variadic = ports(op)
     count = 2 if variadic else max(required, 1)
     needed = [name for name, field in op.model_fields.items() if field.is_required()]
-    if not needed and op.main:
-        choices = [{}, *({op.main: value} for value in _VALUES)]
+    if needed:
+        kinds = [op.model_fields[name].annotation for name in needed]
+        guesses = (get_args(kind) if get_origin(kind) is Literal else _VALUES for kind in kinds)
+        choices = [dict(zip(needed, values, strict=True)) for values in product(*guesses)]
     else:
-        choices = [dict(zip(needed, values, strict=True)) for values in product(_VALUES, repeat=len(needed))]
+        choices = [{}, *({name: value} for name in (op.main, *op.model_fields) if name for value in _VALUES)]
     for args in choices[:5000]:
         try:
             instance = op.model_validate(args)

@@ -75,7 +75,8 @@ def test_every_op_has_a_row():
 
 def declared(row):
     op = Op.find(row.op).model_validate(row.args)
-    return op, [TensorSpec(shape, row.dtype) for shape in row.inputs]
+    dtypes = row.dtypes or (row.dtype,) * len(row.inputs)
+    return op, [TensorSpec(shape, dtype) for shape, dtype in zip(row.inputs, dtypes, strict=True)]
 
 
 def call(layer, op, inputs):
@@ -104,9 +105,13 @@ def draw(row):
     shapes = [(BATCH, *shape) for shape in row.inputs]
     if row.draw:
         return [row.draw(rng, shape) for shape in shapes]
-    if "int" in row.dtype:
-        return [rng.integers(0, row.maximum, shape).astype(row.dtype) for shape in shapes]
-    return [rng.normal(0.0, 1.0, shape).astype(row.dtype) for shape in shapes]
+    dtypes = row.dtypes or (row.dtype,) * len(shapes)
+    return [
+        rng.integers(0, row.maximum, shape).astype(dtype)
+        if "int" in dtype
+        else rng.normal(0.0, 1.0, shape).astype(dtype)
+        for shape, dtype in zip(shapes, dtypes, strict=True)
+    ]
 
 
 def as_tuple(value):

@@ -130,7 +130,7 @@ def test_activations_hand_the_mask_on(name):
     assert_padding_changes_nothing(model)
 
 
-@pytest.mark.parametrize("merge", sorted(MERGES - {"subtract"}))
+@pytest.mark.parametrize("merge", sorted(MERGES - {"subtract", "stack"}))
 def test_a_block_with_a_skip_hands_the_mask_on(merge):
     """Tokens → attention beside its input → the next block, as in an encoder."""
     tokens, spec = keras.Input((None,), dtype="int32"), TensorSpec((None, DIM))

@@ -143,7 +143,7 @@ def test_integers_are_joined_as_integers():
 
 def test_flags():
     merges = {op.name for op in Op.all() if op.is_merge}
-    assert merges == {"concat", "add", "multiply", "average", "maximum", "minimum", "subtract"}
+    assert merges == {"concat", "stack", "add", "multiply", "divide", "average", "maximum", "minimum", "subtract"}
     assert {op.name for op in Op.all() if op.is_projectable} == {"add", "subtract", "average", "maximum"}
 
 

@@ -23,6 +23,8 @@ class Row:
     inputs: tuple[tuple[int, ...], ...]
     oracle: Callable[..., Any]
     dtype: str = "float32"
+    dtypes: tuple[str, ...] = ()
+    """Where the inputs' differ: one for each."""
     maximum: int = 8
     """Integer inputs are drawn from [0, maximum)."""
     draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray] | None = field(default=None, compare=False)

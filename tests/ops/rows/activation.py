@@ -50,6 +50,16 @@ def maxout(pieces):
     return oracle
 
 
+def gated(gate):
+    """The first half of the channels by the second (Dauphin et al. 2016, equation 1)."""
+
+    def oracle(weights, x):
+        half = x.shape[-1] // 2
+        return x[..., :half] * gate(x[..., half:].astype("float64"))
+
+    return oracle
+
+
 def wide(rng, shape):
     """Values past every knee: 6 of relu6, ±3 of the hard ones."""
     return rng.uniform(-8, 8, shape).astype("float32")
@@ -71,6 +81,10 @@ FORMULAS = {
     "scaled_tanh": lambda x: 1.7159 * np.tanh(2 * x / 3),
     "softplus": softplus,
     "softsign": lambda x: x / (1 + np.abs(x)),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "celu": elu(),
+    "threshold": lambda x: np.where(x > 1, x, 0),
+    "exp": np.exp,
     "mish": lambda x: x * np.tanh(softplus(x)),
     "softmax": softmax(-1),
     "log_softmax": log_softmax(-1),
@@ -88,6 +102,13 @@ ROWS = [
         ((5, 4),),
         of(lambda x: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))),
     ),
+    Row("celu", {"alpha": 2.0}, ((5, 4),), of(lambda x: np.maximum(x, 0) + np.minimum(0, 2 * (np.exp(x / 2) - 1)))),
+    Row("threshold", {"threshold": -0.5, "value": 3.0}, ((5, 4),), of(lambda x: np.where(x > -0.5, x, 3))),
+    Row("glu", {}, ((6,),), gated(sigmoid)),
+    Row("glu", {}, ((4, 3, 6),), gated(sigmoid)),
+    Row("glu", {"gate": "silu"}, ((5, 4),), gated(lambda x: x * sigmoid(x))),
+    Row("glu", {"gate": {"gelu": False}}, ((5, 4),), gated(FORMULAS["gelu"])),
+    Row("glu", {"gate": "linear"}, ((5, 4),), gated(lambda x: x)),
     Row("softmax", {"axis": 0}, ((5, 4),), of(softmax(1))),
     Row("softmax", {"axis": -2}, ((3, 5, 4),), of(softmax(2))),
     Row("log_softmax", {"axis": 1}, ((3, 5, 4),), of(log_softmax(2))),

@@ -25,11 +25,12 @@ def concat(axis):
     return lambda weights, *inputs: np.concatenate(inputs, axis)
 
 
-def matmul(swap_a=False, swap_b=False):
-    def oracle(weights, a, b):
-        return (a.swapaxes(-1, -2) if swap_a else a) @ (b.swapaxes(-1, -2) if swap_b else b)
+def stack(axis):
+    return lambda weights, *inputs: np.stack(inputs, axis)
 
-    return oracle
+
+def above_zero(rng, shape):
+    return rng.uniform(0.5, 4.0, shape).astype("float32")
 
 
 ELEMENTWISE = {
@@ -57,15 +58,17 @@ ROWS = [
     Row("subtract", {}, ((4, 3, 2), (4, 3, 2)), fold(np.subtract)),
     Row("subtract", {}, ((4, 3, 2), (1, 1, 2)), fold(np.subtract)),
     Row("subtract", {}, ((2,), (4, 3, 2)), fold(np.subtract)),
+    *(
+        Row("divide", {}, shapes, fold(np.divide), draw=above_zero)
+        for shapes in (((4, 3, 2), (4, 3, 2)), ((4, 3, 2), (1, 1, 2)), ((2,), (4, 3, 2)))
+    ),
+    Row("stack", {}, ((3,), (3,)), stack(1)),
+    Row("stack", {"axis": -1}, ((4, 3), (4, 3), (4, 3)), stack(3)),
+    Row("stack", {"axis": 1}, ((2, 3, 4), (2, 3, 4)), stack(2)),
     Row("concat", {}, ((4, 3, 2),), concat(-1)),
     Row("concat", {}, ((4,), (2,), (1,)), concat(-1)),
     Row("concat", {}, ((4, 3, 2), (4, 3, 5)), concat(-1)),
     Row("concat", {}, ((1, 1, 2), (1, 1, 1)), concat(-1)),
     Row("concat", {"axis": 0}, ((4, 3), (2, 3), (1, 3)), concat(1)),
     Row("concat", {"axis": -2}, ((2, 4, 3), (2, 2, 3)), concat(2)),
-    Row("matmul", {}, ((4, 3), (3, 5)), matmul()),
-    Row("matmul", {"transpose_b": True}, ((4, 3), (5, 3)), matmul(swap_b=True)),
-    Row("matmul", {"transpose_a": True}, ((2, 3, 4), (2, 3, 5)), matmul(swap_a=True)),
-    Row("matmul", {}, ((1, 4, 3), (2, 3, 5)), matmul()),
-    Row("dot", {}, ((5,), (5,)), lambda weights, a, b: (a * b).sum(-1, keepdims=True)),
 ]

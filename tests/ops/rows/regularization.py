@@ -15,4 +15,10 @@ ROWS = [
     Row("spatial_dropout", {"rate": 0.5}, ((4, 5, 2, 3),), _identity),
     Row("drop_path", {"rate": 0.1}, ((4, 5, 3),), _identity),
     Row("drop_path", {"rate": 0.1}, ((3,),), _identity),
+    Row("gaussian_noise", {"stddev": 0.5}, ((4, 5, 3),), _identity),
+    Row("gaussian_noise", {"stddev": 0}, ((3,),), _identity),
+    Row("gaussian_dropout", {"rate": 0.5}, ((4, 5, 3),), _identity),
+    Row("gaussian_dropout", {"rate": 0}, ((3,),), _identity),
+    Row("alpha_dropout", {"rate": 0.5}, ((4, 5, 3),), _identity),
+    Row("alpha_dropout", {"rate": 0}, ((3,),), _identity),
 ]

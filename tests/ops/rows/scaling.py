@@ -13,6 +13,10 @@ def gamma(weights, x):
     return x * weights["gamma"]
 
 
+def unit(axis):
+    return lambda weights, x: x / np.linalg.norm(x.astype("float64"), axis=axis, keepdims=True)
+
+
 ROWS = [
     Row("scale", {"factor": 0.17}, ((4, 3, 2),), lambda weights, x: x * 0.17),
     Row("scale", {"factor": 2, "offset": -1}, ((5,),), lambda weights, x: x * 2 - 1),
@@ -29,4 +33,7 @@ ROWS = [
     Row("normalize", {"mean": [1, 2]}, ((5, 2),), standardised([1, 2], 1)),
     Row("layer_scale", {}, ((5,),), gamma),
     Row("layer_scale", {"init": 0.1}, ((4, 3, 6),), gamma),
+    Row("l2_normalize", {}, ((5,),), unit(1)),
+    Row("l2_normalize", {}, ((4, 3, 6),), unit(3)),
+    Row("l2_normalize", {"axis": 0}, ((5, 4),), unit(1)),
 ]
