@@ -10,6 +10,7 @@ environment of their own. ``--compare`` runs ``archspec`` of the environment tha
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -158,6 +159,29 @@ print(f"  largest difference {np.abs(found - kept['y']).max():.1e} of {np.abs(ke
 """
 
 
+RESIZES = [
+    *(((9, 5), (6, 7), mode, None) for mode in ("nearest", "nearest-exact", "area")),
+    *(((9, 5), (4, 11), mode, corners) for mode in ("bilinear", "bicubic") for corners in (False, True)),
+    *(((7,), (3,), mode, None) for mode in ("nearest", "nearest-exact", "area")),
+    ((5,), (11,), "linear", False),
+    ((49,), (6,), "nearest", None),
+    ((3, 4, 2), (5, 2, 3), "trilinear", False),
+    ((3, 4, 2), (5, 3, 3), "area", None),
+]
+"""Sizes before and after, mode and align_corners of torch.nn.functional.interpolate."""
+
+
+def resizes() -> list[dict[str, Any]]:
+    """What PyTorch's interpolation makes of arrays, channels last."""
+    out = []
+    for before, after, mode, corners in RESIZES:
+        x = (torch.rand(1, 2, *before) * 100).round() / 100
+        y = nn.functional.interpolate(x, after, mode=mode, align_corners=corners)
+        x, y = (t[0].movedim(0, -1).tolist() for t in (x, y))
+        out.append({"mode": mode, "align_corners": bool(corners), "size": after, "x": x, "y": y})
+    return out
+
+
 def drawn(module: nn.Module) -> nn.Module:
     """Evaluation mode, and no vector as it was made, so that none passes for another."""
     module.eval()
@@ -198,6 +222,8 @@ def main() -> None:
     if not args.compare:
         for name, make in SMALL.items():
             write(args.folder, name, make)
+        torch.manual_seed(0)
+        (args.folder / "resizes.json").write_text(json.dumps(resizes()), encoding="utf-8")
         return
     python = os.environ.get("ARCHSPEC_PYTHON", sys.executable)
     for name in args.names or BIG:

@@ -140,9 +140,10 @@ def tiled(x: TensorSpec, sizes: Sequence[Size]) -> tuple[Axes, ...]:
     return ((*map(along, x.spatial, sizes), POINT),)
 
 
-def resampled(x: TensorSpec, sizes: Sequence[Size], beside: int | None) -> tuple[Axes, ...]:
-    """Output positions put at those of the input by the middles of their cells: the nearest is read (``beside`` None),
-    or so many further ones than the two around it, on either side."""
+def resampled(x: TensorSpec, sizes: Sequence[Size], beside: int | None, *, at_centres: bool = True) -> tuple[Axes, ...]:
+    """Output positions put at those of the input by the middles of their cells: the nearest is read (``beside`` None;
+    without ``at_centres`` that in which the cell begins), or so many further ones than the two around it, on either
+    side."""
 
     from fractions import Fraction
 
@@ -150,7 +151,7 @@ def resampled(x: TensorSpec, sizes: Sequence[Size], beside: int | None) -> tuple
         if not n or not made:
             return EVERYTHING
         step = Fraction(n, made)
-        first = step / 2 if beside is None else (step - 1) / 2
+        first = (step / 2 if at_centres else Fraction(0)) if beside is None else (step - 1) / 2
         parts = [(i * step + first) % 1 for i in range(step.denominator)]
         if beside is None:
             return whole(Reach(max(parts) - first, first - min(parts), step))

@@ -3,10 +3,17 @@
 Pixel centres lie at half positions, as in TensorFlow 2 and PyTorch's ``align_corners=False``: output ``o`` of ``n_out``
 is the input at (o + ½) · n_in / n_out - ½. Nothing is smoothed before it is made smaller, except by ``area``.
 
-``nearest``   the input whose cell holds the centre, ⌊(o + ½) · n_in / n_out⌋; a copy
-``bilinear``  linear between two neighbours along each axis (1D, 2D and 3D), constant outside
-``bicubic``   Keys's cubic with a = -½ (PyTorch has -¾), 2D
-``area``      mean over the input's part that the output's cell covers
+``nearest``        the input whose cell holds the centre, ⌊(o + ½) · n_in / n_out⌋, a copy: TensorFlow's, Keras's,
+                   and PyTorch's ``nearest-exact``
+``bilinear``       linear between two neighbours along each axis (1D, 2D and 3D), constant outside: that of all three
+``bicubic``        Keys's cubic with a = -½, without what lies outside (2D): TensorFlow's and Keras's
+``area``           mean over the input's part that the output's cell covers, in proportion: TensorFlow's
+``torch_nearest``  the input in which the output's cell begins, ⌊o · n_in / n_out⌋, a copy: PyTorch's ``nearest``
+``torch_bicubic``  the cubic with a = -¾, constant outside (2D): PyTorch's ``bicubic``
+``torch_area``     mean over all inputs that the output's cell touches, each weighing the same: PyTorch's ``area``
+
+``align_corners`` (of ``bilinear`` and ``torch_bicubic``) is PyTorch's: output ``o`` is the input at
+o · (n_in - 1) / (n_out - 1), so that corners fall on corners.
 """
 
 from __future__ import annotations
@@ -23,7 +30,8 @@ from archspec.ops.shapes import floating, per_axis, spatial_rank
 if TYPE_CHECKING:
     import keras
 
-Mode = Literal["nearest", "bilinear", "bicubic", "area"]
+Mode = Literal["nearest", "bilinear", "bicubic", "area", "torch_nearest", "torch_bicubic", "torch_area"]
+CUBIC = ("bicubic", "torch_bicubic")
 
 
 class Upsample(Op, name="upsample", main="factor"):
@@ -37,28 +45,38 @@ class Upsample(Op, name="upsample", main="factor"):
     factor: Sizes = 2
     """Whole factor, for every axis or one per axis."""
     mode: Mode = "nearest"
-    """Interpolation; for whole factors ``area`` is ``nearest``."""
+    """Interpolation; for whole factors ``area`` is ``nearest``, and PyTorch's are, too. ``bicubic`` is TensorFlow's,
+    ``torch_bicubic`` PyTorch's."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         factors = per_axis(self.factor, spatial_rank(x, "upsample"), "factor")
-        _check(x, self.mode, "upsample", needs_sizes=self.mode == "bicubic")
+        _check(x, self.mode, "upsample", needs_sizes=self.mode in CUBIC)
         sizes = (None if n is None else n * f for n, f in zip(x.spatial, factors, strict=True))
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
-        if self.mode in ("nearest", "area"):
+        if self._copies:
             return enlarged(x, per_axis(self.factor, x.rank - 1, "factor"))
-        return resampled(x, self.infer(x).spatial, 1 if self.mode == "bicubic" else 0)
+        return resampled(x, self.infer(x).spatial, 1 if self.mode in CUBIC else 0)
+
+    @property
+    def _copies(self) -> bool:
+        """Whether each element is repeated."""
+        return self.mode not in (*CUBIC, "bilinear")
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """nearest, area: 0; else (2 · taps - 1) · out.size, taps 2 per axis (bicubic 4)"""
-        return 0 if self.mode == "area" else _flops(self.mode, out, x)
+        return 0 if self._copies else _flops(self.mode, out, x)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
         factors = per_axis(self.factor, x.rank - 1, "factor")
-        mode = "nearest" if self.mode == "area" else self.mode
+        if self.mode == "torch_bicubic":
+            from archspec.layers.resize import Resize
+
+            return Resize([n for n in self.infer(x).spatial if n], self.mode)
+        mode = "nearest" if self._copies else self.mode
         if mode == "bilinear" and (x.rank != 3 or None in x.spatial):
             # Keras has it for known heights and widths only.
             from archspec.layers.resize import LinearUpsampling
@@ -79,18 +97,27 @@ class Resize(Op, name="resize", main="size"):
     size: Sizes
     """Size of every axis, or one per axis: ``[height, width]``."""
     mode: Mode = "bilinear"
-    """Interpolation."""
+    """Interpolation: ``nearest``, ``bicubic`` and ``area`` are TensorFlow's, those with ``torch_`` PyTorch's."""
+    align_corners: bool = False
+    """Have corners fall on corners, as PyTorch does where it is told to: of ``bilinear`` and ``torch_bicubic``."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         sizes = per_axis(self.size, spatial_rank(x, "resize"), "size")
-        _check(x, self.mode, "resize", needs_sizes=self.mode == "area" or x.rank != 3)
+        by_keras = self.mode in KERAS and not self.align_corners
+        if self.align_corners and self.mode not in ("bilinear", "torch_bicubic"):
+            message = f"resize: align_corners is of bilinear and torch_bicubic, mode is {self.mode}"
+            raise OpError(message, argument="align_corners", help="mode: torch_bicubic" if self.mode in CUBIC else None)
+        _check(x, self.mode, "resize", needs_sizes=not by_keras or x.rank != 3)
         return TensorSpec((*sizes, x.shape[-1]), x.dtype)
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         sizes = per_axis(self.size, x.rank - 1, "size")
-        if self.mode == "area":
+        if self.align_corners:
+            return (None,)
+        if self.mode in ("area", "torch_area"):
             return tiled(x, sizes)
-        return resampled(x, sizes, {"nearest": None, "bilinear": 0, "bicubic": 1}[self.mode])
+        beside = {"bilinear": 0, "bicubic": 1, "torch_bicubic": 1}.get(self.mode)
+        return resampled(x, sizes, beside, at_centres=self.mode != "torch_nearest")
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """nearest: 0; else 2 · taps - 1 for each output, taps 2 per axis (bicubic 4; area: the inputs it covers)"""
@@ -99,27 +126,36 @@ class Resize(Op, name="resize", main="size"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.resize import Resize
 
-        return Resize(per_axis(self.size, x.rank - 1, "size"), self.mode)
+        sizes = per_axis(self.size, x.rank - 1, "size")
+        if x.rank == 3 and self.mode in KERAS and not self.align_corners:
+            import keras
+
+            return keras.layers.Resizing(*sizes, interpolation=self.mode, data_format="channels_last")
+        return Resize(sizes, self.mode, self.align_corners)
+
+
+KERAS = ("nearest", "bilinear", "bicubic")
+"""Modes that Keras has, of images."""
 
 
 def _check(x: TensorSpec, mode: str, op: str, *, needs_sizes: bool) -> None:
     """Raises OpError if the input cannot be resampled so."""
     floating(x, op)
-    if mode == "bicubic" and x.rank != 3:
-        raise OpError(f"{op}: bicubic needs height, width and channels, got {x}", argument="mode")
+    if mode in CUBIC and x.rank != 3:
+        raise OpError(f"{op}: {mode} needs height, width and channels, got {x}", argument="mode")
     if needs_sizes and None in x.spatial:
         raise OpError(f"{op}: {mode} needs known sizes, got {x}", argument="mode")
 
 
 def _flops(mode: str, out: TensorSpec, x: TensorSpec) -> int:
     """2 · taps - 1 for each output (a product for each tap, and their sum); a copy costs nothing."""
-    if mode == "nearest":
+    if mode in ("nearest", "torch_nearest"):
         return 0
-    if mode == "area":
+    if mode in ("area", "torch_area"):
         # Along an axis the two partitions cut each other into in + out - gcd pieces: so many taps there are in all.
         axes = [(elements((a,)), elements((b,))) for a, b in zip(x.spatial, out.spatial, strict=True)]
         taps = prod(a + b - gcd(a, b) for a, b in axes)
         positions = elements(out.spatial)
         return 0 if taps == positions else (2 * taps - positions) * elements(out.shape[-1:])
-    taps = 16 if mode == "bicubic" else 2 ** (out.rank - 1)
+    taps = 16 if mode in CUBIC else 2 ** (out.rank - 1)
     return (2 * taps - 1) * out.size

@@ -67,6 +67,13 @@ pytestmark = pytest.mark.tensorflow
             "mode",
         ),
         ("resize", {"size": 8, "mode": "area"}, (None, 4, 3), "resize: area needs known sizes, got (?, 4, 3)", "mode"),
+        (
+            "resize",
+            {"size": 8, "mode": "bicubic", "align_corners": True},
+            (4, 4, 3),
+            "resize: align_corners is of bilinear and torch_bicubic, mode is bicubic",
+            "align_corners",
+        ),
         ("normalize", {"mean": [1, 2]}, (4, 3), "normalize: mean has 2 values for 3 channels", "mean"),
         ("layer_scale", {}, (4, None), "layer_scale needs a known number of channels, got (4, ?)", None),
     ],
@@ -91,7 +98,12 @@ def test_refusals_say_why(op, args, shape, message, argument):
         ("pad", {"padding": -1}, "must be an integer, or a list of one integer or [before, after] pair per axis"),
         ("pad", {"padding": "same"}, "must be an integer, or a list of one integer or [before, after] pair per axis"),
         ("pad", {"padding": 1, "mode": "edge"}, "Input should be 'zero', 'reflect' or 'replicate'"),
-        ("upsample", {"mode": "neerest"}, "Input should be 'nearest', 'bilinear', 'bicubic' or 'area'"),
+        (
+            "upsample",
+            {"mode": "neerest"},
+            "Input should be 'nearest', 'bilinear', 'bicubic', 'area', 'torch_nearest', 'torch_bicubic' or "
+            "'torch_area'",
+        ),
         ("normalize", {"std": [1, 0]}, "must be a positive number, or a list of one per channel"),
         ("normalize", {"mean": "imagenet"}, "must be a number, or a list of one per channel"),
     ],

@@ -23,19 +23,54 @@ def linear(before, after):
     return rows
 
 
+def torch_nearest(before, after):
+    return [{o * before // after: 1.0} for o in range(after)]
+
+
+def torch_area(before, after):
+    rows = []
+    for o in range(after):
+        touched = range(math.floor(o * before / after), math.ceil((o + 1) * before / after))
+        rows.append({i: 1 / len(touched) for i in touched})
+    return rows
+
+
+def torch_cubic(before, after):
+    rows = []
+    for o in range(after):
+        place = (o + 0.5) * before / after - 0.5
+        row = {}
+        for tap in range(math.floor(place) - 1, math.floor(place) + 3):
+            inside = min(max(tap, 0), before - 1)
+            row[inside] = row.get(inside, 0.0) + keys(place - tap, -0.75)
+        rows.append(row)
+    return rows
+
+
+def corners(before, after):
+    rows = []
+    for o in range(after):
+        place = o * (before - 1) / (after - 1)
+        left = min(math.floor(place), before - 2)
+        rows.append({left: 1 - (place - left), left + 1: place - left})
+    return rows
+
+
+def keys(t, a):
+    """Keys's cubic."""
+    t = abs(t)
+    if t <= 1:
+        return (a + 2) * t**3 - (a + 3) * t**2 + 1
+    return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
+
+
 def cubic(before, after, a=-0.5):
     """Keys (1981); taps outside the input are left out and the others share their weight, as TensorFlow has it."""
-
-    def kernel(t):
-        t = abs(t)
-        if t <= 1:
-            return (a + 2) * t**3 - (a + 3) * t**2 + 1
-        return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
 
     rows = []
     for o in range(after):
         place = (o + 0.5) * before / after - 0.5
-        taps = {t: kernel(place - t) for t in range(math.floor(place) - 1, math.floor(place) + 3) if 0 <= t < before}
+        taps = {t: keys(place - t, a) for t in range(math.floor(place) - 1, math.floor(place) + 3) if 0 <= t < before}
         rows.append({t: weight / sum(taps.values()) for t, weight in taps.items()})
     return rows
 
@@ -75,6 +110,9 @@ ROWS = [
     Row("upsample", {"mode": "bicubic"}, ((5, 6, 2),), by(cubic, 10, 12), tolerance=1e-3),
     Row("upsample", {"mode": "area"}, ((4, 3, 2),), by(area, 8, 6)),
     Row("upsample", {"mode": "area"}, ((4, 2),), by(area, 8)),
+    Row("upsample", {"mode": "torch_area"}, ((4, 3, 2),), by(torch_area, 8, 6)),
+    Row("upsample", {"mode": "torch_nearest"}, ((4, 3, 2),), by(torch_nearest, 8, 6)),
+    Row("upsample", {"mode": "torch_bicubic"}, ((5, 6, 2),), by(torch_cubic, 10, 12)),
     Row("resize", {"size": [9, 7]}, ((4, 3, 2),), by(linear, 9, 7)),
     Row("resize", {"size": 3}, ((7, 8, 2),), by(linear, 3, 3)),
     Row("resize", {"size": [4, 5]}, ((1, 1, 3),), by(linear, 4, 5)),
@@ -84,6 +122,12 @@ ROWS = [
     Row("resize", {"size": 3, "mode": "nearest"}, ((7, 2),), by(nearest, 3)),
     Row("resize", {"size": [3, 5, 2], "mode": "nearest"}, ((4, 3, 2, 2),), by(nearest, 3, 5, 2)),
     Row("resize", {"size": [9, 4], "mode": "bicubic"}, ((6, 7, 2),), by(cubic, 9, 4), tolerance=1e-3),
+    Row("resize", {"size": [7, 5], "mode": "torch_nearest"}, ((4, 8, 2),), by(torch_nearest, 7, 5)),
+    Row("resize", {"size": 3, "mode": "torch_nearest"}, ((7, 2),), by(torch_nearest, 3)),
+    Row("resize", {"size": [9, 4], "mode": "torch_bicubic"}, ((6, 7, 2),), by(torch_cubic, 9, 4)),
+    Row("resize", {"size": [3, 5], "mode": "torch_area"}, ((7, 3, 2),), by(torch_area, 3, 5)),
+    Row("resize", {"size": [3, 5, 4], "mode": "torch_area"}, ((4, 3, 2, 2),), by(torch_area, 3, 5, 4)),
+    Row("resize", {"size": [9, 5], "align_corners": True}, ((6, 7, 2),), by(corners, 9, 5)),
     Row("resize", {"size": [2, 4], "mode": "area"}, ((4, 8, 2),), by(area, 2, 4)),
     Row("resize", {"size": [3, 5], "mode": "area"}, ((7, 3, 2),), by(area, 3, 5)),
     Row("resize", {"size": 3, "mode": "area"}, ((7, 2),), by(area, 3)),
