@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
+from archspec.backend.ends import in_order_of
 from archspec.backend.layouts import converted, in_order, node_label, refuse_gates, roles_and_shapes, stored_label
 from archspec.backend.matching import Matching, compare_shapes, copies, ignoring, more, node_said, stored_said
 from archspec.backend.torch_modules import gathered
@@ -55,12 +56,14 @@ def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[st
 
     Raises WeightsError, also where the file says that a layer computes something else.
     """
-    return _matched(archive, graph, rules)[0]
+    return matched(archive, graph, rules)[0]
 
 
-def _matched(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[str, StoredLayer], list[str]]:
+def matched(archive: Archive, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, StoredLayer], list[str]]:
     """``match``, and what to know of how layers were told apart."""
-    pairs, notes = _pairs(archive, graph, rules)
+    archive, notes = in_order_of(graph, archive)
+    pairs, told = _pairs(archive, graph, rules)
+    notes += told
     if archive.settings is not None:
         from archspec.backend.importers.keras_settings import compare
 
@@ -104,7 +107,12 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
             raise WeightsError(f"the spec has no place for {', '.join(map(stored_said, left[:4]))}{more(left)}{said}")
         return known, []
     if archive.wiring and not (rules and rules.are_of_layers):
-        compare_shapes(layers, nodes, archive.layout)
+        try:
+            compare_shapes(layers, nodes, archive.layout)
+        except WeightsError:
+            # What they are computed with is often why shapes behind differ, and says more than they do.
+            _compare_by_axes(archive, graph, rules)
+            raise
         names = corresponding(archive.wiring, Wiring.of(graph))
         return {layer: archive.by_name[name] for layer, name in names.items()}, []
     twice = copies(layers, nodes, known.values()) if archive.layout == "torch" else []
@@ -118,6 +126,19 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
         told = listed(layers[i].name for i in matching.counted)
         notes.append(f"layers of one shape were told apart by the order of the numbers in their names alone: {told}")
     return found, notes
+
+
+def _compare_by_axes(archive: Archive, graph: Graph, rules: Rules | None) -> None:
+    """Raises WeightsError for a setting that differs, where the wiring tells layers by the axes of their arrays."""
+    if archive.settings is None or archive.wiring is None:
+        return
+    from archspec.backend.importers.keras_settings import compare
+
+    try:
+        names = corresponding(archive.wiring.by_axes(), Wiring.of(graph).by_axes())
+    except WeightsError:
+        return
+    compare(graph, {layer: archive.by_name[name] for layer, name in names.items()}, archive.settings, rules)
 
 
 def arrays(
@@ -164,12 +185,12 @@ def imported(path: Path, graph: Graph, rules: Rules | None = None) -> Imported:
 
     archive = opened(path)
     try:
-        pairs, notes = _matched(archive, graph, rules)
+        pairs, notes = matched(archive, graph, rules)
         values = arrays(archive, graph, pairs, rules)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     names = {layer: stored.name for layer, stored in pairs.items()}
-    return Imported(values, names, (*notes, *_notes(archive, graph, pairs, rules)))
+    return Imported(values, names, (*notes, *unsaid(archive, graph, pairs, rules)))
 
 
 def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -181,16 +202,18 @@ def read(path: Path, graph: Graph, rules: Rules | None = None) -> tuple[dict[str
     return found.values, found.names
 
 
-def _notes(archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer], rules: Rules | None) -> Iterator[str]:
+def unsaid(
+    archive: Archive, graph: Graph, pairs: Mapping[str, StoredLayer], rules: Rules | None = None
+) -> Iterator[str]:
     """What a file does not say, and a spec must."""
     if archive.layout == "torch":
-        unsaid: dict[tuple[str, str, str], list[Node]] = {}
+        silent: dict[tuple[str, str, str], list[Node]] = {}
         for node in graph.owners():
             op: Any = getattr(node.op, "layer", node.op)
             for argument in op.torch_does_not_say if node.layer in pairs else ():
                 has = getattr(op, argument)
-                unsaid.setdefault((argument, op.name, getattr(has, "name", None) or shown(has)), []).append(node)
-        for (argument, name, has), found_in in unsaid.items():
+                silent.setdefault((argument, op.name, getattr(has, "name", None) or shown(has)), []).append(node)
+        for (argument, name, has), found_in in silent.items():
             yield f"{found_in[0].span}: the file does not say the {argument} of {name}; {_have(found_in)} {has}"
         found = [(node, getattr(node.op, "epsilon", EPSILON)) for node in graph.owners() if node.layer in pairs]
         if other := [(node, epsilon) for node, epsilon in found if epsilon != EPSILON]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
@@ -55,6 +55,16 @@ class Wiring:
             taken = without_repeats(tuple((t.node, t.port) for t in node.inputs)) if arrays else node.inputs
             vertices.append(Vertex(node.name, node.layer, tuple((n, port) for n, port in taken), arrays, op.operands))
         return cls(tuple(vertices), tuple(graph.inputs), tuple((o.tensor.node, o.tensor.port) for o in graph.outputs))
+
+    def by_axes(self) -> Wiring:
+        """The same with how many axes arrays have for their shapes."""
+        return replace(
+            self,
+            vertices=tuple(
+                replace(v, arrays=tuple(map(len, v.arrays))) if isinstance(v.arrays, tuple) else v
+                for v in self.vertices
+            ),
+        )
 
 
 def without_repeats(inputs: tuple[T, ...]) -> tuple[T, ...]:

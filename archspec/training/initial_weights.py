@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,25 @@ if TYPE_CHECKING:
     from archspec.backend.archive import Archive, StoredLayer
 
 
-def initial_weights(graph: Graph, weights: Path | Mapping[str, Path]) -> dict[str, Any]:
-    """``layer/weight`` → array, for layers that the file has under the same names in the same shapes; of several files
-    each is for the layers below a name, with or without which it has them. Raises TaskError.
+@dataclass(frozen=True, slots=True)
+class InitialWeights:
+    """``layer/weight`` → array, and what to know of them: what the files do not say."""
+
+    values: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def initial_weights(graph: Graph, weights: Path | Mapping[str, Path]) -> InitialWeights:
+    """Those of layers that the file has under the same names in the same shapes; of several files each is for the
+    layers below a name, with or without which it has them. Raises TaskError.
 
     Where a single file has other names, it must be the whole network's.
     """
     from archspec.backend.archive import WeightsError
     from archspec.backend.importers import opened
-    from archspec.backend.weights import arrays, match
+    from archspec.backend.weights import arrays, matched, unsaid
 
+    notes: list[str] = []
     try:
         if not isinstance(weights, Path):
             out: dict[str, Any] = {}
@@ -39,13 +49,14 @@ def initial_weights(graph: Graph, weights: Path | Mapping[str, Path]) -> dict[st
                 if missing := [layer for layer in below if layer not in found]:
                     raise WeightsError(f"{path}: it has no layer {missing[0]} of that shape")
                 out |= arrays(archive, graph, found)
-            return out
+                notes += unsaid(archive, graph, found)
+            return InitialWeights(out, tuple(dict.fromkeys(notes)))
         archive = opened(weights)
         if (fitting := _of_equal_names(archive, graph)) is None:
-            return arrays(archive, graph, match(archive, graph))
+            fitting, notes = matched(archive, graph)
         if not fitting:
             raise WeightsError(f"{weights}: no layer has the shapes that the network has")
-        return arrays(archive, graph, fitting)
+        return InitialWeights(arrays(archive, graph, fitting), (*notes, *unsaid(archive, graph, fitting)))
     except WeightsError as error:
         raise TaskError(str(error), at=("train", "weights")) from None
 

@@ -104,16 +104,19 @@ def _load(plan: Plan, network: keras.Model, say: Say) -> None:
 
     train = plan.spec.train
     if train.weights:
-        values = initial_weights(plan.graph, train.weights)
+        given = initial_weights(plan.graph, train.weights)
+        values = given.values
         assign(network, values)
         have_begun(network, {name.rpartition("/")[0] for name in values if name.endswith("/moving_mean")})
         layers = len({name.rpartition("/")[0] for name in values})
         every = sum(1 for n in plan.graph.owners() if n.weights)
         say(f"{layers} of {every} layers start from {_files(train.weights)}")
+        for note in given.notes:
+            say(f"note: {note}")
     if train.vectors:
-        given = word_vectors(train.vectors, plan.graph, plan.features)
-        given.assign(network)
-        say(f"{len(given.rows)} of {given.vocabulary.size} tokens start from {train.vectors}")
+        vectors = word_vectors(train.vectors, plan.graph, plan.features)
+        vectors.assign(network)
+        say(f"{len(vectors.rows)} of {vectors.vocabulary.size} tokens start from {train.vectors}")
 
 
 def _restore(plan: Plan, start: TrainingState, logdir: Path, say: Say, layout: DeviceLayout) -> None:

@@ -101,10 +101,27 @@ def test_padding_and_activation(tmp_path):
         assert difference(name, right) < 1e-5
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])
-def test_a_model_within_a_model_is_refused(suffix):
+def test_what_differs_in_a_model_within_a_model(tmp_path):
+    for name in ("k4.h5", "k4.keras"):
+        with refuses(WeightsError):
+            imported(CASES / name, archspec.load(CASES / "k4.yaml"))
+    body = "[conv: {filters: 4, kernel: 3, padding: valid}, batch_norm: {epsilon: 0.001}, flatten, dense: 2]"
+    for name in ("k4.h5", "k4.keras", "k4.weights.h5"):
+        assert difference(name, spec(tmp_path, "{x: [8, 6, 3]}", body)) < 1e-5
+
+
+def test_a_setting_is_told_before_the_shapes_that_come_of_it(tmp_path):
+    """Names differ, so that layers are told by their wiring: padding is why the dense layer has other shapes."""
+    keras = pytest.importorskip("keras")
+    x = keras.Input((8, 6, 3))
+    y = keras.layers.Conv2D(4, 3, padding="same", name="one")(x)
+    keras.Model(x, keras.layers.Dense(2, name="two")(keras.layers.Flatten()(y))).save(tmp_path / "net.keras")
+    graph = spec(tmp_path, "{x: [8, 6, 3]}", "[conv: {filters: 4, kernel: 3, padding: valid}, flatten, dense: 2]")
     with refuses(WeightsError):
-        imported(CASES / f"k4{suffix}", archspec.load(CASES / "k4.yaml"))
+        imported(tmp_path / "net.keras", graph)
+    graph = spec(tmp_path, "{x: [8, 6, 3]}", "[conv: {filters: 4, kernel: 3}, flatten, dense: 3]")
+    with refuses(WeightsError):
+        imported(tmp_path / "net.keras", graph)
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import archspec
+from archspec.backend.weights import ARRAYS_ALONE
 from archspec.ir.diagnostics import SpecError
 from archspec.training.initial_weights import initial_weights
 from archspec.training.task import TaskError
@@ -37,16 +38,21 @@ def file(graph, tmp_path):
 def test_layers_below_a_name_have_theirs_with_it_or_without(graph, file):
     for less in ("", "G."):
         path, values = file(less)
-        found = initial_weights(graph, {"G": path})
+        found = initial_weights(graph, {"G": path}).values
         assert {name.removeprefix(less) for name in found} == set(values)
         for name, array in found.items():
             np.testing.assert_array_equal(array, values[name.removeprefix(less)])
 
 
+def test_what_a_file_of_arrays_does_not_say_is_noted(graph, file):
+    for weights in ({"G": file("G.")[0]}, file()[0]):
+        assert initial_weights(graph, weights).notes == (ARRAYS_ALONE,)
+
+
 def test_of_two_files_each_gives_its_part(graph, file, tmp_path):
     whole, first = file()
     np.savez(tmp_path / "one.npz", **{name: 2 * value for name, value in first.items()})
-    found = initial_weights(graph, {"G": whole, "G.conv": tmp_path / "one.npz"})
+    found = initial_weights(graph, {"G": whole, "G.conv": tmp_path / "one.npz"}).values
     np.testing.assert_array_equal(found["G.conv/kernel"], 2 * first["G.conv/kernel"])
     np.testing.assert_array_equal(found["G.conv_2/kernel"], first["G.conv_2/kernel"])
 

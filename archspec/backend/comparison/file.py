@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,10 @@ class FileSide:
                 self._assign(layer, call, stored)
 
         args, kwargs = _filled(list(call.args), self.values), _filled(dict(call.kwargs), self.values)
+        # Compared is what comes at inference, unless the file has a layer as in training there, too.
+        training = kwargs.pop("training", None)
+        if "training" in signature(getattr(layer, "call", layer)).parameters:
+            kwargs["training"] = bool(training)
         try:
             return computed(layer, args, kwargs, prepare)
         except Incomparable:

@@ -13,14 +13,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, StoredLayer, WeightsError, said
 from archspec.backend.importers import keras_calls, keras_config, keras_settings
 from archspec.backend.importers.keras_calls import Calls
-from archspec.backend.wiring import Wiring
 
 if TYPE_CHECKING:
     import h5py
@@ -102,17 +101,19 @@ def _opened(file: Any, config: bytes | str | None, version: Any = None) -> Archi
         raise
     except FAULTS as error:
         raise WeightsError(f"this is no HDF5 file, or a damaged one: {said(error)}") from None
+    is_ordered = "layer_names" in root.attrs or "model_weights" in root
+    if is_ordered:
+        config = root.attrs.get("model_config", config)
+    calls = _told(config, keras_settings.major(version or root.attrs.get("keras_version")))
     try:
-        if "layer_names" in root.attrs or "model_weights" in root:
-            layers = tuple(_before_keras_3(root.get("model_weights", root)))
-            config = root.attrs.get("model_config", config)
-            is_ordered = True
-        else:
-            layers, is_ordered = tuple(_keras_3(root)), False
+        found = _before_keras_3(root.get("model_weights", root), calls) if is_ordered else _keras_3(root)
+        layers = tuple(found)
     except FAULTS as error:
         raise WeightsError(f"the file is damaged, or not one of Keras's: {said(error)}") from None
-    version = keras_settings.major(version or root.attrs.get("keras_version"))
-    wiring, settings, calls = _told(config, layers, version)
+    if calls is None:
+        return Archive(layers, "keras", None, is_ordered, is_executed=is_ordered)
+    wiring = keras_config.wiring(calls, {layer.name: layer.shapes for layer in layers})
+    settings = keras_settings.settings(calls)
     return Archive(layers, "keras", wiring, is_ordered, is_executed=is_ordered, settings=settings, calls=calls)
 
 
@@ -126,51 +127,66 @@ def _version(bundle: zipfile.ZipFile) -> Any:
         return None
 
 
-def _told(
-    config: bytes | str | None, layers: tuple[StoredLayer, ...], version: str
-) -> tuple[Wiring | None, Mapping[str, Mapping[str, Any]] | None, Calls | None]:
-    """The wiring, the layers' arguments and their calls that a config tells; None for what it does not."""
+def _told(config: bytes | str | None, version: str) -> Calls | None:
+    """The calls of layers that a config tells; None where it tells none."""
     if config is None:
-        return None, None, None
+        return None
     try:
-        tree = json.loads(config)
-        inner = tree["config"]
-        shapes = {layer.name: layer.shapes for layer in layers}
-        if "output_layers" in inner:
-            wiring, calls = keras_config.wiring(inner, shapes), keras_calls.functional(inner, version)
-        elif tree["class_name"] == "Sequential":
-            wiring, calls = keras_config.chain(inner, shapes), keras_calls.sequential(inner, version)
-        else:
-            return None, None, None
-        return wiring, keras_settings.settings(inner, version), calls
+        return keras_calls.of_model(json.loads(config)["config"], version)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         raise WeightsError("the config in the file is not Keras's") from None
 
 
-def _before_keras_3(root: h5py.Group) -> Iterator[StoredLayer]:
+def _before_keras_3(root: h5py.Group, calls: Calls | None) -> Iterator[StoredLayer]:
     """``layer_names`` and each layer's ``weight_names`` give the order."""
+    layers = dict.fromkeys(call.layer for call in calls.calls) if calls else {}
     for name in map(_text, root.attrs["layer_names"]):
         group = _linked(root, name)
         names = [_text(n) for n in group.attrs["weight_names"]]
         arrays = {n: _stored(group, n) for n in names}
-        if arrays:
-            yield StoredLayer(name, arrays)
+        if name in layers or not (within := [layer for layer in layers if layer.startswith(f"{name}.")]):
+            if arrays:
+                yield StoredLayer(name, arrays)
+            continue
+        # A model within the model: its arrays that are trained stand before those that are not.
+        of: dict[str, dict[str, Stored]] = {}
+        for array, stored in arrays.items():
+            of.setdefault(_layer_of(array, within), {})[array] = stored
+        for layer in within:
+            if layer in of:
+                yield StoredLayer(layer, of[layer])
 
 
-def _keras_3(root: h5py.Group) -> Iterator[StoredLayer]:
-    """Groups of ``layers``, each with the name of its layer; arrays by number below ``vars``, sublayers' after."""
+def _layer_of(array: str, within: Sequence[str]) -> str:
+    """Of the layers of a model within a model the one that an array's name tells: ``base/conv/kernel``, before Keras 3
+    ``conv/kernel:0``. Raises WeightsError."""
+    parts = array.replace(".", "/").split("/")
+    for count in range(len(parts) - 1, 0, -1):
+        told = "/" + "/".join(parts[:count])
+        found = [layer for layer in within if f"/{layer}".replace(".", "/").endswith(told)]
+        if found:
+            whole = [layer for layer in found if f"/{layer}".replace(".", "/") == told]
+            if len(found := whole or found) == 1:
+                return found[0]
+            break
+    raise WeightsError(f"which layer of the model within the model has {array!r} is not known")
+
+
+def _keras_3(root: h5py.Group, prefix: str = "") -> Iterator[StoredLayer]:
+    """Groups of ``layers``, each with the name of its layer; arrays by number below ``vars``, sublayers' after; the
+    layers of a model within the model below its ``layers``."""
     if "layers" not in root:
         raise WeightsError("the file is not one of Keras's: it has no group 'layers'")
     layers = _linked(root, "layers")
     for key in layers:
         group = _linked(layers, key)
+        # Keys count classes (conv2d_1); the name is the own variables'.
+        named = group["vars"].attrs if "vars" in group else {}
+        name = prefix + _text(named.get("name", key))
         if "layers" in group:
-            raise WeightsError(keras_config.MODEL_WITHIN.format(key))
-        arrays = dict(_variables(group, ""))
-        if arrays:
-            # Keys count classes (conv2d_1); the name is the own variables'.
-            named = group["vars"].attrs if "vars" in group else {}
-            yield StoredLayer(_text(named.get("name", key)), arrays)
+            yield from _keras_3(group, f"{name}.")
+        elif arrays := dict(_variables(group, "")):
+            yield StoredLayer(name, arrays)
 
 
 def _variables(group: h5py.Group, prefix: str) -> Iterator[tuple[str, Stored]]:

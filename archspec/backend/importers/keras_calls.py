@@ -1,12 +1,19 @@
-"""The calls of layers that a Keras model's config tells, in an order in which they can be computed."""
+"""The calls of layers that a Keras model's config tells, in an order in which they can be computed.
+
+A model within a model is followed: its layers are called in its place, under its name and a dot before theirs.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.backend.wiring import WeightsError
+
+MAX_CALLS = 20_000
+"""More calls of layers than any network needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +25,13 @@ class LayerOutput:
     port: int = 0
 
 
+ATTENDED = ("query", "value", "key")
+"""The inputs of attention, in order."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerCall:
-    """One call of a layer, with Results for tensors in ``args`` and ``kwargs``. ``module`` is its class', in Python."""
+    """One call of a layer, with outputs of others for tensors. ``module`` is its class', in Python."""
 
     layer: str
     turn: int
@@ -37,24 +48,41 @@ class LayerCall:
 
     @property
     def operands(self) -> tuple[LayerOutput, ...]:
-        """The same without masks, which Keras hands on by itself and only sometimes writes down."""
-        return tuple(_results([list(self.args), {k: v for k, v in self.kwargs.items() if not is_mask(k)}]))
+        """The same without masks, which Keras hands on by itself and only sometimes writes down; those of attention in
+        the order of its inputs, however they were given."""
+        named = {k: self.kwargs[k] for k in (*ATTENDED, *self.kwargs) if k in self.kwargs and not is_mask(k)}
+        return tuple(_results([list(self.args), named]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calls:
-    """The calls of a model. ``inputs`` are names with shapes (a batch first; None where unknown) and dtypes."""
+    """The calls of a model. ``inputs`` are layers' names with shapes (a batch first; None where unknown) and dtypes.
+
+    ``input_names`` and ``output_names`` are what a person calls them: the keys of a dict, else the names of layers.
+    """
 
     inputs: tuple[tuple[str, tuple[int | None, ...] | None, str], ...]
     calls: tuple[LayerCall, ...]
     outputs: tuple[LayerOutput, ...]
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
     version: str = ""
 
 
-def functional(config: Mapping[str, Any], version: str) -> Calls:
-    """The calls of a functional model's config. Raises WeightsError where their inputs are not there."""
+def of_model(config: Mapping[str, Any], version: str) -> Calls | None:
+    """The calls of a functional or sequential model's config; None of any other model, which does not tell them.
+
+    Raises WeightsError where the inputs of a call are not there.
+    """
+    if "output_layers" in config:
+        return _functional(config, version)
+    return _sequential(config, version) if config.get("layers") else None
+
+
+def _functional(config: Mapping[str, Any], version: str) -> Calls:
     layers = {layer["name"]: layer for layer in config["layers"]}
-    inputs = tuple(_input(layers[end.layer]) for end in _ends(config["input_layers"]))
+    ends = dict(_ends(config["input_layers"]))
+    inputs = tuple(_input(layers[end.layer]) for end in ends.values())
     made = {(name, 0) for name, *_ in inputs}
     waiting = [
         _call(name, turn, layer, *_arguments(node))
@@ -74,11 +102,11 @@ def functional(config: Mapping[str, Any], version: str) -> Calls:
         if len(left) == len(waiting):
             raise WeightsError(f"the inputs of {left[0].layer!r} are not there")
         waiting = left
-    return Calls(inputs, tuple(calls), tuple(_ends(config["output_layers"])), version)
+    found = dict(_ends(config["output_layers"]))
+    return _followed(Calls(inputs, tuple(calls), tuple(found.values()), tuple(ends), tuple(found), version))
 
 
-def sequential(config: Mapping[str, Any], version: str) -> Calls:
-    """The calls of a sequential model's config."""
+def _sequential(config: Mapping[str, Any], version: str) -> Calls:
     layers = config["layers"]
     first = layers[0]
     if first["class_name"] == "InputLayer":
@@ -90,7 +118,77 @@ def sequential(config: Mapping[str, Any], version: str) -> Calls:
         name = layer["config"]["name"]
         calls.append(_call(name, 0, layer, (at,), {}))
         at = LayerOutput(name)
-    return Calls((start,), tuple(calls), (at,), version)
+    return _followed(Calls((start,), tuple(calls), (at,), (start[0],), (at.layer,), version))
+
+
+def _followed(model: Calls) -> Calls:
+    """The same with the calls of models within it in the places of theirs. Raises WeightsError."""
+    within = {
+        call.layer: inner
+        for call in model.calls
+        if "layers" in call.config and (inner := of_model(call.config, model.version))
+    }
+    if not within:
+        return model
+    known: dict[LayerOutput, LayerOutput] = {}
+    calls: list[LayerCall] = []
+    for call in model.calls:
+        call = _renamed(call, known)
+        if call.layer not in within:
+            calls.append(call)
+            continue
+        inner = within[call.layer]
+        if len(calls) + len(inner.calls) > MAX_CALLS:
+            raise WeightsError(f"its models within models call more than {MAX_CALLS:,} layers")
+        turns = Counter(c.layer for c in inner.calls)
+
+        def outside(at: LayerOutput, call: LayerCall = call, turns: Counter[str] = turns) -> LayerOutput:
+            return LayerOutput(f"{call.layer}.{at.layer}", call.turn * turns[at.layer] + at.turn, at.port)
+
+        names = {LayerOutput(name): given for (name, *_), given in zip(inner.inputs, _given(call, inner), strict=True)}
+        names |= {
+            at: outside(at) for c in inner.calls for at in (LayerOutput(c.layer, c.turn), *c.taken) if at not in names
+        }
+        names |= {at: outside(at) for at in inner.outputs if at not in names}
+        for c in inner.calls:
+            at = names[LayerOutput(c.layer, c.turn)]
+            inside = _renamed(c, names)
+            if call.kwargs.get("training"):
+                inside = replace(inside, kwargs={"training": True, **inside.kwargs})
+            calls.append(replace(inside, layer=at.layer, turn=at.turn))
+        known |= {LayerOutput(call.layer, call.turn, port): names[at] for port, at in enumerate(inner.outputs)}
+    outputs = tuple(known.get(at, at) for at in model.outputs)
+    return replace(model, calls=tuple(calls), outputs=outputs)
+
+
+def _given(call: LayerCall, inner: Calls) -> tuple[LayerOutput, ...]:
+    """What a call of a model gives its inputs, in their order. Raises WeightsError."""
+    match call.args:
+        case [dict(named)] if set(named) == set(inner.input_names):
+            given = tuple(_results([named[name] for name in inner.input_names]))
+        case _:
+            given = call.operands
+    if len(given) != len(inner.inputs):
+        raise WeightsError(f"{call.layer!r}, a model within the model, is not called on all of its inputs")
+    return given
+
+
+def _renamed(call: LayerCall, names: Mapping[LayerOutput, LayerOutput]) -> LayerCall:
+    """A call with other names for what it takes."""
+    if not any(at in names for at in call.taken):
+        return call
+
+    def other(value: Any) -> Any:
+        match value:
+            case LayerOutput():
+                return names.get(value, value)
+            case list() | tuple():
+                return type(value)(map(other, value))
+            case dict():
+                return {key: other(item) for key, item in value.items()}
+        return value
+
+    return replace(call, args=other(call.args), kwargs=other(dict(call.kwargs)))
 
 
 def _call(
@@ -155,10 +253,21 @@ def _is_place(value: Any) -> bool:
     return isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int)
 
 
-def _ends(value: Any) -> Iterator[LayerOutput]:
-    """The ``[layer, call, port]`` in a structure of lists and dicts."""
+def _ends(value: Any) -> Iterator[tuple[str, LayerOutput]]:
+    """The ``[layer, call, port]`` in a structure of lists and dicts, by the name of each."""
+    taken = Counter[str]()
+    for key, end in _named_ends("", value):
+        name = key or end.layer
+        taken[name] += 1
+        yield name if taken[name] == 1 else f"{name}:{taken[name]}", end
+
+
+def _named_ends(key: str, value: Any) -> Iterator[tuple[str, LayerOutput]]:
     if isinstance(value, (list, tuple)) and _is_place(list(value)):
-        yield LayerOutput(*value[:3])
-    elif isinstance(value, (list, tuple, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _ends(item)
+        yield key, LayerOutput(*value[:3])
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _named_ends(name, item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _named_ends("", item)

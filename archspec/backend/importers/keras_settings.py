@@ -15,6 +15,7 @@ from archspec.backend.archive import StoredLayer, WeightsError
 from archspec.ir.graph import Graph, Node
 
 if TYPE_CHECKING:
+    from archspec.backend.importers.keras_calls import Calls, LayerCall
     from archspec.backend.rules import Rules
 
 NAMES = {
@@ -40,32 +41,37 @@ PASSES = frozenset(("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialD
 """Layers that compute nothing at inference."""
 
 
-def settings(config: Mapping[str, Any], version: str) -> dict[str, dict[str, Any]]:
-    """For each layer of a model's config its arguments, ``activation`` and ``zeros`` with what its neighbours add."""
-    layers = {layer["config"]["name"]: layer for layer in config.get("layers", ())}
-    before = dict(_inputs(list(layers.values())))
-    users: dict[str, list[str]] = {}
-    for name, sources in before.items():
-        for source in sources:
-            users.setdefault(source, []).append(name)
+def settings(calls: Calls) -> dict[str, dict[str, Any]]:
+    """For each layer of a model its arguments, ``activation`` and ``zeros`` with what its neighbours add: those of its
+    first call."""
+    layers: dict[str, LayerCall] = {}
+    users: dict[tuple[str, int], list[LayerCall]] = {}
+    for call in calls.calls:
+        layers.setdefault(call.layer, call)
+        for taken in call.taken:
+            users.setdefault((taken.layer, taken.turn), []).append(call)
     out = {}
-    for name, layer in layers.items():
-        said = {"class": layer["class_name"], **layer["config"]}
+    for name, call in layers.items():
+        said = {"class": call.kind, **call.config}
         while isinstance(said.get("layer"), dict):
             merge = {"merge_mode": said["merge_mode"]} if "merge_mode" in said else {}
             said = {"class": said["layer"]["class_name"], **said["layer"]["config"], **merge}
         if "recurrent_activation" in said:
-            said["recurrent_activation"] = _function(said["recurrent_activation"], version)
-        said["activation"] = _function(said.get("activation"), version)
-        at = name
-        while said["activation"] == "linear" and "return_sequences" not in said and len(users.get(at, [])) == 1:
-            at = users[at][0]
-            kind = layers[at]["class_name"]
-            if kind not in PASSES:
-                said["activation"] = _function(layers[at], version) if _is_activation(layers[at]) else "linear"
+            said["recurrent_activation"] = _function(said["recurrent_activation"], calls.version)
+        said["activation"] = _function(said.get("activation"), calls.version)
+        at = call
+        while said["activation"] == "linear" and "return_sequences" not in said:
+            following = users.get((at.layer, at.turn), [])
+            if len(following) != 1:
                 break
-        if len(sources := before.get(name, [])) == 1 and "ZeroPadding" in layers[sources[0]]["class_name"]:
-            said["zeros"] = layers[sources[0]]["config"]["padding"]
+            (at,) = following
+            if at.kind not in PASSES:
+                told = {"class_name": at.kind, "config": at.config}
+                said["activation"] = _function(told, calls.version) if _is_activation(told) else "linear"
+                break
+        before = layers.get(call.taken[0].layer) if len(call.taken) == 1 else None
+        if before and "ZeroPadding" in before.kind:
+            said["zeros"] = before.config["padding"]
         out[name] = said
     return out
 
@@ -248,33 +254,6 @@ def _named(name: str, arguments: Mapping[str, Any]) -> str | None:
         return f"{name}({float(value):g})" if isinstance(value, (int, float)) else None
     rest = {k: v for k, v in arguments.items() if v and not (k == "axis" and v == -1)}
     return f"{name}({', '.join(f'{k}={v}' for k, v in sorted(rest.items()))})" if rest else name or None
-
-
-def _inputs(layers: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
-    """Each layer with those that it takes, whatever the call."""
-    before: list[str] = []
-    for layer in layers:
-        name = layer["config"]["name"]
-        if "inbound_nodes" not in layer:
-            yield name, before
-            before = [name]
-            continue
-        text = [node if isinstance(node, list) else [node["args"], node["kwargs"]] for node in layer["inbound_nodes"]]
-        yield name, list(_sources(text))
-
-
-def _sources(value: Any) -> Iterator[str]:
-    match value:
-        case {"class_name": "__keras_tensor__", "config": {"keras_history": [str(name), *_]}}:
-            yield name
-        case [str(name), int(), int(), *_]:
-            yield name
-        case list():
-            for item in value:
-                yield from _sources(item)
-        case dict():
-            for item in value.values():
-                yield from _sources(item)
 
 
 def _is_equal(theirs: Any, ours: Any, rank: int) -> bool:
