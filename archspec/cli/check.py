@@ -8,20 +8,17 @@ verbs nothing. --format github writes what GitHub Actions shows beside the lines
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.cli import _arguments
+from archspec.cli._files import STDIN, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from archspec.ir.diagnostics import Diagnostic, Source
-
-
-STDIN = "-"
 
 
 EXAMPLES = (
@@ -50,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     found: list[Diagnostic] = []
     for given in args.specs:
-        if not (paths := _files(given)):
+        if not (paths := files_of(given)):
             found.append(_nothing_in(given))
             if args.format == "text":
                 print_diagnostics(found[-1:])
@@ -66,27 +63,6 @@ def run(args: argparse.Namespace) -> int:
 
         write(import_module(f"archspec.report.findings.{args.format}").render(found))
     return int(any(args.strict or d.severity == "error" for d in found))
-
-
-def _files(given: str) -> list[str]:
-    """What an argument stands for: specs and runs in a folder and below, those that a pattern matches, or itself."""
-    path = Path(given)
-    if path.is_dir():
-        below = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
-        return [str(p) for p in below if _is_spec(p)]
-    if any(c in given for c in "*?[") and not path.exists():
-        from glob import glob
-
-        return sorted(glob(given, recursive=True)) or [given]
-    return [given]
-
-
-def _is_spec(path: Path) -> bool:
-    """Whether a file of a folder says that it is one, or a run."""
-    from archspec.storage.regular import opened
-
-    with opened(path) as file:
-        return re.search(rb"^archspec(_run)?\s*:", file.read(1 << 16), re.MULTILINE) is not None
 
 
 def _nothing_in(folder: str) -> Diagnostic:

@@ -249,9 +249,11 @@ def test_sarif_has_a_result_for_each(budget, capsys):
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_hook_of_pre_commit(budget):
-    """What it names is run as pre-commit runs it: its entry, then the files."""
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["archspec-check", "archspec-fmt"])
+def test_the_hooks_of_pre_commit(name, budget):
+    """What one names is run as pre-commit runs it: its entry, then the files."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    (hook,) = (hook for hook in hooks if hook["id"] == name)
     assert hook["language"] == "python" and "yaml" in hook["types"]
     assert re.search(hook["files"], "specs/resnet/resnet.yaml") and not re.search(hook["files"], "mkdocs.yml")
     command, *words = shlex.split(hook["entry"])

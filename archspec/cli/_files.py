@@ -1,0 +1,29 @@
+"""Files that a person names: a path, a folder with what is below it, or a pattern."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+STDIN = "-"
+
+
+def files_of(given: str) -> list[str]:
+    """What an argument stands for: specs and runs in a folder and below, those that a pattern matches, or itself."""
+    path = Path(given)
+    if path.is_dir():
+        below = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+        return [str(p) for p in below if _is_spec(p)]
+    if any(c in given for c in "*?[") and not path.exists():
+        from glob import glob
+
+        return sorted(glob(given, recursive=True)) or [given]
+    return [given]
+
+
+def _is_spec(path: Path) -> bool:
+    """Whether a file of a folder says that it is one, or a run."""
+    from archspec.storage.regular import opened
+
+    with opened(path) as file:
+        return re.search(rb"^archspec(_run)?\s*:", file.read(1 << 16), re.MULTILINE) is not None

@@ -1,0 +1,95 @@
+"""Bring specs and run files to the canonical form: indentation, spaces, quotes, braces; comments and lines stay.
+
+What a file says does not change. Files are rewritten in place, - reads stdin and writes stdout; --check only names
+the files that would change, --diff shows how.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.cli._files import STDIN, files_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from archspec.ir.diagnostics import Source
+
+EXAMPLES = (
+    "archspec fmt net.yaml",
+    "archspec fmt --check specs/",
+    "archspec fmt --diff net.yaml",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The files, and whether they are written."""
+    help = "paths, folders or patterns of specs and run files, or - for stdin"
+    parser.add_argument("files", nargs="+", metavar="FILE", help=help)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would change")
+    parser.add_argument("--diff", action="store_true", help="write nothing; print what would change")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Format each file. A file that cannot be read stays as it is, what is wrong with it is said, the others go on."""
+    names = [file for given in args.files for file in ([STDIN] if given == STDIN else files_of(given) or [given])]
+    return max([_format(name, args) for name in names], default=0)
+
+
+def _format(name: str, args: argparse.Namespace) -> int:
+    """Format one file; its exit code."""
+    from archspec.cli._output import failed, print_diagnostics, write
+    from archspec.frontend.layout import formatted
+    from archspec.frontend.reading import read_source
+    from archspec.ir.diagnostics import SpecError
+
+    try:
+        source = read_source(Path(name), name) if name != STDIN else _typed()
+        text = formatted(source)
+        is_changed = text != source.text
+        if args.diff:
+            write("".join(_difference(name, source.text, text)).removesuffix("\n")) if is_changed else None
+        elif args.check:
+            write(f"{name}: would change") if is_changed else None
+        elif name == STDIN:
+            write(text.removesuffix("\n"))
+        elif is_changed:
+            _rewrite(Path(name).resolve(), text)
+            write(f"{name}: formatted")
+    except SpecError as error:
+        print_diagnostics(error.diagnostics)
+        return 1
+    except OSError as error:
+        return failed(f"{name}: {error.strerror}", 1)
+    return int(args.check and is_changed)
+
+
+def _rewrite(path: Path, text: str) -> None:
+    """Put a text in a file's place, with its permissions. Raises OSError."""
+    from shutil import copymode
+
+    from archspec.storage.atomic import write_atomically
+
+    def write(beside: Path) -> None:
+        beside.write_text(text, encoding="utf-8")
+        copymode(path, beside)
+
+    write_atomically(path, write)
+
+
+def _typed() -> Source:
+    """What came on stdin."""
+    import sys
+
+    from archspec.frontend.reading import decoded
+    from archspec.frontend.yaml_source import MAX_BYTES
+
+    return decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "stdin")
+
+
+def _difference(name: str, before: str, after: str) -> Iterator[str]:
+    from difflib import unified_diff
+
+    return unified_diff(before.splitlines(True), after.splitlines(True), name, f"{name} (formatted)", n=1)
