@@ -32,7 +32,7 @@ Place = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Node:
+class Written:
     """A value as it is written, from its first character to behind its last."""
 
     kind: str
@@ -42,14 +42,14 @@ class Node:
     is_flow: bool
     style: str | None = None
     text: str = ""
-    children: list[Node] = field(default_factory=list)
+    children: list[Written] = field(default_factory=list)
     """Of a map keys and values in turn."""
 
-    def pairs(self) -> Iterator[tuple[Node, Node]]:
+    def pairs(self) -> Iterator[tuple[Written, Written]]:
         """Keys with their values, of a map."""
         return zip(self.children[::2], self.children[1::2], strict=True)
 
-    def within(self) -> Iterator[Node]:
+    def within(self) -> Iterator[Written]:
         """This node and all in it, in the order of the text."""
         yield self
         for child in self.children:
@@ -98,7 +98,7 @@ def _edited(text: str, edits: Iterator[Edit]) -> str:
     return "\n".join(lines)
 
 
-def _unquoted(root: Node, text: str) -> Iterator[Edit]:
+def _unquoted(root: Written, text: str) -> Iterator[Edit]:
     """Quotes around a text that is the same without them. Words that some readers take for values keep theirs."""
     for node in root.within():
         if node.kind == "scalar" and node.style in ("'", '"') and _reads_alone(node.text):
@@ -113,7 +113,7 @@ def _reads_alone(text: str) -> bool:
     return bool(_PLAIN_TEXT.match(text)) and not _TAKEN.match(text)
 
 
-def _unwrapped(root: Node, text: str) -> Iterator[Edit]:
+def _unwrapped(root: Written, text: str) -> Iterator[Edit]:
     """Braces around the one key of a list's item: ``[{conv: 8}]`` is ``[conv: 8]``, ``- {conv: 8}`` is ``- conv: 8``.
 
     An op without arguments is its name: ``{relu: }`` and ``relu: {}`` are ``relu``.
@@ -130,7 +130,7 @@ def _unwrapped(root: Node, text: str) -> Iterator[Edit]:
                 yield (item.end[0], item.end[1] - 1), item.end, ""
 
 
-def _alone(root: Node, text: str) -> Iterator[Edit]:
+def _alone(root: Written, text: str) -> Iterator[Edit]:
     """The one argument that may stand alone, named: ``conv: {filters: 8}`` is ``conv: 8``. A switch keeps its name."""
     own = {key.text for section in ("blocks", "networks", "use", "params") for key in _keys_of(root, section)}
     for step in _steps(root):
@@ -147,7 +147,7 @@ def _alone(root: Node, text: str) -> Iterator[Edit]:
                 yield argument.end, value.end, ""
 
 
-def _keys_of(root: Node, section: str) -> Iterator[Node]:
+def _keys_of(root: Written, section: str) -> Iterator[Written]:
     """Keys of all maps under a key."""
     for node in root.within():
         if node.kind == "map":
@@ -156,7 +156,7 @@ def _keys_of(root: Node, section: str) -> Iterator[Node]:
                     yield from value.children[::2]
 
 
-def _steps(root: Node) -> Iterator[Node]:
+def _steps(root: Written) -> Iterator[Written]:
     """Maps that are steps: items of the lists that chains are."""
     for node in root.within():
         if node.kind == "map":
@@ -185,17 +185,17 @@ def _at(text: str, place: Place) -> str:
     return text.split("\n")[place[0]][place[1] : place[1] + 1]
 
 
-def _tree(text: str) -> Node:
+def _tree(text: str) -> Written:
     """The document as nodes."""
     parser = _PARSER(text)
-    stack: list[Node] = [Node("list", (0, 0), (0, 0), False)]
+    stack: list[Written] = [Written("list", (0, 0), (0, 0), False)]
     while True:
         event = parser.get_event()
         if isinstance(event, yaml.StreamEndEvent):
             return stack[0].children[0]
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             kind = "map" if isinstance(event, yaml.MappingStartEvent) else "list"
-            node = Node(kind, _place(event.start_mark), _place(event.end_mark), bool(event.flow_style))
+            node = Written(kind, _place(event.start_mark), _place(event.end_mark), bool(event.flow_style))
             stack[-1].children.append(node)
             stack.append(node)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
@@ -203,7 +203,7 @@ def _tree(text: str) -> Node:
             node.end = _place(event.end_mark)
         elif isinstance(event, yaml.ScalarEvent):
             start, end = _place(event.start_mark), _place(event.end_mark)
-            stack[-1].children.append(Node("scalar", start, end, False, event.style, event.value))
+            stack[-1].children.append(Written("scalar", start, end, False, event.style, event.value))
 
 
 def _place(mark: Any) -> Place:
@@ -241,7 +241,7 @@ Token = tuple[Place, Place, str]
 """From where to where, and what it is: ``open``, ``close``, ``scalar``."""
 
 
-def _tokens(root: Node) -> Iterator[Token]:
+def _tokens(root: Written) -> Iterator[Token]:
     for node in root.within():
         if node.kind == "scalar":
             if node.start < node.end and node.style not in ("|", ">"):
@@ -253,7 +253,7 @@ def _tokens(root: Node) -> Iterator[Token]:
                 yield (node.end[0], node.end[1] - 1), node.end, "close"
 
 
-def _is_bare_pair(node: Node) -> bool:
+def _is_bare_pair(node: Written) -> bool:
     """Whether a map in a list has no braces: ``[conv: 8]``."""
     return node.kind == "map" and bool(node.children) and node.children[0].start == node.start
 
@@ -323,7 +323,7 @@ def _following(lines: list[str], levels: dict[int, tuple[int, int]]) -> list[int
     return out[::-1]
 
 
-def _levels(node: Node, indent: int, out: dict[int, tuple[int, int]]) -> None:
+def _levels(node: Written, indent: int, out: dict[int, tuple[int, int]]) -> None:
     """For each line that begins an entry of a block map or list: its column, and the one that it is to have."""
     if node.is_flow or node.kind == "scalar":
         return
