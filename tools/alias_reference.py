@@ -1,8 +1,9 @@
-"""Write docs/names.md: what Keras, PyTorch and papers call what archspec calls otherwise, from the table of aliases.
+"""Write docs/names.md, and the tables of names in docs/keras.md and docs/pytorch.md: what others call what archspec
+calls otherwise, from the table of aliases.
 
     python tools/alias_reference.py [--check]
 
-With --check nothing is written; the exit code says whether the page is current.
+With --check nothing is written; the exit code says whether the pages are current.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from counterparts import pages
 from generated import settled
 
 from archspec.ir.aliases import rows
@@ -61,4 +63,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(settled({PAGE: page()}))
+    sys.exit(settled({PAGE: page(), **pages()}))
