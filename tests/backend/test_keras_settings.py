@@ -219,7 +219,9 @@ def test_reading_backwards(tmp_path):
     import keras
 
     start = keras.Input((5, 3))
-    keras.Model(start, keras.layers.LSTM(4, return_sequences=True, go_backwards=True)(start)).save(tmp_path / "w.keras")
+    keras.Model(start, keras.layers.LSTM(4, return_sequences=True, go_backwards=True, name="l")(start)).save(
+        tmp_path / "w.keras"
+    )
     for reverse in ("true", "false"):
         graph = spec(tmp_path, "{x: [5, 3]}", f"[lstm: {{units: 4, sequences: true, reverse: {reverse}}}]")
         with refuses(WeightsError):
