@@ -45,7 +45,7 @@ def is_causal(reach: Reach) -> bool:
     return reach.after <= 0 and reach.stride == 1
 
 
-def looking_ahead(graph: Graph, start: str) -> Iterator[Node]:
+def non_causal_nodes(graph: Graph, start: str) -> Iterator[Node]:
     """Nodes by which an output of the graph sees later steps of input ``start`` than its own, the first of them first;
     what a network later puts back in its place (a margin before, windows after it) is none."""
     found = reaches(graph, start)

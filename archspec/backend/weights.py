@@ -19,7 +19,7 @@ from archspec.backend.layouts import converted, in_order, node_label, refuse_gat
 from archspec.backend.matching import Matching, compare_shapes, copies, ignoring, more, node_said, stored_said
 from archspec.backend.torch_modules import gathered
 from archspec.backend.tracing import Orders
-from archspec.backend.wiring import Wiring, corresponding
+from archspec.backend.wiring import Wiring, match_graphs
 from archspec.ir.diagnostics import listed, shown
 from archspec.ir.graph import Graph, Node
 
@@ -113,7 +113,7 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
             # What they are computed with is often why shapes behind differ, and says more than they do.
             _compare_by_axes(archive, graph, rules)
             raise
-        names = corresponding(archive.wiring, Wiring.of(graph))
+        names = match_graphs(archive.wiring, Wiring.of(graph))
         return {layer: archive.by_name[name] for layer, name in names.items()}, []
     twice = copies(layers, nodes, known.values()) if archive.layout == "torch" else []
     layers = [stored for stored in layers if all(stored is not copy for copy, _ in twice)]
@@ -135,7 +135,7 @@ def _compare_by_axes(archive: Archive, graph: Graph, rules: Rules | None) -> Non
     from archspec.backend.importers.keras_settings import compare
 
     try:
-        names = corresponding(archive.wiring.by_axes(), Wiring.of(graph).by_axes())
+        names = match_graphs(archive.wiring.by_axes(), Wiring.of(graph).by_axes())
     except WeightsError:
         return
     compare(graph, {layer: archive.by_name[name] for layer, name in names.items()}, archive.settings, rules)

@@ -75,7 +75,7 @@ def without_repeats(inputs: tuple[T, ...]) -> tuple[T, ...]:
     return inputs
 
 
-def corresponding(source: Wiring, target: Wiring) -> dict[str, str]:
+def match_graphs(source: Wiring, target: Wiring) -> dict[str, str]:
     """Target layer → source layer, for all layers that hold arrays. Raises WeightsError."""
     _compare_arrays(source, target)
     numbers: dict[Hashable, int] = {}

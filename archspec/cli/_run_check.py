@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archspec.ir.diagnostics import Source, Span
     from archspec.training.document import RunSpec
 
-MOST = 20
+MAX_FAULTS = 20
 """Faults of one plan, each found by leaving out what was at fault before."""
 
 
@@ -140,7 +140,7 @@ def _of_plan(request: RunRequest) -> list[Diagnostic]:
         request.graph()
     except SpecError as error:
         return [*error.diagnostics, *_of_data(request)]
-    while len(out) < MOST:
+    while len(out) < MAX_FAULTS:
         try:
             plan = request.plan(starts=True)
             return out + _of_data(request) + request.doubts(plan)

@@ -119,9 +119,9 @@ def _found(text: str) -> tuple[DataSource, tuple[Transform, ...], int]:
     try:
         return kind.model_validate(arguments), (), 0
     except ValidationError as error:
-        from archspec.ir.validation import restated
+        from archspec.ir.validation import translate_errors
 
-        first: Any = restated(error, kind, name)[0]["type"]
+        first: Any = translate_errors(error, kind, name)[0]["type"]
         raise DataError(first.context["message"], help="say it in a run file, under data") from None
 
 

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         write(report.json(before, after, names))
     else:
         form = report.markdown if args.format == "markdown" else report.text
-        most = len(before.nodes) + len(after.nodes) if args.all else report.MOST
+        most = len(before.nodes) + len(after.nodes) if args.all else report.MAX_LINES
         write(form(before, after, names, most=most))
     return int(args.exit_code and bool(difference(before, after).changes))
 

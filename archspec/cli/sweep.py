@@ -26,7 +26,7 @@ EXAMPLES = (
     "archspec sweep net.yaml --vary width=16:64:8 --vary 'depths=[[2, 2], [3, 4]]' --where 'macs <= 600M'",
     "archspec sweep net.yaml --vary width=16:64 --pareto params,+receptive_field --format csv",
 )
-MOST = 100_000
+MAX_MEMBERS = 100_000
 """Members of a sweep."""
 
 
@@ -111,8 +111,8 @@ def _members(args: argparse.Namespace, failed: list[tuple[str, str]]) -> Iterato
 
     varied = dict(args.vary)
     count = prod(len(values) for values in varied.values())
-    if count > MOST:
-        raise ValueError(f"{count:,} members are more than {MOST:,}")
+    if count > MAX_MEMBERS:
+        raise ValueError(f"{count:,} members are more than {MAX_MEMBERS:,}")
     first: SpecError | None = None
     is_any = False
     for values in product(*varied.values()):
@@ -140,7 +140,7 @@ def _varied(text: str) -> tuple[str, list[Any]]:
     parts = values.split(":")
     if name.strip() and 2 <= len(parts) <= 3 and all(part.strip().isdigit() for part in parts):
         first, last, step = (*map(int, parts), 1)[:3]
-        if step and first <= last and (last - first) // step < MOST:
+        if step and first <= last and (last - first) // step < MAX_MEMBERS:
             return name.strip(), list(range(first, last + 1, step))
         raise argparse.ArgumentTypeError(f"{values} holds no values: FIRST:LAST:STEP, with a step above 0")
     found, value = _arguments.setting(text)

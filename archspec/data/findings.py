@@ -10,7 +10,7 @@ from archspec.data.feature import class_name
 from archspec.data.source import TRAIN
 from archspec.ir.diagnostics import printable
 
-SHOWN = 10
+MAX_EXAMPLES = 10
 """Most examples of one kind of finding that the text names."""
 
 
@@ -83,9 +83,9 @@ class Report:
             kinds.setdefault((finding.severity, finding.kind), []).append(finding)
         for (severity, kind), found in sorted(kinds.items(), key=lambda item: (item[0][0] != "error", -len(item[1]))):
             out.append(f"{severity}: {kind}: {len(found)}")
-            out += [f"  {printable(f.where)} {printable(f.message)}" for f in found[:SHOWN]]
-            if len(found) > SHOWN:
-                out.append(f"  … and {len(found) - SHOWN} more")
+            out += [f"  {printable(f.where)} {printable(f.message)}" for f in found[:MAX_EXAMPLES]]
+            if len(found) > MAX_EXAMPLES:
+                out.append(f"  … and {len(found) - MAX_EXAMPLES} more")
         if not self.findings:
             out.append("nothing to object to")
         return "\n".join(out)

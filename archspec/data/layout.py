@@ -46,7 +46,7 @@ class Arranged(NamedTuple):
     is_divided: bool
 
 
-def arranged(
+def scan_class_folders(
     place: str,
     files: Iterable[str],
     folders: Iterable[str],
@@ -109,7 +109,7 @@ def arranged(
     strays += tuple(name for p in images if (name := "/".join(p)) not in used)
     if len(roots) > 1:
         return Arranged(tuple(names), out, strays, False)
-    return Arranged(tuple(names), divided(first, [label for _, label in first], holdout, seed), strays, True)
+    return Arranged(tuple(names), stratified_split(first, [label for _, label in first], holdout, seed), strays, True)
 
 
 def _roots(place: str, below: Set[tuple[str, ...]], noun: str) -> dict[str, tuple[str, ...]]:
@@ -151,7 +151,7 @@ def _roots(place: str, below: Set[tuple[str, ...]], noun: str) -> dict[str, tupl
     return {split: found[split] for split in SPLITS if split in found}
 
 
-def divided(items: Sequence[T], labels: Sequence[int], holdout: float, seed: int) -> dict[str, list[T]]:
+def stratified_split(items: Sequence[T], labels: Sequence[int], holdout: float, seed: int) -> dict[str, list[T]]:
     """``train`` and ``val``, a stratified share."""
     found = held_out_share(labels, holdout, seed)
     return {split: [items[p] for p in positions] for split, positions in found.items()}

@@ -26,7 +26,7 @@ def check_vocabularies(source: Vocabulary, target: Vocabulary) -> None:
         )
 
 
-def spoken(vocabulary: Vocabulary, numbers: Sequence[int]) -> str:
+def decode_until_end(vocabulary: Vocabulary, numbers: Sequence[int]) -> str:
     """The text of what was said: the numbers up to the token for the end."""
     said = [int(n) for n in numbers]
     if vocabulary.end in said:

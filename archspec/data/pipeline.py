@@ -39,19 +39,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Batches of one source. ``raw`` is its features; ``augment`` is for training, ``steady`` for evaluation."""
+    """Batches of one source. ``raw`` is its features; ``augment`` is for training, ``eval_transforms`` for the rest."""
 
     source: DataSource
     raw: Example
     augment: tuple[Transform, ...]
-    steady: tuple[Transform, ...]
+    eval_transforms: tuple[Transform, ...]
     batch: int
     seed: int
     sampler: Sampler | None = None
 
     def features(self) -> tuple[Example, Example]:
         """What an example is when it reaches the model, in training and in evaluation. Raises DataError."""
-        return infer(self.raw, self.augment)[-1], infer(self.raw, self.steady)[-1]
+        return infer(self.raw, self.augment)[-1], infer(self.raw, self.eval_transforms)[-1]
 
     def batch_size(self) -> int:
         """Examples of one step: never more than there are."""
@@ -75,7 +75,7 @@ class Pipeline:
 
     def fitted(self) -> Pipeline:
         """The same, its transforms told what they need to know of the training examples (mean, principal axes)."""
-        return replace(self, augment=self._fitted(self.augment), steady=self._fitted(self.steady))
+        return replace(self, augment=self._fitted(self.augment), eval_transforms=self._fitted(self.eval_transforms))
 
     def _fitted(self, transforms: Sequence[Transform]) -> tuple[Transform, ...]:
         from archspec.data.fitting import fitted
@@ -92,7 +92,7 @@ class Pipeline:
         """Refuse what only TensorFlow can do. Raises TransformError, DataError."""
         from archspec.data import numpy_pipeline
 
-        numpy_pipeline.check(self.source, self.raw, self.augment, self.steady)
+        numpy_pipeline.check(self.source, self.raw, self.augment, self.eval_transforms)
         if self.sampler is not None and not isinstance(self.sampler, Uniform):
             raise DataError(f"{self.sampler.name}: without TensorFlow, examples come in uniform order only")
 
@@ -156,7 +156,7 @@ class Pipeline:
             from archspec.data import numpy_pipeline
 
             self.check_without_tensorflow()
-            steps, count = self._fitted(self.steady), self.raw.splits[split]
+            steps, count = self._fitted(self.eval_transforms), self.raw.splits[split]
             return numpy_pipeline.evaluation(self.source, split, steps, pairs, size=size, count=count, shard=shard)
         import tensorflow as tf
 
@@ -169,9 +169,9 @@ class Pipeline:
         if parts > 1:
             order = order.map(lambda i: tf.split(i, parts)[part])
         order = order.map(lambda i: {"epoch": tf.zeros_like(i), "index": i})
-        return self.ordered(split, order, self.steady, size // parts, pairs)
+        return self.ordered(split, order, self.eval_transforms, size // parts, pairs)
 
-    def seen(
+    def examples_at(
         self, index: Sequence[int], epoch: int, transforms: Sequence[Transform], split: str = TRAIN
     ) -> dict[str, Any]:
         """Given examples, in one batch, as an epoch sees them: NumPy arrays by name. Raises DataError."""

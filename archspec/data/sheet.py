@@ -22,14 +22,14 @@ GAP = 4
 """Pixels between pictures."""
 
 
-class Sheet(NamedTuple):
+class ContactSheet(NamedTuple):
     """A picture (uint8, height × width × 3), and what is on it, row by row."""
 
     image: np.ndarray
     rows: tuple[str, ...]
 
 
-def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile: int = 128) -> Sheet:
+def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile: int = 128) -> ContactSheet:
     """Training examples, one to a row: as they are, then as the first epochs see them, all images that an example has
     side by side. Raises DataError.
 
@@ -43,8 +43,8 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
     # Examples are mixed in pairs, so there is an even number of them where there can be.
     count = min(examples, total)
     index: Any = np.arange(count + count % 2) % total * total // (count + count % 2) % total
-    columns = [pipeline.seen(index, 0, whole)]
-    columns += [pipeline.seen(index, epoch, pipeline.augment) for epoch in range(draws)]
+    columns = [pipeline.examples_at(index, 0, whole)]
+    columns += [pipeline.examples_at(index, epoch, pipeline.augment) for epoch in range(draws)]
     pictures = [column[name] for column in columns for name in _pictures(column)]
     grid = np.full((count * (tile + GAP) + GAP, len(pictures) * (tile + GAP) + GAP, 3), 255, np.uint8)
     for c, examples_of in enumerate(pictures):
@@ -56,7 +56,7 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
         ("" if labels is None else f"{raw.called(labels[i])}  ") + pipeline.source.describe(TRAIN, int(index[i]))
         for i in range(count)
     )
-    return Sheet(grid, rows)
+    return ContactSheet(grid, rows)
 
 
 def tiles(pipeline: Pipeline, index: Sequence[int], split: str, tile: int) -> list[np.ndarray]:
@@ -64,7 +64,7 @@ def tiles(pipeline: Pipeline, index: Sequence[int], split: str, tile: int) -> li
     raw = pipeline.raw
     if IMAGE not in raw.parts:
         raise DataError(f"the data have no image, only {', '.join(raw.parts)}")
-    return [_tiled(image, tile) for image in pipeline.seen(index, 0, _whole(pipeline, tile), split)[IMAGE]]
+    return [_tiled(image, tile) for image in pipeline.examples_at(index, 0, _whole(pipeline, tile), split)[IMAGE]]
 
 
 def _pictures(parts: Mapping[str, Any]) -> list[str]:
@@ -107,7 +107,7 @@ def _tiled(image: np.ndarray, tile: int) -> np.ndarray:
     return out
 
 
-def write(sheet: Sheet, path: Path) -> None:
+def write(sheet: ContactSheet, path: Path) -> None:
     """Write the picture as PNG. Raises OSError."""
     import tensorflow as tf
 

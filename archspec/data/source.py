@@ -126,7 +126,7 @@ def from_arrays(parts: Mapping[str, Any], order: tf.data.Dataset | None) -> tf.d
     return (in_order(count) if order is None else order).map(read)
 
 
-def dealt(labels: Sequence[int], seed: int) -> list[int]:
+def stratified_order(labels: Sequence[int], seed: int) -> list[int]:
     """Every position once, class after class, shuffled within each: what is dealt out evenly is stratified.
 
     Depends on nothing but the labels and the seed: Python guarantees ``Random.random`` for all versions.
@@ -141,16 +141,16 @@ def dealt(labels: Sequence[int], seed: int) -> list[int]:
     return out
 
 
-def held_out_fold(labels: Sequence[int], fold: int, folds: int, seed: int) -> dict[str, list[int]]:
+def k_fold(labels: Sequence[int], fold: int, folds: int, seed: int) -> dict[str, list[int]]:
     """Positions by split, ``test`` being one of ``folds`` stratified parts of equal size (± 1)."""
-    cards = dealt(labels, seed)
+    cards = stratified_order(labels, seed)
     test = set(cards[fold::folds])
     return {TRAIN: [p for p in range(len(cards)) if p not in test], "test": sorted(test)}
 
 
 def held_out_share(labels: Sequence[int], share: float, seed: int) -> dict[str, list[int]]:
     """Positions by split, ``val`` being a stratified ``share`` of all, rounded down, at least one of either."""
-    cards = dealt(labels, seed)
+    cards = stratified_order(labels, seed)
     if len(cards) < 2:
         raise DataError(f"{len(cards)} examples cannot be split in two")
     count = min(max(1, int(len(cards) * share)), len(cards) - 1)

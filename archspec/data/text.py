@@ -29,7 +29,7 @@ def _encoding(value: Any) -> str:
     return str(value)
 
 
-MOST = 2**30
+MAX_TOKENS = 2**30
 """Largest number of tokens that are held at once, padding included (4 GB)."""
 
 Encoding = Annotated[str, BeforeValidator(_encoding), WithJsonSchema({"type": "string"})]
@@ -84,7 +84,7 @@ def padded(rows: Sequence[Sequence[int]], length: int | None = None, fill: int =
     import numpy as np
 
     wide = max([1, *map(len, rows)]) if length is None else length
-    if len(rows) * wide > MOST:
+    if len(rows) * wide > MAX_TOKENS:
         raise DataError(f"{len(rows):,} texts of up to {wide:,} tokens are too many to hold", help="length: 512")
     out = np.full((len(rows), wide), fill, np.int32)
     for line, row in zip(out, rows, strict=True):

@@ -67,13 +67,13 @@ def by_frequency(
 _EMPTY = "the training texts are empty"
 
 
-def extras(*, pad: bool, unknown: bool, start: bool, end: bool) -> list[str]:
+def special_tokens(*, pad: bool, unknown: bool, start: bool, end: bool) -> list[str]:
     """The tokens for no text that are wanted, in the order of their numbers."""
     wanted = {PAD: pad, UNKNOWN: unknown, START: start, END: end}
     return [token for token, is_there in wanted.items() if is_there]
 
 
-def framed(library: tokenizers.Tokenizer, extra: list[str], margin: int) -> None:
+def add_special_tokens(library: tokenizers.Tokenizer, extra: list[str], margin: int) -> None:
     """Let ``library`` put the tokens for the start and the end around every text, and ``margin`` of padding."""
     from tokenizers import processors
 

@@ -184,12 +184,12 @@ def for_evaluation(transforms: Sequence[Transform]) -> tuple[Transform, ...]:
     return tuple(step for transform in transforms if (step := transform.evaluation()))
 
 
-def chosen(draw: Draw, probability: float, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+def with_probability(draw: Draw, probability: float, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
     """``new`` for a share of the examples, ``old`` for the others."""
-    return new if probability >= 1 else picked(draw.uniform() < probability, new, old)
+    return new if probability >= 1 else where_example(draw.uniform() < probability, new, old)
 
 
-def picked(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+def where_example(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
     """``new`` for some examples, ``old`` for the others."""
     return compiled(_pick, which, new, old) if len(old.shape) > 3 else _pick(which, new, old)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROBABILITIES = "probabilities"
 """What a network says: a probability of each class, for every example, or every step of one."""
-SHOWN = 20
+MAX_CLASSES = 20
 """Most classes of which a person is shown the whole confusion matrix."""
 CURVES = 20
 """With more classes than this there is one curve, of all decisions together."""
@@ -130,7 +130,7 @@ class AccuracyAssessment:
                 # Of all decisions together, one class each, precision and recall are F1.
                 values = (of.get("recall", of["f1"]), of.get("precision", of["f1"]), of["f1"], of.get("auc"))
                 lines.append(_row(f"{kind} average", width, self.examples, values))
-            if len(self.classes) <= SHOWN:
+            if len(self.classes) <= MAX_CLASSES:
                 lines += ["", "rows: true class, columns: taken for", *self._matrix()]
         return "\n".join(line.rstrip() for line in lines)
 

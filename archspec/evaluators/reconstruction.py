@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GIVEN, MADE = "given", "made"
 """What a network reads, and what it makes of that."""
-SHOWN = 8
+MAX_IMAGES = 8
 """Examples in a panel, the first ones."""
 
 
@@ -46,7 +46,7 @@ class _Comparing:
         self.examples, self.numbers = self.examples + len(true), self.numbers + true.size
         self.squares += float(((made - true) ** 2).sum())
         self.distances += float(np.abs(made - true).sum())
-        left = max(0, SHOWN - len(self.shown))
+        left = max(0, MAX_IMAGES - len(self.shown))
         self.shown += list(zip(*(np.asarray(rows)[:left] for rows in (said[GIVEN], made, true)), strict=True))
 
     def result(self) -> ReconstructionAssessment:

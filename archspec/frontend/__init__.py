@@ -18,10 +18,10 @@ def load(name: str, *, variant: str | None = None, set: dict[str, Any] | None = 
     Raises SpecError with every independent mistake, OSError where a file cannot be read.
     """
     from archspec.frontend.files import find
-    from archspec.frontend.open import opened
+    from archspec.frontend.open import load_graph
 
     path, reported, named = find(name)
-    return opened(path, reported, variant or named, set or {})
+    return load_graph(path, reported, variant or named, set or {})
 
 
 def analyse(

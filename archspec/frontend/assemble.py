@@ -15,7 +15,7 @@ from archspec.frontend.heads import heads_of, outputs_of
 from archspec.frontend.inputs import inputs_of
 from archspec.frontend.masks import check_masks
 from archspec.frontend.references import evaluated
-from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
+from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import POISON, StepResult
 from archspec.frontend.steps import STRUCTURAL
 from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
@@ -48,7 +48,7 @@ def elaborated(
         graph = walk.attempt(_graph, walk, document, variant, args or {}, shapes or {}, thorough)
         if walk.problems or thorough:
             walk.uncalled(document)
-    except Exhausted as limit:
+    except LimitExceeded as limit:
         walk.give_up(limit)
     if walk.problems:
         return None

@@ -15,9 +15,9 @@ from archspec.frontend.intended import intended_word
 from archspec.frontend.naming import Names
 from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, parameters
 from archspec.frontend.references import block_value, evaluated, port_span
-from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
+from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.reuse import BlockCall
-from archspec.frontend.scope import POISON, Constants, Family, Frame, Scope, StepResult, Values
+from archspec.frontend.scope import POISON, Bundle, Constants, Frame, Scope, StepResult, Values
 from archspec.frontend.steps import MODIFIERS, STRUCTURAL, UNNAMED, Step
 from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
@@ -131,7 +131,7 @@ def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span, source: Any) ->
             name = next(iter(given))
             raise Refusal("H04", f"{callee.name} has no input '{name}': it takes one, without a name", at)
         if isinstance(given, list):
-            return {"input": Family(dict(enumerate(given)))}
+            return {"input": Bundle(dict(enumerate(given)))}
         if given is None:
             raise Refusal("N01", "there is no previous step here", at, "say from:")
         return {"input": given}
@@ -150,7 +150,7 @@ def _by_input(walk: Walk, called: str, names: list[str], given: Any, at: Span, s
         if given is None:
             raise Refusal("N01", "there is no previous step here", at, "say from:")
         listed = given if isinstance(given, list) else [given]
-        if len(listed) == 1 and len(names) > 1 and isinstance(listed[0], Family):
+        if len(listed) == 1 and len(names) > 1 and isinstance(listed[0], Bundle):
             listed = list(listed[0].elements.values())
         if len(listed) > len(names):
             raise Refusal("H04", f"{called} takes {len(names)} inputs ({', '.join(names)}), got {len(listed)}", at)
@@ -174,7 +174,7 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
             walk.keep(diagnostic)
         raise Poisoned from None
     if here.depth >= MAX_NESTING:
-        raise Exhausted("F03", f"files use each other deeper than {MAX_NESTING} levels", at)
+        raise LimitExceeded("F03", f"files use each other deeper than {MAX_NESTING} levels", at)
     if any(isinstance(c, FileContext) and c.document is document for c, _ in walk.calls):
         raise Refusal("N05", f"file '{step.op}' uses itself", at)
     if document.spec.body is None:
@@ -307,6 +307,6 @@ def _with_ports(value: Any, names: Mapping[str, Any]) -> Any:
     """A body's result with its named steps as ports."""
     if isinstance(value, StepResult):
         return StepResult(value.tensor, value.spec, names)
-    if isinstance(value, Family):
-        return Family(value.elements, names, value.origin)
+    if isinstance(value, Bundle):
+        return Bundle(value.elements, names, value.origin)
     return value

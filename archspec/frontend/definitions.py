@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archspec.frontend.document import Document
-from archspec.frontend.scope import NOTHING, POISON, Family, Scope, StepResult
+from archspec.frontend.scope import NOTHING, POISON, Bundle, Scope, StepResult
 from archspec.frontend.steps import Step, chains_in, steps_of
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Span, did_you_mean, plain
@@ -152,4 +152,4 @@ def _is_wanted(scope: Scope, name: str, *, is_result: bool) -> bool:
     if name in ("prev", "input"):
         return False
     value: Any = scope.get(name)
-    return isinstance(value, (StepResult, Family)) is is_result and value is not POISON
+    return isinstance(value, (StepResult, Bundle)) is is_result and value is not POISON

@@ -17,8 +17,8 @@ from archspec.frontend.naming import Names
 from archspec.frontend.nodes import node
 from archspec.frontend.parameters import blocks_among, parameters
 from archspec.frontend.references import anchor_of, define, flag, given_to
-from archspec.frontend.refusal import Exhausted, Refusal
-from archspec.frontend.scope import NOTHING, POISON, Constants, Family
+from archspec.frontend.refusal import LimitExceeded, Refusal
+from archspec.frontend.scope import NOTHING, POISON, Bundle, Constants
 from archspec.frontend.steps import Step, steps_of, words_in
 from archspec.frontend.structure import STRUCTURES, one
 from archspec.frontend.walk import MAX_DEPTH, Callee, FileContext, Place, Walk
@@ -36,7 +36,7 @@ class Elaborator(Walk):
         self.depth += 1
         self.deepest = max(self.deepest, self.depth)
         if self.depth > MAX_DEPTH:
-            raise Exhausted("B03", f"nested deeper than {MAX_DEPTH} levels", chain.value_span(0))
+            raise LimitExceeded("B03", f"nested deeper than {MAX_DEPTH} levels", chain.value_span(0))
         outer, self.here = self.here, place
         for i, step in enumerate(steps):
             if step is None:
@@ -64,7 +64,7 @@ class Elaborator(Walk):
         """Names that a wrong step might have given: nothing is said about those who use them."""
         for name in names:
             held = place.scope.get(name)
-            if held is NOTHING or (isinstance(held, Family) and name not in place.scope.names):
+            if held is NOTHING or (isinstance(held, Bundle) and name not in place.scope.names):
                 place.scope.names[name] = POISON
 
     def _step(self, step: Step, place: Place) -> Any:

@@ -10,7 +10,7 @@ from archspec.frontend.naming import Names, key_texts
 from archspec.frontend.objectives import declared
 from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Scope, StepResult
+from archspec.frontend.scope import POISON, Bundle, Scope, StepResult
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Span, shown
@@ -89,12 +89,12 @@ def _check(
 def _from(raw: Map, end: Place) -> Any:
     at = raw["from"]
     if isinstance(at, Seq):
-        return Family({i: reference(r, at, i, end) for i, r in enumerate(at)})
+        return Bundle({i: reference(r, at, i, end) for i, r in enumerate(at)})
     return reference(at, raw, "from", end)
 
 
 def _flat(value: Any) -> list[StepResult]:
-    return list(value.flat()) if isinstance(value, Family) else [value]
+    return list(value.flat()) if isinstance(value, Bundle) else [value]
 
 
 def outputs_of(
@@ -111,7 +111,7 @@ def outputs_of(
 
     Raises Refusal, Poisoned.
     """
-    if isinstance(value, Family):
+    if isinstance(value, Bundle):
         made: list[Output] = []
         for text, element in zip(key_texts(list(value.elements)), value.elements.values(), strict=True):
             made += outputs_of(f"{name}.{text}", head, element, at, loss, weight, train_only, metrics)

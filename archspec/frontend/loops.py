@@ -10,8 +10,8 @@ from archspec.frontend.document import NAME
 from archspec.frontend.expressions import written
 from archspec.frontend.naming import Names, key_texts
 from archspec.frontend.references import anchor_of, evaluated, given_place, given_to
-from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Scope, StepResult
+from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
+from archspec.frontend.scope import POISON, Bundle, Scope, StepResult
 from archspec.frontend.steps import Step
 from archspec.frontend.structure import merge
 from archspec.frontend.walk import MANY, MAX_STEPS, Loop, Place, Walk
@@ -75,7 +75,7 @@ def _loop_values(value: Any, at: Span) -> list[Any]:
                 hint = f"0 or more: {written(f'max(0, {text[1:].strip()})')} never falls below"
             raise Refusal("T02", f"repeat count is negative: {value}", at, hint)
         if value > MAX_STEPS:
-            raise Exhausted("B01", f"more than {MAX_STEPS:,} steps and turns", at, MANY)
+            raise LimitExceeded("B01", f"more than {MAX_STEPS:,} steps and turns", at, MANY)
         return list(range(value))
     if isinstance(value, list):
         return value
@@ -107,9 +107,9 @@ def _places(walk: Walk, step: Step, modifier: str, place: Place) -> tuple[Span, 
 
 
 def _check_room(walk: Walk, made: int, left: int) -> None:
-    """Refuse a loop whose turns to come, each of which makes as many layers, pass the limit. Raises Exhausted."""
+    """Refuse a loop whose turns to come, each of which makes as many layers, pass the limit. Raises LimitExceeded."""
     if len(walk.nodes) + made * left > walk.max_layers:
-        limit = Exhausted("B02", f"more than {walk.max_layers:,} layers", walk.loops[-1].span)
+        limit = LimitExceeded("B02", f"more than {walk.max_layers:,} layers", walk.loops[-1].span)
         walk.give_up(limit)
         raise limit
 
@@ -160,7 +160,7 @@ def each(walk: Walk, step: Step, place: Place) -> Any:
     """A bundle of all turns' results, or their merge."""
     elements = dict(_run(walk, step, "each", place, sequential=False))
     if step.op in ("branches", "residual") or step.merge is None:
-        return Family(elements, origin=("each", step.modifier_span("each")))
+        return Bundle(elements, origin=("each", step.modifier_span("each")))
     return merge(walk, step, place, step.merge, list(elements.values()), _merge_path(step, place))
 
 

@@ -25,7 +25,7 @@ WORK = 1_500
 """Steps and layers that are elaborated in all: about a tenth of a second."""
 
 
-def with_sizes(
+def size_hints(
     problems: Sequence[Diagnostic], found: Document, library: Library, variant: str | None, args: Arguments
 ) -> list[Diagnostic]:
     """The mistakes with a help for the first that names the nearest sizes that work, where an input is an image of

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from archspec.frontend.arguments import Arguments, arguments_of
 from archspec.frontend.references import port_span, reference
-from archspec.frontend.refusal import Exhausted, Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, StepResult, described
+from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
+from archspec.frontend.scope import POISON, Bundle, StepResult, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, written_at
@@ -71,7 +71,7 @@ def tensors(values: list[Any]) -> list[StepResult]:
     """Single results out of results and bundles. Raises Poisoned."""
     out: list[Any] = []
     for value in values:
-        out.extend(value.flat() if isinstance(value, Family) else (value,))
+        out.extend(value.flat() if isinstance(value, Bundle) else (value,))
     if any(v is POISON for v in out):
         raise Poisoned
     return out
@@ -97,7 +97,7 @@ def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
         if missing := [n for n in names[:required] if n not in given]:
             raise Refusal("H04", f"{op.name} needs input '{missing[0]}'", at)
         for value in found:
-            if isinstance(value, Family):
+            if isinstance(value, Bundle):
                 raise Refusal("H04", f"{op.name} needs one tensor for each input, got {described(value)}", at)
         return tensors(found)
     results = tensors(given if isinstance(given, list) else [given])
@@ -114,7 +114,7 @@ def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
 
 def _many(name: str, given: Any, results: list[StepResult], step: Step) -> Refusal:
     """The error of several results for an op of one: told at the bundle, where only a merge can mend it."""
-    at, origin = step.span, given.origin if isinstance(given, Family) else None
+    at, origin = step.span, given.origin if isinstance(given, Bundle) else None
     if origin is None:
         return Refusal(
             "H04", f"{name} needs one tensor but gets {len(results)}", at, "merge them first: concat: [a, b]"
@@ -128,7 +128,7 @@ def _many(name: str, given: Any, results: list[StepResult], step: Step) -> Refus
     return Refusal("H04", message, where, f"say how they meet beside {what}: merge: concat, or merge: add")
 
 
-def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args: Arguments) -> StepResult | Family:
+def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args: Arguments) -> StepResult | Bundle:
     """A node of ``op``; its result, or a bundle of its results."""
     specs = tuple([r.spec for r in results])
     try:
@@ -158,7 +158,7 @@ def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args
     if path in walk.by_name:
         raise Refusal("N02", f"two layers would be named '{path}'", at, "give one of them a name with as:")
     if len(walk.nodes) >= walk.max_layers:
-        raise Exhausted("B02", f"more than {walk.max_layers:,} layers", at)
+        raise LimitExceeded("B02", f"more than {walk.max_layers:,} layers", at)
     made = Node(path, op, tuple([r.tensor for r in results]), specs, outputs, weights, layer, at)
     walk.nodes.append(made)
     walk.by_name.add(path)
@@ -166,7 +166,7 @@ def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args
         walk.layers.setdefault(layer, made)
     if len(outputs) == 1 and not isinstance(inferred, tuple):
         return StepResult(Tensor(path), outputs[0])
-    return Family({i: StepResult(Tensor(path, i), spec) for i, spec in enumerate(outputs)})
+    return Bundle({i: StepResult(Tensor(path, i), spec) for i, spec in enumerate(outputs)})
 
 
 def _every_step(walk: Walk, result: StepResult) -> str | None:

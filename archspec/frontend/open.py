@@ -20,7 +20,7 @@ from archspec.ir.diagnostics import Diagnostic, Source, SpecError, did_you_mean,
 from archspec.ir.graph import Graph
 
 
-def opened(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) -> Graph:
+def load_graph(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) -> Graph:
     """The graph of one variant of a file. Raises SpecError, OSError."""
     library = Library()
     found = library.open(path, name)
@@ -76,9 +76,9 @@ def helped(
     given = _settings(found, set)
     if given["shapes"] or not all(d.code in ("H01", "H02") for d in problems):
         return problems
-    from archspec.frontend.neighbours import with_sizes
+    from archspec.frontend.neighbours import size_hints
 
-    return with_sizes(problems, found, library, _known(found, variant), given["args"])
+    return size_hints(problems, found, library, _known(found, variant), given["args"])
 
 
 def _known(found: Document, variant: str | None) -> str | None:

@@ -14,7 +14,7 @@ from archspec.frontend.expressions import ExpressionError, UnknownName, evaluate
 from archspec.frontend.naming import key_texts
 from archspec.frontend.parameters import whole
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, StepResult, described
+from archspec.frontend.scope import POISON, Bundle, StepResult, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Callee, FileContext, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, value_span, written_at
@@ -117,7 +117,7 @@ def evaluated(raw: Any, container: Any, key: Any, place: Place) -> Any:
             raise _refusal(error, value_span(container, key), place) from None
         if value is POISON:
             raise Poisoned
-        if isinstance(value, (StepResult, Family)):
+        if isinstance(value, (StepResult, Bundle)):
             at = value_span(container, key)
             raise Refusal(
                 "X06", f"an argument is a value, {raw} is {described(value)}", at, "results are taken with from:"
@@ -211,7 +211,7 @@ def reference(raw: Any, container: Map | Seq, key: Any, place: Place) -> Any:
         raise _refusal(error, at, place, raw) from None
     if value is POISON:
         raise Poisoned
-    if not isinstance(value, (StepResult, Family)):
+    if not isinstance(value, (StepResult, Bundle)):
         raise Refusal("N01", f"'{raw}' is {shown(value)}, not a step's result", at)
     return value
 
@@ -268,10 +268,10 @@ def _extend(walk: Walk, place: Place, name: str, index: Any, result: Any, at: Sp
         if why := place.scope.conflict(name):
             walk.report("N02", why, at, _first(name, place))
             return
-        family = scope.names[name] = Family()
+        family = scope.names[name] = Bundle()
     if isinstance(family, StepResult):
         walk.report("N02", f"'{name}' is already the name of a step", at, _first(name, place))
-    elif isinstance(family, Family):
+    elif isinstance(family, Bundle):
         if index in family.elements:
             walk.report("N02", f"'{name}[{index}]' is already defined", at)
         family.elements.setdefault(index, result)

@@ -20,7 +20,7 @@ class Refusal(Exception):
         self.code, self.message, self.span, self.help = code, message, span, help
 
 
-class Exhausted(Refusal):
+class LimitExceeded(Refusal):
     """A limit is passed: the elaboration ends. ``is_told`` once it has been reported."""
 
     is_told = False

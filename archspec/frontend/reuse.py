@@ -14,7 +14,7 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.frontend.expressions import Indexable
-from archspec.frontend.scope import Family, StepResult
+from archspec.frontend.scope import Bundle, StepResult
 from archspec.frontend.trace import Executed
 from archspec.frontend.walk import Callee, FileContext, Walk
 from archspec.ir.graph import Node, Tensor
@@ -290,9 +290,9 @@ class Made:
             return StepResult(
                 self._tensor(value.tensor, path, inputs), value.spec, _Ports(self, value.ports, path, inputs)
             )
-        if isinstance(value, Family):
+        if isinstance(value, Bundle):
             elements = {key: self.moved(element, path, inputs) for key, element in value.elements.items()}
-            return Family(elements, _Ports(self, value.ports, path, inputs))
+            return Bundle(elements, _Ports(self, value.ports, path, inputs))
         return value
 
     def _tensor(self, tensor: Tensor, path: str, inputs: list[Tensor]) -> Tensor:

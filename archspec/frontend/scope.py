@@ -39,7 +39,7 @@ class StepResult(Indexable):
 
     def __init__(self, tensor: Tensor, spec: TensorSpec, ports: Mapping[str, Any] | None = None):
         self.tensor, self.spec, self.ports = tensor, spec, ports or {}
-        self.family: Family | None = None
+        self.family: Bundle | None = None
 
     def attribute(self, name: str) -> Any:
         """A size of the shape, or a port."""
@@ -61,7 +61,7 @@ class StepResult(Indexable):
         return f"a tensor {self.spec}"
 
 
-class Family(Indexable):
+class Bundle(Indexable):
     """Results by index: a bundle (of ``each``, ``branches``, ``split``), or what a loop gave one name."""
 
     __slots__ = ("elements", "origin", "ports")
@@ -95,7 +95,7 @@ class Family(Indexable):
     def flat(self) -> Iterator[Any]:
         """All members in order, families within unrolled."""
         for element in self.elements.values():
-            if isinstance(element, Family):
+            if isinstance(element, Bundle):
                 yield from element.flat()
             else:
                 yield element
@@ -243,12 +243,12 @@ class Scope:
             return inputs["input"]
         raise ExpressionError("N01", f"there are several inputs: {', '.join(inputs)}", "name the one that is meant")
 
-    def visible_family(self, name: str) -> Family | None:
+    def visible_family(self, name: str) -> Bundle | None:
         """The family of that name, of this scope or one around it."""
         scope: Scope | None = self
         while scope is not None:
             found = scope.names.get(name)
-            if isinstance(found, Family):
+            if isinstance(found, Bundle):
                 return found
             scope = scope.parent
         return None
@@ -266,7 +266,7 @@ class Scope:
         while scope is not None:
             if name in scope.variables:
                 return f"'{name}' is a loop variable"
-            if name in scope.names and (scope is self or not isinstance(scope.names[name], Family)):
+            if name in scope.names and (scope is self or not isinstance(scope.names[name], Bundle)):
                 return f"'{name}' is already the name of a step"
             scope = scope.parent
         return None
@@ -279,8 +279,8 @@ class Scope:
         assert self.parent is not None
         twice = []
         for name, value in self.names.items():
-            outer = self.parent.names.setdefault(name, Family())
-            if not isinstance(outer, Family):
+            outer = self.parent.names.setdefault(name, Bundle())
+            if not isinstance(outer, Bundle):
                 continue
             if key in outer.elements and name in self.places:
                 twice.append((name, self.places[name]))
@@ -293,4 +293,4 @@ class Scope:
 
 def described(value: Any) -> str:
     """A value as a message names it."""
-    return str(value) if isinstance(value, (StepResult, Family)) else shown(value)
+    return str(value) if isinstance(value, (StepResult, Bundle)) else shown(value)

@@ -12,7 +12,7 @@ from archspec.frontend.naming import Names
 from archspec.frontend.nodes import add, instance, tensors
 from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Family, Scope, StepResult
+from archspec.frontend.scope import POISON, Bundle, Scope, StepResult
 from archspec.frontend.steps import CHAINS, MODIFIERS, PROJECTS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
@@ -52,7 +52,7 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
             walk.report("N01", message, chains.value_span(i), "say from:")
         elements[i] = POISON if branch.prev is None else branch.prev
     if step.merge is None:
-        return Family(elements, origin=("branches", step.span))
+        return Bundle(elements, origin=("branches", step.span))
     try:
         return merge(walk, step, place, step.merge, list(elements.values()), lambda base: f"{path}.{base}")
     except Refusal as refusal:
@@ -258,7 +258,7 @@ def one(given: Any, step: Step) -> Any:
     if given is None and step.op == "residual":
         raise Refusal("N01", "there is no previous step here", step.span, "say from:")
     if isinstance(given, list):
-        return Family(dict(enumerate(given)))
+        return Bundle(dict(enumerate(given)))
     if isinstance(given, dict):
         raise Refusal("H04", f"{step.op} takes no ports", step.span)
     return given

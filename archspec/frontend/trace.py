@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.frontend.scope import NOTHING, Family, Scope, StepResult
+from archspec.frontend.scope import NOTHING, Bundle, Scope, StepResult
 from archspec.frontend.steps import Step
 from archspec.ir.graph import Node, Tensor
 
@@ -103,6 +103,6 @@ def words(value: Any) -> Iterator[str]:
 def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, StepResult):
         yield value.tensor
-    elif isinstance(value, Family):
+    elif isinstance(value, Bundle):
         for element in value.elements.values():
             yield from _tensors(element)

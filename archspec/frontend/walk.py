@@ -11,7 +11,7 @@ from archspec.frontend.document import BlockSection, Document
 from archspec.frontend.files import Library, prelude
 from archspec.frontend.intended import intended
 from archspec.frontend.naming import Names
-from archspec.frontend.refusal import SAY_FROM, Exhausted, Poisoned, Refusal
+from archspec.frontend.refusal import SAY_FROM, LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import NOTHING, POISON, Constants, Frame, Scope, Values
 from archspec.frontend.steps import Step, chains_in, given_names
 from archspec.frontend.trace import Trace
@@ -164,7 +164,7 @@ class Walk:
             raise Failed
         self.problems.setdefault((diagnostic.code, diagnostic.span.order), diagnostic)
 
-    def give_up(self, limit: Exhausted) -> None:
+    def give_up(self, limit: LimitExceeded) -> None:
         """Keep a limit that is passed, once, with the calls that it was met in."""
         if limit.is_told:
             return
@@ -182,7 +182,7 @@ class Walk:
             return action(*args)
         except Poisoned:
             return POISON
-        except Exhausted as limit:
+        except LimitExceeded as limit:
             # Told here: further out, who was called is no longer known.
             self.give_up(limit)
             raise
@@ -191,15 +191,15 @@ class Walk:
             return POISON
 
     def tick(self, step: Step) -> None:
-        """Count a step or a turn. Raises Exhausted."""
+        """Count a step or a turn. Raises LimitExceeded."""
         self.steps += 1
         if self.steps > self.max_steps:
-            raise Exhausted("B01", f"more than {self.max_steps:,} steps and turns", step.span, MANY)
+            raise LimitExceeded("B01", f"more than {self.max_steps:,} steps and turns", step.span, MANY)
 
     def enter(self, called: Callee | FileContext, name: str, at: Span) -> None:
-        """Note a call; whoever enters pops it. Raises Exhausted."""
+        """Note a call; whoever enters pops it. Raises LimitExceeded."""
         if len(self.calls) >= MAX_CALLS:
-            raise Exhausted("B03", f"calls nest deeper than {MAX_CALLS}", at)
+            raise LimitExceeded("B03", f"calls nest deeper than {MAX_CALLS}", at)
         self.calls.append((called, Note(f"in {name}, called", at)))
         self.most_calls = max(self.most_calls, len(self.calls))
 

@@ -16,7 +16,7 @@ from archspec.ir import aliases
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import known_are, listed, plain, shown
 from archspec.ir.json_schema import DECLARATION
-from archspec.ir.validation import refuse, restated, told
+from archspec.ir.validation import config_error, refuse, translate_errors
 
 Member = TypeVar("Member", bound=Declaration)
 
@@ -152,7 +152,7 @@ def named(value: Any, word: str) -> tuple[str, Any]:
 def unknown(name: str, word: str, known: Iterable[str], help: str | None = None) -> PydanticCustomError:
     """The error of a name that is no member's; the help is what is suggested, unless another is given."""
     noun = word.split(" ", 1)[1]
-    return told("unknown_name", f"there is no {noun} {shown(name)}", help or suggested(name, noun, known))
+    return config_error("unknown_name", f"there is no {noun} {shown(name)}", help or suggested(name, noun, known))
 
 
 def suggested(name: str, noun: str, known: Iterable[str]) -> str:
@@ -168,13 +168,13 @@ def made(found: type[Member], args: Any, context: Any = None) -> Member:
             field = _taking(found, args, context) if found.model_fields else None
             given = f"write {{{found.name}: {{{field}: {plain(args)}}}}}" if field else None
             hint = given or (f"it has {listed(found.model_fields)}" if found.model_fields else f"write {found.name}")
-            raise told("value", f"{found.name} takes no single value, got {shown(args)}", hint)
+            raise config_error("value", f"{found.name} takes no single value, got {shown(args)}", hint)
         args = {found.main: args}
     try:
         return found.model_validate(args, context=context)
     except ValidationError as error:
         # Pydantic puts the outer fields' names before these places, so they must be the text's own.
-        raise ValidationError.from_exception_data(found.name, restated(error, found, found.name)) from None
+        raise ValidationError.from_exception_data(found.name, translate_errors(error, found, found.name)) from None
 
 
 def _taking(found: type[Declaration], value: Any, context: Any) -> str | None:

@@ -1,7 +1,8 @@
 """What pydantic refuses, said in our words: a sentence for each error, never its text or the whole input.
 
-A field type raises ``refuse(…)``, whose words complete the sentence '<owner>.<field> …', or ``told(…)``, whose words
-are a sentence. ``refused`` reads the errors of a model; ``restated`` makes them sentences, for a model within another.
+A field type raises ``refuse(…)``, whose words complete the sentence '<owner>.<field> …', or ``config_error(…)``,
+whose words are a sentence. ``refused`` reads the errors of a model; ``translate_errors`` makes them sentences, for a
+model within another.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def refuse(message: str, help: str | None = None) -> PydanticCustomError:
     return PydanticCustomError("argument", "{message}", {"message": message, **({"help": help} if help else {})})
 
 
-def told(kind: str, message: str, help: str | None = None) -> PydanticCustomError:
+def config_error(kind: str, message: str, help: str | None = None) -> PydanticCustomError:
     """An error whose message is a sentence already; ``kind`` is one of those of ``Refused``."""
     return PydanticCustomError(kind, "{message}", {"message": message, "help": help})
 
@@ -150,7 +151,7 @@ def _is_branch(part: str | int) -> bool:
     return isinstance(part, str) and (part in _TYPES or part.endswith("]") or part.startswith("constrained-"))
 
 
-def restated(error: ValidationError, model: type[BaseModel], name: str = "") -> list[InitErrorDetails]:
+def translate_errors(error: ValidationError, model: type[BaseModel], name: str = "") -> list[InitErrorDetails]:
     """The errors of ``model``'s fields as sentences; ``name`` is what a person calls the model, ``""`` the file."""
     return [_restated(e, model, name) for e in refused(error)]
 
@@ -160,19 +161,19 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
     words = [part for part in path if isinstance(part, str)]
     owner = ".".join(filter(None, (name, *(part for part in path[:-1] if isinstance(part, str))))) or "a run file"
     if e.is_sentence:
-        said = told(e.kind, e.message, e.help)
+        said = config_error(e.kind, e.message, e.help)
     elif e.kind == "unknown_key":
         fields = _fields(model, path[:-1])
         hint = suggested("parameter", key, fields, known_are(fields, key) if fields else "it takes none")
-        said = told(e.kind, f"{owner} has no {'parameter' if name else 'key'} {shown(key)}", hint)
+        said = config_error(e.kind, f"{owner} has no {'parameter' if name else 'key'} {shown(key)}", hint)
     elif e.kind == "missing_key":
         main = getattr(model, "main", None) if name and len(path) == 1 else None
         inner = str(key).upper() if main == key else f"{{{key}: {str(key).upper()}}}"
         word = _only(model, key) if not name else str(key).upper()
         hint = f"{{{name}: {inner}}}" if name and len(path) == 1 else f"add {key}: {word}"
-        said, path = told(e.kind, f"{owner} needs {shown(key)}", hint), path[:-1]
+        said, path = config_error(e.kind, f"{owner} needs {shown(key)}", hint), path[:-1]
     else:
-        said = told("value", f"{'.'.join(filter(None, (name, *words)))} {e.message}", e.help)
+        said = config_error("value", f"{'.'.join(filter(None, (name, *words)))} {e.message}", e.help)
     return InitErrorDetails(type=said, loc=(*((name,) if name else ()), *path), input=e.value)
 
 

@@ -10,11 +10,11 @@ from archspec.ops.loss import (
     Loss,
     Share,
     Smoothing,
-    alike,
     class_index,
     keras_loss,
     logits_unless,
     probabilities,
+    same_shape,
     share_of_each_class,
 )
 
@@ -55,7 +55,7 @@ class BinaryCrossentropy(Loss, name="binary_crossentropy", main="label_smoothing
     label_smoothing: Smoothing = 0.0
     """Draws targets towards 0.5 by this share."""
 
-    target, gets_logits, lower = alike, logits_unless("probability", "sigmoid"), keras_loss("BinaryCrossentropy")
+    target, gets_logits, lower = same_shape, logits_unless("probability", "sigmoid"), keras_loss("BinaryCrossentropy")
 
 
 class Focal(Loss, name="focal", main="gamma"):
@@ -70,7 +70,7 @@ class Focal(Loss, name="focal", main="gamma"):
     label_smoothing: Smoothing = 0.0
     """Draws targets towards 0.5 by this share."""
 
-    target, gets_logits = alike, logits_unless("probability", "sigmoid")
+    target, gets_logits = same_shape, logits_unless("probability", "sigmoid")
 
     def lower(self, from_logits: bool = False) -> keras.losses.Loss:
         import keras

@@ -137,7 +137,7 @@ def shared(rule: Any) -> Any:
     return rule
 
 
-def scored(loss: Loss, spec: TensorSpec) -> TensorSpec:
+def channels_of(loss: Loss, spec: TensorSpec) -> TensorSpec:
     """The prediction, if it has channels of floats."""
     if spec.rank < 1:
         raise OpError(f"{loss.name} needs predictions with channels, got {spec}")
@@ -147,15 +147,15 @@ def scored(loss: Loss, spec: TensorSpec) -> TensorSpec:
 
 
 @shared
-def alike(self: Loss, spec: TensorSpec) -> TensorSpec:
+def same_shape(self: Loss, spec: TensorSpec) -> TensorSpec:
     """A number for each number of the prediction."""
-    return TensorSpec(scored(self, spec).shape)
+    return TensorSpec(channels_of(self, spec).shape)
 
 
 @shared
 def share_of_each_class(self: Loss, spec: TensorSpec) -> TensorSpec:
     """A share for each class: channels are classes."""
-    if scored(self, spec).channels == 1:
+    if channels_of(self, spec).channels == 1:
         raise OpError(f"{self.name} needs two classes or more, got {spec}", help="for one score, binary_crossentropy")
     return TensorSpec(spec.shape)
 
@@ -200,7 +200,7 @@ def probabilities(self: Loss, last: Op | None) -> bool:
 
 
 @shared
-def scores(self: Loss, last: Op | None) -> bool:
+def requires_raw_scores(self: Loss, last: Op | None) -> bool:
     """False: it takes no logits. Raises OpError where ``last``, which the prediction comes from, does not suit."""
     if last is not None and gives_probabilities(last):
         raise _refuse_head(self, last, "scores, not probabilities")

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, Positive, Share, alike, keras_loss, scored, scores, share_of_each_class
+from archspec.ops.loss import (
+    Loss,
+    Positive,
+    Share,
+    channels_of,
+    keras_loss,
+    requires_raw_scores,
+    same_shape,
+    share_of_each_class,
+)
 
 
 class Hinge(Loss, name="hinge"):
     """max(1 - target · prediction, 0); targets are -1 and 1, and 0 counts as -1."""
 
     labels = "binary"
-    target, gets_logits, lower = alike, scores, keras_loss("Hinge")
+    target, gets_logits, lower = same_shape, requires_raw_scores, keras_loss("Hinge")
 
 
 class SquaredHinge(Loss, name="squared_hinge"):
     """max(1 - target · prediction, 0)²; targets are -1 and 1, and 0 counts as -1."""
 
     labels = "binary"
-    target, gets_logits, lower = alike, scores, keras_loss("SquaredHinge")
+    target, gets_logits, lower = same_shape, requires_raw_scores, keras_loss("SquaredHinge")
 
 
 class CategoricalHinge(Loss, name="categorical_hinge"):
     """max(1 + the best score of a wrong class - the score of the right one, 0)."""
 
     labels = "one_hot"
-    target, gets_logits, lower = share_of_each_class, scores, keras_loss("CategoricalHinge")
+    target, gets_logits, lower = share_of_each_class, requires_raw_scores, keras_loss("CategoricalHinge")
 
 
 class Circle(Loss, name="circle", main="margin"):
@@ -38,9 +47,9 @@ class Circle(Loss, name="circle", main="margin"):
     gamma: Positive = 80.0
     """Factor of the similarities."""
 
-    gets_logits, lower = scores, keras_loss("Circle")
+    gets_logits, lower = requires_raw_scores, keras_loss("Circle")
 
     def target(self, spec: TensorSpec) -> TensorSpec:
-        if scored(self, spec).rank != 1:
+        if channels_of(self, spec).rank != 1:
             raise OpError(f"circle needs an embedding of each example, got {spec}")
         return TensorSpec((), "int32")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, Share, alike, keras_loss, probabilities, scored, scores
+from archspec.ops.loss import Loss, Share, channels_of, keras_loss, probabilities, requires_raw_scores, same_shape
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +17,7 @@ class Dice(Loss, name="dice"):
     """1 - 2 · Σ target · prediction / (Σ target + Σ prediction), over the whole batch (Milletari et al. 2016)."""
 
     labels = "binary"
-    target, gets_logits, lower = alike, probabilities, keras_loss("Dice")
+    target, gets_logits, lower = same_shape, probabilities, keras_loss("Dice")
 
 
 class Tversky(Loss, name="tversky"):
@@ -30,7 +30,7 @@ class Tversky(Loss, name="tversky"):
     beta: Share = 0.5
     """Weight of what is missed."""
 
-    target, gets_logits = alike, probabilities
+    target, gets_logits = same_shape, probabilities
     # Keras 3.15 takes prediction for target where it counts errors: its alpha weighs what is missed.
     lower = keras_loss("Tversky", alpha="beta", beta="alpha")
 
@@ -39,10 +39,10 @@ class Ctc(Loss, name="ctc"):
     """Connectionist temporal classification (Graves et al. 2006): labels without places; class 0 is the blank."""
 
     labels = "index"
-    gets_logits, lower = scores, keras_loss("CTC")
+    gets_logits, lower = requires_raw_scores, keras_loss("CTC")
 
     def target(self, spec: TensorSpec) -> TensorSpec:
-        if scored(self, spec).rank != 2:
+        if channels_of(self, spec).rank != 2:
             raise OpError(f"ctc needs scores of shape (time, classes), got {spec}")
         return TensorSpec((None,), "int32")
 
@@ -53,10 +53,10 @@ class Yolo(Loss, name="yolo", main="anchors"):
     anchors: PositiveInt = 3
     """Boxes of each cell; a box is 4 numbers, its objectness, and a score for each class."""
 
-    gets_logits = scores
+    gets_logits = requires_raw_scores
 
     def target(self, spec: TensorSpec) -> TensorSpec:
-        if scored(self, spec).rank != 3:
+        if channels_of(self, spec).rank != 3:
             raise OpError(f"yolo needs predictions of shape (height, width, channels), got {spec}")
         channels = spec.channels
         if channels is not None and (channels % self.anchors or channels // self.anchors < 6):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, Positive, alike, keras_loss, probabilities, share_of_each_class
+from archspec.ops.loss import Loss, Positive, keras_loss, probabilities, same_shape, share_of_each_class
 
 if TYPE_CHECKING:
     import keras
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 class Mse(Loss, name="mse"):
     """(target - prediction)²."""
 
-    target, lower = alike, keras_loss("MeanSquaredError")
+    target, lower = same_shape, keras_loss("MeanSquaredError")
 
 
 class Mae(Loss, name="mae"):
     """|target - prediction|."""
 
-    target, lower = alike, keras_loss("MeanAbsoluteError")
+    target, lower = same_shape, keras_loss("MeanAbsoluteError")
 
 
 class Mape(Loss, name="mape"):
     """100 · |target - prediction| / |target|."""
 
-    target, lower = alike, keras_loss("MeanAbsolutePercentageError")
+    target, lower = same_shape, keras_loss("MeanAbsolutePercentageError")
 
 
 class Msle(Loss, name="msle"):
     """(log(1 + target) - log(1 + prediction))²."""
 
-    target, lower = alike, keras_loss("MeanSquaredLogarithmicError")
+    target, lower = same_shape, keras_loss("MeanSquaredLogarithmicError")
 
 
 class Huber(Loss, name="huber", main="delta"):
@@ -42,7 +42,7 @@ class Huber(Loss, name="huber", main="delta"):
     delta: Positive = 1.0
     """Distance at which the square becomes a line."""
 
-    target, lower = alike, keras_loss("Huber")
+    target, lower = same_shape, keras_loss("Huber")
 
 
 class SmoothL1(Loss, name="smooth_l1", main="beta"):
@@ -51,7 +51,7 @@ class SmoothL1(Loss, name="smooth_l1", main="beta"):
     beta: Positive = 1.0
     """Distance at which the square becomes a line of slope 1."""
 
-    target = alike
+    target = same_shape
 
     def lower(self, from_logits: bool = False) -> keras.losses.Loss:
         import keras
@@ -66,13 +66,13 @@ class SmoothL1(Loss, name="smooth_l1", main="beta"):
 class LogCosh(Loss, name="log_cosh"):
     """log(cosh(prediction - target)): a smooth mae."""
 
-    target, lower = alike, keras_loss("LogCosh")
+    target, lower = same_shape, keras_loss("LogCosh")
 
 
 class Poisson(Loss, name="poisson"):
     """prediction - target · log(prediction): the prediction is a rate, above 0."""
 
-    target, lower = alike, keras_loss("Poisson")
+    target, lower = same_shape, keras_loss("Poisson")
 
 
 class KlDivergence(Loss, name="kl_divergence"):
@@ -87,7 +87,7 @@ class NormalKl(Loss, name="normal_kl"):
     distribution from that of mean 0 and deviation 1, of two results, in nats (Kingma and Welling 2014, appendix B).
     """
 
-    second = alike
+    second = same_shape
 
     def target(self, spec: TensorSpec) -> TensorSpec:
         raise OpError(
@@ -104,4 +104,4 @@ class NormalKl(Loss, name="normal_kl"):
 class CosineSimilarity(Loss, name="cosine_similarity"):
     """Minus the cosine of the angle between prediction and target, over channels."""
 
-    target, lower = alike, keras_loss("CosineSimilarity")
+    target, lower = same_shape, keras_loss("CosineSimilarity")

@@ -13,7 +13,7 @@ from archspec.ir.diagnostics import plain
 from archspec.ir.graph import Graph, Node
 from archspec.report.format import binary, dimensions, exact, quantity
 
-MOST = 40
+MAX_LINES = 40
 """Changes that are shown where a person reads them."""
 MARKS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -27,7 +27,7 @@ def figures(before: Graph, after: Graph) -> Figures:
     return {**counts, "memory": (peak_bytes(before.inference()), peak_bytes(after.inference()))}
 
 
-def text(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MOST) -> str:
+def text(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MAX_LINES) -> str:
     """Figures before and after, then a line for each change."""
     found = difference(before, after)
     out = [f"{names[0]} → {names[1]}", ""]
@@ -47,7 +47,7 @@ def text(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MOS
     return "\n".join(out)
 
 
-def markdown(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MOST) -> str:
+def markdown(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MAX_LINES) -> str:
     """The same for a pull request: a table of figures, and the changes as a diff."""
     found = difference(before, after)
     out = [f"**{names[0]} → {names[1]}**", "", "| | before | after | change |", "| --- | ---: | ---: | ---: |"]

@@ -145,10 +145,10 @@ def _annotation(op: type[Declaration], name: str) -> str:
 
 
 def _type(annotation: str) -> str:
-    return _spoken(ast.parse(annotation, mode="eval").body)
+    return _type_name(ast.parse(annotation, mode="eval").body)
 
 
-def _spoken(node: ast.expr) -> str:
+def _type_name(node: ast.expr) -> str:
     match node:
         case ast.Name(id="Any"):
             return "any"
@@ -161,22 +161,22 @@ def _spoken(node: ast.expr) -> str:
         case ast.Call(func=ast.Name(id="declared"), args=[_, ast.Constant(value=str(word))]):
             return word.partition(" ")[2]
         case ast.Subscript(value=ast.Name(id="Items"), slice=element):
-            return f"list of {_spoken(element)}"
+            return f"list of {_type_name(element)}"
         case ast.BinOp(left=left, right=right):
-            return f"{_spoken(left)} or {_spoken(right)}"
+            return f"{_type_name(left)} or {_type_name(right)}"
         case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[first, *_])):
-            return _spoken(first)
+            return _type_name(first)
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
             options = choices.elts if isinstance(choices, ast.Tuple) else [choices]
-            return " | ".join(map(_spoken, options))
+            return " | ".join(map(_type_name, options))
         case ast.Subscript(
             value=ast.Name(id="tuple" | "list"), slice=ast.Tuple(elts=[first, ast.Constant(value=v)])
         ) if v is ...:
-            return f"list of {_spoken(first)}"
+            return f"list of {_type_name(first)}"
         case ast.Subscript(value=ast.Name(id="tuple" | "list"), slice=ast.Tuple(elts=elements)):
-            return "[" + ", ".join(map(_spoken, elements)) + "]"
+            return "[" + ", ".join(map(_type_name, elements)) + "]"
         case ast.Subscript(value=ast.Name(id="tuple" | "list"), slice=element):
-            return f"list of {_spoken(element)}"
+            return f"list of {_type_name(element)}"
         case ast.Subscript(value=ast.Name(id="dict")):
             return "map"
     return ast.unparse(node)

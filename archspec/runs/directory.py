@@ -61,7 +61,7 @@ def preparation(logdir: Path, found: RunRequest) -> tuple[Transform, ...]:
         return steps
     plan = recorded(logdir).plan()
     quiet_start()
-    return plan.fitted().pipeline.steady
+    return plan.fitted().pipeline.eval_transforms
 
 
 def without_data(logdir: Path) -> RunRequest:

@@ -41,7 +41,7 @@ def _other(logdir: Path, text: str) -> DataSource:
 
     from archspec.data.errors import DataError
     from archspec.data.source import DataSource, source_for
-    from archspec.ir.validation import restated
+    from archspec.ir.validation import translate_errors
 
     name, args = recorded_source(logdir)
     own = DataSource.find(name)
@@ -62,7 +62,7 @@ def _other(logdir: Path, text: str) -> DataSource:
     try:
         return kind.model_validate(said, context={"folder": logdir})
     except ValidationError as error:
-        problems = [e["type"].context or {} for e in restated(error, kind, found)]  # type: ignore[union-attr]
+        problems = [e["type"].context or {} for e in translate_errors(error, kind, found)]  # type: ignore[union-attr]
         raise SpecError(_typed(text, p["message"], p.get("help")) for p in problems) from None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from archspec.backend.seams.models import is_evaluation_stopped
 from archspec.evaluators.base import Assessment
 from archspec.training.board.events import Events
-from archspec.training.board.pace import Pace
+from archspec.training.board.pace import Throttle
 from archspec.training.evaluation import assess
 from archspec.training.plan import Plan
 from archspec.training.planning import monitored
@@ -66,7 +66,7 @@ class Panels(keras.callbacks.Callback):
         plan = assessing.plan
         self.plan, self.assessing = plan, assessing
         self.epoch = 0
-        self.pace = Pace(plan.spec.log.pictures, plan.spec.train.epochs)
+        self.pace = Throttle(plan.spec.log.pictures, plan.spec.train.epochs)
         self.events = Events(logdir / "pictures")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

@@ -21,10 +21,10 @@ from archspec.training.schedules import Plateau
 if TYPE_CHECKING:
     import keras
 
-RARITY = 50
+MAX_OVERHEAD = 50
 """Checkpoints at the ends of epochs take at most one part in so many of the time, where epochs are short."""
 
-Say = Callable[[str], None]
+LogFn = Callable[[str], None]
 
 
 def run_monitor(
@@ -33,7 +33,7 @@ def run_monitor(
     checkpoints: Checkpoints,
     position: Position,
     request: Request,
-    say: Say,
+    say: LogFn,
     *,
     is_alone: bool = True,
 ) -> keras.callbacks.Callback:
@@ -123,7 +123,7 @@ def run_monitor(
         def is_due(self) -> bool:
             """Whether so much time has gone by since the last checkpoint that its cost does not count."""
             # Several processes must agree on it: their clocks do not.
-            return not is_alone or perf_counter() - self.saved >= RARITY * self.cost
+            return not is_alone or perf_counter() - self.saved >= MAX_OVERHEAD * self.cost
 
         def save(self) -> None:
             begin = perf_counter()

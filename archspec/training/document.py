@@ -26,7 +26,7 @@ from archspec.frontend.yaml_source import Map, Seq, read, value_span
 from archspec.ir.aliases import same
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 from archspec.ir.reading import declared
-from archspec.ir.validation import restated
+from archspec.ir.validation import translate_errors
 from archspec.training.fields import STRICT, Clip, named_values
 from archspec.training.hints import Hints
 from archspec.training.settings import Evaluate, Log, TrainSettings
@@ -90,7 +90,7 @@ def salvaged(source: Source, folder: Path) -> tuple[RunSpec | None, Map, list[Di
     try:
         return RunSpec.model_validate(tree, context=context), tree, []
     except ValidationError as error:
-        wrong = restated(error, RunSpec)
+        wrong = translate_errors(error, RunSpec)
     hints = Hints(tree, SECTIONS, folder)
     # What a key of another name says is not missing.
     unknown = [e["loc"][0] for e in wrong if _kind(e) == "unknown_key" and len(e["loc"]) == 1]
@@ -161,7 +161,7 @@ def read_section(model: type[Section], values: Mapping[str, Any], words: Span | 
         return model.model_validate(values if model is not RunSpec else {"archspec_run": 1, "spec": "…", **values})
     except ValidationError as error:
         problems = []
-        for wrong in restated(error, model):
+        for wrong in translate_errors(error, model):
             said = wrong["type"].context or {}  # type: ignore[union-attr]
             at = words if isinstance(words, Span) else words[str(wrong["loc"][0])]
             problems.append(Diagnostic(CODES["value"], said["message"], at, said.get("help")))

@@ -185,7 +185,7 @@ def unscaled_columns(plan: Plan) -> Iterator[Doubt]:
 
 def _is_normalized(plan: Plan, part: str) -> bool:
     """Whether a transform brings the values to one scale, or the first layer that reads them."""
-    steps = [inner for step in plan.pipeline.steady for inner in (step, *getattr(step, "steps", ()))]
+    steps = [inner for step in plan.pipeline.eval_transforms for inner in (step, *getattr(step, "steps", ()))]
     if any(isinstance(step, Normalize) for step in steps):
         return True
     graph = plan.graph

@@ -62,7 +62,7 @@ def evaluate(plans: Sequence[Plan], weights: Sequence[Path], looking: Looking = 
         predictor = plan.task.predictor(graph, model, plan.spec.train, plan.features)
         assert predictor is not None
         for look in steps:
-            for i, batch in enumerate(held_out(plan, replace(plan.pipeline, steady=look))):
+            for i, batch in enumerate(held_out(plan, replace(plan.pipeline, eval_transforms=look))):
                 said = {name: value / count for name, value in predictor(batch).items()}
                 if i == len(totals):
                     totals.append(said)
@@ -150,13 +150,13 @@ def _first(batch: Batch, rows: int) -> Batch:
 def _looks(plan: Plan, looking: Looking) -> list[tuple[Transform, ...]]:
     """The transforms of each look at an image. Raises TaskError."""
     if looking.is_plain:
-        return [plan.pipeline.steady]
+        return [plan.pipeline.eval_transforms]
     if looking.dense and looking.views == "ten_crop":
         raise TaskError("--dense looks at all crops: it goes with --views single or flip", at=())
     size = next(iter(plan.graph.inputs.values())).spatial
     if looking.scales and None in size:
         raise TaskError("--scales needs a network that takes images of one size", at=())
-    steps = scaled(plan.pipeline.steady, looking.scales, size, dense=looking.dense)  # type: ignore[arg-type]
+    steps = scaled(plan.pipeline.eval_transforms, looking.scales, size, dense=looking.dense)  # type: ignore[arg-type]
     return [look for at in steps for look in views(at, looking.views)]
 
 

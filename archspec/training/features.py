@@ -197,7 +197,7 @@ def cached(
         return features[0] if inputs == 1 else tuple(features), keras.tree.pack_sequence_as(target, leaves)
 
     source = CachedFeatures(folders=folders)
-    pipeline = replace(plan.pipeline, source=source, raw=source.features(), augment=(), steady=())
+    pipeline = replace(plan.pipeline, source=source, raw=source.features(), augment=(), eval_transforms=())
     # What a task shows of examples, it shows of images; there are none.
     return replace(objective, model=after, pairs=pairs, pictures=lambda plan, logdir: ()), pipeline
 
@@ -228,7 +228,7 @@ def _count(plan: Plan, split: str) -> int:
 
 
 def _place(plan: Plan, split: str, draw: int, of: Sequence[str]) -> Path:
-    steps = plan.pipeline.augment if split == TRAIN else plan.pipeline.steady
+    steps = plan.pipeline.augment if split == TRAIN else plan.pipeline.eval_transforms
     drawn = (str(plan.pipeline.seed), str(draw)) if any(t.is_random for t in steps) else ()
     size = str(plan.pipeline.batch_size() if split == TRAIN else plan.pipeline.batch)
     return cache_path("features", "", *of, split, repr([written(t) for t in steps]), size, *drawn)

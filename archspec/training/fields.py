@@ -21,7 +21,7 @@ from pydantic import (
 
 from archspec.data.arguments import Items
 from archspec.data.source import DataPath
-from archspec.ir.validation import refuse, restated, told
+from archspec.ir.validation import config_error, refuse, translate_errors
 from archspec.ops.arguments import PositiveInt
 from archspec.training.optimizers import LearningRate
 
@@ -79,7 +79,7 @@ class Clip(BaseModel):
     @model_validator(mode="after")
     def _one(self) -> Clip:
         if sum(v is not None for v in (self.value, self.norm, self.global_norm)) != 1:
-            raise told("value", "clip takes one of value, norm, global_norm")
+            raise config_error("value", "clip takes one of value, norm, global_norm")
         return self
 
 
@@ -112,7 +112,7 @@ class Sharding(BaseModel):
     @model_validator(mode="after")
     def _some(self) -> Sharding:
         if not self.layout:
-            raise told("value", "layout names no weights")
+            raise config_error("value", "layout names no weights")
         return self
 
 
@@ -149,7 +149,7 @@ def _item(value: Any, info: ValidationInfo) -> Any:
         return Stage.model_validate(dict(value), context=info.context)
     except ValidationError as error:
         # The words name the section; the place has it already.
-        said = [{**one, "loc": one["loc"][1:]} for one in restated(error, Stage, "freeze")]
+        said = [{**one, "loc": one["loc"][1:]} for one in translate_errors(error, Stage, "freeze")]
         raise ValidationError.from_exception_data("freeze", said) from None  # type: ignore[arg-type]
 
 

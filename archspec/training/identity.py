@@ -71,7 +71,7 @@ def identity(plan: Plan) -> RunIdentity:
         **{f"train.{name}": _plain(getattr(train, name)) for name in Train.model_fields if name not in FREE},
         "train.task": _plain(plan.task),
         "evaluate.split": plan.split,
-        "evaluate.transforms": [_plain(step) for step in plan.pipeline.steady],
+        "evaluate.transforms": [_plain(step) for step in plan.pipeline.eval_transforms],
     }
     return RunIdentity(fingerprint(plan.graph), (first_fingerprint(plan.graph),), _json(settings))
 

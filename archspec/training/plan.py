@@ -57,7 +57,7 @@ class Plan:
         made = self
         if not self.task.is_fitted:
             made = replace(made, task=self.task.fitted(self._targets()))
-        if not all(step.is_fitted for step in (*self.pipeline.augment, *self.pipeline.steady)):
+        if not all(step.is_fitted for step in (*self.pipeline.augment, *self.pipeline.eval_transforms)):
             made = replace(made, pipeline=self.pipeline.fitted())
         return made
 
@@ -75,7 +75,7 @@ class Plan:
     @property
     def preprocessing(self) -> dict[Path, Path]:
         """Files that transforms read (a mean image), and where a run keeps them, from the run directory."""
-        return kept_files((*self.pipeline.augment, *self.pipeline.steady))
+        return kept_files((*self.pipeline.augment, *self.pipeline.eval_transforms))
 
     @property
     def steps(self) -> int:
@@ -125,7 +125,7 @@ class Plan:
             "evaluate": {
                 "split": self.split,
                 "batch": self.pipeline.batch if run.evaluate.batch is None else run.evaluate.batch,
-                "transforms": [written(with_files(step, kept)) for step in self.pipeline.steady],
+                "transforms": [written(with_files(step, kept)) for step in self.pipeline.eval_transforms],
             },
             **({"log": log} if (log := _section(run.log)) else {}),
         }

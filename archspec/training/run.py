@@ -136,7 +136,7 @@ def _watching(
     keeper: keras.callbacks.Callback,
     held_out: Any,
     stream: TextIO | None,
-    say: watch.Say,
+    say: watch.LogFn,
     layout: DeviceLayout,
 ) -> list[keras.callbacks.Callback]:
     """Who watches the loop, in the order in which they are told: those that add figures before those that read them."""
@@ -159,7 +159,7 @@ def _watching(
     return watching
 
 
-def _assessing(plan: Plan, start: TrainingState, logdir: Path, say: watch.Say, layout: DeviceLayout) -> list[Any]:
+def _assessing(plan: Plan, start: TrainingState, logdir: Path, say: watch.LogFn, layout: DeviceLayout) -> list[Any]:
     """Who has evaluators look at the network after evaluations, and who draws what they find."""
     from archspec.training.assessing import Assessing
     from archspec.training.board import panels

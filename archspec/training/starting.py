@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.training.batch_norm import forget_starts, have_begun, updates_until
-from archspec.training.callbacks import Say
+from archspec.training.callbacks import LogFn
 from archspec.training.checkpoint import Checkpoints, Position
 from archspec.training.compiling import compiled, dtype_scope, set_determinism
 from archspec.training.distribution import DeviceLayout
@@ -44,7 +44,7 @@ class TrainingState:
         return (batch[0] for batch in self.batches.pipeline.training(self.objective.pairs))
 
 
-def build_state(plan: Plan, logdir: Path, resume: bool, say: Say, layout: DeviceLayout) -> TrainingState:
+def build_state(plan: Plan, logdir: Path, resume: bool, say: LogFn, layout: DeviceLayout) -> TrainingState:
     """Build, load, compile; with ``resume``, from the last checkpoint that is whole.
 
     Raises CheckpointError, with nothing changed, where that is of another run.
@@ -86,7 +86,7 @@ def build_state(plan: Plan, logdir: Path, resume: bool, say: Say, layout: Device
     return start
 
 
-def _position(checkpoints: Checkpoints, say: Say) -> Position | None:
+def _position(checkpoints: Checkpoints, say: LogFn) -> Position | None:
     """Where a run goes on; None for its beginning."""
     position = checkpoints.position()
     for problem in checkpoints.passed_over:
@@ -98,7 +98,7 @@ def _position(checkpoints: Checkpoints, say: Say) -> Position | None:
     return position
 
 
-def _load(plan: Plan, network: keras.Model, say: Say) -> None:
+def _load(plan: Plan, network: keras.Model, say: LogFn) -> None:
     """Give layers the weights, and tokens the vectors, that the run file names."""
     from archspec.backend.weights import assign
 
@@ -119,7 +119,7 @@ def _load(plan: Plan, network: keras.Model, say: Say) -> None:
         say(f"{len(vectors.rows)} of {vectors.vocabulary.size} tokens start from {train.vectors}")
 
 
-def _restore(plan: Plan, start: TrainingState, logdir: Path, say: Say, layout: DeviceLayout) -> None:
+def _restore(plan: Plan, start: TrainingState, logdir: Path, say: LogFn, layout: DeviceLayout) -> None:
     import keras
     import numpy as np
 

@@ -53,7 +53,7 @@ def test_an_ensemble_is_the_mean_of_probabilities(trained, capsys):
     code, out, _ = output(capsys, "evaluate", trained / "run1", trained / "run2", "--format", "json")
     plan, total = Run.open(trained / "run1").plan(), 0
     (images, labels), *_ = plan.pipeline.__class__(
-        plan.source, plan.features, (), plan.pipeline.steady, 360, 0
+        plan.source, plan.features, (), plan.pipeline.eval_transforms, 360, 0
     ).evaluation("test", lambda batch: (batch[IMAGE], batch[LABEL]))
     for seed in (1, 2):
         total = total + keras.saving.load_model(trained / f"run{seed}" / "model.keras").predict(images, verbose=0) / 2

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from archspec.data.errors import DataError
-from archspec.data.layout import arranged, split_of
+from archspec.data.layout import scan_class_folders, split_of
 from archspec.data.sources.folder import Folder, ListFile, Zip
 from archspec.data.sources.pictures import Pictures
 from archspec.data.sources.text import Text
@@ -25,7 +25,7 @@ def folders_of(files):
 
 
 def of(files, folders=()):
-    return arranged("here", files, {*folders_of(files), *folders}, 0.5, 0)
+    return scan_class_folders("here", files, {*folders_of(files), *folders}, 0.5, 0)
 
 
 @pytest.mark.parametrize("train", ["train", "Train", "training", "TRAINING"])

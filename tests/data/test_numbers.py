@@ -54,7 +54,7 @@ def test_columns_are_brought_to_one_scale_by_the_training_rows(step, tmp_path, m
     ((name, args),) = step.items()
     steps = (Transform.find(name).model_validate(args),)
     fitted = Pipeline(source, source.features(), (), steps, 2, 0).fitted()
-    assert not steps[0].is_fitted and fitted.steady[0].is_fitted
+    assert not steps[0].is_fitted and fitted.eval_transforms[0].is_fitted
     # A column that is always the same in training is divided by 1.
     rows = source.arrays("train")["vector"].astype(np.float64)
     assert np.ptp(rows[:, 2]) == 0
@@ -66,7 +66,7 @@ def test_columns_are_brought_to_one_scale_by_the_training_rows(step, tmp_path, m
         np.testing.assert_allclose(got, want, atol=1e-5)
     if name == "normalize":
         plain = numpy_pipeline.evaluation(
-            source, "train", fitted.steady, lambda b: (b["vector"], ()), size=4, count=len(rows), shard=(0, 1)
+            source, "train", fitted.eval_transforms, lambda b: (b["vector"], ()), size=4, count=len(rows), shard=(0, 1)
         )
         np.testing.assert_allclose(plain[0][0], (rows - rows.mean(0)) / deviation, atol=1e-5)
 

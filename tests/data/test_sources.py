@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from archspec.data.arguments import written
 from archspec.data.errors import DataError
-from archspec.data.source import DataSource, held_out_fold, held_out_share, source_for
+from archspec.data.source import DataSource, held_out_share, k_fold, source_for
 from archspec.ir.reading import declared
 from tests.data.conftest import picture, save
 from tests.wording import refuses
@@ -56,7 +56,7 @@ def test_digits_are_scikit_learns():
 
 def test_folds_cover_everything_once_and_are_stratified():
     labels = [0] * 33 + [1] * 50 + [2] * 17
-    tests = [held_out_fold(labels, k, 5, 0)["test"] for k in range(5)]
+    tests = [k_fold(labels, k, 5, 0)["test"] for k in range(5)]
     assert sorted(p for test in tests for p in test) == list(range(100))
     for test in tests:
         assert np.abs(np.bincount(np.array(labels)[test]) - np.array([6.6, 10, 3.4])).max() < 1

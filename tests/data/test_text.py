@@ -161,7 +161,7 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_a_text_that_is_too_long_for_all_is_refused(monkeypatch, lines):
-    monkeypatch.setattr("archspec.data.text.MOST", 60)
+    monkeypatch.setattr("archspec.data.text.MAX_TOKENS", 60)
     assert Text(path=lines, length=3).arrays("train")["tokens"].size == 48
     with refuses(DataError):
         Text(path=lines).arrays("train")

@@ -143,7 +143,7 @@ def test_perspective_takes_corners_to_where_they_were_drawn():
 def test_color_jitter_against_pillow():
     import tensorflow as tf
 
-    from archspec.data.transforms.color import _painted, brightened, contrasted, saturated
+    from archspec.data.transforms.color import _apply_matrix, brightened, contrasted, saturated
 
     x = images(1)
     pil, factor = Image.fromarray(x[0]), tf.constant([0.7])
@@ -154,7 +154,7 @@ def test_color_jitter_against_pillow():
         (contrasted(factor, tf.constant([grey])), ImageEnhance.Contrast),
     ):
         wanted = np.asarray(enhance(pil).enhance(0.7), int)
-        assert np.abs(_painted(tf.constant(x), matrix, 255.0).numpy()[0].astype(int) - wanted).max() <= 1
+        assert np.abs(_apply_matrix(tf.constant(x), matrix, 255.0).numpy()[0].astype(int) - wanted).max() <= 1
 
 
 def test_color_jitter_does_one_after_the_other_against_pillow():
@@ -173,10 +173,10 @@ def test_color_jitter_does_one_after_the_other_against_pillow():
 def test_hue_keeps_luma_and_comes_round():
     import tensorflow as tf
 
-    from archspec.data.transforms.color import LUMA, turned
+    from archspec.data.transforms.color import LUMA, hue_rotation
 
-    assert np.allclose(turned(tf.constant([2 * np.pi])).numpy()[0], np.eye(3, 4), atol=1e-5)
-    third = turned(tf.constant([2 * np.pi / 3])).numpy()[0, :, :3]
+    assert np.allclose(hue_rotation(tf.constant([2 * np.pi])).numpy()[0], np.eye(3, 4), atol=1e-5)
+    third = hue_rotation(tf.constant([2 * np.pi / 3])).numpy()[0, :, :3]
     assert np.allclose(third @ third @ third, np.eye(3), atol=1e-4)
     assert np.allclose(np.array(LUMA) @ third, LUMA, atol=1e-4)
 

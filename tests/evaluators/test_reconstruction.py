@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from archspec.evaluators.reconstruction import GIVEN, MADE, SHOWN, Reconstruction
+from archspec.evaluators.reconstruction import GIVEN, MADE, MAX_IMAGES, Reconstruction
 
 pytestmark = pytest.mark.tensorflow
 
@@ -18,8 +18,8 @@ def test_errors_are_those_of_all_numbers_whatever_the_batches():
         found = counting.result()
         assert found.figures["mse"] == pytest.approx(((made - true) ** 2).mean())
         assert found.figures["mae"] == pytest.approx(np.abs(made - true).mean())
-        assert found.examples == 11 and len(found.shown) == SHOWN
-        assert found.panels()["reconstructions"].shape == (9, 3 * SHOWN, 1)
+        assert found.examples == 11 and len(found.shown) == MAX_IMAGES
+        assert found.panels()["reconstructions"].shape == (9, 3 * MAX_IMAGES, 1)
 
 
 def test_a_panel_has_what_was_read_above_what_was_made_above_what_was_wanted():

@@ -11,7 +11,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-from archspec.training.board.pace import Pace
+from archspec.training.board.pace import Throttle
 from archspec.training.board.settings import hyperparameters
 from archspec.training.run import run
 from tests.training import runs
@@ -78,7 +78,7 @@ def test_the_curves_are_those_of_the_weights_that_were_evaluated(full):
 
     made, logdir = full
     model = keras.saving.load_model(logdir / "model.keras")
-    seen = made.pipeline.seen(range(360), 0, made.pipeline.steady, "test")
+    seen = made.pipeline.examples_at(range(360), 0, made.pipeline.eval_transforms, "test")
     said = model.predict(seen["image"], verbose=0)
     right = np.arange(10) == seen["label"][:, None]
     event = held(logdir / "pictures").Tensors("all classes/pr_curves")[-1]
@@ -101,7 +101,7 @@ def test_points_are_what_the_layer_gives(full):
     inner = keras.Model(model.inputs, model.get_layer("second").output)
     arrays = made.source.arrays("test")
     assert [line.split("\t")[0] for line in lines[1:]] == [str(n) for n in arrays["label"]]
-    seen = made.pipeline.seen(range(360), 0, made.pipeline.steady, "test")
+    seen = made.pipeline.examples_at(range(360), 0, made.pipeline.eval_transforms, "test")
     np.testing.assert_allclose(points, inner.predict(seen["image"], verbose=0).reshape(360, -1), atol=1e-4)
 
 
@@ -185,9 +185,9 @@ def test_a_pace_of_epochs_and_one_of_time(monkeypatch):
 
     now = [0.0]
     monkeypatch.setattr(pace, "perf_counter", lambda: now[0])
-    every = Pace(3, 8)
+    every = Throttle(3, 8)
     assert [epoch for epoch in range(8) if every.is_due(epoch)] == [0, 3, 6, 7]
-    rare = Pace(None, 1000)
+    rare = Throttle(None, 1000)
     assert rare.is_due(0)
     with rare.taken():
         now[0] += 1

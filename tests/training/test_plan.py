@@ -177,7 +177,7 @@ def test_a_plan_of_a_good_run_imports_no_framework_either(tmp_path):
 def test_the_data_are_brought_to_the_network(plan):
     made = plan(augment="null", spec=runs.SPEC.replace("[8, 8, 1]", "[12, 12, 1]"))
     assert [t.name for t in made.pipeline.augment] == ["resize", "rescale"]
-    assert [t.name for t in made.pipeline.steady] == ["resize", "rescale"]
+    assert [t.name for t in made.pipeline.eval_transforms] == ["resize", "rescale"]
     assert made.split == "test"
 
 

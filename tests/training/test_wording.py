@@ -12,7 +12,7 @@ from archspec.data.transform import Transform
 from archspec.frontend.document import ArchitectureSpec
 from archspec.ir.declaration import Declaration
 from archspec.ir.reading import member
-from archspec.ir.validation import refused, restated
+from archspec.ir.validation import refused, translate_errors
 from archspec.ops.base import Op
 from archspec.ops.constraint import Constraint
 from archspec.ops.initializer import Initializer
@@ -48,7 +48,7 @@ def said(model, values):
             assert one.is_sentence or one.message or one.kind in ("unknown_key", "missing_key"), one
             yield one.message
             yield one.help or ""
-        for one in restated(error, model, getattr(model, "name", "")):
+        for one in translate_errors(error, model, getattr(model, "name", "")):
             yield one["type"].message()
             yield one["type"].context["help"] or ""
 

@@ -11,7 +11,7 @@ from archspec.frontend.reading import read_source
 from archspec.frontend.yaml_source import Map, read
 from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, shown
 from archspec.ir.quantities import byte_size, count
-from archspec.ir.validation import refuse, restated
+from archspec.ir.validation import refuse, translate_errors
 
 FOLDER = Path(__file__).parent
 
@@ -68,7 +68,7 @@ def hardware(name: str) -> Hardware:
     try:
         return Hardware.model_validate(dict(tree))
     except ValidationError as error:
-        raise SpecError([_diagnostic(e, tree) for e in restated(error, Hardware, "hardware")]) from None
+        raise SpecError([_diagnostic(e, tree) for e in translate_errors(error, Hardware, "hardware")]) from None
 
 
 def _diagnostic(error: Any, tree: Map) -> Diagnostic:

@@ -19,7 +19,7 @@ SCALES = (1.0, 8.0)
 off."""
 TOLERANCE = 5e-5
 """Largest difference of two numbers, in proportion to themselves and to all of their example."""
-MOST = 4096
+MAX_NUMBERS = 4096
 """How many numbers of an example are compared."""
 
 
@@ -154,4 +154,4 @@ def without_activation(layer: Any) -> Callable[[Any], Any] | None:
 def _places(count: int) -> Any:
     import numpy as np
 
-    return slice(None) if count <= MOST else np.random.default_rng(count).integers(0, count, MOST)
+    return slice(None) if count <= MAX_NUMBERS else np.random.default_rng(count).integers(0, count, MAX_NUMBERS)

@@ -9,7 +9,7 @@ from pydantic import Field
 from archspec.data.example import LABEL, VECTOR, Example
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
-from archspec.data.source import DataSource, held_out_fold
+from archspec.data.source import DataSource, k_fold
 from archspec.ir.tensors import TensorSpec
 
 COUNT, FOLDS = 442, 5
@@ -43,7 +43,7 @@ class Diabetes(DataSource, name="diabetes", main="fold"):
 
         # scikit-learn gives columns whose squares sum to 1.
         rows, progression = load_diabetes(return_X_y=True)
-        positions = held_out_fold([0] * COUNT, self.fold, FOLDS, self.seed)[split]
+        positions = k_fold([0] * COUNT, self.fold, FOLDS, self.seed)[split]
         return {
             VECTOR: (rows[positions] * COUNT**0.5).astype(np.float32),
             LABEL: progression[positions, None].astype(np.float32),

@@ -9,7 +9,7 @@ from pydantic import Field
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import DataSource, held_out_fold
+from archspec.data.source import DataSource, k_fold
 from archspec.ir.tensors import TensorSpec
 
 COUNT, FOLDS = 1797, 5
@@ -41,5 +41,5 @@ class Digits(DataSource, name="digits", main="fold"):
 
         digits = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-        positions = held_out_fold(digits.target.tolist(), self.fold, FOLDS, self.seed)[split]
+        positions = k_fold(digits.target.tolist(), self.fold, FOLDS, self.seed)[split]
         return {IMAGE: images[positions], LABEL: digits.target[positions].astype(np.int32)}

@@ -13,7 +13,7 @@ from pydantic import Field
 from archspec.data import files
 from archspec.data.errors import DataError
 from archspec.data.files import Fault, FileEntry, Listing
-from archspec.data.layout import arranged, divided, split_said
+from archspec.data.layout import scan_class_folders, split_said, stratified_split
 from archspec.data.source import TRAIN, DataPath, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.data.table import Columns, number, table_rows
@@ -54,7 +54,7 @@ class Folder(ImageFiles, name="folder", main="path"):
         if not self.path.is_dir():
             raise DataError(f"{self.path} is not a folder")
         found, folders, faults = _walked(self.path)
-        names, splits, strays, is_divided = arranged(str(self.path), found, folders, self.holdout, self.seed)
+        names, splits, strays, is_divided = scan_class_folders(str(self.path), found, folders, self.holdout, self.seed)
         entries = {
             split: [FileEntry(path := os.path.join(self.path, name), label, path) for name, label in members]
             for split, members in splits.items()
@@ -117,7 +117,7 @@ class ListFile(ImageFiles, name="list", main="path"):
             if TRAIN not in found:
                 raise DataError(f"{self.path}: no line has the split {TRAIN}")
         else:
-            found = divided(entries, [e.label for e in entries], self.holdout, self.seed)
+            found = stratified_split(entries, [e.label for e in entries], self.holdout, self.seed)
         if told:
             return Listing((), found, is_divided=not has_splits, numbers=self.target)
         top = max(e.label for e in entries)
@@ -194,7 +194,7 @@ class Zip(ImageFiles, name="zip", main="path"):
         cut = f"{next(iter(top))}/" if len(top) == 1 and all(name.count("/") > 1 for name in members) else ""
         found = {name.removeprefix(cut): info for name, info in members.items()}
         below = {name.removeprefix(cut).rstrip("/") for name in folders}
-        names, splits, strays, is_divided = arranged(str(archive), found, below, self.holdout, self.seed)
+        names, splits, strays, is_divided = scan_class_folders(str(archive), found, below, self.holdout, self.seed)
         entries: dict[str, list[FileEntry]] = {}
         with opened(archive) as file:
             for split, kept in splits.items():

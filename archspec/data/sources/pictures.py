@@ -16,7 +16,7 @@ from archspec.data.example import HELD_OUT, IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.files import FileEntry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS, SUFFIXES
-from archspec.data.layout import SPLITS, divided, split_of
+from archspec.data.layout import SPLITS, split_of, stratified_split
 from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, in_order, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.tensors import TensorSpec
@@ -74,7 +74,7 @@ class Pictures(ImageFiles, name="pictures", main="path"):
                 raise DataError(
                     f"{self.path} holds {len(pictures)} pictures", help=f"files that end in {SUFFIXES[0]} …"
                 )
-            found = divided(pictures, [0] * len(pictures), self.holdout, self.seed)
+            found = stratified_split(pictures, [0] * len(pictures), self.holdout, self.seed)
         entries = {
             split: [FileEntry(path := os.path.join(self.path, name), 0, path) for name in members]
             for split, members in found.items()

@@ -19,7 +19,7 @@ from archspec.data.errors import DataError
 from archspec.data.example import LABEL, Example
 from archspec.data.features.label import Label
 from archspec.data.files import FileEntry, Listing
-from archspec.data.layout import WORDS, divided, split_of
+from archspec.data.layout import WORDS, split_of, stratified_split
 from archspec.data.source import ENCODED, TRAIN, DataPath, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.data.text import read_text
@@ -73,7 +73,7 @@ class TfRecord(ImageFiles, name="tfrecord", main="path"):
             found.pop("", None)
             return Listing((), {split: _records(members) for split, members in found.items()})
         entries = [e for members in found.values() for e in _records(members)]
-        return Listing((), divided(entries, [0] * len(entries), self.holdout, self.seed), is_divided=True)
+        return Listing((), stratified_split(entries, [0] * len(entries), self.holdout, self.seed), is_divided=True)
 
     def _files(self) -> list[Path]:
         if self.path.is_file():

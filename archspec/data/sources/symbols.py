@@ -17,9 +17,9 @@ from archspec.data.features.tokens import Tokens
 from archspec.data.pair import SOURCE, TARGET
 from archspec.data.source import TRAIN, DataSource
 from archspec.data.text import padded
-from archspec.data.tokenizer import extras, framed
+from archspec.data.tokenizer import add_special_tokens, special_tokens
 from archspec.data.vocabulary import END, START, Vocabulary, import_tokenizers
-from archspec.ir.validation import told
+from archspec.ir.validation import config_error
 from archspec.ops.arguments import PositiveInt
 
 HELD_OUT = 8
@@ -60,7 +60,9 @@ class SymbolPairs(DataSource, name="symbols", main="order"):
     @model_validator(mode="after")
     def _lengths(self) -> Self:
         if self.shortest > self.longest:
-            raise told("value", f"symbols: the shortest ({self.shortest}) is longer than the longest ({self.longest})")
+            raise config_error(
+                "value", f"symbols: the shortest ({self.shortest}) is longer than the longest ({self.longest})"
+            )
         return self
 
     def features(self) -> Example:
@@ -136,10 +138,10 @@ def _known(symbols: int, shortest: int, longest: int) -> tuple[int, int]:
 def _vocabulary(symbols: int) -> Vocabulary:
     """Symbols are tokens, written with spaces between them."""
     tokenizers = import_tokenizers()
-    extra = extras(pad=True, unknown=False, start=True, end=True)
+    extra = special_tokens(pad=True, unknown=False, start=True, end=True)
     numbers = {token: number for number, token in enumerate((*extra, *SYMBOLS[:symbols]))}
     library = tokenizers.Tokenizer(tokenizers.models.WordLevel(numbers, unk_token="[UNK]"))
     library.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
     library.add_special_tokens(extra)
-    framed(library, extra, margin=0)
+    add_special_tokens(library, extra, margin=0)
     return Vocabulary(library.to_str())

@@ -13,7 +13,7 @@ from archspec.data.errors import DataError
 from archspec.data.example import LABEL, TOKENS, Example
 from archspec.data.features.label import Label
 from archspec.data.features.tokens import Tokens
-from archspec.data.layout import arranged
+from archspec.data.layout import scan_class_folders
 from archspec.data.source import TRAIN, DataPath, DataSource, Lengths, held_out_share, stamp
 from archspec.data.table import labelled_rows
 from archspec.data.text import (
@@ -180,7 +180,7 @@ def _rows(source: Text, path: Path) -> tuple[Rows, list[str], bool]:
             return rows, splits, not splits
         return labelled_lines(path, source.encoding), [], True
     found, folders = text_files(path)
-    names, arranged_in, _, is_divided = arranged(
+    names, arranged_in, _, is_divided = scan_class_folders(
         str(path), found, folders, source.holdout, source.seed, suffixes=(".txt",), noun="texts"
     )
     members_of = [

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import model_validator
 
-from archspec.data.tokenizer import Count, Limit, Margin, Tokenizer, by_frequency, extras, framed
+from archspec.data.tokenizer import Count, Limit, Margin, Tokenizer, add_special_tokens, by_frequency, special_tokens
 from archspec.data.vocabulary import UNKNOWN, Vocabulary, import_tokenizers
-from archspec.ir.validation import told
+from archspec.ir.validation import config_error
 
 if TYPE_CHECKING:
     import tokenizers
@@ -88,7 +88,7 @@ class Words(Tokenizer, name="words", main="limit"):
 
 def _with_padding(kind: Kind) -> Kind:
     if kind.margin and not kind.pad:
-        raise told("value", f"{kind.name} with a margin needs padding", "pad: true")
+        raise config_error("value", f"{kind.name} with a margin needs padding", "pad: true")
     return kind
 
 
@@ -103,6 +103,6 @@ def _library(kind: Characters | Words) -> tokenizers.Tokenizer:
 
 
 def _counted(kind: Characters | Words, library: tokenizers.Tokenizer, texts: Iterable[str]) -> Vocabulary:
-    extra = extras(pad=kind.pad, unknown=kind.unknown, start=kind.start, end=kind.end)
-    framed(library, extra, kind.margin)
+    extra = special_tokens(pad=kind.pad, unknown=kind.unknown, start=kind.start, end=kind.end)
+    add_special_tokens(library, extra, kind.margin)
     return by_frequency(library, texts, limit=kind.limit, minimum=kind.minimum, extra=extra)

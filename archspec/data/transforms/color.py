@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.data.example import IMAGE, Example
 from archspec.data.pixels import keep_type
-from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of
+from archspec.data.transform import Share, Transform, TransformError, compiled, image_of, with_probability
 from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class ColorJitter(Transform, name="color_jitter"):
         if self.saturation:
             maps.append(saturated(factor(self.saturation)))
         if self.hue:
-            maps.append(turned(draw.uniform(-self.hue, self.hue) * (2 * pi)))
+            maps.append(hue_rotation(draw.uniform(-self.hue, self.hue) * (2 * pi)))
         one = _identity(tf.shape(mean)[0])
-        return chosen(draw, self.probability, _product(maps) if maps else one, one)
+        return with_probability(draw, self.probability, _product(maps) if maps else one, one)
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         return {**batch, IMAGE: mapped(batch[IMAGE], [(self, draw)])}
@@ -94,7 +94,7 @@ class Grayscale(Transform, name="grayscale", main="probability"):
         import tensorflow as tf
 
         count = tf.shape(mean)[0]
-        return chosen(draw, self.probability, saturated(tf.zeros((count,))), _identity(count))
+        return with_probability(draw, self.probability, saturated(tf.zeros((count,))), _identity(count))
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         return {**batch, IMAGE: mapped(batch[IMAGE], [(self, draw)])}
@@ -119,7 +119,7 @@ class ChannelShift(Transform, name="channel_shift", main="strength"):
 
         count = tf.shape(mean)[0]
         moved = _moved(draw.uniform(-self.strength, self.strength, shape=(3,)))
-        return chosen(draw, self.probability, moved, _identity(count))
+        return with_probability(draw, self.probability, moved, _identity(count))
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         return {**batch, IMAGE: mapped(batch[IMAGE], [(self, draw)])}
@@ -201,7 +201,7 @@ def mapped(image: tf.Tensor, run: Sequence[tuple[Transform, Draw]]) -> tf.Tensor
         here = mean if total is None else tf.linalg.matvec(total[:, :, :3], mean) + total[:, :, 3]
         matrix = transform.matrix(here, draw)
         total = matrix if total is None else _product([total, matrix])
-    return _painted(image, total, white)
+    return _apply_matrix(image, total, white)
 
 
 def mean_color(image: tf.Tensor) -> tf.Tensor:
@@ -217,7 +217,7 @@ def _mean(image: tf.Tensor, *, step: int) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(image[:, ::step, ::step], tf.float32), (1, 2))
 
 
-def _painted(image: tf.Tensor, matrix: tf.Tensor, white: float) -> tf.Tensor:
+def _apply_matrix(image: tf.Tensor, matrix: tf.Tensor, white: float) -> tf.Tensor:
     """Each pixel's colour mapped, in one pass: compiled, that is ten times as fast as operations on planes."""
     import tensorflow as tf
 
@@ -255,7 +255,7 @@ def saturated(factor: tf.Tensor) -> tf.Tensor:
     return tf.pad(linear, [[0, 0], [0, 0], [0, 1]])
 
 
-def turned(angle: tf.Tensor) -> tf.Tensor:
+def hue_rotation(angle: tf.Tensor) -> tf.Tensor:
     """A turn of the two axes of colour in YIQ, by example."""
     import tensorflow as tf
 

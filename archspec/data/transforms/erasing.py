@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from archspec.data.example import IMAGE, Example
 from archspec.data.fields import Interval
 from archspec.data.pixels import keep_type
-from archspec.data.transform import Share, Transform, TransformError, chosen, compiled, image_of
+from archspec.data.transform import Share, Transform, TransformError, compiled, image_of, with_probability
 from archspec.data.transforms.mixing import rectangle
 from archspec.ops.arguments import Number, PositiveInt
 
@@ -44,7 +44,7 @@ class Cutout(Transform, name="cutout", main="size"):
         side = tf.fill(tf.shape(y), float(self.size))
         # A square of even side has its middle before the pixel, as of 4: two before it, itself and one behind.
         inside, _ = rectangle(image, y + self.size % 2 / 2, x + self.size % 2 / 2, side, side)
-        inside = chosen(draw, self.probability, inside, tf.zeros_like(inside))
+        inside = with_probability(draw, self.probability, inside, tf.zeros_like(inside))
         return {**batch, IMAGE: compiled(_filled, inside, image, value=self.value)}
 
 
@@ -84,7 +84,7 @@ class RandomErasing(Transform, name="random_erasing", main="probability"):
         y = tf.floor(draw.uniform() * (height - high + 1)) + high / 2
         x = tf.floor(draw.uniform() * (width - wide + 1)) + wide / 2
         inside, _ = rectangle(image, y, x, high, wide)
-        inside = chosen(draw, self.probability, inside, tf.zeros_like(inside))
+        inside = with_probability(draw, self.probability, inside, tf.zeros_like(inside))
         if self.fill == "value":
             return {**batch, IMAGE: compiled(_filled, inside, image, value=self.value)}
         white = 255.0 if image.dtype == tf.uint8 else 1.0

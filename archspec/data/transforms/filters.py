@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.data.example import IMAGE, Example
 from archspec.data.fields import Interval
 from archspec.data.pixels import keep_type
-from archspec.data.transform import Share, Transform, chosen, image_of
+from archspec.data.transform import Share, Transform, image_of, with_probability
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -33,7 +33,7 @@ class Blur(Transform, name="blur", main="sigma"):
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         image = batch[IMAGE]
         out = blurred(image, draw.uniform(*self.sigma), self.sigma[1])
-        return {**batch, IMAGE: chosen(draw, self.probability, out, image)}
+        return {**batch, IMAGE: with_probability(draw, self.probability, out, image)}
 
 
 def blurred(image: tf.Tensor, sigma: tf.Tensor, largest: float) -> tf.Tensor:

@@ -15,7 +15,7 @@ from pydantic import Field
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.label import Label
 from archspec.data.pixels import keep_type
-from archspec.data.transform import Share, Transform, TransformError, chosen, image_of
+from archspec.data.transform import Share, Transform, TransformError, image_of, with_probability
 from archspec.data.transforms.geometric import alone
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class MixUp(Transform, name="mixup", main="alpha"):
         import tensorflow as tf
 
         share = _beta(draw.uniform(), self.alpha)
-        share = chosen(draw, self.probability, share, tf.ones_like(share))
+        share = with_probability(draw, self.probability, share, tf.ones_like(share))
         image, label = batch[IMAGE], batch[LABEL]
         x, weight = tf.cast(image, tf.float32), share[:, None, None, None]
         mixed = keep_type(weight * x + (1 - weight) * _partner(x), image.dtype)
@@ -69,7 +69,7 @@ class CutMix(Transform, name="cutmix", main="alpha"):
         import tensorflow as tf
 
         share = _beta(draw.uniform(), self.alpha)
-        share = chosen(draw, self.probability, share, tf.ones_like(share))
+        share = with_probability(draw, self.probability, share, tf.ones_like(share))
         image, label = batch[IMAGE], batch[LABEL]
         height, width = (tf.cast(n, tf.float32) for n in tf.unstack(tf.shape(image)[1:3]))
         side = tf.sqrt(1 - share)

@@ -29,7 +29,7 @@ from archspec.training.task import Objective, Samples, Task, TaskError, Wanted, 
 if TYPE_CHECKING:
     import keras
 
-    from archspec.tasks.adversarial.steps import Steps
+    from archspec.tasks.adversarial.steps import AdversarialModel
     from archspec.training.settings import TrainSettings
     from archspec.training.task import RunContext
 
@@ -128,7 +128,7 @@ class Adversarial(Task, name="adversarial"):
             return named, batch[POSITION[0]]
 
         def pictures(of: RunContext, logdir: Path) -> Sequence[keras.callbacks.Callback]:
-            from archspec.tasks.adversarial.pictures import SamplePanels
+            from archspec.tasks.adversarial.panels import SamplePanels
 
             return [SamplePanels(steps, of, logdir, _named(plan, of.pipeline.features()[1].parts))]
 
@@ -164,7 +164,7 @@ class Adversarial(Task, name="adversarial"):
     def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> Samples:
         import numpy as np
 
-        from archspec.tasks.adversarial.steps import Steps
+        from archspec.tasks.adversarial.steps import AdversarialModel
 
         (count, steps), label = amounts(wanted), wanted.options.get("label")
         plan = _training(graph)
@@ -176,7 +176,7 @@ class Adversarial(Task, name="adversarial"):
             if d.kind == "label"
         }
         name = wanted.options.get("result") or drawable(plan)[0]
-        values = Steps(graph, model).sample(count, seed=wanted.seed, result=name, given=given, steps=steps)
+        values = AdversarialModel(graph, model).sample(count, seed=wanted.seed, result=name, given=given, steps=steps)
         columns = steps or next((d.classes for d in plan.drawn.values() if d.classes), None)
         return Samples(values, columns, darkest(last_activation(plan.body.by_name, plan.results[name])))
 
@@ -191,21 +191,21 @@ def _training(graph: Graph) -> Training:
     return graph.training
 
 
-def _steps(graph: Graph, model: keras.Model, seed: int) -> Steps:
+def _steps(graph: Graph, model: keras.Model, seed: int) -> AdversarialModel:
     if _training(graph).together:
-        from archspec.tasks.adversarial.together import Together
+        from archspec.tasks.adversarial.together import SimultaneousUpdates
 
-        return Together(graph, model, seed=seed)
-    from archspec.tasks.adversarial.rounds import Rounds
+        return SimultaneousUpdates(graph, model, seed=seed)
+    from archspec.tasks.adversarial.rounds import AlternatingUpdates
 
-    return Rounds(graph, model, seed=seed)
+    return AlternatingUpdates(graph, model, seed=seed)
 
 
 def _watching(plan: Training) -> Sequence[keras.callbacks.Callback]:
     """Updates in turn report the norms of their gradients themselves."""
     if not plan.together:
         return ()
-    from archspec.tasks.adversarial.watching import GradientNorms
+    from archspec.tasks.adversarial.gradient_norms import GradientNorms
 
     return (GradientNorms(),)
 

@@ -9,15 +9,15 @@ import keras
 import tensorflow as tf
 
 from archspec.ir.training import TrainStep
-from archspec.tasks.adversarial import engine
+from archspec.tasks.adversarial import autodiff
 from archspec.tasks.adversarial.forward import Values
-from archspec.tasks.adversarial.steps import State, Steps
+from archspec.tasks.adversarial.steps import AdversarialModel, State
 
-FEW = 10_000
+UPDATE_STRIDE = 10_000
 """More turns than a step takes in a round: the draws of steps lie this far apart."""
 
 
-class Rounds(Steps):
+class AlternatingUpdates(AdversarialModel):
     """Each step sees the weights that those before it left. Also reports the norm of every network's gradient."""
 
     def rounds(self) -> Any:
@@ -50,13 +50,13 @@ class Rounds(Steps):
         """All turns of a step; the last one's report."""
 
         def turn(n: Any) -> dict[str, Any]:
-            draw = tf.where(n == 0, 0, i * FEW + n)
+            draw = tf.where(n == 0, 0, i * UPDATE_STRIDE + n)
             return self._update(i, step, self.inputs(batch, rounds, draw), held, rounds, self.draws(rounds, draw))
 
         if step.turns == 1:
             return turn(tf.constant(0))
         names = self.reported(step)
-        turns = tf.cast(engine.number(step.turns, rounds), tf.int32)
+        turns = tf.cast(autodiff.number(step.turns, rounds), tf.int32)
 
         def body(n: Any, *_: Any) -> tuple[Any, ...]:
             report = turn(n)

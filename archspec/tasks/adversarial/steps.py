@@ -20,7 +20,7 @@ from archspec.backend.build import compile as built
 from archspec.backend.seams.generators import Seed
 from archspec.ir.graph import Graph, Tensor, drawable
 from archspec.ir.training import GradientPenalty, TrainStep
-from archspec.tasks.adversarial import engine
+from archspec.tasks.adversarial import autodiff
 from archspec.tasks.adversarial.forward import Forward, Values
 from archspec.tasks.adversarial.optimizers import StepOptimizers
 from archspec.tasks.adversarial.pool import Pool
@@ -32,7 +32,7 @@ State = Sequence[tuple[Any, Any]]
 """Variables with the values that they are to have."""
 
 
-class Steps(keras.Model):
+class AdversarialModel(keras.Model):
     """Networks that are trained by steps. ``networks`` is the Keras model of all of them, side by side."""
 
     def __init__(self, graph: Graph, networks: keras.Model | None = None, *, seed: int = 0):
@@ -111,7 +111,7 @@ class Steps(keras.Model):
         for i, (name, drawn) in enumerate(self.plan.drawn.items()):
             if name not in batch:
                 shape = (size, *self.plan.body.inputs[name].shape)
-                out[Tensor(name)] = engine.draw(drawn, shape, Seed(self._stream(i, draw), rounds))
+                out[Tensor(name)] = autodiff.draw(drawn, shape, Seed(self._stream(i, draw), rounds))
         return out
 
     def draws(self, rounds: Any, draw: Any) -> State:
@@ -167,7 +167,7 @@ class Steps(keras.Model):
                     values, moved = compute([result], {**held, point: at})
                     return values[result], moved
 
-                known[result], slopes[term], moved = engine.gradient(score, known[point])
+                known[result], slopes[term], moved = autodiff.gradient(score, known[point])
         named = {name for term in step.minimize for name in term.operands if isinstance(name, str)}
         values, moved = compute([results[name] for name in named], known)
 
@@ -180,7 +180,7 @@ class Steps(keras.Model):
                 target = values[results[wanted]] if isinstance(wanted, str) else ops.full_like(prediction, wanted)
                 value = self.losses_of[term](target, prediction)
             report[f"{step.name}.{term.name}"] = value
-            total = total + value * engine.number(term.weight, rounds)
+            total = total + value * autodiff.number(term.weight, rounds)
         if training:
             with keras.StatelessScope(state_mapping=state) if state else nullcontext():
                 total = sum((x for name in step.update for layer in self.owned[name] for x in layer.losses), total)
@@ -281,7 +281,7 @@ class Steps(keras.Model):
             value = (given or {}).get(key)
             if value is None:
                 amount = count if steps is None else 2 * count // steps
-                value = engine.draw(drawn, (amount, *self.plan.body.inputs[key].shape), Seed(seed, i))
+                value = autodiff.draw(drawn, (amount, *self.plan.body.inputs[key].shape), Seed(seed, i))
                 if steps is not None:
                     first, last = np.split(ops.convert_to_numpy(value), 2)
                     value = along(first, last, steps, is_normal=drawn.kind == "normal")

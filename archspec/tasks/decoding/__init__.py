@@ -42,7 +42,7 @@ class Limits:
     """Most tokens."""
     end: int | None = None
     """The token after which a sequence is over; what follows it repeats it."""
-    barred: Sequence[int] = ()
+    banned_tokens: Sequence[int] = ()
     """Tokens that are never chosen: padding, the unknown, the start."""
 
 
@@ -128,7 +128,7 @@ def _one_by_one(decoder: Decoder, first: np.ndarray, states: States, limits: Lim
     for i in range(limits.length):
         scores, states = decoder.step(tokens, states)
         scores = np.array(scores, np.float64)
-        scores[:, list(limits.barred)] = -np.inf
+        scores[:, list(limits.banned_tokens)] = -np.inf
         tokens = np.asarray(choose(scores), np.int32)
         if limits.end is not None:
             tokens = np.where(is_over, np.int32(limits.end), tokens)

@@ -55,7 +55,7 @@ class Beam(Decoding, name="beam", main="width"):
         for i in range(length):
             found, states = decoder.step(last, states)
             steps = np.array(found, np.float64).reshape(count, width, -1)
-            steps[:, :, list(limits.barred)] = -np.inf
+            steps[:, :, list(limits.banned_tokens)] = -np.inf
             vocabulary = steps.shape[-1]
             totals = scores[:, :, None] + steps
             if limits.end is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from archspec.backend.build import compile
 from archspec.ir.graph import Graph
 from archspec.ops.loss import last_activation, number
-from archspec.tasks.decoding.stepping import Stepping, stepwise
+from archspec.tasks.decoding.stepping import IncrementalGraph, incremental
 
 if TYPE_CHECKING:
     import keras
@@ -26,14 +26,14 @@ STRIDE = 32
 
 def decoder(graph: Graph, model: keras.Model) -> Decoder:
     """A language model, of one input and one head, as a decoder with the weights that it has now."""
-    stepping = stepwise(graph)
-    return Rereading(graph, model) if stepping is None else Remembering(stepping, model)
+    stepping = incremental(graph)
+    return RecomputingDecoder(graph, model) if stepping is None else StatefulDecoder(stepping, model)
 
 
-class Remembering:
+class StatefulDecoder:
     """Reads a token with what the layers remember. Only the states travel, however long the sequence."""
 
-    def __init__(self, stepping: Stepping, model: keras.Model):
+    def __init__(self, stepping: IncrementalGraph, model: keras.Model):
         self.stepping, self.model = stepping, compile(stepping.graph)
         self.activation = last_activation(stepping.graph.by_name, stepping.graph.outputs[0].tensor)
         self.take(model)
@@ -51,10 +51,10 @@ class Remembering:
         read = np.asarray(tokens, np.int32)[:, None]
         out = self.model.predict_on_batch({self.stepping.tokens: read, **states} if states else read)
         scores = out[self.stepping.head] if states else out
-        return logarithms(scores[:, 0], self.activation), {name: out[name] for name in states}
+        return log_probs(scores[:, 0], self.activation), {name: out[name] for name in states}
 
 
-class Rereading:
+class RecomputingDecoder:
     """Reads all that was read once more with each token; of a network for sequences of one length, the last so many."""
 
     def __init__(self, graph: Graph, model: keras.Model):
@@ -78,10 +78,10 @@ class Rereading:
         padded = np.pad(read, ((0, 0), (0, length - read.shape[1])))
         out: Any = self.model.predict_on_batch(padded)
         scores = out[self.head] if isinstance(out, dict) else out
-        return logarithms(scores[:, read.shape[1] - 1], self.activation), {"read": read}
+        return log_probs(scores[:, read.shape[1] - 1], self.activation), {"read": read}
 
 
-def logarithms(scores: np.ndarray, activation: Op | None) -> np.ndarray:
+def log_probs(scores: np.ndarray, activation: Op | None) -> np.ndarray:
     """Logarithms of probabilities, float64, of what a head gives after an activation (None for logits)."""
     scores = np.asarray(scores, np.float64)
     if number(activation) == "log_distribution":

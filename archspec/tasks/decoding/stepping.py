@@ -1,6 +1,6 @@
 """A recurrent network as it reads one token at a time: what its layers remember comes in and goes out.
 
-    stepwise(graph)    the same layers on a sequence of length 1; every state is an input ``LAYER.state`` (of an LSTM
+    incremental(graph) the same layers on a sequence of length 1; every state is an input ``LAYER.state`` (of an LSTM
                        also ``LAYER.cell``) and an output of the same name
 
 It has the weights of the whole: layers keep their names. Needs no Keras.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archspec.analysis.reach import looking_ahead
+from archspec.analysis.reach import non_causal_nodes
 from archspec.ir.diagnostics import Note
 from archspec.ir.graph import Graph, Node, Output, Tensor
 from archspec.ir.tensors import TensorSpec
@@ -20,7 +20,7 @@ from archspec.training.task import TaskError
 
 
 @dataclass(frozen=True, slots=True)
-class Stepping:
+class IncrementalGraph:
     """The network that reads one token, the name of its input for that, its head, and the channels of its states by
     name."""
 
@@ -30,7 +30,7 @@ class Stepping:
     states: dict[str, int]
 
 
-def stepwise(graph: Graph) -> Stepping | None:
+def incremental(graph: Graph) -> IncrementalGraph | None:
     """None where the network does more than remember: attention, convolutions, positions."""
     graph = graph.inference()
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
@@ -60,7 +60,7 @@ def stepwise(graph: Graph) -> Stepping | None:
         specs = tuple(known[t] for t in taken)
         nodes.append(replace(node, op=op, inputs=taken, input_specs=specs, outputs=made))
     stepping = replace(graph, inputs=inputs, nodes=tuple(nodes), outputs=tuple(outputs))
-    return Stepping(stepping, tokens, head.name, states)
+    return IncrementalGraph(stepping, tokens, head.name, states)
 
 
 def _is_apart(node: Node) -> bool:
@@ -73,7 +73,7 @@ def _is_apart(node: Node) -> bool:
 
 def check_causal(graph: Graph, tokens: str) -> None:
     """Refuse a network whose steps of ``tokens`` see later ones. Raises TaskError."""
-    for node in looking_ahead(graph, tokens):
+    for node in non_causal_nodes(graph, tokens):
         raise TaskError(
             f"'{node.name}' ({node.op.name}) reads later steps: the network would be given what it is to predict",
             at=("spec",),

@@ -25,7 +25,7 @@ def complete(
     begun = prompt_tokens(vocabulary, prompt)
     barred = [n for n in (vocabulary.pad, vocabulary.unknown, vocabulary.start) if n is not None]
     states = read(network, np.array([begun[:-1]], np.int32))
-    (chosen,) = decoding.decode(network, np.array(begun[-1:]), states, Limits(length, barred=barred), seed=seed)
+    (chosen,) = decoding.decode(network, np.array(begun[-1:]), states, Limits(length, banned_tokens=barred), seed=seed)
     # A text that has an end is followed by another one.
     lines: list[list[int]] = [[]]
     for token in (*begun, *chosen.tolist()):

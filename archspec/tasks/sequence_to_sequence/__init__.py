@@ -90,7 +90,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
 
     def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
         from archspec.tasks.sequence_to_sequence.generation import Examples, Network
-        from archspec.tasks.sequence_to_sequence.measures import TokenAccuracy, Unpadded
+        from archspec.tasks.sequence_to_sequence.measures import MaskedLoss, TokenAccuracy
 
         head = _head(graph)
         kind, spec = _loss(head, train), graph.spec(head.tensor)
@@ -103,7 +103,9 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
         return Objective(
             model=model,
             pairs=pairs,
-            losses={head.name: Unpadded(kind.lower(from_logits=is_logits), kind.labels == "one_hot" and spec.channels)},
+            losses={
+                head.name: MaskedLoss(kind.lower(from_logits=is_logits), kind.labels == "one_hot" and spec.channels)
+            },
             weights={head.name: head.weight},
             metrics={head.name: [TokenAccuracy(name="accuracy")]},
             pictures=lambda plan, logdir: [Examples(plan, network, logdir, self.decoding)],

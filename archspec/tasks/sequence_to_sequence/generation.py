@@ -11,13 +11,13 @@ import keras
 import numpy as np
 
 from archspec.data.example import Example
-from archspec.data.pair import SOURCE, TARGET, spoken
+from archspec.data.pair import SOURCE, TARGET, decode_until_end
 from archspec.data.vocabulary import Vocabulary
 from archspec.evaluators.base import Batch
 from archspec.ir.graph import Graph
 from archspec.ops.loss import last_activation
 from archspec.tasks.decoding import Decoding, Limits
-from archspec.tasks.decoding.reading import logarithms
+from archspec.tasks.decoding.reading import log_probs
 
 if TYPE_CHECKING:
     from archspec.training.task import RunContext
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 AT = "at"
 """The step whose scores are wanted."""
-SHOWN = 8
+MAX_TEXTS = 8
 """Examples in TensorBoard."""
 
 
@@ -48,7 +48,7 @@ class Network:
         barred = [n for n in (vocabulary.pad, vocabulary.start) if n is not None]
         decoder = PrefixDecoder(self, np.asarray(source, np.int32), length)
         first = np.full(len(source), vocabulary.start, np.int32)
-        limits = Limits(length, end=vocabulary.end, barred=barred)
+        limits = Limits(length, end=vocabulary.end, banned_tokens=barred)
         return decoding.decode(decoder, first, decoder.begin(len(source)), limits, seed=seed)
 
 
@@ -68,7 +68,7 @@ class PrefixDecoder:
         said = states[TARGET].copy()
         said[:, states[AT][0, 0]] = tokens
         scores = self.network.scored.predict_on_batch({**states, TARGET: said})
-        return logarithms(scores, self.network.activation), {**states, TARGET: said, AT: states[AT] + 1}
+        return log_probs(scores, self.network.activation), {**states, TARGET: said, AT: states[AT] + 1}
 
 
 class Generator:
@@ -91,7 +91,7 @@ class Generator:
     def records(
         self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
-        return [{"said": spoken(self.vocabulary, row)} for row in said[TARGET]]
+        return [{"said": decode_until_end(self.vocabulary, row)} for row in said[TARGET]]
 
     def line(self, example: str, record: Mapping[str, Any]) -> str:
         return str(record["said"])
@@ -110,14 +110,18 @@ class Examples(keras.callbacks.Callback):
 
         split = self.plan.split or next(iter(self.plan.features.splits))
         if self.writer is None:
-            index = range(min(SHOWN, self.plan.features.splits[split]))
-            found = self.plan.pipeline.seen(index, 0, self.plan.pipeline.steady, split)
+            index = range(min(MAX_TEXTS, self.plan.features.splits[split]))
+            found = self.plan.pipeline.examples_at(index, 0, self.plan.pipeline.eval_transforms, split)
             self.source, self.target = found[SOURCE], found[TARGET][:, 1:]
             self.writer = tf.summary.create_file_writer(str(self.logdir / "train"), filename_suffix=".examples")
         vocabularies, length = self.plan.features.vocabularies, self.target.shape[1]
         said = self.network.generate(self.source, length, self.decoding, vocabularies[TARGET])
         rows = [
-            (vocabularies[SOURCE].decode(a), spoken(vocabularies[TARGET], b), spoken(vocabularies[TARGET], c))
+            (
+                vocabularies[SOURCE].decode(a),
+                decode_until_end(vocabularies[TARGET], b),
+                decode_until_end(vocabularies[TARGET], c),
+            )
             for a, b, c in zip(self.source, self.target, said, strict=True)
         ]
         table = ["| source | target | said |", "|---|---|---|", *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]

@@ -10,7 +10,7 @@ from keras import ops
 from archspec.backend.seams.models import mean_by_weights
 
 
-class Unpadded(keras.losses.Loss):
+class MaskedLoss(keras.losses.Loss):
     """The mean of another loss over the tokens that are not padding; ``classes`` where it takes one-hot targets."""
 
     def __init__(self, loss: keras.losses.Loss, classes: int | None = None):

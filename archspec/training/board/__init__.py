@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.backend.installation import has_tensorflow
-from archspec.training.board.guard import guarded
-from archspec.training.callbacks import Say
+from archspec.training.board.guard import ignoring_write_errors
+from archspec.training.callbacks import LogFn
 from archspec.training.checkpoint import Position
 from archspec.training.plan import Plan
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def board(
-    plan: Plan, logdir: Path, objective: Objective, position: Position, say: Say
+    plan: Plan, logdir: Path, objective: Objective, position: Position, say: LogFn
 ) -> list[keras.callbacks.Callback]:
     """Scalars, the graph, the costs, the run and its settings, examples of the data, histograms. They stand after
     what saves."""
@@ -43,10 +43,10 @@ def board(
     held = [texts(plan, logdir), settings(plan, logdir, position), scalars]
     if every and keras.backend.backend() == "tensorflow":
         held.append(gradients(plan, logdir, objective, every))
-    return [guarded(callback, say) for callback in held]
+    return [ignoring_write_errors(callback, say) for callback in held]
 
 
-def panels(plan: Plan, logdir: Path, assessing: Assessing, say: Say) -> list[keras.callbacks.Callback]:
+def panels(plan: Plan, logdir: Path, assessing: Assessing, say: LogFn) -> list[keras.callbacks.Callback]:
     """What evaluators draw. They stand before all others: after an evaluation averages of the weights, where there are
     any, are still in their place."""
     import keras
@@ -55,10 +55,10 @@ def panels(plan: Plan, logdir: Path, assessing: Assessing, say: Say) -> list[ker
 
     if keras.backend.backend() != "tensorflow" or plan.spec.log.pictures == 0:
         return []
-    return [guarded(Panels(assessing, logdir), say)]
+    return [ignoring_write_errors(Panels(assessing, logdir), say)]
 
 
-def pictures(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[keras.callbacks.Callback]:
+def pictures(plan: Plan, logdir: Path, objective: Objective, say: LogFn) -> list[keras.callbacks.Callback]:
     """What the task draws by itself, and what the projector shows. They stand where ``panels`` does."""
     import keras
 
@@ -69,4 +69,4 @@ def pictures(plan: Plan, logdir: Path, objective: Objective, say: Say) -> list[k
         from archspec.training.board.projector import projector
 
         held.append(projector(plan, logdir, plan.spec.log.embedding, objective))
-    return [guarded(callback, say) for callback in held]
+    return [ignoring_write_errors(callback, say) for callback in held]

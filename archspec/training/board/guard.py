@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.seams.models import does_nothing
-from archspec.training.callbacks import Say
+from archspec.training.callbacks import LogFn
 
 if TYPE_CHECKING:
     import keras
 
 
-def guarded(callback: keras.callbacks.Callback, say: Say) -> keras.callbacks.Callback:
+def ignoring_write_errors(callback: keras.callbacks.Callback, say: LogFn) -> keras.callbacks.Callback:
     """The callback, which falls silent when it cannot write."""
     import tensorflow as tf
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-RARITY = 50
+MAX_OVERHEAD = 50
 """Drawing takes at most one part in so many of the time, where nothing is said."""
 
 
-class Pace:
+class Throttle:
     """When drawing is due: every so many epochs or, where nothing is said, when so much time has gone by since the
     last time that its cost does not count; always after the last epoch."""
 
@@ -24,7 +24,7 @@ class Pace:
             return True
         if self._every is not None:
             return epoch % self._every == 0
-        return perf_counter() - self._last >= RARITY * self._cost
+        return perf_counter() - self._last >= MAX_OVERHEAD * self._cost
 
     @contextmanager
     def taken(self) -> Iterator[None]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from archspec.training.task import Objective, RunContext
 
-MOST = 1000
+MAX_POINTS = 1000
 """Points; of more examples, as many that are spread over the split."""
 TILE = 32
 """Pixels of a point's picture."""
@@ -54,8 +54,8 @@ def write_points(plan: Plan, model: keras.Model, layer: str, folder: Path) -> No
 
     split = plan.split
     assert split is not None
-    positions = spread(plan, split, MOST)
-    seen = plan.pipeline.seen(positions.tolist(), 0, plan.pipeline.steady, split)
+    positions = spread(plan, split, MAX_POINTS)
+    seen = plan.pipeline.examples_at(positions.tolist(), 0, plan.pipeline.eval_transforms, split)
     inner = keras.Model(model.inputs, model.get_layer(layer).output)
     points = np.asarray(inner.predict(seen[input_of(seen)], batch_size=plan.pipeline.batch, verbose=0))
     points = points.reshape(len(positions), -1)
@@ -87,7 +87,7 @@ def spread(plan: RunContext, split: str, most: int) -> np.ndarray:
 
 def _sprite(plan: Plan, split: str, positions: np.ndarray, folder: Path) -> bool:
     """Write the picture of all examples' pictures; False where they have none."""
-    from archspec.data.sheet import Sheet, tiles
+    from archspec.data.sheet import ContactSheet, tiles
     from archspec.data.sheet import write as write_sheet
 
     if IMAGE not in plan.features.parts:
@@ -103,7 +103,7 @@ def _sprite(plan: Plan, split: str, positions: np.ndarray, folder: Path) -> bool
     for i, tile in enumerate(shown):
         top, left = i // side * TILE, i % side * TILE
         sheet[top : top + TILE, left : left + TILE] = tile
-    write_sheet(Sheet(sheet, ()), folder / "sprite.png")
+    write_sheet(ContactSheet(sheet, ()), folder / "sprite.png")
     return True
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from archspec.cli import main
 from archspec.runs import Run
-from archspec.tasks.adversarial.rounds import Rounds
+from archspec.tasks.adversarial.rounds import AlternatingUpdates
 from tests.tasks.adversarial import specs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -38,7 +38,7 @@ def density(x, mean, deviation):
 def test_a_trained_discriminator_gives_p_over_p_plus_q(tmp_path):
     """Goodfellow et al. 2014, proposition 1: real N(0, 1), made N(1, 1.5)."""
     keras.utils.set_random_seed(0)
-    model = Rounds(specs.graph(tmp_path, LINE))
+    model = AlternatingUpdates(specs.graph(tmp_path, LINE))
     model.networks.get_layer("G.dense").set_weights([np.array([[1.5]], "float32"), np.array([1.0], "float32")])
     rate = keras.optimizers.schedules.CosineDecay(0.01, 2000)
     model.compile(keras.optimizers.Adam(rate), steps_per_execution=50)

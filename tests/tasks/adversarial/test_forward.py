@@ -27,9 +27,9 @@ train:
 
 
 def test_constants_of_a_layer_serve_every_step(tmp_path):
-    from archspec.tasks.adversarial.rounds import Rounds
+    from archspec.tasks.adversarial.rounds import AlternatingUpdates
 
-    model = Rounds(specs.graph(tmp_path, NORMALIZED))
+    model = AlternatingUpdates(specs.graph(tmp_path, NORMALIZED))
     model.compile("adam")
     a = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
     model.fit(a, batch_size=4, epochs=2, verbose=0)

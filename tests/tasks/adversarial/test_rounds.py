@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 import archspec
-from archspec.tasks.adversarial.rounds import Rounds
-from archspec.tasks.adversarial.steps import Steps
-from archspec.tasks.adversarial.together import Together
+from archspec.tasks.adversarial.rounds import AlternatingUpdates
+from archspec.tasks.adversarial.steps import AdversarialModel
+from archspec.tasks.adversarial.together import SimultaneousUpdates
 from tests.tasks.adversarial import specs
 from tests.wording import refuses
 
@@ -25,10 +25,10 @@ RNG = np.random.default_rng(7)
 REAL = RNG.normal(size=(16, 2)).astype("float32")
 
 
-def rounds(tmp_path, text, *, rate=1.0, seed=3) -> Steps:
+def rounds(tmp_path, text, *, rate=1.0, seed=3) -> AdversarialModel:
     keras.utils.set_random_seed(seed)
     graph = specs.graph(tmp_path, text)
-    model = (Together if graph.training.together else Rounds)(graph, seed=seed)
+    model = (SimultaneousUpdates if graph.training.together else AlternatingUpdates)(graph, seed=seed)
     model.compile(keras.optimizers.SGD(rate))
     return model
 
@@ -174,7 +174,7 @@ def test_the_gradient_penalty_is_exact_and_of_second_order(tmp_path):
 
 def test_the_critic_of_wgan_stays_within_its_clip_after_every_turn():
     graph = archspec.load("wgan", size=16, width=4, channels=1, noise=4, first_turns=4, turns=2, clip=0.02)
-    model = Rounds(graph)
+    model = AlternatingUpdates(graph)
     model.compile(keras.optimizers.RMSprop(0.01))
     largest, turns = [], []
 
@@ -255,7 +255,7 @@ def test_what_variables_hold_is_all_that_goes_on(tmp_path, text):
 
     def fresh():
         keras.utils.set_random_seed(5)
-        model = Rounds(specs.graph(tmp_path, text), seed=5)
+        model = AlternatingUpdates(specs.graph(tmp_path, text), seed=5)
         model.compile(keras.optimizers.Adam(0.01))
         return model
 
@@ -358,7 +358,7 @@ def test_dropout_acts_in_networks_that_are_updated_and_is_drawn_anew(tmp_path):
 
 
 def test_optimizers_are_one_for_each_step(tmp_path):
-    model = Rounds(specs.graph(tmp_path, specs.NETWORKS + specs.D_FIRST))
+    model = AlternatingUpdates(specs.graph(tmp_path, specs.NETWORKS + specs.D_FIRST))
     with refuses(ValueError):
         model.compile([keras.optimizers.SGD(0.1)])
     model.compile([keras.optimizers.SGD(0.0), keras.optimizers.Adam(0.1)])
@@ -370,7 +370,7 @@ def test_optimizers_are_one_for_each_step(tmp_path):
 
 def test_learning_rates_follow_rounds_not_turns(tmp_path):
     text = specs.NETWORKS + specs.D_FIRST.replace("update: [D]\n", "update: [D]\n      turns: 3\n")
-    model = Rounds(specs.graph(tmp_path, text))
+    model = AlternatingUpdates(specs.graph(tmp_path, text))
     steps = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.0])
     model.compile(keras.optimizers.SGD(steps))
     for _ in range(2):

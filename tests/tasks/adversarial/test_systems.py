@@ -25,9 +25,9 @@ def run(plan, logdir):
 
 def rounds(plan, logdir):
     """The networks of a finished run, as rounds that can be sampled."""
-    from archspec.tasks.adversarial.rounds import Rounds
+    from archspec.tasks.adversarial.rounds import AlternatingUpdates
 
-    return Rounds(plan.graph, trained(plan.graph, logdir / "weights.npz"))
+    return AlternatingUpdates(plan.graph, trained(plan.graph, logdir / "weights.npz"))
 
 
 def network(model, name):

@@ -52,10 +52,10 @@ FIT = """
 import json, sys
 import keras, numpy as np
 from archspec.frontend import load
-from archspec.tasks.adversarial.together import Together
+from archspec.tasks.adversarial.together import SimultaneousUpdates
 
 keras.utils.set_random_seed(0)
-model = Together(load(sys.argv[1]), seed=1)
+model = SimultaneousUpdates(load(sys.argv[1]), seed=1)
 draw = np.random.default_rng(7)
 for v in model.networks.trainable_variables:
     v.assign(draw.normal(size=v.shape) * 0.5)

@@ -36,10 +36,10 @@ def test_what_a_step_takes_of_a_network_besides_its_result_is_an_output_of_the_n
 @pytest.mark.tensorflow
 def test_minus_the_elbo_is_that_of_numpy(tmp_path):
     from archspec.ir.graph import Tensor
-    from archspec.tasks.adversarial.together import Together
+    from archspec.tasks.adversarial.together import SimultaneousUpdates
 
     graph = archspec.load("vae", **SMALL, beta=2.0)
-    model = Together(graph, seed=5)
+    model = SimultaneousUpdates(graph, seed=5)
     model.compile("adam")
     image = np.random.default_rng(0).uniform(size=(6, 8, 8, 1)).astype("float32")
     weight = lambda name: [np.asarray(w, "float64") for w in model.get_layer(name).get_weights()]  # noqa: E731

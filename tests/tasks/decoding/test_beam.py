@@ -160,7 +160,7 @@ def test_what_never_ends_is_given_at_the_greatest_length():
 
 def test_barred_tokens_are_never_said():
     table = Table(random_table(3))
-    found, _ = Beam(width=9).search(table, first(5), table.begin(5), Limits(LENGTH, end=END, barred=[2]))
+    found, _ = Beam(width=9).search(table, first(5), table.begin(5), Limits(LENGTH, end=END, banned_tokens=[2]))
     assert not (found == 2).any() and (found == 1).any()
 
 

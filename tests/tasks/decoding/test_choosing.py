@@ -59,7 +59,7 @@ def test_of_equals_greedy_takes_the_first():
 def test_what_is_barred_never_comes():
     for decoding in (Greedy(), Sample(), Sample(top_k=1), Sample(top_p=0.4)):
         chain = alone(ONE)
-        out = decoding.decode(chain, np.zeros(50, int), chain.begin(50), Limits(20, barred=[0, 2]))
+        out = decoding.decode(chain, np.zeros(50, int), chain.begin(50), Limits(20, banned_tokens=[0, 2]))
         assert set(out.ravel()) <= {1, 3}
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec.analysis.reach import looking_ahead
-from archspec.tasks.decoding.stepping import stepwise
+from archspec.analysis.reach import non_causal_nodes
+from archspec.tasks.decoding.stepping import incremental
 
 HEAD = "heads: {next: {body: [dense: 11], loss: sparse_categorical_crossentropy}}"
 MODELS = {
@@ -47,7 +47,7 @@ def spec(tmp_path, body, length="T", head=HEAD, more=""):
 def test_reading_on_is_reading_the_whole_prefix(tmp_path, name, length):
     import keras
 
-    from archspec.tasks.decoding.reading import Remembering, decoder
+    from archspec.tasks.decoding.reading import StatefulDecoder, decoder
 
     keras.utils.set_random_seed(1)
     graph = spec(tmp_path, MODELS[name], length)
@@ -55,7 +55,7 @@ def test_reading_on_is_reading_the_whole_prefix(tmp_path, name, length):
     for layer in model.layers:
         layer.set_weights([np.random.default_rng(2).normal(size=w.shape, scale=0.7) ** 2 for w in layer.get_weights()])
     network = decoder(graph, model)
-    assert isinstance(network, Remembering) == (name not in READ_AGAIN)
+    assert isinstance(network, StatefulDecoder) == (name not in READ_AGAIN)
     tokens = np.random.default_rng(0).integers(1, 11, (3, 9)).astype("int32")
     states = network.begin(3)
     whole = keras.ops.convert_to_numpy(keras.ops.log_softmax(model(tokens)))
@@ -83,13 +83,13 @@ def test_tables_that_are_used_twice_stay_one(tmp_path):
     """Tied embedding and scores: one network, called twice."""
     import keras
 
-    from archspec.tasks.decoding.reading import Remembering, decoder
+    from archspec.tasks.decoding.reading import StatefulDecoder, decoder
 
     more = "networks: {words: {body: [reversible_embedding: {vocab: 11, dim: 6}]}}\n"
     graph = spec(tmp_path, "[words, lstm: {units: 6, sequences: true}]", head="heads: {next: [words]}", more=more)
     model = archspec.compile(graph)
     network = decoder(graph, model)
-    assert isinstance(network, Remembering) and network.model.count_params() == model.count_params()
+    assert isinstance(network, StatefulDecoder) and network.model.count_params() == model.count_params()
     tokens, states = np.array([[4, 7, 1]], "int32"), network.begin(1)
     for t in range(3):
         scores, states = network.step(tokens[:, t], states)
@@ -99,7 +99,7 @@ def test_tables_that_are_used_twice_stay_one(tmp_path):
 
 def test_a_network_that_reads_on_has_the_weights_of_the_whole():
     graph = archspec.load("char_rnn")
-    step = stepwise(graph).graph
+    step = incremental(graph).graph
     assert {n.layer: n.weights for n in step.nodes} == {n.layer: n.weights for n in graph.nodes}
     assert {name: i.shape for name, i in step.inputs.items()} == {
         "tokens": (1,),
@@ -120,5 +120,5 @@ def test_a_network_that_reads_on_has_the_weights_of_the_whole():
     ],
 )
 def test_what_looks_ahead_is_found(tmp_path, body, found):
-    nodes = list(looking_ahead(spec(tmp_path, body), "tokens"))
+    nodes = list(non_causal_nodes(spec(tmp_path, body), "tokens"))
     assert [n.op.name for n in nodes][:1] == ([found] if found else [])

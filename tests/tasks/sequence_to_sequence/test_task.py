@@ -195,7 +195,7 @@ def test_refusals_come_before_tensorflow(tmp_path):
 @pytest.mark.parametrize("smoothing", [None, 0.1])
 def test_loss_and_accuracy_are_means_over_tokens_that_are_no_padding(smoothing):
     from archspec.ops.loss import Loss
-    from archspec.tasks.sequence_to_sequence.measures import TokenAccuracy, Unpadded
+    from archspec.tasks.sequence_to_sequence.measures import MaskedLoss, TokenAccuracy
 
     rng = np.random.default_rng(0)
     target, scores = np.array([[3, 1, 2, 0, 0], [2, 0, 0, 0, 0]]), rng.normal(size=(2, 5, 4)).astype("float32")
@@ -209,7 +209,7 @@ def test_loss_and_accuracy_are_means_over_tokens_that_are_no_padding(smoothing):
         kind, classes = Loss.find("categorical_crossentropy")(label_smoothing=smoothing), 4
         shares = [(1 - smoothing) * np.eye(4)[target[i]] + smoothing / 4 for i in real]
         wanted = -np.mean([(logarithms[i] * share).sum() for i, share in zip(real, shares, strict=True)])
-    loss, accuracy = Unpadded(kind.lower(from_logits=True), classes), TokenAccuracy(name="accuracy")
+    loss, accuracy = MaskedLoss(kind.lower(from_logits=True), classes), TokenAccuracy(name="accuracy")
     assert float(loss(target, scores)) == pytest.approx(wanted, rel=1e-5)
     accuracy.update_state(target, scores)
     assert float(accuracy.result()) == np.mean([scores[i].argmax() == target[i] for i in real])
@@ -288,7 +288,7 @@ def test_a_beam_scores_sequences_as_the_network_does_and_no_worse_than_greedy(ne
 
     graph, model, source = network
     speaker = PrefixDecoder(Network(graph, model), source, 13)
-    limits = Limits(13, end=2, barred=[0, 1])
+    limits = Limits(13, end=2, banned_tokens=[0, 1])
     first = np.ones(3, np.int32)
     greedy = Greedy().decode(speaker, first, speaker.begin(3), limits)
     found, scores = Beam(width=5, alpha=0.0).search(speaker, first, speaker.begin(3), limits)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from archspec.tasks.adversarial.engine import gradient
+from archspec.tasks.adversarial.autodiff import gradient
 from archspec.tasks.adversarial.steps import penalty
 
 pytestmark = pytest.mark.tensorflow

@@ -6,13 +6,13 @@ from typing import Any
 
 import keras
 
-from archspec.tasks.adversarial.together import Together
+from archspec.tasks.adversarial.together import SimultaneousUpdates
 
 
 class GradientNorms(keras.callbacks.Callback):
     """Adds the norm of every network's gradient, in the last round of an epoch, to what the epoch reports."""
 
-    model: Together
+    model: SimultaneousUpdates
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:

@@ -16,11 +16,11 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ops.loss import last_activation
 from archspec.storage.atomic import write_bytes
 from archspec.training.board.events import Events
-from archspec.training.board.pace import Pace
+from archspec.training.board.pace import Throttle
 from archspec.training.task import darkest
 
 if TYPE_CHECKING:
-    from archspec.tasks.adversarial.steps import Steps
+    from archspec.tasks.adversarial.steps import AdversarialModel
     from archspec.training.task import RunContext
 
 IMAGES, ROWS, POINTS = 64, 8, 1000
@@ -35,12 +35,12 @@ class SamplePanels(keras.callbacks.Callback):
     data is a row for each of the first examples: the images that go in, then those that come out.
     """
 
-    def __init__(self, steps: Steps, plan: RunContext, logdir: Path, parts: Mapping[str, str]):
+    def __init__(self, steps: AdversarialModel, plan: RunContext, logdir: Path, parts: Mapping[str, str]):
         super().__init__()
         self.steps, self.run, self.logdir, self.parts = steps, plan, logdir, parts
         self.seed = plan.train.seed
         # Every epoch, if nothing is said: what networks of this kind learn is seen in nothing else.
-        self.pace = Pace(plan.log.pictures or 1, plan.train.epochs)
+        self.pace = Throttle(plan.log.pictures or 1, plan.train.epochs)
         self.events = Events(logdir / "samples")
         self.seen: dict[int, dict[str, Any]] = {}
 
@@ -105,7 +105,7 @@ class SamplePanels(keras.callbacks.Callback):
             pipeline = self.run.pipeline
             split = self.run.split or TRAIN
             index = range(min(count, self.run.features.splits[split]))
-            found = pipeline.seen(index, 0, pipeline.steady, split)
+            found = pipeline.examples_at(index, 0, pipeline.eval_transforms, split)
             self.seen[count] = {name: found[part] for name, part in self.parts.items()}
         return self.seen[count]
 
