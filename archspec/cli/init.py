@@ -23,7 +23,7 @@ _TOP_KEY = re.compile(r"^[A-Za-z_]+:", re.MULTILINE)
 
 EXAMPLES = (
     "archspec init net",
-    "archspec init net --from resnet18",
+    "archspec init net --from mlp",
     "archspec init prices --from regression",
 )
 
