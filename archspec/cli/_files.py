@@ -18,7 +18,18 @@ def files_of(given: str) -> list[str]:
         from glob import glob
 
         return sorted(glob(given, recursive=True)) or [given]
-    return [given]
+    return [str(path) for path in _of_family(given)] or [given]
+
+
+def _of_family(name: str) -> list[Path]:
+    """The files of a family of the catalogue; none where nothing, or something else, has the name."""
+    from archspec.frontend import catalogue
+    from archspec.runs.request import run_file
+
+    if not catalogue.family(name) or run_file(name) is not None or Path(name).exists():
+        return []
+    folder = catalogue.folder()
+    return [folder / file["spec"] for file in catalogue.files() if file["spec"].partition("/")[0] == name]
 
 
 def _is_spec(path: Path) -> bool:

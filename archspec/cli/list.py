@@ -12,12 +12,14 @@ MIN_NAME = 24
 EXAMPLES = (
     "archspec list",
     "archspec list net",
+    "archspec list resnet18 --ports",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to list, and the form."""
     parser.add_argument("word", nargs="?", metavar="WORD", help="only names and families that contain it")
+    parser.add_argument("--ports", action="store_true", help="also the named results that another spec can take by use")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -35,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
             names = {name for e in catalogue.entries() for name in (e["name"], e["family"], e["spec"])}
             hint = did_you_mean(args.word, names) or "'archspec list' shows all"
             return refused("list", f"no name contains {shown(args.word)}; {hint}", 1)
+    if args.ports:
+        entries = [e | {"ports": _ports(e)} for e in entries]
     if args.format == "json":
         from json import dumps
 
@@ -46,8 +50,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _ports(entry: dict[str, Any]) -> dict[str, str]:
+    """Named results of a member, by name, with their shapes as the index writes them."""
+    from archspec.frontend import catalogue
+    from archspec.frontend.open import ports_of
+    from archspec.report.format import dimensions
+
+    found = catalogue.find(entry["name"])
+    assert found is not None
+    ports = ports_of(found.path, str(found.path), found.variant)
+    return {name: dimensions(spec.shape, "x") for name, spec in ports.items()}
+
+
 def text(entries: list[dict[str, Any]], width: int = 80) -> str:
     """Families with their papers and, below each, the members: name, input, parameters, MACs."""
+    from textwrap import wrap
+
     from archspec.report.format import quantity
 
     rows = [
@@ -72,6 +90,9 @@ def text(entries: list[dict[str, Any]], width: int = 80) -> str:
             paper = (entry["title"], entry["year"])
             out.append(_cut(f"  {_cited(entry)}", width))
         out.append(line(row))
+        if ports := entry.get("ports"):
+            said = ", ".join(f"{name} {shape.replace('x', '×')}" for name, shape in ports.items())
+            out += wrap(said, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
     members = len(entries)
     return "\n".join([*out, "", f"{members} {'network' if members == 1 else 'networks'}"])
 

@@ -59,10 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load, tabulate, print."""
     from archspec.cli._output import for_people, refused, write
+    from archspec.frontend import catalogue
     from archspec.ir.tensors import UnknownSize
 
     options = for_people(args.format)
     try:
+        args.specs = [member for spec in args.specs for member in catalogue.family(spec) or [spec]]
         graphs = [_arguments.load(args, spec) for spec in args.specs]
         for text in _texts(args, graphs, options):
             write(text)

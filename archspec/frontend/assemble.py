@@ -80,7 +80,7 @@ def _graph(
     walk.inputs = {n: s for n, s in inputs.items() if s is not None}
     results: dict[str, Any] = {n: POISON if s is None else StepResult(Tensor(n), s) for n, s in inputs.items()}
     walk.by_name |= set(inputs)
-    end = body(walk, file, results, "")
+    end = walk.end = body(walk, file, results, "")
     outputs = heads_of(walk, document, end)
     if walk.problems:
         raise Poisoned

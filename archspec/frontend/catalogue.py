@@ -56,6 +56,11 @@ def names() -> list[str]:
     return list(_entries())
 
 
+def family(name: str) -> list[str]:
+    """The members that a folder of the catalogue holds, by its name; none where no folder, or a spec, is called so."""
+    return [] if find(name) else [entry["name"] for entry in entries() if entry["family"] == name]
+
+
 def entries() -> list[dict[str, Any]]:
     """Every member with its paper and counts, in the order of families and files; counts are None in a folder that has
     no index."""

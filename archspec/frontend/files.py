@@ -11,7 +11,7 @@ from typing import Any
 from archspec.frontend import catalogue
 from archspec.frontend.document import Document, document
 from archspec.frontend.reading import read_source
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, shown, typed
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, listed, shown, typed
 
 MAX_FILES = 256
 MAX_NESTING = 16
@@ -125,4 +125,6 @@ def meant(name: str, folder: Path = Path()) -> str:
     beside = [f"{name}{suffix}" for suffix in (".yaml", ".yml") if name.isprintable() and len(name) < MAX_PATH]
     if file := next((file for file in beside if (folder / file).is_file()), None):
         return f"for the file write {file}; a name alone is one of the catalogue"
+    if members := catalogue.family(name):
+        return f"'{name}' is a family of the catalogue: {listed(members)}"
     return did_you_mean(name, known) or "'archspec list' shows the catalogue; a path ends in .yaml"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -14,10 +14,12 @@ from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.files import Library
 from archspec.frontend.inputs import symbols
 from archspec.frontend.parameters import parameters
+from archspec.frontend.scope import Bundle, StepResult
 from archspec.frontend.walk import MAX_LAYERS
 from archspec.frontend.yaml_source import MAX_DEPTH, MAX_NODES
 from archspec.ir.diagnostics import Diagnostic, Source, SpecError, did_you_mean, known_are, shown, typed
 from archspec.ir.graph import Graph
+from archspec.ir.tensors import TensorSpec
 
 
 def load_graph(path: Path, name: str, variant: str | None, set: Mapping[str, Any]) -> Graph:
@@ -25,6 +27,26 @@ def load_graph(path: Path, name: str, variant: str | None, set: Mapping[str, Any
     library = Library()
     found = library.open(path, name)
     return _graph(found, library, variant, set)
+
+
+def ports_of(path: Path, name: str, variant: str | None) -> dict[str, TensorSpec]:
+    """What who uses a file can take of it besides its result: the named steps of its body, ``stem`` and ``c[4]``. None
+    of a file of networks. Raises SpecError, OSError."""
+    library = Library()
+    walk = Elaborator(library)
+    if elaboration(library.open(path, name), library, variant, {}, walk, thorough=False) is None:
+        raise SpecError(walk.problems.values())
+    return dict(_flat(walk.end.scope.names)) if walk.end is not None else {}
+
+
+def _flat(results: Mapping[Any, Any], within: str = "") -> Iterator[tuple[str, TensorSpec]]:
+    """Results by name, members of families by name and index."""
+    for key, value in results.items():
+        name = f"{within}[{key}]" if within else str(key)
+        if isinstance(value, Bundle):
+            yield from _flat(value.elements, name)
+        elif isinstance(value, StepResult):
+            yield name, value.spec
 
 
 def from_text(

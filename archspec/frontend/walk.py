@@ -118,6 +118,8 @@ class Walk:
         self._given: dict[int, frozenset[str]] = {}
         self.prelude = FileContext(prelude(), Constants())
         self.here: Place | None = None
+        self.end: Place | None = None
+        """Where the body of the file ended."""
         self.loops: list[Loop] = []
 
     def knows(self, name: str) -> bool:
