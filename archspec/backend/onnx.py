@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,12 @@ class ExportError(Exception):
     """What was written is not the network."""
 
 
-def write_onnx(model: keras.Model, path: Path) -> float | None:
-    """Write the file, and return how far its outputs, as onnxruntime computes them, are from the network's; None where
-    onnxruntime is not installed. Raises ExportError, after which there is no new file, and OSError.
+def write_onnx(
+    model: keras.Model, path: Path, *, metadata: Mapping[str, str] | None = None, open_size: int = 8
+) -> float | None:
+    """Write the file, with ``metadata`` as its properties, and return how far its outputs, as onnxruntime computes
+    them, are from the network's, where inputs of open size have ``open_size``; None without onnxruntime.
+    Raises ExportError, after which there is no new file, and OSError.
 
     Keras writes what tf2onnx cannot convert (its own grouped convolutions, for one) into the file as it is, without a
     word; such a file no program can open.
@@ -36,7 +40,9 @@ def write_onnx(model: keras.Model, path: Path) -> float | None:
         with quiet():
             model.export(str(beside), format="onnx", verbose=False)
         _refuse_unknown_ops(beside)
-        distance.append(_distance(model, beside))
+        if metadata:
+            _describe(beside, metadata)
+        distance.append(_distance(model, beside, open_size))
 
     write_atomically(path, write)
     return distance[0]
@@ -84,7 +90,15 @@ def _refuse_unknown_ops(path: Path) -> None:
         raise ExportError(f"what tf2onnx wrote is not valid: {str(error).splitlines()[0]}") from None
 
 
-def _distance(model: keras.Model, path: Path) -> float | None:
+def _describe(path: Path, metadata: Mapping[str, str]) -> None:
+    import onnx
+
+    written = onnx.load(str(path))
+    onnx.helper.set_model_props(written, dict(metadata))
+    onnx.save(written, str(path))
+
+
+def _distance(model: keras.Model, path: Path, open_size: int) -> float | None:
     try:
         import onnxruntime
     except ModuleNotFoundError:
@@ -95,9 +109,9 @@ def _distance(model: keras.Model, path: Path) -> float | None:
     draw = np.random.default_rng(0)
 
     def example(given: Any) -> np.ndarray:
-        shape = (2, *(8 if size is None else size for size in given.shape[1:]))
+        shape = (2, *(open_size if size is None else size for size in given.shape[1:]))
         if "int" in given.dtype:
-            return draw.integers(0, 2, shape).astype(given.dtype)
+            return draw.integers(0, 256 if given.dtype == "uint8" else 2, shape).astype(given.dtype)
         return draw.random(shape, np.float32)
 
     inputs = [example(given) for given in model.inputs]

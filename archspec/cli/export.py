@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NAME.onnx, NAME.tflite, NAME.keras, or a folder for a SavedModel",
     )
     parser.add_argument("--format", choices=("onnx", "litert", "keras", "saved_model"), help="default: by the name")
+    parser.add_argument(
+        "--with-preprocessing",
+        action="store_true",
+        help="the file takes examples as the data have them, prepares them as evaluation does, and gives probabilities",
+    )
     parser.add_argument("--best", action="store_true", help="the best weights instead of the last")
 
 
@@ -35,7 +40,13 @@ def run(args: argparse.Namespace) -> int:
     from archspec.training.errors import Misused, RunError
 
     try:
-        done = export(args.logdir, args.output, form=args.format, best=args.best)
+        done = export(
+            args.logdir,
+            args.output,
+            form=args.format,
+            best=args.best,
+            with_preprocessing=args.with_preprocessing,
+        )
     except Misused as error:
         return failed(str(error), USAGE)
     except RunError as error:
@@ -44,5 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if done.preprocessing:
         steps = ", ".join(done.transforms)
         said = f"what is done to an example before it ({steps})" if steps else "its classes"
+        if done.within:
+            said = f"its classes, and what it does to an example itself ({', '.join(done.within)})"
         print(f"archspec: wrote {done.preprocessing}: {said}", file=sys.stderr)
     return 0

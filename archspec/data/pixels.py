@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,50 @@ def keep_type(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     import tensorflow as tf
 
     return tf.saturate_cast(tf.round(image), dtype) if dtype.is_integer else image
+
+
+def scaled(image: tf.Tensor, size: tuple[int, int], method: str, *, antialias: bool) -> tf.Tensor:
+    """Images as ``tf.image.resize`` scales them, float32, by products of matrices, which every program has: of
+    ``nearest``, ``bilinear`` and, where they average (``antialias``), ``bicubic`` and ``lanczos3``."""
+    import tensorflow as tf
+
+    height, width = (tf.shape(image)[k] for k in (1, 2))
+    if method == "nearest":
+        rows, columns = (
+            tf.minimum(tf.cast((tf.range(want, dtype=tf.float32) + 0.5) * _step(have, want), tf.int32), have - 1)
+            for have, want in ((height, size[0]), (width, size[1]))
+        )
+        return tf.cast(tf.gather(tf.gather(image, rows, axis=1), columns, axis=2), tf.float32)
+    channels_first = tf.transpose(tf.cast(image, tf.float32), (0, 3, 1, 2))
+    down, across = (_shares(have, want, method, antialias) for have, want in ((height, size[0]), (width, size[1])))
+    out = tf.matmul(tf.matmul(down, channels_first), across, transpose_b=True)
+    return tf.transpose(out, (0, 2, 3, 1))
+
+
+def _step(have: tf.Tensor, want: int) -> tf.Tensor:
+    import tensorflow as tf
+
+    return tf.cast(have, tf.float32) / want
+
+
+def _shares(have: tf.Tensor, want: int, method: str, antialias: bool) -> tf.Tensor:
+    """The share of each pixel of a line in each of the scaled one, (want, have)."""
+    import tensorflow as tf
+
+    step = _step(have, want)
+    centre = (tf.range(want, dtype=tf.float32) + 0.5) * step
+    pixels = tf.cast(tf.range(have), tf.float32) + 0.5
+    distance = tf.abs(pixels[None] - centre[:, None]) / (tf.maximum(step, 1.0) if antialias else 1.0)
+    if method == "bilinear":
+        shares = tf.maximum(0.0, 1 - distance)
+    elif method == "bicubic":  # Keys's, a = -½
+        near = (1.5 * distance - 2.5) * distance * distance + 1
+        far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+        shares = tf.where(distance < 1, near, tf.where(distance < 2, far, 0.0))
+    else:
+        angle = tf.maximum(distance, 1e-6) * pi
+        shares = tf.where(distance < 3, 3 * tf.sin(angle) * tf.sin(angle / 3) / (angle * angle), 0.0)
+    return shares / tf.reduce_sum(shares, 1, keepdims=True)
 
 
 def warped(

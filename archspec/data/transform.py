@@ -113,6 +113,11 @@ class Transform(Declaration, package="archspec.data.transforms"):
         """The same for images in NumPy, where TensorFlow is not installed; only what is not random has it."""
         raise NotImplementedError
 
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        """The same for images of any one size, or rows, by operations that ONNX and LiteRT have, too. Raises
+        TransformError where there is no such."""
+        raise TransformError(f"{self.name} cannot be written into a file for other programs")
+
 
 def valued(features: Mapping[str, Feature]) -> str | None:
     """The part whose values are changed by transforms that change values: the image or, where there is none, the one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from archspec.runs.directory import preparation, without_data
 if TYPE_CHECKING:
     from archspec.data.example import Example
     from archspec.data.transform import Transform
+    from archspec.ir.graph import Graph
+    from archspec.runs.request import RunRequest
 
 SUFFIXES = {".onnx": "onnx", ".tflite": "litert", ".keras": "keras"}
 FORMATS = (*SUFFIXES.values(), "saved_model")
@@ -20,25 +23,28 @@ FORMATS = (*SUFFIXES.values(), "saved_model")
 class Exported:
     """What was written: the network's file or folder, and ``note``, what a comparison with the network says of it, or
     what it needs to be run. Of networks of images, or of rows, ``preprocessing`` is the file of what
-    is done to one before it: ``transforms``, by name."""
+    is done to one before it: ``transforms``, by name; ``within`` are those that the network's file does itself."""
 
     path: Path
     note: str = ""
     preprocessing: Path | None = None
     transforms: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
 
 
-def export(logdir: Path, output: Path, *, form: str | None, best: bool) -> Exported:
-    """Load, write, compare. Raises NotTrained, NotExported, SpecError, OSError."""
+def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_preprocessing: bool = False) -> Exported:
+    """Load, write, compare. Raises Misused, NotTrained, NotExported, SpecError, OSError."""
     from archspec.backend import export as files
     from archspec.backend.installation import quiet_start
     from archspec.backend.onnx import ExportError
     from archspec.data.transform import valued
-    from archspec.training.errors import NotExported
+    from archspec.training.errors import Misused, NotExported
     from archspec.training.record import recorded_features
     from archspec.training.trained import trained, weights_file
 
     form = chosen(output, form)
+    if with_preprocessing and form == "keras":
+        raise Misused("--with-preprocessing is for SavedModel, ONNX and LiteRT: Keras saves no transforms")
     weights = weights_file(logdir, best=best)
     if form == "onnx" and (missing := _missing("tf2onnx", "onnx")):
         raise NotExported(missing)
@@ -47,19 +53,44 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool) -> Expor
     quiet_start()
     steps = preparation(logdir, found) if valued(features.features) is not None else None
     model = trained(graph, weights)
-    note = ""
+    within: tuple[Transform, ...] = ()
+    if with_preprocessing:
+        model, within = _prepared(model, graph, found, features, steps), steps or ()
+    note, described = "", None if steps is None else _described(output, features, steps, within)
     try:
         if form == "onnx":
-            note = _written_as_onnx(model, output)
+            note = _written_as_onnx(model, output, described, 256 if within else 8)
         else:
             files.export(model, output, form)
             note = _needed(output) if form == "litert" else ""
     except ExportError as error:
         raise NotExported(str(error)) from None
-    if steps is None:
+    if described is None or steps is None:
         return Exported(output, note)
-    path = _with_preprocessing(output, features, steps)
-    return Exported(output, note, path, tuple(step.name for step in steps))
+    before = () if within else steps
+    path = _with_preprocessing(output, described, before)
+    return Exported(output, note, path, *(tuple(step.name for step in some) for some in (before, within)))
+
+
+def _prepared(
+    model: Any, graph: Graph, found: RunRequest, features: Example, steps: tuple[Transform, ...] | None
+) -> Any:
+    """The network behind the transforms of evaluation. Raises NotExported."""
+    from archspec.data.errors import DataError
+    from archspec.data.transform import valued
+    from archspec.runs.serving import with_preprocessing
+    from archspec.training.errors import NotExported
+    from archspec.training.planning import task_of
+
+    part = valued(features.features)
+    if part is None or steps is None:
+        raise NotExported("--with-preprocessing is for networks of images or of rows of numbers")
+    inference = graph.inference()
+    activation = task_of(found.run, graph).scored_by(inference, found.run.train)
+    try:
+        return with_preprocessing(model, features.parts[part], steps, activation)
+    except DataError as error:
+        raise NotExported(error.message) from None
 
 
 def chosen(output: Path, form: str | None) -> str:
@@ -75,28 +106,46 @@ def chosen(output: Path, form: str | None) -> str:
     return by_name
 
 
-def _with_preprocessing(output: Path, features: Example, steps: tuple[Transform, ...]) -> Path:
-    """Write beside a network what is done to an image before it, with all that was fitted to the training data, and
-    what its outputs stand for; mean images lie beside that. Raises OSError."""
+def _described(
+    output: Path, features: Example, steps: tuple[Transform, ...], within: tuple[Transform, ...]
+) -> dict[str, Any]:
+    """What is done to an image or a row before the network, with all that was fitted to the training data, or within
+    its file, and what its outputs stand for."""
     from archspec.data.arguments import written
-    from archspec.data.preprocessing import kept_files, with_files, write_files
+    from archspec.data.preprocessing import with_files
     from archspec.data.transform import valued
-    from archspec.storage.atomic import write_json
 
     part = valued(features.features)
     assert part is not None
-
-    name = output.name.removesuffix(output.suffix) if output.suffix.lower() in SUFFIXES else output.name
-    files = {path: Path(f"{name}.{kept.name}") for path, kept in kept_files(steps).items()}
-    write_files(files, output.parent)
-    described = {
+    done = [written(with_files(step, _files(output, steps))) for step in steps]
+    return {
         part: list(features.parts[part].shape),
         "dtype": features.parts[part].dtype,
-        "transforms": [written(with_files(step, files)) for step in steps],
+        "transforms": [] if within else done,
+        **({"within": done} if within else {}),
         "classes": list(features.class_names),
         **({"columns": list(features.columns[part])} if part in features.columns else {}),
     }
-    path = output.with_name(f"{name}.preprocessing.json")
+
+
+def _files(output: Path, steps: tuple[Transform, ...]) -> dict[Path, Path]:
+    """Where the files that transforms read are kept: beside the network, under its name."""
+    from archspec.data.preprocessing import kept_files
+
+    return {path: Path(f"{_stem(output)}.{kept.name}") for path, kept in kept_files(steps).items()}
+
+
+def _stem(output: Path) -> str:
+    return output.name.removesuffix(output.suffix) if output.suffix.lower() in SUFFIXES else output.name
+
+
+def _with_preprocessing(output: Path, described: dict[str, Any], steps: tuple[Transform, ...]) -> Path:
+    """Write beside a network what is done before it; mean images lie beside that. Raises OSError."""
+    from archspec.data.preprocessing import write_files
+    from archspec.storage.atomic import write_json
+
+    write_files(_files(output, steps), output.parent)
+    path = output.with_name(f"{_stem(output)}.preprocessing.json")
     write_json(path, described)
     return path
 
@@ -110,11 +159,12 @@ def _missing(*packages: str) -> str | None:
     return None
 
 
-def _written_as_onnx(model: Any, path: Path) -> str:
+def _written_as_onnx(model: Any, path: Path, described: dict[str, Any] | None, open_size: int) -> str:
     """What a comparison says. Raises ExportError, OSError."""
     from archspec.backend.onnx import write_onnx
 
-    distance = write_onnx(model, path)
+    metadata = {key: json.dumps(value, ensure_ascii=False) for key, value in (described or {}).items()}
+    distance = write_onnx(model, path, metadata=metadata, open_size=open_size)
     if distance is None:
         return "not compared: onnxruntime is not installed"
     return f"onnxruntime's outputs are within {distance:.1e} of the network's"

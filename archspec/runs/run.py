@@ -213,7 +213,14 @@ class Run:
         quiet_start()
         return trained(graph, path)
 
-    def export(self, path: str | os.PathLike[str], *, form: str | None = None, best: bool = False) -> Exported:
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        form: str | None = None,
+        best: bool = False,
+        with_preprocessing: bool = False,
+    ) -> Exported:
         """Write the trained network for other programs: NAME.onnx, NAME.tflite, NAME.keras, or a folder for a
         SavedModel; of images, what is done to them before it beside.
 
@@ -222,7 +229,7 @@ class Run:
         """
         from archspec.runs.export import export
 
-        return export(self._directory(), Path(path), form=form, best=best)
+        return export(self._directory(), Path(path), form=form, best=best, with_preprocessing=with_preprocessing)
 
     def _directory(self) -> Path:
         from archspec.training.errors import NotTrained

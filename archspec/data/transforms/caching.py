@@ -9,6 +9,7 @@ from archspec.data.transform import Transform, TransformError
 
 if TYPE_CHECKING:
     import numpy as np
+    import tensorflow as tf
 
     from archspec.data.draw import Draw
     from archspec.data.transform import Batch
@@ -29,6 +30,9 @@ class Cache(Transform, name="cache", main="where"):
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
         return batch
+
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        return values
 
     def on_arrays(self, image: np.ndarray) -> np.ndarray:
         return image

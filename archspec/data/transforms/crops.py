@@ -10,6 +10,7 @@ from pydantic import Field
 from archspec.data.example import Example
 from archspec.data.fields import Extent, Interval
 from archspec.data.motion import Motion, Sampling, Sides, affine
+from archspec.data.pixels import scaled
 from archspec.data.transform import Transform, TransformError, image_of
 from archspec.data.transforms.geometric import Geometric, Window, Windowed
 from archspec.ir.tensors import TensorSpec
@@ -42,6 +43,13 @@ class CenterCrop(Geometric, name="center_crop", main="size"):
             return tf.image.crop_to_bounding_box(image, top, left, *self.size)
 
         return _shifted(draw, top, left, size, self.size, sampling)
+
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        shape = tf.shape(values)
+        top, left = (shape[1] - self.size[0]) // 2, (shape[2] - self.size[1]) // 2
+        return values[:, top : top + self.size[0], left : left + self.size[1]]
 
 
 class RandomCrop(Geometric, name="random_crop", main="size"):
@@ -106,8 +114,19 @@ class ResizedCenterCrop(Windowed, name="resized_center_crop", main="size"):
         else:
             scale = tf.cast(tf.minimum(*sizes), tf.float32) / self.short
             high, wide = (tf.cast(tf.round(n * scale), tf.int32) for n in self.size)
-            height, width = tf.clip_by_value(high, 1, sizes[0]), tf.clip_by_value(wide, 1, sizes[1])
+            height, width = (_within(n, size) for n, size in zip((high, wide), sizes, strict=True))
         return Window((sizes[0] - height) // 2, (sizes[1] - width) // 2, height, width)
+
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        shape = tf.shape(values)
+        window = self.window((shape[1:2], shape[2:3]), tf.zeros((1, 1)))
+        top, left, height, width = (n[0] for n in window)
+        part = values[:, top : top + height, left : left + width]
+        out = scaled(part, self.size, "bilinear", antialias=False)
+        # As where files are read: adding a half rounds.
+        return tf.cast(tf.floor(out + 0.5), values.dtype) if values.dtype.is_integer else out
 
 
 class RandomResizedCrop(Windowed, name="random_resized_crop", main="size"):
@@ -204,7 +223,14 @@ def _whole(sizes: tuple[tf.Tensor, tf.Tensor], size: tuple[int, int], share: tf.
     high, wide = (tf.cast(n, tf.float32) for n in sizes)
     scale = tf.minimum(high / size[0], wide / size[1]) * share
     height, width = (tf.cast(tf.round(n * scale), tf.int32) for n in size)
-    return tf.clip_by_value(height, 1, sizes[0]), tf.clip_by_value(width, 1, sizes[1])
+    return _within(height, sizes[0]), _within(width, sizes[1])
+
+
+def _within(length: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """At least one pixel, at most the image. (LiteRT lacks ``tf.clip_by_value``.)"""
+    import tensorflow as tf
+
+    return tf.maximum(tf.minimum(length, size), 1)
 
 
 def _cropped(features: Example, size: tuple[int, int], padding: int, name: str) -> Example:

@@ -12,7 +12,7 @@ from archspec.data.example import IMAGE, Example
 from archspec.data.features.mask import Mask
 from archspec.data.fields import Extent
 from archspec.data.motion import Fill, Motion, Sides, affine, homography, some
-from archspec.data.pixels import keep_type
+from archspec.data.pixels import keep_type, scaled
 from archspec.data.transform import Share, TransformError, compiled, image_of
 from archspec.data.transforms.geometric import Geometric, floats, which
 from archspec.ir.tensors import TensorSpec
@@ -74,6 +74,16 @@ class Resize(Geometric, name="resize", main="size"):
 
         out = resized(image, self.size, self.method, self.antialias)
         return np.rint(out).astype(image.dtype) if image.dtype.kind == "u" else out
+
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        if self.method == "area" or (self.method in ("bicubic", "lanczos3") and not self.antialias):
+            said = self.method if self.method == "area" else f"{self.method} without antialias"
+            raise TransformError(f"resize: {said} cannot be written into a file for other programs")
+        import tensorflow as tf
+
+        out = scaled(values, self.size, self.method, antialias=self.antialias)
+        # LiteRT lacks the operation that tf.saturate_cast becomes.
+        return tf.cast(tf.maximum(tf.minimum(tf.round(out), 255.0), 0.0), tf.uint8) if values.dtype.is_integer else out
 
 
 class Mirror(Geometric, name="mirror", main="axis"):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
+    import tensorflow as tf
 
     from archspec.data.draw import Draw
     from archspec.data.feature import Feature
@@ -77,6 +78,11 @@ class Rescale(Transform, name="rescale"):
         import numpy as np
 
         return image.astype(np.float32) * np.float32((self.high - self.low) / 255) + np.float32(self.low)
+
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.cast(values, tf.float32) * ((self.high - self.low) / 255) + self.low
 
 
 class Normalize(Transform, name="normalize"):
@@ -139,6 +145,9 @@ class Normalize(Transform, name="normalize"):
         mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
         return (image.astype(np.float32) - mean) / std
 
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        return self._applied({IMAGE: values}, IMAGE)[IMAGE]
+
 
 class Standardize(Transform, name="standardize"):
     """Each image less its own mean, over its own deviation (at least 1 / √n of n values); float32."""
@@ -162,6 +171,15 @@ class Standardize(Transform, name="standardize"):
         deviation = np.maximum(image.std(axes, keepdims=True), np.float32(least))
         scaled: np.ndarray = (image - image.mean(axes, keepdims=True)) / deviation
         return scaled
+
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        axes, values = tuple(range(1, len(values.shape))), tf.cast(values, tf.float32)
+        count = tf.cast(tf.reduce_prod(tf.shape(values)[1:]), tf.float32)
+        less = values - tf.reduce_mean(values, axes, keepdims=True)
+        deviation = tf.sqrt(tf.reduce_mean(less * less, axes, keepdims=True))
+        return less / tf.maximum(deviation, 1 / tf.sqrt(count))
 
 
 class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
@@ -199,6 +217,11 @@ class SubtractMeanImage(Transform, name="subtract_mean_image", main="path"):
 
         less: np.ndarray = image.astype(np.float32) - self._mean(image.shape)
         return less
+
+    def exported(self, values: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.cast(values, tf.float32) - self._mean(values.shape)
 
     def _mean(self, shape: Any) -> np.ndarray:
         import numpy as np

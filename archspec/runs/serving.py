@@ -1,0 +1,52 @@
+"""A trained network together with what is done to an example before it, as one network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from archspec.data.transform import Transform, TransformError
+from archspec.ir.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import keras
+
+    from archspec.ops.base import Op
+
+
+def with_preprocessing(
+    model: keras.Model, raw: TensorSpec, steps: Sequence[Transform], activation: Op | None
+) -> keras.Model:
+    """A network that takes examples as the data have them, and gives probabilities: ``activation`` is what turns its
+    scores into such, None where they are. It is for writing into a file; Keras saves no such layers.
+
+    Raises TransformError where a step is not to be had in other programs, or the network has several inputs.
+    """
+    import keras
+    import tensorflow as tf
+
+    class Preprocessing(keras.Layer):
+        """The transforms, one after the other."""
+
+        def call(self, values: Any) -> Any:
+            for step in steps:
+                values = step.exported(values)
+            return tf.ensure_shape(values, model.inputs[0].shape)
+
+        def compute_output_spec(self, values: Any) -> Any:
+            return keras.KerasTensor(model.inputs[0].shape, dtype=model.inputs[0].dtype)
+
+    if len(model.inputs) != 1:
+        raise TransformError("the network has several inputs, of which only one could be prepared")
+    given = keras.Input(raw.shape, dtype=raw.dtype, name=model.inputs[0].name)
+    # What cannot be written is told before anything is.
+    probe = tf.zeros((1, *(256 if n is None else n for n in raw.shape)), raw.dtype)
+    for step in steps:
+        probe = step.exported(probe)
+    outputs = model(Preprocessing(dtype="float32", autocast=False)(given))
+    if activation is not None:
+        named = outputs if isinstance(outputs, dict) else {model.output_names[0]: outputs}
+        scores = named[model.output_names[0]]
+        shares = activation.lower(TensorSpec(tuple(scores.shape[1:])))(scores)
+        outputs = {**named, model.output_names[0]: shares} if isinstance(outputs, dict) else shares
+    return keras.Model(given, outputs, name=model.name)

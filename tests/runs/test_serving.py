@@ -1,0 +1,169 @@
+"""Networks written with their preprocessing: from raw images they give the run's own probabilities."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from archspec.cli import main
+from archspec.data.loose import ASKED, Loose
+from archspec.data.pipeline import Pipeline
+from archspec.data.transform import Transform, TransformError
+from archspec.training.document import RunSpec
+from tests.training import runs
+
+pytestmark = pytest.mark.tensorflow
+
+SIZES = ((40, 53), (31, 28), (90, 64))
+
+
+def picture(draw, size, middle):
+    """A smooth image, as photographs are: coarse noise, enlarged."""
+    coarse = np.uint8(np.clip(draw.normal((middle, middle + 20, 90), 40, (6, 7, 3)), 0, 255))
+    return Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder, draw = tmp_path_factory.mktemp("pictures"), np.random.default_rng(3)
+    for i, size in enumerate(SIZES):
+        picture(draw, size, 100).save(folder / f"{i}.png")
+    return sorted(folder.glob("*.png"))
+
+
+def steps_of(written):
+    made = RunSpec.model_validate({"archspec_run": 1, "spec": "x", "augment": written}, context={"folder": None})
+    return tuple(made.augment)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [{"resize": 16}],
+        [{"resize": {"size": [64, 20], "antialias": False}}, "rescale"],
+        [{"resize": {"size": [16, 20], "method": "nearest"}}],
+        [{"resize": {"size": [16, 80], "method": "bicubic"}}, {"normalize": {"mean": [120, 110, 100], "std": 50}}],
+        [{"resize": {"size": 21, "method": "lanczos3"}}],
+        [{"resize": [30, 26]}, {"center_crop": 20}, "standardize"],
+        [{"resized_center_crop": 24}],
+        [{"resized_center_crop": {"size": [24, 16], "short": 28}}, {"rescale": {"low": -1}}],
+    ],
+    ids=str,
+)
+def test_each_step_gives_what_evaluation_sees(written, pictures):
+    steps = steps_of(written)
+    source = Loose(paths=tuple(map(str, pictures)))
+    pipeline = Pipeline(source, source.features(), (), steps, 1, 0)
+    seen = [np.asarray(image)[0] for image, _ in pipeline.evaluation(ASKED, lambda batch: (batch["image"], ()))]
+    for path, expected in zip(pictures, seen, strict=True):
+        made = np.asarray(Image.open(path))[None]
+        import tensorflow as tf
+
+        made = tf.constant(made)
+        for step in steps:
+            made = step.exported(made)
+        found = np.asarray(made)[0]
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        # Where 8-bit images are scaled, sums in another order may round one step apart.
+        one_step = 1.0 if expected.dtype == np.uint8 else 1 / 40
+        difference = np.abs(found.astype("float64") - expected)
+        assert difference.max() <= one_step + 1e-4 and (difference > 1e-4).mean() < 0.002
+
+
+@pytest.mark.parametrize("written", [[{"resize": {"size": 8, "method": "area"}}], [{"halves": {}}]])
+def test_what_other_programs_have_not_is_refused(written):
+    import tensorflow as tf
+
+    (step,) = steps_of(written) if "resize" in written[0] else (Transform.find("halves")(left="a", right="b"),)
+    with pytest.raises(TransformError, match="cannot be written into a file for other programs"):
+        step.exported(tf.zeros((1, 16, 16, 3), tf.uint8))
+
+
+SPEC = """
+archspec: 1
+name: small
+inputs: {image: [16, 20, 3]}
+body: [conv: {filters: 4, kernel: 3}, relu, global_avg_pool]
+heads:
+  main: {body: [dense: 2], loss: categorical_crossentropy}
+"""
+RUN = """
+archspec_run: 1
+spec: small.yaml
+data: {folder: pictures}
+augment: [resize: 24, center_crop: [16, 20], normalize: {mean: data, std: data}]
+train: {optimizer: {adam: 0.01}, epochs: 1, batch: 8, seed: 5}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder, draw = tmp_path_factory.mktemp("runs"), np.random.default_rng(3)
+    for split, count in (("train", 6), ("val", 2)):
+        for name, middle in (("dark", 60), ("light", 150)):
+            (folder / "pictures" / split / name).mkdir(parents=True)
+            for i in range(count):
+                picture(draw, SIZES[i % 3], middle).save(folder / "pictures" / split / name / f"{i}.png")
+    run = runs.write(folder, RUN, SPEC)
+    assert main(["train", str(run), "--logdir", str(folder / "run"), "--quiet"]) == 0
+    return folder / "run"
+
+
+def by_tensorflow(path, image):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    return np.asarray(loaded.serve(image))
+
+
+def by_onnxruntime(path, image):
+    session = pytest.importorskip("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: image})[0]
+
+
+def by_litert(path, image):
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(str(path))
+    given = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(given, image.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(given, image)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "asked"), [("saved", by_tensorflow), ("net.onnx", by_onnxruntime), ("net.tflite", by_litert)]
+)
+def test_an_exported_file_gives_the_runs_probabilities_of_raw_images(trained, pictures, tmp_path, capsys, name, asked):
+    if name == "net.onnx":
+        pytest.importorskip("tf2onnx")
+    capsys.readouterr()
+    assert main(["predict", str(trained), *map(str, pictures), "--format", "json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    code = main(["export", str(trained), "-o", str(tmp_path / name), "--with-preprocessing"])
+    err = capsys.readouterr().err
+    assert code == 0, err
+    assert "what it does to an example itself (resize, center_crop, normalize)" in err
+    said = json.loads(next(tmp_path.glob("*.preprocessing.json")).read_text())
+    assert said["transforms"] == [] and said["within"][0] == {"resize": [24, 24]} and said["image"] == [None, None, 3]
+    for path, record in zip(pictures, records, strict=True):
+        shares = {c["class"]: c["probability"] for c in record["classes"]}
+        found = asked(tmp_path / name, np.asarray(Image.open(path))[None])
+        np.testing.assert_allclose(found[0], [shares["dark"], shares["light"]], atol=1e-4)
+    if name == "net.onnx":
+        import onnx
+
+        properties = {p.key: json.loads(p.value) for p in onnx.load(str(tmp_path / name)).metadata_props}
+        assert properties["classes"] == ["dark", "light"] and properties["within"] == said["within"]
+
+
+@pytest.mark.slow
+def test_keras_files_take_no_preprocessing(trained, tmp_path, capsys):
+    assert main(["export", str(trained), "-o", str(tmp_path / "net.keras"), "--with-preprocessing"]) == 2
+    assert "Keras saves no transforms" in capsys.readouterr().err and not list(tmp_path.iterdir())
