@@ -6,7 +6,6 @@ import re
 from collections.abc import Container, Mapping
 from typing import Any
 
-from archspec.frontend.intended import intended_word
 from archspec.frontend.references import block_value, evaluated, given_place
 from archspec.frontend.refusal import Refusal
 from archspec.frontend.scope import POISON
@@ -100,6 +99,8 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
             if _is_rest(name, given):
                 continue
             names = (*known, *extra)
+            from archspec.frontend.intended_words import intended_word
+
             hint = (
                 _beside(called, name, given)
                 or _multiplied(called, name)

@@ -11,7 +11,6 @@ from archspec.frontend import catalogue
 from archspec.frontend.arguments import Arguments, arguments_of
 from archspec.frontend.document import Document
 from archspec.frontend.files import MAX_NESTING
-from archspec.frontend.intended import intended_word
 from archspec.frontend.naming import Names
 from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, parameters
 from archspec.frontend.references import block_value, evaluated, port_span
@@ -47,6 +46,8 @@ def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
     found = walk.prelude.callees.get(name) or Op.find(name)
     if found is None:
         known = {*Op.names(), *walk.prelude.callees, *file.callees, *file.document.spec.use, *STRUCTURAL}
+        from archspec.frontend.intended_words import intended_word
+
         hint = (
             intended_word(name, known.__contains__, MODIFIERS, step.args)
             or alias("op or block", name, known)

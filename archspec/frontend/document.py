@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from archspec.frontend.forms import form_hint, head_form, head_hint
-from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, known_are, shown
 from archspec.ir.validation import Refused, refuse, refused
@@ -191,6 +190,8 @@ def _those_that_count(errors: list[Refused]) -> list[Refused]:
 
 
 def _located(error: Refused, tree: Map) -> Diagnostic:
+    from archspec.frontend.intended_words import intended_word
+
     path = error.path
     owner = ".".join(str(p) for p in path[:-1])
     if error.kind == "unknown_key":

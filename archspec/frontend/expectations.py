@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, PlainValidator, ValidationError
 
 from archspec.frontend.document import STRICT, Document, Text, place
-from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map
 from archspec.ir import graph
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, known_are, shown
@@ -133,6 +132,8 @@ def expectations(found: Document) -> list[Diagnostic]:
                 keys = (*FIGURES, "training", "networks", "source")
                 if e.kind == "unknown_key":
                     word = str(e.path[-1])
+                    from archspec.frontend.intended_words import intended_word
+
                     hint = intended_word(word, keys.__contains__) or did_you_mean(word, keys) or known_are(keys)
                     message = f"expect has no key {shown(e.path[-1])}"
                     out.append(Diagnostic("S01", message, place(found.tree, where, key=True), hint))

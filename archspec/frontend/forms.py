@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from archspec.frontend.intended import bracketed, intended_word, look_alike
 from archspec.ir.aliases import same, suggested
 from archspec.ir.diagnostics import known_are, plain
 from archspec.ops.base import Op
@@ -46,6 +45,8 @@ def _section(of: Callable[[Any], str | None]) -> Callable[[Path, Any], str | Non
 
 
 def _inputs(value: Any) -> str | None:
+    from archspec.frontend.intended import bracketed
+
     if isinstance(value, str) and (sizes := bracketed(value)) is not None:
         return f"{{image: {sizes}}}"
     if isinstance(value, list) and all(v is None or isinstance(v, (int, str)) for v in value) and value:
@@ -111,6 +112,8 @@ def _is_head(value: dict[str, Any]) -> bool:
 
 def _chain(path: Path, value: Any) -> str | None:
     """A list of steps that is written as a map, or as one step."""
+    from archspec.frontend.intended import look_alike
+
     if isinstance(value, dict):
         if (unlike := look_alike(next(iter(value), ""))) is not None:
             return f"{unlike[0]} stands here: write {unlike[1]}: {plain(next(iter(value.values())))}"
@@ -177,6 +180,8 @@ UNITS = "units"
 
 def head_hint(head: dict[str, Any], key: str, keys: list[str]) -> str:
     """What to do with a key of a head that it does not have."""
+    from archspec.frontend.intended_words import intended_word
+
     if (hint := intended_word(key, keys.__contains__)) is not None:
         return hint
     if UNITS in head:

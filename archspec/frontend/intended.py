@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.frontend.expressions import is_expression, names_in, written
 from archspec.frontend.spellings import corrected
-from archspec.ir.diagnostics import plain
 from archspec.ir.patterns import Pattern
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def _type(slip: WrittenValue) -> str | None:
 
 
 def _fraction(slip: WrittenValue) -> str | None:
-    if not _NUMBER.fullmatch(slip.text) or slip.is_quoted or not _FRACTION.search(slip.message):
+    if not NUMBER.fullmatch(slip.text) or slip.is_quoted or not _FRACTION.search(slip.message):
         return None
     number = float(slip.text)
     near = [n for n in (math.floor(number), math.ceil(number)) if n]
@@ -137,7 +136,7 @@ def _null(slip: WrittenValue) -> str | None:
     return "write null, or linear" if slip.wants("activation") else "'no value' is written null"
 
 
-_NUMBER = Pattern(r"-?\d+(?:\.\d+)?(?:[eE]-?\d+)?", re.ASCII)
+NUMBER = Pattern(r"-?\d+(?:\.\d+)?(?:[eE]-?\d+)?", re.ASCII)
 _LIST = Pattern(r"\[(.*)\]")
 
 
@@ -145,7 +144,7 @@ def _quotes(slip: WrittenValue) -> str | None:
     if not slip.is_quoted:
         truth = {"1": "true", "0": "false"}.get(slip.text) if slip.wants("true or false") else None
         return f"write {truth}" if truth else None
-    if slip.wants("number", "integer", "count") and _NUMBER.fullmatch(slip.text):
+    if slip.wants("number", "integer", "count") and NUMBER.fullmatch(slip.text):
         return f"a number has no quotes: {slip.text}"
     if slip.wants("number", "integer", "count") and _THOUSANDS.fullmatch(slip.text):
         return f"digits stand together, without quotes: {re.sub(r'[^0-9]', '', slip.text)}"
@@ -203,7 +202,7 @@ def _number(slip: WrittenValue) -> str | None:
         return f"digits stand together: {re.sub(r'[^0-9]', '', text)}"
     if slip.wants("a number") and _GROUPED.fullmatch(text):
         return f"digits stand together: {text.replace('_', '')}"
-    if slip.wants("less than 1.", "at most 1.") and _NUMBER.fullmatch(text) and 2 <= float(text) <= 100:
+    if slip.wants("less than 1.", "at most 1.") and NUMBER.fullmatch(text) and 2 <= float(text) <= 100:
         return f"a share of 1: {float(text) / (10 if float(text) < 10 else 100):g}"
     if text.lower() in _IN_WORDS:
         return f"write {_IN_WORDS.index(text.lower())}"
@@ -227,13 +226,13 @@ def _ending(slip: WrittenValue) -> str | None:
     return None
 
 
-_COMMENT = Pattern(r"([^#\s][^#]*?)#(.*)")
+COMMENT = Pattern(r"([^#\s][^#]*?)#(.*)")
 
 
 def _comment(slip: WrittenValue) -> str | None:
     if slip.is_quoted:
         return None
-    if (found := _COMMENT.fullmatch(slip.text)) is not None:
+    if (found := COMMENT.fullmatch(slip.text)) is not None:
         return f"a comment needs a space before '#': {found[1].strip()}  # {found[2].strip()}"
     value, mark, comment = slip.text.partition(" // ")
     if mark and not is_expression(slip.text):
@@ -241,13 +240,13 @@ def _comment(slip: WrittenValue) -> str | None:
     return None
 
 
-_PAIR = Pattern(r"\s*([A-Za-z_]\w*)\s*[=:]\s*([^,=:]+?)\s*", re.ASCII)
+PAIR = Pattern(r"\s*([A-Za-z_]\w*)\s*[=:]\s*([^,=:]+?)\s*", re.ASCII)
 _TARGET = Pattern(r"(\w+)\.(\w+) must\b", re.ASCII)
 
 
 def assigned(text: str) -> str | None:
     """``a=1, b=2`` as the inside of a map, if all of the text is such."""
-    pairs = [_PAIR.fullmatch(part) for part in text.split(",")]
+    pairs = [PAIR.fullmatch(part) for part in text.split(",")]
     if not all(pairs):
         return None
     return ", ".join(f"{pair[1]}: {pair[2]}" for pair in pairs if pair)
@@ -267,11 +266,11 @@ def arguments(op_name: str, text: str) -> str | None:
     out: list[str] = []
     values: dict[str, str] = {}
     for i, part in enumerate(parts):
-        if (pair := _PAIR.fullmatch(part)) is not None:
+        if (pair := PAIR.fullmatch(part)) is not None:
             field, part = pair.groups()
         elif part in ("same", "valid"):
             field = "padding"
-        elif not _NUMBER.fullmatch(part) and part[:1] != "=":
+        elif not NUMBER.fullmatch(part) and part[:1] != "=":
             field = "activation"
         else:
             field = fields[i] if i < len(fields) else ""
@@ -391,83 +390,3 @@ READERS: tuple[Callable[[WrittenValue], str | None], ...] = (
     _expression,
 )
 """In the order in which they are asked."""
-
-
-_MISSING_SPACE = Pattern(r"([A-Za-z_]\w*):(\S.*)", re.ASCII)
-_QUOTED_STEP = Pattern(r"([A-Za-z_]\w*):\s+(\S.*)", re.ASCII)
-_CALL = Pattern(r"([A-Za-z_]\w*)\((.*)\)", re.ASCII)
-_APART = Pattern(r"([A-Za-z_]\w*)\s+(=?[\w.*+\-/ ]+)", re.ASCII)
-_EQUALS = Pattern(r"([A-Za-z_]\w*)\s*=\s*(=?[^=\s].*)", re.ASCII)
-_CALL_CUT = Pattern(r"([A-Za-z_]\w*)\(([^()]*)", re.ASCII)
-_COMMA_APART = Pattern(r"([A-Za-z_]\w*)\s*,\s*(.+)", re.ASCII)
-_ITEM_WITHIN = Pattern(r"([A-Za-z_]\w*)\s+-\s*([A-Za-z_]\w*.*)", re.ASCII)
-
-
-def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), value: object = None) -> str | None:
-    """The help for a key or step that is no known word: what stands together that should not, or apart.
-
-    ``value`` is what the word has, if it is a key.
-    """
-    if not word or len(word) > MAX_LENGTH:
-        return None
-    if (found := look_alike(word)) is not None:
-        return f"{found[0]} stands here: write {found[1]}"
-    if (match := _MISSING_SPACE.fullmatch(word)) and known(match[1]):
-        return f"a colon needs a space after it: {match[1]}: {match[2]}"
-    if (match := _QUOTED_STEP.fullmatch(word)) and known(match[1]):
-        return f"a step has no quotes: {match[1]}: {match[2]}"
-    if (match := _ITEM_WITHIN.fullmatch(word)) and known(match[1]):
-        return f"the item '- {match[2]}' is indented more than the one before it, and reads as part of it"
-    if (match := _COMMENT.fullmatch(word)) and known(match[1].strip()):
-        return f"a comment needs a space before '#': {match[1].strip()}  # {match[2].strip()}"
-    if (match := _CALL.fullmatch(word)) and known(match[1]):
-        inner = match[2].strip()
-        if inner and (alone := _without_argument(match[1], inner)) is not None:
-            return alone
-        taken = arguments(match[1], inner) or (inner if not re.search(r"[(),=]", inner) else None)
-        if taken is None:
-            return f"arguments stand after a colon: {match[1]}: {{…}}"
-        return f"arguments stand after a colon: {match[1]}: {taken}" if taken else f"write {match[1]}"
-    if (match := _CALL_CUT.fullmatch(word)) and known(match[1]):
-        return f"arguments are a map after a colon: {match[1]}: {{{_first_argument(match[1], match[2].strip())}, …}}"
-    if (match := _COMMA_APART.fullmatch(word)) and known(match[1]) and known(match[2]) and match[2] not in modifiers:
-        return f"each step is an item of its own: - {match[1]}, then - {match[2]}" + (
-            f": {plain(value)}" if value is not None else ""
-        )
-    if (match := _COMMA_APART.fullmatch(word)) and known(match[1]):
-        if match[2] in modifiers and value is not None:
-            return f"modifiers stand beside an op in braces: {{{match[1]}, {match[2]}: {plain(value)}}}"
-        return None if value is not None else _after_colon(match[1], match[2])
-    if (match := _EQUALS.fullmatch(word)) and known(match[1]):
-        return f"a colon stands before a value: {match[1]}: {match[2]}"
-    if (match := _APART.fullmatch(word)) and known(match[1]):
-        return f"a colon is missing: {match[1]}: {match[2]}" if value is None else None
-    return None
-
-
-def _first_argument(name: str, given: str) -> str:
-    """The first of an op's arguments as an entry of a map."""
-    from archspec.ops.base import Op
-
-    if (pair := _PAIR.fullmatch(given)) is not None:
-        return f"{pair[1]}: {pair[2]}"
-    op = Op.find(name)
-    return f"{op.main}: {given}" if op is not None and op.main and given else given or "…"
-
-
-def _without_argument(name: str, given: str) -> str | None:
-    """What to write for an op without a main argument that is called with a value: ``relu(6)``."""
-    from archspec.ops.base import Op
-
-    op = Op.find(name)
-    if op is None or op.main is not None or "=" in given:
-        return None
-    if Op.find(f"{name}{given}") is not None:
-        return f"it is an op of its own: {name}{given}"
-    return None if op.model_fields else f"write {name} alone: it has no arguments"
-
-
-def _after_colon(name: str, rest: str) -> str | None:
-    if _NUMBER.fullmatch(rest):
-        return f"a value stands after a colon: {name}: {rest}"
-    return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archspec.frontend.intended import intended_word
 from archspec.frontend.scope import POISON
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
@@ -184,6 +183,8 @@ def _declared(name: str, value: Any) -> Parameter:
 
 
 def _key_hint(key: str) -> str:
+    from archspec.frontend.intended_words import intended_word
+
     return intended_word(str(key), _KEYS.__contains__) or did_you_mean(key, _KEYS) or f"known are {', '.join(_KEYS)}"
 
 

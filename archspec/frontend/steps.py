@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.frontend.intended import intended_word
 from archspec.frontend.yaml_source import Map, Seq, value_span
 from archspec.ir.aliases import same
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, plain, shown
@@ -164,6 +163,8 @@ _KINDS = ("type", "op", "layer", "class", "class_name", "kind", "module", "name"
 
 def _two_ops_hint(item: Map, ops: list[str]) -> str:
     """What to do with a second key of a step that is no modifier."""
+    from archspec.frontend.intended_words import intended_word
+
     first, second = ops[0], ops[1]
     keys = list(item)
     if first in _KINDS and isinstance(item[first], str):

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from archspec.frontend.document import BlockSection, Document
 from archspec.frontend.files import Library, prelude
-from archspec.frontend.intended import intended
 from archspec.frontend.naming import Names
 from archspec.frontend.refusal import SAY_FROM, LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import NOTHING, POISON, Constants, Frame, Scope, Values
@@ -148,6 +147,8 @@ class Walk:
         if code in VALUES or (code == "N00" and message.startswith("there is no")):
             # Of words of the command line, the value alone.
             text = written_at(span).partition("=")[2] if span.source.is_typed else written_at(span)
+            from archspec.frontend.intended import intended
+
             meant = intended(text, message, self.knows) or self._misspelt(text, message)
             # Where no value is taken, an expression is not either.
             help = help if help and code == "P04" and "starts with '='" in str(meant) else meant or help
