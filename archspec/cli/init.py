@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archspec.frontend import catalogue
+from archspec.frontend.files import PROJECT
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 CATALOGUE = "catalogue"
 """The run file of a copied spec that no run file of the catalogue trains."""
-SCHEMAS = Path(".archspec")
+SCHEMAS = Path(PROJECT)
 MODELINE = "# yaml-language-server: $schema={}\n"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _TOP_KEY = re.compile(r"^[A-Za-z_]+:", re.MULTILINE)

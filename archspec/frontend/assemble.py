@@ -21,7 +21,7 @@ from archspec.frontend.steps import STRUCTURAL
 from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import Span, shown
+from archspec.ir.diagnostics import Source, Span, shown
 from archspec.ir.graph import Graph, Node, Output, Tensor, Training, call_of, called, calls, reachable
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ir.validation import refused
@@ -66,7 +66,6 @@ def _graph(
         "variant": variant,
         "doc": spec.title,
         "params": {k: v for k, v in file.params.items() if isinstance(v, (str, int, float, bool, list, dict))},
-        "sources": tuple(d.source for d in walk.library.documents.values()),
     }
     _defaults(walk, file, thorough)
     walk.here = constants(file)
@@ -94,8 +93,14 @@ def _graph(
         nodes=nodes,
         outputs=outputs,
         training=training,
+        sources=_sources(walk),
         **common,
     )
+
+
+def _sources(walk: Walk) -> tuple[Source, ...]:
+    """Every file that was read, those that calls of it opened too."""
+    return tuple(d.source for d in walk.library.documents.values())
 
 
 def _defaults(walk: Walk, file: FileContext, thorough: bool) -> None:
@@ -161,6 +166,7 @@ def _networks(walk: Walk, file: FileContext, common: dict[str, Any]) -> Graph:
             inputs=inputs,
             nodes=nodes,
             outputs=(*outputs, *ports),
+            sources=_sources(walk),
         )
     if walk.problems:
         raise Poisoned
@@ -172,6 +178,7 @@ def _networks(walk: Walk, file: FileContext, common: dict[str, Any]) -> Graph:
         ),
         networks=networks,
         training=training,
+        sources=_sources(walk),
         **common,
     )
 

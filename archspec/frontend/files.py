@@ -17,6 +17,9 @@ MAX_FILES = 256
 MAX_NESTING = 16
 MAX_TOTAL = 8 << 20
 MAX_PATH = 1024
+PROJECT = ".archspec"
+MARKS = (".git", "pyproject.toml", PROJECT)
+"""What a project's folder has: the nearest such folder, the outermost file's or one above, is its project's."""
 KEPT = 64
 """Texts that are not read again while they stay as they are, as when members of a family are made one after another."""
 
@@ -27,6 +30,7 @@ class Library:
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
         self.folders: dict[str, Path] = {}
+        self.outermost: Path | None = None
         self.total = 0
 
     def open(self, path: Path, name: str) -> Document:
@@ -38,6 +42,8 @@ class Library:
             if len(self.documents) >= MAX_FILES or self.total > MAX_TOTAL:
                 message = f"more than {MAX_FILES} files, or {MAX_TOTAL >> 20} MiB, are used"
                 raise SpecError([Diagnostic("F03", message, Span(source, 1, 1))])
+            if not self.documents:
+                self.outermost = Path(real).parent
             self.documents[real] = _document(source.name, source.text)
             self.folders[source.name] = Path(real).parent
         return self.documents[real]
@@ -54,21 +60,29 @@ class Library:
         return self.open(self._within(by, target, at), _beside(by.source.name, target)), None
 
     def _within(self, by: Document, target: str, at: Span) -> Path:
-        """The path of a used file, which lies in the user's folder or in the catalogue."""
+        """The path of a used file, which lies in the project or in the catalogue."""
         folder = self.folders.get(by.source.name, Path())
         roots = [folder, catalogue.folder()]
+        if self.outermost is not None and not folder.is_relative_to(os.path.realpath(catalogue.folder())):
+            roots.append(project(self.outermost))
         if "\0" in target or len(target) > MAX_PATH:
             raise SpecError([Diagnostic("F02", f"{shown(target)} is no path", at)])
         path = folder / target
         real = Path(os.path.realpath(path))
         if not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
-            message = f"{shown(target)} lies outside this file's folder and the catalogue"
-            raise SpecError(
-                [Diagnostic("F02", message, at, "use takes a name of the catalogue, or a path in this folder")]
-            )
+            message = f"{shown(target)} lies outside this project and the catalogue"
+            marks = f"{', '.join(MARKS[:-1])} or {PROJECT}"
+            help = f"use takes a name of the catalogue, or a path below the nearest folder with {marks}"
+            raise SpecError([Diagnostic("F02", message, at, help)])
         if not real.is_file():
             raise SpecError([Diagnostic("F02", f"there is no file {shown(target)}", at, _by_name(target, folder))])
         return path
+
+
+def project(folder: Path) -> Path:
+    """The folder of the project that a folder is part of; itself, if no folder above has one of ``MARKS``."""
+    above = (folder, *folder.parents)
+    return next((path for path in above if any((path / mark).exists() for mark in MARKS)), folder)
 
 
 def _by_name(target: str, folder: Path) -> str | None:
@@ -92,7 +106,7 @@ def catalogue_name(path: Path) -> str:
 
 
 def _beside(name: str, target: str) -> str:
-    return str(Path(name).parent / target) if "/" in name else target
+    return os.path.normpath(Path(name).parent / target)
 
 
 @cache

@@ -17,6 +17,8 @@ from archspec.data.example import Example, from_specs
 from archspec.data.preprocessing import write_files
 from archspec.data.source import DataSource
 from archspec.data.vocabulary import read_vocabulary
+from archspec.frontend import catalogue
+from archspec.frontend.files import PROJECT, catalogue_name
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.atomic import write_json, write_text
 from archspec.training.identity import fingerprint
@@ -74,20 +76,28 @@ def run_text(plan: Plan, spec: str) -> str:
 def write_sources(plan: Plan, logdir: Path) -> str:
     """Copy the spec and the files that it uses to ``spec/``; the path of the spec from the run directory."""
     sources = [s for s in plan.graph.sources if s.name != "prelude.yaml"]
-    first = PurePath(sources[0].name if sources else f"{plan.graph.name}.yaml")
-    for source in sources:
-        name = PurePath(source.name)
-        below = name.relative_to(first.parent) if name.is_relative_to(first.parent) else None
-        if below is None or ".." in below.parts:
-            below = PurePath("used", *_inside(name))
-        path = Path("spec") / below
-        (logdir / path).parent.mkdir(parents=True, exist_ok=True)
-        write_text(logdir / path, source.text)
-    return f"spec/{first.name}"
-
-
-def _inside(name: PurePath) -> tuple[str, ...]:
-    return tuple(part for part in name.parts if part not in ("..", name.anchor))
+    if not sources:
+        return f"spec/{plan.graph.name}.yaml"
+    first, *others = (Path(os.path.abspath(source.name)) for source in sources)
+    shipped = {catalogue_name(catalogue.folder() / file["spec"]) for file in catalogue.files()}
+    if sources[0].name in shipped:
+        shipped = set()
+    own = [
+        path
+        for path, source in zip(others, sources[1:], strict=True)
+        if source.name not in shipped or path.is_relative_to(first.parent)
+    ]
+    root = Path(os.path.commonpath([first.parent, *(path.parent for path in own)]))
+    for path, source in zip((first, *others), sources, strict=True):
+        # What goes by its name is found by it again: the copy is for people.
+        is_own = path == first or path in own
+        below = path.relative_to(root) if is_own else PurePath("used", source.name)
+        (logdir / "spec" / below).parent.mkdir(parents=True, exist_ok=True)
+        write_text(logdir / "spec" / below, source.text)
+    if root != first.parent:
+        # The copies are a project of their own, in which files reach each other as they did.
+        (logdir / "spec" / PROJECT).mkdir(exist_ok=True)
+    return f"spec/{first.relative_to(root).as_posix()}"
 
 
 def environment(plan: Plan) -> dict[str, Any]:
