@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -61,13 +60,13 @@ class Assessing(keras.callbacks.Callback):
 class Panels(keras.callbacks.Callback):
     """Draws what was assessed when it is due, into ``pictures/``."""
 
-    def __init__(self, assessing: Assessing, logdir: Path):
+    def __init__(self, assessing: Assessing, events: Events):
         super().__init__()
         plan = assessing.plan
         self.plan, self.assessing = plan, assessing
         self.epoch = 0
         self.pace = Throttle(plan.spec.log.pictures, plan.spec.train.epochs)
-        self.events = Events(logdir / "pictures")
+        self.events = events
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch
@@ -90,7 +89,7 @@ class Panels(keras.callbacks.Callback):
             curves |= one.curves()
         if not (panels or curves):
             return
-        with self.events.at(self.epoch):
+        with self.events.at(self.epoch + 1):
             for name, image in panels.items():
                 tf.summary.image(name, image[None])
             for name, (right, score) in curves.items():

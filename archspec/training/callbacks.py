@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from shutil import get_terminal_size
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,10 +11,10 @@ from archspec.backend.seams.models import stop_evaluating
 from archspec.data.example import IMAGE
 from archspec.training.checkpoint import Checkpoints, Position, is_finite
 from archspec.training.interrupts import Interrupted, Request
+from archspec.training.log import RunLog
 from archspec.training.plan import Plan
 from archspec.training.planning import monitored
 from archspec.training.progress import WIDTH, epoch_line
-from archspec.training.record import write_history
 from archspec.training.schedules import Plateau
 
 if TYPE_CHECKING:
@@ -29,11 +28,10 @@ LogFn = Callable[[str], None]
 
 def run_monitor(
     plan: Plan,
-    logdir: Path,
+    log: RunLog,
     checkpoints: Checkpoints,
     position: Position,
     request: Request,
-    say: LogFn,
     *,
     is_alone: bool = True,
 ) -> keras.callbacks.Callback:
@@ -52,6 +50,7 @@ def run_monitor(
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.before = -1
+            log.begin_epoch()
             if self.resumed is not None:
                 # Keras has just set the running means of the epoch to nothing.
                 checkpoints.restore(self.model, self.resumed, "metric/")
@@ -63,6 +62,7 @@ def run_monitor(
             if logs and not _finite(logs.get("loss", 0.0)):
                 self.not_finite = self.model.stop_training = True
                 return
+            log.step(self.model, logs or {})
             if position.step % steps == 0:
                 return
             every = train.checkpoint_steps
@@ -85,6 +85,7 @@ def run_monitor(
                 raise self.stopped()
             position.unjudged = None
             position.history.append(row | {"learning_rate": float(self.model.optimizer.learning_rate)})
+            log.epoch()
             if self.not_finite or not _finite(row.get("val_loss", 0.0)):
                 self.not_finite = self.model.stop_training = True
                 return
@@ -97,7 +98,7 @@ def run_monitor(
             is_best = position.best is not None and position.best["step"] == position.step
             if is_over or is_best or request or train.checkpoint_steps or self.is_due():
                 self.save()
-                self.log()
+                log.write()
             elif not is_finite(self.model):
                 self.not_finite = self.model.stop_training = True
             if request:
@@ -131,14 +132,6 @@ def run_monitor(
                 self.not_finite = self.model.stop_training = True
             self.saved = perf_counter()
             self.cost = self.saved - begin
-
-        def log(self) -> None:
-            if not checkpoints.is_writer:
-                return
-            try:
-                write_history(position.history, logdir)
-            except OSError as error:
-                say(f"log.csv could not be written: {error.strerror or error}; training goes on")
 
     return RunMonitor()
 

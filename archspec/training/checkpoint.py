@@ -56,6 +56,8 @@ class Position:
     """``step`` and ``value`` of the best generation."""
     unjudged: dict[str, float] | None = None
     """What the training of the last epoch gave, where its evaluation is still to be done."""
+    means: dict[str, float] | None = None
+    """``step`` of the last row within an epoch, and the running means of the epoch at it."""
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Position:

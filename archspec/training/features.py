@@ -199,7 +199,7 @@ def cached(
     source = CachedFeatures(folders=folders)
     pipeline = replace(plan.pipeline, source=source, raw=source.features(), augment=(), eval_transforms=())
     # What a task shows of examples, it shows of images; there are none.
-    return replace(objective, model=after, pairs=pairs, pictures=lambda plan, logdir: ()), pipeline
+    return replace(objective, model=after, pairs=pairs, pictures=lambda plan, board: ()), pipeline
 
 
 def _symbolic(model: keras.Model, tensor: Tensor) -> Any:

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
@@ -152,18 +152,6 @@ def _git() -> dict[str, Any] | None:
 def write_result(result: Mapping[str, Any], logdir: Path) -> None:
     """Write ``result.json``. Raises OSError."""
     write_json(logdir / "result.json", result)
-
-
-def write_history(history: Sequence[Mapping[str, float]], logdir: Path) -> None:
-    """Write ``log.csv`` and ``log.jsonl``, one row for each epoch. Raises OSError."""
-    names = list(dict.fromkeys(name for row in history for name in row))
-    rows = [",".join(["epoch", *names])]
-    rows += [
-        ",".join([str(i + 1), *(repr(row[n]) if n in row else "" for n in names)]) for i, row in enumerate(history)
-    ]
-    write_text(logdir / "log.csv", "\n".join(rows) + "\n")
-    lines = [json.dumps({"epoch": i + 1, **row}) for i, row in enumerate(history)]
-    write_text(logdir / "log.jsonl", "\n".join(lines) + "\n")
 
 
 def recorded_name(logdir: Path) -> str:

@@ -8,8 +8,9 @@ A run directory holds all that a run was and gave::
     vocabulary/        the numbers of text, as they were fitted to the training split
     environment.json   versions, machine, seed, state of the repository
     table.md           the network's shapes and costs
-    log.csv, log.jsonl loss, metrics and learning rate of each epoch
-    train/ validation/ TensorBoard's events: scalars, the cost table, the graph
+    log.csv, log.jsonl loss, metrics and learning rate of each epoch; log.jsonl also of steps within epochs
+    train/ validation/ about/ pictures/
+                       TensorBoard's events: scalars, the graph, costs and settings, what is drawn
     checkpoints/       from which ``archspec resume DIR`` goes on
     model.keras        the inference network with the last weights; best.keras with the best, if something is monitored
     weights.npz        the same weights as plain arrays, which is what archspec itself reads; best.npz
@@ -38,6 +39,7 @@ from archspec.training.errors import InUse
 from archspec.training.failures import translate_error
 from archspec.training.freezing import next_unfreeze, set_trainable
 from archspec.training.interrupts import Request, listening
+from archspec.training.log import RunLog
 from archspec.training.outcome import NotFinite, Result, explain_nan, left_out, outcome, save
 from archspec.training.plan import Plan
 from archspec.training.record import write_fitted, write_plan, write_result
@@ -46,6 +48,7 @@ from archspec.training.starting import TrainingState, build_state
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.board.events import Board
     from archspec.training.launch import ProcessGroup
 
 
@@ -111,14 +114,16 @@ def _run(
     for split, count in left_out(plan).items():
         say(f"{count} of {plan.features.splits[split]} examples of {split} cannot be read and are left out")
     held_out = layout.evaluation(start.batches, start.objective.pairs) if plan.split else None
-    keeper = watch.run_monitor(plan, logdir, start.checkpoints, start.position, request, say, is_alone=layout.is_alone)
+    first = next(iter(start.objective.optimizers), None)
+    log = RunLog(plan, start.position, logdir, say, optimizer=first, is_writer=layout.is_coordinator)
+    keeper = watch.run_monitor(plan, log, start.checkpoints, start.position, request, is_alone=layout.is_alone)
     try:
-        _fit(start, held_out, _watching(plan, start, logdir, keeper, held_out, stream, say, layout), layout)
+        _fit(start, held_out, _watching(plan, start, logdir, keeper, log, stream, say, layout), layout)
     except Exception as error:
         if (meant := translate_error(error, plan, layout)) is None:
             raise
         raise meant from None
-    keeper.log()
+    log.write()
     seconds, cpu_seconds = round(perf_counter() - wall, 2), round(process_time() - cpu, 2)
     result = outcome(plan, start, logdir, seconds, cpu_seconds, finished=not keeper.not_finite)
     if layout.is_coordinator:
@@ -134,32 +139,33 @@ def _watching(
     start: TrainingState,
     logdir: Path,
     keeper: keras.callbacks.Callback,
-    held_out: Any,
+    log: RunLog,
     stream: TextIO | None,
     say: watch.LogFn,
     layout: DeviceLayout,
 ) -> list[keras.callbacks.Callback]:
     """Who watches the loop, in the order in which they are told: those that add figures before those that read them."""
-    from archspec.training.board import board, pictures
+    from archspec.training.board import facts, pictures
+    from archspec.training.board.events import Board
 
-    train, objective, position = plan.spec.train, start.objective, start.position
+    train, objective, position, board = plan.spec.train, start.objective, start.position, Board(logdir)
     watching: list[Any] = [*objective.watching, keeper]
-    shown = _assessing(plan, start, logdir, say, layout) if plan.split else []
+    shown = _assessing(plan, start, board, say, layout) if plan.split else []
     if train.average_last:
         first = (train.epochs - train.average_last) * plan.steps
         watching.append(averages(start.inputs, plan.steps, lambda: position.step > first))
     elif train.ema:
         watching.append(averages())
     if layout.is_coordinator:
-        shown += pictures(plan, logdir, objective, say)
-        watching = [*watching, *board(plan, logdir, objective, position, say)]
+        shown += pictures(plan, board, objective, say)
+        watching = [*watching, *facts(plan, board, objective, position, log, say)]
     watching = [*shown, *watching]
     if stream:
         watching.append(watch.progress(plan, stream, position))
     return watching
 
 
-def _assessing(plan: Plan, start: TrainingState, logdir: Path, say: watch.LogFn, layout: DeviceLayout) -> list[Any]:
+def _assessing(plan: Plan, start: TrainingState, board: Board, say: watch.LogFn, layout: DeviceLayout) -> list[Any]:
     """Who has evaluators look at the network after evaluations, and who draws what they find."""
     from archspec.training.assessing import Assessing
     from archspec.training.board import panels
@@ -169,7 +175,7 @@ def _assessing(plan: Plan, start: TrainingState, logdir: Path, say: watch.LogFn,
     if predictor is None:
         return []
     assessing = Assessing(plan, predictor)
-    return [assessing, *(panels(plan, logdir, assessing, say) if layout.is_coordinator else [])]
+    return [assessing, *(panels(plan, board, assessing, say) if layout.is_coordinator else [])]
 
 
 def _fit(start: TrainingState, held_out: Any, watching: list[keras.callbacks.Callback], layout: DeviceLayout) -> None:

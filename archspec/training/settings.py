@@ -117,10 +117,13 @@ class Evaluate(BaseModel):
 
 
 class Log(BaseModel):
-    """What TensorBoard gets besides scalars, texts, the graph and a contact sheet of the data."""
+    """What logs and TensorBoard get besides a row for each epoch, texts, the graph and a contact sheet of the data."""
 
     model_config = STRICT
 
+    steps: Annotated[int, Field(ge=0)] | None = None
+    """Steps between rows within an epoch (loss, learning rate, examples per second); 0 for none. Where nothing is said,
+    50."""
     histograms: PositiveInt | None = None
     """Epochs between histograms of weights and gradients; where nothing is said, there are none."""
     pictures: Annotated[int, Field(ge=0)] | None = None

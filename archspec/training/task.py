@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from archspec.data.example import LABEL, Example, input_of
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from archspec.data.pipeline import Pipeline
     from archspec.data.source import DataSource
+    from archspec.training.board.events import Board
 
 
 class RunContext(Protocol):
@@ -56,7 +56,7 @@ class Objective:
 
     ``model`` may override ``compute_loss`` or ``train_step``; ``losses``, ``weights`` and ``metrics`` are by output, as
     ``keras.Model.compile`` takes them; ``pairs`` takes inputs and targets out of a batch, within tf.data. ``pictures``
-    gives what TensorBoard shows of the task by itself: callbacks for a run and its directory, which stand before
+    gives what TensorBoard shows of the task by itself: callbacks for a run and its board, which stand before
     all others (at an evaluation's end averages are still in the place of the weights). ``optimizers`` are several in
     place of the run's, for a model whose ``compile`` takes a list; ``terms`` are names of what is reported that the
     loss is a sum of, in order; ``settle`` puts what is to be saved in the place of the weights, when all is over;
@@ -68,7 +68,7 @@ class Objective:
     losses: Mapping[str, Any]
     weights: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, list[Any]] = field(default_factory=dict)
-    pictures: Callable[[RunContext, Path], Sequence[keras.callbacks.Callback]] = lambda plan, logdir: ()
+    pictures: Callable[[RunContext, Board], Sequence[keras.callbacks.Callback]] = lambda plan, board: ()
     optimizers: Sequence[Optimizer] = ()
     terms: Sequence[str] = ()
     settle: Callable[[], None] = lambda: None

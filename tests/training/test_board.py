@@ -13,11 +13,14 @@ import pytest
 
 from archspec.training.board.pace import Throttle
 from archspec.training.board.settings import hyperparameters
+from archspec.training.log import read_rows
 from archspec.training.run import run
 from tests.training import runs
 
-ALL = "log: {histograms: 1, pictures: 1, embedding: second}"
-TRAIN = "{optimizer: {adam: 0.01}, epochs: 2, batch: 64, ema: 0.9, checkpoint_steps: 5, seed: 3}"
+ALL = "log: {steps: 7, histograms: 1, pictures: 1, embedding: second}"
+TRAIN = (
+    "{optimizer: {adam: 0.01}, epochs: 2, batch: 64, ema: 0.9, checkpoint_steps: 5, steps_per_execution: 1, seed: 3}"
+)
 
 
 def held(folder):
@@ -25,6 +28,13 @@ def held(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     return EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+
+
+def value(event):
+    """The number of a scalar."""
+    from tensorboard.util.tensor_util import make_ndarray
+
+    return float(make_ndarray(event.tensor_proto))
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +52,14 @@ def full(tmp_path_factory):
 @pytest.mark.tensorflow
 def test_with_all_of_it_or_none_a_run_ends_the_same_to_the_bit(full, plan, tmp_path):
     _, logdir = full
-    run(plan(TRAIN, augment="[shift: 0.1, rescale]", rest="log: {pictures: 0}"), tmp_path / "none", progress=None)
+    run(
+        plan(TRAIN, augment="[shift: 0.1, rescale]", rest="log: {steps: 0, pictures: 0}"),
+        tmp_path / "none",
+        progress=None,
+    )
     assert not (tmp_path / "none" / "pictures").exists()
-    runs.assert_same(logdir, tmp_path / "none")
+    assert [row for row in read_rows(tmp_path / "none" / "log.jsonl") if "step" in row] == []
+    runs.assert_same(logdir, tmp_path / "none", within=False)
 
 
 @pytest.mark.tensorflow
@@ -52,14 +67,49 @@ def test_the_files_hold_what_was_asked_for(full):
     made, logdir = full
     pictures = held(logdir / "pictures")
     curves = {f"{name}/pr_curves" for name in ("all classes", *"0123456789")}
-    assert set(pictures.Tags()["tensors"]) == {"examples", "confusion", *curves}
-    assert [event.step for event in pictures.Tensors("confusion")] == [0, 1]
+    assert set(pictures.Tags()["tensors"]) == {"examples", "confusion", "layer", *curves}
+    assert [event.step for event in pictures.Tensors("confusion")] == [1, 2]
     weights = {f"{node.layer}/{w.name}" for node in made.graph.owners() for w in node.weights if w.trainable}
-    assert set(held(logdir / "gradients").Tags()["tensors"]) == weights
-    assert {f"{name}/histogram" for name in weights} <= set(held(logdir / "train").Tags()["tensors"])
+    train = held(logdir / "train")
+    assert {f"gradients/{name}" for name in weights} | {f"{name}/histogram" for name in weights} <= set(
+        train.Tags()["tensors"]
+    )
+    assert [event.step for event in train.Tensors("second/kernel/histogram")] == [1, 2]
     about = held(logdir / "about")
     assert set(about.Tags()["tensors"]) == {"cost", "run", "data"}
     assert about.SummaryMetadata("data").summary_description.count("of train") == 8
+
+
+@pytest.mark.tensorflow
+def test_epochs_count_from_one_and_steps_from_the_start_of_the_run(full):
+    _, logdir = full
+    train, validation = held(logdir / "train"), held(logdir / "validation")
+    with (logdir / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for events, prefix in ((train, ""), (validation, "val_")):
+        told = [(event.step, value(event)) for event in events.Tensors("epoch_loss")]
+        assert told == [(i, pytest.approx(float(row[f"{prefix}loss"]))) for i, row in enumerate(rows, 1)]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    within = [row for row in read_rows(logdir / "log.jsonl") if "step" in row]
+    assert [(row["epoch"], row["step"]) for row in within] == [(1, 7), (1, 14), (1, 21), (2, 28), (2, 35), (2, 42)]
+    for name in ("loss", "learning_rate", "examples_per_second"):
+        told = [(event.step, value(event)) for event in train.Tensors(f"batch_{name}")]
+        assert told == [(row["step"], pytest.approx(row[name], rel=1e-5)) for row in within]
+
+
+@pytest.mark.tensorflow
+def test_the_graph_is_the_network_with_its_shapes(full):
+    made, logdir = full
+    from tensorflow.core.framework import graph_pb2
+
+    drawn = graph_pb2.GraphDef.FromString(held(logdir / "train").Graph().SerializeToString())
+    nodes = {node.name: node for node in drawn.node}
+    assert set(nodes) == {"image", "outputs/main", *(node.name for node in made.graph.nodes)}
+    second = made.graph.by_name["second"]
+    assert nodes["second"].op == "conv" and nodes["second"].input == [second.inputs[0].node]
+    (shape,) = nodes["second"].attr["_output_shapes"].list.shape
+    assert [d.size for d in shape.dim] == [-1, *second.output.shape]
+    assert nodes["second"].attr["params"].i == second.params == 8 * 8 * 9 + 8
 
 
 @pytest.mark.slow
@@ -67,8 +117,10 @@ def test_the_files_hold_what_was_asked_for(full):
 def test_where_nothing_is_said_there_are_pictures_but_no_histograms(plan, tmp_path):
     run(plan("{epochs: 1}"), tmp_path / "run", progress=None)
     assert "confusion" in held(tmp_path / "run" / "pictures").Tags()["tensors"]
-    assert not (tmp_path / "run" / "gradients").exists() and not (tmp_path / "run" / "embedding").exists()
-    assert not any("histogram" in tag for tag in held(tmp_path / "run" / "train").Tags()["tensors"])
+    assert not (tmp_path / "run" / "pictures" / "projector_config.pbtxt").exists()
+    assert not any(
+        "histogram" in tag or "gradients" in tag for tag in held(tmp_path / "run" / "train").Tags()["tensors"]
+    )
 
 
 @pytest.mark.tensorflow
@@ -94,8 +146,8 @@ def test_points_are_what_the_layer_gives(full):
     import keras
 
     made, logdir = full
-    points = np.loadtxt(logdir / "embedding" / "vec.tsv", delimiter="\t")
-    lines = (logdir / "embedding" / "meta.tsv").read_text().splitlines()
+    points = np.loadtxt(logdir / "pictures" / "vec.tsv", delimiter="\t")
+    lines = (logdir / "pictures" / "meta.tsv").read_text().splitlines()
     assert lines[0] == "class\texample" and len(lines) == 1 + len(points) == 361
     model = keras.saving.load_model(logdir / "model.keras")
     inner = keras.Model(model.inputs, model.get_layer("second").output)
@@ -111,7 +163,7 @@ def test_gradients_are_those_of_a_training_step_and_leave_everything_as_it_was(p
     import tensorflow as tf
 
     from archspec import compile
-    from archspec.training.board.gradients import _gradients
+    from archspec.training.board.histograms import _gradients
 
     keras.utils.set_random_seed(0)
     made = plan(spec=runs.SPEC.replace("rate: 0.3", "rate: 0.0"))
@@ -157,10 +209,9 @@ def test_settings_have_names_that_tell_runs_apart(plan):
 @pytest.mark.tensorflow
 def test_a_run_has_an_id_of_its_own_and_shows_its_best_epoch_beside_its_settings(full):
     from tensorboard.plugins.hparams import plugin_data_pb2
-    from tensorboard.util.tensor_util import make_ndarray
 
     _, logdir = full
-    found = held(logdir)
+    found = held(logdir / "validation")
     said = plugin_data_pb2.HParamsPluginData.FromString(
         found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     )
@@ -170,7 +221,7 @@ def test_a_run_has_an_id_of_its_own_and_shows_its_best_epoch_beside_its_settings
     best = min(range(len(rows)), key=lambda i: float(rows[i]["val_loss"]))
     (event,) = found.Tensors("best/accuracy")
     assert event.step == best + 1
-    assert float(make_ndarray(event.tensor_proto)) == pytest.approx(float(rows[best]["val_accuracy"]))
+    assert value(event) == pytest.approx(float(rows[best]["val_accuracy"]))
 
 
 def test_runs_of_one_folder_name_are_two(tmp_path):
@@ -200,7 +251,7 @@ def test_a_pace_of_epochs_and_one_of_time(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.tensorflow
 def test_a_tensorboard_serves_all_of_it(full):
-    _, logdir = full
+    made, logdir = full
     command = [
         sys.executable,
         "-m",
@@ -226,7 +277,7 @@ def test_a_tensorboard_serves_all_of_it(full):
         def told(path, body=None):
             return json.loads(ask(path, body))
 
-        wanted = {"run", *(f"run/{n}" for n in ("about", "embedding", "gradients", "pictures", "train", "validation"))}
+        wanted = {*(f"run/{n}" for n in ("about", "pictures", "train", "validation"))}
         for _ in range(120):
             if set(told("runs")) == wanted and "run/pictures" in told("plugin/pr_curves/tags"):
                 break
@@ -234,25 +285,29 @@ def test_a_tensorboard_serves_all_of_it(full):
         assert set(told("runs")) == wanted
         used = {name for name, plugin in told("plugins_listing").items() if plugin["enabled"]}
         assert used >= {"scalars", "images", "histograms", "text", "pr_curves", "hparams", "graphs"}
+        graphs = told("plugin/graphs/info")
+        assert [run for run, about in graphs.items() if about["run_graph"]] == ["run/train"]
+        drawn = ask("plugin/graphs/graph?run=run/train&limit_attr_size=1024&large_attrs_key=_too_large_attrs").decode()
+        assert all(f'name: "{node.name}"' in drawn for node in made.graph.nodes)
         curve = told("plugin/pr_curves/pr_curves?tag=all%20classes/pr_curves&run=run/pictures")["run/pictures"]
-        assert [c["step"] for c in curve] == [0, 1] and max(curve[1]["precision"]) > 0.5
+        assert [c["step"] for c in curve] == [1, 2] and max(curve[1]["precision"]) > 0.5
         for tag in ("examples", "confusion"):
             last = told(f"plugin/images/images?run=run/pictures&tag={tag}&sample=0")[-1]
             assert ask(f"plugin/images/individualImage?{last['query']}").startswith(b"\x89PNG")
-        assert "second/kernel" in told("plugin/histograms/tags")["run/gradients"]
-        (points,) = told("plugin/projector/info?run=run/embedding")["embeddings"]
+        assert "gradients/second/kernel" in told("plugin/histograms/tags")["run/train"]
+        (points,) = told("plugin/projector/info?run=run/pictures")["embeddings"]
         assert points["tensorName"] == "second" and points["tensorShape"][0] == 360
-        values = np.frombuffer(ask("plugin/projector/tensor?run=run/embedding&name=second"), np.float32)
+        values = np.frombuffer(ask("plugin/projector/tensor?run=run/pictures&name=second"), np.float32)
         np.testing.assert_allclose(
-            values.reshape(points["tensorShape"]), np.loadtxt(logdir / "embedding" / "vec.tsv"), atol=1e-5
+            values.reshape(points["tensorShape"]), np.loadtxt(logdir / "pictures" / "vec.tsv"), atol=1e-5
         )
-        assert ask("plugin/projector/sprite_image?run=run/embedding&name=second").startswith(b"\x89PNG")
+        assert ask("plugin/projector/sprite_image?run=run/pictures&name=second").startswith(b"\x89PNG")
         asked = {"experimentName": "", "startIndex": 0, "sliceSize": 9, "allowedStatuses": ["STATUS_SUCCESS"]}
         (group,) = told("plugin/hparams/session_groups", {**asked, "colParams": []})["sessionGroups"]
         assert group["hparams"]["optimizer.learning_rate"] == 0.01
         metrics = told("plugin/hparams/experiment", {"experimentName": ""})["metricInfos"]
         names = {(m["name"]["group"], m["name"]["tag"]) for m in metrics}
-        assert ("validation", "epoch_accuracy") in names
+        assert ("", "epoch_accuracy") in names
     finally:
         server.terminate()
         server.communicate(timeout=60)

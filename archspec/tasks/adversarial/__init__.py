@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.tasks.adversarial.steps import AdversarialModel
+    from archspec.training.board.events import Board
     from archspec.training.settings import TrainSettings
     from archspec.training.task import RunContext
 
@@ -127,10 +127,10 @@ class Adversarial(Task, name="adversarial"):
             # Nothing is made of the targets, but fit wants some.
             return named, batch[POSITION[0]]
 
-        def pictures(of: RunContext, logdir: Path) -> Sequence[keras.callbacks.Callback]:
+        def pictures(of: RunContext, board: Board) -> Sequence[keras.callbacks.Callback]:
             from archspec.tasks.adversarial.panels import SamplePanels
 
-            return [SamplePanels(steps, of, logdir, _named(plan, of.pipeline.features()[1].parts))]
+            return [SamplePanels(steps, of, board, _named(plan, of.pipeline.features()[1].parts))]
 
         return Objective(
             model=steps,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,7 +14,7 @@ from archspec.ir.graph import Training, drawable
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.loss import last_activation
 from archspec.storage.atomic import write_bytes
-from archspec.training.board.events import Events
+from archspec.training.board.events import Board
 from archspec.training.board.pace import Throttle
 from archspec.training.task import darkest
 
@@ -29,19 +28,18 @@ many points a picture of a plane."""
 
 
 class SamplePanels(keras.callbacks.Callback):
-    """Draws after epochs, into ``samples/``, and the last of it as ``samples.png``.
+    """Draws after epochs, into ``pictures/``, and the last of it as ``samples.png``.
 
     What needs only what is drawn is a grid of images, or points of a plane before those of the data; what needs the
     data is a row for each of the first examples: the images that go in, then those that come out.
     """
 
-    def __init__(self, steps: AdversarialModel, plan: RunContext, logdir: Path, parts: Mapping[str, str]):
+    def __init__(self, steps: AdversarialModel, plan: RunContext, board: Board, parts: Mapping[str, str]):
         super().__init__()
-        self.steps, self.run, self.logdir, self.parts = steps, plan, logdir, parts
+        self.steps, self.run, self.board, self.parts = steps, plan, board, parts
         self.seed = plan.train.seed
         # Every epoch, if nothing is said: what networks of this kind learn is seen in nothing else.
         self.pace = Throttle(plan.log.pictures or 1, plan.train.epochs)
-        self.events = Events(logdir / "samples")
         self.seen: dict[int, dict[str, Any]] = {}
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -53,11 +51,11 @@ class SamplePanels(keras.callbacks.Callback):
             drawn = self.drawn()
             if not drawn:
                 return
-            with self.events.at(epoch):
+            with self.board.pictures.at(epoch + 1):
                 for name, image in drawn.items():
                     tf.summary.image(name, image[None])
             data = png(next(iter(drawn.values())))
-            write_bytes(self.logdir / "samples.png", data)
+            write_bytes(self.board.logdir / "samples.png", data)
 
     def drawn(self) -> dict[str, np.ndarray]:
         """Pictures by name, (height, width, 1 or 3) of 0 … 255."""

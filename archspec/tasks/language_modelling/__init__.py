@@ -109,7 +109,7 @@ class LanguageModelling(Task, name="language_modelling"):
             losses={head.name: kind.lower(from_logits=is_logits)},
             weights={head.name: head.weight},
             metrics={head.name: measures},
-            pictures=lambda plan, logdir: [Texts(plan, logdir, self.prompt, self.decoding, self.length)],
+            pictures=lambda plan, board: [Texts(plan, board.pictures, self.prompt, self.decoding, self.length)],
         )
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,7 +13,8 @@ from archspec.tasks.decoding import Decoder, Decoding, Limits, read
 from archspec.tasks.decoding.reading import decoder
 
 if TYPE_CHECKING:
-    from archspec.training.task import RunContext
+    from archspec.training.board.events import Events
+from archspec.training.task import RunContext
 
 
 def complete(
@@ -50,10 +50,10 @@ def prompt_tokens(vocabulary: Vocabulary, prompt: str) -> list[int]:
 class Texts(keras.callbacks.Callback):
     """Writes a text of the network's own for TensorBoard after every epoch, always with the same draws."""
 
-    def __init__(self, plan: RunContext, logdir: Path, prompt: str, decoding: Decoding, length: int):
+    def __init__(self, plan: RunContext, events: Events, prompt: str, decoding: Decoding, length: int):
         super().__init__()
         self.prompt, self.decoding, self.length = prompt, decoding, length
-        self.graph, self.logdir = plan.graph, logdir
+        self.graph, self.events = plan.graph, events
         self.vocabulary = plan.features.vocabularies[TOKENS]
         self.decoder: Any = None
 
@@ -62,14 +62,10 @@ class Texts(keras.callbacks.Callback):
 
         if self.decoder is None:
             self.decoder = decoder(self.graph, self.model)
-            self.writer = tf.summary.create_file_writer(str(self.logdir / "train"), filename_suffix=".texts")
         self.decoder.take(self.model)
         text = complete(self.decoder, self.vocabulary, self.prompt, self.decoding, self.length)
-        with self.writer.as_default(step=epoch):
+        with self.events.at(epoch + 1):
             tf.summary.text("sample", "".join(f"    {line}\n" for line in text.split("\n")))
-        self.writer.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self.decoder is not None:
-            self.writer.close()
-            self.decoder = None
+        self.decoder = None

@@ -108,7 +108,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
             },
             weights={head.name: head.weight},
             metrics={head.name: [TokenAccuracy(name="accuracy")]},
-            pictures=lambda plan, logdir: [Examples(plan, network, logdir, self.decoding)],
+            pictures=lambda plan, board: [Examples(plan, network, board.pictures, self.decoding)],
         )
 
     def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:

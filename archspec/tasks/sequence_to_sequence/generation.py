@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -20,6 +19,7 @@ from archspec.tasks.decoding import Decoding, Limits
 from archspec.tasks.decoding.reading import log_probs
 
 if TYPE_CHECKING:
+    from archspec.training.board.events import Events
     from archspec.training.task import RunContext
 
     States = Mapping[str, np.ndarray]
@@ -100,20 +100,19 @@ class Generator:
 class Examples(keras.callbacks.Callback):
     """Writes what the network says of the first held-out sources for TensorBoard, after every epoch."""
 
-    def __init__(self, plan: RunContext, network: Network, logdir: Path, decoding: Decoding):
+    def __init__(self, plan: RunContext, network: Network, events: Events, decoding: Decoding):
         super().__init__()
-        self.decoding, self.plan, self.network, self.logdir = decoding, plan, network, logdir
-        self.writer: Any = None
+        self.decoding, self.plan, self.network, self.events = decoding, plan, network, events
+        self.source: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         import tensorflow as tf
 
         split = self.plan.split or next(iter(self.plan.features.splits))
-        if self.writer is None:
+        if self.source is None:
             index = range(min(MAX_TEXTS, self.plan.features.splits[split]))
             found = self.plan.pipeline.examples_at(index, 0, self.plan.pipeline.eval_transforms, split)
             self.source, self.target = found[SOURCE], found[TARGET][:, 1:]
-            self.writer = tf.summary.create_file_writer(str(self.logdir / "train"), filename_suffix=".examples")
         vocabularies, length = self.plan.features.vocabularies, self.target.shape[1]
         said = self.network.generate(self.source, length, self.decoding, vocabularies[TARGET])
         rows = [
@@ -125,14 +124,8 @@ class Examples(keras.callbacks.Callback):
             for a, b, c in zip(self.source, self.target, said, strict=True)
         ]
         table = ["| source | target | said |", "|---|---|---|", *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]
-        with self.writer.as_default(step=epoch):
+        with self.events.at(epoch + 1):
             tf.summary.text("examples", "\n".join(table))
-        self.writer.flush()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        if self.writer is not None:
-            self.writer.close()
-            self.writer = None
 
 
 def _cell(text: str) -> str:

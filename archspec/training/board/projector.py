@@ -26,10 +26,9 @@ MAX_POINTS = 1000
 """Points; of more examples, as many that are spread over the split."""
 TILE = 32
 """Pixels of a point's picture."""
-FOLDER = "embedding"
 
 
-def projector(plan: Plan, logdir: Path, layer: str, objective: Objective) -> keras.callbacks.Callback:
+def projector(plan: Plan, events: Events, layer: str, objective: Objective) -> keras.callbacks.Callback:
     """Keeps the outputs of the last evaluation that there was, with classes, names and pictures of the examples."""
     import keras
 
@@ -41,12 +40,12 @@ def projector(plan: Plan, logdir: Path, layer: str, objective: Objective) -> ker
 
         def on_test_end(self, logs: Any = None) -> None:
             if self.epoch + 1 == plan.spec.train.epochs and not is_evaluation_stopped(self.model):
-                write_points(plan, self.model, layer, logdir / FOLDER)
+                write_points(plan, self.model, layer, events)
 
     return Projector()
 
 
-def write_points(plan: Plan, model: keras.Model, layer: str, folder: Path) -> None:
+def write_points(plan: Plan, model: keras.Model, layer: str, events: Events) -> None:
     """Write the tables and what tells the projector of them. Raises OSError, tf.errors.OpError."""
     import keras
     import numpy as np
@@ -59,9 +58,9 @@ def write_points(plan: Plan, model: keras.Model, layer: str, folder: Path) -> No
     inner = keras.Model(model.inputs, model.get_layer(layer).output)
     points = np.asarray(inner.predict(seen[input_of(seen)], batch_size=plan.pipeline.batch, verbose=0))
     points = points.reshape(len(positions), -1)
-    folder.mkdir(exist_ok=True)
-    with Events(folder).at(0):
+    with events.at(plan.train.epochs):
         tf.summary.text("layer", layer)
+    folder = events.folder
     rows = ["\t".join(f"{value:.6g}" for value in point) for point in points]
     _write(folder / "vec.tsv", rows)
     labels = seen.get(LABEL, np.zeros(len(positions), np.int32))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.arguments import written
 from archspec.ir.declaration import Declaration
-from archspec.training.board.events import Events
+from archspec.training.board.events import Board
 from archspec.training.checkpoint import Position
 from archspec.training.plan import Plan
 from archspec.training.planning import monitored
@@ -54,22 +54,22 @@ def best_epoch(plan: Plan, history: Sequence[Mapping[str, float]]) -> tuple[int,
     return epoch, {n.removeprefix("val_"): value for n, value in row.items() if n.startswith("val_")}
 
 
-def settings(plan: Plan, logdir: Path, position: Position) -> keras.callbacks.Callback:
+def settings(plan: Plan, board: Board, position: Position) -> keras.callbacks.Callback:
     """Tells the hyper-parameters plugin what a run starts with, what its best epoch gave and that it ended. Its metrics
-    are the run's scalars, those of the best epoch as ``best/…``.
+    are the scalars of its evaluations, those of the best epoch as ``best/…``.
 
     (The plugin's own callback lasts for one ``fit``; a run that goes on has two.)
     """
     import keras
 
     class Settings(keras.callbacks.Callback):
-        events = Events(logdir)
+        events = board.validation if plan.split else board.train
 
         def on_train_begin(self, logs: Any = None) -> None:
             from tensorboard.plugins.hparams import api
 
             with self.events.at(0):
-                api.hparams(hyperparameters(plan), trial_id=trial(logdir))
+                api.hparams(hyperparameters(plan), trial_id=trial(board.logdir))
 
         def on_train_end(self, logs: Any = None) -> None:
             import tensorflow as tf

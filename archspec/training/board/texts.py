@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE
-from archspec.training.board.events import Events
+from archspec.training.board.events import Board
 from archspec.training.plan import Plan
 from archspec.training.record import run_text
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def texts(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
+def texts(plan: Plan, board: Board) -> keras.callbacks.Callback:
     """The texts ``cost`` and ``run``, and the image ``data``, where data are images."""
     import keras
 
@@ -26,17 +25,17 @@ def texts(plan: Plan, logdir: Path) -> keras.callbacks.Callback:
             # What is left of an epoch that was begun is a fit of its own.
             if not self.is_told:
                 self.is_told = True
-                _tell(plan, logdir)
+                _tell(plan, board)
 
     return WriteTexts()
 
 
-def _tell(plan: Plan, logdir: Path) -> None:
+def _tell(plan: Plan, board: Board) -> None:
     import tensorflow as tf
 
     from archspec.report.table import table
 
-    with Events(logdir / "about").at(0):
+    with board.about.at(0):
         tf.summary.text("cost", table(plan.graph, training=True).render("markdown"))
         run = run_text(plan, f"spec/{plan.graph.name}.yaml")
         tf.summary.text("run", "".join(f"    {line}\n" for line in run.splitlines()))

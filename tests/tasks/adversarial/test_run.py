@@ -164,11 +164,11 @@ def test_a_run_draws_samples_reports_terms_and_saves_averages(tmp_path):
         "D.gradient_norm.D",
         "G.gradient_norm.G",
     }
-    drawn = events(logdir / "samples")
-    assert set(drawn) == {("fake", epoch) for epoch in range(4)}
-    assert (drawn["fake", 0] != drawn["fake", 3]).any()
+    drawn = events(logdir / "pictures")
+    assert set(drawn) == {("fake", epoch) for epoch in (1, 2, 3, 4)}
+    assert (drawn["fake", 1] != drawn["fake", 4]).any()
     shown = tf.io.decode_png((logdir / "samples.png").read_bytes()).numpy()
-    assert (shown == drawn["fake", 3][..., :1]).all()
+    assert (shown == drawn["fake", 4][..., :1]).all()
     # White, the data, and points before them.
     assert set(np.unique(shown)) == {0, 190, 255}
 
@@ -192,8 +192,8 @@ def test_what_is_made_of_the_data_stands_beside_them(tmp_path):
 
     train = "{epochs: 1, batch: 64, precision: mixed_bfloat16}"
     run(runs.plan(tmp_path, runs.IMAGES, runs.of(train, "digits")), tmp_path / "run", progress=None)
-    ((key, image),) = events(tmp_path / "run" / "samples").items()
-    assert key == ("results", 0)
+    ((key, image),) = events(tmp_path / "run" / "pictures").items()
+    assert key == ("results", 1)
     # Eight rows of an image and what G makes of it.
     assert image.shape[:2] == (64, 16)
     from sklearn.datasets import load_digits

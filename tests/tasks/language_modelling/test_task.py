@@ -333,10 +333,10 @@ def test_tensorboard_shows_a_text_after_every_epoch(trained):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     logdir, result = trained
-    events = EventAccumulator(str(logdir / "train"), size_guidance={"tensors": 0})
+    events = EventAccumulator(str(logdir / "pictures"), size_guidance={"tensors": 0})
     events.Reload()
     shown = events.Tensors("sample")
-    assert [e.step for e in shown] == list(range(result.epochs))
+    assert [e.step for e in shown] == list(range(1, result.epochs + 1))
     texts = [e.tensor_proto.string_val[0].decode() for e in shown]
     assert texts[-1] == "    the quick brown fox jumps over the lazy dog\n"
     assert all(text.startswith("    the") for text in texts) and texts[0] != texts[-1]

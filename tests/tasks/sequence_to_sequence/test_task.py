@@ -328,10 +328,10 @@ def test_a_run_reports_exact_match_and_an_evaluation_the_same(tmp_path, capsys):
     # What TensorBoard shows are the first held-out pairs, and what was said of them at the end.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    board = EventAccumulator(str(logdir / "train"), size_guidance={"tensors": 0})
+    board = EventAccumulator(str(logdir / "pictures"), size_guidance={"tensors": 0})
     board.Reload()
     shown = board.Tensors("examples")
-    assert [event.step for event in shown] == [0, 1]
+    assert [event.step for event in shown] == [1, 2]
     lines = shown[-1].tensor_proto.string_val[0].decode().splitlines()
     assert len(lines) == 2 + 8
     source, target, said = (cell.strip() for cell in lines[2].strip("|").split("|"))

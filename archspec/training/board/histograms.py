@@ -1,12 +1,11 @@
-"""Histograms of gradients. (Those of weights are Keras's.)"""
+"""Histograms of weights and gradients."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.seams.models import has_own_step
-from archspec.training.board.events import Events
+from archspec.training.board.events import Board
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -15,33 +14,39 @@ if TYPE_CHECKING:
     from archspec.training.task import Objective
 
 
-def gradients(plan: Plan, logdir: Path, objective: Objective, every: int) -> keras.callbacks.Callback:
-    """After every so many epochs, the gradients of the loss on the run's first batch, as training computes them.
+def histograms(plan: Plan, board: Board, objective: Objective, every: int) -> keras.callbacks.Callback:
+    """After the first epoch and every so many, the weights as ``PATH/histogram``; and, on TensorFlow, as
+    ``gradients/PATH`` those of the loss on the run's first batch, as training computes them.
 
     Variables that a training step would change besides weights (statistics of normalisation, states of generators)
     stay as they are. A model that has a training step of its own has no loss to differentiate.
     """
     import keras
 
-    class Gradients(keras.callbacks.Callback):
+    class Histograms(keras.callbacks.Callback):
         batch: Any = None
-        events = Events(logdir / "gradients")
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             import tensorflow as tf
 
-            if epoch % every or has_own_step(self.model):
+            if epoch % every:
                 return
+            with board.train.at(epoch + 1):
+                for weight in self.model.weights:
+                    tf.summary.histogram(f"{weight.path}/histogram", keras.ops.convert_to_numpy(weight))
+                for path, gradient in self.gradients():
+                    tf.summary.histogram(f"gradients/{path}", tf.convert_to_tensor(gradient))
+
+        def gradients(self) -> list[tuple[str, Any]]:
+            if keras.backend.backend() != "tensorflow" or has_own_step(self.model):
+                return []
             if self.batch is None:
                 self.batch = next(iter(plan.pipeline.training(objective.pairs)))
             weights = self.model.trainable_variables
             found = _gradients(self.model, weights, *self.batch)
-            with self.events.at(epoch):
-                for weight, gradient in zip(weights, found, strict=True):
-                    if gradient is not None:
-                        tf.summary.histogram(weight.path, tf.convert_to_tensor(gradient))
+            return [(w.path, gradient) for w, gradient in zip(weights, found, strict=True) if gradient is not None]
 
-    return Gradients()
+    return Histograms()
 
 
 def _gradients(model: keras.Model, weights: list[Any], x: Any, y: Any) -> list[Any]:

@@ -1,0 +1,100 @@
+"""Run directories side by side, as their files tell: neither data nor TensorFlow are needed, and runs may be under
+way."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from archspec.report.comparison import HELD_OUT, Comparison, TrainedRun
+
+NOT_COMPARED = ("archspec_run", "doc", "log")
+"""Sections of a run file by which no two runs differ in what they are."""
+
+
+def compare(paths: Iterable[Path]) -> Comparison:
+    """Run directories, and all below folders that are none, in the order of their names. Raises RunError where there is
+    none, SpecError, OSError."""
+    from archspec.training.errors import RunError
+
+    found: dict[Path, None] = {}
+    for path in paths:
+        below = sorted(_directories(path), key=_in_order)
+        if not below:
+            raise RunError(f"{path} holds no run" if path.exists() else f"there is no folder {path}")
+        found |= dict.fromkeys(below)
+    return Comparison(tuple(_run(path) for path in found))
+
+
+def _directories(path: Path) -> Iterator[Path]:
+    if (path / "run.yaml").is_file():
+        return iter((path,))
+    return (file.parent for file in path.rglob("run.yaml") if (file.parent / "environment.json").is_file())
+
+
+def _in_order(path: Path) -> list[Any]:
+    """Numbers by their value: ``10`` behind ``9``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))]
+
+
+def _run(logdir: Path) -> TrainedRun:
+    from archspec.frontend.reading import read_source
+    from archspec.frontend.yaml_source import read
+    from archspec.training.log import read_rows
+
+    said = read(read_source(logdir / "run.yaml", str(logdir / "run.yaml")))
+    history = [
+        {name: float(value) for name, value in row.items() if name != "epoch" and isinstance(value, (int, float))}
+        for row in read_rows(logdir / "log.jsonl")
+        if "step" not in row
+    ]
+    result, environment = _json(logdir / "result.json"), _json(logdir / "environment.json")
+    settings = dict(flat({k: v for k, v in said.items() if k not in NOT_COMPARED}))
+    settings |= dict(flat(_environment(environment)))
+    facts = {n: float(v) for n in ("params", "cpu_seconds") if isinstance(v := result.get(n), (int, float))}
+    return TrainedRun(str(logdir), history, _best(logdir, result, history), settings, facts)
+
+
+def _best(logdir: Path, result: Mapping[str, Any], history: list[dict[str, float]]) -> int | None:
+    """The epoch that is best in what the run monitors, or else in the loss."""
+    last = max((logdir / "checkpoints").glob("[0-9]*"), default=logdir)
+    manifest = result or _json(last / "manifest.json")
+    done, best = manifest.get("steps", manifest.get("step")), manifest.get("best")
+    epochs = manifest.get("epochs", len(manifest.get("history") or ()))
+    if isinstance(best, dict) and done and epochs:
+        return round(int(best["step"]) * int(epochs) / int(done))
+    name = f"{HELD_OUT}loss" if any(f"{HELD_OUT}loss" in row for row in history) else "loss"
+    judged = [(row[name], epoch) for epoch, row in enumerate(history, 1) if name in row]
+    return min(judged, key=lambda one: (one[0] != one[0], *one))[1] if judged else None
+
+
+def _environment(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What else than the run file a run was made by: the network itself, and versions."""
+    git = said.get("git")
+    return {
+        "network": str(said.get("network", ""))[:8],
+        "backend": said.get("backend"),
+        "packages": said.get("packages"),
+        "commit": str(git.get("commit", ""))[:8] if isinstance(git, dict) else None,
+    }
+
+
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of maps by their path, ``train.optimizer.adam.learning_rate``, as text; a list is one leaf."""
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            yield from flat(held, f"{path}.{key}" if path else str(key))
+    elif value is not None:
+        yield path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A file's map; an empty one where it is not there, or damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
