@@ -11,8 +11,8 @@ from typing import Any
 
 from archspec.report.comparison import HELD_OUT, Comparison, TrainedRun
 
-NOT_COMPARED = ("archspec_run", "doc", "log")
-"""Sections of a run file by which no two runs differ in what they are."""
+COMPARED = ("spec", "variant", "set", "data", "augment", "train", "evaluate")
+"""What of a run file says what a run is."""
 
 
 def compare(paths: Iterable[Path]) -> Comparison:
@@ -52,7 +52,7 @@ def _run(logdir: Path) -> TrainedRun:
         if "step" not in row
     ]
     result, environment = _json(logdir / "result.json"), _json(logdir / "environment.json")
-    settings = dict(flat({k: v for k, v in said.items() if k not in NOT_COMPARED}))
+    settings = dict(flat({key: said[key] for key in COMPARED if key in said}))
     settings |= dict(flat(_environment(environment)))
     facts = {n: float(v) for n in ("params", "cpu_seconds") if isinstance(v := result.get(n), (int, float))}
     return TrainedRun(str(logdir), history, _best(logdir, result, history), settings, facts)
