@@ -267,7 +267,7 @@ OTHER_WORDS = {
     | {"training/hints", "training/plan", "training/planning"},
     "interpolate": {"cli/sample", "tasks/adversarial/__init__", "tasks/autoencoding/__init__", "training/latents"},
     "dense": {"runs/evaluation", "backend/matching", "backend/torch_modules"},
-    "embedding": {"training/board/projector", "training/features", "training/planning"},
+    "embedding": {"training/features", "training/planning"},
     "average": {"frontend/schema/file"},
     # Keys of JSON Schema, and of the bounds of a field.
     "minimum": {"frontend/schema/file", "frontend/schema/values", "data/class_weights"},
