@@ -18,6 +18,7 @@ TOP = {"README.md": "index.md", "CONTRIBUTING.md": "CONTRIBUTING.md", "CHANGELOG
 OUT_OF_DOCS = re.compile(
     r"\]\(((?:\.\./)*)\.\./((?:specs|archspec|tests|tools)/[^)#\s]+|LICENSE|CONTRIBUTING\.md|CHANGELOG\.md)"
 )
+README = re.compile(r"\]\(((?:\.\./)*)\.\./README\.md")
 INTO_DOCS = re.compile(r"\]\(docs/([^)\s]+)\)")
 
 
@@ -34,4 +35,4 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
     """Point links that leave ``docs`` to where those files lie on the site, one folder nearer."""
-    return OUT_OF_DOCS.sub(r"](\1\2", markdown)
+    return README.sub(r"](\1index.md", OUT_OF_DOCS.sub(r"](\1\2", markdown))
