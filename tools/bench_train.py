@@ -135,7 +135,7 @@ def _bare(plan: Any, *, from_memory: bool = False) -> float:
     keras.utils.set_random_seed(0)
     model = compile(plan.graph)
     clock = _Clock()
-    objective = plan.task.trainer(plan.graph, model, plan.spec.train)
+    objective = plan.task.trainer(plan.graph, model, plan.spec.train, plan.features)
     name = next(iter(objective.losses))
     model.compile(
         keras.optimizers.SGD(0.01),

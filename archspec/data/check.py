@@ -7,7 +7,7 @@ from statistics import median
 from typing import cast
 
 from archspec.data import files
-from archspec.data.example import LABEL, input_of
+from archspec.data.example import LABEL
 from archspec.data.feature import class_name
 from archspec.data.files import FileEntry, InFiles, Listing
 from archspec.data.findings import Finding, Report, duplicate
@@ -32,42 +32,46 @@ def check(source: DataSource) -> Report:
     seen: dict[bytes, tuple[str, int, int]] = {}
     for split in features.splits:
         arrays = source.arrays(split)
-        image, label = arrays[input_of(arrays)], arrays[LABEL]
-        counts = np.bincount(label, minlength=features.classes) if features.classes else ()
-        for i, n in enumerate(counts):
-            classes.setdefault(class_name(features.class_names, i), {})[split] = int(n)
-            if split == TRAIN and not n:
-                findings.append(
-                    Finding("error", "class without examples", class_name(features.class_names, i), "is empty")
-                )
-        if split == TRAIN:
+        read = {name: arrays[name].reshape(len(arrays[name]), -1) for name in arrays if name not in features.targets}
+        labels = {name: arrays[name] for name in features.targets}
+        for name, label in labels.items():
+            told, own = features.telling(name), "" if name == LABEL else f"{name} "
+            counts = np.bincount(label, minlength=told.classes) if told.classes else ()
+            for i, n in enumerate(counts):
+                called = own + class_name(told.class_names, i)
+                classes.setdefault(called, {})[split] = int(n)
+                if split == TRAIN and not n:
+                    findings.append(Finding("error", "class without examples", called, "is empty"))
+            if split == TRAIN:
+                findings += [
+                    Finding("note", "the same for all", number, f"is {column[0]:g} for every example of {split}")
+                    for number, column in zip(told.numbers, label.T, strict=False)
+                    if column.min() == column.max()
+                ]
+        for name, flat in read.items():
+            own = "" if len(read) == 1 else f" in {name}"
+            if flat.dtype.kind == "f":
+                findings += [
+                    Finding("error", "not a number", source.describe(split, int(i)), f"holds NaN or infinity{own}")
+                    for i in np.flatnonzero(~np.isfinite(flat).all(1))
+                ]
             findings += [
-                Finding("note", "the same for all", name, f"is {column[0]:g} for every example of {split}")
-                for name, column in zip(features.numbers, label.T, strict=False)
-                if column.min() == column.max()
+                Finding("note", "one value only", source.describe(split, int(i)), f"is {flat[i, 0]} everywhere{own}")
+                for i in np.flatnonzero(flat.min(1) == flat.max(1))
+                if flat.shape[1] > 1
             ]
-        if image.dtype.kind == "f":
-            bad = ~np.isfinite(image).reshape(len(image), -1).all(1)
-            findings += [
-                Finding("error", "not a number", source.describe(split, int(i)), "holds NaN or infinity")
-                for i in np.flatnonzero(bad)
-            ]
-        flat = image.reshape(len(image), -1)
-        findings += [
-            Finding("note", "one value only", source.describe(split, int(i)), f"is {flat[i, 0]} everywhere")
-            for i in np.flatnonzero(flat.min(1) == flat.max(1))
-            if flat.shape[1] > 1
-        ]
-        if split == TRAIN:
+        if split == TRAIN and len(read) == 1:
+            (flat,) = read.values()
             values = {
                 "least": float(np.min(flat)),
                 "largest": float(np.max(flat)),
                 "mean": round(float(np.mean(flat, dtype=np.float64)), 4),
                 "std": round(float(np.std(flat, dtype=np.float64)), 4),
             }
-        for i, row in enumerate(flat):
-            own = int(label[i]) if features.classes else 0
-            duplicate(row.tobytes(), split, i, own, seen, findings, source.describe, features.class_names)
+        for i, rows in enumerate(zip(*read.values(), strict=True)):
+            number = int(labels[LABEL][i]) if features.classes else 0
+            whole = b"".join(row.tobytes() for row in rows)
+            duplicate(whole, split, i, number, seen, findings, source.describe, features.class_names)
     return Report(source.name, dict(features.splits), classes, {}, {}, tuple(findings), values)
 
 

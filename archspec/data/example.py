@@ -60,6 +60,18 @@ class Example:
         return {name: f for name, f in self.features.items() if name == IMAGE or f.is_placed}
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the features that are to be told: classes and numbers, and what is called ``label``."""
+        kinds = (Label, Labels, Numbers)
+        return tuple(name for name, f in self.features.items() if name == LABEL or isinstance(f, kinds))
+
+    def telling(self, target: str) -> Example:
+        """The same with one of its targets for a label, and no other."""
+        hidden = self.targets
+        rest = {name: feature for name, feature in self.features.items() if name not in hidden}
+        return replace(self, features={**rest, LABEL: self.features[target]})
+
+    @property
     def classes(self) -> int | None:
         """Number of the classes that a label is one of; None where it is not a class."""
         label = self.features.get(LABEL)

@@ -28,11 +28,12 @@ ALL = "all"
 
 
 class Given(DataSource):
-    """Another source with one more split, ``all``, and its classes numbered as those of ``known`` (where these have
-    names, and ``known`` any); not all of them need be there. Raises DataError for a class that a run does not know."""
+    """Another source with one more split, ``all``, and its classes numbered as in ``known`` (where the source has names
+    for them, too); not all of them need be there. Raises DataError for a class that a run does not know."""
 
     source: Any
-    known: tuple[str, ...] = ()
+    known: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Each target, and the names of its classes."""
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -69,26 +70,28 @@ class Given(DataSource):
         splits = dict(found.splits)
         if self.source.in_memory or self.source.is_encoded:
             splits[ALL] = sum(found.splits.values())
-        if self._numbers(found) is None:
-            return replace(found, splits=splits)
-        label = found.features[LABEL]
-        assert isinstance(label, (Label, Labels, Mask))
-        label = replace(label, classes=len(self.known), class_names=self.known)
-        return replace(found.with_features(**{LABEL: label}), splits=splits)
+        for target in self._numbers(found):
+            label, names = found.features[target], dict(self.known)[target]
+            assert isinstance(label, (Label, Labels, Mask))
+            found = found.with_features(**{target: replace(label, classes=len(names), class_names=names)})
+        return replace(found, splits=splits)
 
-    def _numbers(self, found: Example) -> list[int] | None:
-        """The number in the run of each class; None where they are the same. Raises DataError."""
-        if not self.known or not found.class_names or found.class_names == self.known:
-            return None
-        number = {name: i for i, name in enumerate(self.known)}
-        if unknown := [name for name in found.class_names if name not in number]:
-            more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-            known = shown(", ".join(self.known), 200)[1:-1]
-            raise DataError(
-                f"the run has no class {shown(unknown[0])}{more}",
-                help=did_you_mean(unknown[0], self.known) or f"its classes are {known}",
-            )
-        return [number[name] for name in found.class_names]
+    def _numbers(self, found: Example) -> dict[str, list[int]]:
+        """The number in the run of each class, by target, where these are others. Raises DataError."""
+        out = {}
+        for target in found.targets:
+            names, known = found.telling(target).class_names, dict(self.known).get(target, ())
+            if not known or not names or names == known:
+                continue
+            number = {name: i for i, name in enumerate(known)}
+            if unknown := [name for name in names if name not in number]:
+                more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+                raise DataError(
+                    f"the run has no class {shown(unknown[0])}{more}",
+                    help=did_you_mean(unknown[0], known) or f"its classes are {shown(', '.join(known), 200)[1:-1]}",
+                )
+            out[target] = [number[name] for name in names]
+        return out
 
     def _parts(self, split: str) -> tuple[str, ...]:
         """The source's own splits that a split consists of."""
@@ -102,9 +105,8 @@ class Given(DataSource):
         example = self.source.features()
         fills = {name: feature.fill for name, feature in example.features.items()}
         out = {name: np.concatenate(_filled([one[name] for one in found], fills[name])) for name in found[0]}
-        numbers = self._numbers(example)
-        if numbers is not None and LABEL in out:
-            out[LABEL] = np.where(out[LABEL] < 0, out[LABEL], np.array(numbers, np.int32)[out[LABEL]])
+        for target, numbers in self._numbers(example).items():
+            out[target] = np.where(out[target] < 0, out[target], np.array(numbers, np.int32)[out[target]])
         return out
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
@@ -131,7 +133,7 @@ class Given(DataSource):
         import tensorflow as tf
 
         examples = files.encoded(self, split, order)
-        numbers = self._numbers(self.source.features())
+        numbers = self._numbers(self.source.features()).get(LABEL)
         if LABEL not in self.source.features().parts:
             return examples.map(lambda one: {name: value for name, value in one.items() if name != LABEL})
         if numbers is None:

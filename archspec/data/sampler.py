@@ -104,10 +104,10 @@ def shuffled(place: tf.Tensor, size: Any, *seed: Any) -> tf.Tensor:
     return tf.raw_ops.RandomIndexShuffle(index=place, seed=whole, max_index=last, rounds=4)
 
 
-def training_labels(source: DataSource) -> Any:
-    """The class of every training example. Raises UnknownLabels, DataError."""
+def training_labels(source: DataSource, split: str = TRAIN) -> Any:
+    """The class of every training example, or of those of another split. Raises UnknownLabels, DataError."""
     if source.is_encoded and (listing := cast(Any, source).listing()).class_names:
-        return [entry.label for entry in listing.splits[TRAIN]]
-    if source.in_memory and (labels := source.class_labels(TRAIN)) is not None and labels.ndim == 1:
+        return [entry.label for entry in listing.splits[split]]
+    if source.in_memory and (labels := source.class_labels(split)) is not None and labels.ndim == 1:
         return labels.tolist()
     raise UnknownLabels(f"the examples of '{source.name}' cannot be counted by class before they are read")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,9 +59,9 @@ class Accumulator(Protocol):
 class Evaluator:
     """A way to compare predictions with the truth; ``begin`` starts counting."""
 
-    figures: ClassVar[Mapping[str, Better]]
+    figures: Mapping[str, Better]
     """Every figure that it gives, and which values are better."""
-    is_logged: ClassVar[bool] = False
+    is_logged: bool = False
     """True where logs have its figures after every epoch, also where none of them is monitored."""
     most: int | None = None
     """Examples that it looks at, the first of the split; None for all."""

@@ -24,7 +24,8 @@ def given(
     if data is None and (split != ALL or own is None):
         return own, split
     source = own if data is None else _other(logdir, data)
-    known = recorded_features(logdir).class_names
+    recorded = recorded_features(logdir)
+    known = tuple((name, recorded.telling(name).class_names) for name in recorded.targets)
     made = Given(source=with_recorded_vocabularies(source, logdir), known=known)  # type: ignore[arg-type]
     try:
         features = made.features()

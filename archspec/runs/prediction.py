@@ -46,7 +46,7 @@ def predict(logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = F
     path = weights_file(logdir, best=best)
     found, features = without_data(logdir), recorded_features(logdir)
     graph = found.graph()
-    task = task_of(found.run, graph)
+    task = task_of(found.run, graph, features)
     if not task.predicts:
         drawn = f"; 'archspec sample {logdir}' draws from it" if task.sample_options else ""
         raise RunError(f"{task.name} gives no class for an example{drawn}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from archspec.data.example import Example, input_of
+from archspec.data.example import Example
 from archspec.evaluators.accuracy import PROBABILITIES
 from archspec.evaluators.base import Batch
 from archspec.ops.base import Op
@@ -18,17 +18,21 @@ from archspec.training.probabilities import probabilities
 
 class ClassPredictor:
     """Probabilities of an example's class, or of those of its steps; ``activation`` turns scores into such, None where
-    they are already."""
+    they are already, ``inputs`` takes what the model reads out of a batch."""
 
     # Not every network tells padding from what it reads.
     together = 1
     cuts = True
 
-    def __init__(self, model: keras.Model, head: str, activation: Op | None):
-        self.scores, self.activation = forward(model, head), activation
+    def __init__(
+        self, model: keras.Model, head: str, inputs: Callable[[Mapping[str, Any]], Any], activation: Op | None
+    ):
+        self.scores, self.inputs, self.activation = forward(model, head), inputs, activation
 
     def __call__(self, batch: Batch) -> dict[str, Any]:
-        return {PROBABILITIES: probabilities(self.scores(batch[input_of(batch)]), self.activation)}
+        found = probabilities(self.scores(self.inputs(batch)), self.activation)
+        # One score is that of the second of two classes.
+        return {PROBABILITIES: np.concatenate([1 - found, found], -1) if found.shape[-1] == 1 else found}
 
     def records(
         self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None

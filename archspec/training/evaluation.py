@@ -66,7 +66,7 @@ def evaluate(plans: Sequence[Plan], weights: Sequence[Path], looking: Looking = 
                 said = {name: value / count for name, value in predictor(batch).items()}
                 if i == len(totals):
                     totals.append(said)
-                    truths.append(first.task.truth(batch))
+                    truths.append(first.task.truth(batch, first.features))
                 else:
                     totals[i] = {name: totals[i][name] + value for name, value in said.items()}
     for truth, said in zip(truths, totals, strict=True):
@@ -86,7 +86,7 @@ def evaluated(plan: Plan, weights: Path) -> tuple[Assessment, ...]:
     quiet_start()
     graph = plan.graph.inference()
     network = trained(graph, weights)
-    objective = plan.task.trainer(graph, network, plan.spec.train)
+    objective = plan.task.trainer(graph, network, plan.spec.train, plan.features)
     model = objective.model
     model.compile(**objective.compiled())
     assert plan.split is not None
@@ -114,7 +114,7 @@ def assess(plan: Plan, predictor: Predictor) -> tuple[Assessment, ...]:
         if most is not None and rows > most - seen:
             rows = most - seen
             batch = {name: value[:rows] for name, value in batch.items()}
-        truth, said = plan.task.truth(batch), predictor(batch)
+        truth, said = plan.task.truth(batch, plan.features), predictor(batch)
         for evaluator, accumulator in zip(evaluators, accumulators, strict=True):
             left = rows if evaluator.most is None else min(rows, evaluator.most - seen)
             if left > 0:

@@ -105,6 +105,8 @@ def check(plan: Plan) -> None:
         raise TaskError("features are kept for one device", at=AT)
     if plan.spec.log.embedding:
         raise TaskError("the projector shows activations of images, which are not there", at=("log", "embedding"))
+    if len(plan.graph.inputs) > 1:
+        raise TaskError("features are kept of networks with one input", at=AT)
     split_frozen(plan)
     drawn = next((t.name for t in pipeline.augment if t.is_random), None)
     if drawn and train.cache_features is True:

@@ -9,11 +9,13 @@ from typing import Any
 
 from archspec.data.arguments import written
 from archspec.data.errors import DataError
-from archspec.data.example import IMAGE, Example, input_of
+from archspec.data.example import IMAGE, LABEL, POSITION, Example, input_of
+from archspec.data.features.image import Image
 from archspec.data.pair import SOURCE, TARGET
 from archspec.data.transform import Transform, infer
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
+from archspec.data.transforms.parts import Apply
 from archspec.ir.diagnostics import plain
 from archspec.ir.graph import Graph, Output
 from archspec.ir.tensors import TensorSpec
@@ -23,15 +25,12 @@ from archspec.training.vocabulary import check_sequence, check_vocabulary
 
 def only_input(graph: Graph, task: str) -> tuple[str, TensorSpec]:
     """The input of a network that has one, by its name. Raises TaskError with what trains others."""
-    _refuse_networks(graph, task)
+    refuse_networks(graph, task)
     if len(graph.inputs) != 1:
         if set(graph.inputs) == {SOURCE, TARGET}:
             help = f"task: sequence_to_sequence trains a network that takes {SOURCE} and {TARGET}"
         else:
-            help = (
-                "no task trains one network of several inputs on a label, for no data source gives them: "
-                "archspec.compile makes the model for a loop of your own"
-            )
+            help = "classification, regression and multitask train networks of several inputs"
         has = f"has {len(graph.inputs)}: {', '.join(graph.inputs)}" if graph.inputs else "has none"
         raise TaskError(f"{task} trains a network with one input, '{graph.name}' {has}", at=("spec",), help=help)
     return next(iter(graph.inputs.items()))
@@ -39,20 +38,20 @@ def only_input(graph: Graph, task: str) -> tuple[str, TensorSpec]:
 
 def only_head(graph: Graph, task: str) -> Output:
     """The head of a network that has one. Raises TaskError with what trains others."""
-    _refuse_networks(graph, task)
+    refuse_networks(graph, task)
     heads = [output for output in graph.outputs if not output.train_only]
     if len(graph.outputs) != 1 or not heads:
         has = ", ".join(output.name + " (train_only)" * output.train_only for output in graph.outputs)
         raise TaskError(
             f"{task} trains a network with one head, '{graph.name}' has {len(graph.outputs)}: {has}",
             at=("spec",),
-            help="several heads are trained by classification, where the label of an example is that of all; heads of "
-            "different tasks, or several of numbers, by none",
+            help="task: multitask trains several heads, each with a task and a target of its own",
         )
     return heads[0]
 
 
-def _refuse_networks(graph: Graph, task: str) -> None:
+def refuse_networks(graph: Graph, task: str) -> None:
+    """Refuse a spec that says itself how its networks are trained. Raises TaskError."""
     if graph.training:
         raise TaskError(
             f"{task} trains one network, '{graph.name}' says by its train section how several are trained",
@@ -70,11 +69,10 @@ def named_inputs(graph: Graph, parts: Collection[str]) -> dict[str, str]:
         except DataError as error:
             raise TaskError(error.message, at=("data",)) from None
     if missing := [name for name in graph.inputs if name not in parts]:
-        raise TaskError(
-            f"the network takes '{missing[0]}', the data have {', '.join(parts)}",
-            at=("data",),
-            help="of several inputs each takes the part of an example that has its name",
-        )
+        help = "of several inputs each takes the part of an example that has its name"
+        if set(graph.inputs) == {SOURCE, TARGET}:
+            help = f"task: sequence_to_sequence trains a network that takes {SOURCE} and {TARGET}"
+        raise TaskError(f"the network takes '{missing[0]}', the data have {', '.join(parts)}", at=("data",), help=help)
     return {name: name for name in graph.inputs}
 
 
@@ -84,6 +82,11 @@ def taken(inputs: Mapping[str, str]) -> Callable[[Mapping[str, Any]], Any]:
         (part,) = inputs.values()
         return lambda batch: batch[part]
     return lambda batch: {name: batch[part] for name, part in inputs.items()}
+
+
+def taken_of(graph: Graph) -> Callable[[Mapping[str, Any]], Any]:
+    """What a model of the graph is given of a batch that has one label, or none, beside what is read."""
+    return lambda batch: taken(named_inputs(graph, [name for name in batch if name not in (LABEL, *POSITION)]))(batch)
 
 
 def usual_steps(wanted: TensorSpec, image: TensorSpec) -> tuple[Any, ...]:
@@ -96,14 +99,28 @@ def usual_steps(wanted: TensorSpec, image: TensorSpec) -> tuple[Any, ...]:
     return tuple(steps)
 
 
-def input_faults(
-    graph: Graph, inputs: Mapping[str, str], training: Example, evaluation: Example
-) -> Iterator[TaskError]:
-    """Parts of examples that the inputs do not take."""
-    for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
-        for name, part in inputs.items():
-            if part == IMAGE:
-                yield from faults(partial(check_image, graph.inputs[name], features.image, at))
+def usual_augment(graph: Graph, features: Example) -> Mapping[str, Any]:
+    """``Task.defaults`` for networks that read images: ``usual_steps`` of each that goes into an input."""
+    steps: list[Any] = []
+    with suppress(TaskError):
+        for name, part in _readable(graph, features).items():
+            if isinstance(features.features[part], Image):
+                made = usual_steps(graph.inputs[name], features.parts[part])
+                steps += made if part == IMAGE else [Apply(to=(part,), steps=made)] if made else []
+    return {"augment": tuple(steps)} if steps else {}
+
+
+def _readable(graph: Graph, features: Example) -> dict[str, str]:
+    return named_inputs(graph, [name for name in features.features if name != LABEL])
+
+
+def input_faults(graph: Graph, training: Example, evaluation: Example) -> Iterator[TaskError]:
+    """Inputs that no part of the examples goes into, and parts that they do not take."""
+    yield from (found := list(faults(lambda: _readable(graph, training))))
+    for features, at in () if found else ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
+        for name, part in _readable(graph, training).items():
+            if part == IMAGE or isinstance(features.features[part], Image):
+                yield from faults(partial(check_image, graph.inputs[name], features.parts[part], at, part))
             else:
                 yield from faults(
                     partial(check_sequence, graph.inputs[name], features, part),
@@ -134,8 +151,9 @@ def sized(error: WrongSize, raw: Example, steps: Sequence[Transform]) -> None:
                 error.help = f"change it to {plain(short)}"
 
 
-def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> None:
+def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...], part: str = IMAGE) -> None:
     """Refuse images that the network does not take, with the transform that would mend it."""
+    images = "images" if part == IMAGE else f"images '{part}'"
     fits = image.rank == wanted.rank and all(
         w is None or w == i for w, i in zip(wanted.shape, image.shape, strict=True)
     )
@@ -148,14 +166,23 @@ def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...]) -> N
                 mend = f"the network takes {wanted.channels} channels: set the data's channels, or the spec's input"
             elif None not in sizes:
                 asked = sizes[0] if sizes[0] == sizes[1] else list(sizes)
-                mend = f"put {{resize: {plain(asked)}}} first in augment"
-        if asked is not None:
-            wrong = WrongSize(f"the network takes images {wanted}, it would get {image}", at=at, help=mend)
+                mend = f"put {_step(part, f'resize: {plain(asked)}')} first in augment"
+        message = f"the network takes {images} {wanted}, it would get {image}"
+        if asked is not None and part == IMAGE:
+            wrong = WrongSize(message, at=at, help=mend)
             wrong.size = asked
             raise wrong
-        raise TaskError(f"the network takes images {wanted}, it would get {image}", at=at, help=mend)
+        raise TaskError(message, at=at, help=mend)
     if None in image.shape:
-        raise TaskError(f"images differ in size: {image}", at=at, help="put {resize: 224} first in augment")
+        help = f"put {_step(part, 'resize: 224')} first in augment"
+        raise TaskError(f"{images} differ in size: {image}", at=at, help=help)
     if ("float" in wanted.dtype) != ("float" in image.dtype):
-        mend = "add rescale to augment: 0 … 255 becomes 0 … 1" if "float" in wanted.dtype else None
-        raise TaskError(f"the network takes {wanted.dtype}, it would get {image.dtype}", at=at, help=mend)
+        rescale = "rescale" if part == IMAGE else _step(part, "rescale")
+        mend = f"add {rescale} to augment: 0 … 255 becomes 0 … 1" if "float" in wanted.dtype else None
+        takes = wanted.dtype if part == IMAGE else f"{wanted.dtype} for '{part}'"
+        raise TaskError(f"the network takes {takes}, it would get {image.dtype}", at=at, help=mend)
+
+
+def _step(part: str, step: str) -> str:
+    """A transform of a part as a run file has it."""
+    return f"{{{step}}}" if part == IMAGE else f"{{apply: {{to: {part}, steps: [{step}]}}}}"

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from archspec.backend.installation import backend
 from archspec.data.arguments import written
-from archspec.data.example import LABEL, Example
+from archspec.data.example import Example
 from archspec.data.pipeline import Pipeline
 from archspec.data.preprocessing import kept_files, with_files
 from archspec.data.source import TRAIN, DataSource
-from archspec.evaluators.base import Better
+from archspec.evaluators.base import Batch, Better
 from archspec.ir.declaration import Declaration
 from archspec.ir.graph import Graph
 from archspec.training.document import RunSpec, Train
@@ -56,21 +56,23 @@ class Plan:
         DataError."""
         made = self
         if not self.task.is_fitted:
-            made = replace(made, task=self.task.fitted(self._targets()))
+            made = replace(made, task=self.task.fitted(self._targets, self.features))
         if not all(step.is_fitted for step in (*self.pipeline.augment, *self.pipeline.eval_transforms)):
             made = replace(made, pipeline=self.pipeline.fitted())
         return made
 
-    def _targets(self) -> Iterator[Any]:
-        """Labels of the training examples that can be read, as arrays, batch by batch."""
+    def _targets(self) -> Iterator[Batch]:
+        """What is to be told of the training examples that can be read, as arrays, batch by batch."""
         import numpy as np
 
+        names = self.features.targets
         if self.source.in_memory:
-            yield self.source.arrays(TRAIN)[LABEL]
+            arrays = self.source.arrays(TRAIN)
+            yield {name: arrays[name] for name in names}
             return
         plain = Pipeline(self.source, self.features, (), (), 1 if self.features.has_open_sizes else 64, 0)
-        for label, _ in plain.evaluation(TRAIN, lambda batch: (batch[LABEL], ())):
-            yield np.asarray(label)
+        for batch, _ in plain.evaluation(TRAIN, lambda batch: ({name: batch[name] for name in names}, ())):
+            yield {name: np.asarray(value) for name, value in batch.items()}
 
     @property
     def preprocessing(self) -> dict[Path, Path]:

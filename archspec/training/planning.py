@@ -31,15 +31,17 @@ from archspec.training.settings import Evaluate
 from archspec.training.task import Task
 from archspec.training.word_vectors import word_vectors
 
+NOTHING = Example({})
+"""An example of which nothing is known."""
 Kind = TypeVar("Kind", bound=Declaration)
 
 
 def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
     """Fill in what the run does not say, and refuse what cannot work. Raises TaskError, with the place at fault."""
-    task = task_of(run, graph)
     source = _located(run.data)
     try:
         features = source.features()
+        task = task_of(run, graph, features).resolved(graph, features)
         usual = task.defaults(graph, features)
         augment = run.augment if run.augment is not None else tuple(usual.get("augment", ()))
         steady = run.evaluate.transforms
@@ -76,9 +78,12 @@ def _check_sampler(pipeline: Pipeline) -> None:
         raise TaskError(error.message, at=("train", "sampler"), help=error.help) from None
 
 
-def task_of(run: RunSpec, graph: Graph) -> Task:
-    """The run's task; where it names none, what a spec with a ``train`` section says, or classification."""
-    kind = Task.find("adversarial" if graph.training else "classification")
+def task_of(run: RunSpec, graph: Graph, features: Example = NOTHING) -> Task:
+    """The run's task; where it names none, that of a spec with a ``train`` section, of several heads of which some
+    tell numbers or data with several targets, or classification."""
+    numbers = [head for head in graph.outputs if head.loss is not None and head.loss.labels == "numbers"]
+    several = (numbers and len(graph.outputs) > 1) or len(features.targets) > 1
+    kind = Task.find("adversarial" if graph.training else "multitask" if several else "classification")
     assert kind is not None
     return run.train.task or kind()
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from archspec.backend.installation import backend
-from archspec.data.example import Example, from_specs
+from archspec.data.example import LABEL, Example, feature_of, from_specs
 from archspec.data.preprocessing import write_files
 from archspec.data.source import DataSource
 from archspec.data.vocabulary import read_vocabulary
@@ -115,6 +115,7 @@ def environment(plan: Plan) -> dict[str, Any]:
         "classes": plan.features.classes,
         "class_names": list(plan.features.class_names),
         "numbers": list(plan.features.numbers),
+        "targets": {name: _told(plan.features.telling(name)) for name in plan.features.targets if name != LABEL},
         "columns": {part: list(names) for part, names in plan.features.columns.items()},
         "padded": list(plan.features.padded),
         "vocabularies": list(plan.features.vocabularies),
@@ -125,6 +126,17 @@ def environment(plan: Plan) -> dict[str, Any]:
         "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "git": _git(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def _told(features: Example) -> dict[str, Any]:
+    """What a target is that is not called ``label``."""
+    label = features.features[LABEL]
+    return {
+        "classes": features.classes,
+        "class_names": list(features.class_names),
+        "numbers": list(features.numbers),
+        "padded": label.is_padded,
     }
 
 
@@ -175,7 +187,18 @@ def recorded_features(logdir: Path) -> Example:
     said = json.loads((logdir / "environment.json").read_bytes())
     parts = {name: TensorSpec(tuple(shape), dtype) for name, (shape, dtype) in said["parts"].items()}
     vocabularies = {part: read_vocabulary(logdir / vocabulary_file(part)) for part in said.get("vocabularies", ())}
-    return from_specs(
+    targets = {
+        name: feature_of(
+            LABEL,
+            parts[name],
+            told["classes"],
+            tuple(told["class_names"]),
+            tuple(told["numbers"]),
+            is_padded=told["padded"],
+        )
+        for name, told in said.get("targets", {}).items()
+    }
+    example = from_specs(
         parts,
         classes=said["classes"],
         class_names=tuple(said["class_names"]),
@@ -184,6 +207,7 @@ def recorded_features(logdir: Path) -> Example:
         padded=tuple(said.get("padded", ())),
         columns=said.get("columns", {}),
     )
+    return example.with_features(**targets)
 
 
 def with_recorded_columns(source: DataSource, logdir: Path) -> DataSource:

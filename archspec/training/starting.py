@@ -73,7 +73,7 @@ def build_state(plan: Plan, logdir: Path, resume: bool, say: LogFn, layout: Devi
         # What is frozen and runs only once is in no checkpoint.
         if position is None or train.cache_features:
             _load(plan, network, say)
-        objective, batches = plan.task.trainer(plan.graph, network, train), plan
+        objective, batches = plan.task.trainer(plan.graph, network, train, plan.features), plan
         if train.cache_features:
             from archspec.training.features import cached
 

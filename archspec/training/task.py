@@ -137,9 +137,12 @@ def darkest(last: Op | None) -> float:
 
 
 class Task(Declaration, package="archspec.tasks"):
-    """One kind of problem. Order of rules: fields, ``defaults``, ``check``, ``measures``, ``trainer``, ``predictor``,
-    ``evaluators``, and of tasks whose networks can be drawn from ``check_sample``, ``sample``."""
+    """One kind of problem. Order of rules: fields, ``resolved``, ``defaults``, ``check``, ``measures``, ``trainer``,
+    ``predictor``, ``evaluators``, and of tasks whose networks can be drawn from ``check_sample``, ``sample``."""
 
+    is_combinable: ClassVar[bool] = False
+    """True where one of several heads can be learnt so: inputs are read as they are, and the loss is of the head's
+    output and its target alone."""
     is_divisible: ClassVar[bool] = False
     """True where the loss is Keras's mean over the examples of a batch, of which several devices can each do some."""
     takes_features: ClassVar[bool] = False
@@ -154,6 +157,10 @@ class Task(Declaration, package="archspec.tasks"):
     def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Values for what a run file does not say, by section: ``augment``, ``train``, ``evaluate``."""
         return {}
+
+    def resolved(self, graph: Graph, features: Example) -> Self:
+        """The same with what it takes from the network and the data where a run file does not say it."""
+        return self
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         """Everything that cannot work: the data (as they reach the network) against the graph, its heads and losses,
@@ -187,11 +194,12 @@ class Task(Declaration, package="archspec.tasks"):
         """False where the task has yet to be told something of the training examples."""
         return True
 
-    def fitted(self, targets: Iterator[Any]) -> Self:
-        """The same, told what it needs to know of the labels of the training examples, which come in batches."""
+    def fitted(self, targets: Callable[[], Iterator[Batch]], features: Example) -> Self:
+        """The same, told what it needs to know of what is to be told of the training examples: each call of ``targets``
+        gives those features of all, batch by batch."""
         return self
 
-    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Objective:
         """What to minimise, for the model that was built from the graph with its train-only heads."""
         raise NotImplementedError
 
@@ -204,7 +212,7 @@ class Task(Declaration, package="archspec.tasks"):
         """What compares the predictor's answers with the truth."""
         return ()
 
-    def truth(self, batch: Batch) -> Batch:
+    def truth(self, batch: Batch, features: Example) -> Batch:
         """What evaluators compare with, out of a batch of the data."""
         return {LABEL: batch[LABEL]}
 

@@ -55,18 +55,18 @@ def test_classes_are_numbered_as_those_of_the_run(tmp_path):
     for name in ("cow", "cat"):
         for i in range(4):
             save(tmp_path / "pets" / name / f"{i}.png", picture(9, 9, i))
-    given = Given(source=Folder(path=tmp_path / "pets"), known=("ant", "cat", "dog", "cow"))
+    given = Given(source=Folder(path=tmp_path / "pets"), known=(("label", ("ant", "cat", "dog", "cow")),))
     assert given.features().classes == 4 and given.features().splits == {"train": 7, "val": 1, ALL: 8}
     labels = [int(one["label"]) for one in given.open(ALL)]
     assert [labels.count(n) for n in range(4)] == [0, 4, 0, 4]
     names = [given.describe(ALL, i).split("/")[-2] for i in range(8)]
     assert [("ant", "cat", "dog", "cow")[label] for label in labels] == names
     np.savez(tmp_path / "a.npz", x=np.zeros((6, 2, 2, 1), "uint8"), y=np.arange(6) % 2, class_names=["cow", "ant"])
-    given = Given(source=Npz(path=tmp_path / "a.npz"), known=("ant", "cat", "dog", "cow"))
+    given = Given(source=Npz(path=tmp_path / "a.npz"), known=(("label", ("ant", "cat", "dog", "cow")),))
     assert np.bincount(given.arrays(ALL)["label"], minlength=4).tolist() == [3, 0, 0, 3]
 
 
 def test_a_class_that_the_run_does_not_know_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((6, 2, 2, 1), "uint8"), y=np.arange(6) % 2, class_names=["cow", "ants"])
     with refuses(DataError):
-        Given(source=Npz(path=tmp_path / "a.npz"), known=("ant", "cow")).features()
+        Given(source=Npz(path=tmp_path / "a.npz"), known=(("label", ("ant", "cow")),)).features()

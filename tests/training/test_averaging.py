@@ -35,7 +35,7 @@ def by_hand(made, last):
     keras.utils.set_random_seed(made.spec.train.seed)
     model = compile(made.graph)
     model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy", jit_compile=False)
-    objective = made.task.trainer(made.graph, model, made.spec.train)
+    objective = made.task.trainer(made.graph, model, made.spec.train, made.features)
     first, total = (made.spec.train.epochs - last) * made.steps, made.spec.train.epochs * made.steps
     seen = []
     for step, (x, y) in zip(range(total), made.pipeline.training(objective.pairs), strict=False):

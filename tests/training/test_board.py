@@ -169,7 +169,9 @@ def test_gradients_are_those_of_a_training_step_and_leave_everything_as_it_was(p
     made = plan(spec=runs.SPEC.replace("rate: 0.3", "rate: 0.0"))
     model = compile(made.graph, training=True)
     model.compile("sgd", "categorical_crossentropy")
-    x, y = next(iter(made.pipeline.training(made.task.trainer(made.graph, model, made.spec.train).pairs)))
+    x, y = next(
+        iter(made.pipeline.training(made.task.trainer(made.graph, model, made.spec.train, made.features).pairs))
+    )
     before = [v.numpy() for v in model.variables]
     found = _gradients(model, model.trainable_variables, x, y)
     for variable, value in zip(model.variables, before, strict=True):

@@ -284,7 +284,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
     (last / "manifest.json").write_bytes(checkpoint.sealed(json.dumps(manifest).encode()))
     model = compile(plan.graph)
     forget_starts(model)
-    compiled(model, plan.task.trainer(plan.graph, model, plan.spec.train), plan)
+    compiled(model, plan.task.trainer(plan.graph, model, plan.spec.train, plan.features), plan)
     with refuses(CheckpointError):
         Checkpoints(copy, identity(plan)).restore(model, int(last.name))
 

@@ -66,7 +66,7 @@ def by_hand(made, ends, optimizers):
     keras.utils.set_random_seed(made.spec.train.seed)
     model = compile(made.graph)
     forget_starts(model)
-    objective = made.task.trainer(made.graph, model, made.spec.train)
+    objective = made.task.trainer(made.graph, model, made.spec.train, made.features)
     own = {layer.name: optimizers() for layer in model.layers if layer.weights}
     import tensorflow as tf
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from archspec.data.example import Example
 from archspec.frontend import loads
 from archspec.tasks.classification import Classification
 from archspec.tasks.labelling import Labelling
@@ -27,7 +28,7 @@ def loss_of(task, shape: str, weight: float, x: np.ndarray, y: np.ndarray) -> fl
     graph = loads(SPEC.format(shape=shape, weight=weight))
     model = archspec.compile(graph)
     model.set_weights([0.1 * (np.arange(w.size).reshape(w.shape) % 3) for w in model.get_weights()])
-    objective = task.trainer(graph, model, TrainSettings())
+    objective = task.trainer(graph, model, TrainSettings(), Example({}))
     model.compile("sgd", **objective.compiled())
     keras.utils.set_random_seed(0)
     return float(model.evaluate(x, y, verbose=0, return_dict=True)["loss"])

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archspec.data.example import input_of
 from archspec.frontend import catalogue
 from archspec.runs import Run
 from archspec.runs.request import changed, requested
+from archspec.training.inputs import named_inputs
 from tests.shares import few
 
-RECIPES = sorted(catalogue.folder().glob("runs/classification/*.yaml"))
+RECIPES = sorted(
+    path for task in ("classification", "multitask") for path in catalogue.folder().glob(f"runs/{task}/*.yaml")
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,9 @@ def test_a_recipe_can_start(path, photos):
         found = changed(found, {"data": data, "set": settings})
     plan = found.plan()
     training, evaluation = plan.pipeline.features()
-    part = input_of(training.parts)
-    assert training.parts[part].shape == evaluation.parts[part].shape == next(iter(plan.graph.inputs.values())).shape
+    read = [name for name in training.parts if name not in training.targets]
+    for name, part in named_inputs(plan.graph, read).items():
+        assert training.parts[part].shape == evaluation.parts[part].shape == plan.graph.inputs[name].shape
     assert plan.steps > 0
 
 

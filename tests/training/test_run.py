@@ -38,7 +38,7 @@ def bare(made, optimizer, epochs=1):
     keras.utils.set_random_seed(made.spec.train.seed)
     model = compile(made.graph)
     model.compile(optimizer, "categorical_crossentropy", jit_compile=False)
-    objective = made.task.trainer(made.graph, model, made.spec.train)
+    objective = made.task.trainer(made.graph, model, made.spec.train, made.features)
     model.fit(made.pipeline.training(objective.pairs), epochs=epochs, steps_per_epoch=made.steps, verbose=0)
     return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
@@ -131,7 +131,7 @@ def test_weight_decay_spares_biases(plan, tmp_path):
     from archspec.training.compiling import compiled
 
     model = compile(made.graph)
-    compiled(model, made.task.trainer(made.graph, model, made.spec.train), made)
+    compiled(model, made.task.trainer(made.graph, model, made.spec.train, made.features), made)
     decayed = [v.path for v in model.trainable_variables if model.optimizer._use_weight_decay(v)]
     assert [path.rpartition("/")[2] for path in decayed] == ["kernel"] * 3
 
@@ -154,7 +154,7 @@ def test_heads_stay_in_full_precision(plan, precision):
         model = compile(made.graph)
     assert model.output.dtype == "float32"
     assert model.get_layer("hidden").output.dtype == precision.removeprefix("mixed_")
-    compiled(model, made.task.trainer(made.graph, model, made.spec.train), made)
+    compiled(model, made.task.trainer(made.graph, model, made.spec.train, made.features), made)
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (precision == "mixed_float16")
 
@@ -199,7 +199,7 @@ def test_the_reported_accuracy_is_that_of_the_saved_model(plan, tmp_path):
     made = plan("{epochs: 3, ema: 0.95}")
     result, _ = trained(made, tmp_path / "run")
     model = keras.saving.load_model(tmp_path / "run" / "model.keras")
-    objective = made.task.trainer(made.graph, model, made.spec.train)
+    objective = made.task.trainer(made.graph, model, made.spec.train, made.features)
     right = [
         (np.argmax(model(x, training=False), -1) == np.argmax(y, -1))
         for x, y in made.pipeline.evaluation("test", objective.pairs)

@@ -7,18 +7,22 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from archspec.data.example import IMAGE, LABEL, Example
+from archspec.data.feature import Feature
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
+from archspec.data.features.numbers import Numbers
 from archspec.data.source import DataSource, k_fold
 from archspec.ir.tensors import TensorSpec
 
 COUNT, FOLDS = 1797, 5
+INK = "ink"
 
 
 class Digits(DataSource, name="digits", main="fold"):
     """1,797 handwritten digits of 8×8 pixels (the test part of UCI's optical digits; Alpaydin and Kaynak 1998).
 
-    One stratified fifth is held out as ``test``. The 17 grey levels are spread over 0 … 255.
+    One stratified fifth is held out as ``test``. The 17 grey levels are spread over 0 … 255. With ``ink`` there is a
+    number to be told beside the class: how much ink is on the image.
     """
 
     in_memory = True
@@ -28,12 +32,16 @@ class Digits(DataSource, name="digits", main="fold"):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the division into fifths; not that of the training."""
 
+    ink: bool = False
+    """Give ``ink``, too: the sum of an image's pixels, each 0 … 1."""
+
     def features(self) -> Example:
         held_out = len(range(self.fold, COUNT, FOLDS))
-        return Example(
-            {IMAGE: Image(TensorSpec((8, 8, 1), "uint8")), LABEL: Label(10, tuple("0123456789"))},
-            {"train": COUNT - held_out, "test": held_out},
-        )
+        features: dict[str, Feature] = {IMAGE: Image(TensorSpec((8, 8, 1), "uint8"))}
+        features[LABEL] = Label(10, tuple("0123456789"))
+        if self.ink:
+            features[INK] = Numbers((INK,))
+        return Example(features, {"train": COUNT - held_out, "test": held_out})
 
     def arrays(self, split: str) -> dict[str, Any]:
         import numpy as np
@@ -42,4 +50,7 @@ class Digits(DataSource, name="digits", main="fold"):
         digits = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
         positions = k_fold(digits.target.tolist(), self.fold, FOLDS, self.seed)[split]
-        return {IMAGE: images[positions], LABEL: digits.target[positions].astype(np.int32)}
+        found = {IMAGE: images[positions], LABEL: digits.target[positions].astype(np.int32)}
+        if self.ink:
+            found[INK] = (digits.images[positions].sum((1, 2))[:, None] / 16).astype(np.float32)
+        return found

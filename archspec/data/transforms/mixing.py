@@ -100,6 +100,8 @@ def _mixed_features(features: Example, name: str) -> Example:
     alone(features, name)
     if features.has_open_sizes:
         raise TransformError(f"{name} needs images of one size, the data are {features.image}", help="resize first")
+    if others := [part for part in features.features if part not in (IMAGE, LABEL)]:
+        raise TransformError(f"{name} mixes images and one class, the data also have {', '.join(others)}")
     if features.classes is None or not isinstance(features.features.get(LABEL), Label):
         raise TransformError(f"{name} needs data with classes")
     label = features.features[LABEL]

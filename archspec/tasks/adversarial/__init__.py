@@ -116,7 +116,7 @@ class Adversarial(Task, name="adversarial"):
         # No figure says which of several networks that compete are best.
         return {}
 
-    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Objective:
         import numpy as np
 
         plan = _training(graph)

@@ -18,7 +18,7 @@ from archspec.ir.graph import Graph, Output
 from archspec.ir.reading import declared
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.loss import Loss, last_activation
-from archspec.training.inputs import input_faults, only_head, only_input, usual_steps
+from archspec.training.inputs import input_faults, only_head, only_input, usual_augment
 from archspec.training.latents import amounts
 from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Predictor, Samples, Task, TaskError, Wanted, darkest, faults
@@ -46,9 +46,7 @@ class Autoencoding(Task, name="autoencoding"):
 
     def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
-        if IMAGE not in features.parts or graph.training or len(graph.inputs) != 1:
-            return {}
-        return {"augment": usual_steps(next(iter(graph.inputs.values())), features.image)}
+        return usual_augment(graph, features)
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         found = list(faults(lambda: _head(graph)))
@@ -56,8 +54,8 @@ class Autoencoding(Task, name="autoencoding"):
         yield from self._unfit(training)
         if found:
             return
-        part, head = input_of(training.parts), _head(graph)
-        yield from input_faults(graph, {next(iter(graph.inputs)): part}, training, evaluation)
+        head = _head(graph)
+        yield from input_faults(graph, training, evaluation)
         for error in faults(partial(_check_shape, graph, head), partial(_check_loss, graph, head, train)):
             yield error.of_head(head)
 
@@ -84,7 +82,7 @@ class Autoencoding(Task, name="autoencoding"):
     def measures(self, head: Output) -> Mapping[str, Better]:
         return {}
 
-    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Objective:
         head = _head(graph)
         kind = _loss(head, train)
         is_logits = gets_logits(graph, head, kind)
@@ -116,7 +114,7 @@ class Autoencoding(Task, name="autoencoding"):
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Reconstruction(input_of(features.parts)),)
 
-    def truth(self, batch: Batch) -> Batch:
+    def truth(self, batch: Batch, features: Example) -> Batch:
         part = input_of(batch)
         return {part: batch[part]}
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.example import LABEL, Example, input_of
+from archspec.data.example import LABEL, Example
 from archspec.data.source import IGNORED
 from archspec.evaluators.accuracy import ClassAccuracy
 from archspec.evaluators.base import Evaluator
 from archspec.ir.graph import Graph, Output
 from archspec.ops.base import Op
 from archspec.ops.loss import Loss, last_activation, probabilities_by
-from archspec.training.inputs import only_head, only_input
+from archspec.training.inputs import input_faults, only_head, only_input, taken_of
 from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Predictor, Task, TaskError, faults
-from archspec.training.vocabulary import check_sequence, check_vocabulary
 
 if TYPE_CHECKING:
     import keras
@@ -30,24 +28,23 @@ class Labelling(Task, name="labelling"):
     Reports the accuracy of a word. Padding counts neither in the loss nor there.
     """
 
+    is_combinable = True
     predicts = True
     is_averaged = True
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
-        part = input_of(training.parts)
         found = list(faults(lambda: only_input(graph, self.name), lambda: only_head(graph, self.name)))
         yield from found
         if training.classes is None or training.parts[LABEL].rank != 1:
-            yield TaskError("labelling needs data with a class for each step", at=("data",), help="data: {tagged: …}")
+            yield TaskError(
+                "labelling needs data with a class for each step", at=("data",), help="data: {tagged: PATH}"
+            )
             return
         if found:
             return
         (name, _), head = only_input(graph, self.name), only_head(graph, self.name)
         wanted, spec = graph.inputs[name], graph.spec(head.tensor)
-        for features in (training, evaluation):
-            yield from faults(
-                partial(check_sequence, wanted, features, part), partial(check_vocabulary, graph, name, features, part)
-            )
+        yield from input_faults(graph, training, evaluation)
         if spec.rank != 2 or spec.shape[0] != wanted.shape[0]:
             yield TaskError(
                 f"labelling needs scores at every step, (time, classes), head '{head.name}' gives {spec}",
@@ -63,15 +60,17 @@ class Labelling(Task, name="labelling"):
         for error in faults(lambda: _check_loss(graph, head, train)):
             yield error.of_head(head)
 
-    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Objective:
         from archspec.tasks.labelling.accuracy import StepAccuracy
 
         head = only_head(graph, self.name)
         kind = _loss(head, train).model_copy(update={str(_loss(head, train).leaves_out): IGNORED})
         from_logits = gets_logits(graph, head, kind)
 
+        taken = taken_of(graph)
+
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
-            return batch[input_of(batch)], batch[LABEL]
+            return taken(batch), batch[LABEL]
 
         spec = graph.spec(head.tensor)
         named = [m.lower(spec, kind.labels, from_logits) for m in head.metrics if m.name != "accuracy"]
@@ -86,7 +85,7 @@ class Labelling(Task, name="labelling"):
     def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.training.classes import ClassPredictor
 
-        return ClassPredictor(model, only_head(graph, self.name).name, self.scored_by(graph, train))
+        return ClassPredictor(model, only_head(graph, self.name).name, taken_of(graph), self.scored_by(graph, train))
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (ClassAccuracy(),)

@@ -86,7 +86,7 @@ class LanguageModelling(Task, name="language_modelling"):
             **{metric.label: metric.better for metric in head.metrics},
         }
 
-    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Objective:
         from archspec.tasks.language_modelling.generation import Texts
         from archspec.tasks.language_modelling.metrics import Bits, Nats, Perplexity
 

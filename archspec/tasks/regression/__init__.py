@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator
 
-from archspec.data.example import IMAGE, LABEL, Example
-from archspec.evaluators.base import Better, Evaluator
+from archspec.data.example import LABEL, Example
+from archspec.evaluators.base import Batch, Better, Evaluator
 from archspec.evaluators.regression import Errors
 from archspec.ir.graph import Graph, Output
 from archspec.ir.validation import refuse
 from archspec.ops.loss import Loss
-from archspec.training.inputs import input_faults, named_inputs, only_head, taken, usual_steps
+from archspec.training.inputs import input_faults, only_head, taken_of, usual_augment
 from archspec.training.losses import chosen, gets_logits, place, rules_of
 from archspec.training.task import Objective, Predictor, Task, TaskError, faults
 
@@ -39,6 +39,7 @@ class Regression(Task, name="regression"):
     Reports MAE, RMSE and R² in the units of the data, the means over the outputs.
     """
 
+    is_combinable = True
     predicts = True
     is_averaged = True
 
@@ -54,14 +55,10 @@ class Regression(Task, name="regression"):
 
     def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
-        if IMAGE not in features.parts or graph.training:
-            return {}
-        found = [name for name, part in named_inputs(graph, features.parts).items() if part == IMAGE]
-        return {"augment": usual_steps(graph.inputs[found[0]], features.image)} if found else {}
+        return usual_augment(graph, features)
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
-        found = list(faults(lambda: _head(graph), lambda: named_inputs(graph, training.parts)))
-        yield from found
+        yield from (found := list(faults(lambda: _head(graph))))
         if not training.numbers:
             held = f"{training.classes} classes" if training.classes else f"only {', '.join(training.parts)}"
             yield TaskError(
@@ -73,7 +70,7 @@ class Regression(Task, name="regression"):
         yield from self._misfits(training.numbers)
         if found:
             return
-        yield from input_faults(graph, named_inputs(graph, training.parts), training, evaluation)
+        yield from input_faults(graph, training, evaluation)
         head = _head(graph)
         for error in faults(partial(_check_outputs, graph, head, training), partial(_check_loss, graph, head, train)):
             yield error.of_head(head)
@@ -103,10 +100,10 @@ class Regression(Task, name="regression"):
     def is_fitted(self) -> bool:
         return not self.standardize or (self.mean is not None and self.deviation is not None)
 
-    def fitted(self, targets: Iterator[Any]) -> Self:
+    def fitted(self, targets: Callable[[], Iterator[Batch]], features: Example) -> Self:
         import numpy as np
 
-        values = np.concatenate([np.asarray(batch, np.float64) for batch in targets])
+        values = np.concatenate([np.asarray(batch[LABEL], np.float64) for batch in targets()])
         deviation = values.std(0)
         # A number that is always the same is learnt as it is.
         usual = {"mean": values.mean(0), "deviation": np.where(deviation > 0, deviation, 1.0)}
@@ -115,15 +112,17 @@ class Regression(Task, name="regression"):
             update={n: tuple(map(float, v)) if held[n] is None else held[n] for n, v in usual.items()}
         )
 
-    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Objective:
         from archspec.tasks.regression.targets import WeightedOutputLoss, standardized
 
         head = _head(graph)
         loss = _loss(head, train).lower()
         mean, deviation = self._scale()
 
+        taken = taken_of(graph)
+
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
-            return taken(named_inputs(graph, batch))(batch), standardized(batch[LABEL], mean, deviation)
+            return taken(batch), standardized(batch[LABEL], mean, deviation)
 
         if self.weights:
             loss = WeightedOutputLoss(loss, self.weights)
@@ -136,7 +135,7 @@ class Regression(Task, name="regression"):
     def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.tasks.regression.targets import NumberPredictor
 
-        return NumberPredictor(model, _head(graph).name, taken(named_inputs(graph, features.parts)), *self._scale())
+        return NumberPredictor(model, _head(graph).name, taken_of(graph), *self._scale())
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Errors(),)

@@ -88,7 +88,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
     def measures(self, head: Output) -> Mapping[str, Better]:
         return {"accuracy": "max"}
 
-    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings) -> Objective:
+    def trainer(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Objective:
         from archspec.tasks.sequence_to_sequence.generation import Examples, Network
         from archspec.tasks.sequence_to_sequence.measures import MaskedLoss, TokenAccuracy
 
@@ -119,7 +119,7 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (ExactMatch(TARGET, self.decoded),)
 
-    def truth(self, batch: Batch) -> Batch:
+    def truth(self, batch: Batch, features: Example) -> Batch:
         # The start is told, not said.
         return {TARGET: batch[TARGET][:, 1:]}
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.seams.models import is_evaluation_stopped
 from archspec.data.errors import DataError
-from archspec.data.example import IMAGE, LABEL, input_of
+from archspec.data.example import IMAGE, LABEL
 from archspec.storage.atomic import write_text
 from archspec.training.board.events import Events
+from archspec.training.inputs import taken_of
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -55,22 +56,27 @@ def write_points(plan: Plan, model: keras.Model, layer: str, events: Events) -> 
     assert split is not None
     positions = spread(plan, split, MAX_POINTS)
     seen = plan.pipeline.examples_at(positions.tolist(), 0, plan.pipeline.eval_transforms, split)
-    inner = keras.Model(model.inputs, model.get_layer(layer).output)
-    points = np.asarray(inner.predict(seen[input_of(seen)], batch_size=plan.pipeline.batch, verbose=0))
+    inner = keras.Model(model.input, model.get_layer(layer).output)
+    points = np.asarray(inner.predict(_read(plan, seen), batch_size=plan.pipeline.batch, verbose=0))
     points = points.reshape(len(positions), -1)
     with events.at(plan.train.epochs):
         tf.summary.text("layer", layer)
     folder = events.folder
     rows = ["\t".join(f"{value:.6g}" for value in point) for point in points]
     _write(folder / "vec.tsv", rows)
-    labels = seen.get(LABEL, np.zeros(len(positions), np.int32))
-    called = [plan.features.called(label) for label in labels]
+    called = [plan.features.called(label) for label in seen[LABEL]] if LABEL in seen else ["-"] * len(positions)
     lines = [
         f"{_cell(c)}\t{_cell(plan.source.describe(split, int(p)))}" for c, p in zip(called, positions, strict=True)
     ]
     _write(folder / "meta.tsv", ["class\texample", *lines])
     sprite = _sprite(plan, split, positions, folder)
     _write(folder / "projector_config.pbtxt", [_config(layer, sprite)])
+
+
+def _read(plan: Plan, batch: dict[str, Any]) -> Any:
+    """What the network reads of a batch."""
+    targets = plan.features.targets
+    return taken_of(plan.graph)({name: value for name, value in batch.items() if name not in targets})
 
 
 def spread(plan: RunContext, split: str, most: int) -> np.ndarray:

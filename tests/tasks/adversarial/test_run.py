@@ -98,7 +98,7 @@ def test_each_step_has_its_optimizer_with_the_schedule_of_the_run(tmp_path):
 
     plan = runs.plan(tmp_path, run=runs.of(TWO))
     train = plan.spec.train
-    objective = plan.task.trainer(plan.graph, compile(plan.graph, training=True), train)
+    objective = plan.task.trainer(plan.graph, compile(plan.graph, training=True), train, plan.features)
     compiled(objective.model, objective, plan)
     of_d, of_g = objective.model.optimizer.steps
     assert [type(x).__name__ for x in (of_d, of_g)] == ["SGD", "Adam"]
@@ -116,7 +116,7 @@ def test_rates_of_layers_hold_for_every_optimizer(tmp_path):
     from archspec.training.compiling import compiled
 
     plan = runs.plan(tmp_path, run=runs.of(TWO.replace("epochs: 2", "epochs: 2, rates: {G.dense: 0.0, D.dense: 0.0}")))
-    objective = plan.task.trainer(plan.graph, compile(plan.graph, training=True), plan.spec.train)
+    objective = plan.task.trainer(plan.graph, compile(plan.graph, training=True), plan.spec.train, plan.features)
     compiled(objective.model, objective, plan)
     layers = [objective.model.get_layer(f"{n}.{layer}") for n in "GD" for layer in ("dense", "dense_2")]
     before = [layer.get_weights() for layer in layers]

@@ -54,7 +54,7 @@ def test_what_cannot_work_is_refused_before_keras(tmp_path, run, spec, message):
 def test_the_input_alone_is_spoilt_anew_each_epoch_and_the_same_each_time(tmp_path):
     made = plan(tmp_path)
     model = archspec.compile(made.graph, training=True)
-    objective = made.task.trainer(made.graph, model, made.spec.train)
+    objective = made.task.trainer(made.graph, model, made.spec.train, made.features)
     plain = made.source.arrays("train")["image"] / 255.0
 
     def batch(step):

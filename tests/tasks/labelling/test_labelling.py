@@ -125,7 +125,7 @@ def test_padding_counts_in_nothing(folder):
 
     plan = Run.open(str(folder / "run.yaml")).plan()
     model = archspec.compile(plan.graph, training=True)
-    objective = plan.task.trainer(plan.graph, model, plan.spec.train)
+    objective = plan.task.trainer(plan.graph, model, plan.spec.train, plan.features)
     (loss,), ((accuracy,),) = objective.losses.values(), objective.metrics.values()
     # Two sentences in one batch, filled up to five steps, and each by itself.
     tokens = np.array([[2, 3, 4, 2, 3], [5, 3, 0, 0, 0]])

@@ -220,7 +220,7 @@ def compiled(made, seed=0):
 
     keras.utils.set_random_seed(seed)
     model = archspec.compile(made.graph, training=True)
-    objective = made.task.trainer(made.graph, model, made.spec.train)
+    objective = made.task.trainer(made.graph, model, made.spec.train, made.features)
     (loss,), (metrics,) = objective.losses.values(), objective.metrics.values()
     model.compile("sgd", loss=loss, metrics=metrics)
     return model, made.pipeline.evaluation("val", objective.pairs)

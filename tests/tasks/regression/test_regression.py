@@ -104,8 +104,8 @@ def test_weights_of_outputs_weigh_their_part_of_the_loss(folder, loss):
     train = f"task: {{regression: {{weights: [3, 0.5]}}}}, loss: {loss}"
     made = plan(folder, RUN.replace("task: regression", train)).fitted()
     model = archspec.compile(made.graph, training=True)
-    objective = made.task.trainer(made.graph, model, made.spec.train)
-    plain = made.task.model_copy(update={"weights": None}).trainer(made.graph, model, made.spec.train)
+    objective = made.task.trainer(made.graph, model, made.spec.train, made.features)
+    plain = made.task.model_copy(update={"weights": None}).trainer(made.graph, model, made.spec.train, made.features)
     draw = np.random.default_rng(1)
     true, said = draw.normal(size=(2, 6, 2)).astype("float32")
     (weighted,), (usual,) = objective.losses.values(), plain.losses.values()
