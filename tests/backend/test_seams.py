@@ -247,12 +247,12 @@ def test_recurrent_layers_take_a_state_by_name():
 
 def test_a_config_names_layers_calls_and_tensors():
     """As files of weights are read: inbound nodes, tensors with their history, classes of operations."""
-    from archspec.backend.importers.keras_calls import LayerOutput, functional
+    from archspec.backend.importers.keras_calls import LayerOutput, of_model
 
     x = keras.Input((4, 2), name="x")
     y = keras.layers.Dense(2, name="d")(x)
     attended = keras.layers.MultiHeadAttention(1, 2, name="m")(y, value=x, use_causal_mask=True)
-    calls = functional(keras.Model(x, attended[:, 1:] * 2.0).get_config(), "").calls
+    calls = of_model(keras.Model(x, attended[:, 1:] * 2.0).get_config(), "").calls
     assert [(c.layer, c.kind) for c in calls][:2] == [("d", "Dense"), ("m", "MultiHeadAttention")]
     assert calls[1].args == (LayerOutput("d"),)
     assert calls[1].kwargs["value"] == LayerOutput("x") and calls[1].kwargs["use_causal_mask"] is True

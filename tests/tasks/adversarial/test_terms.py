@@ -71,9 +71,9 @@ KERAS = {
 
 def test_terms_are_kerass_losses_of_what_they_name(tmp_path):
     from archspec.ir.graph import Tensor
-    from archspec.tasks.adversarial.rounds import Rounds
+    from archspec.tasks.adversarial.rounds import AlternatingUpdates
 
-    model = Rounds(specs.graph(tmp_path, SPEC))
+    model = AlternatingUpdates(specs.graph(tmp_path, SPEC))
     model.compile("sgd")
     rng = np.random.default_rng(1)
     share = rng.uniform(0.1, 1, (8, 3))
