@@ -251,7 +251,7 @@ OTHER_WORDS = {
     | {"backend/comparison/numbers", "ir/aliases", "report/vocabulary"},
     # What is left out, in words of other libraries: types of inputs, arguments, draws.
     "mask": {"frontend/inputs"},
-    "dropout": {"frontend/slips"},
+    "dropout": {"frontend/slips/__init__"},
     # What a target holds (``Loss.labels``).
     "one_hot": {"frontend/lint/learning", "frontend/updates", "tasks/classification/__init__"}
     | {"tasks/sequence_to_sequence/__init__"},

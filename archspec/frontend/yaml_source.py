@@ -129,7 +129,9 @@ def read(source: Source) -> Any:
         parser = _PARSER(text)
         return _document(parser, source)
     except yaml.MarkedYAMLError as error:
-        _refuse(source, *_stopped(source, error))
+        from archspec.frontend.slips.stopped import stopped
+
+        _refuse(source, *stopped(source, error))
     except (yaml.YAMLError, UnicodeError) as error:
         what = getattr(error, "reason", None) or str(error).splitlines()[0]
         _refuse(source, _reader_mark(text, error), "Y01", f"not valid YAML: {what}")
@@ -178,8 +180,10 @@ def _document(parser: Any, source: Source) -> Any:
 
         if type(container) is Map and key is None:
             if kind is not Scalar:
+                from archspec.frontend.slips.stopped import flow_help
+
                 _refuse(
-                    source, mark, "Y09", "a key must be a plain word, found a list or mapping", _flow_help(source, mark)
+                    source, mark, "Y09", "a key must be a plain word, found a list or mapping", flow_help(source, mark)
                 )
             key = event.value
             if not event.style:
@@ -195,7 +199,9 @@ def _document(parser: Any, source: Source) -> Any:
                     _refuse(source, mark, "Y05", "'=' alone is not a key")
                 plain = _scalar(key, source, mark)
                 if not isinstance(plain, str) and not (type(plain) is int and _is_by_class(stack)):
-                    at, help = _apart(source, mark)
+                    from archspec.frontend.slips.stopped import apart
+
+                    at, help = apart(source, mark)
                     is_cut = help is not None and not help.startswith("arguments")
                     what = "a comma ends a value inside {…}, and then" if is_cut else "a key must be a word,"
                     _refuse(source, at, "Y09", f"{what} found {key or 'nothing'}", help)
@@ -300,32 +306,6 @@ def _scalar(text: str, source: Source, mark: Mark) -> Any:
 QUOTE_EXPRESSIONS = 'inside {...} or [...], quote an expression that contains commas or brackets: "=min(a, b)"'
 
 
-def _quoted(source: Source, mark: Mark) -> str | None:
-    """The help for an expression that a comma has cut, with all of it, as far as its brackets reach."""
-    from archspec.frontend.expressions import MAX_LENGTH, is_expression
-
-    rest, depth = source.line(mark[0] + 1)[mark[1] : mark[1] + MAX_LENGTH], 0
-    for i, c in enumerate(rest):
-        depth += (c in "([") - (c in ")]")
-        if c in ")]" and depth == 0:
-            end = next((j for j in range(i + 1, len(rest)) if rest[j] in ",}]"), len(rest))
-            text = next((t for t in (rest[1:end].strip(), rest[1 : i + 1]) if is_expression(t)), None)
-            return f'inside {{...}} or [...], quote the expression: "={text}"' if text and '"' not in text else None
-    return None
-
-
-def _closed(text: str, source: Source, mark: Mark) -> str | None:
-    """The help for an expression in quotes whose brackets do not balance."""
-    from archspec.frontend.expressions import is_expression
-
-    if source.line(mark[0] + 1)[mark[1] : mark[1] + 1] not in ("'", '"') or len(text) > 200:
-        return None
-    for tried in (f"{text[1:]})", f"{text[1:]}]", text[1:].replace(")", "", 1), text[1:-1]):
-        if is_expression(tried):
-            return f'close every bracket once: "={tried}"'
-    return "close every bracket once"
-
-
 def _balanced(text: str, source: Source, mark: Mark) -> None:
     """Refuse an expression that a comma inside {…} or […] has cut in two: `=min(a` of `{n: =min(a, b)}`."""
     depth = 0
@@ -342,12 +322,14 @@ def _balanced(text: str, source: Source, mark: Mark) -> None:
             if depth < 0:
                 break
     if depth or quote:
+        from archspec.frontend.slips.stopped import closed_once, quoted_whole
+
         _refuse(
             source,
             mark,
             "Y06",
             f"brackets do not balance in expression '{text[:80]}'",
-            _quoted(source, mark) or _closed(text, source, mark) or QUOTE_EXPRESSIONS,
+            quoted_whole(source, mark) or closed_once(text, source, mark) or QUOTE_EXPRESSIONS,
         )
 
 
@@ -363,31 +345,6 @@ def _cut(text: str, source: Source, mark: Mark) -> None:
         _refuse(source, mark, "Y06", message, f"[{items}]")
 
 
-def _apart(source: Source, at: Mark) -> tuple[Mark, str | None]:
-    """Numbers that stand apart where a list or a decimal point was meant: where they begin, and what to write."""
-    from archspec.frontend.slips import numbers_apart
-
-    found = numbers_apart(source.line(at[0] + 1), at[1]) or _positional(source.line(at[0] + 1), at[1])
-    return ((at[0], found[0], 1), found[1]) if found else (at, None)
-
-
-_POSITIONAL = re.compile(r"([A-Za-z_]\w{0,60}):\s*\{\s*(=?[\w.]{1,60})\s*,", re.ASCII)
-
-
-def _positional(line: str, column: int) -> tuple[int, str] | None:
-    """``conv: {3, 9}``: arguments of an op without their names."""
-    from archspec.frontend.slips import MAX_LINE
-    from archspec.ops.base import Op
-
-    if len(line) > MAX_LINE:
-        return None
-    for match in _POSITIONAL.finditer(line[: column + 80]):
-        op = Op.find(match[1])
-        if match.start(2) <= column <= match.end() and op is not None and op.main:
-            return match.start(2), f"arguments go by name: {match[1]}: {{{op.main}: {match[2]}, …}}"
-    return None
-
-
 _ONCE = "each key stands once: leave one out, or join what the two hold"
 
 
@@ -398,43 +355,6 @@ def _steps_help(stack: Sequence[tuple[Any, Any]], container: Map, repeated: str)
     if key not in ("body", "do", "residual", "branches", "project"):
         return None
     return f"steps are a list: {key}: [{', '.join(f'{op}: …' for op in [*container.key_marks, repeated][:4])}]"
-
-
-def _flow_help(source: Source, at: Mark) -> str:
-    whole = source.line(at[0] + 1)
-    if len(whole) < 400 and (step := _BRACED_STEP.fullmatch(whole)) is not None:
-        return f"an op and its modifiers stand in braces: - {{{step[1]}, {step[2]}}}"
-    line = whole[max(0, at[1] - 2) : at[1] + 80]
-    if (name := _TEMPLATE.search(line)) is not None:
-        return f"a parameter is written ={name[1]}"
-    return 'inside {...} or [...], quote a reference or expression that contains brackets or commas: "p[i]"'
-
-
-_BRACED_STEP = re.compile(r"\s*- \{(.*)\}\s*,?\s*((?:as|from|when|repeat|each|merge): .*)")
-_TEMPLATE = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}", re.ASCII)
-
-
-def _stopped(source: Source, error: yaml.MarkedYAMLError) -> tuple[Mark, str, str, str | None]:
-    """Place, code, message and help of what the parser stopped at."""
-    from archspec.frontend.slips import slip
-
-    mark, begun = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
-    if mark is None or begun is None:
-        return (0, 0, 1), "Y01", f"not valid YAML: {error.problem or error.context or 'cannot be read'}", None
-    at = (mark.line, mark.column, 1)
-    found = slip(source.lines, *at[:2], error.problem or "", (begun.line, begun.column), error.context or "")
-    if found is not None:
-        return (found.row, found.column, found.length), "Y01", f"not valid YAML: {found.message}", found.help
-    message = f"not valid YAML: {error.problem or error.context or 'cannot be read'}"
-    return at, "Y01", message, _begun(error, at)
-
-
-def _begun(error: yaml.MarkedYAMLError, at: Mark) -> str | None:
-    """Where what is not closed begins, if on another line."""
-    begin = error.context_mark
-    if begin is None or begin.line == at[0] or not error.context:
-        return None
-    return f"{error.context}, which begins at line {begin.line + 1}, column {begin.column + 1}"
 
 
 def _reader_mark(text: str, error: Exception) -> Mark:

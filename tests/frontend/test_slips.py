@@ -3,7 +3,7 @@
 import pytest
 
 from archspec.frontend import slips
-from archspec.frontend.yaml_source import _positional
+from archspec.frontend.slips.stopped import positional
 
 
 @pytest.mark.parametrize("where", [0, 1, 2])
@@ -24,5 +24,5 @@ def test_no_reader_is_asked_of_a_long_line(where, monkeypatch):
 def test_numbers_and_arguments_are_sought_in_short_lines_only():
     short = "{conv: {3, 9}, image: 32, 32, 1}"
     long = short + " " * slips.MAX_LINE
-    assert _positional(short, 8) and slips.numbers_apart(short, 23)
-    assert _positional(long, 8) is None and slips.numbers_apart(long, 23) is None
+    assert positional(short, 8) and slips.numbers_apart(short, 23)
+    assert positional(long, 8) is None and slips.numbers_apart(long, 23) is None

@@ -1,0 +1,99 @@
+"""Slips of the hand in YAML that its parser refuses, told at the line that is wrong.
+
+The parser says where it could not go on, which is often a line later than the slip. Every reader looks at the lines
+around, and says what is wrong, where, and what to write instead, or None where it does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from archspec.frontend.slips.lines import (
+    arguments_below,
+    assigned,
+    comma_then_key,
+    dash,
+    glued,
+    indentation,
+    look_alike_character,
+    missing_colon,
+    missing_colon_before_bracket,
+    modifier_beside,
+    tab,
+    two_colons,
+)
+from archspec.frontend.slips.stop import MAX_LINE, Slip, Stop, line_at
+from archspec.frontend.slips.values import (
+    braced,
+    cannot_start,
+    expression,
+    index,
+    list_arithmetic,
+    missing_comma,
+    negation,
+    quote,
+    slashes,
+    unclosed,
+)
+
+
+def slip(
+    lines: Sequence[str], row: int, column: int, problem: str, began: tuple[int, int], context: str
+) -> Slip | None:
+    """The slip behind what stopped the parser."""
+    stop = Stop(lines, row, column, problem, began, context)
+    if any(len(line) > MAX_LINE for line in {stop.line, line_at(lines, row - 1), line_at(lines, began[0])}):
+        return None
+    readers = WITHOUT_COLON if "expected ':'" in problem else READERS
+    return next((found for reader in readers if (found := reader(stop))), None)
+
+
+READERS: tuple[Callable[[Stop], Slip | None], ...] = (
+    tab,
+    negation,
+    quote,
+    slashes,
+    cannot_start,
+    braced,
+    missing_colon_before_bracket,
+    list_arithmetic,
+    expression,
+    index,
+    missing_comma,
+    unclosed,
+    modifier_beside,
+    comma_then_key,
+    two_colons,
+    dash,
+    look_alike_character,
+    glued,
+    arguments_below,
+    assigned,
+    indentation,
+    missing_colon,
+)
+"""In the order in which they are asked."""
+WITHOUT_COLON = (tab, dash, look_alike_character, glued, assigned, missing_colon)
+"""Those that are asked where a line without a colon made the parser stop at the next."""
+
+
+_NUMBERS = re.compile(
+    r"([A-Za-z_]\w*):\s*\(?\s*(-?\d+(?:\s*,\s*-?\d+){1,7})\s*\)?(?=\s*(?:[}\]]|,\s*[A-Za-z_]|$))", re.ASCII
+)
+
+
+def numbers_apart(line: str, column: int) -> tuple[int, str] | None:
+    """``{image: 32, 32, 1}`` or ``{weight: 0,3}`` around a column: where the value begins, and what to write."""
+    if len(line) > MAX_LINE:
+        return None
+    for match in _NUMBERS.finditer(line):
+        if match.start(2) <= column <= match.end():
+            parts = [part.strip() for part in match[2].split(",")]
+            if len(parts) == 2 and "," + parts[1] in match[2] and (parts[0].lstrip("-") == "0" or match[1] in _SHARES):
+                return match.start(2), f"a decimal point is a point: {match[1]}: {parts[0]}.{parts[1]}"
+            return match.start(2), f"a list needs brackets: {match[1]}: [{', '.join(parts)}]"
+    return None
+
+
+_SHARES = ("rate", "weight", "momentum", "epsilon", "dropout", "alpha", "slope", "stddev", "label_smoothing")
