@@ -112,6 +112,14 @@ def regnet() -> Case:
     return classifier(torchvision.models.RegNet(parameters, num_classes=5, stem_width=8), 32)
 
 
+def swin() -> Case:
+    """Windows that do not fill the map, shifted and not."""
+    module = torchvision.models.SwinTransformer(
+        patch_size=[4, 4], embed_dim=8, depths=[2, 2], num_heads=[2, 4], window_size=[3, 3], num_classes=5
+    )
+    return classifier(module, 32)
+
+
 SMALL: dict[str, Callable[[], Case]] = {
     "vit_timm": vit_timm,
     "vit_torchvision": vit_torchvision,
@@ -124,10 +132,11 @@ SMALL: dict[str, Callable[[], Case]] = {
     "lstm": lambda: recurrent(nn.LSTM),
     "gru": lambda: recurrent(nn.GRU),
     "regnet": regnet,
+    "swin": swin,
 }
 PICKLED = ("gpt2", "vit_timm")
 """Those that are kept as torch.save does it: of weights that are shared, safetensors keeps one name."""
-HALVED = ("regnet",)
+HALVED = ("regnet", "swin")
 """Those whose numbers are float16's, to be small."""
 BIG: dict[str, tuple[Callable[[], Case], list[str]]] = {
     "vit_tiny": (

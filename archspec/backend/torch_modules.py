@@ -33,6 +33,8 @@ OUTPUT = ("out_proj", "o_proj", "c_proj", "proj", "to_out", "to_out.0", "wo", "o
 """Names of the projection of what is read."""
 AROUND = ("self", "attention")
 """Modules that hold the other three, where the output's projection lies beside them: ``attention.output.dense``."""
+TABLE, WITHIN_WINDOWS = "relative_position_bias_table", ("qkv", "proj")
+"""What attention within windows keeps, in torchvision and timm."""
 FIRSTS = frozenset((*FUSED, *(names[0] for names in (*APART, *WITH_VALUES))))
 
 
@@ -40,6 +42,8 @@ def gathered(layers: Sequence[StoredLayer], wanted: Sequence[Shapes]) -> list[St
     """The layers with their matrices upright, and each attention as one of them where its shapes are those of a wanted
     one: what else is called so stays as it is."""
     upright = list(_upright(layers))
+    if any(TABLE in shapes for shapes in wanted):
+        upright = _windows(upright, wanted)
     attentions = [shapes for shapes in wanted if "query.weight" in shapes]
     if not attentions:
         return upright
@@ -59,6 +63,28 @@ def gathered(layers: Sequence[StoredLayer], wanted: Sequence[Shapes]) -> list[St
                 by_name = {whole.name if n == first else n: whole if n == first else s for n, s in by_name.items()}
                 places[whole.name] = places[first]
                 break
+    return list(by_name.values())
+
+
+def _windows(layers: list[StoredLayer], wanted: Sequence[Shapes]) -> list[StoredLayer]:
+    """Attention within windows, whose matrices are modules beside its table of biases, as one layer each. The places of
+    the table that two positions read are numbers that follow from the window."""
+    by_name = {stored.name: stored for stored in layers}
+    for table in [stored for stored in layers if stored.name.rpartition(".")[2] == TABLE]:
+        module = table.name.rpartition(".")[0]
+        parts = {part: by_name[f"{module}.{part}"] for part in WITHIN_WINDOWS if f"{module}.{part}" in by_name}
+        arrays = {f"{part}.{role}": array for part, stored in parts.items() for role, array in stored.arrays.items()}
+        arrays[TABLE] = table.arrays["weight"]
+        if {role: array.shape for role, array in arrays.items()} not in [dict(shapes) for shapes in wanted]:
+            continue
+        used = {table.name, f"{module}.relative_position_index", *(stored.name for stored in parts.values())}
+        first = next(name for name in by_name if name in used)
+        whole = StoredLayer(module, arrays)
+        by_name = {
+            module if name == first else name: whole if name == first else stored
+            for name, stored in by_name.items()
+            if name == first or name not in used
+        }
     return list(by_name.values())
 
 

@@ -106,6 +106,16 @@ def by_heads(self: Any, weight: WeightSpec) -> Form:
     return replace(form, of_halves=_neighbours)
 
 
+@shared
+def by_parts(self: Any, weight: WeightSpec) -> Form:
+    """Those of the modules within, under their names, and a table of biases."""
+    part = weight.name.rpartition("/")[0]
+    if not part:
+        return Form(("relative_position_bias_table",), (weight.shape,), lambda v: v)
+    form = usual(self, weight)
+    return replace(form, roles=tuple(f"{part}.{role}" for role in form.roles))
+
+
 def own_name(weight: WeightSpec) -> str:
     """A weight's name without that of the cell it belongs to."""
     return weight.name.rpartition("/")[2]

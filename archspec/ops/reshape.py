@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from archspec.ir.counterpart import OrderTrace
 
 LIMIT = 2**31
+LARGEST_IMAGE = 4
+"""Axes of a volume and its channels: with more, a tensor is an image cut into pieces, and nobody turns it around."""
 
 
 def _whole(values: Any, low: int, count: range) -> bool:
@@ -136,7 +138,11 @@ class Reshape(Op, name="reshape", main="shape"):
             trace.agree((x.order, Flattened(made)))
             return made
         if out.channels == x.shape[-1] and None not in x.shape:
+            if x.axes.side == "last" and out.rank > LARGEST_IMAGE:
+                return trace.known(out, "last", x.order)
             return trace.undecided(out, x.order, is_open=True)
+        if x.axes.side == "last":
+            return trace.undecided(out, trace.plain(x), is_open=True)
         if x.shape[-1] and out.channels and x.shape[-1] % out.channels == 0:
             return trace.undecided(out, trace.plain(x))
         why = f"{TensorSpec(x.shape)} as {out}, be the channels first or last"
@@ -180,6 +186,8 @@ class Permute(Op, name="permute", main="axes"):
         if axes == tuple(range(rank)):
             return x
         order = x.order if axes[-1] == rank - 1 else SAME
+        if axes[-1] == rank - 1 and x.axes.side == "last" and rank > LARGEST_IMAGE:
+            return trace.known(out, "last", order)
         if axes[-1] != rank - 1:
             trace.plain(x)
         if axes == (*range(1, rank), 0):

@@ -10,6 +10,7 @@ from archspec.ops.arguments import Offsets, PositiveInt, Rate, Sizes
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
 from archspec.ops.meeting import divisors_of
+from archspec.ops.peers import by_parts
 from archspec.ops.reach import EVERYTHING, Axes, Reach, each_element
 from archspec.ops.shapes import exact, floating, known_channels, per_axis
 
@@ -143,6 +144,9 @@ class WindowAttention(Op, name="window_attention", main="heads"):
     """Probability that a weight between two positions is dropped in training."""
 
     masked = refused
+
+    torch = by_parts
+    torch_does_not_say = ("heads", "shift", "grid")
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "window_attention")

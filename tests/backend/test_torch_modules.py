@@ -89,12 +89,17 @@ CATALOGUE = {
         {"depths": [1, 1, 2], "widths": [8, 16, 32], "group": 8, "excitation": 0.25}
         | {"stem": 8, "size": 32, "classes": 5},
     ),
+    "swin": (
+        "swin/swin.yaml",
+        {"dim": 8, "head_dim": 4, "depths": [2, 2], "window": 3, "size": 32, "classes": 5},
+    ),
 }
 SPEC_OF = {
     "vit_timm": "vit",
     "vit_torchvision": "vit",
     "gpt2": "gpt2",
     "regnet": "regnet",
+    "swin": "swin",
     "llama": LLAMA,
     "attention": QUERY_AND_VALUE.format(width=12, bias="true"),
     "attention_other_widths": QUERY_AND_VALUE.format(width=8, bias="true"),
@@ -103,6 +108,10 @@ SPEC_OF = {
     "lstm": STACKED.format(kind="lstm"),
     "gru": STACKED.format(kind="gru"),
 }
+
+
+RULES = {"llama": LLAMA_RULES, "swin": {"axes": {"layer_norm": "last"}}}
+"""What the shapes and names of a file do not say."""
 
 
 def graph_of(name):
@@ -120,7 +129,8 @@ def file_of(name):
 @pytest.mark.parametrize("name", SPEC_OF)
 def test_a_spec_with_the_weights_computes_what_pytorch_did(name):
     graph = graph_of(name)
-    found = imported(file_of(name), graph, Rules.of(LLAMA_RULES) if name == "llama" else None)
+    rules = RULES.get(name)
+    found = imported(file_of(name), graph, rules and Rules.of(rules))
     model = archspec.compile(graph)
     assign(model, found.values)
     kept = np.load(CASES / f"{name}.io.npz")
