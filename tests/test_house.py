@@ -302,6 +302,7 @@ OTHER_WORDS = {
     "relu": {"report/vocabulary"},
 }
 OTHER_WORDS["lstm"] = OTHER_WORDS["lstm"] | {"report/vocabulary"}
+OTHER_WORDS["conv"] = OTHER_WORDS["conv"] | {"report/vocabulary"}
 
 
 def test_ops_are_named_by_ops_alone():

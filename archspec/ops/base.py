@@ -62,6 +62,8 @@ class Op(Declaration, package="archspec.ops"):
     is_equivariant: ClassVar[bool] = False
     """True where the same is done at every place of a map, whatever the map's size: of a map that is moved, what is
     made is moved. Of an activation it goes without saying."""
+    kernel_writes: ClassVar[tuple[int, ...]] = ()
+    """Axes of its kernel, counted from the end, that run over what it writes; none where it has not one kernel."""
     entries_of: ClassVar[str | None] = None
     """The argument that says how many entries there are, where integers that come in are numbers of entries."""
     causal_by: ClassVar[str | None] = None

@@ -39,6 +39,7 @@ class Conv(Op, name="conv", main="filters"):
     """Convolution (cross-correlation, as everywhere in deep learning)."""
 
     convention = "convolution"
+    kernel_writes = (-1,)
     is_equivariant = True
 
     filters: Width
@@ -127,6 +128,7 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
     """Depthwise convolution: every input channel has kernels of its own (1D and 2D)."""
 
     convention = "convolution"
+    kernel_writes = (-2, -1)
     is_equivariant = True
 
     kernel: Sizes = 3

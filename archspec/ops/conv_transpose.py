@@ -41,6 +41,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
     """
 
     convention = "convolution"
+    kernel_writes = (-2,)
     is_equivariant = True
 
     filters: Width

@@ -21,6 +21,7 @@ class Dense(Op, name="dense", main="units"):
     """Fully connected layer on the last axis; all other axes are positions that share the kernel."""
 
     is_equivariant = True
+    kernel_writes = (-1,)
 
     units: Width
     """Output features."""

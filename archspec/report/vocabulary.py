@@ -206,6 +206,8 @@ _INPUTS = (
     TensorSpec((4, 16, 16)),
     TensorSpec((20, 1)),
 )
+_LAST = (TensorSpec((1,)), TensorSpec((32, 32, 2)), TensorSpec((32, 32, 18)))
+"""What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel."""
 _VALUES: tuple[Any, ...] = (
     64,
     2,
@@ -224,6 +226,7 @@ _VALUES: tuple[Any, ...] = (
     [[0, 8]],
     [8, 8],
     {"lstm": 64},
+    {"conv": 64},
 )
 
 
@@ -243,7 +246,7 @@ def example(op: type[Op]) -> CallExample | None:
             instance = op.model_validate(args)
         except ValueError:
             continue
-        for inputs in ((*(spec,) * (count - 1), last) for spec in _INPUTS for last in (spec, TensorSpec((1,)))):
+        for inputs in ((*(spec,) * (count - 1), last) for spec in _INPUTS for last in (spec, *_LAST)):
             try:
                 out = instance.infer(*inputs)
                 weights = instance.weights(*inputs)
