@@ -36,6 +36,7 @@ FAMILIES = {
     "E": "Expectations",
     "R": "Run files",
     "W": "Warnings",
+    "L": "Findings of lint",
 }
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 STDIN = "-"
 
 
-def files_of(given: str) -> list[str]:
-    """What an argument stands for: specs and runs in a folder and below, those that a pattern matches, or itself."""
+def files_of(given: str, *, runs: bool = True) -> list[str]:
+    """What an argument stands for: specs and, unless not wanted, run files in a folder and below, what a pattern
+    matches, or itself."""
     path = Path(given)
     if path.is_dir():
         below = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
-        return [str(p) for p in below if _is_spec(p)]
+        return [str(p) for p in below if _is_ours(p, runs)]
     if any(c in given for c in "*?[") and not path.exists():
         from glob import glob
 
@@ -32,9 +33,23 @@ def _of_family(name: str) -> list[Path]:
     return [folder / file["spec"] for file in catalogue.files() if file["spec"].partition("/")[0] == name]
 
 
-def _is_spec(path: Path) -> bool:
-    """Whether a file of a folder says that it is one, or a run."""
+def _is_ours(path: Path, runs: bool) -> bool:
+    """Whether a file of a folder says that it is a spec, or a run file."""
     from archspec.storage.regular import opened
 
     with opened(path) as file:
-        return re.search(rb"^archspec(_run)?\s*:", file.read(1 << 16), re.MULTILINE) is not None
+        head = rb"^archspec(_run)?\s*:" if runs else rb"^archspec\s*:"
+        return re.search(head, file.read(1 << 16), re.MULTILINE) is not None
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Put a text in a file's place, with its permissions. Raises OSError."""
+    from shutil import copymode
+
+    from archspec.storage.atomic import write_atomically
+
+    def write(beside: Path) -> None:
+        beside.write_text(text, encoding="utf-8")
+        copymode(path, beside)
+
+    write_atomically(path, write)

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.cli._files import STDIN, files_of
+from archspec.cli._files import STDIN, files_of, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def _format(name: str, args: argparse.Namespace) -> int:
         elif name == STDIN:
             write(text.removesuffix("\n"))
         elif is_changed:
-            _rewrite(Path(name).resolve(), text)
+            rewrite(Path(name).resolve(), text)
             write(f"{name}: formatted")
     except SpecError as error:
         print_diagnostics(error.diagnostics)
@@ -64,19 +64,6 @@ def _format(name: str, args: argparse.Namespace) -> int:
     except OSError as error:
         return failed(f"{name}: {error.strerror}", 1)
     return int(args.check and is_changed)
-
-
-def _rewrite(path: Path, text: str) -> None:
-    """Put a text in a file's place, with its permissions. Raises OSError."""
-    from shutil import copymode
-
-    from archspec.storage.atomic import write_atomically
-
-    def write(beside: Path) -> None:
-        beside.write_text(text, encoding="utf-8")
-        copymode(path, beside)
-
-    write_atomically(path, write)
 
 
 def _typed() -> Source:

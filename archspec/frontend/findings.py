@@ -13,6 +13,7 @@ from archspec.frontend.document import Document, document
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.expectations import expectations, expected
 from archspec.frontend.files import Library, find
+from archspec.frontend.ignored import heeded
 from archspec.frontend.lint.rule import Subject
 from archspec.frontend.open import elaboration, helped, parameters_of
 from archspec.frontend.parameters import REQUIRED, parameters
@@ -43,6 +44,8 @@ class Analysis:
     partial: Graph | None = None
     document: Document | None = None
     """What the file says, where it can be read."""
+    traces: tuple[Trace, ...] = ()
+    """Which steps made which nodes, for each graph."""
 
     @property
     def symbols(self) -> Symbols:
@@ -138,8 +141,10 @@ def _analysed(found: Document, library: Library, variant: str | None, set: Mappi
     found_odd = lint.of_declarations(found)
     if not problems:
         found_odd += lint.of_graphs(Subject(found, tuple(graphs), tuple(traces)))
-    diagnostics = in_order([*problems.values(), *found_odd])[:MAX_DIAGNOSTICS]
-    return Analysis(() if problems else tuple(graphs), diagnostics, partial)
+    diagnostics = in_order([*problems.values(), *heeded(found_odd)])[:MAX_DIAGNOSTICS]
+    if problems:
+        return Analysis((), diagnostics, partial)
+    return Analysis(tuple(graphs), diagnostics, partial, traces=tuple(traces))
 
 
 def _most_doubtful_first(

@@ -71,7 +71,7 @@ def _settled(text: str, change: Any) -> str:
     """``text`` after a change, repeated until nothing is left to change; without it where it changes the value."""
     value = _plain(read(Source("", text)))
     while True:
-        changed = _edited(text, change(_tree(text), text))
+        changed = _edited(text, change(tree(text), text))
         try:
             is_same = changed != text and _plain(read(Source("", changed))) == value
         except SpecError:
@@ -185,7 +185,7 @@ def _at(text: str, place: Place) -> str:
     return text.split("\n")[place[0]][place[1] : place[1] + 1]
 
 
-def _tree(text: str) -> Written:
+def tree(text: str) -> Written:
     """The document as nodes."""
     parser = _PARSER(text)
     stack: list[Written] = [Written("list", (0, 0), (0, 0), False)]
@@ -216,7 +216,7 @@ def _spaced(text: str) -> str:
     text = _ends(text)
     while True:
         lines = text.split("\n")
-        tokens = sorted(_tokens(_tree(text)))
+        tokens = sorted(_tokens(tree(text)))
         starts = {start for start, _, _ in tokens}
         edits = []
         for (_, end, left), (start, _, right) in pairwise(tokens):
@@ -281,7 +281,7 @@ def _ends(text: str) -> str:
 
 def _indented(text: str) -> str:
     """Two spaces a level, also for the items of a list under its key."""
-    root = _tree(text)
+    root = tree(text)
     lines = text.split("\n")
     levels: dict[int, tuple[int, int]] = {}
     _levels(root, 0, levels)

@@ -82,6 +82,7 @@ class Relu(Op, name="relu"):
     saves = "output"
     convention = "elementwise"
     is_activation = True
+    is_rectifying = True
     keeps_zero = True
     reach = each_element
     infer, flops, function = same_shape, per_element(1), keras_function("relu")
@@ -97,6 +98,7 @@ class Relu6(Op, name="relu6"):
 
     convention = "elementwise"
     is_activation = True
+    is_rectifying = True
     keeps_zero = True
     reach = each_element
     infer, flops, lower, function = same_shape, per_element(2), activation_layer, keras_function("relu6")

@@ -59,6 +59,10 @@ class Op(Declaration, package="archspec.ops"):
     """True where one tensor given twice gives the same whatever it is."""
     normalizes: ClassVar[bool] = False
     """True where numbers of any scale come out in one."""
+    centers_channels: ClassVar[bool] = False
+    """True where a number that is added to all values of a channel changes nothing."""
+    is_rectifying: ClassVar[bool] = False
+    """Where ``is_activation``: true where nothing comes out below zero, and a second time changes nothing."""
     is_equivariant: ClassVar[bool] = False
     """True where the same is done at every place of a map, whatever the map's size: of a map that is moved, what is
     made is moved. Of an activation it goes without saying."""

@@ -25,6 +25,7 @@ class BatchNorm(Op, name="batch_norm"):
 
     convention = "image"
     normalizes = True
+    centers_channels = True
     is_equivariant = True
     keeps_zero = True
 
@@ -184,6 +185,7 @@ class RmsNorm(Op, name="rms_norm"):
     """Root mean square normalisation over the last axis (Zhang and Sennrich 2019)."""
 
     normalizes = True
+    centers_channels = True
     is_equivariant = True
     keeps_zero = True
 

@@ -1,7 +1,7 @@
 """What the codes of errors and warnings mean, with an example each: ``archspec/report/codes/CODE.md``.
 
 A file has a title, a text, and two fenced blocks where an example is possible: what is wrong, and the same put right.
-``yaml`` is a spec, ``yaml run`` a run file, ``console`` a command.
+``yaml`` is a spec, ``yaml lint`` one that ``archspec lint`` speaks of, ``yaml run`` a run file, ``console`` a command.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ _BLOCK = re.compile(r"^```(?P<kind>[a-z ]+)\n(?P<text>.*?)^```$", re.MULTILINE |
 
 @dataclass(frozen=True, slots=True)
 class CodeExample:
-    """A spec (``yaml``), a run file (``yaml run``) or a command (``console``): as it is refused, and put right."""
+    """A spec (``yaml``, ``yaml lint``), a run file (``yaml run``) or a command (``console``): as it is refused, and put
+    right."""
 
     kind: str
     wrong: str

@@ -47,7 +47,7 @@ def checked(kind, text, folder, monkeypatch, capsys):
         command = shlex.split(text.removeprefix("$ "))
     else:
         Path("example.yaml").write_text(text, encoding="utf-8")
-        command = ["archspec", "check", "example.yaml"]
+        command = ["archspec", "lint" if kind == "yaml lint" else "check", "example.yaml"]
     code = main(command[1:])
     return code, "".join(capsys.readouterr())
 
@@ -55,11 +55,11 @@ def checked(kind, text, folder, monkeypatch, capsys):
 @pytest.mark.parametrize("code", [code for code in codes() if code not in WITHOUT])
 def test_an_example_is_refused_and_put_right(code, tmp_path, monkeypatch, capsys):
     example = explanation(code).example
-    severity = "warning" if code[0] == "W" else "error"
+    severity = "warning" if code[0] in "WL" else "error"
     exit, text = checked(example.kind, example.wrong, tmp_path, monkeypatch, capsys)
     assert f"{severity}[{code}]" in text
     assert set(re.findall(r"error\[(...)\]", text)) <= {code}, "one mistake at a time"
-    assert exit == (0 if severity == "warning" else 1)
+    assert exit == (0 if code[0] == "W" else 1)
     exit, text = checked(example.kind, example.right, tmp_path, monkeypatch, capsys)
     assert exit == 0, text
     assert not re.search(r"(error|warning)\[", text), text

@@ -1,0 +1,101 @@
+"""Say what works and costs more or learns worse than it need, and which text does nothing.
+
+'archspec explain CODE' has the reason of each finding. What is meant is said in the file, on the line that is meant or
+on a line of its own for the whole file: '# archspec: ignore[L04] a reason'. --fix takes out what does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.cli._files import files_of
+
+if TYPE_CHECKING:
+    from archspec.frontend.findings import Analysis
+    from archspec.ir.diagnostics import Diagnostic
+    from archspec.ir.graph import Graph
+
+EXAMPLES = (
+    "archspec lint net.yaml",
+    "archspec lint --fix net.yaml",
+    "archspec lint --format github specs/",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SPEC…, and what is done with what is found."""
+    parser.add_argument("specs", nargs="+", metavar="SPEC", help="paths, folders, patterns, or names of the catalogue")
+    help = "take out what does nothing, where the network stays the same to the number; files alone"
+    parser.add_argument("--fix", action="store_true", help=help)
+    parser.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text", help="default: text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print all findings; exit 1 where there are any, or errors."""
+    from importlib import import_module
+
+    from archspec.cli._output import print_diagnostics, write
+    from archspec.frontend import analyse
+
+    found: list[Diagnostic] = []
+    for name in (path for given in args.specs for path in files_of(given, runs=False) or [given]):
+        analysis = analyse(name)
+        if args.fix and Path(name).is_file() and (count := _fix(Path(name), analysis)):
+            write(f"{name}: {count} fixed")
+            analysis = analyse(name)
+        said = _found(analysis)
+        found += said
+        if args.format == "text":
+            print_diagnostics(said)
+            write(f"{name}: {len(said) or 'nothing'} found")
+    if args.format != "text":
+        write(import_module(f"archspec.report.findings.{args.format}").render(found))
+    return int(bool(found))
+
+
+def _found(analysis: Analysis) -> list[Diagnostic]:
+    """Errors alone where there are any; else what check warns of, and what this verb adds."""
+    from archspec.analysis.practice import findings
+    from archspec.ir.diagnostics import in_order
+
+    return list(analysis.errors) or list(in_order([*analysis.warnings, *findings(analysis)]))
+
+
+def _fix(path: Path, analysis: Analysis) -> int:
+    """Rewrite a file without what does nothing; how many entries were taken out."""
+    from archspec.analysis.practice import REMOVABLE
+    from archspec.cli._files import rewrite
+    from archspec.frontend import analyse
+    from archspec.frontend.cutting import without
+
+    text, count, refused = path.read_text(encoding="utf-8"), 0, set[str]()
+    now = analysis
+    while now.graphs:
+        # From the end, so that places before stay where they are.
+        for d in sorted(_found(now), key=lambda d: d.span.order, reverse=True):
+            kind = REMOVABLE.get(d.code)
+            tried = without(text, (d.span.line - 1, d.span.column - 1), kind) if kind else None
+            if tried is not None and tried not in refused:
+                then = analyse(str(path), data=tried.encode())
+                if _same(analysis, then):
+                    text, now, count = tried, then, count + 1
+                    break
+                refused.add(tried)
+        else:
+            break
+    if count:
+        rewrite(path.resolve(), text)
+    return count
+
+
+def _same(one: Analysis, other: Analysis) -> bool:
+    """Whether all networks have the outputs, weights and costs of before."""
+    return [_facts(graph) for graph in one.graphs] == [_facts(graph) for graph in other.graphs]
+
+
+def _facts(graph: Graph) -> object:
+    outputs = [(output.name, graph.spec(output.tensor)) for output in graph.outputs]
+    weights = [(node.layer, node.weights) for node in graph.owners() if node.weights]
+    return outputs, weights, sum(node.cost().macs or 0 for node in graph.nodes)
