@@ -98,6 +98,9 @@ def test_most_mistakes_are_told(validators):
     assert sum(found.values()) >= 0.6 * len(found), sorted(file for file, told in found.items() if not told)
 
 
+GOOD = {"huber": ["fake", 1], "delta": 2, "weight": "=2 * 3"}
+BAD = {"gradient_penalty": "score"}
+TRAIN = {"inputs": {"z": [4]}, "body": [{"G": None, "from": "z", "as": "fake"}]}
 NET = {"archspec": 1, "name": "net", "inputs": {"image": [8, 8, 3]}}
 
 
@@ -111,6 +114,7 @@ NET = {"archspec": 1, "name": "net", "inputs": {"image": [8, 8, 3]}}
         {"use": {"base": "lenet5"}, "body": [{"base": {"variant": "lenet5"}}]},
         {"defaults": {"conv": {"filters": 8}}, "body": ["conv", {"conv": None}]},
         {"body": [{"conv": '=4 if "&&" == "" else int (8)'}]},
+        {"networks": {"G": {"body": ["relu"]}}, "train": {**TRAIN, "steps": [{"update": ["G"], "minimize": [GOOD]}]}},
         {"body": [{"branches": [["relu"], []], "merge": {"concat": {"axis": 0}}}]},
     ],
 )
@@ -130,6 +134,12 @@ def test_names_of_a_file_are_valid(right, validators):
         {"blocks": {"unit": {"body": ["relu"]}}, "body": ["unit", "conv"]},
         {"defaults": {"cnv": {"filters": 8}}, "body": ["relu"]},
         {"body": [{"conv": "=pow(2, 3)"}]},
+        {"body": [{"activation": "rely"}]},
+        {"params": {"unit": {"type": "block", "default": "maxpool2d"}}, "body": ["unit"]},
+        {"blocks": {"unit": {"body": ["relu"]}}, "body": [{"unit": {"filters": "width * 2**(i - 2)"}}]},
+        {"inputs": {"image": ["None", 8, 3]}, "body": ["relu"]},
+        {"networks": {"G": {"body": ["relu"]}}, "train": {**TRAIN, "steps": [{"update": ["G"], "minimize": []}]}},
+        {"networks": {"G": {"body": ["relu"]}}, "train": {**TRAIN, "steps": [{"update": ["G"], "minimize": [BAD]}]}},
         {"body": [{"dense": {"units": 4, "kernel_initializer": "he_norml"}}]},
         {"body": ["relu"], "heads": {"main": {"loss": {"huber": {"delt": 1}}}}},
     ],

@@ -9,13 +9,17 @@ from archspec.frontend.expressions import FUNCTIONS
 from archspec.frontend.inputs import DTYPES
 from archspec.frontend.schema.values import NAME, TYPES, kinds, or_expression, parameters, section
 from archspec.ir.json_schema import Json, closed, list_of, map_of
+from archspec.ir.training import GradientPenalty
 from archspec.ops.base import Op
+from archspec.ops.loss import Loss
 
 STRUCTURE = ("do", "branches", "residual")
 _WORDS = "|".join((*FUNCTIONS, "and", "or", "not", "in", "if", "else"))
 # Text in quotes may be anything. Elsewhere: words that may stand before a bracket, other words, and none of the
 # characters of other languages' expressions.
 _EXPRESSION = rf"""^=("[^"]*"|'[^']*'|({_WORDS})(?!\w)|[A-Za-z_]\w*(?!\w|\s*\()|!=|[^"'A-Za-z_&|^?;$@{{}}\\!])+$"""
+_PRODUCT = r"^[\w\s.()+-]*\w\s*(\*\*?|//)\s*[\w(][\w\s.()*+/-]*$"
+"""What is computed from names and numbers, and lacks its ``=``."""
 _FIGURE: Json = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\s*\d"}]}
 """A count, or one with a unit."""
 
@@ -136,6 +140,7 @@ def definitions(calls: Mapping[str, Json], bare: Iterable[str], *, is_any: bool)
         "arguments": {
             "if": {"type": "string", "pattern": "^="},
             "then": {"$ref": "#/$defs/expression"},
+            "else": {"not": {"type": "string", "pattern": _PRODUCT}},
             "items": {"$ref": "#/$defs/arguments"},
             "additionalProperties": {"$ref": "#/$defs/arguments"},
             "description": "arguments of a block of the file's own",
@@ -184,7 +189,12 @@ def definitions(calls: Mapping[str, Json], bare: Iterable[str], *, is_any: bool)
                 },
             ]
         },
-        "size": {"type": ["integer", "null", "string"], "minimum": 1, "description": "a size; null or a symbol: open"},
+        "size": {
+            "type": ["integer", "null", "string"],
+            "minimum": 1,
+            "not": {"const": "None"},
+            "description": "a size; null or a symbol: open",
+        },
         "input": or_expression(
             list_of({"$ref": "#/$defs/size"}),
             {
@@ -235,11 +245,22 @@ def definitions(calls: Mapping[str, Json], bare: Iterable[str], *, is_any: bool)
             ],
             "description": "noise, or the number of a class",
         },
+        "term": {
+            "type": "object",
+            "properties": {
+                **{name: {"type": "array", "minItems": 2, "maxItems": 2} for name in Loss.names()},
+                GradientPenalty.name: {"type": "array", "minItems": 2, "maxItems": 3},
+                "weight": {"type": ["number", "string"]},
+                "when": or_expression({"type": "boolean"}),
+            },
+            "oneOf": [{"required": [name]} for name in (*Loss.names(), GradientPenalty.name)],
+            "description": "a loss of a result and its target, its weight and its arguments",
+        },
         "update": {
             **closed(
                 {
                     "update": list_of({"$ref": "#/$defs/names"}),
-                    "minimize": list_of({"type": "object"}),
+                    "minimize": {**list_of({"$ref": "#/$defs/term"}), "minItems": 1},
                     "turns": or_expression(integer),
                     "constraint": closed(dict.fromkeys(("clip", "max_norm"), or_expression({"type": "number"}))),
                 }

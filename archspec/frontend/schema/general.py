@@ -39,7 +39,11 @@ def rules() -> list[Json]:
     elsewhere: Json = {"$ref": "#/$defs/elsewhere"}
     theirs = {"properties": {key: {"propertyNames": {"not": elsewhere}} for key in _SECTIONS}}
     known = {"properties": {"defaults": {"propertyNames": {"$ref": "#/$defs/known_name"}}}}
+    held = {"if": {"type": "string"}, "then": {"$ref": "#/$defs/known_name"}}
+    blocks = {"if": {"$ref": "#/$defs/is_block"}, "then": {"properties": {"default": held}}}
+    defining = {"anyOf": [{"required": [key]} for key in ("use", "blocks", "networks")]}
     return [
+        {"if": defining, "else": {"properties": {"params": {"additionalProperties": blocks}}}},
         {"if": _NAMING, "else": {"allOf": [_everywhere("known"), known]}},
         {"if": theirs, "then": _everywhere("ours")},
         {"if": {"required": ["defaults"]}, "else": _everywhere("complete")},

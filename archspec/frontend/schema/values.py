@@ -43,7 +43,7 @@ def taken_by(member: type[Declaration]) -> Json:
     for name, field in schema.get("properties", {}).items():
         field.pop("title", None)
         annotation = member.__annotations__.get(name, "")
-        if annotation == "Activation":
+        if annotation in ("Activation", "AnyActivation"):
             opened: Json = {"$ref": "#/$defs/activation"}
         elif annotation in _KINDS:
             opened = {"anyOf": [{"$ref": f"#/$defs/{_KINDS[annotation]}"}, {"type": "null"}]}
