@@ -12,7 +12,7 @@ MIN_NAME = 24
 EXAMPLES = (
     "archspec list",
     "archspec list net",
-    "archspec list resnet18 --ports",
+    "archspec list net --ports",
 )
 
 

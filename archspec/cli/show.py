@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 EXAMPLES = (
-    "archspec show resnet18",
-    "archspec show lenet5 --run",
+    "archspec show net",
+    "archspec show net --run",
 )
 
 
