@@ -39,18 +39,22 @@ def statistics(source: DataSource, raw: Example, before: Sequence[Transform], pa
     of = (source.fingerprint(), repr([written(t) for t in before]), *((part,) if part != IMAGE else ()))
     path = cache_path("statistics", ".json", *of)
     image = path.with_suffix(".npy")
-    found = load_or_compute(path, lambda: _computed(raw, before, part, image, values))
+    saved: list[Path] = []
+    found = load_or_compute(path, lambda: _computed(raw, before, part, image, saved, values))
+    if found["mean_image"] and not saved and not image.is_file():
+        _computed(raw, before, part, image, saved, values)
     return Statistics(
         mean=tuple(found["mean"]),
         covariance=tuple(tuple(row) for row in found["covariance"]),
-        mean_image=image if found["mean_image"] else None,
+        mean_image=(saved or [image])[0] if found["mean_image"] else None,
     )
 
 
-def _computed(raw: Example, before: Sequence[Transform], part: str, image: Path, batches: Values) -> dict[str, Any]:
+def _computed(
+    raw: Example, before: Sequence[Transform], part: str, image: Path, saved: list[Path], batches: Values
+) -> dict[str, Any]:
+    """The statistics as plain values; where the mean image was saved is added to ``saved``."""
     import numpy as np
-
-    from archspec.storage.atomic import write_atomically
 
     has_open_sizes = None in infer(raw, before)[-1].parts[part].shape
     count = examples = 0
@@ -74,10 +78,28 @@ def _computed(raw: Example, before: Sequence[Transform], part: str, image: Path,
     mean = mean + shift
     if not has_open_sizes:
         average = (whole / examples + shift).astype(np.float32)
-        image.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(image, lambda beside: np.save(beside, average, allow_pickle=False))
+        saved.append(_saved(image, average))
     return {
         "mean": mean.tolist(),
         "covariance": covariance.tolist(),
         "mean_image": not has_open_sizes,
     }
+
+
+def _saved(path: Path, array: Any) -> Path:
+    """Where an array was saved: there, or in a folder for what is temporary where nothing can be written. Raises
+    OSError."""
+    import tempfile
+
+    import numpy as np
+
+    from archspec.storage.atomic import write_atomically
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda beside: np.save(beside, array, allow_pickle=False))
+        return path
+    except OSError:
+        other = Path(tempfile.mkdtemp(prefix="archspec-"), path.name)
+        np.save(other, array, allow_pickle=False)
+        return other

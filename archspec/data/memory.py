@@ -12,7 +12,7 @@ from archspec.data.example import Example
 from archspec.data.source import DataSource, from_arrays
 from archspec.data.transform import Transform, infer
 from archspec.ir.tensors import TensorSpec
-from archspec.storage.atomic import write_atomically
+from archspec.storage.atomic import reserve, write_atomically
 from archspec.storage.cache import cache_path
 
 if TYPE_CHECKING:
@@ -31,9 +31,25 @@ def materialized(
     order: tf.data.Dataset,
     examples: Examples,
 ) -> tf.data.Dataset:
-    """Batches in ``order`` (of batches of positions), as some transforms left them. Raises DataError, OSError."""
-    if where == "memory":
-        return from_arrays(_computed(raw, split, before, examples), order)
+    """Batches in ``order`` (of batches of positions), as some transforms left them. What cannot be kept on disk is kept
+    in memory. Raises DataError, OSError."""
+    if where == "disk":
+        try:
+            return _on_disk(source, raw, split, before, order, examples)
+        except OSError:
+            pass  # One of reading the examples comes once more.
+    return from_arrays(_computed(raw, split, before, examples), order)
+
+
+def _on_disk(
+    source: DataSource,
+    raw: Example,
+    split: str,
+    before: Sequence[Transform],
+    order: tf.data.Dataset,
+    examples: Examples,
+) -> tf.data.Dataset:
+    """Raises DataError, OSError."""
     parts = infer(raw, before)[-1].parts
     of = (source.fingerprint(), split, repr([written(t) for t in before]))
     paths = {name: cache_path("examples", f"-{name}.npy", *of) for name in parts}
@@ -60,6 +76,7 @@ def _computed(
                 files[name].parent.mkdir(parents=True, exist_ok=True)
                 shape = (count, *spec.shape)
                 out[name] = np.lib.format.open_memmap(beside[name], "w+", spec.dtype, shape)  # type: ignore[arg-type]
+                reserve(beside[name])
             else:
                 out[name] = np.empty((count, *spec.shape), spec.dtype)
         at = 0

@@ -50,6 +50,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+def reserve(path: Path) -> None:
+    """Have the disk hold room for all of a file that is written bit by bit. Raises OSError, where a full disk would end
+    the process: what is written to a mapped file has no other way to fail."""
+    with path.open("r+b") as file:
+        if (size := os.fstat(file.fileno()).st_size) and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
 def sync(path: Path) -> None:
     """Bring a file, or the names in a folder, to the disk. Raises OSError."""
     if os.name == "nt" and path.is_dir():

@@ -23,7 +23,7 @@ from archspec.data.source import TRAIN, DataSource
 from archspec.data.transform import infer
 from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ir.tensors import TensorSpec
-from archspec.storage.atomic import staged, write_json
+from archspec.storage.atomic import reserve, staged, write_json
 from archspec.storage.cache import cache_path
 from archspec.storage.fingerprint import content_fingerprint
 from archspec.training.errors import CheckpointError, TaskError
@@ -130,18 +130,19 @@ class CachedFeatures(DataSource):
 
     in_memory = True
 
-    folders: dict[str, tuple[Path, ...]]
+    draws: dict[str, tuple[dict[str, Any], ...]]
+    """Arrays by name, of each draw of each split."""
 
     def features(self) -> Example:
-        parts = {n: TensorSpec(a.shape[1:], str(a.dtype)) for n, a in _arrays(self.folders[TRAIN][0]).items()}
-        splits = {name: len(next(iter(_arrays(draws[0]).values()))) for name, draws in self.folders.items()}
+        parts = {n: TensorSpec(a.shape[1:], str(a.dtype)) for n, a in self.draws[TRAIN][0].items()}
+        splits = {name: len(next(iter(draws[0].values()))) for name, draws in self.draws.items()}
         return from_specs(parts, splits)
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         import numpy as np
         import tensorflow as tf
 
-        draws = [_arrays(folder) for folder in self.folders[split]]
+        draws = self.draws[split]
         types = {name: array.dtype for name, array in draws[0].items()}
 
         def gathered(epoch: Any, index: Any) -> list[Any]:
@@ -184,11 +185,11 @@ def cached(
         structure[:] = [y]
         return {"x": x, **{f"y{k}": leaf for k, leaf in enumerate(leaves)}}
 
-    folders: dict[str, tuple[Path, ...]] = {}
+    kept: dict[str, tuple[dict[str, Any], ...]] = {}
     for split in (TRAIN, *([plan.split] if plan.split else [])):
         batches = [_batches(plan, split, draw, flat) for draw in range(draws if split == TRAIN else 1)]
         count = _count(plan, split)
-        folders[split] = tuple(
+        kept[split] = tuple(
             _kept(_place(plan, split, draw, of), of_draw, before, count, say) for draw, of_draw in enumerate(batches)
         )
     target, inputs = structure[0], len(tensors)
@@ -198,7 +199,7 @@ def cached(
         leaves = [batch[f"y{k}"] for k in range(len(keras.tree.flatten(target)))]
         return features[0] if inputs == 1 else tuple(features), keras.tree.pack_sequence_as(target, leaves)
 
-    source = CachedFeatures(folders=folders)
+    source = CachedFeatures(draws=kept)
     pipeline = replace(plan.pipeline, source=source, raw=source.features(), augment=(), eval_transforms=())
     # What a task shows of examples, it shows of images; there are none.
     return replace(objective, model=after, pairs=pairs, pictures=lambda plan, board: ()), pipeline
@@ -268,41 +269,59 @@ def _same_weights(path: Path, digest: str, resume: bool) -> None:
     write_json(path, {"weights": digest})
 
 
-def _kept(folder: Path, batches: Any, before: keras.Model, count: int, say: Callable[[str], None]) -> Path:
-    """The folder of a draw of a split, computed if it is not there or is damaged. Raises OSError."""
-    if folder.exists():
-        if _is_whole(folder):
-            return folder
-        say(f"features in {folder} are damaged; they are computed anew")
-        shutil.rmtree(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with staged(folder) as beside:
-        beside.mkdir()
-        _compute(beside, batches, before, count)
-    return folder
+def _kept(folder: Path, batches: Any, before: keras.Model, count: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """The arrays of a draw of a split, computed if they are not there or are damaged; in memory where they cannot be
+    kept on disk."""
+    try:
+        if folder.exists():
+            if _is_whole(folder):
+                return _arrays(folder)
+            say(f"features in {folder} are damaged; they are computed anew")
+            shutil.rmtree(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with staged(folder) as beside:
+            beside.mkdir()
+            _compute(batches, before, count, beside)
+        return _arrays(folder)
+    except OSError as error:
+        say(f"features cannot be kept in {folder.parent}: {error.strerror or error}; they are in memory for this run")
+        return _compute(batches, before, count)
 
 
-def _compute(folder: Path, batches: Any, before: keras.Model, count: int) -> None:
-    """Write the features and targets of the first ``count`` examples, as they come, and their checksums."""
+def _compute(batches: Any, before: keras.Model, count: int, folder: Path | None = None) -> dict[str, Any]:
+    """Features and targets of the first ``count`` examples, as they come; in a folder's files, with their checksums, or
+    in memory. Raises OSError."""
     import keras
     import numpy as np
 
-    files: dict[str, Any] = {}
+    out: dict[str, Any] = {}
     at = 0
     for batch in batches:
         found = keras.tree.flatten(before.predict_on_batch(batch.pop("x")))
         named = {f"x{k}": value for k, value in enumerate(found)} | {n: np.asarray(v) for n, v in batch.items()}
         rows = min(len(next(iter(named.values()))), count - at)
         for name, value in named.items():
-            if name not in files:
+            if name not in out:
                 shape = (count, *value.shape[1:])
-                files[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", value.dtype, shape)
-            files[name][at : at + rows] = value[:rows]
+                out[name] = (
+                    np.empty(shape, value.dtype) if folder is None else _mapped(folder, name, shape, value.dtype)
+                )
+            out[name][at : at + rows] = value[:rows]
         at += rows
-    for array in files.values():
-        array.flush()
-    digests = {name: content_fingerprint(folder / f"{name}.npy") for name in files}
-    (folder / "manifest.json").write_text(json.dumps(digests), encoding="utf-8")
+    if folder is not None:
+        for array in out.values():
+            array.flush()
+        digests = {name: content_fingerprint(folder / f"{name}.npy") for name in out}
+        (folder / "manifest.json").write_text(json.dumps(digests), encoding="utf-8")
+    return out
+
+
+def _mapped(folder: Path, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    import numpy as np
+
+    array = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
+    reserve(folder / f"{name}.npy")
+    return array
 
 
 def _is_whole(folder: Path) -> bool:

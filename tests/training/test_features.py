@@ -1,6 +1,7 @@
 """Features of frozen layers, kept: the same run as without, and what cannot be kept."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -82,9 +83,9 @@ def test_two_tensors_may_go_from_the_frozen_part_to_the_rest(plan):
     assert len(found.cut) == 2 and all(tensor.node for tensor in found.cut)
 
 
-def trained(plan, folder, train, augment="[rescale]", **rest):
+def trained(plan, folder, train, augment="[rescale]", progress=None, **rest):
     made = plan(f"{{optimizer: {{adam: 0.005}}, epochs: 3, seed: 4, {train}}}", spec=SPEC, augment=augment, **rest)
-    return run(made, folder, progress=None)
+    return run(made, folder, progress=progress)
 
 
 def assert_equal(one, other):
@@ -174,3 +175,23 @@ def test_a_run_on_kept_features_that_was_stopped_ends_the_same(plan, tmp_path):
     assert_same(tmp_path / "whole", tmp_path / "stopped")
     assert json.loads((tmp_path / "stopped" / "features.json").read_text())["weights"]
     assert any(name.startswith("weight/second") for name in state(tmp_path / "whole"))
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_a_cache_that_cannot_be_written_costs_time_and_not_the_run(plan, tmp_path, cache, monkeypatch, capsys):
+    """And pictures are of examples as without features kept: of images, by the whole network."""
+    from tests.training.test_board import held
+
+    trained(plan, tmp_path / "kept", f"{FROZEN}, cache_features: true")
+    shown = held(tmp_path / "kept" / "pictures").Tags()["tensors"]
+    assert {"examples", "confusion", "all classes/pr_curves"} <= set(shown)
+    (tmp_path / "file").write_text("where a folder is to be")
+    monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "file"))
+    capsys.readouterr()
+    trained(plan, tmp_path / "not", f"{FROZEN}, cache_features: true", progress=sys.stderr)
+    assert_same(tmp_path / "kept", tmp_path / "not")
+    told = capsys.readouterr().err.splitlines()
+    place = tmp_path / "file" / "features"
+    line = f"archspec: features cannot be kept in {place}: Not a directory; they are in memory for this run"
+    assert told.count(line) == 2, "one for each split"
