@@ -28,6 +28,7 @@ PLURAL = {
     "op": "Ops and blocks",
     "merge": "Values of `merge`",
     "head key": "Keys of heads",
+    "block key": "Keys of blocks",
     "activation": "Activations",
     "loss": "Losses",
     "metric": "Metrics",

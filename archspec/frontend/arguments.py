@@ -156,7 +156,12 @@ def _beside(called: str, name: str, given: Map) -> str | None:
 def _by_name(called: str, raw: Any, known: Mapping[str, Any], extra: tuple[str, ...]) -> str | None:
     """How a value is given to what takes none alone."""
     op = Op.find(called)
+    if isinstance(raw, bool):
+        return f"write {called} alone" if raw else f"leave the step out, or write {{{called}, when: false}}"
     if op is not None and op.is_merge and isinstance(raw, str):
+        words = re.split(r"[\s,+&]+", raw)
+        if len(words) > 1 and all(word.isidentifier() for word in words):
+            return f"operands are a list: {called}: [{', '.join(words)}]"
         return f"operands are a list: {called}: [{raw}, prev]"
     if isinstance(raw, (int, float)) and Op.find(f"{called}{raw}") is not None:
         return f"it is an op of its own: {called}{raw}"
@@ -164,6 +169,14 @@ def _by_name(called: str, raw: Any, known: Mapping[str, Any], extra: tuple[str, 
         return f"arguments go by name: {called}: {{variant: {plain(raw)}}}"
     if len(known) == 1:
         return f"arguments go by name: {called}: {{{next(iter(known))}: {plain(raw)}}}"
+    if (
+        isinstance(raw, list)
+        and op is not None
+        and 1 < len(raw) <= len(known)
+        and not any(isinstance(item, (list, dict)) for item in raw)
+    ):
+        pairs = {name: plain(item) for name, item in zip(known, raw, strict=False)}
+        return f"arguments go by name: {called}: {{{', '.join(f'{k}: {v}' for k, v in pairs.items())}}}"
     if known:
         return f"arguments go by name: it has {', '.join(known)}"
     if (other := homonym("op", called)) is not None:

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 
 from archspec.frontend.forms import form_hint, head_form, head_hint
 from archspec.frontend.yaml_source import Map, Seq, read, span
+from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, known_are, shown
+from archspec.ir.patterns import Pattern
 from archspec.ir.validation import Refused, refuse, refused
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
@@ -205,14 +207,15 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
             intended_word(str(path[-1]), keys.__contains__)
             or (None if owner else _other_section(str(path[-1])))
             or (_elsewhere(str(path[-1])) if owner in ("", "train") else None)
-            or did_you_mean(path[-1], keys)
-            or known_are(keys),
+            or suggested("block key" if path[0] in ("blocks", "networks") else "key", path[-1], keys, known_are(keys)),
         )
     if error.kind == "value" and (hint := form_hint(path, error.value, _first(tree))):
         return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), hint)
     if error.kind == "missing_key":
-        return Diagnostic("S02", f"{owner or 'a spec'} needs {shown(path[-1])}", place(tree, path[:-1], key=True))
-    return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), error.help)
+        hint = {"name": "name: my_net", "archspec": "archspec: 1"}.get(str(path[-1])) if not owner else None
+        return Diagnostic("S02", f"{owner or 'a spec'} needs {shown(path[-1])}", place(tree, path[:-1], key=True), hint)
+    help = "write archspec: 1, the version of the language" if path == ("archspec",) else error.help
+    return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), help)
 
 
 _SECTIONS = {
@@ -273,8 +276,14 @@ def _first(tree: Map) -> str:
     return next(iter(section), "PARAMETER") if isinstance(section, Map) else "PARAMETER"
 
 
+_CALLED = Pattern(r"([A-Za-z_]\w*)\s*\(\s*(\w*).*\)")
+"""A name with parameters in brackets."""
+
+
 def worded(name: str) -> str | None:
     """The help for what is no name: one that is near to it."""
+    if (called := _CALLED.fullmatch(name[:64])) is not None:
+        return f"its parameters stand under params: {called[1]}: {{params: {{{called[2] or '…'}: int}}, body: […]}}"
     plain = re.sub(r"\W+", "_", name[:64], flags=re.ASCII).strip("_")
     plain = f"_{plain}" if plain[:1].isdigit() else plain
     return f"write {plain}" if plain else None

@@ -20,6 +20,12 @@ Count = Annotated[int, Field(ge=0)]
 _BOUND = re.compile(r"\s*(<=?|>=?|≤|≥|=<|=>)\s*([\d.,]+\s*[A-Za-z]*)\s*")
 _RANGE = re.compile(r"\s*([\d.,]+?\s*[A-Za-z]*)\s*(?:-|–|…|\.{2,3}|:|to)\s*([\d.,]+\s*[A-Za-z]*)\s*")
 
+_ABOUT = re.compile(
+    r"\s*[~≈]?\s*(?:about|approx\.?|ca\.?)?\s*(\d[\d.,]*\s*[kKMGT]?)\s*(?:params|parameters|macs|flops|mac|flop)?\s*",
+    re.I,
+)
+"""A figure with what says that it is not exact, or what it counts."""
+
 
 def _bounded(text: str) -> str | None:
     """Bounds of a figure that are written as a comparison, or as a range."""
@@ -31,6 +37,8 @@ def _bounded(text: str) -> str | None:
     if (found := _RANGE.fullmatch(text[:64])) is not None:
         least, most = _figured(found[1]), _figured(found[2])
         return f"bounds are a map: {{min: {least}, max: {most}}}" if least and most else None
+    if (found := _ABOUT.fullmatch(text[:64])) is not None and (figure := _figured(found[1].replace(" ", ""))):
+        return f"a figure is what it must be: {figure}; about as much is {{min: …, max: …}}"
     return None
 
 
@@ -139,7 +147,8 @@ def expectations(found: Document) -> list[Diagnostic]:
                     out.append(Diagnostic("S01", message, place(found.tree, where, key=True), hint))
                 elif e.kind == "missing_key":
                     message = f"expect needs {shown(e.path[-1])}: who says so"
-                    out.append(Diagnostic("S02", message, place(found.tree, where[:-1], key=True)))
+                    at = place(found.tree, where[:-1], key=True)
+                    out.append(Diagnostic("S02", message, at, "source: budget, or the paper that has the figures"))
                 else:
                     message = f"expect: {'.'.join(map(str, e.path)) or 'an entry'} {e.message}"
                     out.append(Diagnostic("S02", message, place(found.tree, where), e.help))

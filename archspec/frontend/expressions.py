@@ -16,6 +16,7 @@ from typing import Any
 
 from archspec.frontend.spellings import corrected
 from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.patterns import Pattern
 
 MAX_LENGTH = 200
 MAX_NODES = 64
@@ -135,6 +136,10 @@ def _tree(text: str) -> ast.expr:
         return ast.parse(text.strip(), mode="eval").body
 
 
+_CUT_OFF = Pattern(r"\s*(.*[\w\])])\s*(\*\*|//|[-+*/%]|[<>=!]=|[<>]|\b(?:and|or|not|if|else|in))\s*")
+"""An expression that ends with an operator."""
+
+
 def is_expression(text: str) -> bool:
     """Whether a text (without ``=``) can be read as an expression."""
     try:
@@ -156,6 +161,8 @@ def names_in(text: str) -> set[str]:
 def _ours(text: str) -> str | None:
     """The help for an expression in another language's spelling."""
     found = corrected(text, is_expression)
+    if found is None and (cut := _CUT_OFF.fullmatch(text)) is not None and is_expression(cut[1]):
+        return f"nothing follows '{cut[2]}': {written(cut[1])}, or what stands behind it"
     return None if found is None else f"{found[0]}: {written(found[1])}"
 
 

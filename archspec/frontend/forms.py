@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from archspec.ir.aliases import same, suggested
+from archspec.ir.aliases import alias, same, suggested
 from archspec.ir.diagnostics import known_are, plain
 from archspec.ops.base import Op
 
@@ -73,9 +73,20 @@ def _heads(value: Any) -> str | None:
         if _are_names(value):
             return f"{{{', '.join(f'{name}: []' for name in value)}}}"
         return f"{{main: {plain(value if isinstance(value, list) else [value])}}}"
+    if isinstance(value, str) and (loss := _loss(value)) is not None:
+        return f"{{main: {{loss: {loss}}}}}"
     if _are_names(words := _words(value)):
         return f"{{{', '.join(f'{name}: []' for name in words)}}}"
     return None
+
+
+def _loss(word: str) -> str | None:
+    """The loss that a word is, here or elsewhere; where it may be several, the usual one."""
+    from archspec.ops.loss import Loss
+
+    known = Loss.names()
+    told = alias("loss", word, known) or ""
+    return same("loss", word, known) or next((k for k in sorted(known, key=len, reverse=True) if k in told), None)
 
 
 def _are_names(value: Any) -> bool:
@@ -138,6 +149,11 @@ def _names(path: Path, value: Any) -> str | None:
     return f"names are a list: {path[-1]}: [{', '.join(words)}]" if words else None
 
 
+def _variants(value: Any) -> str | None:
+    words = _words(value)
+    return f"{{{', '.join(f'{word}: {{…}}' for word in words)}}}" if words else None
+
+
 def _variant(path: Path, value: Any, parameter: str) -> str | None:
     if isinstance(value, (list, dict)) or value is None:
         return None
@@ -152,7 +168,7 @@ FORMS: dict[str, Callable[[Path, Any], str | None]] = {
     "blocks": _section(lambda value: None),
     "networks": _section(lambda value: None),
     "defaults": _section(lambda value: None),
-    "variants": _section(lambda value: None),
+    "variants": _section(_variants),
     "body": _chain,
     "do": _chain,
     "residual": _chain,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.frontend.expressions import is_expression, names_in, written
 from archspec.frontend.spellings import corrected
@@ -183,7 +183,7 @@ def _bare_list(slip: WrittenValue) -> str | None:
         return None
     if _BARE_LIST.fullmatch(slip.text):
         return f"a list needs brackets: {_listed(slip.text)}"
-    if slip.wants("integer") and (found := _TIMES.fullmatch(slip.text)):
+    if slip.wants("integer", "sizes") and (found := _TIMES.fullmatch(slip.text)):
         return f"a size per axis is a list: [{', '.join(n for n in found.groups() if n)}]"
     return None
 
@@ -208,6 +208,8 @@ def _number(slip: WrittenValue) -> str | None:
         return f"write {_IN_WORDS.index(text.lower())}"
     if slip.wants("integer", "count") and (found := _WITH_UNIT.fullmatch(text)):
         return f"digits stand together: {round(float(found[1]) * _UNITS[found[2].lower()])}"
+    if slip.wants("an integer", "a number", "count") and (found := _WITH_NOUN.fullmatch(text)):
+        return f"a number stands alone: {found[1]}"
     if (found := _COMMA.fullmatch(text)) and slip.wants("a number"):
         return f"a decimal point is a point: {found[1] or 0}.{found[2]}"
     if (found := _PERCENT.fullmatch(text)) and slip.wants("a number"):
@@ -215,6 +217,8 @@ def _number(slip: WrittenValue) -> str | None:
     return None
 
 
+_NOUNS = "times|epochs?|steps?|layers?|units?|filters?|channels?|pixels?|px|heads?|turns?|blocks?|neurons?|classes"
+_WITH_NOUN = Pattern(rf"(\d{{1,9}}(?:\.\d+)?)\s*(?:{_NOUNS})", re.ASCII)
 _IN_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _UNITS = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
 _WITH_UNIT = Pattern(r"(\d{1,9}(?:\.\d{1,9})?)\s?([kKmMbBgG])", re.ASCII)
@@ -241,6 +245,8 @@ def _comment(slip: WrittenValue) -> str | None:
 
 
 PAIR = Pattern(r"\s*([A-Za-z_]\w*)\s*[=:]\s*([^,=:]+?)\s*", re.ASCII)
+_TOP_COMMA = r",(?![^\[]*\])"
+"""Commas outside of brackets."""
 _TARGET = Pattern(r"(\w+)\.(\w+) must\b", re.ASCII)
 
 
@@ -259,7 +265,7 @@ def arguments(op_name: str, text: str) -> str | None:
     from archspec.ops.base import Op
 
     op = Op.find(op_name)
-    parts = [part.strip() for part in text.split(",")]
+    parts = [_per_axis(part.strip()) for part in re.split(_TOP_COMMA, text)]
     if op is None or op.main is None or not 1 < len(parts) <= 6:
         return None
     fields = [op.main, *(field for field in op.model_fields if field != op.main)]
@@ -270,7 +276,7 @@ def arguments(op_name: str, text: str) -> str | None:
             field, part = pair.groups()
         elif part in ("same", "valid"):
             field = "padding"
-        elif not NUMBER.fullmatch(part) and part[:1] != "=":
+        elif not NUMBER.fullmatch(part) and part[:1] not in ("=", "["):
             field = "activation"
         else:
             field = fields[i] if i < len(fields) else ""
@@ -287,12 +293,22 @@ def _are_taken(op: type[Op], values: dict[str, str]) -> bool:
 
     from archspec.ir.reading import scalar
 
-    known = {field: scalar(text) for field, text in values.items() if text[:1] != "="}
+    def value(text: str) -> Any:
+        listed = _LIST.fullmatch(text)
+        return scalar(text) if listed is None else [scalar(item.strip()) for item in listed[1].split(",")]
+
+    known = {field: value(text) for field, text in values.items() if text[:1] != "="}
     try:
         op.model_validate(known)
     except ValidationError as error:
         return not any(e["loc"] and e["loc"][0] in known for e in error.errors(include_url=False))
     return True
+
+
+def _per_axis(text: str) -> str:
+    """``3x3`` as the list that it means."""
+    found = _TIMES.fullmatch(text) if "x" in text.lower() else None
+    return text if found is None else f"[{', '.join(n for n in found.groups() if n)}]"
 
 
 def _one_each(op_name: str, argument: str, text: str) -> str | None:
@@ -301,7 +317,8 @@ def _one_each(op_name: str, argument: str, text: str) -> str | None:
 
     op = Op.find(op_name)
     numbers = [part.strip() for part in text.split(",")]
-    if op is None or op.main != argument or not all(n.isdigit() and _are_taken(op, {argument: n}) for n in numbers):
+    are_numbers = all(NUMBER.fullmatch(n) for n in numbers)
+    if op is None or op.main != argument or not are_numbers or not all(_are_taken(op, {argument: n}) for n in numbers):
         return None
     return f"each is a step of its own: {', '.join(f'{op_name}: {n}' for n in numbers)}"
 
@@ -309,11 +326,14 @@ def _one_each(op_name: str, argument: str, text: str) -> str | None:
 def _several(slip: WrittenValue) -> str | None:
     target = _TARGET.match(slip.message)
     if target is not None and (listed := _LIST.fullmatch(slip.text)) is not None:
-        found = arguments(target[1], listed[1]) if not slip.wants("list") and "[" not in listed[1] else None
+        # A list that the argument takes by its form, as one size per axis, is none of several arguments.
+        is_mixed = not all(NUMBER.fullmatch(part.strip()) for part in re.split(_TOP_COMMA, listed[1]))
+        found = arguments(target[1], listed[1]) if is_mixed or not slip.wants("list") else None
         return f"arguments are a map: {target[1]}: {found}" if found else _one_each(target[1], target[2], listed[1])
-    if target is None or slip.is_quoted or not ("," in slip.text or "=" in slip.text or ":" in slip.text):
+    if target is None or slip.is_quoted or not re.search(r"[,=:]|\d\s+\w", slip.text):
         return None
-    found = arguments(target[1], slip.text)
+    is_apart = not any(c in slip.text for c in ",=:")
+    found = arguments(target[1], ", ".join(slip.text.split()) if is_apart else slip.text)
     return f"several arguments go by name: {target[1]}: {found}" if found else None
 
 
@@ -362,6 +382,28 @@ def _element(slip: WrittenValue) -> str | None:
 _OP_BEHIND = re.compile(r"(\d+)\s+([A-Za-z_]\w*)", re.ASCII)
 
 
+_BATCH = frozenset(("batch", "batch_size", "bs", "B", "N", "n", "None"))
+
+
+def _reshaped(slip: WrittenValue) -> str | None:
+    """A shape of ``reshape`` with the batch, or with a size that is left open."""
+    if slip.is_quoted or not slip.wants("at most one of them -1") or (found := _LIST.fullmatch(slip.text)) is None:
+        return None
+    first, *rest = (item.strip() for item in found[1].split(","))
+    if first in _BATCH and rest:
+        return f"the batch is not written: [{', '.join(rest)}]"
+    if [first, *rest].count("null") == 1:
+        return f"-1 is what is left: [{', '.join('-1' if item == 'null' else item for item in (first, *rest))}]"
+    return None
+
+
+def _turns(slip: WrittenValue) -> str | None:
+    """A truth value where a loop counts."""
+    if slip.text in ("true", "false") and slip.wants("a loop takes a count"):
+        return "a number of turns: repeat: 2; whether a step is there is said by when"
+    return None
+
+
 def _step_behind(slip: WrittenValue) -> str | None:
     """``[conv: 4`` and ``relu]`` on the next line: a comma is missing between two steps."""
     from archspec.ops.base import Op
@@ -377,6 +419,8 @@ READERS: tuple[Callable[[WrittenValue], str | None], ...] = (
     _step_behind,
     _ending,
     _fraction,
+    _reshaped,
+    _turns,
     _template,
     _null,
     _type,

@@ -7,8 +7,9 @@ from typing import Any
 
 from archspec.frontend.scope import POISON
 from archspec.frontend.yaml_source import Map
-from archspec.ir.aliases import suggested
+from archspec.ir.aliases import alias, suggested
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, plain, shown
+from archspec.ir.patterns import Pattern
 
 TYPES = ("int", "float", "bool", "str", "list", "block", "any")
 _KEYS = ("type", "default", "choices", "min", "max", "doc")
@@ -165,6 +166,8 @@ def _declared(name: str, value: Any) -> Parameter:
     if not isinstance(value, Map):
         if isinstance(value, str) and value in TYPES:
             return Parameter(name, value)
+        if isinstance(value, str) and (hint := _foreign_type(value)) is not None:
+            raise Mismatch(f"has type {shown(value)}, types are {', '.join(TYPES)}", hint)
         return Parameter(name, _inferred(value), value)
     for key in value:
         if key not in _KEYS:
@@ -180,6 +183,22 @@ def _declared(name: str, value: Any) -> Parameter:
         if bound is not None and type(bound) not in (int, float):
             raise Mismatch(f"has {word} {shown(bound)}, which must be a number")
     return Parameter(name, kind, default, tuple(choices) if choices else None, low, high)
+
+
+_DEFAULTED = Pattern(r"(?:int|float|bool|str|list)\s*=\s*(\S.*)")
+
+
+_WORDS_OF_TYPES = frozenset(
+    ("int", "integer", "float", "double", "bool", "boolean", "str", "string", "list", "tuple", "array", "dict", "any")
+)
+"""Words of types that nobody means as a value."""
+
+
+def _foreign_type(value: str) -> str | None:
+    """What to write for a type in another language's word, or with its default: ``Int``, ``integer``, ``int = 8``."""
+    if (found := _DEFAULTED.fullmatch(value)) is not None:
+        return f"a default stands alone, and tells its type: {found[1]}"
+    return alias("type", value, TYPES) if value.lower() in _WORDS_OF_TYPES else None
 
 
 def _key_hint(key: str) -> str:

@@ -156,11 +156,22 @@ _INDEXED = re.compile(r"([A-Za-z_]\w*)\[(.{1,100})\]\Z", re.ASCII)
 def _refusal(error: ExpressionError, at: Span, place: Place, ref: str | None = None) -> Refusal:
     """The refusal of an expression, or of a reference (``ref``), at its place."""
     if not isinstance(error, UnknownName):
-        return Refusal(error.code, error.message, at, error.help or _items(at))
+        return Refusal(error.code, error.message, at, _names_apart(ref) or error.help or _items(at))
     is_result = ref is not None and re.match(rf"\s*{re.escape(error.name)}\b", ref) is not None
     help = _first_turn(error.name, ref, at, place) if ref is not None else None
     help = help or unknown_help(error.name, place.scope, at, is_result=is_result)
     return Refusal(error.code, error.message, _within(at, error.name), help or error.help)
+
+
+def _names_apart(ref: str | None) -> str | None:
+    """What to write for a reference to several names without a comma, or to one in another language's form."""
+    if ref is None:
+        return None
+    words = re.split(r"[\s+&|;]+", ref.strip()[:80])
+    if len(words) > 1 and all(word.isidentifier() for word in words):
+        return f"several are a list: [{', '.join(words)}]"
+    found = re.fullmatch(r"[$%@&*^]\{?(\w+)\}?", ref.strip())
+    return f"a name stands alone: {found[1]}" if found is not None else None
 
 
 _ITEMS = re.compile(r"=?[\w.]+(?:,\s*=?[\w.]+){1,7}", re.ASCII)
@@ -286,7 +297,7 @@ def name_of(step: Step, place: Place) -> tuple[str, Any]:
         raise Refusal("S03", f"as: must be a name, or name[index], got {shown(step.name)}", at, worded(step.name))
     name, index = match.groups()
     if name in ("prev", "input") or name in SHAPE_WORDS:
-        raise Refusal("S03", f"as: cannot be '{name}': the word is reserved", at)
+        raise Refusal("S03", f"as: cannot be '{name}': the word is reserved", at, f"as: {name}_1, or another name")
     if index is None:
         return name, None
     try:

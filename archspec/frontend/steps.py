@@ -113,7 +113,8 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
         return None
     if "as" in item and not isinstance(step.name, str):
         message = f"as: must be a name, or name[index], got {shown(step.name)}"
-        diagnostics.append(Diagnostic("S03", message, item.value_span("as")))
+        hint = f"a name starts with a letter: as: s{step.name}" if str(step.name).isdigit() else None
+        diagnostics.append(Diagnostic("S03", message, item.value_span("as"), hint))
         return None
     return step
 

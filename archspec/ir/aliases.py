@@ -35,6 +35,8 @@ def alias(kind: str, name: object, known: Iterable[str] = ()) -> str | None:
     written, _, called = str(name)[:64].partition("(")
     written = written.rpartition(".")[2] or written
     plain = _plain(written)
+    if (whole := f"{written}{called.strip(') ')}") in known and called:
+        return f"did you mean '{whole}'?"
     if called.strip(") ") and (bare := alias(kind, written, known)) is not None:
         return f"{bare} Its arguments stand after a colon, by name" if bare[-1] == "?" else bare
     own = next((k for k in known if _plain(k) == plain), None) if plain else None
@@ -105,7 +107,7 @@ def _table() -> dict[str, dict[str, Alias]]:
         for ours, theirs in parts.get("same", {}).items():
             for name in theirs:
                 before = entries.get(_plain(name), Alias(name, (), ""))
-                entries[_plain(name)] = before._replace(ours=(*before.ours, ours))
+                entries[_plain(name)] = before._replace(ours=tuple(dict.fromkeys((*before.ours, ours))))
         for names, instead in parts.get("instead", {}).items():
             for name in names.split(","):
                 before = entries.get(_plain(name), Alias(name.strip(), (), ""))

@@ -165,9 +165,7 @@ def made(found: type[Member], args: Any, context: Any = None) -> Member:
     """The member with its arguments; a value that is no map is its main argument. Raises as ``member`` does."""
     if not isinstance(args, dict):
         if found.main is None:
-            field = _taking(found, args, context) if found.model_fields else None
-            given = f"write {{{found.name}: {{{field}: {plain(args)}}}}}" if field else None
-            hint = given or (f"it has {listed(found.model_fields)}" if found.model_fields else f"write {found.name}")
+            hint = _by_name(found, args, context) if found.model_fields else f"write {found.name}"
             raise config_error("value", f"{found.name} takes no single value, got {shown(args)}", hint)
         args = {found.main: args}
     try:
@@ -175,6 +173,16 @@ def made(found: type[Member], args: Any, context: Any = None) -> Member:
     except ValidationError as error:
         # Pydantic puts the outer fields' names before these places, so they must be the text's own.
         raise ValidationError.from_exception_data(found.name, translate_errors(error, found, found.name)) from None
+
+
+def _by_name(found: type[Member], value: Any, context: Any) -> str:
+    """How arguments are given to what takes none alone."""
+    required = [name for name, field in found.model_fields.items() if field.is_required()]
+    if not required:
+        return f"write {found.name} alone; what else it takes goes by name: {listed(found.model_fields)}"
+    field = _taking(found, value, context)
+    given = ", ".join(f"{name}: {plain(value) if name == field else '…'}" for name in required)
+    return f"write {{{found.name}: {{{given}}}}}"
 
 
 def _taking(found: type[Declaration], value: Any, context: Any) -> str | None:

@@ -7,6 +7,7 @@ model within another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple, get_args
 
@@ -113,7 +114,7 @@ def _refused(error: Any) -> Refused:
         help = "archspec uses YAML 1.2 booleans: true/false"
     if kind in ("int_type", "int_from_float") and isinstance(value, float) and value.is_integer():
         help = f"write {value:.0f}"
-    help = help or _in_range(kind, value, context)
+    help = help or _in_range(kind, value, context) or _of_form(message, value)
     return Refused(path, "value", message if ", got " in message else f"{message}, got {shown(value)}", help, value)
 
 
@@ -126,12 +127,32 @@ def _in_range(kind: str, value: Any, context: dict[str, Any]) -> str | None:
     if kind in ("less_than", "less_than_equal") and is_number and context.get("lt", context.get("le")) == 1:
         share = value / (10 if value < 10 else 100)
         return f"a share of 1: {share:g}" if 2 <= value <= 100 else "a share of 1, such as 0.9"
+    if kind == "greater_than_equal" and is_number:
+        return f"{context['ge']:g} or more"
     if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
         return f"without quotes: {value}"
     if kind == "int_from_float" and isinstance(value, float) and abs(value) < 2**31:
         return f"write {int(value)}"
     if kind in ("int_type", "float_type") and isinstance(value, str) and value.isalnum():
         return "digits without quotes, such as " + ("1" if kind == "int_type" else "0.5")
+    return None
+
+
+_SIZES = r"(\d{1,5})\s*[xX*×]\s*(\d{1,5})(?:\s*[xX*×]\s*(\d{1,5}))?"
+
+
+def _of_form(message: str, value: Any) -> str | None:
+    """A value as the list, or the number of a list, that is wanted."""
+    wants_list = "[" in message or message == "must be a list"
+    if isinstance(value, str) and wants_list and (found := re.fullmatch(_SIZES, value)) is not None:
+        return f"write [{', '.join(n for n in found.groups() if n)}]"
+    if message.startswith("must be a list") and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"write [{value}]"
+    if isinstance(value, list) and 1 <= len(value) <= 2 and all(type(v) in (int, float) for v in value):
+        if len(value) == 1:
+            return f"write {value[0]}, without brackets"
+        is_number = message in ("must be a number", "must be an integer")
+        return f"write {max(value)}, one number" if is_number else None
     return None
 
 
@@ -173,7 +194,12 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
         hint = f"{{{name}: {inner}}}" if name and len(path) == 1 else f"add {key}: {word}"
         said, path = config_error(e.kind, f"{owner} needs {shown(key)}", hint), path[:-1]
     else:
-        said = config_error("value", f"{'.'.join(filter(None, (name, *words)))} {e.message}", e.help)
+        help = e.help
+        if help and help.startswith("write [") and len(path) == 1:
+            shown_value = help.removeprefix("write ")
+            inner = shown_value if getattr(model, "main", None) == key else f"{{{key}: {shown_value}}}"
+            help = f"write {{{name}: {inner}}}" if name else f"{key}: {shown_value}"
+        said = config_error("value", f"{'.'.join(filter(None, (name, *words)))} {e.message}", help)
     return InitErrorDetails(type=said, loc=(*((name,) if name else ()), *path), input=e.value)
 
 

@@ -177,7 +177,11 @@ class Permute(Op, name="permute", main="axes"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         if len(self.axes) != x.rank:
-            raise OpError(f"permute: {len(self.axes)} axes for {x}, which has {x.rank}", argument="axes")
+            raise OpError(
+                f"permute: {len(self.axes)} axes for {x}, which has {x.rank}",
+                argument="axes",
+                help=f"the batch is not counted: {[a - 1 for a in self.axes[1:]]}" if self.axes[:1] == (0,) else None,
+            )
         return TensorSpec(tuple(x.shape[a] for a in self.axes), x.dtype)
 
     def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:

@@ -101,11 +101,17 @@ class Hints:
             return None
         if key in ("augment", "transforms"):
             steps = _steps(value) if isinstance(value, dict) else [value]
-            return self._shown(model, {str(key): steps})
+            return self._shown(model, {str(key): steps}) or f"steps are a list: {_text({str(key): steps})}"
         if key == "set" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
             return self._shown(model, {"set": {k: v for one in value for k, v in one.items()}})
         if key == "clip" and isinstance(value, (int, float)) and not isinstance(value, bool):
             return f"clip: {{global_norm: {value}}} or clip: {{norm: {value}}} or clip: {{value: {value}}}"
+        if key == "warmup":
+            return "warmup is in epochs, of which it may be a part: warmup: 5"
+        if key == "class_weight" and isinstance(value, str):
+            return "class_weight: balanced"
+        if key == "weights" and isinstance(value, str) and value.isalpha():
+            return "weights are a file, such as 'archspec weights import' writes out of those of others"
         if key == "freeze":
             return "names of layers, or patterns: freeze: [conv*]"
         if key == "loss" and "crossentropy" in str(value).lower().replace("_", ""):
@@ -339,9 +345,10 @@ def _converted(ours: str, theirs: str, value: Any) -> Any:
             ("mixed_bfloat16" if "bf" in word else "mixed_float16") if is_half else "float32" if "32" in word else value
         )
     if isinstance(value, str) and ours not in DECLARED:
+        bare = re.sub(r"(?<=\d)\s*[A-Za-z]+", "", value) if re.fullmatch(r"\d+\s*[a-z]{2,}", value.lower()) else value
         for number in (int, float):
             try:
-                return number(value)
+                return number(bare)
             except ValueError:
                 continue
     if isinstance(value, float) and value.is_integer():

@@ -29,7 +29,7 @@ OPS = (*Op.names(), *prelude()["blocks"], *STRUCTURAL)
 
 
 def kinds():
-    from archspec.frontend.document import Head
+    from archspec.frontend.document import BlockSection, Head
     from archspec.training.document import RunSpec, Train
     from archspec.training.fields import Clip
     from archspec.training.settings import Evaluate, Log
@@ -42,6 +42,7 @@ def kinds():
     names |= {f"{section} key": set(model.model_fields) for section, model in sections.items()}
     merges = tuple(op.name for op in Op.all() if op.is_merge)
     names |= {"merge": merges, "head key": {f.alias or n for n, f in Head.model_fields.items()}}
+    names |= {"block key": set(BlockSection.model_fields)}
     return names | {"op": OPS, "activation": ACTIVATIONS, "type": TYPES, "parameter": parameters | keys, "key": keys}
 
 

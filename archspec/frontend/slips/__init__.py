@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from archspec.frontend.slips.lines import (
     arguments_below,
     assigned,
+    bullet,
     comma_then_key,
     dash,
     glued,
@@ -55,6 +56,7 @@ READERS: tuple[Callable[[Stop], Slip | None], ...] = (
     quote,
     slashes,
     cannot_start,
+    bullet,
     braced,
     missing_colon_before_bracket,
     list_arithmetic,

@@ -245,3 +245,15 @@ def arguments_below(stop: Stop) -> Slip | None:
         return None
     message = f"'{match[2]}' has a value already, and cannot have a map below it"
     return Slip(stop.row, indent_of(stop.line), len(own[1]), message, f"{match[2]}: {found}")
+
+
+_BULLET = re.compile(r"(\s*)([*+•])\s+(\S.*)")
+
+
+def bullet(stop: Stop) -> Slip | None:
+    """``* conv: 8``."""
+    for row in near(stop):
+        if (match := _BULLET.fullmatch(line_at(stop.lines, row))) is not None:
+            at = len(match[1])
+            return Slip(row, at, 1, "an item of a list starts with a dash", f"- {match[3]}")
+    return None
