@@ -112,16 +112,15 @@ class BlockCall:
         return made.copy(walk, self.path, inputs, placed)
 
     def _of_before(self) -> Made | None:
-        """What an equal call made in an elaboration before this one."""
-        if self.walk.trace is not None:
-            return None
+        """What an equal call made in an elaboration before this one; with its executions, where they are traced."""
         file = self.callee.file
         try:
             self.kept = (id(self.callee.block), _portable(self.params, file, self.walk), self._given)
         except TypeError:
             return None
         for made in file.document.made.get(self.kept, ()):
-            if all(_is_same(file, name, value, self.walk) for name, value in made.read.items()):
+            is_enough = made.is_traced or self.walk.trace is None
+            if is_enough and all(_is_same(file, name, value, self.walk) for name, value in made.read.items()):
                 found: Made = made
                 return found
         return None
@@ -137,7 +136,7 @@ class BlockCall:
         if made is not None and self._traced is not None:
             assert walk.trace is not None
             made.executions, spared = walk.trace.since(self._traced, nodes)
-            made.spared = made.relative(spared, self.path)
+            made.spared, made.is_traced = made.relative(spared, self.path), True
             if len(made.spared) < len(spared):
                 return
         if made is not None:
@@ -221,6 +220,7 @@ class Made:
         self.steps = 0
         self.heights = (0, 0)
         """How much deeper chains and calls went within."""
+        self.is_traced = False
         self.executions: list[Executed] = []
         self.spared: list[Given] = []
         self.called: frozenset[int] = frozenset()

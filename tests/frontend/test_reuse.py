@@ -297,3 +297,33 @@ def test_what_is_kept_is_bounded(tmp_path, monkeypatch):
         assert said(graph) == said(anew(monkeypatch, load, str(path), set={"width": width}))
     document = Library().open(path, str(path))
     assert 0 < document.made_nodes <= 40
+
+
+UNTAKEN = """
+archspec: 1
+name: net
+params: {n: int}
+inputs: {image: [8, 8, 4]}
+blocks:
+  unit: {params: {filters: int}, body: [{conv: =filters, as: a}, {conv: 4, from: input, as: lost}, {relu, from: a}]}
+body: [{unit: 8, repeat: =n}, {unit: 8, when: =n > 1}]
+variants: {one: {n: 1}, two: {n: 2}, three: {n: 3}}
+"""
+
+
+@pytest.mark.parametrize("name", ["resnet", "shufflenet_v2", "mobilenet_v3", "vit", None])
+def test_variants_share_calls_and_what_is_said_of_them(name, copies, monkeypatch):
+    given = {"name": name} if name else {"name": "net.yaml", "data": UNTAKEN.encode()}
+    shared, own = analyse(**given), anew(monkeypatch, analyse, **given)
+    assert [d.render() for d in shared.diagnostics] == [d.render() for d in own.diagnostics]
+    assert [said(graph) for graph in shared.graphs] == [said(graph) for graph in own.graphs]
+    assert copies and len(shared.graphs) > 1
+    assert name or [d.code for d in shared.diagnostics] == ["W11"]
+
+
+def test_a_family_makes_few_calls_anew(copies, monkeypatch):
+    made: list[str] = []
+    keep = BlockCall.keep
+    monkeypatch.setattr(BlockCall, "keep", lambda call, result: (made.append(call.path), keep(call, result))[1])
+    assert len(analyse("resnet").graphs) > 20
+    assert len(copies) > 2 * len(made)
