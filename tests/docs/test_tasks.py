@@ -40,20 +40,25 @@ def rows(width: int) -> list[list[str]]:
 def test_every_task_has_a_row_and_files():
     assert sorted(re.findall(r"^\| \[`(\w+)`\]\(#\1\) \|", TEXT, re.MULTILINE)) == sorted(NAMES)
     files = [block.file for block in shown("yaml", pages=[PAGE])]
-    assert sorted(files) == sorted(f"{name}{end}.yaml" for name in NAMES for end in ("", "_run"))
+    assert {*files} >= {f"{name}{end}.yaml" for name in NAMES for end in ("", "_run")}
 
 
 def test_what_a_task_can_do_is_what_the_code_says():
     head, _, *body = [[cell.strip() for cell in row] for row in rows(6) if "[" not in row[0]][2:]
     assert head[1:] == [*ABLE]
-    said = {row[0]: [cell == "yes" for cell in row[1:]] for row in body}
+    said = {row[0]: [cell.startswith("yes") for cell in row[1:]] for row in body}
     assert said == {task.name: [bool(getattr(task, name)) for name in ABLE.values()] for task in Task.all()}
+
+
+def test_two_towers_are_of_a_task(folder):
+    assert Run.open(folder / "towers_run.yaml").plan().task.name == "classification"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_files_of_a_task_plan_a_run_of_it_and_of_no_other(name, folder):
+    """But for ``multitask``, which is of whatever tasks the heads are."""
     path = folder / f"{name}_run.yaml"
     assert Run.open(path).plan().task.name == name
-    for other in {*NAMES} - {name}:
+    for other in {*NAMES} - {name, "multitask"}:
         with pytest.raises(SpecError):
             Run.open(path, task=other).plan()
