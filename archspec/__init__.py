@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from archspec.backend import compile
+    from archspec.backend.conformance import ConformanceError, check_op
     from archspec.ir.diagnostics import Diagnostic, SpecError
     from archspec.ir.graph import Graph, Node
     from archspec.ir.tensors import TensorSpec, WeightSpec
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ConformanceError": "archspec.backend.conformance",
     "Diagnostic": "archspec.ir.diagnostics",
     "Evaluation": "archspec.runs.evaluation",
     "Exported": "archspec.runs.export",
@@ -46,11 +48,13 @@ _HOMES = {
     "Table": "archspec.report.table",
     "TensorSpec": "archspec.ir.tensors",
     "WeightSpec": "archspec.ir.tensors",
+    "check_op": "archspec.backend.conformance",
     "compile": "archspec.backend",
     "table": "archspec.report.table",
 }
 
 __all__ = [
+    "ConformanceError",
     "Diagnostic",
     "Evaluation",
     "Exported",
@@ -67,6 +71,7 @@ __all__ = [
     "Table",
     "TensorSpec",
     "WeightSpec",
+    "check_op",
     "compile",
     "load",
     "loads",

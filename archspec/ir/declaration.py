@@ -17,6 +17,7 @@ import ast
 import importlib
 import re
 import sys
+import warnings
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -173,5 +174,10 @@ def _load_plugins(package: str) -> bool:
     from importlib.metadata import entry_points
 
     for point in entry_points(group=package):
-        point.load()
+        try:
+            point.load()
+        except Exception as error:
+            # Another's package: what is asked for may have nothing to do with it.
+            what = f"{point.name} = {point.value}, an entry point of {package}, is left out"
+            warnings.warn(f"{what}: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=2)
     return True

@@ -7,6 +7,7 @@ import pytest
 from archspec import load
 from archspec.cli import main
 from archspec.ir.diagnostics import SpecError
+from tests.wording import refuses
 
 HEAD = "archspec: 1\nname: {}\ninputs: {{image: [8, 8, 1]}}\n"
 
@@ -35,20 +36,20 @@ def project(tmp_path):
 @pytest.mark.parametrize("mark", [".git", "pyproject.toml", ".archspec"])
 def test_use_reaches_the_folders_of_a_project(project, mark):
     net = project / "models" / "small" / "net.yaml"
-    with pytest.raises(SpecError, match=r"'\.\./\.\./stages/stage\.yaml' lies outside this project and the catalogue"):
+    with refuses(SpecError):
         load(net)
     (project / mark).mkdir()
     graph = load(net)
     assert [n.op.name for n in graph.nodes] == ["conv", "conv", "flatten", "dense", "softmax"]
     assert graph.nodes[0].span.source.name == str(project / "blocks" / "unit.yaml")
-    with pytest.raises(SpecError, match=r"'\.\./\.\./\.\./outside\.yaml' lies outside this project and the catalogue"):
+    with refuses(SpecError):
         load(project / "models" / "small" / "astray.yaml")
 
 
 def test_the_nearest_mark_is_the_projects(project):
     (project / ".git").mkdir()
     (project / "models" / ".archspec").mkdir()
-    with pytest.raises(SpecError, match="outside this project"):
+    with refuses(SpecError):
         load(project / "models" / "small" / "net.yaml")
 
 
@@ -56,7 +57,7 @@ def test_a_link_out_of_a_project_is_refused(project):
     (project / ".git").mkdir()
     (project / "stages" / "stage.yaml").unlink()
     (project / "stages" / "stage.yaml").symlink_to(project.parent / "outside.yaml")
-    with pytest.raises(SpecError, match="outside this project"):
+    with refuses(SpecError):
         load(project / "models" / "small" / "net.yaml")
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 MEAN, LOG_VARIANCE = np.array([-2.0, 0.0, 3.0], "float32"), np.array([-4.0, 0.0, 2.0], "float32")
@@ -58,5 +59,5 @@ def test_costs_are_those_of_what_it_gives_at_inference():
 
 @pytest.mark.parametrize("other", [(4,), (1, 3), (3, 1)])
 def test_each_mean_has_a_variance(other):
-    with pytest.raises(OpError, match="a log-variance for each mean"):
+    with refuses(OpError):
         Op.find("sample_normal")().infer(SPEC, TensorSpec(other))
