@@ -138,6 +138,9 @@ LEAKS = {
     "products": "do: [{as: x, linear: }, {matmul: {transpose_b: true}, from: [x, x], as: w}, {matmul: , from: [w, x]}]",
     "permute": "do: [{permute: [1, 0]}, {permute: [1, 0]}]",
     "resize": "do: [{upsample: 2}, {max_pool: 2}]",
+    "roll": "roll: {shift: 1, axis: 0}",
+    "the largest of all steps": "do: [{as: x, linear: }, {reduce: {reduction: max, axis: 0, keep: true}, as: m}, "
+    "{divide: [x, m]}]",
 }
 SOUND = {
     "conv 1": "conv: 4",
@@ -147,6 +150,8 @@ SOUND = {
     "causal attention": "attention: {heads: 2, causal: true}",
     "lstm": "lstm: {units: 4, sequences: true}",
     "residual": "residual: [layer_norm, {gru: {units: 4, sequences: true}}]",
+    "running sums": "cumsum: 0",
+    "a learnt offset": "do: [{as: x, linear: }, {parameter: [1, 4], as: p}, {add: [x, p]}]",
     "pool": "do: [{pad: [[1, 0]]}, {max_pool: {size: 2, stride: 1, padding: valid}}]",
 }
 
