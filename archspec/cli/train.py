@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """RUN or SPEC, data, and the settings that are changed most."""
     parser.add_argument("run", metavar="RUN|SPEC", help="a run file or a spec: a path, or a name of the catalogue")
     _arguments.add_settings(parser)
-    parser.add_argument("--data", metavar="DATA", help="a source's name, a .npz file, or a folder of class folders")
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        help="a source's name, a data set of Keras such as mnist, a .npz file, or a folder of class folders",
+    )
     parser.add_argument("--epochs", type=_arguments.positive, metavar="N", help="passes over the training split")
     parser.add_argument("--batch", type=_arguments.positive, metavar="N", help="examples of one step")
     parser.add_argument(

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, get_args
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
@@ -182,6 +182,19 @@ DataPath = Annotated[Path, BeforeValidator(_located), WithJsonSchema({"type": "s
 relative to the folder that the environment variable ARCHSPEC_DATA names."""
 
 
+def known_data_set(name: str) -> tuple[str, str, str] | None:
+    """The source that knows a data set by this name, in whatever case and signs, its argument and its word for it."""
+
+    def letters(word: str) -> str:
+        return "".join(c for c in word.lower() if c.isalnum())
+
+    for kind in DataSource.all():
+        for one in get_args(kind.model_fields[kind.main].annotation) if kind.main else ():
+            if isinstance(one, str) and letters(one) == letters(name):
+                return kind.name, kind.main or "", one
+    return None
+
+
 def source_for(text: str) -> tuple[str, dict[str, Any]]:
     """Name and arguments of the source that a word or path means, as ``--data`` takes it. Raises DataError."""
     if DataSource.find(text):
@@ -195,6 +208,8 @@ def source_for(text: str) -> tuple[str, dict[str, Any]]:
         raise DataError(
             f"{shown(text)} is not a data file", help=f"a folder of class folders, or a file {', '.join(suffixes)}"
         )
+    if (found := known_data_set(text)) is not None:
+        return found[0], {found[1]: found[2]}
     hint = did_you_mean(text, DataSource.names())
     known = f"the sources are {', '.join(DataSource.names())}; or give a path"
     raise DataError(f"there is no data source, file or folder {shown(text)}", help=hint or known)

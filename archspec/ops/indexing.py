@@ -145,7 +145,12 @@ class Tile(Op, name="tile", main="repeats"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         if len(self.repeats) != x.rank:
-            raise OpError(f"tile: {len(self.repeats)} numbers for {x}, which has {x.rank} axes", argument="repeats")
+            sides = self.repeats[0] if len(self.repeats) == 1 else 2
+            raise OpError(
+                f"tile: {len(self.repeats)} numbers for {x}, which has {x.rank} axes",
+                argument="repeats",
+                help=f"one for each axis, the channels last: {[sides] * (x.rank - 1) + [1]}",
+            )
         sizes = zip(x.shape, self.repeats, strict=True)
         return TensorSpec(tuple(None if n is None else n * times for n, times in sizes), x.dtype)
 
@@ -193,7 +198,11 @@ class Squeeze(Op, name="squeeze", main="axis"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         axis = normalize_axis(self.axis, x, "squeeze")
         if x.shape[axis] != 1:
-            raise OpError(f"squeeze: axis {self.axis} of {x} has not length 1", argument="axis")
+            ones = [k for k, n in enumerate(x.shape) if n == 1]
+            has = f"axes of length 1 are {', '.join(map(str, ones))}" if ones else "no axis of it has length 1"
+            raise OpError(
+                f"squeeze: axis {self.axis} of {x} has not length 1", argument="axis", help=f"{has}; flatten joins axes"
+            )
         if x.rank == 1:
             raise OpError(f"squeeze would leave no axis of {x}")
         return TensorSpec((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype)

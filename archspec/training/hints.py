@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from itertools import islice
 from math import ceil, isfinite
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from archspec.data.source import DataSource, source_for
+from archspec.data.source import DataSource, known_data_set, source_for
 from archspec.data.transform import Transform
 from archspec.ir.aliases import alias, same
 from archspec.ir.declaration import Declaration
@@ -244,12 +244,9 @@ class Hints:
         """``data`` as it is written for a data set that a source knows by name, in whatever form."""
         if isinstance(value, dict) and value:
             value = next((value[key] for key in ("name", "type", "dataset") if key in value), next(iter(value)))
-        for kind in DataSource.all():
-            known = get_args(kind.model_fields[kind.main].annotation) if kind.main else ()
-            found = next((one for one in known if isinstance(one, str) and _letters(one) == _letters(str(value))), None)
-            if found is not None and self._is_read("", {"data": {kind.name: found}}):
-                return {"data": {kind.name: found}}
-        return None
+        found = known_data_set(str(value))
+        said = None if found is None else {"data": {found[0]: found[2]}}
+        return said if said and self._is_read("", said) else None
 
     def _held_out(self, path: tuple[Any, ...], value: Any) -> str | None:
         """A share that is held out of the data, where a person names it as a split of files."""

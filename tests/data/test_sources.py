@@ -319,6 +319,8 @@ def test_paths_are_found_and_missing_ones_refused(tmp_path, monkeypatch):
 
 def test_names_and_paths_mean_sources(class_folders):
     assert source_for("digits") == ("digits", {})
+    assert source_for("mnist") == ("keras_dataset", {"dataset": "mnist"})
+    assert source_for("Fashion-MNIST") == ("keras_dataset", {"dataset": "fashion_mnist"})
     assert source_for(str(class_folders)) == ("folder", {"path": str(class_folders)})
     with refuses(DataError):
         source_for("digit")
