@@ -3,7 +3,7 @@
 import jsonschema
 import pytest
 
-from archspec.frontend import loads, prelude
+from archspec.frontend import analyse, loads, prelude
 from archspec.frontend.schema import file_schema
 from archspec.ir.diagnostics import SpecError
 
@@ -53,3 +53,8 @@ def test_the_schema_knows_both():
     made = jsonschema.Draft202012Validator(file_schema(None, prelude(), {}))
     for call in ({"conv_bn": {"filters": 8, "activation": "silu"}}, {"conv": {"filters": 8, "act": "relu"}}):
         made.validate({"archspec": 1, "name": "n", "inputs": {"image": [8, 8, 4]}, "body": [call]})
+
+
+def test_either_is_taken_in_a_step_that_never_comes():
+    text = HEAD + "body: [relu, {conv_bn: {filters: 8, activation: silu}, when: false}]\n"
+    assert analyse("net.yaml", data=text.encode()).diagnostics == ()

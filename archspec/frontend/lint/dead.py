@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from archspec.frontend.arguments import meant
 from archspec.frontend.document import BlockSection, Document
 from archspec.frontend.files import prelude
 from archspec.frontend.lint.rule import Rule, Subject, warning
@@ -84,7 +85,7 @@ def never_there(subject: Subject) -> Iterator[Diagnostic]:
         names = list(callee.params or ()) if isinstance(callee, BlockSection) else list(callee.model_fields)
         for name in step.args if isinstance(step.args, Map) else ():
             is_value = len(step.args) == 1 and Op.find(name) is not None
-            if name not in names and not is_value:
+            if meant(name, dict.fromkeys(names)) not in names and not is_value:
                 what = f"{op} has no parameter '{name}', in a step that never comes"
                 yield warning("W12", what, step.args.key_span(name), did_you_mean(name, names))
 
