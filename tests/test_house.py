@@ -273,7 +273,7 @@ OTHER_WORDS = {
     "minimum": {"frontend/schema/file", "frontend/schema/values", "data/class_weights"},
     "maximum": {"frontend/schema/values", "data/class_weights"},
     # Words in the names of weights, Keras's and PyTorch's.
-    "bias": {"analysis/practice", "backend/archive", "backend/torch_modules"},
+    "bias": {"analysis/practice", "backend/archive", "backend/folding", "backend/torch_modules"},
     "attention": {"backend/torch_modules"},
     **{word: {"backend/matching"} for word in ("conv", "linear", "lstm", "gru", "rnn")},
     # What a residual is without ``merge``: the language's own default.

@@ -90,6 +90,7 @@ class StoredLayer:
 @dataclass(frozen=True, slots=True, eq=False)
 class Archive:
     """Layers in the order of the file; ``is_ordered`` where it is one of declaration, ``is_executed`` of computing.
+    ``is_folded`` where kernels hold the normalisation behind them, and biases of zeros are left out or put in.
 
     ``settings`` are the arguments of layers, and ``calls`` how they are called, where the file tells it.
     """
@@ -99,6 +100,7 @@ class Archive:
     wiring: Wiring | None = None
     is_ordered: bool = True
     is_executed: bool = False
+    is_folded: bool = False
     settings: Mapping[str, Mapping[str, Any]] | None = None
     calls: Calls | None = None
     by_name: Mapping[str, StoredLayer] = field(init=False)

@@ -13,6 +13,22 @@ if TYPE_CHECKING:
     import keras
 
 
+def own_layers(model: keras.Model) -> tuple[str, ...]:
+    """Classes of archspec's that a ``.keras`` file of the model names."""
+    import json
+    import re
+
+    return tuple(sorted(set(re.findall(r'"registered_name": "archspec>(\w+)"', json.dumps(model.get_config())))))
+
+
+def opened_by(model: keras.Model) -> str:
+    """How Keras opens a ``.keras`` file of the model."""
+    own = own_layers(model)
+    if not own:
+        return "Keras opens it as it is"
+    return f"Keras opens it after 'import archspec.layers', for {', '.join(own)}"
+
+
 def save(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Write ``model`` as ``.keras``: architecture, weights and, where compiled, the optimiser.
 

@@ -170,10 +170,11 @@ class _Attention:
         """The projection of what is read, if there is one."""
         around, _, last = self.module.rstrip(".").rpartition(".")
         outer = f"{around}." if around else ""
-        names = [f"{self.module}{name}" for name in OUTPUT]
-        if last in AROUND:
-            names += [f"{outer}{name}" for name in ("output.dense", "output")]
-        found = [self.layers[name] for name in names if name in self.layers]
+        inner = [f"{self.module}{name}" for name in OUTPUT]
+        beside = [f"{outer}{name}" for name in ("output.dense", "output")] if last in AROUND else []
+        found = next(
+            (here for names in (inner, beside) if (here := [self.layers[n] for n in names if n in self.layers])), []
+        )
         found = [stored for stored in found if set(stored.arrays) <= {"weight", "bias"} and "weight" in stored.arrays]
         return found[0] if len(found) == 1 else None
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
 from archspec.backend.ends import in_order_of
+from archspec.backend.folding import unfolded
 from archspec.backend.layouts import converted, in_order, node_label, refuse_gates, roles_and_shapes, stored_label
 from archspec.backend.matching import Matching, compare_shapes, copies, ignoring, more, node_said, stored_said
 from archspec.backend.torch_modules import gathered
 from archspec.backend.tracing import Orders
-from archspec.backend.wiring import Wiring, match_graphs
+from archspec.backend.wiring import Wiring, marked, match_graphs
 from archspec.ir.diagnostics import listed, shown
 from archspec.ir.graph import Graph, Node
 
@@ -78,6 +79,8 @@ def matched(archive: Archive, graph: Graph, rules: Rules | None = None) -> tuple
 
 
 def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[str, StoredLayer], list[str]]:
+    if archive.is_folded:
+        return unfolded(archive, graph, rules)
     nodes: Sequence[Node] = [node for node in graph.owners() if node.weights]
     layers: Sequence[StoredLayer] = archive.layers
     if archive.layout == "torch":
@@ -106,6 +109,14 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
             said = ignoring([stored.name for stored in left])
             raise WeightsError(f"the spec has no place for {', '.join(map(stored_said, left[:4]))}{more(left)}{said}")
         return known, []
+    if archive.wiring and known and rules and not rules.ignore:
+        compare_shapes(layers, nodes, archive.layout)
+        source = marked(archive.wiring, {stored.name: layer for layer, stored in known.items()})
+        try:
+            names = match_graphs(source, marked(Wiring.of(graph), {layer: layer for layer in known}))
+            return {layer: archive.by_name[name] for layer, name in names.items()}, []
+        except WeightsError:
+            pass  # wired in another way, the rest may still be told by shapes and names
     if archive.wiring and not (rules and rules.are_of_layers):
         try:
             compare_shapes(layers, nodes, archive.layout)

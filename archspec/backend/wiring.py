@@ -9,7 +9,7 @@ part.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
@@ -65,6 +65,17 @@ class Wiring:
                 for v in self.vertices
             ),
         )
+
+
+def marked(wiring: Wiring, marks: Mapping[str, Hashable]) -> Wiring:
+    """The same where the arrays of some layers are those of one that is known, by its mark."""
+    return replace(
+        wiring,
+        vertices=tuple(
+            replace(v, arrays=(v.arrays, marks[v.layer])) if v.arrays and v.layer in marks else v
+            for v in wiring.vertices
+        ),
+    )
 
 
 def without_repeats(inputs: tuple[T, ...]) -> tuple[T, ...]:

@@ -59,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
         model.summary(line_length=100, print_fn=lines.append)
         write("\n".join(lines))
     if args.output:
-        from archspec.backend.export import save
+        from archspec.backend.export import opened_by, save
 
         save(model, args.output)
-        print(f"archspec: wrote {args.output}", file=sys.stderr)
+        print(f"archspec: wrote {args.output}; {opened_by(model)}", file=sys.stderr)
     return 0
 
 

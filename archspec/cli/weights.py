@@ -1,7 +1,7 @@
 """Bring weights from elsewhere into a spec, and show what a file of weights holds.
 
-import reads .npz, .safetensors, .h5, .weights.h5, .keras, PyTorch's .pth and .th (state dicts), and Caffe's
-.caffemodel; it writes a .npz that 'archspec compile SPEC --weights FILE' takes. The layers of a Keras model are told by
+import reads .npz, .safetensors, .h5, .weights.h5, .keras, PyTorch's .pth and .th (state dicts), Caffe's .caffemodel,
+and .tflite; it writes a .npz that 'archspec compile SPEC --weights FILE' takes. The layers of a Keras model are told by
 how they are wired; all others by shape, and by names where shapes are alike. Where that leaves a choice, or a Keras
 model computes something else than the spec, nothing is written: say in a file of rules (YAML)
 

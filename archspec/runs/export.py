@@ -62,13 +62,13 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_pre
             note = _written_as_onnx(model, output, described, 256 if within else 8)
         else:
             files.export(model, output, form)
-            note = _needed(output) if form == "litert" else ""
+            note = _needed(output) if form == "litert" else files.opened_by(model) if form == "keras" else ""
     except ExportError as error:
         raise NotExported(str(error)) from None
     if described is None or steps is None:
         return Exported(output, note)
     before = () if within else steps
-    path = _with_preprocessing(output, described, before)
+    path = _with_preprocessing(output, described, steps)
     return Exported(output, note, path, *(tuple(step.name for step in some) for some in (before, within)))
 
 

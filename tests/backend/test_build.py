@@ -103,3 +103,14 @@ def test_only_keras_files_are_written_and_nothing_half(tmp_path):
     with pytest.raises(FileNotFoundError):
         save(model, tmp_path / "none" / "model.keras")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_says_which_of_its_layers_are_archspecs(tmp_path):
+    """Those that it names are needed: without them Keras refuses the file, with the import it opens it."""
+    from archspec.backend.export import opened_by, own_layers
+
+    text = "archspec: 1\nname: net\ninputs: {x: [8, 8, 3]}\nbody: [conv: {filters: 4, kernel: 3}, BODY, flatten]\n"
+    plain = archspec.compile(loads(text.replace("BODY", "resize: [6, 5]")))
+    own = archspec.compile(loads(text.replace("BODY", "resize: {size: [6, 5], mode: torch_area}")))
+    assert (own_layers(plain), opened_by(plain)) == ((), "Keras opens it as it is")
+    assert opened_by(own) == "Keras opens it after 'import archspec.layers', for Resize"

@@ -164,3 +164,24 @@ def test_rules_name_only_what_is_in_doubt(tmp_path):
     }
     with refuses(WeightsError):
         match(archive, graph, Rules.of({"names": {"last": "dense"}}))
+
+
+def test_what_rules_do_not_name_is_still_told_by_wiring(tmp_path):
+    """Two branches could be either; the chain behind them is told by what it reads, whatever its names are."""
+    import keras
+
+    given = keras.Input((4,), name="x")
+    one, two = (keras.layers.Dense(4, name=name)(given) for name in ("zeta", "alpha"))
+    y = keras.layers.Dense(4, name="mu")(keras.layers.Add()([one, two]))
+    keras.Model(given, keras.layers.Dense(4, name="beta")(y)).save(tmp_path / "net.keras")
+    graph = spec(
+        tmp_path,
+        "\n  - branches: [[{dense: 4, as: first}], [{dense: 4, as: second}]]\n    merge: add\n"
+        "  - {dense: 4, as: third}\n  - {dense: 4, as: fourth}\n",
+    )
+    archive = opened(tmp_path / "net.keras")
+    with refuses(WeightsError):
+        match(archive, graph)
+    (first,) = (node.layer for node in graph.owners() if node.layer.endswith("first"))
+    pairs = told(archive, graph, Rules.of({"names": {"alpha": first}}))
+    assert [pairs[node.layer] for node in graph.owners() if node.weights] == ["alpha", "zeta", "mu", "beta"]

@@ -22,6 +22,7 @@ KINDS = {
     ".th": "state_dict",
     ".bin": "state_dict",
     ".caffemodel": "caffemodel",
+    ".tflite": "tflite",
 }
 """Suffix → the module that opens such files."""
 

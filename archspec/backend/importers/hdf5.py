@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 MAX_CONFIG = 1 << 26
 FAULTS = (OSError, KeyError, ValueError, OverflowError, RuntimeError, TypeError, AttributeError)
 """What h5py raises on damaged files."""
-SUBLAYERS = (("forward_layer", "backward_layer"), ("query_dense", "key_dense", "value_dense", "output_dense"))
+SUBLAYERS = (
+    ("forward_layer", "backward_layer"),
+    ("query_dense", "key_dense", "value_dense", "output_dense"),
+    ("_query_dense", "_key_dense", "_value_dense", "_output_dense"),
+)
 """Sublayers of Keras's layers in the order of their weights."""
 SECONDS, BYTES = 30.0, 10e6
 """What reading a file may take, and how much of it a second more is for."""

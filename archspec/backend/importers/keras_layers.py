@@ -27,6 +27,8 @@ LAYERS = frozenset(
     )
 )
 """Layers that have one form for any number of axes."""
+EXPORTED = {"GroupedQueryAttention": "GroupQueryAttention"}
+"""Classes that Keras offers under another name than their own."""
 FOR_RANKS = re.compile(
     r"(Conv|DepthwiseConv|SeparableConv|ConvLSTM|(Adaptive|Global)?(Average|Max)Pooling|Cropping|SpatialDropout|UpSampling"
     r"|ZeroPadding)[123]D|Conv[123]DTranspose"
@@ -103,6 +105,7 @@ def _layer(kind: str, module: str, config: Mapping[str, Any], version: str) -> A
     import keras
 
     own = keras.saving.get_registered_object(f"archspec>{kind}") if module.startswith("archspec") else None
+    kind = EXPORTED.get(kind, kind)
     if own is None and not (module.startswith("keras") and (kind in LAYERS or FOR_RANKS.fullmatch(kind))):
         raise Incomparable("it is not one of Keras's layers of which archspec knows that they only compute")
     cls = own or getattr(keras.layers, kind, None)

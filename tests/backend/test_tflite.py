@@ -1,0 +1,115 @@
+"""Weights out of TensorFlow Lite's files: kernels with their normalisation in them, quantised or not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import archspec
+from archspec.backend.importers import opened
+from archspec.backend.weights import assign, imported, match
+from archspec.backend.wiring import WeightsError
+from tests.wording import refuses
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+SPEC = """
+archspec: 1
+name: net
+inputs: {image: [12, 12, 3]}
+body:
+  - conv_bn: {filters: 16, kernel: 3}
+  - depthwise_conv: {kernel: 3, multiplier: 2}
+  - conv_transpose: {filters: 6, kernel: 2, stride: 2}
+  - conv: {filters: 16, kernel: 3, bias: false}
+  - batch_norm: {center: false}
+  - relu
+  - flatten
+  - {dense: {units: 4, bias: false}, as: narrow}
+  - dense: {units: 5, activation: softmax}
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A network as TensorFlow's converter writes it: as it is, its larger kernels in 8 bits, and in half precision."""
+    import tensorflow as tf
+
+    folder, draw = tmp_path_factory.mktemp("tflite"), np.random.default_rng(0)
+    graph = archspec.loads(SPEC)
+    model = archspec.compile(graph)
+    for weight in model.weights:
+        values = draw.normal(size=weight.shape) * 0.2
+        weight.assign(abs(values) + 0.5 if weight.name == "moving_variance" else values)
+    model.export(str(folder / "saved"), format="tf_saved_model", verbose=False)
+    for name, settings in (("float", {}), ("int8", {}), ("half", {"supported_types": [tf.float16]})):
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"))
+        if name != "float":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        for key, value in settings.items():
+            setattr(converter.target_spec, key, value)
+        (folder / f"{name}.tflite").write_bytes(converter.convert())
+    return graph, model, folder
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("float", 1e-6), ("half", 2e-3), ("int8", 2e-2)])
+def test_a_spec_computes_what_the_network_did(files, name, tolerance):
+    graph, model, folder = files
+    found = imported(folder / f"{name}.tflite", graph)
+    copy = archspec.compile(graph)
+    assign(copy, found.values)
+    x = np.random.default_rng(1).normal(size=(4, 12, 12, 3)).astype("float32")
+    np.testing.assert_allclose(np.asarray(copy(x)), np.asarray(model(x)), atol=tolerance)
+    assert "as identities came conv_bn.batch_norm, batch_norm" in found.notes[0]
+
+
+def test_numbers_of_8_bits_are_what_they_stand_for(files):
+    """Each within half a step of what was quantised, the steps being of each output's own."""
+    import tensorflow as tf
+
+    _, model, folder = files
+    kernel = np.asarray(model.get_layer("narrow").kernel)
+    interpreter = tf.lite.Interpreter(str(folder / "int8.tflite"))
+    (said,) = [
+        t for t in interpreter.get_tensor_details() if t["dtype"] is np.int8 and tuple(t["shape"]) == kernel.shape[::-1]
+    ]
+    scales = said["quantization_parameters"]["scales"]
+    (stored,) = [s for s in opened(folder / "int8.tflite").layers if s.arrays["kernel"].shape == kernel.shape]
+    read = stored.arrays["kernel"].read()
+    assert read.dtype == np.float32 and len(scales) in (1, 4)
+    assert (np.abs(read - kernel) <= scales / 2 + 1e-7).all() and np.abs(read - kernel).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  - batch_norm: {center: false}\n", ""),
+        ("filters: 6, kernel: 2", "filters: 7, kernel: 2"),
+        ("  - relu\n", "  - batch_norm\n  - relu\n"),
+        ("  - relu\n", "  - layer_norm\n  - relu\n"),
+    ],
+    ids=["a bias", "a shape", "a normalisation", "another kind"],
+)
+def test_another_network_is_refused(files, old, new):
+    *_, folder = files
+    assert old in SPEC
+    with refuses(WeightsError):
+        match(opened(folder / "float.tflite"), archspec.loads(SPEC.replace(old, new)))
+
+
+def test_damaged_files_are_refused_or_give_the_same(files, tmp_path):
+    graph, _, folder = files
+    whole = (folder / "float.tflite").read_bytes()
+    draw, path = np.random.default_rng(2), tmp_path / "net.tflite"
+    refused = 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in draw.integers(0, len(data), 3):
+            data[at] ^= int(draw.integers(1, 256))
+        path.write_bytes(data if draw.random() < 0.7 else whole[: int(draw.integers(0, len(whole)))])
+        try:
+            imported(path, graph)
+        except WeightsError as error:
+            refused += 1
+            assert str(error).startswith(str(path))
+    assert refused
