@@ -273,6 +273,7 @@ _SHOWN: tuple[Any, ...] = (
     {"layers": 1},
     ["a"],
     [{"rescale": {}}],
+    "digits",
 )
 """Values that arguments of declarations other than ops are tried with; the first that is taken is shown."""
 
