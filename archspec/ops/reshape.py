@@ -141,8 +141,8 @@ class Reshape(Op, name="reshape", main="shape"):
             if x.axes.side == "last" and out.rank > LARGEST_IMAGE:
                 return trace.known(out, "last", x.order)
             return trace.undecided(out, x.order, is_open=True)
-        if x.axes.side == "last":
-            return trace.undecided(out, trace.plain(x), is_open=True)
+        if x.axes.side == "last" and x.rank > LARGEST_IMAGE:
+            return trace.known(out, "last", trace.plain(x))
         if x.shape[-1] and out.channels and x.shape[-1] % out.channels == 0:
             return trace.undecided(out, trace.plain(x))
         why = f"{TensorSpec(x.shape)} as {out}, be the channels first or last"
