@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from archspec.backend.installation import import_keras, import_tensorflow
 from archspec.storage.atomic import write_text
 from archspec.training import callbacks as watch
+from archspec.training import trackers
 from archspec.training.averaging import averages
 from archspec.training.class_weights import class_weights
 from archspec.training.distribution import DeviceLayout, acquire_devices, check
@@ -70,6 +71,7 @@ def run(
     DistributionError, MissingExtra, OSError. The directory is made, or refused, before Keras is imported.
     """
     check(plan, peers)
+    trackers.check(plan)
     with _alone():
         return _begun(plan, logdir, resume, progress, peers)
 
@@ -159,6 +161,7 @@ def _watching(
     if layout.is_coordinator:
         shown += pictures(plan, board, objective, say)
         watching = [*watching, *facts(plan, board, objective, position, log, say)]
+        watching += trackers.trackers(plan, logdir, say)
     watching = [*shown, *watching]
     if stream:
         watching.append(watch.progress(plan, stream, position))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -131,3 +131,5 @@ class Log(BaseModel):
     fiftieth of the time, and after the last epoch."""
     embedding: Annotated[str, Field(min_length=1)] | None = None
     """A layer whose outputs for up to 1000 held-out examples go to the projector after the last epoch."""
+    callbacks: Annotated[dict[str, Any], BeforeValidator(named_values)] | None = None
+    """Callbacks of installed packages, with their arguments: ``{wandb: {project: digits}}``."""

@@ -104,7 +104,9 @@ def test_the_graph_is_the_network_with_its_shapes(full):
 
     drawn = graph_pb2.GraphDef.FromString(held(logdir / "train").Graph().SerializeToString())
     nodes = {node.name: node for node in drawn.node}
-    assert set(nodes) == {"image", "outputs/main", *(node.name for node in made.graph.nodes)}
+    assert set(nodes) == {"image", "outputs/main", *(node.name.replace(".", "/") for node in made.graph.nodes)}
+    # The head's layer stands in the head's box.
+    assert nodes["outputs/main"].input == ["main/dense"]
     second = made.graph.by_name["second"]
     assert nodes["second"].op == "conv" and nodes["second"].input == [second.inputs[0].node]
     (shape,) = nodes["second"].attr["_output_shapes"].list.shape
@@ -290,7 +292,7 @@ def test_a_tensorboard_serves_all_of_it(full):
         graphs = told("plugin/graphs/info")
         assert [run for run, about in graphs.items() if about["run_graph"]] == ["run/train"]
         drawn = ask("plugin/graphs/graph?run=run/train&limit_attr_size=1024&large_attrs_key=_too_large_attrs").decode()
-        assert all(f'name: "{node.name}"' in drawn for node in made.graph.nodes)
+        assert all(f'name: "{node.name.replace(".", "/")}"' in drawn for node in made.graph.nodes)
         curve = told("plugin/pr_curves/pr_curves?tag=all%20classes/pr_curves&run=run/pictures")["run/pictures"]
         assert [c["step"] for c in curve] == [1, 2] and max(curve[1]["precision"]) > 0.5
         for tag in ("examples", "confusion"):

@@ -22,18 +22,22 @@ def graph_def(graph: Graph) -> Any:
 
 
 def _add(made: Any, graph: Graph, scope: str) -> None:
+    def path(name: str) -> str:
+        # TensorBoard's boxes are told by slashes.
+        return f"{scope}{name}".replace(".", "/")
+
     def called(tensor: Tensor) -> str:
-        return f"{scope}{tensor.node}" + (f":{tensor.port}" if tensor.port else "")
+        return path(tensor.node) + (f":{tensor.port}" if tensor.port else "")
 
     for name, spec in graph.inputs.items():
-        _shape(made.node.add(name=f"{scope}{name}", op="input"), [spec])
+        _shape(made.node.add(name=path(name), op="input"), [spec])
     for node in graph.nodes:
-        found = made.node.add(name=f"{scope}{node.name}", op=node.op.name, input=map(called, node.inputs))
+        found = made.node.add(name=path(node.name), op=node.op.name, input=map(called, node.inputs))
         _shape(found, node.outputs)
         if node.params:
             found.attr["params"].i = node.params
     for output in graph.outputs:
-        made.node.add(name=f"{scope}outputs/{output.name}", op="output", input=[called(output.tensor)])
+        made.node.add(name=path(f"outputs.{output.name}"), op="output", input=[called(output.tensor)])
 
 
 def _shape(node: Any, outputs: Any) -> None:

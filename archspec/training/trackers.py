@@ -1,0 +1,75 @@
+"""Callbacks of installed packages, for services that follow experiments (Weights & Biases, MLflow, …).
+
+A package names a function in the entry points of the group ``archspec.callbacks``. It is given the run, its directory
+and the arguments that the run file has, and returns a ``keras.callbacks.Callback``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.training.errors import Misused
+from archspec.training.plan import Plan
+
+if TYPE_CHECKING:
+    import keras
+
+GROUP = "archspec.callbacks"
+
+
+def check(plan: Plan) -> None:
+    """Refuse callbacks that no installed package has, and arguments that are no map. Raises Misused."""
+    for name, arguments in (plan.log.callbacks or {}).items():
+        if name not in (known := _known()):
+            have = f"they have {', '.join(sorted(known))}" if known else "they have none"
+            raise Misused(f"log.callbacks: no installed package has a callback '{name}'; {have}")
+        if not isinstance(arguments, Mapping | None):
+            raise Misused(f"log.callbacks: the arguments of '{name}' are a map: {{{name}: {{project: digits}}}}")
+
+
+def trackers(plan: Plan, logdir: Path, say: Callable[[str], None]) -> list[keras.callbacks.Callback]:
+    """The callbacks that the run file names. One that fails is told of and not asked again: the training goes on."""
+    known, made = _known(), []
+    for name, arguments in (plan.log.callbacks or {}).items():
+        try:
+            made.append(_guarded(name, known[name].load()(plan, logdir, **(arguments or {})), say))
+        except Exception as error:
+            _tell(name, error, say)
+    return made
+
+
+def _known() -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _guarded(name: str, callback: Any, say: Callable[[str], None]) -> Any:
+    failed: list[Exception] = []
+
+    def guard(hook: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if failed:
+                return None
+            try:
+                return hook(*args, **kwargs)
+            except Exception as error:
+                failed.append(error)
+                _tell(name, error, say)
+                return None
+
+        return call
+
+    from archspec.backend.seams.models import does_nothing
+
+    for hook in dir(callback):
+        if hook.startswith("on_") and not does_nothing(getattr(callback, hook)):
+            setattr(callback, hook, guard(getattr(callback, hook)))
+    return callback
+
+
+def _tell(name: str, error: Exception, say: Callable[[str], None]) -> None:
+    text = (str(error).splitlines() or [""])[0]
+    say(f"the callback '{name}' failed: {type(error).__name__}: {text}; training goes on without")

@@ -1,0 +1,74 @@
+"""Callbacks of a package that is installed: found by entry points, told of epochs, and no danger to the run."""
+
+import json
+import sys
+
+import pytest
+
+from archspec.training.errors import Misused
+from archspec.training.run import run
+
+PACKAGE = """
+import json
+import keras
+
+class Tracker(keras.callbacks.Callback):
+    def __init__(self, run, logdir, project):
+        super().__init__()
+        self.file = logdir / "tracked.jsonl"
+        self.said = {"project": project, "spec": run.graph.name, "rate": run.train.optimizer.learning_rate}
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.file.open("a") as file:
+            file.write(json.dumps({**self.said, "epoch": epoch + 1, **logs}) + "\\n")
+
+class Broken(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise ConnectionError("the service does not answer")
+
+def tracker(run, logdir, project="default"):
+    return Tracker(run, logdir, project)
+
+def broken(run, logdir):
+    return Broken()
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package that names two callbacks, as pip leaves it."""
+    folder = tmp_path / "site"
+    (folder / "tracking-1.0.dist-info").mkdir(parents=True)
+    (folder / "tracking_test_package.py").write_text(PACKAGE)
+    (folder / "tracking-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tracking\nVersion: 1.0\n")
+    (folder / "tracking-1.0.dist-info" / "entry_points.txt").write_text(
+        "[archspec.callbacks]\ntracker = tracking_test_package:tracker\nbroken = tracking_test_package:broken\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+
+
+@pytest.mark.tensorflow
+def test_a_package_follows_a_run_and_one_that_fails_does_not_end_it(plan, tmp_path, package, capsys):
+    made = plan("{epochs: 2, batch: 64}", rest="log: {pictures: 0, callbacks: {tracker: {project: digits}, broken: }}")
+    result = run(made, tmp_path / "run", progress=sys.stderr)
+    told = [json.loads(line) for line in (tmp_path / "run" / "tracked.jsonl").read_text().splitlines()]
+    said = [(row["epoch"], row["project"], row["spec"]) for row in told]
+    assert said == [(1, "digits", "small"), (2, "digits", "small")]
+    assert told[-1]["val_accuracy"] == pytest.approx(result.metrics["accuracy"])
+    failed = [line for line in capsys.readouterr().err.splitlines() if "broken" in line]
+    assert failed == [
+        "archspec: the callback 'broken' failed: ConnectionError: the service does not answer; training goes on without"
+    ]
+    assert "tracker" in (tmp_path / "run" / "run.yaml").read_text()
+
+
+def test_what_is_not_installed_is_refused_before_anything_is_written(plan, tmp_path):
+    made = plan("{epochs: 1}", rest="log: {callbacks: {nowhere: {}}}")
+    with pytest.raises(Misused, match="no installed package has a callback 'nowhere'"):
+        run(made, tmp_path / "run", progress=None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_arguments_are_a_map(plan, tmp_path, package):
+    with pytest.raises(Misused, match="the arguments of 'tracker' are a map"):
+        run(plan("{epochs: 1}", rest="log: {callbacks: {tracker: digits}}"), tmp_path / "run", progress=None)
