@@ -246,8 +246,8 @@ OPS_ARE_NAMED_IN = ("ops", "layers", "backend/importers", "data/transforms", "an
 which have names of their own, some of them an op's."""
 OTHER_WORDS = {
     # An argument of ops (and the kinds of arguments that ``ops`` lists), whatever op it is.
-    "activation": {"cli/reference", "frontend/arguments", "frontend/intended", "frontend/lint/learning"}
-    | {"frontend/schema/file"}
+    "activation": {"cli/reference", "frontend/arguments", "frontend/intended_arguments", "frontend/lint/learning"}
+    | {"frontend/schema/file", "frontend/intended"}
     | {"backend/comparison/numbers", "ir/aliases", "report/vocabulary"},
     # What is left out, in words of other libraries: types of inputs, arguments, draws.
     "mask": {"frontend/inputs"},
@@ -286,13 +286,13 @@ OTHER_WORDS = {
     "constant": {"data/motion", "training/schedules"},
     "power": {"training/schedules"},
     "square": {"data/sources/synthetic"},
-    "abs": {"frontend/expressions"},
+    "abs": {"frontend/arithmetic"},
     "parameter": {
         "cli/reference",
         "frontend/arguments",
         "frontend/nodes",
         "frontend/schema/file",
-        "frontend/symbols",
+        "frontend/symbol_reader",
         "ir/reading",
     }
     | {"ir/validation", "training/hints"},
@@ -434,6 +434,11 @@ def test_what_lies_at_the_top():
     (dot-files). Anything else belongs into one of the folders."""
     tops = {name.partition("/")[0] for name in tracked()}
     assert {name for name in tops if not name.startswith(".")} == TOP | PROSE
+
+
+def test_no_module_holds_so_much_that_it_holds_two_things():
+    lines = {path.relative_to(PACKAGE).as_posix(): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert {name: count for name, count in lines.items() if count > 400} == {}
 
 
 def test_no_room_has_a_name_that_says_nothing():

@@ -145,7 +145,8 @@ def _expanded(found: re.Match[str], template: str) -> str:
 
 
 def _sum(text: str, template: str) -> str:
-    from archspec.frontend.expressions import ExpressionError, UnknownName, evaluate
+    from archspec.frontend.arithmetic import ExpressionError
+    from archspec.frontend.expressions import UnknownName, evaluate
 
     def unknown(name: str) -> Any:
         raise UnknownName(name, [])

@@ -170,7 +170,7 @@ def _with_units(text: str) -> str:
 
 
 def _needed(names_in: Any, where: str) -> list[str]:
-    from archspec.frontend.expressions import ExpressionError
+    from archspec.frontend.arithmetic import ExpressionError
 
     try:
         return sorted(names_in(where))
@@ -180,7 +180,8 @@ def _needed(names_in: Any, where: str) -> list[str]:
 
 def _holds(where: str, values: dict[str, Any]) -> bool:
     """Whether the expression is true of a member. Raises ValueError where it has no truth."""
-    from archspec.frontend.expressions import ExpressionError, evaluate
+    from archspec.frontend.arithmetic import ExpressionError
+    from archspec.frontend.expressions import evaluate
     from archspec.ir.diagnostics import shown
 
     def lookup(name: str) -> Any:

@@ -301,7 +301,7 @@ def _reason(source: InFiles, entry: FileEntry) -> str:
     import tensorflow as tf
 
     from archspec.data.images import BadImage, decode, header
-    from archspec.data.pipeline import plainly
+    from archspec.data.read_errors import plainly
 
     try:
         data = source.parsed(tf.constant(content(entry)))[ENCODED].numpy()

@@ -7,35 +7,31 @@ means is the caller's business: ``evaluate`` gets a lookup.
 from __future__ import annotations
 
 import ast
-import math
-import operator
 import re
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+from archspec.frontend.arithmetic import (
+    ARITHMETIC,
+    FUNCTIONS,
+    MAX_VALUE,
+    ExpressionError,
+    arithmetic,
+    bounded,
+    compare,
+    number,
+)
 from archspec.frontend.spellings import corrected
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.patterns import Pattern
 
 MAX_LENGTH = 200
 MAX_NODES = 64
-MAX_POWER = 64
-MAX_VALUE = 2**53
-MAX_LIST = 1024
-MAX_DIGITS = 16
-
-
-class ExpressionError(Exception):
-    """An expression that cannot be read or has no value; the place is the caller's to add."""
-
-    def __init__(self, code: str, message: str, help: str | None = None):
-        super().__init__(message)
-        self.code, self.message, self.help = code, message, help
 
 
 class Indexable:
-    """What an expression may index or take attributes of, besides lists: results and families (frontend.scope)."""
+    """What an expression may index or take attributes of, besides lists: results and bundles (frontend.scope)."""
 
     def item(self, index: Any) -> Any:
         raise NotImplementedError
@@ -44,63 +40,6 @@ class Indexable:
         raise NotImplementedError
 
 
-def make_divisible(value: float, divisor: int = 8, minimum: int | None = None) -> int:
-    """The nearest multiple of ``divisor``, at least ``minimum`` and at most 10 % below ``value`` (MobileNet's rule)."""
-    if divisor <= 0:
-        raise ExpressionError("X04", "make_divisible needs a positive divisor")
-    rounded = max(divisor if minimum is None else minimum, int(value + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * value else rounded
-
-
-def _range(*args: int) -> list[int]:
-    if not all(isinstance(a, int) for a in args):
-        raise ExpressionError("X04", "range takes integers")
-    if len(r := range(*args)) > MAX_LIST:
-        raise ExpressionError("X04", f"a list of more than {MAX_LIST} elements")
-    return list(r)
-
-
-def _round(value: float, digits: int | None = None) -> float:
-    # Python takes 10 to the power of the digits first.
-    if digits is not None and abs(digits) > MAX_DIGITS:
-        raise ExpressionError("X04", f"round takes at most {MAX_DIGITS} digits")
-    return round(value, digits)
-
-
-def _log2(value: float) -> float | int:
-    result = math.log2(value)
-    return int(result) if result.is_integer() else result
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "min": min,
-    "max": max,
-    "abs": abs,
-    "round": _round,
-    "floor": math.floor,
-    "ceil": math.ceil,
-    "int": int,
-    "len": len,
-    "sum": sum,
-    "range": _range,
-    "log2": _log2,
-    "make_divisible": make_divisible,
-}
-
-_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
-_COMPARE: dict[type, Callable[[Any, Any], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _PARSED: dict[str, ast.expr] = {}
 
@@ -247,7 +186,7 @@ def _check(tree: ast.expr) -> None:
                     raise ExpressionError("X04", "a number is larger than 2^53")
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not()):
                 pass
-            case ast.BinOp(op=op) if isinstance(op, ast.Add) or type(op) in _ARITHMETIC:
+            case ast.BinOp(op=op) if isinstance(op, ast.Add) or type(op) in ARITHMETIC:
                 pass
             case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS:
                 if any(isinstance(a, ast.Starred) for a in node.args):
@@ -325,12 +264,12 @@ def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
                 return target.item(at)
             return _element(target, at)
         case ast.BinOp(left=left, op=op, right=right):
-            return _arithmetic(op, _value(left, lookup), _value(right, lookup))
+            return arithmetic(op, _value(left, lookup), _value(right, lookup))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return not _value(operand, lookup)
         case ast.UnaryOp(op=op, operand=operand):
-            number = _number(_value(operand, lookup))
-            return -number if isinstance(op, ast.USub) else number
+            value = number(_value(operand, lookup))
+            return -value if isinstance(op, ast.USub) else value
         case ast.BoolOp(op=op, values=values):
             stop = isinstance(op, ast.Or)
             result: Any = None
@@ -343,7 +282,7 @@ def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
             a = _value(left, lookup)
             for comparison, right in zip(ops, rights, strict=True):
                 b = _value(right, lookup)
-                if not _compare(comparison, a, b):
+                if not compare(comparison, a, b):
                     return False
                 a = b
             return True
@@ -356,48 +295,9 @@ def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
             flat = [v for value in values for v in (value if isinstance(value, list) else [value])]
             if name != "len" and not all(isinstance(v, (int, float)) for v in flat):
                 raise ExpressionError("X04", f"{name} takes numbers, got {shown(values[0] if values else None)}")
-            return _bounded(FUNCTIONS[name](*values))
+            return bounded(FUNCTIONS[name](*values))
         case _:
             raise ExpressionError("X02", f"{type(node).__name__} is not allowed in an expression")
-
-
-def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
-    if isinstance(op, ast.Add):
-        if isinstance(a, list) and isinstance(b, list):
-            if len(a) + len(b) > MAX_LIST:
-                raise ExpressionError("X04", f"a list of more than {MAX_LIST} elements")
-            return a + b
-        if isinstance(a, str) and isinstance(b, str):
-            return a + b
-        return _bounded(_number(a) + _number(b))
-    a, b = _number(a), _number(b)
-    if isinstance(op, ast.Pow) and (abs(b) > MAX_POWER or abs(a) > MAX_VALUE):
-        raise ExpressionError("X04", f"powers go up to {MAX_POWER}")
-    return _bounded(_ARITHMETIC[type(op)](a, b))
-
-
-def _compare(op: ast.cmpop, a: Any, b: Any) -> bool:
-    if isinstance(op, (ast.Eq, ast.NotEq)):
-        return (a == b) is isinstance(op, ast.Eq)
-    if isinstance(op, (ast.In, ast.NotIn)):
-        if not isinstance(b, list):
-            raise ExpressionError("X04", f"'in' needs a list, got {shown(b)}")
-        return (a in b) is isinstance(op, ast.In)
-    return _COMPARE[type(op)](_number(a), _number(b))
-
-
-def _number(value: Any) -> Any:
-    if not isinstance(value, (int, float)):
-        raise ExpressionError("X04", f"a number is needed, got {shown(value)}")
-    return value
-
-
-def _bounded(value: Any) -> Any:
-    if isinstance(value, (int, float)) and not abs(value) <= MAX_VALUE:
-        raise ExpressionError("X04", "a number is larger than 2^53")
-    if isinstance(value, complex):
-        raise ExpressionError("X04", "a number is not real")
-    return value
 
 
 def _element(target: Any, index: Any) -> Any:

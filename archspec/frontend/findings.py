@@ -51,7 +51,8 @@ class Analysis:
     def symbols(self) -> Symbols:
         """The names of the text with their places, and what they come to in the first graph, or as far as one could be
         made; none where the text cannot be read."""
-        from archspec.frontend.symbols import Symbols, symbols_of
+        from archspec.frontend.symbol_reader import symbols_of
+        from archspec.frontend.symbols import Symbols
 
         if self.document is None:
             return Symbols()

@@ -9,14 +9,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.frontend.expressions import is_expression, names_in, written
+from archspec.frontend.intended_arguments import (
+    LIST,
+    NUMBER,
+    TIMES,
+    TOP_COMMA,
+    are_taken,
+    arguments,
+)
 from archspec.frontend.spellings import corrected
 from archspec.ir.patterns import Pattern
 
 if TYPE_CHECKING:
-    from archspec.ops.base import Op
+    pass
 
 MAX_LENGTH = 200
 """Longer texts are not looked at."""
@@ -136,10 +144,6 @@ def _null(slip: WrittenValue) -> str | None:
     return "write null, or linear" if slip.wants("activation") else "'no value' is written null"
 
 
-NUMBER = Pattern(r"-?\d+(?:\.\d+)?(?:[eE]-?\d+)?", re.ASCII)
-_LIST = Pattern(r"\[(.*)\]")
-
-
 def _quotes(slip: WrittenValue) -> str | None:
     if not slip.is_quoted:
         truth = {"1": "true", "0": "false"}.get(slip.text) if slip.wants("true or false") else None
@@ -150,7 +154,7 @@ def _quotes(slip: WrittenValue) -> str | None:
         return f"digits stand together, without quotes: {re.sub(r'[^0-9]', '', slip.text)}"
     if slip.wants("true or false") and slip.text.lower() in ("true", "false"):
         return f"a truth value has no quotes: {slip.text.lower()}"
-    if slip.wants("list", "loop", "bracket") and _LIST.fullmatch(slip.text):
+    if slip.wants("list", "loop", "bracket") and LIST.fullmatch(slip.text):
         return f"a list has no quotes: {slip.text}"
     return None
 
@@ -158,7 +162,6 @@ def _quotes(slip: WrittenValue) -> str | None:
 _ITEM = r"[^,()\[\]{}\s]+"
 _TUPLE = Pattern(rf"\(\s*({_ITEM}(?:\s*,\s*{_ITEM}){{0,7}})\s*,?\s*\)")
 _BARE_LIST = Pattern(rf"{_ITEM}(?:\s*,\s*{_ITEM}){{1,7}}")
-_TIMES = Pattern(r"(\d{1,4})(?:\s*[xX*;]\s*|\s+)(\d{1,4})(?:(?:\s*[xX*;]\s*|\s+)(\d{1,4}))?", re.ASCII)
 
 
 def _listed(items: str) -> str:
@@ -183,7 +186,7 @@ def _bare_list(slip: WrittenValue) -> str | None:
         return None
     if _BARE_LIST.fullmatch(slip.text):
         return f"a list needs brackets: {_listed(slip.text)}"
-    if slip.wants("integer", "sizes") and (found := _TIMES.fullmatch(slip.text)):
+    if slip.wants("integer", "sizes") and (found := TIMES.fullmatch(slip.text)):
         return f"a size per axis is a list: [{', '.join(n for n in found.groups() if n)}]"
     return None
 
@@ -244,71 +247,7 @@ def _comment(slip: WrittenValue) -> str | None:
     return None
 
 
-PAIR = Pattern(r"\s*([A-Za-z_]\w*)\s*[=:]\s*([^,=:]+?)\s*", re.ASCII)
-_TOP_COMMA = r",(?![^\[]*\])"
-"""Commas outside of brackets."""
 _TARGET = Pattern(r"(\w+)\.(\w+) must\b", re.ASCII)
-
-
-def assigned(text: str) -> str | None:
-    """``a=1, b=2`` as the inside of a map, if all of the text is such."""
-    pairs = [PAIR.fullmatch(part) for part in text.split(",")]
-    if not all(pairs):
-        return None
-    return ", ".join(f"{pair[1]}: {pair[2]}" for pair in pairs if pair)
-
-
-def arguments(op_name: str, text: str) -> str | None:
-    """``200, relu`` or ``units=200, activation=relu`` as the arguments of an op; None if that cannot be told."""
-    if (pairs := assigned(text)) is not None:
-        return f"{{{pairs}}}"
-    from archspec.ops.base import Op
-
-    op = Op.find(op_name)
-    parts = [_per_axis(part.strip()) for part in re.split(_TOP_COMMA, text)]
-    if op is None or op.main is None or not 1 < len(parts) <= 6:
-        return None
-    fields = [op.main, *(field for field in op.model_fields if field != op.main)]
-    out: list[str] = []
-    values: dict[str, str] = {}
-    for i, part in enumerate(parts):
-        if (pair := PAIR.fullmatch(part)) is not None:
-            field, part = pair.groups()
-        elif part in ("same", "valid"):
-            field = "padding"
-        elif not NUMBER.fullmatch(part) and part[:1] not in ("=", "["):
-            field = "activation"
-        else:
-            field = fields[i] if i < len(fields) else ""
-        if field not in op.model_fields or any(given.startswith(f"{field}:") for given in out):
-            return None
-        out.append(f"{field}: {part}")
-        values[field] = part
-    return f"{{{', '.join(out)}}}" if _are_taken(op, values) else None
-
-
-def _are_taken(op: type[Op], values: dict[str, str]) -> bool:
-    """Whether an op takes values as they are written; of expressions that cannot be told."""
-    from pydantic import ValidationError
-
-    from archspec.ir.reading import scalar
-
-    def value(text: str) -> Any:
-        listed = _LIST.fullmatch(text)
-        return scalar(text) if listed is None else [scalar(item.strip()) for item in listed[1].split(",")]
-
-    known = {field: value(text) for field, text in values.items() if text[:1] != "="}
-    try:
-        op.model_validate(known)
-    except ValidationError as error:
-        return not any(e["loc"] and e["loc"][0] in known for e in error.errors(include_url=False))
-    return True
-
-
-def _per_axis(text: str) -> str:
-    """``3x3`` as the list that it means."""
-    found = _TIMES.fullmatch(text) if "x" in text.lower() else None
-    return text if found is None else f"[{', '.join(n for n in found.groups() if n)}]"
 
 
 def _one_each(op_name: str, argument: str, text: str) -> str | None:
@@ -318,16 +257,16 @@ def _one_each(op_name: str, argument: str, text: str) -> str | None:
     op = Op.find(op_name)
     numbers = [part.strip() for part in text.split(",")]
     are_numbers = all(NUMBER.fullmatch(n) for n in numbers)
-    if op is None or op.main != argument or not are_numbers or not all(_are_taken(op, {argument: n}) for n in numbers):
+    if op is None or op.main != argument or not are_numbers or not all(are_taken(op, {argument: n}) for n in numbers):
         return None
     return f"each is a step of its own: {', '.join(f'{op_name}: {n}' for n in numbers)}"
 
 
 def _several(slip: WrittenValue) -> str | None:
     target = _TARGET.match(slip.message)
-    if target is not None and (listed := _LIST.fullmatch(slip.text)) is not None:
+    if target is not None and (listed := LIST.fullmatch(slip.text)) is not None:
         # A list that the argument takes by its form, as one size per axis, is none of several arguments.
-        is_mixed = not all(NUMBER.fullmatch(part.strip()) for part in re.split(_TOP_COMMA, listed[1]))
+        is_mixed = not all(NUMBER.fullmatch(part.strip()) for part in re.split(TOP_COMMA, listed[1]))
         found = arguments(target[1], listed[1]) if is_mixed or not slip.wants("list") else None
         return f"arguments are a map: {target[1]}: {found}" if found else _one_each(target[1], target[2], listed[1])
     if target is None or slip.is_quoted or not re.search(r"[,=:]|\d\s+\w", slip.text):
@@ -368,7 +307,7 @@ _ELEMENT = Pattern(r"[^\[\],]+")
 
 def _element(slip: WrittenValue) -> str | None:
     """The slip of one element of a list."""
-    if slip.is_quoted or (found := _LIST.fullmatch(slip.text)) is None:
+    if slip.is_quoted or (found := LIST.fullmatch(slip.text)) is None:
         return None
     for element in _ELEMENT.findall(found[1])[:16]:
         text = element.strip()
@@ -387,7 +326,7 @@ _BATCH = frozenset(("batch", "batch_size", "bs", "B", "N", "n", "None"))
 
 def _reshaped(slip: WrittenValue) -> str | None:
     """A shape of ``reshape`` with the batch, or with a size that is left open."""
-    if slip.is_quoted or not slip.wants("at most one of them -1") or (found := _LIST.fullmatch(slip.text)) is None:
+    if slip.is_quoted or not slip.wants("at most one of them -1") or (found := LIST.fullmatch(slip.text)) is None:
         return None
     first, *rest = (item.strip() for item in found[1].split(","))
     if first in _BATCH and rest:

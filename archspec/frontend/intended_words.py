@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from archspec.frontend.intended import COMMENT, MAX_LENGTH, NUMBER, PAIR, Known, arguments, look_alike
+from archspec.frontend.intended import COMMENT, MAX_LENGTH, Known, look_alike
+from archspec.frontend.intended_arguments import NUMBER, PAIR, arguments
 from archspec.ir.diagnostics import plain
 from archspec.ir.patterns import Pattern
 

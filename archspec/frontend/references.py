@@ -8,9 +8,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from archspec.frontend.arithmetic import ExpressionError
 from archspec.frontend.definitions import definitions, unknown_help
 from archspec.frontend.document import SHAPE_WORDS, worded
-from archspec.frontend.expressions import ExpressionError, UnknownName, evaluate
+from archspec.frontend.expressions import UnknownName, evaluate
 from archspec.frontend.naming import key_texts
 from archspec.frontend.parameters import whole
 from archspec.frontend.refusal import Poisoned, Refusal

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from archspec.frontend.arithmetic import ExpressionError
 from archspec.frontend.document import SHAPE_WORDS
-from archspec.frontend.expressions import ExpressionError, Indexable, UnknownName, missing_element
+from archspec.frontend.expressions import Indexable, UnknownName, missing_element
 from archspec.frontend.refusal import Poisoned
 from archspec.ir.diagnostics import Span, did_you_mean, known_are, shown
 from archspec.ir.graph import Tensor

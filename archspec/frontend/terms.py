@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.frontend.expressions import ExpressionError, evaluate
+from archspec.frontend.arithmetic import ExpressionError
+from archspec.frontend.expressions import evaluate
 from archspec.frontend.objectives import declared
 from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal

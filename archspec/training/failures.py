@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from archspec.data.errors import DataError
-from archspec.data.pipeline import fault, reading
+from archspec.data.read_errors import fault, reading
 from archspec.data.source import TRAIN
 from archspec.training.distribution import DeviceLayout
 from archspec.training.errors import DistributionError

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.frontend.expressions import FUNCTIONS, ExpressionError, evaluate, make_divisible
+from archspec.frontend.arithmetic import FUNCTIONS, ExpressionError, make_divisible
+from archspec.frontend.expressions import evaluate
 
 NAMES = {"a": 7, "b": 2.5, "c": [3, 4, 5], "s": "relu", "t": True, "zero": 0}
 

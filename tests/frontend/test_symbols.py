@@ -6,7 +6,7 @@ import pytest
 
 from archspec.frontend import loads
 from archspec.frontend.document import document
-from archspec.frontend.symbols import symbols_of
+from archspec.frontend.symbol_reader import symbols_of
 from archspec.ir.diagnostics import Source
 from tests.wording import refuses
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from archspec.frontend.arithmetic import FUNCTIONS
 from archspec.frontend.expectations import FIGURES
-from archspec.frontend.expressions import FUNCTIONS
 from archspec.frontend.inputs import DTYPES
 from archspec.frontend.schema.values import NAME, TYPES, kinds, or_expression, parameters, section
 from archspec.ir.json_schema import Json, closed, list_of, map_of
