@@ -328,17 +328,22 @@ class _Reader:
             symbol = names.get(match[0])
             if symbol is None:
                 continue
-            at = replace(span, column=span.column + match.start(), length=len(match[0]), given=None)
-            symbol.references.append(at)
-            rest = _ATTRIBUTE.match(bare, match.end())
-            if rest is not None:
-                column = span.column + rest.start(1)
-                self.asked.append((symbol, rest[1], replace(span, column=column, length=len(rest[1]), given=None)))
+            self.named(symbol, bare, match, span)
 
     def used(self, symbol: Symbol, span: Span) -> None:
         """A name in a string that is no expression, at its places."""
-        for found in re.finditer(rf"(?<![\w.]){symbol.name}\b", written_at(span)):
-            symbol.references.append(replace(span, column=span.column + found.start(), length=len(symbol.name)))
+        text = written_at(span)
+        for found in re.finditer(rf"(?<![\w.]){symbol.name}\b", text):
+            self.named(symbol, text, found, span)
+
+    def named(self, symbol: Symbol, text: str, found: re.Match[str], span: Span) -> None:
+        """A name in the text of a place, and the attribute that is asked of it."""
+        at = replace(span, column=span.column + found.start(), length=len(found[0]), given=None)
+        symbol.references.append(at)
+        rest = _ATTRIBUTE.match(text, found.end())
+        if rest is not None:
+            column = span.column + rest.start(1)
+            self.asked.append((symbol, rest[1], replace(span, column=column, length=len(rest[1]), given=None)))
 
 
 def _inner(span: Span, name: str) -> Span:
