@@ -129,7 +129,7 @@ def read_as(key, value, section):
 
     if key == "data":
         return read_as(None, value, "data source")
-    if key in ("train", "augment", "evaluate", "set"):
+    if key in ("train", "augment", "evaluate", "set", "log"):
         return RunSpec.model_validate({"archspec_run": 1, "spec": "net", key: value})
     if key == "kernel_regularizer":
         return member(Regularizer, value, "a regularizer")
