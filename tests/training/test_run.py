@@ -217,7 +217,7 @@ def test_tensorboard_gets_scalars_texts_and_the_graph(plan, tmp_path):
         "epoch_loss",
         "epoch_accuracy",
         "epoch_learning_rate",
-        "epoch_steps_per_second",
+        "epoch_examples_per_second",
     } <= set(tags["tensors"])
     about = EventAccumulator(str(tmp_path / "run" / "about"), size_guidance={"tensors": 0}).Reload()
     assert {"cost", "run", "data"} == set(about.Tags()["tensors"])
