@@ -86,9 +86,9 @@ def _prepared(
     if part is None or steps is None:
         raise NotExported("--with-preprocessing is for networks of images or of rows of numbers")
     inference = graph.inference()
-    activation = task_of(found.run, graph).scored_by(inference, found.run.train)
+    activations = task_of(found.run, graph, features).shared_by(inference, found.run.train, features)
     try:
-        return with_preprocessing(model, features.parts[part], steps, activation)
+        return with_preprocessing(model, features.parts[part], steps, activations)
     except DataError as error:
         raise NotExported(error.message) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.transform import Transform, TransformError
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def with_preprocessing(
-    model: keras.Model, raw: TensorSpec, steps: Sequence[Transform], activation: Op | None
+    model: keras.Model, raw: TensorSpec, steps: Sequence[Transform], activations: Mapping[str, Op]
 ) -> keras.Model:
-    """A network that takes examples as the data have them, and gives probabilities: ``activation`` is what turns its
-    scores into such, None where they are. It is for writing into a file; Keras saves no such layers.
+    """A network that takes examples as the data have them, and gives probabilities: ``activations`` are what turns
+    scores into such, by heads. It is for writing into a file; Keras saves no such layers.
 
     Raises TransformError where a step is not to be had in other programs, or the network has several inputs.
     """
@@ -44,9 +44,10 @@ def with_preprocessing(
     for step in steps:
         probe = step.exported(probe)
     outputs = model(Preprocessing(dtype="float32", autocast=False)(given))
-    if activation is not None:
-        named = outputs if isinstance(outputs, dict) else {model.output_names[0]: outputs}
-        scores = named[model.output_names[0]]
-        shares = activation.lower(TensorSpec(tuple(scores.shape[1:])))(scores)
-        outputs = {**named, model.output_names[0]: shares} if isinstance(outputs, dict) else shares
-    return keras.Model(given, outputs, name=model.name)
+    named = outputs if isinstance(outputs, dict) else {model.output_names[0]: outputs}
+    shares = {
+        head: activation.lower(TensorSpec(tuple(named[head].shape[1:])))(named[head])
+        for head, activation in activations.items()
+    }
+    made = {**named, **shares}
+    return keras.Model(given, made if isinstance(outputs, dict) else made[model.output_names[0]], name=model.name)

@@ -224,6 +224,11 @@ class Task(Declaration, package="archspec.tasks"):
         """The activation that turns the first head's scores into what is averaged; None where they are such."""
         return None
 
+    def shared_by(self, graph: Graph, train: TrainSettings, features: Example) -> Mapping[str, Op]:
+        """The activations that turn scores into probabilities, by heads; of a head that gives what it tells, none."""
+        activation = self.scored_by(graph, train)
+        return {} if activation is None else {graph.outputs[0].name: activation}
+
     def panels(self, plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, Any]:
         """Pictures for TensorBoard besides those of the assessments, by name."""
         return {}

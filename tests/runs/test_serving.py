@@ -168,3 +168,52 @@ def test_an_exported_file_gives_the_runs_probabilities_of_raw_images(trained, pi
 def test_keras_files_take_no_preprocessing(trained, tmp_path, capsys):
     assert main(["export", str(trained), "-o", str(tmp_path / "net.keras"), "--with-preprocessing"]) == 2
     assert "Keras saves no transforms" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+TWO_HEADS = """
+archspec: 1
+name: net
+inputs: {image: [4, 4, 1]}
+body: [flatten, dense: 4]
+heads:
+  main: {body: [dense: 3], loss: sparse_categorical_crossentropy}
+  aside: {body: [dense: 2], loss: LOSS}
+"""
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "target", "shared"),
+    [
+        ("classification", "sparse_categorical_crossentropy", {}, {"main"}),
+        ("multitask", "sparse_categorical_crossentropy", {"aside": "label"}, {"main", "aside"}),
+        ("multitask", "mse", {}, {"main"}),
+    ],
+)
+def test_of_several_heads_each_that_has_classes_gives_their_probabilities(task, loss, target, shared):
+    """Keras has outputs in the order of their names, a spec in that in which they are written."""
+    import archspec
+    from archspec.data.example import Example
+    from archspec.data.features.image import Image as Pixels
+    from archspec.data.features.label import Label
+    from archspec.data.features.numbers import Numbers
+    from archspec.ir.tensors import TensorSpec
+    from archspec.runs.serving import with_preprocessing
+    from archspec.training.settings import TrainSettings
+    from archspec.training.task import Task
+
+    graph = archspec.loads(TWO_HEADS.replace("LOSS", loss))
+    raw = TensorSpec((4, 4, 1), "uint8")
+    features = Example({"image": Pixels(raw), "label": Label(3, ("a", "b", "c")), "aside": Numbers(("x", "y"))})
+    made = Task.find(task)()
+    if task == "multitask":
+        made = made.model_copy(update={"targets": target}).resolved(graph, features)
+    model = archspec.compile(graph)
+    activations = made.shared_by(graph.inference(), TrainSettings(), features)
+    assert set(activations) == shared
+    image = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 1)).astype("uint8")
+    found, scores = with_preprocessing(model, raw, steps_of(["rescale"]), activations)(image), model(image / 255)
+    for head, values in found.items():
+        expected = np.asarray(scores[head])
+        if head in shared:
+            expected = np.exp(expected) / np.exp(expected).sum(-1, keepdims=True)
+        np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)

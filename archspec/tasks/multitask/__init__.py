@@ -216,6 +216,13 @@ class Multitask(Task, name="multitask"):
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
         raise TaskError("--dense is for networks of one head and classification", at=())
 
+    def shared_by(self, graph: Graph, train: TrainSettings, features: Example) -> Mapping[str, Op]:
+        found = {
+            name: part.task.scored_by(part.graph, self._settings(train, graph, name))
+            for name, part in self._parts(graph, features).items()
+        }
+        return {name: activation for name, activation in found.items() if activation is not None}
+
     def panels(self, plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, Any]:
         out: dict[str, Any] = {}
         for name, part in self._parts(plan.graph.inference(), plan.features).items():
