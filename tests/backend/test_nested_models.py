@@ -220,3 +220,22 @@ def test_inputs_that_neither_names_nor_order_tell_are_refused(tmp_path, layers):
     )
     with refuses(WeightsError):
         imported(tmp_path / "net.keras", graph)
+
+
+def test_results_of_a_model_that_gives_a_dict(tmp_path, layers):
+    """Keras numbers them by their names, whichever was written first."""
+    import keras
+
+    x = keras.Input((4,), name="given")
+    y = layers.Dense(4, name="both")(x)
+    inner = keras.Model(x, {"b": layers.Dense(3, name="two")(y), "a": layers.Dense(3, name="one")(y)}, name="inner")
+    z = keras.Input((4,), name="x")
+    said = inner(z)
+    model = filled(keras.Model(z, layers.Subtract()([said["a"], said["b"]])))
+    graph = loaded(
+        "archspec: 1\nname: net\ninputs: {x: [4]}\n"
+        "body: [{dense: 4, as: h}, {dense: 3, from: h, as: a}, {dense: 3, from: h, as: b}, subtract: [a, b]]\n",
+        tmp_path,
+    )
+    found = imported(saved(model, tmp_path / "net.keras"), graph)
+    assert found.names == {"h": "inner.both", "a": "inner.one", "b": "inner.two"}

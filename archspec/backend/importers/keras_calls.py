@@ -266,7 +266,8 @@ def _named_ends(key: str, value: Any) -> Iterator[tuple[str, LayerOutput]]:
     if isinstance(value, (list, tuple)) and _is_place(list(value)):
         yield key, LayerOutput(*value[:3])
     elif isinstance(value, dict):
-        for name, item in value.items():
+        # Keras numbers what a dict holds by its sorted names.
+        for name, item in sorted(value.items()):
             yield from _named_ends(name, item)
     elif isinstance(value, (list, tuple)):
         for item in value:
