@@ -391,3 +391,22 @@ body:
     transfer(towers(False), graph, ours)
     with pytest.raises(WeightsError):
         transfer(towers(True), graph, ours)
+
+
+@pytest.mark.parametrize(
+    ("file", "steps", "is_alike"),
+    [(0.0, "mask: 0, ", True), (0.0, "", False), (None, "mask: 0, ", False), (0.5, "mask: 0, ", False)],
+)
+def test_padding_that_one_side_leaves_out(file, steps, is_alike, tmp_path):
+    """Random steps are no padding: some must be."""
+    import keras
+
+    x = keras.Input((5, 3), name="x")
+    y = x if file is None else keras.layers.Masking(file)(x)
+    model = keras.Model(x, keras.layers.LSTM(4, name="lstm")(y))
+    graph = spec(f"inputs: {{x: [5, 3]}}\nbody: [{steps}lstm: 4]\n", tmp_path)
+    if is_alike:
+        transfer(model, graph, archspec.compile(graph))
+    else:
+        with pytest.raises(WeightsError, match="lstm"):
+            transfer(model, graph, archspec.compile(graph))

@@ -111,7 +111,8 @@ class SpecSide:
 
 
 def _inputs(graph: Graph, file: Calls, size: int) -> Iterator[tuple[str, Any]]:
-    """Random inputs: numbers, or counts that every embedding has."""
+    """Random inputs: numbers, or counts that every embedding has. The last steps of one example are padding, where
+    either side leaves such out."""
     import keras
     import numpy as np
 
@@ -125,6 +126,17 @@ def _inputs(graph: Graph, file: Calls, size: int) -> Iterator[tuple[str, Any]]:
         if spec.dtype.startswith("float"):
             scale = np.array(SCALES).reshape(-1, *[1] * len(sizes))
             value = draw.standard_normal((len(SCALES), *sizes)) * scale
+            for back, padding in enumerate(_paddings(graph, file), 1):
+                if len(sizes) > 1 and back < sizes[0]:
+                    value[-1, -back] = padding
         else:
             value = draw.integers(0, min([2 if spec.dtype == "bool" else 7, *tables]), (len(SCALES), *sizes))
         yield name, keras.ops.convert_to_tensor(value.astype(spec.dtype))
+
+
+def _paddings(graph: Graph, file: Calls) -> list[float]:
+    """The values of which padding consists that a mask leaves out, on either side."""
+    ops = [op for op in (cast(Any, node.op) for node in graph.nodes) if op.marks_padding]
+    ours = [getattr(op, "value", None) for op in ops]
+    theirs = [call.config.get("mask_value", 0.0) for call in file.calls if call.kind == "Masking"]
+    return sorted({float(value) for value in (*ours, *theirs) if isinstance(value, (int, float))})
