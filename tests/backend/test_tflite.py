@@ -113,3 +113,30 @@ def test_damaged_files_are_refused_or_give_the_same(files, tmp_path):
             refused += 1
             assert str(error).startswith(str(path))
     assert refused
+
+
+BRANCHES = """
+archspec: 1
+name: net
+inputs: {image: [6, 6, 2]}
+body:
+  - {conv: {filters: 2, kernel: 3}, from: image, as: a}
+  - {conv: {filters: 2, kernel: 3}, from: image, as: b}
+  - {conv: {filters: 3, kernel: 3}, from: b, as: c}
+  - concat: [c, a]
+"""
+
+
+def test_the_order_of_branches_tells_nothing(tmp_path):
+    """The numbers of a file's operations are given by who reads it."""
+    import tensorflow as tf
+
+    archspec.compile(archspec.loads(BRANCHES)).export(str(tmp_path / "saved"), format="tf_saved_model", verbose=False)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+    (tmp_path / "net.tflite").write_bytes(converter.convert())
+    for first in ("a", "b"):
+        lines = BRANCHES.splitlines(keepends=True)
+        if first == "b":
+            lines[5], lines[6] = lines[6], lines[5]
+        with pytest.raises(WeightsError, match="have one shape"):
+            match(opened(tmp_path / "net.tflite"), archspec.loads("".join(lines)))

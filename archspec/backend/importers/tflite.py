@@ -34,7 +34,8 @@ def archive(path: Path) -> Archive:
         layers = tuple(_layers(_Network(data)))
     except FAULTS as error:
         raise WeightsError(f"the file is damaged: {error}") from None
-    return Archive(layers, is_executed=True, is_folded=True)
+    # Their numbers are the importer's own: of two branches either may come first.
+    return Archive(layers, is_ordered=False, is_executed=True, is_folded=True)
 
 
 @dataclass(frozen=True, slots=True)
