@@ -35,6 +35,8 @@ AROUND = ("self", "attention")
 """Modules that hold the other three, where the output's projection lies beside them: ``attention.output.dense``."""
 TABLE, WITHIN_WINDOWS = "relative_position_bias_table", ("qkv", "proj")
 """What attention within windows keeps, in torchvision and timm."""
+CONV1D = frozenset(("c_attn", "q_attn", "c_proj", "c_fc"))
+"""Names of ``Conv1D`` in GPT-2: where one is, all are."""
 FIRSTS = frozenset((*FUSED, *(names[0] for names in (*APART, *WITH_VALUES))))
 
 
@@ -90,7 +92,7 @@ def _windows(layers: list[StoredLayer], wanted: Sequence[Shapes]) -> list[Stored
 
 def _upright(layers: Sequence[StoredLayer]) -> Iterator[StoredLayer]:
     """Matrices as (out, in): that of a ``Conv1D`` is as wide as its bias is long. One that is square is turned where
-    others of its name are."""
+    others of its name are, or others of GPT-2's."""
 
     def sizes(stored: StoredLayer) -> tuple[int, int, int] | None:
         shapes = {role: array.shape for role, array in stored.arrays.items()}
@@ -103,6 +105,8 @@ def _upright(layers: Sequence[StoredLayer]) -> Iterator[StoredLayer]:
         return stored.name.rpartition(".")[2]
 
     lying = {last(s) for s in layers if (n := sizes(s)) and n[1] == n[2] != n[0]}
+    if lying & CONV1D:
+        lying |= CONV1D
     for stored in layers:
         size = sizes(stored)
         if size and last(stored) in lying and size[1] == size[2]:

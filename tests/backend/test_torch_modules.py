@@ -266,6 +266,19 @@ def test_a_matrix_that_lies_the_other_way_round_is_told_by_its_bias():
     np.testing.assert_array_equal(made["plain/kernel"], arrays["plain.weight"].T)
 
 
+def test_square_matrices_lie_where_others_of_gpt2_do():
+    """Of a network whose layers are all as wide as its words, only the one matrix of attention tells it."""
+    graph = archspec.loads("archspec: 1\nname: net\ninputs: {x: [5, 4]}\nbody: [attention: 2, {dense: 4, as: c_fc}]\n")
+    shapes = {
+        "attn.c_attn.weight": (4, 12), "attn.c_attn.bias": (12,), "attn.c_proj.weight": (4, 4),
+        "attn.c_proj.bias": (4,), "mlp.c_fc.weight": (4, 4), "mlp.c_fc.bias": (4,),
+    }  # fmt: skip
+    made, arrays = values(shapes, graph)
+    np.testing.assert_array_equal(made["c_fc/kernel"], arrays["mlp.c_fc.weight"])
+    output = made["attention/attention_output/kernel"].reshape(4, 4)
+    np.testing.assert_array_equal(output, arrays["attn.c_proj.weight"])
+
+
 def test_vectors_that_are_equal_are_no_copies():
     """Fresh norms all hold ones and zeros; one that the spec lacks is a difference."""
     graph = archspec.loads("archspec: 1\nname: net\ninputs: {x: [5, 4]}\nbody: [layer_norm, dense: 4]\n")
