@@ -44,9 +44,14 @@ def node_label(node: Node, layout: Layout) -> tuple[Any, ...]:
 
 
 def roles_and_shapes(node: Node) -> dict[str, tuple[int, ...]]:
-    """The arrays by which PyTorch keeps the node's weights."""
-    forms = (torch_form(node, w) for w in node.weights)
-    return {role: shape for f in forms for role, shape in zip(f.roles, f.shapes, strict=True)}
+    """The arrays by which PyTorch keeps the node's weights. Raises WeightsError where no module has them all."""
+    forms = [torch_form(node, w) for w in node.weights]
+    found = [pair for form in forms for pair in zip(form.roles, form.shapes, strict=True)]
+    out = dict(found)
+    if len(out) != len(found):
+        names = ", ".join(w.name for w in node.weights)
+        raise WeightsError(f"{node.span}: {node.layer!r} has {names}, which no module of PyTorch keeps as one layer")
+    return out
 
 
 def converted(
@@ -90,6 +95,17 @@ def torch_form(node: Node, weight: WeightSpec) -> Form:
     op: Any = node.op
     form: Form = op.torch(weight)
     return form
+
+
+def refuse_turned(node: Node, stored: StoredLayer) -> None:
+    """Raises WeightsError where a kernel is as large as the node's, along other axes: [7, 1] is not [1, 7]."""
+    for role, shape in roles_and_shapes(node).items():
+        theirs = stored.arrays[role].shape
+        if len(theirs) == len(shape) > 3 and theirs[:2] == shape[:2] and theirs[2:] != shape[2:]:
+            raise WeightsError(
+                f"{node.span}: {stored.name!r} of the file has a kernel of {list(theirs[2:])}, {node.layer!r} one of "
+                f"{list(shape[2:])}"
+            )
 
 
 def refuse_gates(graph: Graph) -> None:

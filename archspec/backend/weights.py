@@ -16,7 +16,15 @@ from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
 from archspec.backend.ends import in_order_of
 from archspec.backend.folding import unfolded
-from archspec.backend.layouts import converted, in_order, node_label, refuse_gates, roles_and_shapes, stored_label
+from archspec.backend.layouts import (
+    converted,
+    in_order,
+    node_label,
+    refuse_gates,
+    refuse_turned,
+    roles_and_shapes,
+    stored_label,
+)
 from archspec.backend.matching import Matching, compare_shapes, copies, ignoring, more, node_said, stored_said
 from archspec.backend.torch_modules import gathered
 from archspec.backend.tracing import Orders
@@ -74,6 +82,9 @@ def matched(archive: Archive, graph: Graph, rules: Rules | None = None) -> tuple
 
         comparison.compare(graph, pairs, archive.calls, rules)
     if archive.layout == "torch":
+        for node in graph.owners():
+            if node.layer in pairs:
+                refuse_turned(node, pairs[node.layer])
         refuse_gates(graph)
     return pairs, notes
 

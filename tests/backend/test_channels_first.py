@@ -362,6 +362,12 @@ REFUSED = {
         {"0": (4, 2, 3, 3), "2": (3, 30)},
         r"a stretch of a vector whose elements lie in another order",
     ),
+    "taps along the other axis": (
+        IMAGE,
+        "[conv: {filters: 4, kernel: [1, 7]}]",
+        {"0": (4, 2, 7, 1)},
+        r"'0' of the file has a kernel of \[7, 1\], 'conv' one of \[1, 7\]",
+    ),
     "positions in a row": (
         IMAGE,
         f"[{CONV}, reshape: [-1, 4], flatten, dense: 3]",

@@ -279,6 +279,13 @@ def test_square_matrices_lie_where_others_of_gpt2_do():
     np.testing.assert_array_equal(output, arrays["attn.c_proj.weight"])
 
 
+@pytest.mark.parametrize("layer", ["separable_conv: {filters: 3, kernel: 1}", "weight_norm: {dense: 3}"])
+def test_a_layer_that_is_none_of_pytorchs_is_refused(layer):
+    graph = archspec.loads(f"archspec: 1\nname: net\ninputs: {{x: [4, 4, 3]}}\nbody: [{layer}]\n")
+    with refuses(WeightsError):
+        values({"0.weight": (3, 3), "0.bias": (3,)}, graph)
+
+
 def test_vectors_that_are_equal_are_no_copies():
     """Fresh norms all hold ones and zeros; one that the spec lacks is a difference."""
     graph = archspec.loads("archspec: 1\nname: net\ninputs: {x: [5, 4]}\nbody: [layer_norm, dense: 4]\n")
