@@ -239,3 +239,16 @@ def test_results_of_a_model_that_gives_a_dict(tmp_path, layers):
     )
     found = imported(saved(model, tmp_path / "net.keras"), graph)
     assert found.names == {"h": "inner.both", "a": "inner.one", "b": "inner.two"}
+
+
+def test_a_model_that_ends_in_a_model_called_twice(tmp_path, layers):
+    import keras
+
+    x = keras.Input((4,), name="given")
+    inner = keras.Model(x, layers.Dense(4, name="two")(layers.Dense(4, name="one")(x)), name="inner")
+    z = keras.Input((4,), name="x")
+    model = filled(keras.Model(z, inner(inner(z))))
+    body = "networks: {inner: {body: [dense: 4, dense: 4]}}\nbody: [{inner: , as: a}, {inner: , from: a}]\n"
+    graph = loaded(f"archspec: 1\nname: net\ninputs: {{x: [4]}}\n{body}", tmp_path)
+    found = imported(saved(model, tmp_path / "net.keras"), graph)
+    assert list(found.names.values()) == ["inner.one", "inner.two"]

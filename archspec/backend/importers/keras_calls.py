@@ -102,7 +102,11 @@ def _functional(config: Mapping[str, Any], version: str) -> Calls:
         if len(left) == len(waiting):
             raise WeightsError(f"the inputs of {left[0].layer!r} are not there")
         waiting = left
-    found = dict(_ends(config["output_layers"]))
+    # Where a model is called, Keras counts its own making as a call: at the outputs, not at what takes its results.
+    found = {
+        name: replace(end, turn=end.turn - 1) if end.turn and "output_layers" in layers[end.layer]["config"] else end
+        for name, end in _ends(config["output_layers"])
+    }
     return _followed(Calls(inputs, tuple(calls), tuple(found.values()), tuple(ends), tuple(found), version))
 
 
