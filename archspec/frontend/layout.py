@@ -24,6 +24,8 @@ from archspec.ops.base import Op
 INDENT = 2
 CHAINS = frozenset(("body", "do", "residual", "project"))
 """Keys whose lists are steps."""
+FURTHER_ENDS = "\x85\u2028\u2029"
+"""What ends a line in YAML, and in few other texts: a file with one stays as it is."""
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
@@ -59,7 +61,10 @@ class Written:
 def formatted(source: Source) -> str:
     """The canonical form of a file. Raises SpecError for what is no YAML of archspec's."""
     value = read(source)
-    text = source.text.replace("\r\n", "\n").removeprefix("\ufeff")
+    text = source.text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    if any(sign in text for sign in FURTHER_ENDS):
+        return text
+    text = _spaced(text)
     for change in (_unquoted, _unwrapped, _alone):
         text = _settled(text, change)
     text = _indented(_spaced(text))
@@ -142,7 +147,7 @@ def _alone(root: Written, text: str) -> Iterator[Edit]:
             name, argument = value.children
             is_value = argument.kind == "scalar" and argument.start < argument.end
             is_clear = is_value and argument.text not in ("true", "false")
-            if op is not None and op.main == name.text and is_clear:
+            if op is not None and op.main == name.text and is_clear and value.start[0] == value.end[0]:
                 yield value.start, argument.start, ""
                 yield argument.end, value.end, ""
 
@@ -273,10 +278,36 @@ def _gap(gap: str, left: str, right: str) -> str | None:
 
 
 def _ends(text: str) -> str:
-    """No blanks at the ends of lines, at most one empty line together, none at either end of the text."""
-    lines = [line.rstrip() for line in text.split("\n")]
-    kept = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
-    return "\n".join(kept).strip("\n") + "\n"
+    """No blanks at the ends of lines, at most one empty line together, none at either end of the text; what a value
+    has of either stays."""
+    lines = text.split("\n")
+    held = _held(tree(text), lines)
+    kept: list[int] = []
+    for number, line in enumerate(lines):
+        if number in held or line.strip(_BLANKS) or (kept and lines[kept[-1]].strip(_BLANKS)):
+            kept.append(number)
+    while kept[-1] not in held and not lines[kept[-1]].strip(_BLANKS):
+        kept.pop()
+    end = "" if len(lines) - 1 in held else "\n"
+    return "\n".join(lines[n] if n in held else lines[n].rstrip(_BLANKS) for n in kept) + end
+
+
+_BLANKS = " \t"
+
+
+def _held(root: Written, lines: list[str]) -> set[int]:
+    """Lines whose blanks at the end, or that are empty, are within a value."""
+    held: set[int] = set()
+    for node in root.within():
+        if node.kind == "scalar" and node.end[0] > node.start[0]:
+            first, last = node.start[0], node.end[0]
+            if node.style in ("|", ">"):
+                header = lines[first][node.start[1] :][:3]
+                first, last = first + 1, last + (node.end[1] > 0)
+                while "+" not in header and last > first and not lines[last - 1]:
+                    last -= 1
+            held.update(range(first, last))
+    return held
 
 
 def _indented(text: str) -> str:
@@ -298,16 +329,16 @@ def _indented(text: str) -> str:
         if number in levels:
             column, indent = levels[number]
             shift = indent - column
-        elif line.lstrip().startswith("#") and number not in literal:
+        elif line.lstrip(" ").startswith("#") and number not in literal:
             column, indent = levels.get(following[number], (0, 0))
-            own = len(line) - len(line.lstrip())
-            out.append(" " * max(0, own + indent - column) + line.lstrip() if own == column else line)
+            own = len(line) - len(line.lstrip(" "))
+            out.append(" " * max(0, own + indent - column) + line.lstrip(" ") if own == column else line)
             continue
-        stripped = line.lstrip()
+        stripped = line.lstrip(" ")
         own = len(line) - len(stripped)
         if number in levels:
             stripped = _DASHES.sub(lambda found: "- " * found[0].count("-"), stripped)
-        out.append(" " * max(0, own + shift) + stripped if stripped else "")
+        out.append(" " * max(0, own + shift) + stripped if line else "")
     return "\n".join(out)
 
 

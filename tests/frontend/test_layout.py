@@ -40,11 +40,31 @@ QUOTED = 'a: "yes"\nb: "1"\nc: "=min(a, b)"\nd: ["c[i]"]\n'
         ("a:\n    b: [1,\n        2]\n", "a:\n  b: [1,\n      2]\n"),
         # A text over several lines does, too, and keeps its own lines.
         ("a:\n    doc: |\n      one\n        two\n    b: 1\n", "a:\n  doc: |\n    one\n      two\n  b: 1\n"),
+        # What a text over several lines says: empty lines, blanks and tabs, a last line without an end.
+        *[
+            (text, text)
+            for text in (
+                "doc: |\n  one  \n\n\n  \ttwo\na: 1\n",
+                "doc: >\n  one\n\n\n  two\na: 1\n",
+                "doc: |+\n  one\n\n\na: 1\n",
+                "doc: |+\n  one\n\n\n",
+                "a: 1\ndoc: |\n  one",
+                'doc: "one\n\n\n  two"\n',
+                "doc: one\n\n\n  two\n",
+                "doc: one\u00a0\n",
+                # What ends a line in YAML alone.
+                'doc: "one\u2028 two"\na:   1\n',
+            )
+        ],
+        ("a:\n    doc: |\n      one\n        \n      two\n", "a:\n  doc: |\n    one\n      \n    two\n"),
+        ("doc: |\n  one\n\n\na: 1\n", "doc: |\n  one\n\na: 1\n"),
         # Spaces.
         ("a: {b:   1 ,c: [ 1,2 ,3 ] }\n", "a: {b: 1, c: [1, 2, 3]}\n"),
         ("a:    1\n", "a: 1\n"),
         ("a: 1   \n\n\n\nb: 2\n\n", "a: 1\n\nb: 2\n"),
         ("a: 1\r\nb: 2\r\n", "a: 1\nb: 2\n"),
+        ("a: 1\rb:   2\r", "a: 1\nb: 2\n"),
+        ('{"a": {"b":1},\n"c":["d"]}\n', "{a: {b: 1},\nc: [d]}\n"),
         # Columns that a person has aligned stay.
         (ALIGNED, ALIGNED),
         # Comments keep their text and their place.
@@ -55,6 +75,10 @@ QUOTED = 'a: "yes"\nb: "1"\nc: "=min(a, b)"\nd: ["c[i]"]\n'
         ("body:\n  - {conv: {filters: 8}}\n", "body:\n  - conv: 8\n"),
         ("body: [{conv: {filters: 8}, as: a}]\n", "body: [{conv: 8, as: a}]\n"),
         ("body: [conv: {filters: 8, kernel: 3}]\n", "body: [conv: {filters: 8, kernel: 3}]\n"),
+        (
+            "body:\n  - conv: {filters: 8}\n  - conv: {filters: 8 # eight\n    }\n",
+            "body:\n  - conv: 8\n  - conv: {filters: 8 # eight\n    }\n",
+        ),
         # A switch is clearer by its name.
         ("body: [gelu: {approximate: true}]\n", "body: [gelu: {approximate: true}]\n"),
         # A block of the file's own may have another first parameter than the op of its name.
