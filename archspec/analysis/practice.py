@@ -172,15 +172,24 @@ def dropped_then_normed(family: Family) -> Found:
 
 def activated_twice(family: Family) -> Found:
     """L08"""
-    for node in family.graph.nodes:
-        op: Any = node.op
-        last = activation_of(node)
-        if last is None or not last.is_rectifying or not op.computed.is_activation:
-            continue
-        before = activated(family.graph.by_name, node.inputs[0])
-        inner = None if before is None else activation_of(before)
-        if inner == last:
-            yield node, f"{last.name} of what {last.name} gives changes nothing", "leave one of them out"
+    idle = [node for node in family.graph.nodes if is_idle(family.graph, node)]
+    # What a step does at one of several turns or calls it is needed for.
+    idle_names = {node.name for node in idle}
+    needed = {node.span.order for node in family.graph.nodes if node.name not in idle_names}
+    for node in idle:
+        if node.span.order not in needed:
+            name = _name(activation_of(node))
+            yield node, f"{name} of what {name} gives changes nothing", "leave one of them out"
+
+
+def is_idle(graph: Graph, node: Node) -> bool:
+    """Whether a node gives what it reads: it is the rectifying activation that its numbers come from."""
+    op: Any = node.op
+    last = activation_of(node)
+    if last is None or not last.is_rectifying or not op.computed.is_activation:
+        return False
+    before = activated(graph.by_name, node.inputs[0], through_draws=False)
+    return before is not None and activation_of(before) == last
 
 
 def only_growing(family: Family) -> Found:

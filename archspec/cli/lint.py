@@ -15,7 +15,7 @@ from archspec.cli._files import files_of
 if TYPE_CHECKING:
     from archspec.frontend.findings import Analysis
     from archspec.ir.diagnostics import Diagnostic
-    from archspec.ir.graph import Graph
+    from archspec.ir.graph import Graph, Tensor
 
 EXAMPLES = (
     "archspec lint net.yaml",
@@ -70,7 +70,9 @@ def _fix(path: Path, analysis: Analysis) -> int:
     from archspec.frontend import analyse
     from archspec.frontend.cutting import without
 
-    text, count, refused = path.read_text(encoding="utf-8"), 0, set[str]()
+    if analysis.document is None:
+        return 0
+    text, count, refused = analysis.document.source.text, 0, set[str]()
     now = analysis
     while now.graphs:
         # From the end, so that places before stay where they are.
@@ -91,11 +93,21 @@ def _fix(path: Path, analysis: Analysis) -> int:
 
 
 def _same(one: Analysis, other: Analysis) -> bool:
-    """Whether all networks have the outputs, weights and costs of before."""
+    """Whether all networks are what they were, but for nodes that give what they read."""
     return [_facts(graph) for graph in one.graphs] == [_facts(graph) for graph in other.graphs]
 
 
 def _facts(graph: Graph) -> object:
-    outputs = [(output.name, graph.spec(output.tensor)) for output in graph.outputs]
-    weights = [(node.layer, node.weights) for node in graph.owners() if node.weights]
-    return outputs, weights, sum(node.cost().macs or 0 for node in graph.nodes)
+    from archspec.analysis.practice import is_idle
+
+    same: dict[Tensor, object] = {}
+    nodes: list[object] = []
+    for node in graph.nodes:
+        inputs = tuple(same.get(tensor, tensor) for tensor in node.inputs)
+        if is_idle(graph, node):
+            same[node.tensors[0]] = inputs[0]
+            continue
+        same |= {tensor: (len(nodes), tensor.port) for tensor in node.tensors}
+        nodes.append((node.op, inputs, node.outputs, node.weights, node.layer if node.weights else None))
+    outputs = [(output.name, same.get(output.tensor, output.tensor)) for output in graph.outputs]
+    return dict(graph.inputs), nodes, outputs, graph.training and _facts(graph.training.body)

@@ -84,10 +84,16 @@ def activation_of(node: Node) -> Op | None:
 
 
 def activated(
-    nodes: Mapping[str, Node], tensor: Tensor, *, through_means: bool = True, through_scales: bool = False
+    nodes: Mapping[str, Node],
+    tensor: Tensor,
+    *,
+    through_means: bool = True,
+    through_scales: bool = False,
+    through_draws: bool = True,
 ) -> Node | None:
     """The node whose activation a tensor's numbers come from, as ``last_activation`` finds it; with ``through_scales``
-    also behind given factors and offsets, which leave numbers as limited as they were."""
+    also behind given factors and offsets, which leave numbers as limited as they were; without ``through_draws`` not
+    behind what training changes, be it dropout or noise."""
     while (node := nodes.get(tensor.node)) is not None:
         if activation_of(node) is not None:
             return node
@@ -95,8 +101,14 @@ def activated(
         is_same = op.is_view or op.hands_on == "elements" or (through_means and op.hands_on == "means")
         if not is_same and not (through_scales and op.hands_on == "scaled"):
             return None
+        if not through_draws and op.is_random():
+            return None
         if op.is_merge:
-            ways = {"through_means": through_means, "through_scales": through_scales}
+            ways = {
+                "through_means": through_means,
+                "through_scales": through_scales,
+                "through_draws": through_draws,
+            }
             found = [activated(nodes, t, **ways) for t in node.inputs]
             names = {None if n is None else getattr(activation_of(n), "name", None) for n in found}
             return found[0] if len(names) == 1 else None

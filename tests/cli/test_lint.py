@@ -53,6 +53,10 @@ def test_every_rule_is_explained():
         # Another activation; a sum with one side linear.
         "body: [conv: {filters: 8, kernel: 3, activation: relu}, relu6, conv: 8]",
         "body: [conv: {filters: 8, kernel: 3, activation: relu}, residual: [conv: {filters: 8, kernel: 3}]]",
+        # What noise or dropout made needs the activation again; so does what comes in another turn.
+        "body: [conv: {filters: 8, kernel: 3, activation: relu}, gaussian_noise: 0.1, relu, conv: 8]",
+        "body: [conv: {filters: 8, kernel: 3, activation: relu6}, dropout: 0.1, relu6, conv: 8]",
+        "body: [conv: {filters: 8, kernel: 3, activation: relu}, {do: [relu, conv: 8], repeat: 2}]",
         # A count that another member of the family may have.
         "params: {n: 1}\nbody: [{conv: 8, repeat: =n}]",
     ],
@@ -154,6 +158,58 @@ def test_fix_takes_out_what_does_nothing_and_the_network_stays(capsys):
     assert [(n.op, n.weights) for n in analyse("net.yaml").graphs[0].nodes if n.weights] == before
     assert main(["lint", "--fix", "net.yaml"]) == 0
     assert Path("net.yaml").read_text() == after
+
+
+def fixed(body, head=HEAD):
+    """A file's text behind its head after --fix."""
+    Path("net.yaml").write_text(head + body)
+    main(["lint", "--fix", "net.yaml"])
+    return Path("net.yaml").read_text().removeprefix(head)
+
+
+CONV = "conv: {filters: 8, kernel: 3, activation: relu}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (f"body:\n  - {CONV}\n  - relu\n\n  # next\n  - conv: 8\n", f"body:\n  - {CONV}\n\n  # next\n  - conv: 8\n"),
+        (
+            f"body: [{CONV}, # one\n  relu, # two\n  # next\n  conv: 8]\n",
+            f"body: [{CONV}, # one\n  # next\n  conv: 8]\n",
+        ),
+        (f"body: [{CONV}, # one\n  relu # two\n  ]\n", f"body: [{CONV}, # one\n  ]\n"),
+        (
+            "params: {a: 8, # width\n  b: 3}  # unread\nbody: [conv: =a]\n",
+            "params: {a: 8, # width\n  }  # unread\nbody: [conv: =a]\n",
+        ),
+        (
+            "blocks:\n  a: {body: [conv: 8]}\n  b:\n    body:\n      - relu\n    # of b\n\n# the network\nbody: [a]\n",
+            "blocks:\n  a: {body: [conv: 8]}\n\n# the network\nbody: [a]\n",
+        ),
+    ],
+)
+def test_fix_leaves_comments_about_other_things(before, after):
+    assert fixed(before) == after
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # A second variant, a second call, and what else is in the block that a step calls.
+        "params: {act: relu}\nvariants: {a: {}, b: {act: tanh}}\n"
+        "body: [conv: {filters: 8, kernel: 3, activation: =act}, relu, conv: 8]\n",
+        f"blocks: {{b: {{body: [relu, max_pool: {{size: 3, stride: 1}}]}}}}\nbody: [conv: 8, b, {CONV}, b, conv: 8]\n",
+    ],
+)
+def test_fix_takes_nothing_out_that_does_something_elsewhere(body):
+    assert fixed(body) == body
+
+
+def test_a_file_of_another_encoding_is_refused(capsys):
+    Path("net.yaml").write_bytes(b"archspec: 1\nname: net\ndoc: '\xe9'\n")
+    assert main(["lint", "--fix", "net.yaml"]) == 1
+    assert "not valid UTF-8" in capsys.readouterr().err
 
 
 def test_fix_leaves_a_file_with_errors_and_what_is_no_file_alone(capsys):
