@@ -72,7 +72,8 @@ def bias_before_norm(family: Family) -> Found:
     for node in family.graph.nodes:
         op: Any = node.op
         after = family.readers.get(node.name, [])
-        has_bias = any(w.name == "bias" and w.trainable for w in node.weights)
+        # A bias that differs from place to place is none of a channel's.
+        has_bias = any(w.name == "bias" and w.trainable and w.shape == (node.output.channels,) for w in node.weights)
         is_linear = has_bias and op.applied is None and node.name not in family.ends
         if is_linear and after and all(isinstance(r.op, Op) and r.op.centers_channels for r in after):
             yield node, f"{op.name} adds a bias that {after[0].op.name} takes away again", "bias: false"

@@ -147,6 +147,7 @@ class InstanceNorm(Op, name="instance_norm"):
     nothing unless asked to."""
 
     convention = "image"
+    centers_channels = True
     is_equivariant = True
     keeps_zero = True
 
@@ -185,7 +186,6 @@ class RmsNorm(Op, name="rms_norm"):
     """Root mean square normalisation over the last axis (Zhang and Sennrich 2019)."""
 
     normalizes = True
-    centers_channels = True
     is_equivariant = True
     keeps_zero = True
 

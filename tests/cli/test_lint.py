@@ -38,6 +38,8 @@ def test_every_rule_is_explained():
         "body: [conv: {filters: 8, kernel: 3, activation: relu}, batch_norm]",
         "body: [{conv: {filters: 8, kernel: 3}, as: a}, batch_norm, add: [prev, a]]",
         "body: [conv: {filters: 8, kernel: 3}, layer_norm]",
+        "body: [conv: {filters: 8, kernel: 3}, rms_norm]",
+        "body: [locally_connected: {filters: 8, kernel: 3}, batch_norm]",
         # A window that leaves nothing over; padding that is not read; a stride of one.
         "body: [max_pool: {size: 2, padding: valid}]",
         "body: [conv: {filters: 8, kernel: 7, stride: 2, padding: 3}]",
@@ -63,6 +65,11 @@ def test_every_rule_is_explained():
 )
 def test_what_is_meant_is_no_finding(body):
     assert found(body) == []
+
+
+@pytest.mark.parametrize("norm", ["batch_norm", "instance_norm"])
+def test_a_norm_takes_a_bias_away(norm):
+    assert found(f"body: [conv: {{filters: 8, kernel: 3}}, {norm}]") == ["L01"]
 
 
 def test_a_place_is_the_step_of_the_file_that_calls_a_block_of_the_prelude():
