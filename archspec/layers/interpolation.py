@@ -11,6 +11,11 @@ from keras import ops
 register = keras.saving.register_keras_serializable("archspec")
 
 
+def as_places(numbers: Any) -> Any:
+    """Numbers in a type that tells the positions of a map apart, and what is between: half precision does not."""
+    return ops.cast(numbers, keras.backend.result_type(numbers.dtype, "float32"))
+
+
 def at_positions(x: Any, rows: Any, columns: Any) -> Any:
     """(batch, height, width, channels) at whole places (batch, n), which may lie outside, where there is 0."""
     _, height, width, channels = x.shape
@@ -27,7 +32,7 @@ def at_positions(x: Any, rows: Any, columns: Any) -> Any:
 def between_positions(x: Any, rows: Any, columns: Any) -> Any:
     """The same at any places, by distance from the four positions around."""
     top, left = ops.floor(rows), ops.floor(columns)
-    down, right = (rows - top)[..., None], (columns - left)[..., None]
+    down, right = (ops.cast(t, x.dtype)[..., None] for t in (rows - top, columns - left))
     upper = at_positions(x, top, left) * (1 - right) + at_positions(x, top, left + 1) * right
     lower = at_positions(x, top + 1, left) * (1 - right) + at_positions(x, top + 1, left + 1) * right
     return upper * (1 - down) + lower * down
@@ -40,8 +45,11 @@ class GridSample(keras.Layer):
     def __init__(self, mode: str = "bilinear", align_corners: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.mode, self.align_corners = mode, align_corners
+        # The grid stays what it is.
+        self.autocast = False
 
     def call(self, x: Any, grid: Any) -> Any:
+        x, grid = ops.cast(x, self.compute_dtype), as_places(grid)
         (_, height, width, channels), shape = x.shape, ops.shape(grid)
         columns, rows = (self._place(grid[..., i], size) for i, size in enumerate((width, height)))
         columns, rows = (ops.reshape(t, (shape[0], -1)) for t in (columns, rows))
@@ -102,14 +110,14 @@ class DeformableConvolution(keras.Layer):
         height, width, channels = offset.shape[1], offset.shape[2], x.shape[-1]
         taps = self.kernel_size[0] * self.kernel_size[1]
         groups, batch = offset.shape[-1] // (2 * taps), ops.shape(x)[0]
-        moved = ops.reshape(offset, (batch, height, width, groups, taps, 2))
+        moved = as_places(ops.reshape(offset, (batch, height, width, groups, taps, 2)))
         starts = [
-            ops.arange(n, dtype=x.dtype) * s - b
+            ops.arange(n, dtype=moved.dtype) * s - b
             for n, s, b in zip((height, width), self.strides, self.before, strict=True)
         ]
         tap = ops.arange(taps)
-        down = ops.cast(tap // self.kernel_size[1] * self.dilation_rate[0], x.dtype)
-        right = ops.cast(tap % self.kernel_size[1] * self.dilation_rate[1], x.dtype)
+        down = ops.cast(tap // self.kernel_size[1] * self.dilation_rate[0], moved.dtype)
+        right = ops.cast(tap % self.kernel_size[1] * self.dilation_rate[1], moved.dtype)
         rows = moved[..., 0] + starts[0][:, None, None, None] + down
         columns = moved[..., 1] + starts[1][:, None, None] + right
         read = []
