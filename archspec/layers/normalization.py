@@ -20,6 +20,16 @@ class RootMeanSquareNormalization(keras.layers.RMSNormalization):
 
 
 @keras.saving.register_keras_serializable("archspec")
+class UnitLengthNormalization(keras.layers.UnitNormalization):
+    """UnitNormalization whose sums of squares are float32: in float16 those of short vectors are 0, and the quotient
+    no number."""
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        return ops.cast(super().call(x), inputs.dtype)
+
+
+@keras.saving.register_keras_serializable("archspec")
 class LocalResponseNormalization(keras.Layer):
     """x / (k + alpha · Σ x²) ** beta, the sum over ``size`` (odd) channels around each (Krizhevsky et al. 2012, §3.3).
 

@@ -160,9 +160,9 @@ class L2Normalize(Op, name="l2_normalize", main="axis"):
         return elements(x.shape[:axis] + x.shape[axis + 1 :])
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        import keras
+        from archspec.layers.normalization import UnitLengthNormalization
 
-        return keras.layers.UnitNormalization(axis=normalize_axis(self.axis, x, "l2_normalize") + 1)
+        return UnitLengthNormalization(axis=normalize_axis(self.axis, x, "l2_normalize") + 1)
 
 
 def _as_float(x: TensorSpec) -> TensorSpec:
