@@ -50,11 +50,9 @@ def compile(
     for node in graph.nodes:
         layer = layers.get(node.layer)
         if layer is None:
-            layer = layers[node.layer] = node.op.lower(*node.input_specs)
-            layer.name = node.layer
-            if node.name in heads and policy.compute_dtype != policy.variable_dtype:
-                # In half precision probabilities and losses are too coarse.
-                layer.dtype_policy = keras.DTypePolicy(policy.variable_dtype)
+            # In half precision probabilities and losses are too coarse.
+            computed = keras.DTypePolicy(policy.variable_dtype) if node.name in heads else policy
+            layer = layers[node.layer] = _lowered(keras, node, computed)
         taken = [tensors[tensor] for tensor in node.inputs]
         made = called(node, layer, taken)
         if len(node.outputs) == 1:
@@ -71,6 +69,18 @@ def compile(
 
         model.compile(optimizer=optimizer, **objective(graph))
     return model
+
+
+def _lowered(keras: Any, node: Node, policy: Any) -> Any:
+    """The layer of a node, which computes by a policy, as do layers within it, unless its op says what it gives."""
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        layer = node.op.lower(*node.input_specs)
+    finally:
+        keras.config.set_dtype_policy(usual)
+    layer.name = node.layer
+    return layer
 
 
 def _optimizer(keras: Any, said: str | Mapping[str, Any] | keras.Optimizer) -> keras.Optimizer:

@@ -114,3 +114,22 @@ def test_a_file_says_which_of_its_layers_are_archspecs(tmp_path):
     own = archspec.compile(loads(text.replace("BODY", "resize: {size: [6, 5], mode: torch_area}")))
     assert (own_layers(plain), opened_by(plain)) == ((), "Keras opens it as it is")
     assert opened_by(own) == "Keras opens it after 'import archspec.layers', for Resize"
+
+
+@pytest.mark.parametrize(
+    ("head", "dtype"),
+    [("dense: 2", "float32"), ("spectral_norm: {dense: 2}", "float32"), ("cast: int32", "int32"), ("argmax", "int32")],
+)
+def test_in_half_precision_a_head_is_what_its_op_says(head, dtype):
+    graph = loads(f"archspec: 1\nname: net\ninputs: {{x: [3, 4]}}\nbody: [dense: 4, {head}]\n")
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = archspec.compile(graph)
+        made = keras.config.dtype_policy()
+    finally:
+        keras.config.set_dtype_policy(usual)
+    assert made.name == "mixed_bfloat16"
+    assert model.output.dtype == graph.nodes[-1].output.dtype == dtype
+    assert keras.backend.standardize_dtype(model(np.ones((1, 3, 4))).dtype) == dtype
+    assert model.layers[1].output.dtype == "bfloat16"
