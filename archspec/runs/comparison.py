@@ -30,9 +30,11 @@ def compare(paths: Iterable[Path]) -> Comparison:
 
 
 def _directories(path: Path) -> Iterator[Path]:
-    if (path / "run.yaml").is_file():
+    if (path / "run.yaml").is_file() and (path / "environment.json").is_file():
         return iter((path,))
-    return (file.parent for file in path.rglob("run.yaml") if (file.parent / "environment.json").is_file())
+    below = [file.parent for file in path.rglob("run.yaml") if (file.parent / "environment.json").is_file()]
+    # A run file that a person keeps beside the runs makes no run of their folder.
+    return iter(below or ([path] if (path / "run.yaml").is_file() else []))
 
 
 def _in_order(path: Path) -> list[Any]:

@@ -188,3 +188,9 @@ def test_nothing_of_it_needs_keras(folder):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "set() 0", done.stderr
+
+
+def test_a_run_file_beside_the_runs_hides_none(folder):
+    before = [run.name for run in compare([folder]).runs]
+    (folder / "run.yaml").write_text("archspec_run: 1\n")
+    assert [run.name for run in compare([folder]).runs] == before
