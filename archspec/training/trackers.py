@@ -34,7 +34,7 @@ def trackers(plan: Plan, logdir: Path, say: Callable[[str], None]) -> list[keras
     known, made = _known(), []
     for name, arguments in (plan.log.callbacks or {}).items():
         try:
-            made.append(_guarded(name, known[name].load()(plan, logdir, **(arguments or {})), say))
+            made.append(_guarded(name, _callback(known[name].load()(plan, logdir, **(arguments or {}))), say))
         except Exception as error:
             _tell(name, error, say)
     return made
@@ -44,6 +44,15 @@ def _known() -> dict[str, Any]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _callback(made: Any) -> keras.callbacks.Callback:
+    """What a function of a package has returned. Raises TypeError where that is no callback."""
+    import keras
+
+    if not isinstance(made, keras.callbacks.Callback):
+        raise TypeError(f"its function returned {type(made).__name__}, not a Keras callback")
+    return made
 
 
 def _guarded(name: str, callback: Any, say: Callable[[str], None]) -> Any:
@@ -65,7 +74,8 @@ def _guarded(name: str, callback: Any, say: Callable[[str], None]) -> Any:
     from archspec.backend.seams.models import does_nothing
 
     for hook in dir(callback):
-        if hook.startswith("on_") and not does_nothing(getattr(callback, hook)):
+        is_called = hook.startswith("on_") or hook in ("set_model", "set_params")
+        if is_called and not does_nothing(getattr(callback, hook)):
             setattr(callback, hook, guard(getattr(callback, hook)))
     return callback
 

@@ -26,6 +26,19 @@ class Broken(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         raise ConnectionError("the service does not answer")
 
+class Unset(keras.callbacks.Callback):
+    def set_model(self, model):
+        raise ConnectionError("it has no graph of this model")
+
+    def on_epoch_end(self, epoch, logs=None):
+        raise AssertionError("it was told to be left alone")
+
+def unset(run, logdir):
+    return Unset()
+
+def forgetful(run, logdir):
+    Broken()
+
 def tracker(run, logdir, project="default"):
     return Tracker(run, logdir, project)
 
@@ -42,7 +55,8 @@ def package(tmp_path, monkeypatch):
     (folder / "tracking_test_package.py").write_text(PACKAGE)
     (folder / "tracking-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tracking\nVersion: 1.0\n")
     (folder / "tracking-1.0.dist-info" / "entry_points.txt").write_text(
-        "[archspec.callbacks]\ntracker = tracking_test_package:tracker\nbroken = tracking_test_package:broken\n"
+        "[archspec.callbacks]\n"
+        + "".join(f"{name} = tracking_test_package:{name}\n" for name in ("tracker", "broken", "unset", "forgetful"))
     )
     monkeypatch.syspath_prepend(str(folder))
 
@@ -60,6 +74,19 @@ def test_a_package_follows_a_run_and_one_that_fails_does_not_end_it(plan, tmp_pa
         "archspec: the callback 'broken' failed: ConnectionError: the service does not answer; training goes on without"
     ]
     assert "tracker" in (tmp_path / "run" / "run.yaml").read_text()
+
+
+@pytest.mark.tensorflow
+def test_what_is_no_callback_or_fails_before_the_first_epoch_does_not_end_the_run_either(
+    plan, tmp_path, package, capsys
+):
+    made = plan("{epochs: 1, batch: 512}", rest="log: {pictures: 0, callbacks: {forgetful: , unset: }}")
+    run(made, tmp_path / "run", progress=sys.stderr)
+    failed = [line.removeprefix("archspec: the callback ") for line in capsys.readouterr().err.splitlines()]
+    assert [line for line in failed if line.startswith("'")] == [
+        "'forgetful' failed: TypeError: its function returned NoneType, not a Keras callback; training goes on without",
+        "'unset' failed: ConnectionError: it has no graph of this model; training goes on without",
+    ]
 
 
 def test_what_is_not_installed_is_refused_before_anything_is_written(plan, tmp_path):
