@@ -159,7 +159,7 @@ class Given(DataSource):
         return files.usable(self, split) if self.source.is_encoded else self.source.usable(split)
 
     def fingerprint(self) -> str:
-        return f"{self.source.fingerprint()}/given"
+        return f"{self.source.fingerprint()}/given/{self.known!r}"
 
     def with_vocabularies(self, files: Mapping[str, Path]) -> DataSource:
         return self.model_copy(update={"source": self.source.with_vocabularies(files)})

@@ -66,6 +66,17 @@ def test_classes_are_numbered_as_those_of_the_run(tmp_path):
     assert np.bincount(given.arrays(ALL)["label"], minlength=4).tolist() == [3, 0, 0, 3]
 
 
+def test_what_is_kept_of_other_data_is_not_taken_for_a_run_of_other_classes(tmp_path):
+    """``cache: disk`` keeps labels, which are numbered as in a run."""
+    np.savez(tmp_path / "a.npz", x=np.zeros((6, 2, 2, 1), "uint8"), y=np.arange(6) % 2, class_names=["cow", "ant"])
+    one, other = (
+        Given(source=Npz(path=tmp_path / "a.npz"), known=(("label", names),))
+        for names in (("ant", "cow"), ("cow", "ant"))
+    )
+    assert (one.arrays(ALL)["label"] != other.arrays(ALL)["label"]).all()
+    assert one.fingerprint() != other.fingerprint()
+
+
 def test_a_class_that_the_run_does_not_know_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((6, 2, 2, 1), "uint8"), y=np.arange(6) % 2, class_names=["cow", "ants"])
     with refuses(DataError):
