@@ -63,14 +63,23 @@ def _run(logdir: Path) -> TrainedRun:
 def _best(logdir: Path, result: Mapping[str, Any], history: list[dict[str, float]]) -> int | None:
     """The epoch that is best in what the run monitors, or else in the loss."""
     last = max((logdir / "checkpoints").glob("[0-9]*"), default=logdir)
-    manifest = result or _json(last / "manifest.json")
-    done, best = manifest.get("steps", manifest.get("step")), manifest.get("best")
+    # A run that goes on after its end has come further than its result says.
+    manifest = max((result, _json(last / "manifest.json")), key=_steps)
+    done, best = _steps(manifest), manifest.get("best")
     epochs = manifest.get("epochs", len(manifest.get("history") or ()))
     if isinstance(best, dict) and done and epochs:
-        return round(int(best["step"]) * int(epochs) / int(done))
+        # The last epoch of a run that went to NaN may have fewer steps than others, and none is best.
+        whole = int(epochs) - (manifest.get("finished") is False)
+        # An epoch may be under way: the steps of one are between done / (whole + 1) and done / whole.
+        return -(-int(best["step"]) * whole // done)
     name = f"{HELD_OUT}loss" if any(f"{HELD_OUT}loss" in row for row in history) else "loss"
     judged = [(row[name], epoch) for epoch, row in enumerate(history, 1) if name in row]
     return min(judged, key=lambda one: (one[0] != one[0], *one))[1] if judged else None
+
+
+def _steps(manifest: Mapping[str, Any]) -> int:
+    """Steps that were done."""
+    return int(manifest.get("steps", manifest.get("step")) or 0)
 
 
 def _environment(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,32 @@ def test_the_best_epoch_of_a_run_under_way_is_that_of_its_checkpoint(folder):
     assert compare([folder]).runs[1].best == 2
 
 
+def checkpoint(path, step, epochs, best):
+    (path / "checkpoints" / f"{step:09d}").mkdir()
+    manifest = {"step": step, "history": [{}] * epochs, "best": {"step": best}}
+    (path / "checkpoints" / f"{step:09d}" / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("within", range(10))
+def test_the_best_epoch_is_found_where_a_checkpoint_stands_within_one(folder, within):
+    checkpoint(folder / "b", 20 + within, 2, 20)
+    assert compare([folder]).runs[1].best == 2
+
+
+def test_the_best_epoch_is_found_where_a_run_ended_within_one(folder):
+    result = {"epochs": 3, "steps": 23, "best": {"step": 10}, "finished": False}
+    (folder / "b" / "result.json").write_text(json.dumps(result))
+    assert compare([folder]).runs[1].best == 1
+    (folder / "b" / "result.json").write_text(json.dumps({**result, "best": {"step": 20}}))
+    assert compare([folder]).runs[1].best == 2
+
+
+def test_a_run_that_has_more_epochs_now_is_judged_by_those(folder):
+    (folder / "b" / "result.json").write_text(json.dumps({"epochs": 2, "steps": 20, "best": {"step": 10}}))
+    checkpoint(folder / "b", 30, 3, 30)
+    assert compare([folder]).runs[1].best == 3
+
+
 def test_leaves_of_maps_have_paths():
     assert dict(flat({"a": {"b": 1, "c": [1, {"d": None}]}, "e": None, "f": "x", "g": True})) == {
         "a.b": "1",
