@@ -69,6 +69,7 @@ def run_monitor(
             if request or (every and position.step % every < plan.steps_per_execution()):
                 self.save()
             if request:
+                log.write()
                 raise self.stopped()
 
         def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -82,6 +83,7 @@ def run_monitor(
             if not self.is_judged:
                 position.unjudged = {name: value for name, value in row.items() if not name.startswith("val_")}
                 self.save()
+                log.write()
                 raise self.stopped()
             position.unjudged = None
             position.history.append(row | {"learning_rate": float(self.model.optimizer.learning_rate)})

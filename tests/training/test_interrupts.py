@@ -74,3 +74,31 @@ def test_a_signal_in_an_evaluation_keeps_the_epoch_and_evaluates_it_anew(tmp_pat
     assert (stop.value.code, stop.value.step) == (143, 44 * ((nth - 1) // batches + 1))
     resumed(logdir)
     runs.assert_same(logdir, reference[0])
+
+
+def test_all_epochs_of_a_run_that_is_stopped_within_one_are_in_the_table(tmp_path, monkeypatch):
+    """Of short epochs not every one has a checkpoint, and with it a table."""
+    logdir, done, count = tmp_path / "run", keras.callbacks.CallbackList.on_train_batch_end, []
+
+    def signalled(self, batch, logs=None):
+        count.append(batch)
+        if len(count) == 15:
+            signal.raise_signal(signal.SIGTERM)
+        done(self, batch, logs)
+
+    monkeypatch.setattr(keras.callbacks.CallbackList, "on_train_batch_end", signalled)
+    path = runs.write(tmp_path)
+    text = path.read_text().replace(", checkpoint_steps: 17", "").replace("batch: 32", "batch: 512")
+    path.write_text(text.replace("epochs: 4", "epochs: 9"))
+    with pytest.raises(Interrupted):
+        run(Run.open(str(path)).plan(), logdir, progress=None)
+    assert [line.split(",")[0] for line in (logdir / "log.csv").read_text().splitlines()] == [
+        "epoch",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+    ]
