@@ -175,7 +175,8 @@ def cached(
     weights = _digest_of_weights(plan.graph, division, model)
     _same_weights(logdir / "features.json", weights, resume)
 
-    of = (_said(division), weights, repr(plan.task), repr(plan.spec.train.loss), plan.source.fingerprint())
+    told = repr([(head.name, head.loss, plan.graph.spec(head.tensor)) for head in plan.graph.outputs])
+    of = (_said(division), weights, repr(plan.task), repr(plan.spec.train.loss), told, plan.source.fingerprint())
     draws = 1 if plan.spec.train.cache_features is True else int(plan.spec.train.cache_features or 1)
     structure: list[Any] = []
 

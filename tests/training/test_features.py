@@ -161,6 +161,17 @@ def test_other_weights_or_transforms_have_features_of_their_own(plan, tmp_path, 
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
+def test_another_loss_in_the_spec_has_targets_of_its_own(plan, tmp_path, cache):
+    trained(plan, tmp_path / "one", f"{FROZEN}, cache_features: true")
+    made = plan(
+        f"{{epochs: 1, seed: 4, {FROZEN}, cache_features: true}}", spec=SPEC.replace("loss: cat", "loss: sparse_cat")
+    )
+    run(made, tmp_path / "two", progress=None)
+    assert len(list(cache.iterdir())) == 4
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_run_on_kept_features_that_was_stopped_ends_the_same(plan, tmp_path):
     """Stopped in the middle of an epoch by taking away the last checkpoint; the optimiser's states are in another."""
     import shutil
