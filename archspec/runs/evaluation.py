@@ -80,6 +80,12 @@ def evaluate(
     for plan, logdir in zip(plans, logdirs, strict=True):
         if plan.features.classes != first.features.classes or _data(plan) != _data(first):
             raise RunError(f"{logdir} was trained on other data than {logdirs[0]}; give --data")
+        tells, wanted = plan.task.answers(plan.graph), first.task.answers(first.graph)
+        if tells != wanted:
+            said = f"{logdir} tells {', '.join(sorted(tells - wanted) or tells)}"
+            raise RunError(
+                f"{said}, {logdirs[0]} tells {', '.join(sorted(wanted - tells) or wanted)}: no mean of the two"
+            )
     try:
         found = evaluation.evaluate(plans, files, looking)
     except TaskError as error:

@@ -212,6 +212,10 @@ class Task(Declaration, package="archspec.tasks"):
         """What compares the predictor's answers with the truth."""
         return ()
 
+    def answers(self, graph: Graph) -> frozenset[str]:
+        """What the predictor tells, in words: what several networks say is averaged where they tell the same."""
+        return frozenset((self.name,))
+
     def truth(self, batch: Batch, features: Example) -> Batch:
         """What evaluators compare with, out of a batch of the data."""
         return {LABEL: batch[LABEL]}

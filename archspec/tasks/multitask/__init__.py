@@ -202,6 +202,10 @@ class Multitask(Task, name="multitask"):
             for evaluator in part.task.evaluators(part.graph, part.example(features))
         )
 
+    def answers(self, graph: Graph) -> frozenset[str]:
+        names = [head.name for head in graph.outputs if not head.train_only]
+        return frozenset(f"{name} ({self.heads[name].name} of {self.targets[name]})" for name in names)
+
     def truth(self, batch: Batch, features: Example) -> Batch:
         out: dict[str, Any] = {}
         for head, name in self.targets.items():

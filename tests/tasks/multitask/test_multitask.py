@@ -9,6 +9,11 @@ import yaml
 import archspec
 from archspec.cli import main
 from archspec.runs import Run
+from archspec.runs.evaluation import evaluate
+from archspec.training.errors import RunError
+from archspec.training.evaluation import PLAIN
+from archspec.training.record import write_plan
+from tests.wording import refuses
 
 SPEC = """
 archspec: 1
@@ -86,6 +91,32 @@ def test_each_number_of_a_row_can_have_a_head(folder):
         [told[:, 1].mean()]
     )
     assert heads["far"].deviation == pytest.approx([told[:, 1].std()])
+
+
+@pytest.fixture
+def recorded(folder):
+    """``recorded("name", …)``: a run directory, as a training leaves it but for its weights."""
+
+    def make(name, *args):
+        (folder / name).mkdir()
+        write_plan(opened(folder, *args).plan(), folder / name)
+        (folder / name / "weights.npz").touch()
+        return folder / name
+
+    return make
+
+
+def test_networks_that_tell_other_things_have_no_mean(folder, recorded):
+    one, other = recorded("one"), recorded("other", RUN, SPEC.replace("kind:", "sort:"))
+    with refuses(RunError):
+        evaluate([one, other], PLAIN)
+    (folder / "table.csv").write_text(TABLE)
+    run = RUN.replace("{digits: {ink: true}}", "{csv: {path: table.csv, target: [near, far]}}").replace(
+        "ink_r2", "far_r2"
+    )
+    swapped = run.replace("monitor:", "task: {multitask: {targets: {near: far, far: near}}}, monitor:")
+    with refuses(RunError):
+        evaluate([recorded("as_named", run, APART), recorded("swapped", swapped, APART)], PLAIN)
 
 
 @pytest.mark.tensorflow
