@@ -55,7 +55,7 @@ class SampleSource:
         if weights is None and self.logdir is not None:
             weights = weights_file(self.logdir, best=False)
         assert weights is not None
-        wanted = Wanted(count, seed, options, self.features)
+        wanted = Wanted(count, seed, options, self.features, self.found.run.train)
         return Drawing(self, weights, wanted, self.task.check_sample(self.graph, wanted))
 
     def features(self) -> Example:

@@ -112,13 +112,15 @@ class Wanted:
     """What is asked of a trained network that samples are drawn from.
 
     ``count`` is how many, None for what is usual; ``options`` are those that were given, of the task's
-    ``sample_options``; ``features`` tells what the data were, if the task needs to know.
+    ``sample_options``; ``features`` tells what the data were, if the task needs to know; ``train`` is what the run was
+    trained by.
     """
 
     count: int | None
     seed: int
     options: Mapping[str, Any]
     features: Callable[[], Example]
+    train: TrainSettings
 
 
 @dataclass(frozen=True, slots=True)

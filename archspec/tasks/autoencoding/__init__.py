@@ -134,7 +134,7 @@ class Autoencoding(Task, name="autoencoding"):
         from archspec.tasks.autoencoding.reconstruction import decoded
 
         head = _head(graph)
-        is_logits = _is_binary(head) and gets_logits(graph, head, head.loss)
+        is_logits = gets_logits(graph, head, _loss(head, wanted.train))
         name = wanted.options.get("result", self.latent)
         (count, steps), last = amounts(wanted), last_activation(graph.by_name, head.tensor)
         values = decoded(model, name, count, wanted.seed, is_logits=is_logits, steps=steps)
@@ -154,10 +154,6 @@ def _check_shape(graph: Graph, head: Output) -> None:
         raise TaskError(f"autoencoding is of numbers, the network takes {wanted.dtype}", at=("spec",))
     if wanted.shape != given.shape:
         raise TaskError(f"the network takes {wanted}, head '{head.name}' gives {given}", at=("spec",))
-
-
-def _is_binary(head: Output) -> bool:
-    return head.loss is not None and head.loss.labels == "binary"
 
 
 def _loss(head: Output, train: TrainSettings) -> Loss:

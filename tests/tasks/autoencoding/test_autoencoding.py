@@ -9,6 +9,7 @@ import archspec
 from archspec.cli import main
 from archspec.ir.diagnostics import SpecError
 from archspec.runs import Run
+from archspec.runs.sampling import SampleSource
 
 SPEC = """
 archspec: 1
@@ -117,3 +118,20 @@ def test_a_run_reports_errors_and_an_evaluation_the_same_and_what_is_asked_is_no
     np.testing.assert_allclose(np.load(tmp_path / "s.npy").reshape(5, 64), wanted, atol=1e-5)
     assert main(["sample", str(logdir), "--result", "code", "-o", str(tmp_path / "s.npy")]) == 1
     assert "the network has no layer 'code' to draw from" in capsys.readouterr().err
+
+
+@pytest.mark.tensorflow
+def test_samples_of_logits_are_shares_wherever_the_loss_is_said(tmp_path):
+    own = SPEC.replace("[sigmoid]", "[linear]")
+    made = plan(
+        tmp_path,
+        RUN.replace("epochs", "loss: binary_crossentropy, epochs"),
+        own.replace(", loss: binary_crossentropy", ""),
+    )
+    source = SampleSource.of(Run.open(tmp_path / "run.yaml")._request, None)
+    model = archspec.compile(made.graph)
+    wanted = source.drawing(tmp_path / "weights.npz", 4, 0, {}).wanted
+    found = made.task.sample(made.graph, model, wanted)
+    assert found.low == 0 and found.values.min() >= 0 and found.values.max() <= 1
+    said = plan(tmp_path, RUN, own)
+    np.testing.assert_array_equal(found.values, said.task.sample(said.graph, model, wanted).values)
