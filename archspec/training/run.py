@@ -160,7 +160,7 @@ def _watching(
         watching.append(averages())
     if layout.is_coordinator:
         shown += pictures(plan, board, objective, say)
-        watching = [*watching, *facts(plan, board, objective, position, log, say)]
+        watching = [*watching, *facts(plan, board, start, log, say)]
         watching += trackers.trackers(plan, logdir, say)
     watching = [*shown, *watching]
     if stream:

@@ -9,6 +9,7 @@ import pytest
 from archspec.training.features import split_frozen
 from archspec.training.run import run
 from tests.training.runs import assert_same, state
+from tests.training.test_board import held
 from tests.wording import refuses
 
 SPEC = """
@@ -157,6 +158,14 @@ def test_other_weights_or_transforms_have_features_of_their_own(plan, tmp_path, 
     assert len(list(cache.iterdir())) == 4
     trained(plan, tmp_path / "three", f"{FROZEN}, cache_features: true", "[rescale: {low: -1}]")
     assert len(list(cache.iterdir())) == 6
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_gradients_are_those_of_the_part_that_trains(plan, tmp_path):
+    trained(plan, tmp_path / "run", f"{FROZEN}, cache_features: true", rest="log: {pictures: 0, histograms: 2}")
+    drawn = held(tmp_path / "run" / "train").Tags()["tensors"]
+    assert "gradients/second/kernel" in drawn and "gradients/first/kernel" not in drawn
 
 
 @pytest.mark.tensorflow

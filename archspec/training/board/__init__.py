@@ -12,7 +12,6 @@ from archspec.backend.installation import has_tensorflow
 from archspec.training.board.events import Board
 from archspec.training.board.guard import ignoring_write_errors
 from archspec.training.callbacks import LogFn
-from archspec.training.checkpoint import Position
 from archspec.training.log import RunLog
 from archspec.training.plan import Plan
 
@@ -20,12 +19,11 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.training.assessing import Assessing
+    from archspec.training.starting import TrainingState
     from archspec.training.task import Objective
 
 
-def facts(
-    plan: Plan, board: Board, objective: Objective, position: Position, log: RunLog, say: LogFn
-) -> list[keras.callbacks.Callback]:
+def facts(plan: Plan, board: Board, start: TrainingState, log: RunLog, say: LogFn) -> list[keras.callbacks.Callback]:
     """Scalars, the graph, the costs, the run and its settings, examples of the data, histograms. They stand after
     what saves."""
     if not has_tensorflow():
@@ -38,9 +36,9 @@ def facts(
 
     curves = ignoring_write_errors(scalars(plan, board, log), say)
     log.listeners.append(curves.on_row)
-    held = [texts(plan, board), settings(plan, board, position)]
+    held = [texts(plan, board), settings(plan, board, start.position)]
     if every := plan.log.histograms:
-        held.append(histograms(plan, board, objective, every))
+        held.append(histograms(board, start.objective, start.batches.pipeline, every))
     return [curves, *(ignoring_write_errors(callback, say) for callback in held)]
 
 

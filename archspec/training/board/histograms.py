@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backend.seams.models import has_own_step
 from archspec.training.board.events import Board
-from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
     import keras
 
+    from archspec.data.pipeline import Pipeline
     from archspec.training.task import Objective
 
 
-def histograms(plan: Plan, board: Board, objective: Objective, every: int) -> keras.callbacks.Callback:
+def histograms(board: Board, objective: Objective, pipeline: Pipeline, every: int) -> keras.callbacks.Callback:
     """After the first epoch and every so many, the weights as ``PATH/histogram``; and, on TensorFlow, as
     ``gradients/PATH`` those of the loss on the run's first batch, as training computes them.
 
@@ -41,7 +41,7 @@ def histograms(plan: Plan, board: Board, objective: Objective, every: int) -> ke
             if keras.backend.backend() != "tensorflow" or has_own_step(self.model):
                 return []
             if self.batch is None:
-                self.batch = next(iter(plan.pipeline.training(objective.pairs)))
+                self.batch = next(iter(pipeline.training(objective.pairs)))
             weights = self.model.trainable_variables
             found = _gradients(self.model, weights, *self.batch)
             return [(w.path, gradient) for w, gradient in zip(weights, found, strict=True) if gradient is not None]
