@@ -39,7 +39,7 @@ def _directories(path: Path) -> Iterator[Path]:
 
 def _in_order(path: Path) -> list[Any]:
     """Numbers by their value: ``10`` behind ``9``."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 
 def _run(logdir: Path) -> TrainedRun:

@@ -74,6 +74,12 @@ def test_the_best_epoch_of_a_run_under_way_is_that_of_its_checkpoint(folder):
     assert compare([folder]).runs[1].best == 2
 
 
+def test_names_of_folders_may_have_signs_that_are_no_numbers(folder):
+    (folder / "a").rename(folder / "10²")
+    (folder / "b").rename(folder / "9")
+    assert [run.name for run in compare([folder]).runs] == [str(folder / "9"), str(folder / "10²")]
+
+
 def checkpoint(path, step, epochs, best):
     (path / "checkpoints" / f"{step:09d}").mkdir()
     manifest = {"step": step, "history": [{}] * epochs, "best": {"step": best}}
