@@ -39,6 +39,7 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_pre
     from archspec.backend.onnx import ExportError
     from archspec.data.transform import valued
     from archspec.training.errors import Misused, NotExported
+    from archspec.training.planning import task_of
     from archspec.training.record import recorded_features
     from archspec.training.trained import trained, weights_file
 
@@ -57,6 +58,12 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_pre
     if with_preprocessing:
         model, within = _prepared(model, graph, found, features, steps), steps or ()
     note, described = "", None if steps is None else _described(output, features, steps, within)
+    if (
+        described is not None
+        and not with_preprocessing
+        and (units := task_of(found.run, graph).units(graph.inference()))
+    ):
+        described["units"] = {head: dict(zip(("mean", "deviation"), said, strict=True)) for head, said in units.items()}
     try:
         if form == "onnx":
             note = _written_as_onnx(model, output, described, 256 if within else 8)
@@ -86,9 +93,10 @@ def _prepared(
     if part is None or steps is None:
         raise NotExported("--with-preprocessing is for networks of images or of rows of numbers")
     inference = graph.inference()
-    activations = task_of(found.run, graph, features).shared_by(inference, found.run.train, features)
+    task = task_of(found.run, graph, features)
+    activations = task.shared_by(inference, found.run.train, features)
     try:
-        return with_preprocessing(model, features.parts[part], steps, activations)
+        return with_preprocessing(model, features.parts[part], steps, activations, task.units(inference))
     except DataError as error:
         raise NotExported(error.message) from None
 

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 def with_preprocessing(
-    model: keras.Model, raw: TensorSpec, steps: Sequence[Transform], activations: Mapping[str, Op]
+    model: keras.Model,
+    raw: TensorSpec,
+    steps: Sequence[Transform],
+    activations: Mapping[str, Op],
+    units: Mapping[str, tuple[Sequence[float], Sequence[float]]],
 ) -> keras.Model:
     """A network that takes examples as the data have them, and gives probabilities: ``activations`` are what turns
-    scores into such, by heads. It is for writing into a file; Keras saves no such layers.
+    scores into such, by heads; or numbers in the units of the data: ``units`` are the mean and deviation that a head
+    was taught in. It is for writing into a file; Keras saves no such layers.
 
     Raises TransformError where a step is not to be had in other programs, or the network has several inputs.
     """
@@ -45,9 +50,9 @@ def with_preprocessing(
         probe = step.exported(probe)
     outputs = model(Preprocessing(dtype="float32", autocast=False)(given))
     named = outputs if isinstance(outputs, dict) else {model.output_names[0]: outputs}
-    shares = {
-        head: activation.lower(TensorSpec(tuple(named[head].shape[1:])))(named[head])
-        for head, activation in activations.items()
-    }
-    made = {**named, **shares}
+    made = dict(named)
+    for head, activation in activations.items():
+        made[head] = activation.lower(TensorSpec(tuple(named[head].shape[1:])))(named[head])
+    for head, (mean, deviation) in units.items():
+        made[head] = keras.layers.Rescaling(list(deviation), list(mean), dtype="float32")(made[head])
     return keras.Model(given, made if isinstance(outputs, dict) else made[model.output_names[0]], name=model.name)

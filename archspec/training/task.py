@@ -218,6 +218,10 @@ class Task(Declaration, package="archspec.tasks"):
         """What the predictor tells, in words: what several networks say is averaged where they tell the same."""
         return frozenset((self.name,))
 
+    def units(self, graph: Graph) -> Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+        """Mean and deviation of what a head is learnt in, by output, where these are not the units of the data."""
+        return {}
+
     def truth(self, batch: Batch, features: Example) -> Batch:
         """What evaluators compare with, out of a batch of the data."""
         return {LABEL: batch[LABEL]}

@@ -164,6 +164,45 @@ def test_an_exported_file_gives_the_runs_probabilities_of_raw_images(trained, pi
         assert properties["classes"] == ["dark", "light"] and properties["within"] == said["within"]
 
 
+ROWS = """
+archspec: 1
+name: small
+inputs: {vector: [2]}
+body: [linear]
+heads:
+  main: {body: [dense: 2], loss: mse}
+"""
+TABLE = "a,b,rooms,price\n" + "".join(f"{k},{k % 7},{k % 5},{1000 * k}\n" for k in range(40))
+
+
+@pytest.mark.slow
+def test_an_exported_file_gives_numbers_in_the_units_of_the_data(tmp_path, capsys):
+    """What is learnt has mean 0 and deviation 1; a file without what is done before it says which they were."""
+    (tmp_path / "table.csv").write_text(TABLE)
+    data = "data: {csv: {path: table.csv, target: [rooms, price]}}\naugment: [normalize: {mean: data, std: data}]"
+    path = runs.write(
+        tmp_path,
+        f"archspec_run: 1\nspec: small.yaml\n{data}\ntrain: {{task: regression, epochs: 2, batch: 8}}",
+        ROWS,
+    )
+    run = str(tmp_path / "run")
+    assert main(["train", str(path), "--logdir", run, "--quiet"]) == 0
+    (tmp_path / "asked.csv").write_text("a,b\n3,5\n30,2\n")
+    capsys.readouterr()
+    assert main(["predict", run, str(tmp_path / "asked.csv"), "--format", "json"]) == 0
+    wanted = [list(record["numbers"].values()) for record in json.loads(capsys.readouterr().out)]
+    for name, *how in (("plain",), ("whole", "--with-preprocessing")):
+        assert main(["export", run, "-o", str(tmp_path / name), *how]) == 0
+    rows = np.array([[3, 5], [30, 2]], "float32")
+    np.testing.assert_allclose(by_tensorflow(tmp_path / "whole", rows), wanted, rtol=1e-4)
+    said = json.loads((tmp_path / "plain.preprocessing.json").read_text())
+    (step,), units = said["transforms"], said["units"]["main"]
+    assert "units" not in json.loads((tmp_path / "whole.preprocessing.json").read_text())
+    seen = (rows - step["normalize"]["mean"]) / step["normalize"]["std"]
+    learnt = by_tensorflow(tmp_path / "plain", seen.astype("float32"))
+    np.testing.assert_allclose(learnt * units["deviation"] + units["mean"], wanted, rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_keras_files_take_no_preprocessing(trained, tmp_path, capsys):
     assert main(["export", str(trained), "-o", str(tmp_path / "net.keras"), "--with-preprocessing"]) == 2
@@ -211,7 +250,7 @@ def test_of_several_heads_each_that_has_classes_gives_their_probabilities(task, 
     activations = made.shared_by(graph.inference(), TrainSettings(), features)
     assert set(activations) == shared
     image = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 1)).astype("uint8")
-    found, scores = with_preprocessing(model, raw, steps_of(["rescale"]), activations)(image), model(image / 255)
+    found, scores = with_preprocessing(model, raw, steps_of(["rescale"]), activations, {})(image), model(image / 255)
     for head, values in found.items():
         expected = np.asarray(scores[head])
         if head in shared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -205,6 +206,10 @@ class Multitask(Task, name="multitask"):
     def answers(self, graph: Graph) -> frozenset[str]:
         names = [head.name for head in graph.outputs if not head.train_only]
         return frozenset(f"{name} ({self.heads[name].name} of {self.targets[name]})" for name in names)
+
+    def units(self, graph: Graph) -> Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+        heads = {head.name: replace(graph, outputs=(head,)) for head in graph.outputs}
+        return {name: said for head, alone in heads.items() for name, said in self.heads[head].units(alone).items()}
 
     def truth(self, batch: Batch, features: Example) -> Batch:
         out: dict[str, Any] = {}

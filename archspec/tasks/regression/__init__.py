@@ -137,6 +137,10 @@ class Regression(Task, name="regression"):
 
         return NumberPredictor(model, _head(graph).name, taken_of(graph), *self._scale())
 
+    def units(self, graph: Graph) -> Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+        mean, deviation = self._scale()
+        return {} if mean is None or deviation is None else {_head(graph).name: (mean, deviation)}
+
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Errors(),)
 
