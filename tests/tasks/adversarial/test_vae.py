@@ -117,9 +117,9 @@ def test_a_run_reports_the_bound_and_draws_images_and_ways_between_them(tmp_path
     from PIL import Image
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    board = EventAccumulator(str(logdir / "samples"), size_guidance={"tensors": 0})
+    board = EventAccumulator(str(logdir / "pictures"), size_guidance={"tensors": 0})
     board.Reload()
-    assert set(board.Tags()["tensors"]) == {"sample", "sample_interpolated", "results"}
+    assert {"sample", "sample_interpolated"} <= set(board.Tags()["tensors"])
 
     def drawn(*flags):
         path = tmp_path / "drawn.npy"
