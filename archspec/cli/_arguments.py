@@ -70,6 +70,11 @@ def add_spec(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
+def add_findings_format(parser: argparse.ArgumentParser) -> None:
+    """How diagnostics are said."""
+    parser.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text", help="default: text")
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """``[--variant NAME] [--set NAME=VALUE]…``."""
     parser.add_argument("--variant", metavar="NAME", help="a variant of the spec")

@@ -42,6 +42,15 @@ def _is_ours(path: Path, runs: bool) -> bool:
         return re.search(head, file.read(1 << 16), re.MULTILINE) is not None
 
 
+def typed() -> bytes:
+    """What came on stdin, and a byte more than is allowed where it is too long."""
+    import sys
+
+    from archspec.frontend.yaml_source import MAX_BYTES
+
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
+
+
 def rewrite(path: Path, text: str) -> None:
     """Put a text in a file's place, with its permissions. Raises OSError."""
     from shutil import copymode

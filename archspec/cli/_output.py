@@ -57,6 +57,13 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
         print(_colored(text, diagnostic.severity) if color else text, file=sys.stderr)
 
 
+def write_findings(diagnostics: Iterable[Diagnostic], format: str) -> None:
+    """All diagnostics to stdout in a form for programs: a module of archspec.report.findings."""
+    from importlib import import_module
+
+    write(import_module(f"archspec.report.findings.{format}").render(diagnostics))
+
+
 def _colored(text: str, severity: str) -> str:
     """Red for the severity and the carets, bold for the message, cyan for the help."""
     red = "31" if severity == "error" else "33"

@@ -8,12 +8,11 @@ verbs nothing. --format github writes what GitHub Actions shows beside the lines
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.cli import _arguments
-from archspec.cli._files import STDIN, files_of
+from archspec.cli._files import STDIN, files_of, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _arguments.add_settings(parser)
     parser.add_argument("--strict", action="store_true", help="exit 1 on warnings, too")
-    parser.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text", help="default: text")
+    _arguments.add_findings_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Check each spec; say all that is wrong."""
-    from archspec.cli._output import print_diagnostics, write
+    from archspec.cli._output import print_diagnostics, write, write_findings
 
     found: list[Diagnostic] = []
     for given in args.specs:
@@ -59,9 +58,7 @@ def run(args: argparse.Namespace) -> int:
                     is_failed = args.strict and bool(checked.diagnostics)
                     write(f"{checked.what}: {'fails by --strict' if is_failed else 'ok'}{checked.rest}")
     if args.format != "text":
-        from importlib import import_module
-
-        write(import_module(f"archspec.report.findings.{args.format}").render(found))
+        write_findings(found, args.format)
     return int(any(args.strict or d.severity == "error" for d in found))
 
 
@@ -90,12 +87,11 @@ def _checked(spec: str, args: argparse.Namespace) -> Iterator[_Checked]:
     from archspec.analysis.expect import unmet
     from archspec.cli import _run_check
     from archspec.frontend import analyse, catalogue
-    from archspec.frontend.yaml_source import MAX_BYTES
     from archspec.ir.diagnostics import in_order
     from archspec.runs.request import reported, run_file
 
     settings = dict(args.set)
-    name, data = (spec, None) if spec != STDIN else ("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))
+    name, data = (spec, None) if spec != STDIN else ("stdin", typed())
     source = _run_check.source_of(spec) if data is None else _typed_run(name, data)
     if source is not None:
         folder = Path(spec).parent if data is None else Path()

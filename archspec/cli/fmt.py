@@ -10,12 +10,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.cli._files import STDIN, files_of, rewrite
+from archspec.cli._files import STDIN, files_of, rewrite, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from archspec.ir.diagnostics import Source
 
 EXAMPLES = (
     "archspec fmt net.yaml",
@@ -42,19 +40,19 @@ def _format(name: str, args: argparse.Namespace) -> int:
     """Format one file; its exit code."""
     from archspec.cli._output import failed, print_diagnostics, write
     from archspec.frontend.layout import formatted
-    from archspec.frontend.reading import read_source
+    from archspec.frontend.reading import decoded, read_source
     from archspec.ir.diagnostics import SpecError
 
     try:
-        source = read_source(Path(name), name) if name != STDIN else _typed()
+        source = decoded(typed(), "stdin") if name == STDIN else read_source(Path(name), name)
         text = formatted(source)
         is_changed = text != source.text
-        if args.diff:
-            write("".join(_difference(name, source.text, text)).removesuffix("\n")) if is_changed else None
-        elif args.check:
-            write(f"{name}: would change") if is_changed else None
-        elif name == STDIN:
+        if name == STDIN and not (args.diff or args.check):
             write(text.removesuffix("\n"))
+        elif is_changed and args.diff:
+            write("".join(_difference(name, source.text, text)).removesuffix("\n"))
+        elif is_changed and args.check:
+            write(f"{name}: would change")
         elif is_changed:
             rewrite(Path(name).resolve(), text)
             write(f"{name}: formatted")
@@ -64,16 +62,6 @@ def _format(name: str, args: argparse.Namespace) -> int:
     except OSError as error:
         return failed(f"{name}: {error.strerror}", 1)
     return int(args.check and is_changed)
-
-
-def _typed() -> Source:
-    """What came on stdin."""
-    import sys
-
-    from archspec.frontend.reading import decoded
-    from archspec.frontend.yaml_source import MAX_BYTES
-
-    return decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "stdin")
 
 
 def _difference(name: str, before: str, after: str) -> Iterator[str]:

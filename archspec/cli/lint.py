@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.cli import _arguments
 from archspec.cli._files import files_of
 
 if TYPE_CHECKING:
@@ -29,14 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="paths, folders, patterns, or names of the catalogue")
     help = "take out what does nothing, where the network stays the same to the number; files alone"
     parser.add_argument("--fix", action="store_true", help=help)
-    parser.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text", help="default: text")
+    _arguments.add_findings_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print all findings; exit 1 where there are any, or errors."""
-    from importlib import import_module
-
-    from archspec.cli._output import print_diagnostics, write
+    from archspec.cli._output import print_diagnostics, write, write_findings
     from archspec.frontend import analyse
 
     found: list[Diagnostic] = []
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             print_diagnostics(said)
             write(f"{name}: {len(said) or 'nothing'} found")
     if args.format != "text":
-        write(import_module(f"archspec.report.findings.{args.format}").render(found))
+        write_findings(found, args.format)
     return int(bool(found))
 
 
