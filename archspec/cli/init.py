@@ -20,7 +20,6 @@ CATALOGUE = "catalogue"
 SCHEMAS = Path(PROJECT)
 MODELINE = "# yaml-language-server: $schema={}\n"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
-_TOP_KEY = re.compile(r"^[A-Za-z_]+:", re.MULTILINE)
 
 EXAMPLES = (
     "archspec init net",
@@ -139,11 +138,11 @@ def _has_data(path: Path, text: str) -> bool:
 
 def _without(text: str, section: str) -> str:
     """A file's text without one of its sections."""
+    from archspec.frontend.cutting import without
+
     start = re.search(rf"^{section}:", text, re.MULTILINE)
-    if start is None:
-        return text
-    rest = _TOP_KEY.search(text, start.end())
-    return (text[: start.start()].rstrip("\n") + "\n" + ("\n" + text[rest.start() :] if rest else "")).lstrip("\n")
+    cut = without(text, (text.count("\n", 0, start.start()), 0), "map") if start else None
+    return (text if cut is None else cut).rstrip("\n") + "\n"
 
 
 def _schemas() -> dict[str, str]:

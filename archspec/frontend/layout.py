@@ -9,7 +9,7 @@ same value as what it was given.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from archspec.frontend.steps import MODIFIERS
-from archspec.frontend.yaml_source import read
+from archspec.frontend.yaml_source import PARSER, read
 from archspec.ir.diagnostics import Source, SpecError
 from archspec.ops.base import Op
 
@@ -26,8 +26,6 @@ CHAINS = frozenset(("body", "do", "residual", "project"))
 """Keys whose lists are steps."""
 FURTHER_ENDS = "\x85\u2028\u2029"
 """What ends a line in YAML, and in few other texts: a file with one stays as it is."""
-_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 Place = tuple[int, int]
 """0-based line and column."""
@@ -72,11 +70,11 @@ def formatted(source: Source) -> str:
     return text
 
 
-def _settled(text: str, change: Any) -> str:
+def _settled(text: str, change: Callable[[Written], Iterator[Edit]]) -> str:
     """``text`` after a change, repeated until nothing is left to change; without it where it changes the value."""
     value = _plain(read(Source("", text)))
     while True:
-        changed = _edited(text, change(tree(text), text))
+        changed = _edited(text, change(tree(text)))
         try:
             is_same = changed != text and _plain(read(Source("", changed))) == value
         except SpecError:
@@ -103,7 +101,7 @@ def _edited(text: str, edits: Iterator[Edit]) -> str:
     return "\n".join(lines)
 
 
-def _unquoted(root: Written, text: str) -> Iterator[Edit]:
+def _unquoted(root: Written) -> Iterator[Edit]:
     """Quotes around a text that is the same without them. Words that some readers take for values keep theirs."""
     for node in root.within():
         if node.kind == "scalar" and node.style in ("'", '"') and _reads_alone(node.text):
@@ -118,24 +116,20 @@ def _reads_alone(text: str) -> bool:
     return bool(_PLAIN_TEXT.match(text)) and not _TAKEN.match(text)
 
 
-def _unwrapped(root: Written, text: str) -> Iterator[Edit]:
-    """Braces around the one key of a list's item: ``[{conv: 8}]`` is ``[conv: 8]``, ``- {conv: 8}`` is ``- conv: 8``.
-
-    An op without arguments is its name: ``{relu: }`` and ``relu: {}`` are ``relu``.
-    """
+def _unwrapped(root: Written) -> Iterator[Edit]:
+    """Braces around the one key of an item: ``[{conv: 8}]`` is ``[conv: 8]``, ``- {conv: 8}`` is ``- conv: 8``."""
     for node in root.within():
         if node.kind != "list":
             continue
         for item in node.children:
             if item.kind != "map" or len(item.children) != 2:
                 continue
-            has_braces = item.is_flow and _at(text, item.start) == "{"
-            if has_braces and item.start[0] == item.end[0]:
+            if item.is_flow and not _is_bare_pair(item) and item.start[0] == item.end[0]:
                 yield item.start, (item.start[0], item.start[1] + 1), ""
                 yield (item.end[0], item.end[1] - 1), item.end, ""
 
 
-def _alone(root: Written, text: str) -> Iterator[Edit]:
+def _alone(root: Written) -> Iterator[Edit]:
     """The one argument that may stand alone, named: ``conv: {filters: 8}`` is ``conv: 8``. A switch keeps its name."""
     own = {key.text for section in ("blocks", "networks", "use", "params") for key in _keys_of(root, section)}
     for step in _steps(root):
@@ -186,13 +180,9 @@ def _argument(key: str, value: Any) -> Any:
     return value
 
 
-def _at(text: str, place: Place) -> str:
-    return text.split("\n")[place[0]][place[1] : place[1] + 1]
-
-
 def tree(text: str) -> Written:
     """The document as nodes."""
-    parser = _PARSER(text)
+    parser = PARSER(text)
     stack: list[Written] = [Written("list", (0, 0), (0, 0), False)]
     while True:
         event = parser.get_event()
@@ -317,7 +307,7 @@ def _indented(text: str) -> str:
     levels: dict[int, tuple[int, int]] = {}
     _levels(root, 0, levels)
     literal = {
-        line: node.start[0]
+        line
         for node in root.within()
         if node.kind == "scalar" and node.end[0] > node.start[0]
         for line in range(node.start[0] + 1, node.end[0] + (node.end[1] > 0))

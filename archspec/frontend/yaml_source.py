@@ -95,7 +95,7 @@ def _span(source: Source, mark: Mark) -> Span:
     return Span(source, mark[0] + 1, mark[1] + 1, mark[2])
 
 
-_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SPECIAL = frozenset("+-.0123456789~tTfFnN")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
@@ -126,7 +126,7 @@ def read(source: Source) -> Any:
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         _refuse(source, (0, 0, 1), "Y07", f"the file is larger than {MAX_BYTES >> 20} MiB")
     try:
-        parser = _PARSER(text)
+        parser = PARSER(text)
         return _document(parser, source)
     except yaml.MarkedYAMLError as error:
         from archspec.frontend.slips.stopped import stopped
