@@ -15,7 +15,7 @@ from archspec.analysis.receptive import receptive_fields
 from archspec.frontend.findings import Analysis
 from archspec.frontend.ignored import heeded
 from archspec.frontend.trace import Trace
-from archspec.ir.diagnostics import Diagnostic, Span, in_order
+from archspec.ir.diagnostics import Diagnostic, Source, Span, in_order
 from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ops.base import Op
 from archspec.ops.loss import activated, activation_of
@@ -28,9 +28,9 @@ HEAVY, MOST = 1_000_000, 0.5
 
 
 class Family:
-    """A file's graphs with the steps that made their nodes; ``text`` is the file's."""
+    """A graph of a file with the steps that made its nodes; ``source`` is the file's text."""
 
-    def __init__(self, graph: Graph, trace: Trace, source: Any):
+    def __init__(self, graph: Graph, trace: Trace, source: Source):
         self.graph, self.trace, self.source = graph, trace, source
 
     @cached_property

@@ -50,7 +50,8 @@ def codes() -> list[str]:
 
 def explanation(code: str) -> Explanation:
     """What a code means. Raises KeyError for one that is not known."""
-    if code not in codes():
+    path = FOLDER / f"{code}.md"
+    if not (code.isalnum() and path.is_file()):
         raise KeyError(code)
-    title, _, text = (FOLDER / f"{code}.md").read_text(encoding="utf-8").partition("\n")
+    title, _, text = path.read_text(encoding="utf-8").partition("\n")
     return Explanation(code, title.removeprefix("# "), text.strip())
