@@ -11,7 +11,7 @@ from archspec.analysis.difference import Change, difference
 from archspec.analysis.memory import peak_bytes
 from archspec.ir.diagnostics import plain
 from archspec.ir.graph import Graph, Node
-from archspec.report.format import binary, dimensions, exact, quantity
+from archspec.report.format import aligned, binary, dimensions, exact, quantity
 
 MAX_LINES = 40
 """Changes that are shown where a person reads them."""
@@ -31,9 +31,7 @@ def text(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MAX
     """Figures before and after, then a line for each change."""
     found = difference(before, after)
     out = [f"{names[0]} → {names[1]}", ""]
-    rows = [("", "before", "after", "change"), *_figures(figures(before, after))]
-    widths = [max(len(row[c]) for row in rows) for c in range(4)]
-    out += ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    out.append(aligned([("", "before", "after", "change"), *_figures(figures(before, after))]))
     changes = found.changes
     if changes:
         out += ["", *(f"{MARKS[change.kind]} {_line(change)}" for change in changes[:most])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from archspec.analysis.cost import Totals
 from archspec.ir.tensors import Size
@@ -83,3 +83,15 @@ def duration(seconds: float | None) -> str:
 def plain_number(value: float | None) -> str:
     """Three digits; empty where there is none."""
     return "" if value is None else f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Columns of one width, the first so many to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)

@@ -79,3 +79,22 @@ def written(value: float | None) -> str:
 def counted(value: float | None) -> str:
     """A number of things or of seconds, as people read it."""
     return "-" if value is None else f"{value:,.0f}"
+
+
+def figure_rows(comparison: Comparison) -> list[list[str]]:
+    """A head and a row for each run as people read them: figures of the last epoch and of the best, then facts."""
+    names = list(map(plain, comparison.figures))
+    rows = [["run", "last epoch", *names, "best epoch", *names, *comparison.facts]]
+    for run in comparison.runs:
+        row = [run.name]
+        for epoch in (len(run.history) or None, run.best):
+            found = run.at(epoch)
+            row += [str(epoch or "-"), *(written(found.get(figure)) for figure in comparison.figures)]
+        rows.append([*row, *(counted(run.facts.get(fact)) for fact in comparison.facts)])
+    return rows
+
+
+def setting_rows(comparison: Comparison) -> list[list[str]]:
+    """A head of the runs' names and a row for each setting that differs."""
+    rows = [["", *(run.name for run in comparison.runs)]]
+    return rows + [[name, *(run.settings.get(name, "-") for run in comparison.runs)] for name in comparison.differences]

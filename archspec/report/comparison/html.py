@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from math import floor, isfinite, log10
 
-from archspec.report.comparison import HELD_OUT, Comparison, TrainedRun, counted, plain, written
+from archspec.report.comparison import HELD_OUT, Comparison, TrainedRun, figure_rows, plain, setting_rows
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 520, 300, 64, 36
 """Pixels of a chart, and of its margins for what is written beside the axes."""
@@ -31,23 +31,12 @@ svg text { font: 11px system-ui, sans-serif; fill: #57606a; }
 def render(comparison: Comparison) -> str:
     """Figures with a mark of each run's colour, settings that differ, and a chart of each figure: the evaluated split
     as a line, training as a paler one."""
-    names = list(map(plain, comparison.figures))
-    head = [["run", "last epoch", *names, "best epoch", *names, *comparison.facts]]
-    rows = []
-    for i, run in enumerate(comparison.runs):
-        row = [f"{_mark(i)}{escape(run.name)}"]
-        for epoch in (len(run.history) or None, run.best):
-            found = run.at(epoch)
-            row += [str(epoch or "-"), *(written(found.get(figure)) for figure in comparison.figures)]
-        rows.append([*row, *(counted(run.facts.get(fact)) for fact in comparison.facts)])
+    head, *rows = figure_rows(comparison)
+    rows = [[f"{_mark(i)}{escape(name)}", *figures] for i, (name, *figures) in enumerate(rows)]
     parts = [_table("Figures", head, rows)]
     if comparison.differences:
-        runs = [["", *(run.name for run in comparison.runs)]]
-        settings = [
-            [escape(name), *(escape(run.settings.get(name, "-")) for run in comparison.runs)]
-            for name in comparison.differences
-        ]
-        parts.append(_table("Settings that differ", runs, settings))
+        runs, *settings = setting_rows(comparison)
+        parts.append(_table("Settings that differ", runs, [list(map(escape, row)) for row in settings]))
     charts = "\n".join(filter(None, (_chart(comparison.runs, figure) for figure in comparison.figures)))
     parts.append(f'<div class="charts">\n{charts}\n</div>')
     return (
@@ -56,9 +45,9 @@ def render(comparison: Comparison) -> str:
     )
 
 
-def _table(caption: str, head: Iterable[Sequence[str]], rows: Iterable[Sequence[str]]) -> str:
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Cells of rows are HTML, those of the head text."""
-    above = "\n".join("<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in row) + "</tr>" for row in head)
+    above = "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"
     body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     title = f"<caption>{escape(caption)}</caption>"
     return f"<table>\n{title}\n<thead>\n{above}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import chain
 from math import isfinite
 
-from archspec.report.comparison import Comparison, counted, plain, written
+from archspec.report.comparison import Comparison, figure_rows, plain, setting_rows, written
+from archspec.report.format import aligned
 
-GAP = "  "
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
 """Most characters of a curve; of more epochs, as many that are spread over them."""
@@ -16,29 +15,11 @@ WIDTH = 40
 
 def render(comparison: Comparison) -> str:
     """Figures, settings that differ, and a curve of each figure, one line a run, on one scale."""
-    parts = [_figures(comparison)]
+    parts = [aligned(figure_rows(comparison))]
     if comparison.differences:
-        parts.append("settings that differ\n" + _settings(comparison))
+        parts.append("settings that differ\n" + aligned(setting_rows(comparison)))
     parts += [_curves(comparison, figure) for figure in comparison.figures]
     return "\n\n".join(parts)
-
-
-def _figures(comparison: Comparison) -> str:
-    names = list(map(plain, comparison.figures))
-    rows = [["run", "last epoch", *names, "best epoch", *names, *comparison.facts]]
-    for run in comparison.runs:
-        row = [run.name]
-        for epoch in (len(run.history) or None, run.best):
-            found = run.at(epoch)
-            row += [str(epoch or "-"), *(written(found.get(figure)) for figure in comparison.figures)]
-        rows.append([*row, *(counted(run.facts.get(fact)) for fact in comparison.facts)])
-    return aligned(rows)
-
-
-def _settings(comparison: Comparison) -> str:
-    rows = [["", *(run.name for run in comparison.runs)]]
-    rows += [[name, *(run.settings.get(name, "-") for run in comparison.runs)] for name in comparison.differences]
-    return aligned(rows)
 
 
 def _curves(comparison: Comparison, figure: str) -> str:
@@ -59,15 +40,3 @@ def _block(value: float | None, low: float, high: float) -> str:
     if value is None or not isfinite(value):
         return " "
     return BLOCKS[round((value - low) / (high - low) * (len(BLOCKS) - 1))] if high > low else BLOCKS[0]
-
-
-def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Columns of one width, the first so many to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        GAP.join(
-            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
