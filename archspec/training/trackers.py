@@ -7,10 +7,12 @@ and the arguments that the run file has, and returns a ``keras.callbacks.Callbac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.training.errors import Misused
+from archspec.training.guard import silent_after
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -34,9 +36,10 @@ def trackers(plan: Plan, logdir: Path, say: Callable[[str], None]) -> list[keras
     known, made = _known(), []
     for name, arguments in (plan.log.callbacks or {}).items():
         try:
-            made.append(_guarded(name, _callback(known[name].load()(plan, logdir, **(arguments or {}))), say))
+            callback = _callback(known[name].load()(plan, logdir, **(arguments or {})))
+            made.append(silent_after((Exception,), callback, partial(_tell, name, say)))
         except Exception as error:
-            _tell(name, error, say)
+            _tell(name, say, error)
     return made
 
 
@@ -55,31 +58,6 @@ def _callback(made: Any) -> keras.callbacks.Callback:
     return made
 
 
-def _guarded(name: str, callback: Any, say: Callable[[str], None]) -> Any:
-    failed: list[Exception] = []
-
-    def guard(hook: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if failed:
-                return None
-            try:
-                return hook(*args, **kwargs)
-            except Exception as error:
-                failed.append(error)
-                _tell(name, error, say)
-                return None
-
-        return call
-
-    from archspec.backend.seams.models import does_nothing
-
-    for hook in dir(callback):
-        is_called = hook.startswith("on_") or hook in ("set_model", "set_params")
-        if is_called and not does_nothing(getattr(callback, hook)):
-            setattr(callback, hook, guard(getattr(callback, hook)))
-    return callback
-
-
-def _tell(name: str, error: Exception, say: Callable[[str], None]) -> None:
+def _tell(name: str, say: Callable[[str], None], error: Exception) -> None:
     text = (str(error).splitlines() or [""])[0]
     say(f"the callback '{name}' failed: {type(error).__name__}: {text}; training goes on without")

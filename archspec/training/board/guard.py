@@ -1,12 +1,11 @@
-"""Callbacks that may fail without the training: a full disk, a folder that went away."""
+"""What is written for TensorBoard may fail without the training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from archspec.backend.seams.models import does_nothing
 from archspec.training.callbacks import LogFn
+from archspec.training.guard import silent_after
 
 if TYPE_CHECKING:
     import keras
@@ -16,24 +15,8 @@ def ignoring_write_errors(callback: keras.callbacks.Callback, say: LogFn) -> ker
     """The callback, which falls silent when it cannot write."""
     import tensorflow as tf
 
-    failed: list[Exception] = []
+    def tell(error: Exception) -> None:
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        say(f"TensorBoard's files could not be written: {text}; training goes on without")
 
-    def guard(hook: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if failed:
-                return None
-            try:
-                return hook(*args, **kwargs)
-            except (OSError, tf.errors.OpError) as error:
-                failed.append(error)
-                text = (str(error).splitlines() or [type(error).__name__])[0]
-                say(f"TensorBoard's files could not be written: {text}; training goes on without")
-                return None
-
-        return call
-
-    for name in dir(callback):
-        hook = name.startswith("on_") or name == "set_model"
-        if hook and not does_nothing(getattr(callback, name)):
-            setattr(callback, name, guard(getattr(callback, name)))
-    return callback
+    return silent_after((OSError, tf.errors.OpError), callback, tell)
