@@ -235,8 +235,9 @@ class Multitask(Task, name="multitask"):
     def panels(self, plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, Any]:
         out: dict[str, Any] = {}
         for name, part in self._parts(plan.graph.inference(), plan.features).items():
-            drawn = part.task.panels(plan, own(assessments, name))
-            out |= drawn if len(plan.graph.outputs) == 1 else of_part(drawn, name)
+            if len(plan.graph.outputs) == 1:
+                return part.task.panels(plan, assessments)
+            out |= of_part(part.task.panels(plan, own(assessments, name)), name)
         return out
 
 

@@ -24,13 +24,18 @@ def of_part(batch: Batch, head: str) -> dict[str, Any]:
     return {f"{head}/{name}": value for name, value in batch.items()}
 
 
+def figures_of(figures: Mapping[str, Any], head: str) -> dict[str, Any]:
+    """Figures of a head's task as those of one of several."""
+    return {f"{head}_{name}": value for name, value in figures.items()}
+
+
 class OfHead(Evaluator):
     """An evaluator of a head's task, whose figures are called ``HEAD_figure``; of the only head of a network
     (``alone``) they are what they are. ``seen`` gives an example as the head's task sees it."""
 
     def __init__(self, head: str, evaluator: Evaluator, seen: Callable[[Example], Example], *, alone: bool):
         self.head, self.evaluator, self.seen, self.alone = head, evaluator, seen, alone
-        self.figures = evaluator.figures if alone else {f"{head}_{n}": b for n, b in evaluator.figures.items()}
+        self.figures = evaluator.figures if alone else figures_of(evaluator.figures, head)
         self.is_logged, self.most = evaluator.is_logged, evaluator.most
 
     def begin(self, features: Example) -> Accumulator:
@@ -47,16 +52,16 @@ class _HeadAccumulator:
         self.inner.update(part_of(truth, self.head), part_of(said, self.head))
 
     def result(self) -> Assessment:
-        return HeadAssessment(self.head, self.inner.result(), self.alone)
+        found = self.inner.result()
+        return found if self.alone else HeadAssessment(self.head, found)
 
 
 @dataclass(frozen=True, slots=True)
 class HeadAssessment:
-    """An assessment of one of several heads, or of the only one."""
+    """An assessment of one of several heads."""
 
     head: str
     inner: Assessment
-    alone: bool
 
     @property
     def examples(self) -> int:
@@ -64,24 +69,21 @@ class HeadAssessment:
 
     @property
     def figures(self) -> Mapping[str, float]:
-        return self.inner.figures if self.alone else {f"{self.head}_{n}": v for n, v in self.inner.figures.items()}
+        return figures_of(self.inner.figures, self.head)
 
     def text(self) -> str:
-        return self.inner.text() if self.alone else f"{self.head}\n{self.inner.text()}"
+        return f"{self.head}\n{self.inner.text()}"
 
     def record(self) -> dict[str, Any]:
-        return self.inner.record() if self.alone else {self.head: self.inner.record()}
+        return {self.head: self.inner.record()}
 
     def panels(self) -> Mapping[str, np.ndarray]:
-        return self._named(self.inner.panels())
+        return of_part(self.inner.panels(), self.head)
 
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
-        return self._named(self.inner.curves())
-
-    def _named(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
-        return found if self.alone else of_part(found, self.head)
+        return of_part(self.inner.curves(), self.head)
 
 
 def own(assessments: Sequence[Assessment], head: str) -> tuple[Assessment, ...]:
-    """Those of a head, as its task's evaluators gave them."""
+    """Those of one of several heads, as its task's evaluators gave them."""
     return tuple(one.inner for one in assessments if isinstance(one, HeadAssessment) and one.head == head)
