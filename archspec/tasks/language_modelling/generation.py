@@ -14,7 +14,7 @@ from archspec.tasks.decoding.reading import decoder
 
 if TYPE_CHECKING:
     from archspec.training.board.events import Events
-from archspec.training.task import RunContext
+    from archspec.training.task import RunContext
 
 
 def complete(
