@@ -13,7 +13,7 @@ from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, StepResult, described
 from archspec.frontend.walk import Place
-from archspec.frontend.yaml_source import Map, Seq, value_span
+from archspec.frontend.yaml_source import Map, Seq, only, value_span
 from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Graph, Tensor
 from archspec.ir.reading import suggested
@@ -22,6 +22,8 @@ from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, check_operands, last_activation
 
 PENALTY = GradientPenalty.name
+_BESIDE = ("weight", "when")
+"""Keys of a term that are neither its loss nor arguments of it."""
 TIME = re.compile(r"\brounds\b")
 PROBED = (0, 1, 1000, 1_000_000)
 """Rounds for which a schedule is tried."""
@@ -88,7 +90,7 @@ def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term 
     raw, at = minimize[n], minimize.value_span(n)
     if not isinstance(raw, Map):
         raise Refusal("S04", f"a term is {{loss: [result, target], weight: …, when: …}}, got {shown(raw)}", at)
-    given = [key for key in raw if key not in ("weight", "when")]
+    given = [key for key in raw if key not in _BESIDE]
     losses = [key for key in given if key == PENALTY or Loss.find(key) is not None]
     names = losses if len(losses) == 1 else given
     if len(names) != 1:
@@ -133,21 +135,17 @@ def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span)
 
 def _arguments(raw: Map, name: str) -> Map | None:
     """What a term says beside its operands, as a loss is written that stands by itself; None for nothing."""
-    inner, outer = Map(raw.source, raw.mark), Map(raw.source, raw.mark)
-    for key in raw:
-        if key not in (name, "weight", "when"):
-            inner[key], inner.key_marks[key], inner.value_marks[key] = (
-                raw[key],
-                raw.key_marks[key],
-                raw.value_marks[key],
-            )
-    outer[name], outer.key_marks[name], outer.value_marks[name] = inner, raw.key_marks[name], raw.value_marks[name]
-    return outer if inner else None
+    arguments = [key for key in raw if key not in (name, *_BESIDE)]
+    if not arguments:
+        return None
+    alone = only(raw, name)
+    alone[name] = only(raw, *arguments)
+    return alone
 
 
 def _penalty(raw: Map, objectives: Objectives, outside: Place, at: Span) -> Term:
     for key in raw:
-        if key not in (PENALTY, "weight", "when"):
+        if key not in (PENALTY, *_BESIDE):
             hint = f"{PENALTY}: [RESULT, POINT, NORM]; weight and when stand beside it"
             raise Refusal("P01", f"{PENALTY} has no parameter '{key}'", raw.key_span(key), hint)
     operands = raw[PENALTY]

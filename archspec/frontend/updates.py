@@ -16,7 +16,7 @@ from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Frame, Scope, StepResult, Values
 from archspec.frontend.terms import Objectives, scheduled, term
 from archspec.frontend.walk import FileContext, Place, Walk, constants
-from archspec.frontend.yaml_source import Map, Seq
+from archspec.frontend.yaml_source import Map, Seq, only
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.graph import Graph, Tensor, Training
 from archspec.ir.tensors import TensorSpec
@@ -104,21 +104,13 @@ def _inputs(walk: Walk, section: Map, outside: Place) -> tuple[dict[str, TensorS
                 walk.report("S01", f"an input has no key '{drawn_by}'", raw.key_span(drawn_by), hint)
                 specs[name] = None
             else:
-                specs |= inputs_of(walk, _only(section, name), outside)
+                specs |= inputs_of(walk, only(section, name), outside)
             continue
         made = walk.attempt(_drawn, walk, raw, kind, outside)
         specs[name], found = (None, None) if made is POISON else made
         if found is not None:
             drawn[name] = found
     return specs, drawn
-
-
-def _only(section: Map, key: str) -> Map:
-    """One entry of a section, in its place."""
-    out = Map(section.source, section.mark)
-    out[key] = section[key]
-    out.key_marks[key], out.value_marks[key] = section.key_marks[key], section.value_marks[key]
-    return out
 
 
 def _drawn(walk: Walk, raw: Map, kind: str, outside: Place) -> tuple[TensorSpec | None, Drawn]:
@@ -132,7 +124,7 @@ def _drawn(walk: Walk, raw: Map, kind: str, outside: Place) -> tuple[TensorSpec 
             message = f"label must be a number of classes, 2 or more, got {shown(raw[kind])}"
             raise Refusal("T01", message, raw.value_span(kind), "label: 10")
         return TensorSpec((), "int32"), Drawn("label", classes=int(classes))
-    (spec,) = inputs_of(walk, _only(raw, kind), outside).values()
+    (spec,) = inputs_of(walk, only(raw, kind), outside).values()
     if spec is not None and None in spec.shape:
         raise Refusal("T01", f"what is drawn needs all its sizes, got {spec}", raw.value_span(kind))
     if kind == "normal":

@@ -72,6 +72,15 @@ def span(value: Map | Seq) -> Span:
     return _span(value.source, value.mark)
 
 
+def only(section: Map, *keys: str) -> Map:
+    """Some entries of a mapping, each in its place."""
+    out = Map(section.source, section.mark)
+    for key in keys:
+        out[key] = section[key]
+        out.key_marks[key], out.value_marks[key] = section.key_marks[key], section.value_marks[key]
+    return out
+
+
 def value_span(container: Map | Seq, key: Any) -> Span:
     """Where the value under a key or index is written."""
     return container.value_span(key)
