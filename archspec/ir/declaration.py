@@ -89,6 +89,12 @@ class Declaration(BaseModel):
         return field_docs(cls)
 
 
+def shared(rule: Any) -> Any:
+    """A function that several declarations take as a rule of theirs. (Type checkers refuse it otherwise: it names its
+    arguments.)"""
+    return rule
+
+
 def field_docs(model: type[BaseModel]) -> dict[str, str]:
     """``Declaration.field_docs`` of any model."""
     docs: dict[str, str] = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import AnyActivation, Number
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.ir.counterpart import Counterpart, OrderTrace
-
-
-def shared(rule: Any) -> Any:
-    """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
-    return rule
 
 
 @shared

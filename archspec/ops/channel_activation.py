@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import TensorSpec, elements
-from archspec.ops.activation import activation_layer, per_element, shared
+from archspec.ops.activation import activation_layer, per_element
 from archspec.ops.arguments import Activation, PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first

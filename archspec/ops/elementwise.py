@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.activation import activation_layer, keras_function, per_element, same_shape
 from archspec.ops.arguments import Number
@@ -17,11 +18,6 @@ from archspec.ops.shapes import floating
 
 if TYPE_CHECKING:
     import keras
-
-
-def shared(rule: Any) -> Any:
-    """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
-    return rule
 
 
 @shared

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.ir.declaration import Declaration
+from archspec.ir.declaration import Declaration, shared
 from archspec.ir.graph import Node, Tensor
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Number, Op, OpError
@@ -142,11 +142,6 @@ def check_operands(loss: Loss, prediction: TensorSpec, target: TensorSpec | floa
 
 
 # The rules that several losses share.
-
-
-def shared(rule: Any) -> Any:
-    """A function that several losses take as a rule of theirs. (Type checkers refuse it otherwise.)"""
-    return rule
 
 
 def channels_of(loss: Loss, spec: TensorSpec) -> TensorSpec:

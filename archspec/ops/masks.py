@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.errors import OpError
-
-
-def shared(rule: Any) -> Any:
-    """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
-    return rule
 
 
 @shared

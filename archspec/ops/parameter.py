@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Initializer
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 LIMIT_VALUES = 2**16
 """Numbers that a constant may list: what is larger is data, or a weight."""
-
-
-def shared(rule: Any) -> Any:
-    """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
-    return rule
 
 
 def _sizes(value: Any) -> tuple[int, ...]:

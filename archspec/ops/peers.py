@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import WeightSpec
 
 if TYPE_CHECKING:
@@ -31,11 +32,6 @@ class Form:
     of_halves: Callable[[Any], Any] | None = None
     """What a weight becomes that was made for a rotary embedding which turns channels half a head apart, as
     transformers' LLaMA does, where the op turns neighbours; None where no weight differs by that."""
-
-
-def shared(rule: Any) -> Any:
-    """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
-    return rule
 
 
 def usual(self: Any, weight: WeightSpec) -> Form:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import Size, TensorSpec
 from archspec.ops.shapes import explicit_padding, per_axis
 
@@ -52,11 +53,6 @@ NOTHING = Reach(-inf, -inf)
 def is_read(axes: Axes) -> bool:
     """Whether anything is read of an input with this rule."""
     return axes is None or NOTHING not in axes
-
-
-def shared(rule: Any) -> Any:
-    """A function that several ops take as a rule of theirs. (Type checkers refuse it otherwise: it names its input.)"""
-    return rule
 
 
 @shared
