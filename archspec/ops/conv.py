@@ -14,7 +14,10 @@ from archspec.ops.arguments import (
     Regularizer,
     Sizes,
     Width,
+    output_transcendentals,
+    through_activation,
     weight_rules,
+    with_output_flops,
 )
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
@@ -26,6 +29,8 @@ from archspec.ops.shapes import (
     floating,
     known_channels,
     per_axis,
+    refuse_dilated_stride,
+    sides_of,
     spatial_rank,
     taps_in_bounds,
     windows,
@@ -98,13 +103,7 @@ class Conv(Op, name="conv", main="filters"):
     def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
         return _taps_in_bounds(self, out, x) * prod(self.weights(x)[0].shape[x.rank - 1 :])
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        """2 · macs + out.size for the bias + the activation's"""
-        return 2 * self.macs(out, x) + output_flops(self, out)
-
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        """the activation's, else 0"""
-        return self.activation.transcendentals(out, out) if self.activation else 0
+    flops, transcendentals = with_output_flops, output_transcendentals
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.convolution import conv
@@ -177,13 +176,7 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
     def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
         return _taps_in_bounds(self, out, x) * prod(self.weights(x)[0].shape[x.rank - 1 :])
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        """2 · macs + out.size for the bias + the activation's"""
-        return 2 * self.macs(out, x) + output_flops(self, out)
-
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        """the activation's, else 0"""
-        return self.activation.transcendentals(out, out) if self.activation else 0
+    flops, transcendentals = with_output_flops, output_transcendentals
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.convolution import depthwise_conv
@@ -268,13 +261,7 @@ class SeparableConv(Op, name="separable_conv", main="filters"):
         """twice the macs, but for the depthwise kernels' where no gradient by the input is needed"""
         return 2 * self.macs(out, x) - elements(out.spatial) * self.weights(x)[0].size * (not any(needed))
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        """2 · macs + out.size for the bias + the activation's"""
-        return 2 * self.macs(out, x) + output_flops(self, out)
-
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        """the activation's, else 0"""
-        return self.activation.transcendentals(out, out) if self.activation else 0
+    flops, transcendentals = with_output_flops, output_transcendentals
 
     def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
         """what the depthwise convolution gives"""
@@ -338,19 +325,6 @@ class Bias(Op, name="bias", main="per"):
         return {"channel": x.shape[-1:], "position": (*x.spatial, 1), "element": x.shape}[self.per]
 
 
-def through_activation(op: Any, out: TensorSpec) -> TensorSpec:
-    """The output, unless the activation cannot take it."""
-    return op.activation.infer(out) if op.activation else out
-
-
-def refuse_dilated_stride(stride: Any, dilation: Any, op: str) -> None:
-    """Keras convolves with a stride or with a dilation, not with both."""
-    if (stride if isinstance(stride, int) else max(stride)) > 1 and (
-        dilation if isinstance(dilation, int) else max(dilation)
-    ) > 1:
-        raise OpError(f"{op} takes a stride or a dilation above 1, not both", argument="dilation")
-
-
 def _refuse_volumes(x: TensorSpec, op: str) -> None:
     floating(x, op)
     if spatial_rank(x, op) == 3:
@@ -360,21 +334,13 @@ def _refuse_volumes(x: TensorSpec, op: str) -> None:
 def _taps_in_bounds(op: Any, out: TensorSpec, x: TensorSpec) -> int:
     """Places of all windows that do not fall on padding."""
     rank, taps = x.rank - 1, 1
-    sides: Any = (op.padding,) * rank if isinstance(op.padding, str) else explicit_padding(op.padding, rank)
+    sides = sides_of(x, out.spatial, op.kernel, op.stride, op.padding, op.dilation)
     named = (("kernel", op.kernel), ("stride", op.stride), ("dilation", op.dilation))
     kernels, strides, dilations = (per_axis(value, rank, name) for name, value in named)
-    for size, made, k, s, d, side in zip(x.spatial, out.spatial, kernels, strides, dilations, sides, strict=True):
-        n, o = elements((size,)), elements((made,))
-        same = max((o - 1) * s + d * (k - 1) + 1 - n, 0) // 2
-        before = same if side == "same" else 0 if side == "valid" else side[0]
-        taps *= taps_in_bounds(n, o, k, s, d, before)
+    for n, o, k, s, d, (before, _) in zip(x.spatial, out.spatial, kernels, strides, dilations, sides, strict=True):
+        taps *= taps_in_bounds(elements((n,)), elements((o,)), k, s, d, before)
     return taps
 
 
 def keras_padding(padding: str | int | tuple[tuple[int, int], ...], rank: int) -> str | tuple[tuple[int, int], ...]:
     return padding if isinstance(padding, str) else explicit_padding(padding, rank)
-
-
-def output_flops(op: Any, out: TensorSpec) -> int:
-    """Adding the bias, and the activation."""
-    return (out.size if op.bias else 0) + (op.activation.flops(out, out) if op.activation else 0)

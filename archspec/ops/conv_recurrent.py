@@ -12,7 +12,7 @@ from archspec.ops.arguments import Activation, Initializer, Rate, Regularizer, S
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, Axes, Reach
-from archspec.ops.shapes import floating, known_channels, per_axis, windows
+from archspec.ops.shapes import floating, known_channels, per_axis, refuse_dilated_stride, windows
 
 if TYPE_CHECKING:
     import keras
@@ -70,9 +70,9 @@ class ConvLstm(Op, name="conv_lstm", main="filters"):
             raise OpError(f"conv_lstm needs an input of (time, 1 to 3 spatial axes, channels), got {x}")
         if None in x.shape[1:]:
             raise OpError(f"conv_lstm needs known sizes of all axes but time, got {x}")
-        strides = per_axis(self.stride, x.rank - 2, "stride")
-        if max(strides) > 1 and max(per_axis(self.dilation, x.rank - 2, "dilation")) > 1:
-            raise OpError("conv_lstm takes a stride or a dilation above 1, not both", argument="dilation")
+        rank = x.rank - 2
+        stride, dilation = per_axis(self.stride, rank, "stride"), per_axis(self.dilation, rank, "dilation")
+        refuse_dilated_stride(stride, dilation, "conv_lstm")
         state = self._state(x)
         return TensorSpec((x.shape[0], *state.shape)) if self.sequences else state
 

@@ -14,10 +14,13 @@ from archspec.ops.arguments import (
     Regularizer,
     Sizes,
     Width,
+    output_transcendentals,
+    through_activation,
     weight_rules,
+    with_output_flops,
 )
 from archspec.ops.base import Op, OpError
-from archspec.ops.conv import keras_padding, output_flops, refuse_dilated_stride, through_activation
+from archspec.ops.conv import keras_padding
 from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, whole
 from archspec.ops.shapes import (
@@ -25,6 +28,7 @@ from archspec.ops.shapes import (
     floating,
     known_channels,
     per_axis,
+    refuse_dilated_stride,
     spatial_rank,
     taps_in_bounds,
 )
@@ -139,13 +143,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
             taps *= taps_in_bounds(elements((o,)), elements((n,)), k, s, d, cut)
         return taps * prod(self.weights(x)[0].shape[rank:])
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        """2 · macs + out.size for the bias + the activation's"""
-        return 2 * self.macs(out, x) + output_flops(self, out)
-
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        """the activation's, else 0"""
-        return self.activation.transcendentals(out, out) if self.activation else 0
+    flops, transcendentals = with_output_flops, output_transcendentals
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.convolution import conv_transpose

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.ir.counterpart import SAME
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Constraint, Initializer, Regularizer, Width, weight_rules
+from archspec.ops.arguments import (
+    Activation,
+    Constraint,
+    Initializer,
+    Regularizer,
+    Width,
+    output_transcendentals,
+    through_activation,
+    weight_rules,
+    with_output_flops,
+)
 from archspec.ops.base import Op
 from archspec.ops.reach import Axes, activated, each_position
 from archspec.ops.shapes import floating, known_channels
@@ -40,8 +50,7 @@ class Dense(Op, name="dense", main="units"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         known_channels(x, "dense")
-        out = TensorSpec((*x.spatial, self.units))
-        return self.activation.infer(out) if self.activation else out
+        return through_activation(self, TensorSpec((*x.spatial, self.units)))
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return (activated(each_position(self, x)[0], self.activation, x),)
@@ -61,14 +70,7 @@ class Dense(Op, name="dense", main="units"):
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         return elements(x.shape) * self.units
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        """2 · macs + out.size for the bias + the activation's"""
-        extra = out.size if self.bias else 0
-        return 2 * self.macs(out, x) + extra + (self.activation.flops(out, out) if self.activation else 0)
-
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        """the activation's, else 0"""
-        return self.activation.transcendentals(out, out) if self.activation else 0
+    flops, transcendentals = with_output_flops, output_transcendentals
 
     def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         """A vector is written in whatever order its reader needs; tensors have their channels last, in PyTorch too."""

@@ -6,12 +6,22 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Initializer, Padding, Regularizer, Sizes, Width, weight_rules
+from archspec.ops.arguments import (
+    Activation,
+    Initializer,
+    Padding,
+    Regularizer,
+    Sizes,
+    Width,
+    output_flops,
+    output_transcendentals,
+    through_activation,
+    weight_rules,
+)
 from archspec.ops.base import Op, OpError
-from archspec.ops.local import sides_of
 from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, POINT, Axes
-from archspec.ops.shapes import floating, known_channels, per_axis, windows
+from archspec.ops.shapes import floating, known_channels, per_axis, sides_of, windows
 
 if TYPE_CHECKING:
     import keras
@@ -111,8 +121,7 @@ class DeformableConv(Op, name="deformable_conv", main="filters"):
             raise OpError(
                 f"deformable_conv: weights of the taps are {TensorSpec((*sizes, taps * groups))}, got {weight}"
             )
-        out = TensorSpec((*sizes, self.filters))
-        return self.activation.infer(out) if self.activation else out
+        return through_activation(self, TensorSpec((*sizes, self.filters)))
 
     def reach(self, x: TensorSpec, *others: TensorSpec) -> tuple[Axes, ...]:
         return (
@@ -137,13 +146,10 @@ class DeformableConv(Op, name="deformable_conv", main="filters"):
     def flops(self, out: TensorSpec, x: TensorSpec, *others: TensorSpec) -> int:
         """2 · macs + 7 for each number that is read between positions, 1 for its weight + those of ``conv``"""
         read = elements(out.spatial) * prod(self.weights(x)[0].shape[:3])
-        activation = self.activation.flops(out, out) if self.activation else 0
         each = INTERPOLATION + (len(others) - 1)
-        return 2 * self.macs(out, x) + each * read + out.size * self.bias + int(activation)
+        return 2 * self.macs(out, x) + each * read + output_flops(self, out)
 
-    def transcendentals(self, out: TensorSpec, x: TensorSpec, *others: TensorSpec) -> int:
-        """the activation's, else 0"""
-        return self.activation.transcendentals(out, out) if self.activation else 0
+    transcendentals = output_transcendentals
 
     def saved_within(self, out: TensorSpec, x: TensorSpec, *others: TensorSpec) -> tuple[TensorSpec, ...]:
         """what is read for each tap"""

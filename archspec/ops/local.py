@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from math import comb, prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Activation, Initializer, Padding, Regularizer, Sizes, Width, weight_rules
+from archspec.ops.arguments import (
+    Activation,
+    Initializer,
+    Padding,
+    Regularizer,
+    Sizes,
+    Width,
+    output_transcendentals,
+    through_activation,
+    weight_rules,
+    with_output_flops,
+)
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
 from archspec.ops.reach import POINT, Axes, Reach, windowed
-from archspec.ops.shapes import explicit_padding, floating, known_channels, per_axis, spatial_rank, windows
+from archspec.ops.shapes import floating, known_channels, per_axis, sides_of, spatial_rank, windows
 
 if TYPE_CHECKING:
     import keras
@@ -49,8 +60,7 @@ class LocallyConnected(Op, name="locally_connected", main="filters"):
         known_channels(x, "locally_connected")
         if None in x.shape:
             raise OpError(f"locally_connected needs known sizes: it has weights for every place, got {x}")
-        out = TensorSpec((*self._sizes(x), self.filters))
-        return self.activation.infer(out) if self.activation else out
+        return through_activation(self, TensorSpec((*self._sizes(x), self.filters)))
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return windowed(x, self.kernel, self.stride, self.padding, 1, self.activation)
@@ -68,14 +78,7 @@ class LocallyConnected(Op, name="locally_connected", main="filters"):
         """size of all kernels"""
         return prod(self.weights(x)[0].shape)
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        """2 · macs + out.size for the bias + the activation's"""
-        activation = self.activation.flops(out, out) if self.activation else 0
-        return 2 * self.macs(out, x) + out.size * self.bias + int(activation)
-
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        """the activation's, else 0"""
-        return self.activation.transcendentals(out, out) if self.activation else 0
+    flops, transcendentals = with_output_flops, output_transcendentals
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.local import LocallyConnected
@@ -144,18 +147,3 @@ class BlurPool(Op, name="blur_pool", main="size"):
 
     def _sides(self, x: TensorSpec) -> tuple[tuple[int, int], ...]:
         return (((self.size - 1) // 2, self.size // 2),) * spatial_rank(x, "blur_pool")
-
-
-def sides_of(
-    x: TensorSpec, sizes: tuple[int | None, ...], kernel: Any, stride: Any, padding: Any, dilation: Any
-) -> tuple[tuple[int, int], ...]:
-    """Padding as zeros before and after each axis of known size."""
-    rank = x.rank - 1
-    if padding == "valid":
-        return ((0, 0),) * rank
-    if padding != "same":
-        return explicit_padding(padding, rank)
-    named = ((kernel, "kernel"), (stride, "stride"), (dilation, "dilation"))
-    axes = zip(x.spatial, sizes, *(per_axis(value, rank, name) for value, name in named), strict=True)
-    totals = [max(((o or 0) - 1) * s + d * (k - 1) + 1 - (n or 0), 0) for n, o, k, s, d in axes]
-    return tuple((total // 2, total - total // 2) for total in totals)

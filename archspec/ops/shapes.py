@@ -119,6 +119,29 @@ def windows(
     return tuple(out)
 
 
+def sides_of(
+    x: TensorSpec, sizes: tuple[int | None, ...], kernel: Any, stride: Any, padding: Any, dilation: Any
+) -> tuple[tuple[int, int], ...]:
+    """Padding as zeros before and after each axis of known size."""
+    rank = x.rank - 1
+    if padding == "valid":
+        return ((0, 0),) * rank
+    if padding != "same":
+        return explicit_padding(padding, rank)
+    named = ((kernel, "kernel"), (stride, "stride"), (dilation, "dilation"))
+    axes = zip(x.spatial, sizes, *(per_axis(value, rank, name) for value, name in named), strict=True)
+    totals = [max(((o or 0) - 1) * s + d * (k - 1) + 1 - (n or 0), 0) for n, o, k, s, d in axes]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def refuse_dilated_stride(stride: Any, dilation: Any, op: str) -> None:
+    """Keras convolves with a stride or with a dilation, not with both."""
+    if (stride if isinstance(stride, int) else max(stride)) > 1 and (
+        dilation if isinstance(dilation, int) else max(dilation)
+    ) > 1:
+        raise OpError(f"{op} takes a stride or a dilation above 1, not both", argument="dilation")
+
+
 def taps_in_bounds(size: int, made: int, kernel: int, stride: int, dilation: int, before: int) -> int:
     """Along one axis of ``size``: how many taps of all ``made`` windows do not fall on padding, ``before`` of which
     lies at the start."""
@@ -170,6 +193,8 @@ __all__ = [
     "known_channels",
     "normalize_axis",
     "per_axis",
+    "refuse_dilated_stride",
+    "sides_of",
     "spatial_rank",
     "taps_in_bounds",
     "window",
