@@ -23,7 +23,7 @@ from archspec.backend.comparison.numbers import (
     without_activation,
 )
 from archspec.backend.comparison.spec import SpecSide
-from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput
+from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput, filled
 from archspec.backend.importers.keras_layers import Incomparable, first_line, made
 from archspec.ir.graph import Graph
 
@@ -151,7 +151,7 @@ class FileSide:
             if stored:
                 self._assign(layer, call, stored)
 
-        args, kwargs = _filled(list(call.args), self.values), _filled(dict(call.kwargs), self.values)
+        args, kwargs = (filled(said, self.values.__getitem__) for said in (list(call.args), dict(call.kwargs)))
         # Compared is what comes at inference, unless the file has a layer as in training there, too.
         training = kwargs.pop("training", None)
         if "training" in signature(getattr(layer, "call", layer)).parameters:
@@ -192,14 +192,3 @@ class FileSide:
             # Where layers of the file are ignored, it may go on where the spec ends.
             if not (is_cut and sample in TensorSamples(self.samples.values())):
                 raise self.difference.between(ends, (output.tensor,), f"the output {output.name!r}")
-
-
-def _filled(value: Any, values: Mapping[LayerOutput, Any]) -> Any:
-    """Arguments with tensors for Results."""
-    if isinstance(value, LayerOutput):
-        return values[value]
-    if isinstance(value, (list, tuple)):
-        return [_filled(item, values) for item in value]
-    if isinstance(value, dict):
-        return {key: _filled(item, values) for key, item in value.items()}
-    return value

@@ -6,7 +6,7 @@ A model within a model is followed: its layers are called in its place, under it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,33 +136,41 @@ def _followed(model: Calls) -> Calls:
         return model
     known: dict[LayerOutput, LayerOutput] = {}
     calls: list[LayerCall] = []
+
+    def followed(at: LayerOutput) -> LayerOutput:
+        return known.get(at, at)
+
     for call in model.calls:
-        call = _renamed(call, known)
+        call = _renamed(call, followed)
         if call.layer not in within:
             calls.append(call)
             continue
         inner = within[call.layer]
         if len(calls) + len(inner.calls) > MAX_CALLS:
             raise WeightsError(f"its models within models call more than {MAX_CALLS:,} layers")
-        turns = Counter(c.layer for c in inner.calls)
+        inner = _in_place_of(call, inner)
+        calls += inner.calls
+        known.update((LayerOutput(call.layer, call.turn, port), at) for port, at in enumerate(inner.outputs))
+    return replace(model, calls=tuple(calls), outputs=tuple(map(followed, model.outputs)))
 
-        def outside(at: LayerOutput, call: LayerCall = call, turns: Counter[str] = turns) -> LayerOutput:
-            return LayerOutput(f"{call.layer}.{at.layer}", call.turn * turns[at.layer] + at.turn, at.port)
 
-        names = {LayerOutput(name): given for (name, *_), given in zip(inner.inputs, _given(call, inner), strict=True)}
-        names |= {
-            at: outside(at) for c in inner.calls for at in (LayerOutput(c.layer, c.turn), *c.taken) if at not in names
-        }
-        names |= {at: outside(at) for at in inner.outputs if at not in names}
-        for c in inner.calls:
-            at = names[LayerOutput(c.layer, c.turn)]
-            inside = _renamed(c, names)
-            if call.kwargs.get("training"):
-                inside = replace(inside, kwargs={"training": True, **inside.kwargs})
-            calls.append(replace(inside, layer=at.layer, turn=at.turn))
-        known |= {LayerOutput(call.layer, call.turn, port): names[at] for port, at in enumerate(inner.outputs)}
-    outputs = tuple(known.get(at, at) for at in model.outputs)
-    return replace(model, calls=tuple(calls), outputs=outputs)
+def _in_place_of(call: LayerCall, inner: Calls) -> Calls:
+    """A model with its layers called as that call of it does, under the names that they have outside. Raises
+    WeightsError."""
+    given = dict(zip((LayerOutput(name) for name, *_ in inner.inputs), _given(call, inner), strict=True))
+    turns = Counter(c.layer for c in inner.calls)
+
+    def outside(at: LayerOutput) -> LayerOutput:
+        layer, turn = f"{call.layer}.{at.layer}", call.turn * turns[at.layer] + at.turn
+        return given.get(at) or LayerOutput(layer, turn, at.port)
+
+    calls = []
+    for c in inner.calls:
+        at, inside = outside(LayerOutput(c.layer, c.turn)), _renamed(c, outside)
+        if call.kwargs.get("training"):
+            inside = replace(inside, kwargs={"training": True, **inside.kwargs})
+        calls.append(replace(inside, layer=at.layer, turn=at.turn))
+    return replace(inner, calls=tuple(calls), outputs=tuple(map(outside, inner.outputs)))
 
 
 def _given(call: LayerCall, inner: Calls) -> tuple[LayerOutput, ...]:
@@ -177,22 +185,21 @@ def _given(call: LayerCall, inner: Calls) -> tuple[LayerOutput, ...]:
     return given
 
 
-def _renamed(call: LayerCall, names: Mapping[LayerOutput, LayerOutput]) -> LayerCall:
+def _renamed(call: LayerCall, other: Callable[[LayerOutput], LayerOutput]) -> LayerCall:
     """A call with other names for what it takes."""
-    if not any(at in names for at in call.taken):
-        return call
+    return replace(call, args=filled(call.args, other), kwargs=filled(dict(call.kwargs), other))
 
-    def other(value: Any) -> Any:
-        match value:
-            case LayerOutput():
-                return names.get(value, value)
-            case list() | tuple():
-                return type(value)(map(other, value))
-            case dict():
-                return {key: other(item) for key, item in value.items()}
-        return value
 
-    return replace(call, args=other(call.args), kwargs=other(dict(call.kwargs)))
+def filled(value: Any, of: Callable[[LayerOutput], Any]) -> Any:
+    """Arguments of a call with what ``of`` gives for each tensor among them."""
+    match value:
+        case LayerOutput():
+            return of(value)
+        case list() | tuple():
+            return type(value)(filled(item, of) for item in value)
+        case dict():
+            return {key: filled(item, of) for key, item in value.items()}
+    return value
 
 
 def _call(
