@@ -14,6 +14,7 @@ from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import homonym, suggested
 from archspec.ir.diagnostics import Span, listed, plain, shown
+from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
 ONE_WORD = {"act": "activation", "activation": "act"}
@@ -87,7 +88,7 @@ def meant(name: str, known: Mapping[str, Any]) -> str:
     return other if other is not None and other in known and name not in known else name
 
 
-_NEAR = re.compile(r"did you mean '(\w+)'", re.ASCII)
+_NEAR = Pattern(r"did you mean '(\w+)'", re.ASCII)
 
 
 def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], extra: tuple[str, ...]) -> bool:

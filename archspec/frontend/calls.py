@@ -22,6 +22,7 @@ from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.aliases import alias, suggested
 from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, known_are, shown
+from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
 
@@ -81,7 +82,7 @@ def completed(walk: Walk, problem: Diagnostic, place: Place) -> Diagnostic:
     return replace(problem, help=problem.help.replace(UNNAMED, main, 1)) if main and problem.help else problem
 
 
-_UNNAMED = re.compile(rf"(\w+): \{{{UNNAMED}: ", re.ASCII)
+_UNNAMED = Pattern(rf"(\w+): \{{{UNNAMED}: ", re.ASCII)
 
 
 def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at: Span, source: Any = None) -> Any:

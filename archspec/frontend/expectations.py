@@ -12,15 +12,16 @@ from archspec.frontend.document import STRICT, Document, Text, place
 from archspec.frontend.yaml_source import Map
 from archspec.ir import graph
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, known_are, shown
+from archspec.ir.patterns import Pattern
 from archspec.ir.validation import refuse, refused
 
 FIGURES = ("params", "trainable_params", "macs", "flops", "memory", "receptive_field", "output_shape")
 Count = Annotated[int, Field(ge=0)]
 
-_BOUND = re.compile(r"\s*(<=?|>=?|≤|≥|=<|=>)\s*([\d.,]+\s*[A-Za-z]*)\s*")
-_RANGE = re.compile(r"\s*([\d.,]+?\s*[A-Za-z]*)\s*(?:-|–|…|\.{2,3}|:|to)\s*([\d.,]+\s*[A-Za-z]*)\s*")
+_BOUND = Pattern(r"\s*(<=?|>=?|≤|≥|=<|=>)\s*([\d.,]+\s*[A-Za-z]*)\s*")
+_RANGE = Pattern(r"\s*([\d.,]+?\s*[A-Za-z]*)\s*(?:-|–|…|\.{2,3}|:|to)\s*([\d.,]+\s*[A-Za-z]*)\s*")
 
-_ABOUT = re.compile(
+_ABOUT = Pattern(
     r"\s*[~≈]?\s*(?:about|approx\.?|ca\.?)?\s*(\d[\d.,]*\s*[kKMGT]?)\s*(?:params|parameters|macs|flops|mac|flop)?\s*",
     re.I,
 )

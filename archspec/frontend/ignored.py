@@ -5,13 +5,13 @@ On the line of a finding the comment is about that line; on a line of its own it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from archspec.ir.diagnostics import Diagnostic, Source
+from archspec.ir.patterns import Pattern
 
 MARK = "archspec: ignore["
-_IGNORE = re.compile(r"(?P<before>.*?)#\s*archspec: ignore\[(?P<codes>[A-Z0-9, ]+)\]")
+_IGNORE = Pattern(r"(?P<before>.*?)#\s*archspec: ignore\[(?P<codes>[A-Z0-9, ]+)\]")
 
 
 def heeded(found: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -21,6 +21,7 @@ from archspec.frontend.walk import Callee, FileContext, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, value_span, written_at
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, shown
+from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
 ONCE = "every name is given once"
@@ -151,7 +152,7 @@ def block_value(walk: Walk, value: Any, place: Place, at: Span, what: str = "") 
     return found
 
 
-_INDEXED = re.compile(r"([A-Za-z_]\w*)\[(.{1,100})\]\Z", re.ASCII)
+_INDEXED = Pattern(r"([A-Za-z_]\w*)\[(.{1,100})\]\Z", re.ASCII)
 
 
 def _refusal(error: ExpressionError, at: Span, place: Place, ref: str | None = None) -> Refusal:
@@ -175,7 +176,7 @@ def _names_apart(ref: str | None) -> str | None:
     return f"a name stands alone: {found[1]}" if found is not None else None
 
 
-_ITEMS = re.compile(r"=?[\w.]+(?:,\s*=?[\w.]+){1,7}", re.ASCII)
+_ITEMS = Pattern(r"=?[\w.]+(?:,\s*=?[\w.]+){1,7}", re.ASCII)
 
 
 def _items(at: Span) -> str | None:

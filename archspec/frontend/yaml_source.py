@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import yaml
 
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
+from archspec.ir.patterns import Pattern
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -342,7 +343,7 @@ def _balanced(text: str, source: Source, mark: Mark) -> None:
         )
 
 
-_TUPLE = re.compile(r"\(([^(){}]{1,80},[^(){}]{0,80})\)")
+_TUPLE = Pattern(r"\(([^(){}]{1,80},[^(){}]{0,80})\)")
 
 
 def _cut(text: str, source: Source, mark: Mark) -> None:

@@ -16,6 +16,7 @@ from archspec.ir import aliases
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import known_are, listed, plain, shown
 from archspec.ir.json_schema import DECLARATION
+from archspec.ir.patterns import Pattern
 from archspec.ir.validation import config_error, refuse, translate_errors
 
 Member = TypeVar("Member", bound=Declaration)
@@ -106,8 +107,8 @@ def _split(kind: type[Declaration], value: Any) -> tuple[str, Any]:
     return str(name), {} if args is None else args
 
 
-_JOINED = re.compile(r"([A-Za-z_]\w{0,60})(?:\s*[:=(]\s*|\s+)([^\s():=][^()]{0,100}?)\s*\)?\s*")
-_PAIR = re.compile(r"(\w{1,60})\s*[=:]\s*([^\s,=:]{1,60})")
+_JOINED = Pattern(r"([A-Za-z_]\w{0,60})(?:\s*[:=(]\s*|\s+)([^\s():=][^()]{0,100}?)\s*\)?\s*")
+_PAIR = Pattern(r"(\w{1,60})\s*[=:]\s*([^\s,=:]{1,60})")
 
 
 def _joined(kind: type[Member], text: str, context: Any) -> str | None:
