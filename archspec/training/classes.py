@@ -12,25 +12,22 @@ from archspec.data.example import Example
 from archspec.evaluators.accuracy import PROBABILITIES
 from archspec.evaluators.base import Batch
 from archspec.ops.base import Op
-from archspec.training.forward import forward
+from archspec.training.forward import HeadPredictor
 from archspec.training.probabilities import probabilities
 
 
-class ClassPredictor:
+class ClassPredictor(HeadPredictor):
     """Probabilities of an example's class, or of those of its steps; ``activation`` turns scores into such, None where
-    they are already, ``inputs`` takes what the model reads out of a batch."""
-
-    # Not every network tells padding from what it reads.
-    together = 1
-    cuts = True
+    they are already."""
 
     def __init__(
         self, model: keras.Model, head: str, inputs: Callable[[Mapping[str, Any]], Any], activation: Op | None
     ):
-        self.scores, self.inputs, self.activation = forward(model, head), inputs, activation
+        super().__init__(model, head, inputs)
+        self.activation = activation
 
-    def __call__(self, batch: Batch) -> dict[str, Any]:
-        found = probabilities(self.scores(self.inputs(batch)), self.activation)
+    def said(self, given: np.ndarray) -> dict[str, Any]:
+        found = probabilities(given, self.activation)
         # One score is that of the second of two classes.
         return {PROBABILITIES: np.concatenate([1 - found, found], -1) if found.shape[-1] == 1 else found}
 

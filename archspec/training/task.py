@@ -143,8 +143,8 @@ class Task(Declaration, package="archspec.tasks"):
     ``predictor``, ``evaluators``, and of tasks whose networks can be drawn from ``check_sample``, ``sample``."""
 
     is_combinable: ClassVar[bool] = False
-    """True where one of several heads can be learnt so: inputs are read as they are, and the loss is of the head's
-    output and its target alone."""
+    """True where one of several heads can be learnt so: inputs are read as they are, the loss is of the head's output
+    and its target alone, and ``predictor`` gives a HeadPredictor."""
     is_divisible: ClassVar[bool] = False
     """True where the loss is Keras's mean over the examples of a batch, of which several devices can each do some."""
     takes_features: ClassVar[bool] = False

@@ -23,12 +23,12 @@ class Reconstructor:
     cuts = True
 
     def __init__(self, model: keras.Model, head: str, spoilt: Callable[[Batch], Batch], is_logits: bool):
-        self.outputs, self.spoilt, self.is_logits = forward(model, head), spoilt, is_logits
+        self.outputs, self.head, self.spoilt, self.is_logits = forward(model, (head,)), head, spoilt, is_logits
 
     def __call__(self, batch: Batch) -> dict[str, Any]:
         part = input_of(batch)
         given = np.asarray(self.spoilt(batch)[part])
-        made = _shares(self.outputs(given), self.is_logits)
+        made = _shares(self.outputs(given)[self.head], self.is_logits)
         own = tuple(range(1, made.ndim))
         return {GIVEN: given, MADE: made, "mse": ((made - np.asarray(batch[part], np.float64)) ** 2).mean(own)}
 

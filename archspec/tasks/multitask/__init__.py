@@ -187,13 +187,15 @@ class Multitask(Task, name="multitask"):
 
     def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.tasks.multitask.predictor import HeadsPredictor
+        from archspec.training.forward import HeadPredictor
 
         parts = self._parts(graph.inference(), features)
         predictors = {
             name: part.task.predictor(part.graph, model, self._settings(train, graph, name), part.example(features))
             for name, part in parts.items()
         }
-        return HeadsPredictor({name: (parts[name], found) for name, found in predictors.items() if found is not None})
+        heads = {name: (parts[name], found) for name, found in predictors.items() if isinstance(found, HeadPredictor)}
+        return HeadsPredictor(model, heads)
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         parts, alone = self._parts(graph.inference(), features), len(graph.outputs) == 1

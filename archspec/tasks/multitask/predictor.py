@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
+
 from archspec.data.example import Example
 from archspec.evaluators.base import Batch
 from archspec.tasks.multitask.assessment import of_part, part_of
 from archspec.tasks.multitask.head import HeadTask
-from archspec.training.task import Predictor
+from archspec.training.forward import HeadPredictor, forward
 
 
 class HeadsPredictor:
-    """What each head says, by its name; of the only head what its task says."""
+    """What each head says, by its name; of the only head what its task says. The network is computed once for all."""
 
-    def __init__(self, heads: Mapping[str, tuple[HeadTask, Predictor]]):
-        self.heads = heads
+    def __init__(self, model: keras.Model, heads: Mapping[str, tuple[HeadTask, HeadPredictor]]):
+        self.heads, self.outputs = heads, forward(model, tuple(heads))
         self.together = min(predictor.together for _, predictor in heads.values())
         self.cuts = all(predictor.cuts for _, predictor in heads.values())
 
     def __call__(self, batch: Batch) -> dict[str, Any]:
+        # All read the same.
+        part, predictor = next(iter(self.heads.values()))
+        given = self.outputs(predictor.inputs(part.batch(batch)))
         out: dict[str, Any] = {}
-        for name, (part, predictor) in self.heads.items():
-            out |= of_part(predictor(part.batch(batch)), name)
+        for name, (_, predictor) in self.heads.items():
+            out |= of_part(predictor.said(given[name]), name)
         return out
 
     def records(

@@ -12,7 +12,7 @@ from keras import ops
 from archspec.data.example import Example
 from archspec.evaluators.base import Batch
 from archspec.evaluators.regression import NUMBERS
-from archspec.training.forward import forward
+from archspec.training.forward import HeadPredictor
 
 
 def standardized(target: Any, mean: Sequence[float] | None, deviation: Sequence[float] | None) -> Any:
@@ -36,11 +36,8 @@ class WeightedOutputLoss(keras.losses.Loss):
         return ops.mean(ops.stack(parts, -1), -1)
 
 
-class NumberPredictor:
+class NumberPredictor(HeadPredictor):
     """Numbers in the units of the data."""
-
-    together = 1
-    cuts = True
 
     def __init__(
         self,
@@ -50,10 +47,11 @@ class NumberPredictor:
         mean: Sequence[float] | None,
         deviation: Sequence[float] | None,
     ):
-        self.outputs, self.inputs, self.mean, self.deviation = forward(model, head), inputs, mean, deviation
+        super().__init__(model, head, inputs)
+        self.mean, self.deviation = mean, deviation
 
-    def __call__(self, batch: Batch) -> dict[str, Any]:
-        said = np.asarray(self.outputs(self.inputs(batch)), np.float64)
+    def said(self, given: np.ndarray) -> dict[str, Any]:
+        said = np.asarray(given, np.float64)
         if self.mean is not None and self.deviation is not None:
             said = said * np.asarray(self.deviation) + np.asarray(self.mean)
         return {NUMBERS: said}

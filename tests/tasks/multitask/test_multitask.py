@@ -173,6 +173,24 @@ def test_one_head_is_the_case_of_one(folder):
 
 
 @pytest.mark.tensorflow
+def test_the_network_is_computed_once_for_all_heads(folder, monkeypatch):
+    plan = opened(folder).plan().fitted()
+    model = archspec.compile(plan.graph, training=True)
+    predictor = plan.task.predictor(plan.graph, model, plan.train, plan.features)
+    batch = {name: values[:8] for name, values in plan.source.arrays("test").items()}
+    batch["image"] = batch["image"] / np.float32(255)
+    computed, call = [], model.call
+    monkeypatch.setattr(model, "call", lambda *args, **named: computed.append(1) or call(*args, **named))
+    said = predictor(batch)
+    assert len(computed) == 1
+    assert set(said) == {"kind/probabilities", "ink/numbers"}
+    outputs = model(batch["image"])
+    ink = plan.source.arrays("train")["ink"]
+    assert said["kind/probabilities"].argmax(1).tolist() == np.asarray(outputs["kind"]).argmax(1).tolist()
+    assert said["ink/numbers"] == pytest.approx(np.asarray(outputs["ink"]) * ink.std() + ink.mean(), rel=1e-5)
+
+
+@pytest.mark.tensorflow
 @pytest.mark.slow
 def test_a_run_from_training_to_predictions(folder, capsys):
     """Figures of each head in the log, in evaluations, for ``monitor``; predictions by head, with the data gone."""
