@@ -109,7 +109,7 @@ def planned(args: argparse.Namespace, folder: Path) -> Any:
 
 def _watched(begins: list[float], ends: list[float]) -> None:
     """Let every run note when its epochs begin, and when their last steps end."""
-    from archspec.training import board
+    from archspec.training import trackers
 
     def clock(*args: Any) -> list[Any]:
         import keras
@@ -125,7 +125,7 @@ def _watched(begins: list[float], ends: list[float]) -> None:
 
         return [Clock()]
 
-    board.board = clock  # type: ignore[assignment]
+    trackers.trackers = clock  # type: ignore[assignment]
 
 
 def summary(args: argparse.Namespace, plan: Any, rates: list[float]) -> dict[str, Any]:

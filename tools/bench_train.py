@@ -114,15 +114,15 @@ def _step(starts: list[float], steps: int) -> float:
 
 
 def _ours(plan: Any, folder: Path) -> float:
-    from archspec.training import board
+    from archspec.training import trackers
     from archspec.training.run import run
 
-    clock, usual = _Clock(), board.board
-    board.board = lambda *args: [clock.callback(), *usual(*args)]  # type: ignore[assignment]
+    clock, usual = _Clock(), trackers.trackers
+    trackers.trackers = lambda *args: [clock.callback(), *usual(*args)]  # type: ignore[assignment]
     try:
         run(plan, folder / "run", progress=None)
     finally:
-        board.board = usual
+        trackers.trackers = usual
     return _step(clock.epochs, plan.steps)
 
 
