@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from archspec.ir.declaration import shared
-from archspec.ir.tensors import TensorSpec, elements
+from archspec.ir.tensors import TensorSpec
 from archspec.ops.activation import activation_layer, per_element
 from archspec.ops.arguments import Activation, PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first
 from archspec.ops.meeting import divisors_of
-from archspec.ops.reach import EVERYTHING, POINT, Axes, each_position
-from archspec.ops.shapes import floating, known_channels, normalize_axis
+from archspec.ops.reach import along_axis, each_position
+from archspec.ops.shapes import floating, known_channels, normalize_axis, vectors
 
 if TYPE_CHECKING:
     import keras
@@ -29,13 +29,6 @@ def over_axis(self: Any, x: TensorSpec) -> TensorSpec:
 
 
 @shared
-def over_one_axis(self: Any, x: TensorSpec) -> tuple[Axes, ...]:
-    """All of the axis, for each position of the others."""
-    axis = normalize_axis(self.axis, x, self.name)
-    return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
-
-
-@shared
 def over_one_value(self: Any, x: TensorSpec) -> bool:
     """Whether the axis has one position, whose share is all."""
     return x.shape[normalize_axis(self.axis, x, self.name)] == 1
@@ -44,7 +37,7 @@ def over_one_value(self: Any, x: TensorSpec) -> bool:
 @shared
 def softmax_flops(self: Any, out: TensorSpec, x: TensorSpec) -> int:
     """4 · out.size - 2 · rows"""
-    return 4 * out.size - 2 * _rows(out, self.axis)
+    return 4 * out.size - 2 * vectors(out, self.axis % out.rank)
 
 
 def axis_function(self: Any) -> Any:
@@ -79,7 +72,7 @@ class Softmax(Op, name="softmax", main="axis"):
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
     masked = of_first
-    reach, is_constant = over_one_axis, over_one_value
+    reach, is_constant = along_axis, over_one_value
     infer, flops, transcendentals = over_axis, softmax_flops, per_element(1)
     lower, function = axis_layer, axis_function
 
@@ -96,12 +89,12 @@ class LogSoftmax(Op, name="log_softmax", main="axis"):
     """Axis to normalise, the batch axis not counted; -1 is channels."""
 
     masked = of_first
-    reach, is_constant = over_one_axis, over_one_value
+    reach, is_constant = along_axis, over_one_value
     infer, flops, lower, function = over_axis, softmax_flops, axis_layer, axis_function
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         """out.size + rows"""
-        return out.size + _rows(out, self.axis)
+        return out.size + vectors(out, self.axis % out.rank)
 
 
 class Maxout(Op, name="maxout", main="pieces"):
@@ -172,9 +165,3 @@ class Glu(Op, name="glu", main="gate"):
         from archspec.layers.activation import GatedLinearUnit
 
         return GatedLinearUnit(self.gate.function())
-
-
-def _rows(x: TensorSpec, axis: int) -> int:
-    """Number of vectors along ``axis``."""
-    axis %= x.rank
-    return elements(x.shape[:axis] + x.shape[axis + 1 :])

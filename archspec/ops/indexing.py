@@ -10,9 +10,9 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
-from archspec.ops.reach import EVERYTHING, POINT, Axes
+from archspec.ops.reach import EVERYTHING, POINT, Axes, from_axis
 from archspec.ops.reduction import AxisOrAxes
-from archspec.ops.shapes import exact, normalize_axis
+from archspec.ops.shapes import exact, new_axis, normalize_axes, normalize_axis
 
 if TYPE_CHECKING:
     import keras
@@ -125,9 +125,7 @@ class Roll(Op, name="roll", main="shift"):
 
     def _moves(self, x: TensorSpec) -> dict[int, int]:
         """Axis → how far."""
-        axes = [normalize_axis(axis, x, "roll") for axis in self.axis]
-        if len(set(axes)) != len(axes):
-            raise OpError(f"roll: {list(self.axis)} names an axis of {x} twice", argument="axis")
+        axes = normalize_axes(self.axis, x, "roll")
         if len(self.shift) not in (1, len(axes)):
             raise OpError(f"roll: shift has {len(self.shift)} values for {len(axes)} axes", argument="shift")
         shifts = self.shift * len(axes) if len(self.shift) == 1 else self.shift
@@ -172,19 +170,16 @@ class ExpandDims(Op, name="expand_dims", main="axis"):
     """Where it stands in the output, the batch axis not counted; -1 is behind the channels."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
-        axis = self._at(x)
+        axis = new_axis(self.axis, x, "expand_dims")
         return TensorSpec((*x.shape[:axis], 1, *x.shape[axis:]), x.dtype)
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
-        return (tuple(POINT if i < self._at(x) else EVERYTHING for i in range(x.rank)),)
+        return (from_axis(new_axis(self.axis, x, "expand_dims"), x),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.indexing import ExpandDims
 
-        return ExpandDims(self._at(x) + 1, **exact(x))
-
-    def _at(self, x: TensorSpec) -> int:
-        return normalize_axis(self.axis, TensorSpec((*x.shape, 1)), "expand_dims")
+        return ExpandDims(new_axis(self.axis, x, "expand_dims") + 1, **exact(x))
 
 
 class Squeeze(Op, name="squeeze", main="axis"):
@@ -208,8 +203,7 @@ class Squeeze(Op, name="squeeze", main="axis"):
         return TensorSpec((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype)
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
-        axis = normalize_axis(self.axis, x, "squeeze")
-        return (tuple(POINT if i < axis else EVERYTHING for i in range(x.rank)),)
+        return (from_axis(normalize_axis(self.axis, x, "squeeze"), x),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.indexing import Squeeze

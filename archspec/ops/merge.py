@@ -12,8 +12,8 @@ from archspec.ir.counterpart import Counterpart, Joined
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 from archspec.ops.meeting import brought_together
-from archspec.ops.reach import EVERYTHING, POINT, Axes, aligned
-from archspec.ops.shapes import broadcast, exact, floating, normalize_axis
+from archspec.ops.reach import EVERYTHING, POINT, Axes, aligned, from_axis
+from archspec.ops.shapes import broadcast, exact, floating, new_axis, normalize_axis
 
 if TYPE_CHECKING:
     import keras
@@ -256,20 +256,16 @@ class Stack(Op, name="stack", main="axis"):
         for x in inputs:
             if x.shape != first.shape:
                 raise OpError(f"cannot stack {first} and {x}: the shapes must match", help="concat joins channels")
-        axis = self._at(first)
+        axis = new_axis(self.axis, first, "stack")
         return TensorSpec((*first.shape[:axis], len(inputs), *first.shape[axis:]), first.dtype)
 
     def reach(self, *inputs: TensorSpec) -> tuple[Axes, ...]:
-        axis = self._at(inputs[0])
-        return (tuple(POINT if i < axis else EVERYTHING for i in range(inputs[0].rank)),) * len(inputs)
+        return (from_axis(new_axis(self.axis, inputs[0], "stack"), inputs[0]),) * len(inputs)
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.merge import Stack
 
-        return Stack(self._at(inputs[0]) + 1, **exact(inputs[0]))
-
-    def _at(self, x: TensorSpec) -> int:
-        return normalize_axis(self.axis, TensorSpec((*x.shape, 1)), "stack")
+        return Stack(new_axis(self.axis, inputs[0], "stack") + 1, **exact(inputs[0]))
 
 
 def _first(inputs: tuple[TensorSpec, ...], op: str) -> TensorSpec:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.ir.declaration import shared
 from archspec.ir.tensors import Size, TensorSpec
-from archspec.ops.shapes import explicit_padding, per_axis
+from archspec.ops.shapes import explicit_padding, normalize_axis, per_axis
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -65,6 +65,18 @@ def each_element(self: Any, *inputs: TensorSpec) -> tuple[Axes, ...]:
 def each_position(self: Any, *inputs: TensorSpec) -> tuple[Axes, ...]:
     """All channels of a position, and of no other; the last axis is channels."""
     return tuple((*(POINT,) * (x.rank - 1), *(EVERYTHING,) * min(x.rank, 1)) for x in inputs)
+
+
+@shared
+def along_axis(self: Any, x: TensorSpec) -> tuple[Axes, ...]:
+    """All of the axis that ``axis`` names, for each position of the others."""
+    axis = normalize_axis(self.axis, x, self.name)
+    return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
+
+
+def from_axis(axis: int, x: TensorSpec) -> Axes:
+    """All from an axis on where it comes or goes: what is behind it stands elsewhere in the output."""
+    return tuple(POINT if i < axis else EVERYTHING for i in range(x.rank))
 
 
 @shared

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archspec.ir.tensors import TensorSpec, elements
+from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.base import Op, OpError
-from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
-from archspec.ops.shapes import floating, normalize_axis
+from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach, from_axis
+from archspec.ops.shapes import floating, normalize_axes, normalize_axis, vectors
 
 if TYPE_CHECKING:
     import keras
@@ -51,15 +51,19 @@ class Reduce(Op, name="reduce", main="reduction"):
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "reduce")
-        gone = self._axes(x)
+        gone = normalize_axes(self.axis, x, "reduce")
         if len(gone) == x.rank and not self.keep:
             raise OpError(
                 f"reduce would leave no axis of {x}", argument="axis", help="keep: true keeps them, with length 1"
             )
-        return TensorSpec(_without(x, gone, self.keep), x.dtype)
+        sizes = (1 if i in gone else n for i, n in enumerate(x.shape) if self.keep or i not in gone)
+        return TensorSpec(tuple(sizes), x.dtype)
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
-        return (_read(x, self._axes(x), self.keep),)
+        gone = normalize_axes(self.axis, x, "reduce")
+        if not self.keep:
+            return (from_axis(min(gone), x),)
+        return (tuple(EVERYTHING if i in gone else POINT for i in range(x.rank)),)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """sum, max, min: x.size - out.size; mean: x.size; var, std: 4 · x.size"""
@@ -74,13 +78,7 @@ class Reduce(Op, name="reduce", main="reduction"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reduction import Reduce
 
-        return Reduce(self.reduction, [a + 1 for a in sorted(self._axes(x))], self.keep)
-
-    def _axes(self, x: TensorSpec) -> set[int]:
-        axes = [normalize_axis(axis, x, "reduce") for axis in self.axis]
-        if len(set(axes)) != len(axes):
-            raise OpError(f"reduce: {list(self.axis)} names an axis of {x} twice", argument="axis")
-        return set(axes)
+        return Reduce(self.reduction, [a + 1 for a in sorted(normalize_axes(self.axis, x, "reduce"))], self.keep)
 
 
 class Argmax(Op, name="argmax", main="axis"):
@@ -98,10 +96,10 @@ class Argmax(Op, name="argmax", main="axis"):
             raise OpError("argmax needs numbers, got bool")
         if x.rank == 1:
             raise OpError(f"argmax would leave no axis of {x}", help="reshape: [1, -1] before it keeps one")
-        return TensorSpec(_without(x, {axis}, False), "int32")
+        return TensorSpec(x.shape[:axis] + x.shape[axis + 1 :], "int32")
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
-        return (_read(x, {normalize_axis(self.axis, x, "argmax")}, False),)
+        return (from_axis(normalize_axis(self.axis, x, "argmax"), x),)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """x.size - out.size"""
@@ -133,20 +131,9 @@ class Cumsum(Op, name="cumsum", main="axis"):
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """out.size, less the first of each sum"""
-        axis = normalize_axis(self.axis, x, "cumsum")
-        return out.size - elements(out.shape[:axis] + out.shape[axis + 1 :])
+        return out.size - vectors(out, normalize_axis(self.axis, x, "cumsum"))
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reduction import CumulativeSum
 
         return CumulativeSum(normalize_axis(self.axis, x, "cumsum") + 1)
-
-
-def _without(x: TensorSpec, axes: set[int], keep: bool) -> tuple[int | None, ...]:
-    """The shape where ``axes`` have gone, or have length 1."""
-    return tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes)
-
-
-def _read(x: TensorSpec, axes: set[int], keep: bool) -> Axes:
-    """All of ``axes``; behind one that is gone, axes stand elsewhere in the output."""
-    return tuple(EVERYTHING if i in axes or (not keep and i > min(axes)) else POINT for i in range(x.rank))

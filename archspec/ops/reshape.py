@@ -14,7 +14,7 @@ from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_first, refused
 from archspec.ops.meeting import divisors_of
-from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach
+from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach, along_axis
 from archspec.ops.shapes import exact, normalize_axis
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class Split(Op, name="split", main="parts"):
     axis: int = -1
     """Axis to cut, the batch axis not counted; -1 is channels."""
 
-    masked = of_first
+    masked, reach = of_first, along_axis
 
     def infer(self, x: TensorSpec) -> tuple[TensorSpec, ...]:
         axis = normalize_axis(self.axis, x, "split")
@@ -288,10 +288,6 @@ class Split(Op, name="split", main="parts"):
             made.append(_part(o, x, start, start + (o.channels or 0)))
             start += o.channels or 0
         return tuple(made)
-
-    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
-        axis = normalize_axis(self.axis, x, "split")
-        return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import Split

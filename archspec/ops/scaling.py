@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Number
 from archspec.ops.base import Op, OpError
-from archspec.ops.reach import EVERYTHING, POINT, Axes, each_element
-from archspec.ops.shapes import floating, known_channels, normalize_axis
+from archspec.ops.reach import along_axis, each_element
+from archspec.ops.shapes import floating, known_channels, normalize_axis, vectors
 
 if TYPE_CHECKING:
     import keras
@@ -141,14 +141,12 @@ class L2Normalize(Op, name="l2_normalize", main="axis"):
     axis: int = -1
     """Axis of the vectors, the batch axis not counted; -1 is channels."""
 
+    reach = along_axis
+
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "l2_normalize")
         normalize_axis(self.axis, x, "l2_normalize")
         return x
-
-    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
-        axis = normalize_axis(self.axis, x, "l2_normalize")
-        return (tuple(EVERYTHING if i == axis else POINT for i in range(x.rank)),)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         """3 · x.size"""
@@ -156,8 +154,7 @@ class L2Normalize(Op, name="l2_normalize", main="axis"):
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         """one for each vector"""
-        axis = normalize_axis(self.axis, x, "l2_normalize")
-        return elements(x.shape[:axis] + x.shape[axis + 1 :])
+        return vectors(x, normalize_axis(self.axis, x, "l2_normalize"))
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.normalization import UnitLengthNormalization

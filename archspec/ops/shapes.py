@@ -184,6 +184,24 @@ def normalize_axis(axis: int, x: TensorSpec, op: str) -> int:
     return axis % x.rank
 
 
+def normalize_axes(axes: tuple[int, ...], x: TensorSpec, op: str) -> list[int]:
+    """``normalize_axis`` of several. Raises OpError if two are the same."""
+    found = [normalize_axis(axis, x, op) for axis in axes]
+    if len(set(found)) != len(found):
+        raise OpError(f"{op}: {list(axes)} names an axis of {x} twice", argument="axis")
+    return found
+
+
+def new_axis(axis: int, x: TensorSpec, op: str) -> int:
+    """Before which axis of ``x`` a further one stands that is ``axis`` in the output. Raises OpError."""
+    return normalize_axis(axis, TensorSpec((*x.shape, 1)), op)
+
+
+def vectors(x: TensorSpec, axis: int) -> int:
+    """Number of vectors along a non-negative axis. Raises UnknownSize."""
+    return elements(x.shape[:axis] + x.shape[axis + 1 :])
+
+
 __all__ = [
     "broadcast",
     "elements",
@@ -191,12 +209,15 @@ __all__ = [
     "explicit_padding",
     "floating",
     "known_channels",
+    "new_axis",
+    "normalize_axes",
     "normalize_axis",
     "per_axis",
     "refuse_dilated_stride",
     "sides_of",
     "spatial_rank",
     "taps_in_bounds",
+    "vectors",
     "window",
     "windows",
 ]
