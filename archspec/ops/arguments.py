@@ -32,6 +32,24 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def integers(least: int, most: int, count: int, words: str) -> Any:
+    """The reader of an integer, or of a list of up to ``count``, as a tuple; ``words`` refuse all else."""
+
+    def read(value: Any) -> tuple[int, ...]:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if 1 <= len(values) <= count and all(_is_int(v) and least <= v <= most for v in values):
+            return tuple(values)
+        raise refuse(words)
+
+    return PlainValidator(read)
+
+
+ONE_OR_MORE = WithJsonSchema(
+    {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
+)
+"""What stands beside ``integers`` in a type."""
+
+
 def _sizes(value: Any) -> int | tuple[int, ...]:
     values = value if isinstance(value, (list, tuple)) else [value]
     if not 1 <= len(values) <= 3 or not all(_is_int(v) and 0 < v <= 2**31 for v in values):

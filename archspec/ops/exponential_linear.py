@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -11,9 +11,6 @@ from archspec.ops.activation import activation_layer, keras_function, per_elemen
 from archspec.ops.arguments import Number
 from archspec.ops.base import Op
 from archspec.ops.reach import each_element
-
-if TYPE_CHECKING:
-    pass
 
 
 class Elu(Op, name="elu", main="alpha"):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import PlainValidator, WithJsonSchema
+from typing import TYPE_CHECKING, Annotated
 
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.validation import refuse
+from archspec.ops.arguments import ONE_OR_MORE, integers
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, POINT, Axes, from_axis
@@ -18,29 +16,13 @@ if TYPE_CHECKING:
     import keras
 
 
-def _integers(least: int, most: int, count: int, words: str) -> Any:
-    def read(value: Any) -> tuple[int, ...]:
-        values = value if isinstance(value, (list, tuple)) else [value]
-        if 1 <= len(values) <= count and all(
-            isinstance(v, int) and not isinstance(v, bool) and least <= v <= most for v in values
-        ):
-            return tuple(values)
-        raise refuse(words)
-
-    return PlainValidator(read)
-
-
-_SCHEMA = WithJsonSchema(
-    {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
-)
-
 Indices = Annotated[
-    tuple[int, ...], _integers(0, 2**31 - 1, 2**16, "must be a place from 0, or a list of places"), _SCHEMA
+    tuple[int, ...], integers(0, 2**31 - 1, 2**16, "must be a place from 0, or a list of places"), ONE_OR_MORE
 ]
 Shifts = Annotated[
-    tuple[int, ...], _integers(-(2**31), 2**31 - 1, 8, "must be an integer, or a list of one per axis"), _SCHEMA
+    tuple[int, ...], integers(-(2**31), 2**31 - 1, 8, "must be an integer, or a list of one per axis"), ONE_OR_MORE
 ]
-Repeats = Annotated[tuple[int, ...], _integers(1, 2**31 - 1, 8, "must list how often, once for every axis"), _SCHEMA]
+Repeats = Annotated[tuple[int, ...], integers(1, 2**31 - 1, 8, "must list how often, once for every axis"), ONE_OR_MORE]
 
 
 class Gather(Op, name="gather", main="indices"):

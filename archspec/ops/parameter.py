@@ -5,6 +5,7 @@ Their one input says how many examples there are, and nothing else of it is read
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -12,7 +13,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from archspec.ir.declaration import shared
 from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ir.validation import refuse
-from archspec.ops.arguments import Initializer
+from archspec.ops.arguments import ONE_OR_MORE, Initializer, integers
 from archspec.ops.base import Op, OpError
 from archspec.ops.reach import NOTHING, Axes
 from archspec.ops.shapes import LIMIT_SIZE
@@ -24,20 +25,11 @@ LIMIT_VALUES = 2**16
 """Numbers that a constant may list: what is larger is data, or a weight."""
 
 
-def _sizes(value: Any) -> tuple[int, ...]:
-    values = value if isinstance(value, (list, tuple)) else [value]
-    if 1 <= len(values) <= 8 and all(
-        isinstance(v, int) and not isinstance(v, bool) and 0 < v <= LIMIT_SIZE for v in values
-    ):
-        return tuple(values)
-    raise refuse("must be a list of sizes, the batch axis not counted")
-
-
 def _array(value: Any) -> Any:
     """A number, or lists within lists of equal lengths, as tuples."""
     if isinstance(value, (list, tuple)):
         made = tuple(_array(v) for v in value)
-        if made and len({extents(v) for v in made}) == 1 and _count(extents(made)) <= LIMIT_VALUES:
+        if made and len({extents(v) for v in made}) == 1 and prod(extents(made)) <= LIMIT_VALUES:
             return made
     elif isinstance(value, (int, float)) and abs(value) < 1e30:
         return value
@@ -49,16 +41,8 @@ def extents(value: Any) -> tuple[int, ...]:
     return (len(value), *extents(value[0])) if isinstance(value, tuple) else ()
 
 
-def _count(shape: tuple[int, ...]) -> int:
-    total = 1
-    for n in shape:
-        total *= n
-    return total
-
-
-_INTS = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
 TensorShape = Annotated[
-    tuple[int, ...], PlainValidator(_sizes), WithJsonSchema({"anyOf": [{"type": "integer"}, _INTS]})
+    tuple[int, ...], integers(1, LIMIT_SIZE, 8, "must be a list of sizes, the batch axis not counted"), ONE_OR_MORE
 ]
 Numbers = Annotated[
     Any, PlainValidator(_array), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "array", "minItems": 1}]})

@@ -6,12 +6,10 @@ Of all positions of an image or a sequence the mean is ``global_avg_pool``, whic
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import PlainValidator, WithJsonSchema
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.validation import refuse
+from archspec.ops.arguments import ONE_OR_MORE, integers
 from archspec.ops.base import Op, OpError
 from archspec.ops.reach import EVERYTHING, POINT, Axes, Reach, from_axis
 from archspec.ops.shapes import floating, normalize_axes, normalize_axis, vectors
@@ -20,17 +18,10 @@ if TYPE_CHECKING:
     import keras
 
 
-def _one_or_more(value: Any) -> tuple[int, ...]:
-    values = value if isinstance(value, (list, tuple)) else [value]
-    if 1 <= len(values) <= 8 and all(isinstance(v, int) and not isinstance(v, bool) and -8 <= v < 8 for v in values):
-        return tuple(values)
-    raise refuse("must be an axis, or a list of axes; the batch axis is not counted")
-
-
 AxisOrAxes = Annotated[
     tuple[int, ...],
-    PlainValidator(_one_or_more),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}),
+    integers(-8, 7, 8, "must be an axis, or a list of axes; the batch axis is not counted"),
+    ONE_OR_MORE,
 ]
 
 
