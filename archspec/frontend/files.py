@@ -31,6 +31,7 @@ class Library:
         self.documents: dict[str, Document] = {}
         self.folders: dict[str, Path] = {}
         self.outermost: Path | None = None
+        self._used: dict[tuple[Document, str], tuple[Document, str | None]] = {}
         self.total = 0
 
     def open(self, path: Path, name: str) -> Document:
@@ -49,7 +50,16 @@ class Library:
         return self.documents[real]
 
     def used(self, by: Document, alias: str) -> tuple[Document, str | None]:
-        """What ``use`` names in a file: the document, and the variant if it names one. Raises SpecError."""
+        """What ``use`` names in a file: the document, and the variant if it names one. Raises SpecError.
+
+        Looked for once: a file may be called in hundreds of steps.
+        """
+        found = self._used.get((by, alias))
+        if found is None:
+            found = self._used[by, alias] = self._find(by, alias)
+        return found
+
+    def _find(self, by: Document, alias: str) -> tuple[Document, str | None]:
         target, at = by.spec.use[alias], by.span("use", alias)
         if not target.endswith((".yaml", ".yml")):
             entry = catalogue.find(target)
