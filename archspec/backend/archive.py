@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from archspec.backend.importers.keras_calls import Calls
 
-__all__ = ["ZIP_FAULTS", "Archive", "Layout", "Stored", "StoredLayer", "WeightsError", "grouped", "said"]
+__all__ = ["ZIP_FAULTS", "Archive", "Layout", "Stored", "StoredLayer", "WeightsError", "filled", "grouped", "said"]
 
 ZIP_FAULTS = (
     zipfile.BadZipFile,
@@ -72,6 +72,17 @@ class Stored:
 
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray]
+
+
+def filled(shape: tuple[int, ...], value: float) -> Stored:
+    """An array of one number, which no file has."""
+
+    def read() -> np.ndarray:
+        import numpy as np
+
+        return np.full(shape, value, "float32")
+
+    return Stored(shape, read)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

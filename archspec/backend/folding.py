@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.backend.archive import Archive, Stored, StoredLayer, WeightsError
+from archspec.backend.archive import Archive, Stored, StoredLayer, WeightsError, filled
 from archspec.backend.matching import Matching
 from archspec.ir.diagnostics import listed
 from archspec.ir.graph import Graph, Node
 from archspec.ir.tensors import WeightSpec
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from archspec.backend.rules import Rules
 
 MOMENTS = {"moving_mean", "moving_variance"}
@@ -94,7 +92,7 @@ def _norm_behind(node: Node, graph: Graph, norms: Mapping[str, Node]) -> Node | 
 
 
 def _bias(weight: WeightSpec, bias: Stored | None) -> Stored:
-    return bias or _filled(weight.shape, 0.0)
+    return bias or filled(weight.shape, 0.0)
 
 
 def _identity(norm: Node, bias: Stored | None) -> dict[str, Stored]:
@@ -108,14 +106,5 @@ def _identity(norm: Node, bias: Stored | None) -> dict[str, Stored]:
             out["moving_mean"] = Stored(weight.shape, lambda: -bias.read())
         else:
             value = {"gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1 - epsilon}[weight.name]
-            out[weight.name] = _filled(weight.shape, value)
+            out[weight.name] = filled(weight.shape, value)
     return out
-
-
-def _filled(shape: tuple[int, ...], value: float) -> Stored:
-    def read() -> np.ndarray:
-        import numpy as np
-
-        return np.full(shape, value, "float32")
-
-    return Stored(shape, read)

@@ -6,15 +6,11 @@ are is a matter of its shapes. ``Conv1D`` of transformers' GPT-2 keeps its matri
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from archspec.backend.archive import Stored, StoredLayer
-
-if TYPE_CHECKING:
-    import numpy as np
+from archspec.backend.archive import Stored, StoredLayer, filled
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of a layer's arrays by role."""
@@ -50,22 +46,25 @@ def gathered(layers: Sequence[StoredLayer], wanted: Sequence[Shapes]) -> list[St
     if not attentions:
         return upright
     by_name = {stored.name: stored for stored in upright}
-    places = {stored.name: i for i, stored in enumerate(upright)}
     for name in list(by_name):
         module, _, last = name.rpartition(".")
         if last not in FIRSTS:
             continue
         found = _Attention(f"{module}." if module else "", by_name)
-        for shapes in attentions:
-            if whole := found.fitted(shapes):
-                first = min(found.used, key=places.__getitem__)
-                for used in found.used - {first}:
-                    del by_name[used]
-                # In the place of its first part.
-                by_name = {whole.name if n == first else n: whole if n == first else s for n, s in by_name.items()}
-                places[whole.name] = places[first]
-                break
+        whole = next(filter(None, map(found.fitted, attentions)), None)
+        if whole is not None:
+            by_name = _joined(by_name, found.used, whole)
     return list(by_name.values())
+
+
+def _joined(by_name: Mapping[str, StoredLayer], parts: Collection[str], whole: StoredLayer) -> dict[str, StoredLayer]:
+    """The layers with one in the place of the first of its parts, and without the others."""
+    first = next(name for name in by_name if name in parts)
+    return {
+        whole.name if name == first else name: whole if name == first else stored
+        for name, stored in by_name.items()
+        if name == first or name not in parts
+    }
 
 
 def _windows(layers: list[StoredLayer], wanted: Sequence[Shapes]) -> list[StoredLayer]:
@@ -80,13 +79,7 @@ def _windows(layers: list[StoredLayer], wanted: Sequence[Shapes]) -> list[Stored
         if {role: array.shape for role, array in arrays.items()} not in [dict(shapes) for shapes in wanted]:
             continue
         used = {table.name, f"{module}.relative_position_index", *(stored.name for stored in parts.values())}
-        first = next(name for name in by_name if name in used)
-        whole = StoredLayer(module, arrays)
-        by_name = {
-            module if name == first else name: whole if name == first else stored
-            for name, stored in by_name.items()
-            if name == first or name not in used
-        }
+        by_name = _joined(by_name, used, StoredLayer(module, arrays))
     return list(by_name.values())
 
 
@@ -124,15 +117,6 @@ def _rows(stored: Stored, start: int, stop: int) -> Stored:
     return Stored((stop - start, *stored.shape[1:]), lambda: stored.read()[start:stop])
 
 
-def _zeros(length: int) -> Stored:
-    def read() -> np.ndarray:
-        import numpy as np
-
-        return np.zeros(length, "float32")
-
-    return Stored((length,), read)
-
-
 @dataclass
 class _Attention:
     """The parts of one attention: all that lies in a module, whose name ends in a dot."""
@@ -161,7 +145,7 @@ class _Attention:
         arrays = {f"{part}.weight": weight for part, weight in weights.items()}
         if any(biases.values()):
             # A bias that is not there adds nothing, as one of zeros does.
-            arrays |= {f"{part}.bias": biases[part] or _zeros(weights[part].shape[0]) for part in weights}
+            arrays |= {f"{part}.bias": biases[part] or filled(weights[part].shape[:1], 0.0) for part in weights}
         return StoredLayer(self._name(output.name), arrays)
 
     def _name(self, output: str) -> str:
