@@ -97,8 +97,11 @@ def reached(logdir: Path) -> int:
     return max((int(p.name) for p in (logdir / "checkpoints").glob("[0-9]*")), default=0)
 
 
+KILLS = 4 if "ARCHSPEC_SOAK" in os.environ else 2
+
+
 def killed_and_resumed(run: Path, logdir: Path, draw: Random) -> int:
-    """Train to the end, killed up to four times on the way; how often it was.
+    """Train to the end, killed up to ``KILLS`` times on the way; how often it was.
 
     The first kill strikes while the network is built, those after it anywhere in training, saving and evaluation.
     """
@@ -106,7 +109,7 @@ def killed_and_resumed(run: Path, logdir: Path, draw: Random) -> int:
     for k in count():
         before = reached(logdir)
         ready = (logdir / "run.yaml").exists if k == 0 else lambda before=before: reached(logdir) > before
-        if k < 4 and kill_when(process, ready, draw.random() * (2.0 if k == 0 else 0.15)):
+        if k < KILLS and kill_when(process, ready, draw.random() * (2.0 if k == 0 else 0.15)):
             finish(process)
             kills += 1
             process = start("resume", logdir, "--quiet")

@@ -172,12 +172,17 @@ def test_two_devices_on_tensorflow_end_where_one_ends(tmp_path):
     assert "devices: 2" in (two / "run.yaml").read_text()
 
 
+def on_jax(folder, epochs=1):
+    """A run whose held-out examples are odd in number."""
+    pytest.importorskip("jax")
+    return write(folder, f"epochs: {epochs}, checkpoint_steps: 5", "[rescale]", fold=2)
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """A run on JAX in one process on one device, whose held-out examples are odd in number."""
-    pytest.importorskip("jax")
+    """A run on JAX in one process on one device."""
     folder = tmp_path_factory.mktemp("alone")
-    run = write(folder, "epochs: 3, checkpoint_steps: 5", "[rescale]", fold=2)
+    run = on_jax(folder)
     return run, trained(run, folder / "run", code=WITHOUT_TENSORFLOW, **ON_JAX)
 
 
@@ -190,10 +195,10 @@ def test_two_devices_of_a_process_on_jax_end_where_one_ends(alone, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.tensorflow
 def test_divided_weights_end_where_whole_ones_end(tmp_path):
-    pytest.importorskip("jax")
-    run = write(tmp_path, "epochs: 1, checkpoint_steps: 5", "[rescale]", fold=2)
+    run = on_jax(tmp_path)
     run.write_text(run.read_text().replace("ema: 0.9, ", ""))
     one = trained(run, tmp_path / "one", code=WITHOUT_TENSORFLOW, **ON_JAX)
     sharding = "sharding: {model: 2, layout: {hidden/kernel: [null, model], main.dense/kernel: [model, null]}}"
@@ -206,15 +211,22 @@ def test_divided_weights_end_where_whole_ones_end(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-def test_two_processes_end_where_one_ends_and_so_they_do_when_one_was_killed(alone, tmp_path):
+def test_two_processes_end_where_one_ends(alone, tmp_path):
     run, one = alone
     arguments = ("--logdir", tmp_path / "two", "--distributed", "--quiet")
     out = finish_all(start_all("train", run, *arguments, code=WITHOUT_TENSORFLOW))
-    assert "132 steps" in out
+    assert "44 steps" in out
     assert_close(one, tmp_path / "two", 1e-5)
 
-    killed = tmp_path / "killed"
-    first, second = start_all("train", run, "--logdir", killed, "--distributed", "--quiet", code=WITHOUT_TENSORFLOW)
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.tensorflow
+def test_a_process_that_is_killed_ends_the_other_and_the_run_goes_on_to_the_bit(tmp_path):
+    run, killed = on_jax(tmp_path, epochs=3), tmp_path / "killed"
+    flags = ("--distributed", "--quiet")
+    finish_all(start_all("train", run, "--logdir", tmp_path / "whole", *flags, code=WITHOUT_TENSORFLOW))
+    first, second = start_all("train", run, "--logdir", killed, *flags, code=WITHOUT_TENSORFLOW)
     assert runs.kill_when(second, lambda: runs.reached(killed) >= 10, 0.0, signal.SIGKILL)
     begin = time.monotonic()
     code, out, err = runs.finish(first)
@@ -222,5 +234,5 @@ def test_two_processes_end_where_one_ends_and_so_they_do_when_one_was_killed(alo
     assert time.monotonic() - begin < 90
     assert "another process of the run is gone" in err or "heartbeat" in err.lower(), err
     assert runs.reached(killed) < 132
-    finish_all(start_all("resume", killed, "--distributed", "--quiet", code=WITHOUT_TENSORFLOW))
-    runs.assert_same(killed, tmp_path / "two")
+    finish_all(start_all("resume", killed, *flags, code=WITHOUT_TENSORFLOW))
+    runs.assert_same(killed, tmp_path / "whole")

@@ -87,6 +87,7 @@ def test_the_judge_of_digits_is_sure_of_digits_and_of_nothing_else():
     assert min(diversity(*digits(16)[1], 16)) > 0.85
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_conditional_generator_makes_the_digits_that_are_asked_for(seed, tmp_path):
     plan = plan_of("cgan_digits", tmp_path, seed=seed)
@@ -236,6 +237,7 @@ def first_stage(request, patches, tmp_path_factory):
     return plan, folder / "run"
 
 
+@pytest.mark.long
 def test_pixels_alone_overfit_four_patches(first_stage):
     plan, logdir = first_stage
     found = gain(plan, network(rounds(plan, logdir), "G"))

@@ -4,10 +4,9 @@ import random
 
 import pytest
 
-from tests.shares import few
 from tests.training import runs
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow, pytest.mark.long]
 
 TEXT = "".join(random.Random(0).choices("abcdefghijklmnopqrst .\n", k=9000))
 RUN = """
@@ -27,7 +26,7 @@ train:
 """
 
 
-@pytest.mark.parametrize("cell", few(["lstm", "gru"], "gru"))
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_killed_language_model_ends_where_an_uninterrupted_one_ends(tmp_path, monkeypatch, cell):
     monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text(TEXT)
