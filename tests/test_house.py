@@ -301,6 +301,18 @@ OTHER_WORDS = {
     # Values that arguments are shown with in the list of ops.
     "relu": {"report/vocabulary"},
 }
+# The package.
+OTHER_WORDS["keras"] = {
+    "backend/archive",
+    "backend/export",
+    "backend/installation",
+    "backend/layouts",
+    "backend/matching",
+    "cli/export",
+    "runs/export",
+    "training/initial_weights",
+    "training/record",
+}
 OTHER_WORDS["lstm"] = OTHER_WORDS["lstm"] | {"report/vocabulary"}
 OTHER_WORDS["conv"] = OTHER_WORDS["conv"] | {"report/vocabulary"}
 

@@ -35,6 +35,7 @@ FAMILIES = {
     "F": "Files",
     "E": "Expectations",
     "R": "Run files",
+    "K": "Layers of Keras's own",
     "W": "Warnings",
     "L": "Findings of lint",
 }

@@ -109,8 +109,6 @@ def _same(node: Node) -> Hashable:
 def _arguments(before: Any, after: Any) -> dict[str, tuple[Any, Any]]:
     if type(before) is not type(after):
         return {}
-    return {
-        name: (getattr(before, name), getattr(after, name))
-        for name in type(before).model_fields
-        if getattr(before, name) != getattr(after, name)
-    }
+    names = dict.fromkeys((*type(before).model_fields, *(before.model_extra or ()), *(after.model_extra or ())))
+    values = ((name, getattr(before, name, None), getattr(after, name, None)) for name in names)
+    return {name: (old, new) for name, old, new in values if old != new}

@@ -217,6 +217,14 @@ def one_turn(family: Family) -> Found:
             yield step.modifier_span("repeat"), "repeat: 1 is the step itself", "leave repeat out"
 
 
+def has_an_op(family: Family) -> Found:
+    """L11"""
+    for node in family.graph.nodes:
+        op: Any = node.op
+        if (ours := op.instead) is not None:
+            yield node, f"{op.layer} has an op here, of which costs are known", f"write {ours}"
+
+
 def _name(op: Op | None) -> str:
     return "" if op is None else op.name
 
@@ -262,6 +270,7 @@ RULES: dict[str, Callable[[Family], Found]] = {
     "L08": activated_twice,
     "L09": only_growing,
     "L10": one_turn,
+    "L11": has_an_op,
 }
 
 

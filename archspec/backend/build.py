@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_keras
 from archspec.backend.seams.models import name_outputs
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.diagnostics import Diagnostic, SpecError, did_you_mean, shown
 from archspec.ir.graph import Graph, Node, Tensor, must_be_graph
+from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import ports
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ def compile(
     that only training needs are there.
 
     Raises MissingExtra without Keras, TypeError for what is no graph; with an optimizer, ValueError where Keras has
-    none of that name or no head has a loss, OpError where one does not suit its head.
+    none of that name or no head has a loss, OpError where one does not suit its head; SpecError where Keras does not
+    make a layer of its own as a ``keras`` step says it.
     """
     must_be_graph(graph, "archspec.compile")
     keras = import_keras()
@@ -52,9 +55,10 @@ def compile(
         if layer is None:
             # In half precision probabilities and losses are too coarse.
             computed = keras.DTypePolicy(policy.variable_dtype) if node.name in heads else policy
-            layer = layers[node.layer] = _lowered(keras, node, computed)
+            layer = layers[node.layer] = _of_keras(node, partial(_lowered, keras, node, computed))
         taken = [tensors[tensor] for tensor in node.inputs]
-        made = called(node, layer, taken)
+        made = _of_keras(node, partial(called, node, layer, taken))
+        _agreed(node, made)
         if len(node.outputs) == 1:
             tensors[Tensor(node.name)] = made
         else:
@@ -69,6 +73,34 @@ def compile(
 
         model.compile(optimizer=optimizer, **objective(graph))
     return model
+
+
+def _of_keras(node: Node, make: Callable[[], Any]) -> Any:
+    """What ``make`` gives; of a layer that Keras alone knows, what Keras says against it is told at the step. Raises
+    SpecError."""
+    op: Any = node.op
+    if not op.of_keras:
+        return make()
+    try:
+        return make()
+    except Exception as error:
+        # Whatever Keras raises: it does not say what a layer may refuse its arguments with.
+        said = " ".join(str(error).split()) or type(error).__name__
+        message = f"Keras does not make {op.layer}: {said if len(said) <= 200 else said[:200] + '…'}"
+        raise SpecError([Diagnostic("K01", message, node.span, None)]) from error
+
+
+def _agreed(node: Node, made: Any) -> None:
+    """Raises SpecError where a layer that Keras alone knows gives another shape or type than the step says."""
+    op: Any = node.op
+    if not op.of_keras:
+        return
+    found = TensorSpec(tuple(made.shape[1:]), node.output.dtype)
+    pairs = zip(found.shape, node.output.shape, strict=False)
+    if found.rank != node.output.rank or any(a != b for a, b in pairs if None not in (a, b)):
+        help = f"shape: [{', '.join('null' if n is None else str(n) for n in found.shape)}]"
+        message = f"Keras's {op.layer} of {node.input_specs[0]} gives {found}, the spec has {node.output}"
+        raise SpecError([Diagnostic("K01", message, node.span, help if op.shape is not None else None)])
 
 
 def _lowered(keras: Any, node: Node, policy: Any) -> Any:

@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
         write(_listing())
         return 0
     op = Op.find(args.name)
+    if op is None and args.format == "text" and (text := _of_keras(args.name)) is not None:
+        write(text)
+        return 0
     if op is None and (text := _of_other_kinds(args.name, args.format)) is not None:
         write(text)
         return 0
@@ -83,6 +86,25 @@ def _of_other_kinds(name: str, form: str) -> str | None:
         return "\n\n".join(_kinds.page(word, member) for word, member in found)
     word = _kinds.kind_of(name)
     return None if word is None else _kinds.listing(word)
+
+
+def _of_keras(name: str) -> str | None:
+    """What a layer of Keras's takes that archspec has no op for."""
+    from archspec.ops.keras_layer import arguments_of, op_instead, table
+    from archspec.report.vocabulary import written
+
+    layer = table().others.get(name, name)
+    if layer not in table().layers or op_instead(layer) is not None:
+        return None
+    lines = [f"keras: {{layer: {layer}, …}}", "", f"a layer of Keras's: keras.io says what {layer} computes", ""]
+    for argument, (kind, *default) in table().layers[layer].arguments.items():
+        word = " | ".join(kind) if isinstance(kind, list) else kind.replace("_", " ")
+        given = written(arguments_of(layer).model_fields[argument].default) if default else ""
+        said = (
+            f"default {given}" if default and default[0] is not None else "Keras's default" if default else "required"
+        )
+        lines.append(f"  {argument}: {word}, {said}")
+    return "\n".join(lines)
 
 
 def _elsewhere(name: str) -> tuple[type[Op] | None, str]:
@@ -165,7 +187,8 @@ def _page(op: type) -> str:
         words = {word for a in e.arguments for word in a.type.replace(" or ", "|").split("|")}
         if used := sorted({w.strip() for w in words} & set(known)):
             out += ["", "types:", *(f"  {word}: {known[word].rstrip('.')}" for word in used)]
-    out += ["", "costs (per sample; 'out' is the output's shape):"] if e.costs else ["", "costs: none"]
+    unknown = ["", "costs: not known"] if not op.is_counted() else ["", "costs: none"]  # type: ignore[attr-defined]
+    out += ["", "costs (per sample; 'out' is the output's shape):"] if e.costs else unknown
     out += [f"  {name} = {text}" for name, text in e.costs.items()]
     if sample := example(op):
         inputs, outputs = (", ".join(map(str, specs)) for specs in (sample.inputs, sample.outputs))

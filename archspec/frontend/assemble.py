@@ -114,7 +114,7 @@ def _defaults(walk: Walk, file: FileContext, thorough: bool) -> None:
         if isinstance(callee, Callee):
             check_names(walk, name, defaults, callee.block.params or {}, ())
         elif op is not None:
-            is_known = check_names(walk, name, defaults, op.model_fields, ())
+            is_known = check_names(walk, name, defaults, op.parameters(defaults), ())
             if thorough and is_known:
                 _default_values(walk, op, defaults, constants(file))
         elif name not in (*STRUCTURAL, *spec.use, *called, *(spec.params or ())):
@@ -126,7 +126,7 @@ def _defaults(walk: Walk, file: FileContext, thorough: bool) -> None:
 
 
 def _default_values(walk: Walk, op: type[Op], defaults: Map, outside: Place) -> None:
-    written = {meant(name, op.model_fields): name for name in defaults}
+    written = {meant(name, op.parameters(defaults)): name for name in defaults}
     values = {
         taken: walk.attempt(evaluated, defaults[name], defaults, name, outside) for taken, name in written.items()
     }

@@ -30,7 +30,7 @@ def node(walk: Walk, op: type[Op], step: Step, place: Place, given: Any, path: s
         given = [walk.attempt(reference, refs[i], refs, i, place) for i in range(len(refs))]
         args: Arguments = {}
     else:
-        args = arguments_of(walk, step, place, op.name, op.model_fields, op.main)
+        args = arguments_of(walk, step, place, op.name, op.parameters(step.args), op.main)
     made = instance(walk, op, args, step.span)
     return add(walk, made, operands(op, given, step), path, step.span, args)
 

@@ -8,6 +8,7 @@ and the frontend gives the refusal its place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -84,6 +85,8 @@ class Op(Declaration, package="archspec.ops"):
     """The argument that says how many earlier examples a held op may give in place of the one that comes in."""
     marks_padding: ClassVar[bool] = False
     """True where the output may have a mask of steps though no input has one."""
+    of_keras: ClassVar[bool] = False
+    """True where Keras alone knows all that the layer needs: what it refuses is told at the step."""
     carries: ClassVar[tuple[str, ...]] = ()
     """Names of the inputs and, behind the first, outputs that hold what the op remembers from step to step."""
 
@@ -93,10 +96,20 @@ class Op(Declaration, package="archspec.ops"):
         return self
 
     @property
+    def instead(self) -> str | None:
+        """The name of an op that says more of the same layer."""
+        return None
+
+    @property
     def applied(self) -> Op | None:
         """The activation that is applied to the output; None for none, and where it is within a step of several."""
         found = None if self.carries else getattr(self, "activation", None)
         return found if isinstance(found, Op) else None
+
+    @classmethod
+    def parameters(cls, given: Any) -> Mapping[str, Any]:
+        """The arguments that a call may have, by name, where ``given`` is what it is written with."""
+        return cls.model_fields
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec | tuple[TensorSpec, ...]:
         """Shape and dtype of the output (a tuple for several). Raises OpError."""

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"[A-Z]\d\d")
 DTYPES = {"F16", "F32", "F64", "I16", "I32", "I64"}
 """Number formats of files of weights, which look like codes."""
-WITHOUT = {"B03", "F03", "W25", "W26", "W28"}
-"""What shows only in long files, or with more files beside: 64 blocks, nested uses, images, weights, a table."""
+WITHOUT = {"B03", "F03", "K01", "W25", "W26", "W28"}
+"""What shows only in long files, with files beside (64 blocks, nested uses, images, weights, a table), or in Keras."""
 
 
 def said() -> set[str]:

@@ -82,7 +82,7 @@ def never_there(subject: Subject) -> Iterator[Diagnostic]:
             what = f"unknown op or block {shown(op)}, in a step that never comes"
             yield warning("W12", what, step.span, did_you_mean(op, known))
             continue
-        names = list(callee.params or ()) if isinstance(callee, BlockSection) else list(callee.model_fields)
+        names = list(callee.params or ()) if isinstance(callee, BlockSection) else list(callee.parameters(step.args))
         for name in step.args if isinstance(step.args, Map) else ():
             is_value = len(step.args) == 1 and Op.find(name) is not None
             if meant(name, dict.fromkeys(names)) not in names and not is_value:

@@ -50,7 +50,10 @@ def taken_by(member: type[Declaration]) -> Json:
         else:
             opened = _opened(field)
         properties[name] = {**opened, "description": docs.get(name, "")}
-    return {**closed(properties), "required": schema.get("required", [])}
+    taken = closed(properties)
+    if schema.get("additionalProperties"):
+        taken["additionalProperties"] = True
+    return {**taken, "required": schema.get("required", [])}
 
 
 def kinds() -> dict[str, Json]:
