@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code. Nothing is raised: what goes wrong is said on stderr."""
     # Not list(…): once that verb is imported, ``list`` here is its module.
     arguments = [*(sys.argv[1:] if argv is None else argv)]
-    if argv is None:
-        # The process is ours alone.
+    is_process = argv is None
+    if is_process:
         _start_quickly()
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
@@ -58,6 +58,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except Exception as error:
         return _explain(error)
+    finally:
+        if is_process:
+            _end_quickly()
+
+
+def _end_quickly() -> None:
+    """Leave out what the interpreter does before it exits where the verb was short: it would look through all objects
+    for cycles, several times. Where Keras ran, which started the collector, cycles may hold what must be closed."""
+    if not gc.isenabled():
+        gc.freeze()
 
 
 def _start_quickly() -> None:

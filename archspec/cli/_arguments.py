@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -34,11 +38,31 @@ class _Each(argparse.Action):
         setattr(namespace, self.dest, held)
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """argparse makes one for each argument that is added, only to look at its METAVAR; it would ask how wide the
+    terminal is each time, by a module that imports every kind of archive."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, width=_width() - 2)
+
+
+@cache
+def _width() -> int:
+    """Columns of the terminal that help goes to, as ``shutil.get_terminal_size`` finds them."""
+    try:
+        columns = int(os.environ.get("COLUMNS", "0"))
+    except ValueError:
+        columns = 0
+    with suppress(OSError, ValueError, AttributeError):
+        columns = columns if columns > 0 else os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]
+    return columns if columns > 0 else 80
+
+
 class Parser(argparse.ArgumentParser):
     """Keeps line breaks of texts, takes no abbreviations, and proposes the option that was meant."""
 
     def __init__(self, **kwargs: Any):
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs)
+        super().__init__(formatter_class=_Formatter, allow_abbrev=False, **kwargs)
         self.given: set[str] = set()
         """Options of one value that were met."""
         for name, action in ((None, _Once), ("store", _Once), ("append", _Each)):

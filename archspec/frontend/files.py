@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -97,6 +96,8 @@ def project(folder: Path) -> Path:
 
 def _by_name(target: str, folder: Path) -> str | None:
     """What may have been meant by a path that leads nowhere: a name of the catalogue, or a file that is there."""
+    from difflib import get_close_matches
+
     stem = Path(target).stem
     if catalogue.find(stem) is not None:
         return f"the catalogue's go by name: {stem}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -177,6 +176,8 @@ def did_you_mean(word: object, known: Iterable[object]) -> str | None:
 
 @lru_cache(maxsize=256)
 def _nearest(written: str, words: tuple[str, ...]) -> str | None:
+    from difflib import get_close_matches
+
     # The first words of a name are its short form, whatever else is spelled nearly so: resnet8 is no resnet18.
     begun = [w for w in words if w.lower().startswith(f"{written.lower()}_")]
     if begun and written.lower() not in (w.lower() for w in words):
@@ -196,6 +197,8 @@ def known_are(words: Iterable[object], near: object = "") -> str:
     """``known are a, b, c``: all of a few words, of many those that are most like ``near``, and how many there are."""
     known = [str(word) for word in words]
     if len(known) > MOST_KNOWN:
+        from difflib import SequenceMatcher
+
         alike = sorted(known, key=lambda word: -SequenceMatcher(None, str(near).lower(), word.lower()).ratio())
         return f"known are {', '.join(alike[:FEW_KNOWN])} and {len(known) - FEW_KNOWN} more"
     return f"known are {', '.join(known)}"

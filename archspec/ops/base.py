@@ -183,6 +183,7 @@ class Op(Declaration, package="archspec.ops"):
         return 0
 
     @classmethod
+    @cache
     def is_counted(cls) -> bool:
         """Whether the op says what it costs, if only that it is nothing. Of an op that does not, nothing is known."""
         rules = ("macs", "flops", "transcendentals")

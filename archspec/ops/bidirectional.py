@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -94,7 +93,7 @@ class Bidirectional(Op, name="bidirectional", main="layer"):
         form: Form = self.layer.torch(weight)
         if weight.name.startswith("forward_"):
             return form
-        return replace(form, roles=tuple(f"{role}_reverse" for role in form.roles))
+        return form._replace(roles=tuple(f"{role}_reverse" for role in form.roles))
 
     def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
         """twice the layer's"""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from archspec.ir.counterpart import SAME
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import (
     Activation,
@@ -74,6 +73,8 @@ class Dense(Op, name="dense", main="units"):
 
     def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         """A vector is written in whatever order its reader needs; tensors have their channels last, in PyTorch too."""
+        from archspec.ir.counterpart import SAME
+
         if out.rank == 1:
             return trace.known(out, "last", trace.free() if out.channels == self.units else SAME)
         if out.rank == 2:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.ir.counterpart import Counterpart, Joined
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 from archspec.ops.meeting import brought_together
@@ -18,7 +17,7 @@ from archspec.ops.shapes import broadcast, exact, floating, new_axis, normalize_
 if TYPE_CHECKING:
     import keras
 
-    from archspec.ir.counterpart import OrderTrace
+    from archspec.ir.counterpart import Counterpart, OrderTrace
 
 
 class Concat(Op, name="concat"):
@@ -51,6 +50,8 @@ class Concat(Op, name="concat"):
 
     def elsewhere(self, trace: OrderTrace, out: TensorSpec, *inputs: Counterpart) -> Counterpart:
         """Of channels, the orders of the parts one after the other; of positions, one order for all."""
+        from archspec.ir.counterpart import Counterpart, Joined
+
         if normalize_axis(self.axis, out, "concat") != out.rank - 1:
             return trace.elementwise(out, *inputs)
         parts = [(x.shape[-1], x.order) for x in inputs if x.shape[-1] is not None]

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
-from archspec.ops.arguments import Epsilon, PositiveInt
+from archspec.ops.arguments import Epsilon
 from archspec.ops.base import Op, OpError
-from archspec.ops.masks import of_steps
-from archspec.ops.meeting import divisors_of
 from archspec.ops.reach import each_element, each_position
 from archspec.ops.shapes import floating, known_channels
 
@@ -41,12 +39,12 @@ class BatchNorm(Op, name="batch_norm"):
     reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
-        return _same(x, "batch_norm")
+        return normalized(x, "batch_norm")
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         shape = (known_channels(x, "batch_norm"),)
         return (
-            *_affine(x, self.scale, self.center),
+            *factor_and_offset(x, self.scale, self.center),
             WeightSpec("moving_mean", shape, trainable=False, reads=0),
             WeightSpec("moving_variance", shape, trainable=False, reads=0),
         )
@@ -79,13 +77,13 @@ class LayerNorm(Op, name="layer_norm"):
     reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
-        return _same(x, "layer_norm")
+        return normalized(x, "layer_norm")
 
     def is_constant(self, x: TensorSpec) -> bool:
         return x.channels == 1
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
-        return _affine(x, self.scale, self.center)
+        return factor_and_offset(x, self.scale, self.center)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return (5 + self.scale + self.center) * x.size
@@ -102,86 +100,6 @@ class LayerNorm(Op, name="layer_norm"):
         return _last_axis(trace, out, x)
 
 
-class GroupNorm(Op, name="group_norm", main="groups"):
-    """Group normalisation: per sample, over all positions and the channels of a group (Wu and He 2018)."""
-
-    convention = "channelwise"
-    is_equivariant = True
-    keeps_zero = True
-
-    groups: PositiveInt = 32
-    """Groups of channels; divides the channels."""
-    epsilon: Epsilon = 1e-3
-    """Added to the variance."""
-    scale: bool = True
-    """Learn a factor per channel."""
-    center: bool = True
-    """Learn an offset per channel."""
-
-    masked = of_steps
-
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        if (channels := known_channels(x, "group_norm")) % self.groups:
-            message = f"group_norm: {self.groups} groups do not divide {channels} channels"
-            raise OpError(message, argument="groups", help=divisors_of(channels, "channels"))
-        return _same(x, "group_norm")
-
-    def is_constant(self, x: TensorSpec) -> bool:
-        return x.channels == self.groups and set(x.spatial) <= {1}
-
-    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
-        return _affine(x, self.scale, self.center)
-
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        return (5 + self.scale + self.center) * x.size
-
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        return self.groups
-
-    def lower(self, x: TensorSpec) -> keras.Layer:
-        return _grouped(self.groups, self, x)
-
-
-class InstanceNorm(Op, name="instance_norm"):
-    """Instance normalisation: per sample and channel, over all positions (Ulyanov et al. 2016). As in PyTorch it learns
-    nothing unless asked to."""
-
-    convention = "image"
-    centers_channels = True
-    is_equivariant = True
-    keeps_zero = True
-
-    epsilon: Epsilon = 1e-5
-    """Added to the (biased) variance."""
-    scale: bool = False
-    """Learn a factor per channel."""
-    center: bool = False
-    """Learn an offset per channel."""
-
-    masked = of_steps
-
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        if x.rank < 2:
-            raise OpError(f"instance_norm needs spatial axes, got {x}")
-        return _same(x, "instance_norm")
-
-    def is_constant(self, x: TensorSpec) -> bool:
-        return set(x.spatial) == {1}
-
-    def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
-        return _affine(x, self.scale, self.center)
-
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        return (5 + self.scale + self.center) * x.size
-
-    def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
-        """channels"""
-        return known_channels(x, "instance_norm")
-
-    def lower(self, x: TensorSpec) -> keras.Layer:
-        return _grouped(-1, self, x)
-
-
 class RmsNorm(Op, name="rms_norm"):
     """Root mean square normalisation over the last axis (Zhang and Sennrich 2019)."""
 
@@ -195,7 +113,7 @@ class RmsNorm(Op, name="rms_norm"):
     reach = each_position
 
     def infer(self, x: TensorSpec) -> TensorSpec:
-        return _same(x, "rms_norm")
+        return normalized(x, "rms_norm")
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return (WeightSpec("scale", (known_channels(x, "rms_norm"),), reads=0),)
@@ -241,7 +159,7 @@ class Lrn(Op, name="lrn", main="size"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         if self.size % 2 == 0:
             raise OpError(f"lrn: size must be odd, got {self.size}", argument="size")
-        return _same(x, "lrn")
+        return normalized(x, "lrn")
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return (self.size + 3) * x.size
@@ -256,7 +174,7 @@ class Lrn(Op, name="lrn", main="size"):
         return LocalResponseNormalization(size=self.size, alpha=alpha, beta=self.beta, k=self.k)
 
 
-def _same(x: TensorSpec, op: str) -> TensorSpec:
+def normalized(x: TensorSpec, op: str) -> TensorSpec:
     floating(x, op)
     known_channels(x, op)
     return TensorSpec(x.shape)
@@ -269,16 +187,6 @@ def _last_axis(trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpar
     return trace.undecided(out, x.order) if x.axes.side != "last" else trace.known(out, "last", x.order)
 
 
-def _affine(x: TensorSpec, scale: bool, center: bool) -> tuple[WeightSpec, ...]:
+def factor_and_offset(x: TensorSpec, scale: bool, center: bool) -> tuple[WeightSpec, ...]:
     shape = (known_channels(x, "normalisation"),)
     return tuple(WeightSpec(name, shape, reads=0) for name, wanted in (("gamma", scale), ("beta", center)) if wanted)
-
-
-def _grouped(groups: int, op: GroupNorm | InstanceNorm, x: TensorSpec) -> keras.Layer:
-    """Keras's layer; over (time, channels) one that knows of masks."""
-    import keras
-
-    kind = keras.layers.GroupNormalization
-    if x.rank == 2:
-        from archspec.layers.normalization import MaskedGroupNormalization as kind
-    return kind(groups=groups, epsilon=op.epsilon, scale=op.scale, center=op.center)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.ir.declaration import shared
 from archspec.ir.tensors import WeightSpec
@@ -22,8 +21,7 @@ PEERS = {
 """Keras's name → PyTorch's; all others are ``weight``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """One weight elsewhere: the roles it is kept under, their shapes, and how they become the weight."""
 
     roles: tuple[str, ...]
@@ -99,7 +97,7 @@ def by_heads(self: Any, weight: WeightSpec) -> Form:
         form = Form((role,), ((prod(written), prod(read)),), lambda m: m.T.reshape(shape))
     if getattr(self, "rotary", None) is None or part not in ("query", "key"):
         return form
-    return replace(form, of_halves=_neighbours)
+    return form._replace(of_halves=_neighbours)
 
 
 @shared
@@ -109,7 +107,7 @@ def by_parts(self: Any, weight: WeightSpec) -> Form:
     if not part:
         return Form(("relative_position_bias_table",), (weight.shape,), lambda v: v)
     form = usual(self, weight)
-    return replace(form, roles=tuple(f"{part}.{role}" for role in form.roles))
+    return form._replace(roles=tuple(f"{part}.{role}" for role in form.roles))
 
 
 def own_name(weight: WeightSpec) -> str:
