@@ -111,7 +111,7 @@ def refuse_turned(node: Node, stored: StoredLayer) -> None:
 def refuse_gates(graph: Graph) -> None:
     """Raises WeightsError where a recurrent layer computes what PyTorch's cannot."""
     for node in graph.owners():
-        op: Any = getattr(node.op, "layer", node.op)
+        op: Any = node.op.within
         for name, wanted in op.torch_has:
             if (has := getattr(op, name).name) != wanted:
                 raise WeightsError(f"{node.span}: {node.layer!r} has {name} {has}; PyTorch's {op.name} has {wanted}")

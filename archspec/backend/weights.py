@@ -231,7 +231,7 @@ def unsaid(
     if archive.layout == "torch":
         silent: dict[tuple[str, str, str], list[Node]] = {}
         for node in graph.owners():
-            op: Any = getattr(node.op, "layer", node.op)
+            op: Any = node.op.within
             for argument in op.torch_does_not_say if node.layer in pairs else ():
                 has = getattr(op, argument)
                 silent.setdefault((argument, op.name, getattr(has, "name", None) or shown(has)), []).append(node)

@@ -174,7 +174,7 @@ def _every_step(walk: Walk, result: StepResult) -> str | None:
     named, tensor = {node.name: node for node in walk.nodes}, result.tensor
     while result.spec.rank == 1 and (made := named.get(tensor.node)) is not None:
         op: Any = made.op
-        layer = getattr(op, "layer", op)
+        layer = op.within
         if getattr(layer, "sequences", True) is False:
             inner = f"{layer.name}: {{units: {layer.units}, sequences: true}}"
             written = inner if layer is op else f"{op.name}: {{{inner}}}"

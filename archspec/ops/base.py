@@ -96,6 +96,12 @@ class Op(Declaration, package="archspec.ops"):
         return self
 
     @property
+    def within(self) -> Op:
+        """The op that this one is written around, or itself."""
+        found = getattr(self, "layer", None)
+        return found if isinstance(found, Op) else self
+
+    @property
     def instead(self) -> str | None:
         """The name of an op that says more of the same layer."""
         return None

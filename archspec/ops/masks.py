@@ -45,7 +45,7 @@ def of_steps(self: Any, covered: tuple[int, ...], *inputs: TensorSpec) -> int:
 @shared
 def of_sequences(self: Any, covered: tuple[int, ...], *inputs: TensorSpec) -> int:
     """That of the steps, where there is an output for each."""
-    return covered[0] if getattr(self, "layer", self).sequences else 0
+    return covered[0] if self.within.sequences else 0
 
 
 @shared

@@ -108,7 +108,8 @@ def test_a_table_of_embeddings_is_read_where_it_is_looked_up(tmp_path):
 
 
 def test_every_op_says_what_it_costs():
-    assert [op.name for op in Op.all() if not op.is_counted()] == []
+    """But for that which is any layer of Keras's."""
+    assert [op.name for op in Op.all() if not op.is_counted()] == ["keras"]
 
 
 def test_an_op_that_does_not_makes_the_total_a_lower_bound(tmp_path, monkeypatch):

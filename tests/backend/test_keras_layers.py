@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 import archspec
+from archspec.backend.layouts import refuse_gates
 from archspec.backend.weights import assign, read
+from archspec.backend.wiring import WeightsError
 from archspec.ir.diagnostics import SpecError
+from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -23,25 +26,23 @@ heads:
 """
 
 
-def refused(step, shape="[8, 4]"):
+@pytest.mark.parametrize(
+    ("step", "shape"),
+    [
+        ("keras: {layer: Dropout, rate: 1.5}", "[8, 4]"),
+        ("keras: {layer: MelSpectrogram, shape: [128, 3]}", "[2048]"),
+    ],
+    ids=["what Keras refuses", "another shape than the step states"],
+)
+def test_what_keras_says_against_a_layer_is_told_at_the_step(step, shape):
     graph = archspec.loads(f"archspec: 1\nname: net\ninputs: {{x: {shape}}}\nbody:\n  - {step}\n")
-    with pytest.raises(SpecError) as error:
+    with refuses(SpecError):
         archspec.compile(graph)
-    (told,) = error.value.diagnostics
-    assert (told.code, told.span.line, told.span.column) == ("K01", 5, 5)
-    return told
 
 
-def test_what_keras_refuses_is_told_at_the_step():
-    told = refused("keras: {layer: Dropout, rate: 1.5}")
-    assert told.message.startswith("Keras does not make Dropout: ")
-    assert "rate=1.5" in told.message
-
-
-def test_another_shape_than_the_step_states_is_refused():
-    told = refused("keras: {layer: MelSpectrogram, shape: [128, 3]}", "[2048]")
-    assert told.message == "Keras's MelSpectrogram of (2048,) gives (128, 5), the spec has (128, 3)"
-    assert told.help == "shape: [128, 5]"
+def test_arguments_that_are_called_as_those_of_ops_are_none_of_theirs():
+    body = "  - {embedding: {vocab: 9, dim: 4}}\n  - k_max_pool: 2\n  - keras: {layer: GRU, units: 5}\n"
+    refuse_gates(archspec.loads(f"archspec: 1\nname: net\ninputs: {{x: {{shape: [6], dtype: int32}}}}\nbody:\n{body}"))
 
 
 def test_values_and_the_file_are_those_of_the_layers_in_keras(tmp_path):
@@ -66,3 +67,17 @@ def test_values_and_the_file_are_those_of_the_layers_in_keras(tmp_path):
     model.save(tmp_path / "net.keras")
     again = keras.saving.load_model(tmp_path / "net.keras")
     np.testing.assert_array_equal(np.asarray(again(x)), np.asarray(model(x)))
+
+
+def test_arguments_of_the_file_are_compared_with_the_step_s(tmp_path):
+    import keras
+
+    x = keras.Input((6, 4))
+    y = keras.layers.GRU(5, go_backwards=True, activation="relu", name="keras")(x)
+    keras.Model(x, keras.layers.ZeroPadding1D(1)(keras.layers.RepeatVector(3)(y))).save(tmp_path / "file.keras")
+    graph = archspec.loads(
+        "archspec: 1\nname: net\ninputs: {x: [6, 4]}\nbody:\n"
+        "  - keras: {layer: GRU, units: 5, activation: sigmoid}\n  - repeat_vector: 3\n  - {pad: 1}\n"
+    )
+    with refuses(WeightsError):
+        read(tmp_path / "file.keras", graph)

@@ -114,10 +114,14 @@ def differences(
 def _differences(
     node: Node, graph: Graph, users: Mapping[str, list[Node]], said: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any]]:
-    op: Any = getattr(node.op, "layer", node.op)
+    op: Any = node.op.within
     rank = node.input_specs[0].rank
     if said.get("data_format") == "channels_first":
         yield "data_format", "channels_first", "channels_last"
+    own: Any = node.op
+    if own.of_keras:
+        yield from _arguments(node, users, said)
+        return
     axis = said.get("axis", -1)
     if "epsilon" in said and (axis if isinstance(axis, int) else axis[0] if len(axis) == 1 else None) not in (-1, rank):
         yield "axis", axis, -1
@@ -140,6 +144,32 @@ def _differences(
         yield "activation", theirs, ours
     if isinstance(said.get("padding"), str) and hasattr(op, "padding") and hasattr(op, "dilation"):
         yield from _padding(node, graph, said)
+
+
+def _arguments(node: Node, users: Mapping[str, list[Node]], said: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Of a layer that has Keras's own arguments, those that differ. Axes are counted from either end."""
+    op: Any = node.op
+    for name, ours in op.call(*node.input_specs).given.items():
+        theirs = said.get(name)
+        if name != "axis" and isinstance(ours, (bool, int, float, str, tuple)) and not isinstance(theirs, dict | None):
+            if not _is_alike(theirs, ours):
+                yield name, theirs, ours
+        elif isinstance(theirs, str) and (applied := _ours(ours)) not in (None, WORDS.get(theirs, theirs)):
+            yield name, theirs, applied
+    if op.family.activates and not op.applied:
+        ours, theirs = _activation(node, op, users), said["activation"]
+        if None not in (ours, theirs) and ours != theirs:
+            yield "activation", theirs, ours
+
+
+def _is_alike(a: Any, b: Any) -> bool:
+    """Whether values are the same, where one for all axes stands for a list of equal ones."""
+    lists = [value for value in (a, b) if isinstance(value, (list, tuple))]
+    if not lists:
+        return bool(a == b)
+    rank = len(lists[0])
+    pairs = [value if isinstance(value, (list, tuple)) else [value] * rank for value in (a, b)]
+    return len(pairs[0]) == len(pairs[1]) and all(map(_is_alike, *pairs))
 
 
 def _padding(node: Node, graph: Graph, said: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
