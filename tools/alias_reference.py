@@ -38,6 +38,8 @@ PLURAL = {
     "constraint": "Constraints",
     "schedule": "Schedules",
     "transform": "Transforms of data",
+    "normalize value": "Values of `normalize`",
+    "rescale value": "Values of `rescale`",
     "task": "Tasks",
     "data source": "Data sources",
     "parameter": "Parameters",

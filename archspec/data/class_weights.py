@@ -79,5 +79,6 @@ def class_factors(said: Any, features: Example, counts: Callable[[], Counter[int
                 raise error
         return {k: float(said.get(name, 1.0)) for k, name in enumerate(names)}
     if len(said) != classes:
-        raise ClassWeightError(f"{field} has {len(said)} values, the data have {classes} classes")
+        help = "one for each class in their order, or a map by names of classes, where others have 1"
+        raise ClassWeightError(f"{field} has {len(said)} values, the data have {classes} classes", help=help)
     return dict(enumerate(said))

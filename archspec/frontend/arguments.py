@@ -12,8 +12,8 @@ from archspec.frontend.scope import POISON
 from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
-from archspec.ir.aliases import homonym, suggested
-from archspec.ir.diagnostics import Span, listed, plain, shown
+from archspec.ir.aliases import homonym, same, suggested
+from archspec.ir.diagnostics import Span, did_you_mean, listed, plain, shown
 from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
@@ -105,10 +105,11 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
             hint = (
                 _beside(called, name, given)
                 or _multiplied(called, name)
-                or _operands(called, given[name])
+                or _operands(called, given, given[name])
                 or (f"a parameter is written ={name}" if given[name] is None and walk.knows(name) else None)
                 or intended_word(name, names.__contains__)
-                or suggested("parameter", name, names)
+                or _without_any(called, names)
+                or _suggested(name, names)
                 or (f"it has {listed(names)}" if names else "it takes none")
             )
             if (near := _NEAR.match(hint)) is not None and near[1] in given:
@@ -117,11 +118,33 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
     return is_known
 
 
-def _operands(called: str, value: Any) -> str | None:
+def _without_any(called: str, names: tuple[str, ...]) -> str | None:
+    """Where an op has no arguments, the one that has its name elsewhere: ``linear: {out_features: 10}``."""
+    other = None if names else homonym("op", called)
+    return None if other is None else f"{called} takes none here; what is called so elsewhere is {other}"
+
+
+def _suggested(name: str, names: tuple[str, ...]) -> str | None:
+    """The argument that an unknown one may be. What the layers of other libraries have says nothing of a file's."""
+    if "variant" not in names:
+        return suggested("parameter", name, names)
+    near = same("parameter", name, names)
+    own = f"did you mean '{near}'?" if near else did_you_mean(name, names)
+    others = [n for n in names if n != "variant"]
+    return own or f"a member of a family goes by variant: NAME; else it has {listed(others) or 'no parameters'}"
+
+
+def _operands(called: str, given: Map, value: Any) -> str | None:
     """What to do with operands of a merge that are given as an argument: ``concat: {inputs: [a, b]}``."""
     op = Op.find(called)
-    is_named = isinstance(value, list) and len(value) > 1 and all(isinstance(v, str) for v in value)
-    return f"operands are the value: {called}: {plain(value)}" if op is not None and op.is_merge and is_named else None
+    if op is None or not op.is_merge or not isinstance(value, list) or len(value) < 2:
+        return None
+    if not all(isinstance(v, str) for v in value):
+        return None
+    if others := {name: plain(v) for name, v in given.items() if v is not value}:
+        inner = ", ".join(f"{name}: {v}" for name, v in others.items())
+        return f"operands stand beside the op: {{{called}: {{{inner}}}, from: {plain(value)}}}"
+    return f"operands are the value: {called}: {plain(value)}"
 
 
 def _multiplied(called: str, name: str) -> str | None:
@@ -166,6 +189,8 @@ def _by_name(called: str, raw: Any, known: Mapping[str, Any], extra: tuple[str, 
         return f"operands are a list: {called}: [{raw}, prev]"
     if isinstance(raw, (int, float)) and Op.find(f"{called}{raw}") is not None:
         return f"it is an op of its own: {called}{raw}"
+    if type(raw) is int and op is not None and op.normalizes and "groups" not in known:
+        return f"write {called} alone: the number of channels follows from the input"
     if "variant" in extra:
         return f"arguments go by name: {called}: {{variant: {plain(raw)}}}"
     if len(known) == 1:

@@ -12,7 +12,7 @@ from archspec.frontend.arguments import Arguments, arguments_of
 from archspec.frontend.document import Document
 from archspec.frontend.files import MAX_NESTING
 from archspec.frontend.naming import Names
-from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, parameters
+from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, near_variant, parameters
 from archspec.frontend.references import block_value, evaluated, port_span
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.reuse import BlockCall
@@ -190,8 +190,7 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
         if variant is POISON:
             raise Poisoned
         if variant is not None and not (isinstance(variant, str) and variant in document.spec.variants):
-            known = list(document.spec.variants)
-            hint = did_you_mean(variant, known) or known_are(known, variant)
+            hint = near_variant(variant, document.spec.name, document.spec.variants)
             walk.report("V01", f"{step.op} has no variant {shown(variant)}", span, hint)
             raise Poisoned
     file = file_of(walk, document, args, at, variant=variant, path=f"{path}.", depth=here.depth + 1, name=step.op)

@@ -80,7 +80,9 @@ def _steps(chain: Seq) -> Iterator[Step]:
 def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str | None:
     """The help for a name that means nothing at a place. ``is_result`` says whether a step's result is wanted."""
     if name in ("null", "none", "true", "false"):
-        return "an expression has no null, true and false: compare, or use 'not'"
+        if name in ("true", "false"):
+            return "a truth value stands alone: =deep in place of deep == true, =not deep in place of deep == false"
+        return "an expression has no null: compare with a value, or with []"
     if name in ("params", "inputs", "self", "args", "cfg", "config", "hparams", "blocks", "body"):
         rest = re.search(rf"\b{name}\.(\w+)", at.source.line(at.line)[at.column - 1 :][:80], re.ASCII)
         if rest is not None and scope.get(rest[1]) is not NOTHING:

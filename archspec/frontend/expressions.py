@@ -100,6 +100,8 @@ def names_in(text: str) -> set[str]:
 def _ours(text: str) -> str | None:
     """The help for an expression in another language's spelling."""
     found = corrected(text, is_expression)
+    if found is None and re.search(r"\b(?:elif|else\s+if)\b", text):
+        return "there is no elif: =a if p else b if q else c"
     if found is None and (cut := _CUT_OFF.fullmatch(text)) is not None and is_expression(cut[1]):
         return f"nothing follows '{cut[2]}': {written(cut[1])}, or what stands behind it"
     return None if found is None else f"{found[0]}: {written(found[1])}"

@@ -104,6 +104,8 @@ def head_form(name: str, value: Any) -> str | None:
     """A head that is written as one word: an op, or its loss."""
     from archspec.ops.loss import Loss
 
+    if name in ("from", "loss", "weight", "train_only", "metrics") and not isinstance(value, dict):
+        return f"heads is a map of names: heads: {{main: {{body: […], {name}: {plain(value)}}}}}"
     if not isinstance(value, str):
         return None
     if Op.find(value) is not None:

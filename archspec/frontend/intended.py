@@ -20,7 +20,7 @@ from archspec.frontend.intended_arguments import (
     are_taken,
     arguments,
 )
-from archspec.frontend.spellings import corrected
+from archspec.frontend.spellings import corrected, truths
 from archspec.ir.patterns import Pattern
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def _null(slip: WrittenValue) -> str | None:
 
 
 def _quotes(slip: WrittenValue) -> str | None:
-    if not slip.is_quoted:
+    is_told = slip.is_quoted or (NUMBER.fullmatch(slip.text) and slip.message.endswith(f"got '{slip.text}'"))
+    if not is_told:
         truth = {"1": "true", "0": "false"}.get(slip.text) if slip.wants("true or false") else None
         return f"write {truth}" if truth else None
     if slip.wants("number", "integer", "count") and NUMBER.fullmatch(slip.text):
@@ -242,7 +243,8 @@ def _comment(slip: WrittenValue) -> str | None:
     if (found := COMMENT.fullmatch(slip.text)) is not None:
         return f"a comment needs a space before '#': {found[1].strip()}  # {found[2].strip()}"
     value, mark, comment = slip.text.partition(" // ")
-    if mark and not is_expression(slip.text):
+    is_prose = mark and not all(slip.known(name) for name in re.findall(r"[A-Za-z_]\w*", comment))
+    if mark and (is_prose or not is_expression(slip.text)):
         return f"a comment starts with '#': {value.strip()}  # {comment.strip()}"
     return None
 
@@ -281,7 +283,7 @@ def _expression(slip: WrittenValue) -> str | None:
     text = slip.text
     if text[:1] == "=" or (re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not slip.known(text)):
         return None
-    text = text.removeprefix("in ")
+    text = truths(text.removeprefix("in "))
     if text.count("(") == text.count(")") + 1 and not slip.is_quoted and re.match(r"[A-Za-z_]\w*\(", text):
         return f'a comma ends a value inside {{…}}: quote the expression: "={text}, …)"'
     if not is_expression(text):
@@ -300,6 +302,16 @@ def _expression(slip: WrittenValue) -> str | None:
         unknown = next(name for name in names if not slip.known(name))
         return f"an expression starts with '=': {written(text)}, and {unknown} is not known here"
     return f"an expression starts with '=': {written(text)}"
+
+
+_AXES = ("channels", "height", "width", "length", "depth")
+
+
+def _size(slip: WrittenValue) -> str | None:
+    """``groups: channels``: a size of what comes in."""
+    if slip.text not in _AXES or slip.known(slip.text) or not slip.wants("an integer"):
+        return None
+    return f"a size of the result before is =prev.{slip.text}"
 
 
 _ELEMENT = Pattern(r"[^\[\],]+")
@@ -370,6 +382,7 @@ READERS: tuple[Callable[[WrittenValue], str | None], ...] = (
     _several,
     _comment,
     _element,
+    _size,
     _expression,
 )
 """In the order in which they are asked."""

@@ -38,6 +38,24 @@ _COMMA_APART = Pattern(r"([A-Za-z_]\w*)\s*,\s*(.+)", re.ASCII)
 _ITEM_WITHIN = Pattern(r"([A-Za-z_]\w*)\s+-\s*([A-Za-z_]\w*.*)", re.ASCII)
 
 
+_SUM = Pattern(r"[A-Za-z_]\w*(?:\[[^\[\]]{1,20}\])?(?:\s*([-+*/])\s*[A-Za-z_]\w*(?:\[[^\[\]]{1,20}\])?){1,7}", re.ASCII)
+
+
+_MERGES = {"+": "add", "*": "multiply", "-": "subtract", "/": "divide"}
+
+
+def _merged(word: str) -> str | None:
+    """``a + b`` as the merge that it is."""
+    found = _SUM.fullmatch(word)
+    signs = set(re.findall(r"[-+*/](?![^\[]*\])", word)) if found is not None else set()
+    if len(signs) != 1 or not re.search(r"\s[-+*/]|[+*]", word):
+        return None
+    (sign,) = signs
+    parts = [part.strip() for part in re.split(rf"{re.escape(sign)}(?![^\[]*\])", word)]
+    operands = ", ".join(f'"{part}"' if "[" in part else part for part in parts)
+    return f"results meet in a step: {_MERGES[sign]}: [{operands}]"
+
+
 def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), value: object = None) -> str | None:
     """The help for a key or step that is no known word: what stands together that should not, or apart.
 
@@ -77,7 +95,7 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
         return f"a colon stands before a value: {match[1]}: {match[2]}"
     if (match := _APART.fullmatch(word)) and known(match[1]):
         return f"a colon is missing: {match[1]}: {match[2]}" if value is None else None
-    return None
+    return _merged(word) if value is None else None
 
 
 def _first_argument(name: str, given: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
 
-from archspec.frontend.arguments import Arguments, arguments_of
+from archspec.frontend.arguments import Arguments, arguments_of, meant
 from archspec.frontend.references import port_span, reference
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Bundle, StepResult, described
@@ -14,8 +15,9 @@ from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import Span, did_you_mean, listed, shown
+from archspec.ir.diagnostics import Span, did_you_mean, listed, plain, shown
 from archspec.ir.graph import Node, Tensor
+from archspec.ir.patterns import Pattern
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refused
 from archspec.ops.base import Op, OpError, ports
@@ -58,13 +60,29 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
                         walk.report("P02", f"{op.name} needs parameter '{name}'", at, f"{op.name}: {{{name}: …}}")
                 else:
                     divides = isinstance(e.value, float) and e.message.startswith("must be an integer")
-                    mend = "use // for integer division" if divides else e.help
+                    mend = "use // for integer division" if divides else e.help or _as_arguments(op, e.value)
                     walk.report("T01", f"{op.name}.{name} {e.message}", span, mend)
             raise Poisoned from None
         if len(values) != len(args):
             raise Poisoned
         walk.instances[key] = found
     return found
+
+
+_ASSIGNED = Pattern(r"\s*(?:([A-Za-z_]\w*)\s*=\s*([^\s=]+)\s*)+", re.ASCII)
+
+
+def _as_arguments(op: type[Op], value: Any) -> str | None:
+    """Arguments by name out of what became a single value: a list of one-entry maps, or ``filters = 8``."""
+    if isinstance(value, list) and value and all(isinstance(v, dict) and len(v) == 1 for v in value):
+        pairs = {meant(str(key), op.model_fields): given for v in value for key, given in v.items()}
+        if all(key in op.model_fields for key in pairs):
+            return f"arguments are keys without dashes: {op.name}: {plain(pairs)}"
+    if isinstance(value, str) and len(value) < 200 and _ASSIGNED.fullmatch(value):
+        assigned = dict(re.findall(r"([A-Za-z_]\w*)\s*=\s*([^\s=]+)", value))
+        if all(key in op.model_fields for key in assigned):
+            return f"a colon stands before a value: {', '.join(f'{k}: {v}' for k, v in assigned.items())}"
+    return None
 
 
 def tensors(values: list[Any]) -> list[StepResult]:

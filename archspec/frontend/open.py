@@ -13,7 +13,7 @@ from archspec.frontend.document import Document, document
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.files import Library
 from archspec.frontend.inputs import symbols
-from archspec.frontend.parameters import parameters
+from archspec.frontend.parameters import near_variant, parameters
 from archspec.frontend.scope import Bundle, StepResult
 from archspec.frontend.walk import MAX_LAYERS
 from archspec.frontend.yaml_source import MAX_DEPTH, MAX_NODES
@@ -112,11 +112,7 @@ def _known(found: Document, variant: str | None) -> str | None:
     from archspec.frontend import catalogue
 
     known = [*found.spec.variants]
-    hint = (
-        catalogue.owner(variant)
-        or did_you_mean(variant, known)
-        or (known_are(known, variant) if known else "the spec has none")
-    )
+    hint = catalogue.owner(variant) or (near_variant(variant, found.spec.name, known) if known else "the spec has none")
     message = f"{found.spec.name} has no variant {shown(variant)}"
     raise SpecError([Diagnostic("V01", message, typed("--variant", variant), hint)])
 
@@ -174,6 +170,8 @@ def _settings(found: Document, set: Mapping[str, Any]) -> _Given:
         else:
             known = [*declared, *inputs, *sorted(opened)]
             hint = did_you_mean(name, known) or (known_are(known, name) if known else "it has none")
+            if name == "variant" and found.spec.variants:
+                hint = f"a variant is no parameter and has a key of its own: variant: {value}"
             problems.append(Diagnostic("P01", f"{found.spec.name} has no parameter '{name}'", span, hint))
     if problems:
         raise SpecError(problems)

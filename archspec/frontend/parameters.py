@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.frontend.scope import POISON
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import alias, suggested
-from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, plain, shown
+from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, known_are, plain, shown
 from archspec.ir.patterns import Pattern
 
 TYPES = ("int", "float", "bool", "str", "list", "block", "any")
@@ -171,7 +173,7 @@ def _declared(name: str, value: Any) -> Parameter:
         return Parameter(name, _inferred(value), value)
     for key in value:
         if key not in _KEYS:
-            raise Mismatch(f"has no key {shown(key)}", _key_hint(key), key)
+            raise Mismatch(f"has no key {shown(key)}", _flat(value) or _key_hint(key), key)
     default = value.get("default", REQUIRED)
     kind = value.get("type") or ("any" if default is REQUIRED else _inferred(default))
     if kind not in (*TYPES, "name"):
@@ -199,6 +201,25 @@ def _foreign_type(value: str) -> str | None:
     if (found := _DEFAULTED.fullmatch(value)) is not None:
         return f"a default stands alone, and tells its type: {found[1]}"
     return alias("type", value, TYPES) if value.lower() in _WORDS_OF_TYPES else None
+
+
+def _flat(value: Map) -> str | None:
+    """Parameters that are gathered below a name: ``cfg: {width: 8}``."""
+    if any(key in _KEYS or did_you_mean(key, _KEYS) or not str(key).isidentifier() for key in value):
+        return None
+    if any(isinstance(inner, (dict, list)) for inner in value.values()):
+        return None
+    return f"each parameter has a name of its own: params: {plain(dict(value))}"
+
+
+def near_variant(variant: Any, name: str, known: Iterable[str]) -> str:
+    """Which variants of a spec there are in place of one that is not; a number is that of a member: 50 is resnet50."""
+    known = list(known)
+    if (number := str(variant)).isdigit():
+        fits = [v for v in known if number in re.findall(r"\d+", v)]
+        if fits:
+            return f"did you mean '{f'{name}{number}' if f'{name}{number}' in fits else min(fits, key=len)}'?"
+    return did_you_mean(variant, known) or known_are(known, variant)
 
 
 def _key_hint(key: str) -> str:

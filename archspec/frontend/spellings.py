@@ -56,12 +56,12 @@ SPELLINGS = (
     _spelling(
         r"\b(?:math|np|numpy|torch|tf|Math)\.(?=\w+\()", "", "functions stand alone: floor, ceil, min, max, log2"
     ),
+    _spelling(r"\bpow\(" + _OPERAND + r",\s*([^(),]{1,60}?)\s*\)", r"\1 ** (\2)", "a power is written **"),
+    _spelling(r"\bpow\(\s*([^(),]{1,60}?)\s*," + _OPERAND + r"\)", r"(\1) ** \2", "a power is written **"),
     _spelling(r"\bpow\(\s*([^(),]{1,60}?)\s*,\s*([^(),]{1,60}?)\s*\)", r"(\1) ** (\2)", "a power is written **"),
     _spelling(r"\bsqrt\(\s*([^()]{1,80}?)\s*\)", r"(\1) ** 0.5", "a root is a power of 0.5"),
     _spelling(r"\bdiv\b", "//", "whole division is written //"),
     _spelling(r"\bmod\b", "%", "the remainder is written %"),
-    _spelling(r"\s*(?:==|!=)\s*True\b", "", "a truth value stands alone"),
-    _spelling(r"(\b\w+)\s*==\s*False\b", r"not \1", "a truth value is negated by 'not'"),
     _spelling(r"\bfloat\(" + _OPERAND + r"\)", r"\1", "numbers need no float(…)"),
     _spelling(r"(\b\w+)\.(?:length|size|count)\(?\)?", r"len(\1)", "the length of a list is len(…)"),
     _spelling(r"(?<![\w)\]])\(([^()]{1,80},[^()]{1,80})\)", r"[\1]", "a list has brackets"),
@@ -74,6 +74,12 @@ _TERNARY = Pattern(r"([^?]+)\?([^:?]+):(.+)")
 _STRING = Pattern(r"('[^']*'|\"[^\"]*\")")
 _HALF_FLIPPED = Pattern(r"([^:]{1,90}?)\s+if\s+([^:]{1,90}?)\s*:\s*([^:]{1,90})")
 _FLIPPED = Pattern(r"if\s+(.{1,90}?)\s+(?:then|:)\s*(.{1,90}?)\s+else\s*:?\s*(.{1,90})")
+
+
+def truths(text: str) -> str:
+    """An expression without comparisons to ``true`` and ``false``, which it has no words for."""
+    text = re.sub(r"\s*(?:==\s*[Tt]rue|!=\s*[Ff]alse)\b", "", text)
+    return re.sub(r"(\b[\w.]+)\s*(?:==\s*[Ff]alse|!=\s*[Tt]rue)\b", r"not \1", text)
 
 
 def corrected(text: str, accepts: Callable[[str], bool]) -> tuple[str, str] | None:
@@ -108,6 +114,9 @@ def _steps(text: str) -> Iterator[tuple[str, str]]:
         condition, yes, no = (part.strip() for part in found.groups())
         text = f"{yes} if {condition} else {no}"
         yield "a choice is written a if condition else b", text
+    if (plain := truths(text)) != text:
+        text = plain
+        yield "a truth value stands alone, or behind 'not'", text
     for pattern, ours, why in SPELLINGS:
         replaced = "".join(part if i % 2 else pattern.sub(ours, part) for i, part in enumerate(_STRING.split(text)))
         if replaced != text:

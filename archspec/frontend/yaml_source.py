@@ -113,7 +113,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _OTHER_BASE = re.compile(r"[-+]?0[xXoObB][0-9a-fA-F]+\Z")
 _NON_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _WORDS = {"true": True, "false": False, "null": None, "": None}
-BY_CLASS = frozenset({"class_weight"})
+BY_CLASS = frozenset({"class_weight", "weights"})
 """Keys of run files whose maps go by names of classes, in many data numbers: ``{3: 2.0}`` is as ``{"3": 2.0}``."""
 _WORD_FORMS = {
     "True": "true",
@@ -212,7 +212,7 @@ def _document(parser: Any, source: Source) -> Any:
                     from archspec.frontend.slips.stopped import apart
 
                     at, help = apart(source, mark)
-                    is_cut = help is not None and not help.startswith("arguments")
+                    is_cut = help is not None and not help.startswith(("arguments", "a size that is open"))
                     what = "a comma ends a value inside {…}, and then" if is_cut else "a key must be a word,"
                     _refuse(source, at, "Y09", f"{what} found {key or 'nothing'}", help)
             if key in container.key_marks:
@@ -264,6 +264,12 @@ def _is_by_class(stack: Sequence[tuple[Any, Any]]) -> bool:
     return type(outer) is Map and next(reversed(outer), None) in BY_CLASS
 
 
+def _decimal(source: Source, mark: Mark, text: str) -> str | None:
+    """The number that a comma has cut: ``0,001``."""
+    before = re.search(r"(?<![\w.])(\d+),\s?$", source.line(mark[0] + 1)[max(0, mark[1] - 12) : mark[1]])
+    return f"a decimal point is a point: {before[1]}.{text}" if before is not None and text.isdigit() else None
+
+
 def _mark(event: Any) -> Mark:
     start, end = event.start_mark, event.end_mark
     return (
@@ -287,7 +293,7 @@ def _scalar(text: str, source: Source, mark: Mark) -> Any:
                 mark,
                 "Y05",
                 f"ambiguous number {text[:40]} (octal in YAML 1.1, decimal in 1.2)",
-                f"write {plain[:40]}",
+                _decimal(source, mark, text) or f"write {plain[:40]}",
             )
         if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
             _refuse(source, mark, "Y05", f"integer {text[:24]} is larger than 2^53")

@@ -74,9 +74,14 @@ def translated(kind: type[Declaration], value: Any, noun: str, context: Any = No
         args = {ours[key]: given for key, given in args.items()}
         if set(args) == {found.main}:
             args = args[found.main]
-    try:
-        made(found, args, context)
-    except (ValidationError, PydanticCustomError):
+    for given in (args, _rising(args)):
+        try:
+            made(found, given, context)
+        except (ValidationError, PydanticCustomError):
+            continue
+        args = given
+        break
+    else:
         return None
     text = found.name if args == {} else f"{{{found.name}: {plain(args)}}}"
     return None if "…" in text else text
@@ -105,6 +110,13 @@ def _split(kind: type[Declaration], value: Any) -> tuple[str, Any]:
         found = kind.find(str(name))
         args = {found.main if found is not None else "": args, **dict(others)}
     return str(name), {} if args is None else args
+
+
+def _rising(args: Any) -> Any:
+    """Arguments whose lists of numbers rise."""
+    if isinstance(args, dict):
+        return {key: _rising(value) for key, value in args.items()}
+    return sorted(args) if isinstance(args, list) and all(type(v) in (int, float) for v in args) else args
 
 
 _JOINED = Pattern(r"([A-Za-z_]\w{0,60})(?:\s*[:=(]\s*|\s+)([^\s():=][^()]{0,100}?)\s*\)?\s*")
@@ -178,12 +190,29 @@ def made(found: type[Member], args: Any, context: Any = None) -> Member:
 
 def _by_name(found: type[Member], value: Any, context: Any) -> str:
     """How arguments are given to what takes none alone."""
+    if (told := aliases.alias(f"{found.name} value", plain(value).replace(".", "_"))) is not None:
+        return told
     required = [name for name, field in found.model_fields.items() if field.is_required()]
     if not required:
+        if (given := _in_order(found, value, context)) is not None:
+            return f"write {{{found.name}: {given}}}"
         return f"write {found.name} alone; what else it takes goes by name: {listed(found.model_fields)}"
     field = _taking(found, value, context)
     given = ", ".join(f"{name}: {plain(value) if name == field else '…'}" for name in required)
     return f"write {{{found.name}: {{{given}}}}}"
+
+
+def _in_order(found: type[Member], value: Any, context: Any) -> str | None:
+    """A value, or a list of several, as the first arguments by name; None where they do not take it."""
+    values = value if isinstance(value, list) else [value]
+    if not values or len(values) > len(found.model_fields) or any(isinstance(v, (bool, str)) for v in values):
+        return None
+    args = dict(zip(found.model_fields, values, strict=False))
+    try:
+        made(found, args, context)
+    except (ValidationError, PydanticCustomError):
+        return None
+    return plain(args)
 
 
 def _taking(found: type[Declaration], value: Any, context: Any) -> str | None:

@@ -16,6 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import did_you_mean, known_are, shown
+from archspec.ir.patterns import Pattern
 
 
 class Refused(NamedTuple):
@@ -127,17 +128,22 @@ def _in_range(kind: str, value: Any, context: dict[str, Any]) -> str | None:
     if kind in ("less_than", "less_than_equal") and is_number and context.get("lt", context.get("le")) == 1:
         share = value / (10 if value < 10 else 100)
         return f"a share of 1: {share:g}" if 2 <= value <= 100 else "a share of 1, such as 0.9"
+    if kind == "less_than" and is_number and isinstance(value, int) and float(context["lt"]).is_integer():
+        return f"{int(context['lt']) - 1} or less"
     if kind == "greater_than_equal" and is_number:
         return f"{context['ge']:g} or more"
     if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
         return f"without quotes: {value}"
     if kind == "int_from_float" and isinstance(value, float) and abs(value) < 2**31:
         return f"write {int(value)}"
+    if kind == "float_type" and isinstance(value, str) and (power := _POWER.fullmatch(value)) is not None:
+        return f"a power of ten is written 1e{power[1]}"
     if kind in ("int_type", "float_type") and isinstance(value, str) and value.isalnum():
         return "digits without quotes, such as " + ("1" if kind == "int_type" else "0.5")
     return None
 
 
+_POWER = Pattern(r"(?:1\s*\*\s*)?10\s*(?:\^|\*\*)\s*\(?(-?\d{1,3})\)?")
 _SIZES = r"(\d{1,5})\s*[xX*×]\s*(\d{1,5})(?:\s*[xX*×]\s*(\d{1,5}))?"
 
 

@@ -107,7 +107,7 @@ def _padding(value: Any) -> str | int | tuple[tuple[int, int], ...]:
         pairs = [v if isinstance(v, (list, tuple)) else (v, v) for v in value]
         if all(len(p) == 2 and all(_is_int(n) and 0 <= n <= 2**20 for n in p) for p in pairs):
             return tuple((p[0], p[1]) for p in pairs)
-    word = value.lower() if isinstance(value, str) else ""
+    word = value.strip().lower() if isinstance(value, str) else ""
     hint = f"write {word}" if word in ("same", "valid") else "same, valid, or 1 for one on every side" if word else None
     raise refuse("must be same, valid, an integer, or a list of one integer or [before, after] pair per axis", hint)
 

@@ -148,7 +148,9 @@ class Glu(Op, name="glu", main="gate"):
         floating(x, "glu")
         channels = known_channels(x, "glu")
         if channels % 2:
-            raise OpError(f"glu: {channels} channels have no halves", help=f"{channels + 1} before it")
+            raise OpError(
+                f"glu: {channels} channels have no halves", help=f"an even number of channels before it: {channels + 1}"
+            )
         out = TensorSpec((*x.spatial, channels // 2), x.dtype)
         self.gate.infer(out)
         return out

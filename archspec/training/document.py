@@ -12,6 +12,7 @@ Everything but ``spec`` may be missing: the task then says what is usual.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -25,6 +26,7 @@ from archspec.data.transform import Transform
 from archspec.frontend.yaml_source import Map, Seq, read, value_span
 from archspec.ir.aliases import same
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
+from archspec.ir.patterns import Pattern
 from archspec.ir.reading import declared
 from archspec.ir.validation import translate_errors
 from archspec.training.fields import STRICT, Clip, named_values
@@ -96,13 +98,34 @@ def salvaged(source: Source, folder: Path) -> tuple[RunSpec | None, Map, list[Di
     unknown = [e["loc"][0] for e in wrong if _kind(e) == "unknown_key" and len(e["loc"]) == 1]
     is_said = "spec" in (same("run key", key, RunSpec.model_fields) for key in unknown)
     wrong = [e for e in wrong if not (is_said and _kind(e) == "missing_key" and _message(e).endswith("'spec'"))]
-    problems = [_diagnostic(e, tree, hints) for e in wrong]
+    problems = [_diagnostic(e, tree, hints) for e in _without_doubles(wrong)]
     broken = {e["loc"][0] for e in wrong if e["loc"]}
+    if broken & {"variant", "set"}:
+        # Of the spec without them nothing follows.
+        broken.add("spec")
     rest: dict[str, Any] = {key: value for key, value in tree.items() if key not in broken}
     try:
         return RunSpec.model_validate({"archspec_run": 1, "spec": "", **rest}, context=context), tree, problems
     except ValidationError:
         return None, tree, problems
+
+
+def _without_doubles(wrong: list[Any]) -> list[Any]:
+    """The errors without those of an argument that is missing because it stands there under another name."""
+    meant = {
+        (e["loc"][:-1], found[1])
+        for e in wrong
+        if _kind(e) == "unknown_key" and (found := _MEANT.match(str((e["type"].context or {}).get("help"))))
+    }
+    return [
+        e
+        for e in wrong
+        if _kind(e) != "missing_key" or not any((e["loc"], name) in meant for name in _QUOTED.findall(_message(e))[-1:])
+    ]
+
+
+_MEANT = Pattern(r"did you mean '(\w+)'", re.ASCII)
+_QUOTED = Pattern(r"'(\w+)'", re.ASCII)
 
 
 def place(tree: Map, path: Iterable[str | int]) -> Span:

@@ -35,7 +35,13 @@ DECLARED: dict[str, tuple[type[Declaration], str]] = {
 """Settings that are declarations: their kind, and the word for it."""
 CLIPS = {"clipnorm": "norm", "clipvalue": "value"}
 """What Keras calls limits of gradients other than of all together, without what divides words."""
-INSTEAD: dict[str, Any] = {"weights": "weights.npz", "schedule": "cosine", "ema": 0.999, "clip": {"global_norm": 1.0}}
+INSTEAD: dict[str, Any] = {
+    "weights": "weights.npz",
+    "schedule": "cosine",
+    "ema": 0.999,
+    "average_last": 5,
+    "clip": {"global_norm": 1.0},
+}
 """What is shown of a setting where the person's value is none that it takes."""
 USUAL: dict[str, Any] = {"step": 30, "milestones": [30, 60], "cosine_restarts": 10}
 """Arguments that are shown of schedules which need one."""
@@ -62,7 +68,9 @@ class Hints:
         first, _, rest = str(key).partition(" ")
         if value is None and rest and first in known:
             return f"a colon stands between key and value: {first}: {rest.strip()}"
-        for section in dict.fromkeys((own, "train", "", "evaluate", "log")):
+        # What is said of a key where it stands comes before another section that has a key of its name.
+        is_told = alias(f"{own or 'run'} key", key) is not None
+        for section in (own,) if is_told else dict.fromkeys((own, "train", "", "evaluate", "log")):
             if "." not in section and (found := self._setting(section, str(key), value)):
                 return self._said(own, section, found)
         if found := self._of_optimizer(str(key), value):
@@ -92,6 +100,8 @@ class Hints:
             return self._held_out(path, value)
         if path == ("spec",) and isinstance(value, dict):
             return "a spec is a file of its own, which this names: spec: net.yaml"
+        if path == ("variant",) and isinstance(value, int) and isinstance(self.tree.get("spec"), str):
+            return self._variant(value)
         if path == ("archspec_run",):
             return "archspec_run: 1"
         if section == "" and key in ("train", "evaluate", "log"):
@@ -101,7 +111,12 @@ class Hints:
             return None
         if key in ("augment", "transforms"):
             steps = _steps(value) if isinstance(value, dict) else [value]
-            return self._shown(model, {str(key): steps}) or f"steps are a list: {_text({str(key): steps})}"
+            if isinstance(value, str) and "," in value:
+                steps = [word.strip() for word in value.split(",")]
+            shown = self._shown(model, {str(key): steps})
+            if shown is None and isinstance(value, str) and "," in value:
+                return f"steps are a list, each with what it needs: {key}: […, …]"
+            return shown or f"steps are a list: {_text({str(key): steps})}"
         if key == "set" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
             return self._shown(model, {"set": {k: v for one in value for k, v in one.items()}})
         if key == "clip" and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -129,6 +144,15 @@ class Hints:
         if key in INSTEAD or (isinstance(default, (int, float)) and not isinstance(value, (int, float))):
             return self._shown(model, {str(key): INSTEAD.get(str(key), default)})
         return None
+
+    def _variant(self, number: int) -> str | None:
+        """The member that a number is of: 50 is resnet50."""
+        from archspec.frontend import catalogue
+        from archspec.frontend.parameters import near_variant
+
+        spec = str(self.tree["spec"])
+        known = [entry["variant"] for entry in catalogue.entries() if entry["spec"] == spec and entry["variant"]]
+        return near_variant(number, spec, known) if known else f'a name has quotes where it is a number: "{number}"'
 
     @property
     def _context(self) -> dict[str, Path]:
@@ -275,6 +299,9 @@ def _path_of(value: Any) -> str | None:
     """The path that a person names as data, in whatever form; of several, the folder that holds them."""
     if isinstance(value, str):
         return value
+    if isinstance(value, dict):
+        # Settings of the training that stand among the data's.
+        value = {k: v for k, v in value.items() if isinstance(v, str) or k not in ("batch_size", "batch", "shuffle")}
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         return None
     if path := next((value[key] for key in PATHS if key in value), None):
@@ -319,6 +346,10 @@ def _names(folder: Path) -> list[str]:
 
 def _section(key: str, value: Any) -> str | None:
     """How a section is written that is no map."""
+    if key == "train" and isinstance(value, str):
+        pairs = dict(re.findall(r"([A-Za-z_]\w*)\s*[=:]\s*([^\s=:,]+)", value[:400]))
+        if pairs and len(pairs) == len(re.findall(r"[=:]", value[:400])):
+            return f"a colon stands before a value, on lines of their own: train: {plain(pairs)}"
     usual = {"train": {"optimizer": "adam", "epochs": 20}, "evaluate": {"split": "test"}, "log": {"histograms": 5}}[key]
     if key == "evaluate" and isinstance(value, str):
         return f"evaluate: {{split: {value}}}"

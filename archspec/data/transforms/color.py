@@ -293,5 +293,6 @@ def _product(maps: Sequence[tf.Tensor]) -> tf.Tensor:
 def _colored(features: Example, name: str) -> Example:
     image = image_of(features, name)
     if image.channels != 3:
-        raise TransformError(f"{name} needs images of three channels, the data are {image}")
+        help = f"leave {name} out, or give the data three channels"
+        raise TransformError(f"{name} needs images of three channels, the data are {image}", help=help)
     return features

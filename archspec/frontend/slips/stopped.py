@@ -39,7 +39,10 @@ def apart(source: Source, at: tuple[int, int, int]) -> tuple[tuple[int, int, int
     """Numbers that stand apart where a list or a decimal point was meant: where they begin, and what to write."""
     from archspec.frontend.slips import numbers_apart
 
-    found = numbers_apart(source.line(at[0] + 1), at[1]) or positional(source.line(at[0] + 1), at[1])
+    line = source.line(at[0] + 1)
+    if (unknown := re.search(r"\[\s*\?[^\]]*\]", line)) is not None and unknown.start() <= at[1] <= unknown.end():
+        return (at[0], unknown.start(), 1), f"a size that is open is null: {unknown[0].replace('?', 'null')}"
+    found = numbers_apart(line, at[1]) or positional(line, at[1])
     return ((at[0], found[0], 1), found[1]) if found else (at, None)
 
 
