@@ -11,6 +11,7 @@ from archspec.data.source import IGNORED
 from archspec.evaluators.averages import averages, roc_auc
 from archspec.evaluators.base import Accumulator, Batch, Evaluator
 from archspec.evaluators.calibration import calibration_error
+from archspec.ir.diagnostics import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,6 +114,11 @@ class AccuracyAssessment:
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         return curves(*self.scores, self.classes) if self.scores else {}
 
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The classes as a terminal may show them."""
+        return tuple(map(printable, self.classes))
+
     def text(self, *, per_class: bool = True) -> str:
         """For a person."""
         lines = [f"examples {self.examples:,}", f"top-1    {self.top_1:.4f}"]
@@ -120,9 +126,9 @@ class AccuracyAssessment:
             lines.append(f"top-5    {self.top_5:.4f}")
         lines += [f"loss     {self.loss:.4f}", f"ECE      {self.ece:.4f}"]
         if per_class:
-            width = max(len("macro average"), *(len(name) for name in self.classes))
+            width = max(len("macro average"), *(len(name) for name in self._names))
             lines += ["", f"{'class':<{width}}  examples  recall  precision      F1     AUC  taken for"]
-            for i, name in enumerate(self.classes):
+            for i, name in enumerate(self._names):
                 values = (self.recall[i], self.precision[i], self.f1[i], self.auc[i])
                 lines.append(_row(name, width, sum(self.confusion[i]), values) + self._taken_for(i))
             for kind in ("macro", "micro"):
@@ -130,23 +136,23 @@ class AccuracyAssessment:
                 # Of all decisions together, one class each, precision and recall are F1.
                 values = (of.get("recall", of["f1"]), of.get("precision", of["f1"]), of["f1"], of.get("auc"))
                 lines.append(_row(f"{kind} average", width, self.examples, values))
-            if len(self.classes) <= MAX_CLASSES:
+            if len(self._names) <= MAX_CLASSES:
                 lines += ["", "rows: true class, columns: taken for", *self._matrix()]
         return "\n".join(line.rstrip() for line in lines)
 
     def _matrix(self) -> list[str]:
         """The confusion matrix, its columns named by the beginnings of the classes' names."""
-        width = max(5, *(len(name) for name in self.classes))
+        width = max(5, *(len(name) for name in self._names))
         cell = max(5, *(len(str(n)) for row in self.confusion for n in row)) + 1
-        lines = [f"{'':<{width}} " + "".join(f"{name[: cell - 1]:>{cell}}" for name in self.classes)]
+        lines = [f"{'':<{width}} " + "".join(f"{name[: cell - 1]:>{cell}}" for name in self._names)]
         return lines + [
             f"{name:<{width}} " + "".join(f"{n:>{cell}}" for n in row)
-            for name, row in zip(self.classes, self.confusion, strict=True)
+            for name, row in zip(self._names, self.confusion, strict=True)
         ]
 
     def _taken_for(self, i: int) -> str:
         wrong = sorted(((n, j) for j, n in enumerate(self.confusion[i]) if n and j != i), reverse=True)[:3]
-        return "  " + ", ".join(f"{self.classes[j]} {n}" for n, j in wrong)
+        return "  " + ", ".join(f"{self._names[j]} {n}" for n, j in wrong)
 
 
 def _row(name: str, width: int, count: int, values: Sequence[float | None]) -> str:

@@ -41,7 +41,8 @@ _ITEM_WITHIN = Pattern(r"([A-Za-z_]\w*)\s+-\s*([A-Za-z_]\w*.*)", re.ASCII)
 _SUM = Pattern(r"[A-Za-z_]\w*(?:\[[^\[\]]{1,20}\])?(?:\s*([-+*/])\s*[A-Za-z_]\w*(?:\[[^\[\]]{1,20}\])?){1,7}", re.ASCII)
 
 
-_MERGES = {"+": "add", "*": "multiply", "-": "subtract", "/": "divide"}
+_SIGNS = {"+": "plus", "*": "mul", "-": "minus", "/": "div"}
+"""Signs in the table's words."""
 
 
 def _merged(word: str) -> str | None:
@@ -53,7 +54,11 @@ def _merged(word: str) -> str | None:
     (sign,) = signs
     parts = [part.strip() for part in re.split(rf"{re.escape(sign)}(?![^\[]*\])", word)]
     operands = ", ".join(f'"{part}"' if "[" in part else part for part in parts)
-    return f"results meet in a step: {_MERGES[sign]}: [{operands}]"
+    from archspec.ir.aliases import same
+    from archspec.ops.base import Op
+
+    merge = same("op", _SIGNS[sign], Op.names())
+    return f"results meet in a step: {merge}: [{operands}]" if merge else None
 
 
 def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), value: object = None) -> str | None:
