@@ -95,3 +95,11 @@ def test_probabilities_of_scores():
     assert probabilities(SHARES, None) is not None
     np.testing.assert_array_equal(probabilities(SHARES, None), SHARES)
     assert np.isfinite(probabilities(np.array([[1e4, -1e4]]), Op.find("softmax")())).all()
+
+
+def test_names_of_classes_drive_no_terminal():
+    """A folder may have a line break or an escape sequence in its name, which is escaped, as data check does."""
+    found = assess(np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1]), ["cat", "o\nwl\x1b[2J"])
+    assert "\x1b" not in found.text() and "o\\x0awl\\x1b[2J" in found.text()
+    assert len(found.text().splitlines()) == 15
+    assert found.record()["classes"] == ("cat", "o\nwl\x1b[2J")
