@@ -264,7 +264,7 @@ OTHER_WORDS = {
         "data/sources/text",
         "data/sources/text_pairs",
     }
-    | {"training/hints", "training/plan", "training/planning"},
+    | {"training/data_hints", "training/hints", "training/plan", "training/planning"},
     "interpolate": {"cli/sample", "tasks/adversarial/__init__", "tasks/autoencoding/__init__", "training/latents"},
     "dense": {"runs/evaluation", "backend/matching", "backend/torch_modules"},
     "embedding": {"training/features", "training/planning"},

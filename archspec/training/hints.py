@@ -8,20 +8,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from itertools import islice
 from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from archspec.data.source import DataSource, known_data_set, source_for
+from archspec.data.source import DataSource, known_data_set
 from archspec.data.transform import Transform
 from archspec.ir.aliases import alias, same
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, plain
 from archspec.ir.reading import translated
 from archspec.ops.loss import Loss
+from archspec.training.data_hints import path_of, source_at
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Schedule
 
@@ -45,8 +45,6 @@ INSTEAD: dict[str, Any] = {
 """What is shown of a setting where the person's value is none that it takes."""
 USUAL: dict[str, Any] = {"step": 30, "milestones": [30, 60], "cosine_restarts": 10}
 """Arguments that are shown of schedules which need one."""
-PATHS = ("path", "dir", "directory", "root", "data_dir", "data_path", "folder", "file", "images")
-"""Keys below which a person names a path of data without saying what lies there."""
 
 
 class Hints:
@@ -258,7 +256,7 @@ class Hints:
             return _text(found)
         if ours := translated(DataSource, value, "data source", self._context):
             return f"data: {ours}"
-        text = _path_of(value)
+        text = path_of(value)
         if text is not None and ("/" in text or os.sep in text or isinstance(value, dict)):
             hint = f"there is no file or folder {text} beside the run file, or in the folder of ARCHSPEC_DATA; data: "
             return hint + "{folder: path/to/photos}"
@@ -286,62 +284,13 @@ class Hints:
 
     def _source(self, value: Any) -> dict[str, Any] | None:
         """``data`` as it is written for what lies at a path."""
-        text = _path_of(value)
+        text = path_of(value)
         if text is None or not text or "\0" in text:
             return None
         roots = [self.folder, *(Path(shared) for shared in (os.environ.get("ARCHSPEC_DATA"),) if shared)]
         place = next((p for root in roots if (p := root / Path(text).expanduser()).exists()), None)
-        name = None if place is None else _kind(place)
+        name = None if place is None else source_at(place)
         return None if name is None else {"data": {name: text}}
-
-
-def _path_of(value: Any) -> str | None:
-    """The path that a person names as data, in whatever form; of several, the folder that holds them."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        # Settings of the training that stand among the data's.
-        value = {k: v for k, v in value.items() if isinstance(v, str) or k not in ("batch_size", "batch", "shuffle")}
-    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        return None
-    if path := next((value[key] for key in PATHS if key in value), None):
-        return str(path)
-    tops = {os.path.dirname(str(path).rstrip("/")) for path in value.values()}
-    splits = {same("evaluate key", key, ("split",)) or str(key) for key in value}
-    return (tops.pop() or ".") if len(tops) == 1 and "train" in splits else None
-
-
-def _kind(place: Path) -> str | None:
-    """The source for a path, by what is there; a folder's first thousand entries are looked at."""
-    if place.is_file():
-        try:
-            return source_for(str(place))[0]
-        except ValueError:
-            return None
-    from archspec.data.images import SUFFIXES
-
-    try:
-        entries = list(islice(os.scandir(place), 1000))
-    except OSError:
-        return None
-    files = [entry.name.lower() for entry in entries if not entry.is_dir()]
-    if any(name.endswith(("-ubyte", "-ubyte.gz")) for name in files):
-        return "idx"
-    if any(name.endswith(".bin") for name in files):
-        return "cifar"
-    if any(".tfrecord" in name for name in files):
-        return "tfds" if "dataset_info.json" in files else "tfrecord"
-    if len(entries) > len(files):
-        below = (name for e in entries if e.is_dir() for name in islice(_names(Path(e.path)), 100))
-        return "text" if any(name.endswith(".txt") for name in islice(below, 1000)) else "folder"
-    return "pictures" if any(name.endswith(SUFFIXES) for name in files) else "folder"
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return [entry.name.lower() for entry in islice(os.scandir(folder), 100)]
-    except OSError:
-        return []
 
 
 def _section(key: str, value: Any) -> str | None:
