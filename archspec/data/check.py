@@ -125,8 +125,8 @@ def _of_files(source: DataSource, listed: InFiles) -> Report:
         bad = files.broken(listed, split)
         found: list[tuple[int, int]] = []
         for i, entry in enumerate(entries):
-            if listing.class_names:
-                by_split = classes.setdefault(class_name(listing.class_names, entry.label), {})
+            for number in _classes(listing, entry):
+                by_split = classes.setdefault(class_name(listing.class_names, number), {})
                 by_split[split] = by_split.get(split, 0) + 1
             if i in bad:
                 findings.append(Finding("error", "cannot be decoded", entry.name, bad[i]))
@@ -138,7 +138,15 @@ def _of_files(source: DataSource, listed: InFiles) -> Report:
     findings += [Finding("note", "not an example", stray, "is left out") for stray in listing.strays]
     findings += [Finding("note", *fault) for fault in listing.faults]
     counts = {split: len(entries) for split, entries in listing.splits.items()}
-    return Report(source.name, counts, classes, sizes, dict(formats.most_common()), tuple(findings))
+    noun = "examples" if listing.most is None else "objects"
+    return Report(source.name, counts, classes, sizes, dict(formats.most_common()), tuple(findings), noun=noun)
+
+
+def _classes(listing: Listing, entry: FileEntry) -> tuple[int, ...]:
+    """The classes that an entry is an example of, or has objects of."""
+    if listing.most is not None:
+        return tuple(one.label for one in entry.objects)
+    return (entry.label,) if listing.class_names else ()
 
 
 def _look(

@@ -61,9 +61,11 @@ class Example:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the features that are to be told: classes and numbers, and what is called ``label``."""
+        """Names of the features that are to be told of an example, not of its objects: classes and numbers, and what is
+        called ``label``."""
         kinds = (Label, Labels, Numbers)
-        return tuple(name for name, f in self.features.items() if name == LABEL or isinstance(f, kinds))
+        told = (name for name, f in self.features.items() if isinstance(f, kinds) and f.rows is None)
+        return tuple(dict.fromkeys([*told, *(name for name in self.features if name == LABEL)]))
 
     def telling(self, target: str) -> Example:
         """The same with one of its targets for a label, and no other."""

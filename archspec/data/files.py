@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
+from archspec.data import objects
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL, Example
-from archspec.data.feature import Feature
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
+from archspec.data.objects import Kept
 from archspec.data.source import ENCODED, in_order
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
@@ -52,6 +53,8 @@ class FileEntry(NamedTuple):
     packed: bool = False
     numbers: tuple[float, ...] = ()
     """What is to be told of it, where that is no class."""
+    objects: tuple[Kept, ...] = ()
+    """What is marked on it, where that is to be told."""
 
 
 class Fault(NamedTuple):
@@ -74,6 +77,8 @@ class Listing:
     is_divided: bool = False
     numbers: tuple[str, ...] = ()
     """Names of the entries' numbers, where they have no classes."""
+    most: int | None = None
+    """Most objects of an entry, where it is objects that have classes."""
 
 
 class InFiles(Protocol):
@@ -112,12 +117,14 @@ class InFiles(Protocol):
 def features(source: InFiles, classes: int | None = None) -> Example:
     """``DataSource.features``; ``classes`` where the listing has no names."""
     listing = source.listing()
-    label: Feature = Label(classes or len(listing.class_names), listing.class_names)
+    if listing.most is not None:
+        told = objects.features(listing.class_names, listing.most)
+    elif listing.numbers:
+        told = {LABEL: Numbers(listing.numbers)}
+    else:
+        told = {LABEL: Label(classes or len(listing.class_names), listing.class_names)}
     return Example(
-        {
-            IMAGE: Image(TensorSpec((None, None, source.channels), "uint8")),
-            LABEL: Numbers(listing.numbers) if listing.numbers else label,
-        },
+        {IMAGE: Image(TensorSpec((None, None, source.channels), "uint8")), **told},
         {split: len(entries) for split, entries in listing.splits.items()},
         is_divided=listing.is_divided,
     )
@@ -125,24 +132,31 @@ def features(source: InFiles, classes: int | None = None) -> Example:
 
 def encoded(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.data.Dataset:
     """``DataSource.encoded``. Raises DataError where files are broken and the source's ``on_bad`` is ``fail``."""
-    import numpy as np
     import tensorflow as tf
 
     listing = source.listing()
     entries = listing.splits[split]
     rows = tf.constant(_substitutes(entries, _refused(source, split)), tf.int64)
-    if listing.numbers:
-        labels = tf.constant(np.array([e.numbers for e in entries], np.float32))
-    else:
-        labels = tf.constant(np.array([e.label for e in entries], np.int32))
+    told = {name: tf.constant(array) for name, array in _told(listing, entries).items()}
     bytes_of = _reader(entries)
 
     def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         row = tf.gather(rows, at["index"])
-        return {**at, LABEL: tf.gather(labels, row), **source.parsed(bytes_of(row))}
+        return {**at, **{name: tf.gather(array, row) for name, array in told.items()}, **source.parsed(bytes_of(row))}
 
     order = in_order(len(entries)) if order is None else order
     return order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _told(listing: Listing, entries: Sequence[FileEntry]) -> dict[str, np.ndarray]:
+    """What is to be told of each entry, as arrays."""
+    import numpy as np
+
+    if listing.most is not None:
+        return objects.arrays([e.objects for e in entries], listing.most)
+    if listing.numbers:
+        return {LABEL: np.array([e.numbers for e in entries], np.float32)}
+    return {LABEL: np.array([e.label for e in entries], np.int32)}
 
 
 def opened(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.data.Dataset:

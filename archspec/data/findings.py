@@ -32,12 +32,14 @@ class Report:
     source: str
     splits: dict[str, int]
     classes: dict[str, dict[str, int]]
-    """Examples by class name and split."""
+    """Examples, or what ``noun`` says, by class name and split."""
     sizes: dict[str, tuple[int, int, int, int]]
     """Least, median and largest number of pixels along the shorter side, and how many sizes there are, by split."""
     formats: dict[str, int]
     findings: tuple[Finding, ...] = ()
     values: dict[str, float] = field(default_factory=dict)
+    noun: str = "examples"
+    """What is counted by class: ``objects`` where these have the classes."""
 
     @property
     def is_well(self) -> bool:
@@ -70,7 +72,7 @@ class Report:
             most = max(self.classes, key=lambda name: self.classes[name].get(TRAIN, 0))
             out.append(
                 f"{len(self.classes)} classes of {min(counts)} ({printable(least)}) to {max(counts)} "
-                f"({printable(most)}) examples in {TRAIN}"
+                f"({printable(most)}) {self.noun} in {TRAIN}"
             )
         for split, (low, middle, high, distinct) in self.sizes.items():
             out.append(f"{split}: shorter sides of {low} to {high} pixels, median {middle}, {distinct} sizes")

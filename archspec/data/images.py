@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.data.image_sizes import format_of, size_of
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm")
 MAX_PIXELS = 178_956_970
 """Most pixels of one image, where nothing else is said: Pillow, too, takes more for a decompression bomb."""
+FIRST, REST = 1 << 16, 1 << 24
+"""Bytes of a file in which its size usually stands, and after them those in which it may."""
 NAMES = {"jpeg": "jpg", "tif": "tiff", "pgm": "pnm", "ppm": "pnm", "pbm": "pnm"}
 """Endings that mean the same as another."""
 
@@ -58,6 +61,35 @@ def header(data: bytes, *, name: str = "", max_pixels: int = MAX_PIXELS) -> Imag
     if f".{suffix}" in SUFFIXES and NAMES.get(suffix, suffix) != NAMES.get(found.format, found.format):
         found = found._replace(notes=(f"is named .{suffix} but is {found.format.upper()}", *found.notes))
     return found
+
+
+def stored_size(path: str) -> tuple[int, int, int]:
+    """Width, height and EXIF orientation of an image file, from its first bytes; zeros where these do not say."""
+    try:
+        with opened(path) as file:
+            data = file.read(FIRST)
+            form = format_of(data)
+            size = size_of(form, data) if form else None
+            if size is None and form:
+                data += file.read(REST)
+                size = size_of(form, data)
+    except OSError:
+        return 0, 0, 0
+    if size is None or form is None:
+        return 0, 0, 0
+    turned = _orientation(exif) if form == "jpeg" and (exif := _exif(data)) else 1
+    return size.width, size.height, turned if 1 <= turned <= 8 else 1
+
+
+def _exif(data: bytes) -> bytes:
+    """EXIF's part of a JPEG file, which stands among its first segments."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at + 1] == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
+            return data[at + 10 : at + 2 + length]
+        at += 2 + length
+    return b""
 
 
 def _kind(data: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL
+from archspec.data.objects import BOXES, CLASSES
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import TRAIN
 from archspec.data.transform import Transform
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 
 GAP = 4
 """Pixels between pictures."""
+COLOURS = (
+    (230, 25, 75),
+    (60, 180, 75),
+    (0, 130, 200),
+    (245, 130, 48),
+    (145, 30, 180),
+    (0, 170, 170),
+    (240, 50, 230),
+    (128, 128, 0),
+    (170, 110, 40),
+    (128, 0, 0),
+)
+"""Of boxes, by class."""
 
 
 class ContactSheet(NamedTuple):
@@ -45,12 +59,12 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
     index: Any = np.arange(count + count % 2) % total * total // (count + count % 2) % total
     columns = [pipeline.examples_at(index, 0, whole)]
     columns += [pipeline.examples_at(index, epoch, pipeline.augment) for epoch in range(draws)]
-    pictures = [column[name] for column in columns for name in _pictures(column)]
+    pictures = [(column, name) for column in columns for name in _pictures(column)]
     grid = np.full((count * (tile + GAP) + GAP, len(pictures) * (tile + GAP) + GAP, 3), 255, np.uint8)
-    for c, examples_of in enumerate(pictures):
+    for c, (column, name) in enumerate(pictures):
         for r in range(count):
             top, left = GAP + r * (tile + GAP), GAP + c * (tile + GAP)
-            grid[top : top + tile, left : left + tile] = _tiled(examples_of[r], tile)
+            grid[top : top + tile, left : left + tile] = _marked(column, name, r, tile)
     labels = columns[0].get(LABEL)
     rows = tuple(
         ("" if labels is None else f"{raw.called(labels[i])}  ") + pipeline.source.describe(TRAIN, int(index[i]))
@@ -85,6 +99,34 @@ def _whole(pipeline: Pipeline, tile: int) -> tuple[Transform, ...]:
     return (crop,) if names == [IMAGE] else (Apply(to=tuple(names), steps=(crop,)),)
 
 
+def _marked(parts: Mapping[str, Any], name: str, row: int, tile: int) -> np.ndarray:
+    """One picture of a batch as ``_tiled`` has it, with the boxes that lie in it, a colour for each class."""
+    out = _tiled(parts[name][row], tile)
+    if name == IMAGE and BOXES in parts:
+        height, width = parts[name][row].shape[:2]
+        scale, top, left = _fitting(height, width, tile)
+        for box, label in zip(parts[BOXES][row], parts[CLASSES][row], strict=True):
+            if label >= 0:
+                _outline(out, box * scale + [left, top, left, top], COLOURS[label % len(COLOURS)])
+    return out
+
+
+def _outline(out: np.ndarray, box: np.ndarray, colour: tuple[int, int, int]) -> None:
+    """Draw the border of a box, one pixel wide, in an image."""
+    height, width = out.shape[:2]
+    x1, y1 = (max(0, int(n)) for n in box[:2])
+    x2, y2 = max(x1, min(width, round(box[2])) - 1), max(y1, min(height, round(box[3])) - 1)
+    for line in (out[y1, x1 : x2 + 1], out[y2, x1 : x2 + 1], out[y1 : y2 + 1, x1], out[y1 : y2 + 1, x2]):
+        line[:] = colour
+
+
+def _fitting(height: int, width: int, tile: int) -> tuple[float, int, int]:
+    """The scale at which an image fits a square, and how far its corner is from the square's."""
+    scale = tile / max(height, width)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return scale, (tile - size[0]) // 2, (tile - size[1]) // 2
+
+
 def _tiled(image: np.ndarray, tile: int) -> np.ndarray:
     """One image as 8-bit colours, as large as fits a square of white, its pixels kept square."""
     import numpy as np
@@ -96,13 +138,12 @@ def _tiled(image: np.ndarray, tile: int) -> np.ndarray:
     if image.shape[-1] == 1:
         image = np.repeat(image, 3, -1)
     height, width = image.shape[:2]
-    scale = tile / max(height, width)
+    scale, top, left = _fitting(height, width, tile)
     size = max(1, round(height * scale)), max(1, round(width * scale))
     # Small pictures keep their pixels in sight.
     method = "nearest" if scale >= 1 else "area"
     small = tf.image.resize(image, size, method).numpy().round().astype(np.uint8)
     out = np.full((tile, tile, 3), 255, np.uint8)
-    top, left = (tile - size[0]) // 2, (tile - size[1]) // 2
     out[top : top + size[0], left : left + size[1]] = small
     return out
 

@@ -53,6 +53,11 @@ class DataSource(Declaration, package="archspec.data.sources"):
     is_encoded: ClassVar[bool] = False
     """True where ``encoded`` gives images as their files' bytes, of which a part alone can be decoded."""
 
+    @classmethod
+    def is_layout(cls, folder: Path) -> bool:
+        """Whether a folder has what this source needs and no other has: it is meant where only a path is given."""
+        return False
+
     def features(self) -> Example:
         """What an example is, from headers and names alone. Raises DataError."""
         raise NotImplementedError
@@ -200,6 +205,9 @@ def source_for(text: str) -> tuple[str, dict[str, Any]]:
     if DataSource.find(text):
         return text, {}
     path = Path(text).expanduser()
+    laid_out = [source for source in DataSource.all() if path.is_dir() and source.is_layout(path)]
+    if len(laid_out) == 1 and laid_out[0].main:
+        return laid_out[0].name, {laid_out[0].main: text}
     for source in DataSource.all():
         if source.main and any(text.lower().endswith(s) or (s == "/" and path.is_dir()) for s in source.suffixes):
             return source.name, {source.main: text}

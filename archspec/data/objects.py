@@ -1,0 +1,213 @@
+"""Objects in pictures: what a file of annotations says of them, what of it can be used, and the arrays made of it.
+
+A source reads its files into pictures with marked objects, in whatever convention; here they become boxes x1, y1, x2,
+y2 in pixels of the stored image, from the edge of its first pixel, and every object is judged by itself: one that is
+bad never takes its picture along.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from archspec.data.feature import Feature
+from archspec.data.features.boxes import Boxes
+from archspec.data.features.labels import Labels
+from archspec.ir.diagnostics import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BOXES, CLASSES, IGNORED = "boxes", "classes", "ignored"
+"""Names of the features that objects are made of."""
+TOLERANCE = 0.01
+"""What a box may reach over the border by and is cut without a word: this share of the side, or one pixel."""
+SMALL = 2
+"""Pixels of a side below which an object is told of."""
+Box = tuple[float, float, float, float]
+OnObject = Literal["skip", "fail"]
+"""What happens where an object's annotation is bad: it is left out, or the run is refused."""
+
+
+class Marked(NamedTuple):
+    """One object as a file has it."""
+
+    box: Box
+    """In pixels of the picture, from the edge of its first pixel."""
+    label: str | int | None
+    """A class by its name, or by its number in the order of the classes; None where the file has none."""
+    place: str
+    """What a person finds it by in the file: ``object 3``, ``line 2``."""
+    is_ignored: bool = False
+    """A crowd of COCO, a difficult object of VOC: not to be learnt, and no miss where it is not found."""
+    faults: tuple[tuple[str, str], ...] = ()
+    """What is wrong with its row already: kinds, and what to say. It is left out."""
+    said: str = ""
+    """The box's numbers as the file has them."""
+
+
+class Picture(NamedTuple):
+    """An image file and the objects marked on it."""
+
+    path: str
+    source: str
+    """The file that the marks are from."""
+    marked: Sequence[Marked]
+    size: tuple[int, int] | None = None
+    """Width and height that the annotations give the picture."""
+    is_shown: bool = False
+    """True where marks are of the picture as a viewer shows it, turned by its EXIF orientation, and no size says so."""
+
+
+class StoredImage(NamedTuple):
+    """What an image file says of itself: width, height, and EXIF's orientation (1: as it is)."""
+
+    width: int
+    height: int
+    orientation: int = 1
+
+
+class Kept(NamedTuple):
+    """An object that is used: its box in the stored image, and the number of its class."""
+
+    box: Box
+    label: int
+    is_ignored: bool = False
+
+
+class Judged(NamedTuple):
+    """A kind of finding, where, and what it says. ``is_fault`` where an object or picture is left out."""
+
+    kind: str
+    where: str
+    message: str
+    is_fault: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Which objects of a picture are used; None where the picture itself is left out."""
+
+    kept: tuple[Kept, ...] | None
+    found: tuple[Judged, ...]
+
+
+def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], count: int) -> Judgement:
+    """Judge the objects of a picture; ``numbers`` are those of classes by name, ``count`` how many there are."""
+    name, found = picture.path, []
+    if not stored.width:
+        # It cannot be read, which whoever decodes it tells.
+        return Judgement((), ())
+    size = stored.width, stored.height
+    turn = picture.is_shown and stored.orientation != 1
+    if picture.size is not None and picture.size != size:
+        if picture.size == size[::-1] and stored.orientation >= 5:
+            turn = True
+        else:
+            said = f"{picture.size[0]}×{picture.size[1]}"
+            message = f"is {size[0]}×{size[1]}, {picture.source} says {said}: boxes would lie elsewhere"
+            return Judgement(None, (Judged("another size", name, message),))
+    width, height = size[::-1] if turn and stored.orientation >= 5 else size
+    kept: list[Kept] = []
+    seen: dict[tuple[Box, str | int | None], str] = {}
+    for marked in picture.marked:
+        where = f"{picture.source}, {marked.place}"
+        wrong = [Judged(kind, where, message) for kind, message in marked.faults]
+        wrong = wrong or [Judged(kind, where, message) for kind, message in _wrong(marked, width, height)]
+        label = numbers.get(marked.label, -1) if isinstance(marked.label, str) else marked.label
+        if not wrong and (label is None or not 0 <= label < count):
+            wrong = [
+                Judged("unknown class", where, f"has the class {shown(marked.label)}, and there are 0 to {count - 1}")
+            ]
+        key = (marked.box, marked.label)
+        if not wrong and key in seen:
+            wrong = [Judged("twice", where, f"is the same as {seen[key]}")]
+        if wrong:
+            found += wrong
+            continue
+        seen[key] = marked.place
+        box = (max(marked.box[0], 0.0), max(marked.box[1], 0.0), min(marked.box[2], width), min(marked.box[3], height))
+        found += [Judged(kind, where, message, False) for kind, message in _odd(marked, box, width, height)]
+        assert label is not None
+        box = as_stored(box, stored) if turn else box
+        kept.append(Kept(box, label, marked.is_ignored))
+    if not picture.marked:
+        found.append(Judged("no objects", name, "has no objects: it teaches what is background", False))
+    return Judgement(tuple(kept), tuple(found))
+
+
+def _wrong(marked: Marked, width: int, height: int) -> Iterator[tuple[str, str]]:
+    """What makes an object useless: at most one thing."""
+    box = marked.box
+    left, top, right, bottom = box
+    text = marked.said or " ".join(f"{n:g}" for n in box)
+    if not all(map(math.isfinite, box)):
+        yield "not a number", f"has the box {text}"
+    elif right < left or bottom < top:
+        sides = 0 <= left <= width and 0 <= top <= height and 0 < right <= width and 0 < bottom <= height
+        hint = "; these look like x, y, width, height" if sides and left + right <= width + 1 else ""
+        yield "inverted", f"ends before it begins: {text}{hint}"
+    elif right == left or bottom == top:
+        yield "empty", f"has no area: {text}"
+    elif right <= 0 or bottom <= 0 or left >= width or top >= height:
+        yield "outside", f"lies outside of the picture of {width}×{height}: {text}"
+
+
+def _odd(marked: Marked, cut: Box, width: int, height: int) -> Iterator[tuple[str, str]]:
+    """What is worth a look at an object that is used, and was ``cut`` to the picture."""
+    box = marked.box
+    over = max(-box[0], box[2] - width), max(-box[1], box[3] - height)
+    text = marked.said or " ".join(f"{n:g}" for n in box)
+    if over[0] > max(1, TOLERANCE * width) or over[1] > max(1, TOLERANCE * height):
+        yield "over the border", f"reaches {max(over):g} pixels over the border of {width}×{height}: {text}; it is cut"
+    if min(cut[2] - cut[0], cut[3] - cut[1]) < SMALL:
+        yield "tiny object", f"is {cut[2] - cut[0]:g}×{cut[3] - cut[1]:g} pixels"
+    elif cut == (0, 0, width, height):
+        yield "whole picture", "covers the whole picture"
+
+
+def as_stored(box: Box, stored: StoredImage) -> Box:
+    """A box of the picture as it is shown, in the stored image (EXIF 2.32, tag 274, orientations 1 to 8)."""
+    width, height = float(stored.width), float(stored.height)
+    way: Callable[[float, float], tuple[float, float]] = {
+        1: lambda u, v: (u, v),
+        2: lambda u, v: (width - u, v),
+        3: lambda u, v: (width - u, height - v),
+        4: lambda u, v: (u, height - v),
+        5: lambda u, v: (v, u),
+        6: lambda u, v: (v, height - u),
+        7: lambda u, v: (width - v, height - u),
+        8: lambda u, v: (width - v, u),
+    }[stored.orientation]
+    (a, b), (c, d) = way(*box[:2]), way(*box[2:])
+    return min(a, c), min(b, d), max(a, c), max(b, d)
+
+
+def class_numbers(names: Sequence[str]) -> dict[str, int]:
+    """The number of each class by its name."""
+    return {name: number for number, name in enumerate(names)}
+
+
+def features(names: tuple[str, ...], most: int) -> dict[str, Feature]:
+    """The kinds of the features of objects, of which an example has up to ``most``."""
+    return {
+        BOXES: Boxes(most),
+        CLASSES: Labels(most, len(names), names, rows="object"),
+        IGNORED: Labels(most, 2, ("counted", "ignored"), rows="object"),
+    }
+
+
+def arrays(examples: Iterable[Sequence[Kept]], most: int) -> dict[str, np.ndarray]:
+    """The arrays of these features, filled up behind the last object of each example."""
+    import numpy as np
+
+    rows = list(examples)
+    boxes = np.zeros((len(rows), most, 4), np.float32)
+    classes = np.full((len(rows), most), -1, np.int32)
+    ignored = np.full((len(rows), most), -1, np.int32)
+    for i, kept in enumerate(rows):
+        for k, one in enumerate(kept):
+            boxes[i, k], classes[i, k], ignored[i, k] = one.box, one.label, one.is_ignored
+    return {BOXES: boxes, CLASSES: classes, IGNORED: ignored}
