@@ -206,6 +206,9 @@ BROKEN = {
         path=changed(yolo(folder), "data.yaml", "train: pictures\nnames: [ball, cat]\n")
     ).features(),
     "no YAML": lambda folder: Yolo(path=changed(yolo(folder), "data.yaml", "train: [\n")).features(),
+    "aliases": lambda folder: Yolo(
+        path=changed(yolo(folder), "data.yaml", "a: &a [b, b]\ntrain: images/train\nnames: [*a, *a]\n")
+    ).features(),
     "no JSON": lambda folder: Coco(
         path=changed(coco(folder), "annotations/instances_train2017.json", "{\n")
     ).features(),

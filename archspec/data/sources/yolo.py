@@ -65,7 +65,7 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
         """What the YAML file says. Raises DataError."""
         path = self._file()
         try:
-            said = yaml.safe_load(small_file(path, 1 << 18))
+            said = _read(small_file(path, 1 << 18))
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise DataError(f"{path} is no YAML that can be read: {str(error).splitlines()[0]}") from None
         if not isinstance(said, dict):
@@ -78,8 +78,8 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
         root = path.parent / str(said.get("path") or ".")
         out: list[tuple[str, str, str | None]] = []
         for word, folders in said.items():
-            split = split_of(word) if isinstance(word, str) else None
-            if split is None or folders in (None, ""):
+            split = split_of(word)
+            if split is None or not folders:
                 continue
             for folder in folders if isinstance(folders, list) else [folders]:
                 out += [(split, image, self._marks(image, at)) for image, at in _images(root, path.parent, str(folder))]
@@ -112,16 +112,36 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
         return next((path for path in stems if os.path.isfile(path)), None)
 
 
+def _read(text: bytes) -> Any:
+    """The value of a YAML document. Raises YAMLError, ValueError where it has aliases, which may stand for anything."""
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+        raise ValueError("it has aliases")
+    return _plain(yaml.compose(text, yaml.SafeLoader))
+
+
+def _plain(node: yaml.Node | None) -> Any:
+    """Maps, lists and texts, in which no word means more than it says."""
+    match node:
+        case yaml.MappingNode(value=entries):
+            return {str(_plain(key)): _plain(value) for key, value in entries}
+        case yaml.SequenceNode(value=entries):
+            return [_plain(entry) for entry in entries]
+    return "" if node is None else str(node.value)
+
+
 def _names(path: Path, said: Any) -> tuple[str, ...]:
     """Names of the classes: a list, or a map from their numbers. Raises DataError."""
-    if isinstance(said, dict) and sorted(said, key=str) and all(isinstance(k, int) for k in said):
-        if sorted(said) != list(range(len(said))):
-            missing = next(number for number in range(len(said)) if number not in said)
+    if isinstance(said, dict) and said and all(key.isascii() and key.isdigit() for key in said):
+        numbered = {int(key): name for key, name in said.items()}
+        missing = next((number for number in range(len(said)) if number not in numbered), None)
+        if missing is not None:
             raise DataError(f"{path}: names has no class {missing}; classes are numbered from 0")
-        said = [said[number] for number in range(len(said))]
+        said = [numbered[number] for number in range(len(said))]
     if not isinstance(said, list) or not said:
         raise DataError(f"{path}: names must list the classes, got {shown(said)}", help="names: [cat, dog]")
-    names = tuple(str(name) for name in said)
+    if not all(isinstance(name, str) and name for name in said):
+        raise DataError(f"{path}: the name of a class is a text", help="names: [cat, dog]")
+    names = tuple(said)
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise DataError(f"{path}: two classes are called {shown(doubled)}")
     return names
