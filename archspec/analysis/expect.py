@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from archspec.analysis.cost import totals, uncounted
+from archspec.analysis.cost import Totals, totals, uncounted
 from archspec.ir.diagnostics import Diagnostic
 from archspec.ir.graph import Expectations, Graph
 
@@ -32,10 +33,11 @@ def unmet(graph: Graph) -> list[Diagnostic]:
 def _differences(
     expect: Expectations, figures: Mapping[str, Any], graph: Graph, name: str, path: tuple[str, ...]
 ) -> Iterator[Diagnostic]:
+    sums = cache(lambda: totals(graph))
     for figure, wanted in figures.items():
         if wanted is None:
             continue
-        got = _figure(graph, figure)
+        got = _figure(graph, figure, sums)
         write = binary if figure == "memory" else _said
         if isinstance(wanted, Mapping):
             least, most = wanted.get("min"), wanted.get("max")
@@ -52,7 +54,7 @@ def _differences(
         yield Diagnostic("E01", message, expect.spans.get((*path, figure), expect.span), help)
 
 
-def _figure(graph: Graph, figure: str) -> Any:
+def _figure(graph: Graph, figure: str, sums: Callable[[], Totals]) -> Any:
     """What the graph comes to; None where that is not known."""
     if figure == "output_shape":
         shapes = [list(graph.spec(o.tensor).shape) for o in graph.outputs]
@@ -69,7 +71,7 @@ def _figure(graph: Graph, figure: str) -> Any:
         return None if found is None else min(size for size in found[1].size if size is not None)
     if figure in LOWER_BOUNDS and uncounted(graph):
         return None
-    return getattr(totals(graph), figure)
+    return getattr(sums(), figure)
 
 
 LOWER_BOUNDS = ("macs", "flops")
