@@ -22,16 +22,16 @@ OK, FAILED, USAGE, NOT_A_NUMBER, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 4, 
 EPILOG = """\
 A SPEC is the path of a spec file, or the name of a spec or variant of the
 catalogue (see 'archspec list'): net.yaml is a file, net the catalogue's.
-Data goes to stdout, all else to stderr.
+Data goes to stdout, everything else to stderr.
 
 exit codes:
-  0  well
-  1  a bad spec or run
-  2  bad usage
-  4  training went to NaN
-  70 a defect of archspec; ARCHSPEC_TRACEBACK=1 shows where
+  0  success
+  1  an invalid spec, or a failed run
+  2  invalid usage
+  4  training diverged to NaN
+  70 a bug in archspec; ARCHSPEC_TRACEBACK=1 shows the traceback
   130 interrupted (Ctrl-C)
-  143 terminated (SIGTERM); a run that was training says how to go on"""
+  143 terminated (SIGTERM); a training run says how to resume"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
-"""Check specs and run files: every mistake with its place, what is hardly meant, and whether expected figures are met.
+"""Check specs and run files: errors with their location, likely mistakes, and expected figures.
 
-Without --variant every variant is checked. A name that is a spec's and a run's in the catalogue stands for both.
-Warnings are printed and leave the exit code 0; --strict makes it 1. 'archspec train' says how many there are, other
-verbs nothing. --format github writes what GitHub Actions shows beside the lines, sarif what code scanning reads.
+Without --variant, every variant is checked. A catalogue name shared by a spec and a run checks both.
+Warnings are printed and leave the exit code at 0; with --strict it is 1. 'archspec train' prints only their number, and
+other verbs do not report them. --format github writes GitHub Actions annotations, sarif a report for code scanning.
 """
 
 from __future__ import annotations

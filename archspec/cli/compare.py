@@ -1,7 +1,7 @@
 """Compare trained runs: figures of the last and the best epoch, settings that differ, curves.
 
-A RUN is a run directory, or a folder that holds some, at any depth. Runs may be under way. What is best is what the run
-monitors, or else the loss.
+A RUN is a run directory, or a folder that contains run directories at any depth. Runs may still be in progress. The
+best epoch is by the metric that the run monitors, or by the loss.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from archspec.report.comparison import FORMATS
 
     parser.add_argument(
-        "runs", nargs="+", metavar="RUN", type=Path, help="a run directory, or a folder that holds some"
+        "runs", nargs="+", metavar="RUN", type=Path, help="a run directory, or a folder that contains some"
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("--curves", action="store_true", help="with --format csv: a row for each epoch of each run")

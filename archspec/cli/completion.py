@@ -1,4 +1,4 @@
-"""Print what completes verbs, options and names of specs in a shell: bash, zsh or fish.
+"""Print a completion script for verbs, options and names of specs: bash, zsh or fish.
 
 bash: eval "$(archspec completion bash)" in ~/.bashrc. zsh: the same in ~/.zshrc, behind compinit.
 fish: archspec completion fish > ~/.config/fish/completions/archspec.fish. 'names' prints the catalogue's names, which

@@ -1,6 +1,6 @@
-"""Look at data before training: check all of it, or show examples beside their augmentation.
+"""Inspect data before training: check all of it, or show examples beside their augmented versions.
 
-  archspec data check SOURCE     read and decode everything; what is broken or odd, and numbers
+  archspec data check SOURCE     read and decode everything; report broken or unusual files, and statistics
   archspec data show SOURCE      write a contact sheet (PNG) of originals beside augmented images
 
 A SOURCE is a run file (its data and augmentation), a folder, a file, or a source's name where that is all (digits).
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("action", choices=("check", "show"), help="what to do")
     parser.add_argument("source", metavar="SOURCE", help="a run file, a path, or a source's name")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to write what check finds")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="format of what check reports")
     parser.add_argument("--out", metavar="FILE", type=Path, default=Path("contact-sheet.png"), help="where show writes")
     parser.add_argument("--examples", metavar="N", type=_arguments.positive, default=8, help="rows that show writes")
     parser.add_argument("--draws", metavar="N", type=_arguments.whole, default=5, help="augmented images in each row")

@@ -1,4 +1,4 @@
-"""Evaluate a trained network, or the mean of several: top-1, top-5, calibration, every class, what it is taken for."""
+"""Evaluate a trained network, or an ensemble: top-1, top-5, calibration, per-class figures, confusions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Run directories, data, and how to look at an image."""
     from archspec.cli._arguments import positive
 
-    parser.add_argument("logdir", nargs="+", metavar="DIR", type=Path, help="run directories; of several, an ensemble")
+    parser.add_argument(
+        "logdir", nargs="+", metavar="DIR", type=Path, help="run directories; several are evaluated as an ensemble"
+    )
     parser.add_argument(
         "--data", metavar="DATA", help="other data than the run's; classes are those of the run, by their names"
     )
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--views",
         choices=("single", "flip", "ten_crop"),
         default="single",
-        help="looks at an image whose probabilities are averaged; default: single",
+        help="test-time augmentation: views of an image whose probabilities are averaged; default: single",
     )
     parser.add_argument(
         "--scales",
@@ -43,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="all of the image in place of its middle: fully connected layers as convolutions, the class map averaged",
     )
-    parser.add_argument("--best", action="store_true", help="the best weights instead of the last")
-    parser.add_argument("--batch", type=positive, metavar="N", help="images at a time; default: as in training")
+    parser.add_argument("--best", action="store_true", help="use the best weights instead of the last")
+    parser.add_argument("--batch", type=positive, metavar="N", help="batch size; default: as in training")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 

@@ -1,6 +1,6 @@
-"""Say what the code of an error or a warning means, with an example of the mistake and of how it is put right.
+"""Explain the code of an error or a warning, with an example of the mistake and its fix.
 
-The code is what stands in brackets in a message: error[H01], warning[W05].
+The code is in brackets in a message: error[H01], warning[W05].
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Write a trained network for other programs: SavedModel, ONNX, LiteRT or .keras.
+"""Export a trained network: SavedModel, ONNX, LiteRT or .keras.
 
-ONNX needs tf2onnx and onnx; it is compared with the network where onnxruntime is installed.
+ONNX needs tf2onnx and onnx; its outputs are compared with the network's if onnxruntime is installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the file takes examples as the data have them, prepares them as evaluation does, and gives probabilities",
     )
-    parser.add_argument("--best", action="store_true", help="the best weights instead of the last")
+    parser.add_argument("--best", action="store_true", help="export the best weights instead of the last")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
-"""Bring specs and run files to the canonical form: indentation, spaces, quotes, braces; comments and lines stay.
+"""Format specs and run files: indentation, spaces, quotes, braces; comments and line breaks are kept.
 
-What a file says does not change. Files are rewritten in place, - reads stdin and writes stdout; --check only names
-the files that would change, --diff shows how.
+The meaning of a file does not change. Files are rewritten in place; - reads stdin and writes stdout. --check only lists
+the files that would change, --diff shows the changes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Write a spec to start from, and a run file beside it: a template, or a copy of one of the catalogue to vary.
+"""Create a spec and a run file from a template, or from a copy of a spec of the catalogue.
 
-NAME.yaml and NAME.run.yaml are new files of the current folder; nothing is overwritten. With them come JSON Schemas
-under .archspec, which editors that know the first line of both files use for completion and checks while typing.
+NAME.yaml and NAME.run.yaml are created in the current folder; nothing is overwritten. JSON Schemas are written to
+.archspec; the first line of both files refers to them, for completion and validation in editors.
 """
 
 from __future__ import annotations

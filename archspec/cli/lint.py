@@ -1,7 +1,8 @@
-"""Say what works and costs more or learns worse than it need, and which text does nothing.
+"""Find what works but costs more or learns worse than necessary, and what has no effect.
 
-'archspec explain CODE' has the reason of each finding. What is meant is said in the file, on the line that is meant or
-on a line of its own for the whole file: '# archspec: ignore[L04] a reason'. --fix takes out what does nothing.
+'archspec explain CODE' gives the reason for each finding. To suppress a finding, write
+'# archspec: ignore[L04] a reason' on its line, or on a line of its own for the whole file. --fix removes what has no
+effect.
 """
 
 from __future__ import annotations

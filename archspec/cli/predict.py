@@ -1,4 +1,4 @@
-"""Say what is on images, or what text or a row of numbers is: classes, numbers or text, as the network was trained."""
+"""Predict classes, numbers or text for images, text or rows of numbers, as the network was trained."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILE",
         type=Path,
-        help="image files; for networks of text, files of a text a line; of rows of numbers, tables with headings",
+        help="image files; text files, one text per line; or tables with headings, one example per row",
     )
-    parser.add_argument("--top", type=positive, default=5, metavar="K", help="classes to name; default: 5")
-    parser.add_argument("--best", action="store_true", help="the best weights instead of the last")
+    parser.add_argument("--top", type=positive, default=5, metavar="K", help="number of classes to print; default: 5")
+    parser.add_argument("--best", action="store_true", help="use the best weights instead of the last")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 

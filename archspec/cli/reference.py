@@ -1,4 +1,4 @@
-"""List what specs and run files can name, or say all of one name: arguments, defaults, costs, an example.
+"""List the names that specs and run files can use, or describe one: arguments, defaults, costs, an example.
 
 NAME is an op, loss, metric, initializer, regularizer, constraint, optimizer, schedule, task, data source, sampler,
 tokenizer or transform; or one of these words, which lists all of that kind.

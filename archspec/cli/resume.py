@@ -1,4 +1,4 @@
-"""Go on with a run that was stopped or killed, from its last checkpoint, as if nothing had happened."""
+"""Resume a run that was stopped or killed from its last checkpoint, with the same result as if uninterrupted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epochs",
         type=_arguments.positive,
         metavar="N",
-        help="epochs in all, those done included: to train for more",
+        help="total number of epochs, including those already trained",
     )
     add_distributed(parser)
     add_output(parser)

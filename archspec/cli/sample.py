@@ -50,13 +50,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     images.add_argument("--label", type=_arguments.whole, metavar="CLASS", help="this class only")
     images.add_argument(
-        "--interpolate", type=_arguments.positive, metavar="STEPS", help="rows of so many, from one draw to another"
+        "--interpolate",
+        type=_arguments.positive,
+        metavar="STEPS",
+        help="rows of STEPS samples, from one draw to another",
     )
     text = parser.add_argument_group("text")
     text.add_argument("--prompt", metavar="TEXT", help="what the text begins with; default: the run's")
-    text.add_argument("--temperature", type=float, metavar="T", help="below 1 the probable tokens get more so")
-    text.add_argument("--top-k", type=int, metavar="K", help="draw from so many of the most probable tokens")
-    text.add_argument("--top-p", type=float, metavar="P", help="draw from the most probable with this share together")
+    text.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="divides the logits; below 1, probable tokens become more probable",
+    )
+    text.add_argument("--top-k", type=int, metavar="K", help="draw from the K most probable tokens")
+    text.add_argument(
+        "--top-p", type=float, metavar="P", help="draw from the most probable tokens whose probabilities add up to P"
+    )
     text.add_argument(
         "--decoding", metavar="HOW", help="another way to choose: greedy, '{beam: 4}'; default: the run's"
     )

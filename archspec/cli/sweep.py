@@ -1,4 +1,4 @@
-"""Compare the members of a family: every combination of parameters, a row each.
+"""Compare the members of a family: every combination of parameters, one row each.
 
 --vary NAME=VALUES may be repeated: VALUES are FIRST:LAST or FIRST:LAST:STEP, the last included, or a list as in a spec.
 --where keeps members of which an expression over columns is true; counts may end in k, M, G or T.
@@ -43,8 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUES",
         help="values of a parameter; may be repeated",
     )
-    parser.add_argument("--where", metavar="EXPRESSION", help="keep members of which it is true: 'macs < 600M'")
-    parser.add_argument("--pareto", metavar="COLUMN,…", help="keep what no other beats in all of them")
+    parser.add_argument("--where", metavar="EXPRESSION", help="keep members for which it is true: 'macs < 600M'")
+    parser.add_argument(
+        "--pareto", metavar="COLUMN,…", help="keep the members that no other beats in all of these columns"
+    )
     parser.add_argument("--columns", metavar="NAME,…", help="what to show (params, macs, activations, memory)")
     parser.add_argument("--sort", metavar="COLUMN", help="the largest first")
     parser.add_argument("--batch", type=_arguments.positive, default=1, metavar="N", help="count for N samples")

@@ -46,13 +46,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--depth", type=_depth, metavar="N", help="fold nodes to blocks of N name parts; all: no folding"
     )
-    parser.add_argument("--as", dest="tool", metavar="TOOL", help="what another tool prints: fvcore, torch, thop, …")
-    parser.add_argument("--hardware", metavar="NAME", help="times at least: a profile such as h100, or a YAML file")
     parser.add_argument(
-        "--memory", type=_arguments.size, metavar="SIZE", help="how many samples fit into so much, such as 24GiB"
+        "--as", dest="tool", metavar="TOOL", help="the number that another tool would print: fvcore, torch, thop, …"
     )
-    parser.add_argument("--optimizer", default="adam", metavar="NAME", help="of the memory for training (adam)")
-    parser.add_argument("--dtype", choices=POLICIES, default="float32", help="of activations and weights")
+    parser.add_argument(
+        "--hardware", metavar="NAME", help="lower bounds on times for a profile such as h100, or a YAML file"
+    )
+    parser.add_argument(
+        "--memory",
+        type=_arguments.size,
+        metavar="SIZE",
+        help="the largest batches that fit into this much memory, such as 24GiB",
+    )
+    parser.add_argument(
+        "--optimizer",
+        default="adam",
+        metavar="NAME",
+        help="optimizer whose state counts as training memory; default: adam",
+    )
+    parser.add_argument(
+        "--dtype", choices=POLICIES, default="float32", help="of activations and weights; default: float32"
+    )
     parser.add_argument("--format", choices=formats(), default="text", help="default: text")
 
 

@@ -1,7 +1,7 @@
 """Train a network: a run file, or a spec with data. Logs for TensorBoard, checkpoints, the model and the result.
 
 A run file of the catalogue goes by its name; a spec's name means the run file of that name, if there is one.
-What flags say stands over what the run file says.
+Flags override the run file.
 """
 
 from __future__ import annotations
@@ -39,19 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a source's name, a data set of Keras such as mnist, a .npz file, or a folder of class folders",
     )
     parser.add_argument("--epochs", type=_arguments.positive, metavar="N", help="passes over the training split")
-    parser.add_argument("--batch", type=_arguments.positive, metavar="N", help="examples of one step")
+    parser.add_argument("--batch", type=_arguments.positive, metavar="N", help="batch size")
     parser.add_argument(
         "--seed", type=_arguments.whole, metavar="N", help="of weights, order, augmentation and dropout"
     )
     parser.add_argument(
-        "--devices", type=_arguments.positive, metavar="N", help="devices among which each batch is divided; default: 1"
+        "--devices",
+        type=_arguments.positive,
+        metavar="N",
+        help="number of devices that each batch is split over; default: 1",
     )
     parser.add_argument(
         "--from", dest="weights", metavar="FILE", help="weights to start from; a head for other classes starts anew"
     )
-    parser.add_argument("--logdir", type=Path, metavar="DIR", help="where all goes; default: runs/NAME/1, 2, …")
+    parser.add_argument("--logdir", type=Path, metavar="DIR", help="run directory; default: runs/NAME/1, 2, …")
     parser.add_argument(
-        "--dry-run", action="store_true", help="check all, build the network, try one batch, and write nothing"
+        "--dry-run", action="store_true", help="check everything, build the network, run one batch, and write nothing"
     )
     add_distributed(parser)
     add_output(parser)
@@ -167,7 +170,7 @@ def _trained(run: Run, args: argparse.Namespace, train: Callable[[TextIO | None]
         if not error.strerror:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        kept = f"; 'archspec resume {run.logdir}' goes on from the last checkpoint" if run.has_checkpoints else ""
+        kept = f"; 'archspec resume {run.logdir}' continues from the last checkpoint" if run.has_checkpoints else ""
         return failed(f"{place}{error.strerror}{kept}", FAILED)
     if not args.distributed or peers().rank == 0:
         _show(result, args.format)

@@ -88,8 +88,9 @@ def _read(path: Path, vocabulary: Vocabulary, changed: tuple[int, int]) -> tuple
                 continue
             size = len(parts) - 1 if size is None else size
             if len(parts) <= size or size < 1:
+                columns = "1 column" if len(parts) == 1 else f"{len(parts)} columns"
                 raise TaskError(
-                    f"{path}, line {line}: a word and {max(size, 1)} numbers are needed, got {len(parts)} columns",
+                    f"{path}, line {line}: expected a word and its vector, {max(size, 1) + 1} columns, got {columns}",
                     at=AT,
                     help="the text format of GloVe or word2vec, not its binary one",
                 )

@@ -33,7 +33,12 @@ def test_help_lists_every_verb_and_the_exit_codes(capsys):
     told = " ".join(out.split())
     assert all(f" {verb} {help}" in told for verb, help in verbs().items())
     assert all(len(line) <= 80 for line in out.splitlines())
-    for code in ("0  well", "1  a bad spec or run", "2  bad usage", "4  training went to NaN"):
+    for code in (
+        "0  success",
+        "1  an invalid spec, or a failed run",
+        "2  invalid usage",
+        "4  training diverged to NaN",
+    ):
         assert code in out
 
 

@@ -145,7 +145,8 @@ def _numbers(source: Tagged, fingerprint: str, split: str) -> list[list[int]]:
         numbers = found.vocabulary.encode(sentence.text)
         if len(numbers) != len(sentence.words):
             raise DataError(
-                f"{sentence.place}: {len(sentence.words)} words became {len(numbers)} tokens",
+                f"{sentence.place}: the tokenizer must give one token per word; words: {len(sentence.words)}, "
+                f"tokens: {len(numbers)}",
                 help="a tokenizer with a number for each word: {words: {punctuation: false}}",
             )
         out.append(numbers)

@@ -54,9 +54,7 @@ def unclosed(stop: Stop) -> Slip | None:
         bracket, row, column = wrong
         line = stop.lines[row]
         if not bracket.sign:
-            return Slip(
-                row, column, 1, f"'{line[column]}' closes nothing", f"{line[:column]}{line[column + 1 :]}".strip()
-            )
+            return Slip(row, column, 1, f"unmatched '{line[column]}'", f"{line[:column]}{line[column + 1 :]}".strip())
         closing = _PAIRS[bracket.sign]
         message = f"'{bracket.sign}' is not closed before '{line[column]}'"
         tries = [f"{line[:column]}{closing}{line[column + n :]}" for n in (1, 0)]
