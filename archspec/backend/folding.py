@@ -54,7 +54,7 @@ def unfolded(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[
         )
     identities = [name for name in out if name in norms]
     said = f"normalisation is part of kernels in the file; as identities came {listed(identities)}"
-    return out, [said] if identities else []
+    return out, [*([said] if identities else []), *matching.notes()]
 
 
 def _kernel(node: Node) -> WeightSpec:

@@ -25,7 +25,7 @@ from typing import Any
 from archspec.backend.archive import Archive, Layout, StoredLayer, WeightsError, fused
 from archspec.backend.layouts import node_label, stored_label
 from archspec.backend.rules import pattern
-from archspec.ir.diagnostics import printable
+from archspec.ir.diagnostics import listed, printable
 from archspec.ir.graph import Graph, Node
 
 TYPES = frozenset(
@@ -79,6 +79,13 @@ class Matching:
             if len(self.pairs) == before:
                 raise self._undecided(groups)
         return {self.nodes[j].layer: self.layers[i] for i, j in sorted(self.pairs.items(), key=lambda pair: pair[1])}
+
+    def notes(self) -> list[str]:
+        """What to know of the pairs: which no more than numbers told apart."""
+        if not self.counted or self.archive.calls is not None:  # where calls are compared, that is evidence enough
+            return []
+        told = listed(self.layers[i].name for i in self.counted)
+        return [f"layers of one shape were told apart by the order of the numbers in their names alone: {told}"]
 
     def _groups(self) -> list[tuple[list[int], list[int]]]:
         files, specs = defaultdict(list), defaultdict(list)

@@ -144,10 +144,7 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
     notes = [
         f"{copy.name} and {same.name} of the file hold the same numbers: they are one layer" for copy, same in twice
     ]
-    if matching.counted and archive.calls is None:  # where calls are compared, that is evidence enough
-        told = listed(layers[i].name for i in matching.counted)
-        notes.append(f"layers of one shape were told apart by the order of the numbers in their names alone: {told}")
-    return found, notes
+    return found, [*notes, *matching.notes()]
 
 
 def _compare_by_axes(archive: Archive, graph: Graph, rules: Rules | None) -> None:

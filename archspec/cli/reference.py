@@ -45,6 +45,9 @@ def run(args: argparse.Namespace) -> int:
     if args.name in ("op", "ops"):
         write(_listing())
         return 0
+    if args.name in ("callback", "callbacks"):
+        write(_callbacks())
+        return 0
     op = Op.find(args.name)
     if op is None and args.format == "text" and (text := _of_keras(args.name)) is not None:
         write(text)
@@ -86,6 +89,16 @@ def _of_other_kinds(name: str, form: str) -> str | None:
         return "\n\n".join(_kinds.page(word, member) for word, member in found)
     word = _kinds.kind_of(name)
     return None if word is None else _kinds.listing(word)
+
+
+def _callbacks() -> str:
+    """Callbacks are functions of packages: what they take is theirs to say."""
+    from archspec.training.trackers import GROUP, installed
+
+    found = [f"  {name:<26} {point.value}" for name, point in sorted(installed().items())]
+    said = f"callbacks: functions that packages name in the entry points of the group {GROUP},"
+    used = "which a run file names below log: {callbacks: {NAME: {argument: value}}}"
+    return "\n".join([said, used, *(found or ["  no installed package has one"])])
 
 
 def _of_keras(name: str) -> str | None:
@@ -153,7 +166,7 @@ def _others() -> str:
 
     from archspec.cli._kinds import KINDS, plural
 
-    words = ", ".join(plural(word).replace(" ", "_") for word in KINDS)
+    words = ", ".join([*(plural(word).replace(" ", "_") for word in KINDS), "callbacks"])
     return fill(f"besides ops ('archspec reference losses' lists one kind): {words}", 80)
 
 

@@ -167,7 +167,8 @@ def _diagnostic(error: Any, tree: Map, hints: Hints) -> Diagnostic:
     if said.type == "unknown_key":
         at: Any = tree
         for part in error["loc"][:-1]:
-            at = at[part]
+            # A map alone may stand for a list of one.
+            at = at if isinstance(part, int) and isinstance(at, Map) else at[part]
         span = at.key_span(error["loc"][-1])
     help = None
     if said.type == "unknown_key":

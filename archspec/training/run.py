@@ -204,6 +204,7 @@ def _fit(start: TrainingState, held_out: Any, watching: list[keras.callbacks.Cal
         )
         if model.stop_training:
             break
+    trackers.run_ended(watching)
 
 
 def _judge(

@@ -6,7 +6,7 @@ and the arguments that the run file has, and returns a ``keras.callbacks.Callbac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from archspec.training.guard import silent_after
 from archspec.training.plan import Plan
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     import keras
 
 GROUP = "archspec.callbacks"
@@ -24,7 +26,7 @@ GROUP = "archspec.callbacks"
 def check(plan: Plan) -> None:
     """Refuse callbacks that no installed package has, and arguments that are no map. Raises Misused."""
     for name, arguments in (plan.log.callbacks or {}).items():
-        if name not in (known := _known()):
+        if name not in (known := installed()):
             have = f"they have {', '.join(sorted(known))}" if known else "they have none"
             raise Misused(f"log.callbacks: no installed package has a callback '{name}'; {have}")
         if not isinstance(arguments, Mapping | None):
@@ -33,17 +35,49 @@ def check(plan: Plan) -> None:
 
 def trackers(plan: Plan, logdir: Path, say: Callable[[str], None]) -> list[keras.callbacks.Callback]:
     """The callbacks that the run file names. One that fails is told of and not asked again: the training goes on."""
-    known, made = _known(), []
+    known, made = installed(), []
     for name, arguments in (plan.log.callbacks or {}).items():
         try:
             callback = _callback(known[name].load()(plan, logdir, **(arguments or {})))
-            made.append(silent_after((Exception,), callback, partial(_tell, name, say)))
+            made.append(_of_the_run(silent_after((Exception,), callback, partial(_tell, name, say))))
         except Exception as error:
             _tell(name, say, error)
     return made
 
 
-def _known() -> dict[str, Any]:
+def run_ended(watching: Sequence[keras.callbacks.Callback]) -> None:
+    """Tell those that packages brought that training has ended."""
+    for callback in watching:
+        if (end := getattr(callback, "on_run_end", None)) is not None:
+            end()
+
+
+def _of_the_run(callback: keras.callbacks.Callback) -> keras.callbacks.Callback:
+    """The callback, told once that training begins and once that it has ended. Keras tells of each ``fit``, of which a
+    run has several where it goes on within an epoch or thaws layers."""
+    begin, end = callback.on_train_begin, callback.on_train_end
+    begun: list[bool] = []
+    ended: list[Any] = []
+
+    def on_train_begin(logs: Any = None) -> None:
+        if not begun:
+            begun.append(True)
+            begin(logs)
+
+    def on_train_end(logs: Any = None) -> None:
+        ended[:] = [logs]
+
+    def on_run_end() -> None:
+        if ended:
+            end(ended[0])
+
+    for hook in (on_train_begin, on_train_end, on_run_end):
+        setattr(callback, hook.__name__, hook)
+    return callback
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Callbacks of installed packages by name; nothing of them is imported."""
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}

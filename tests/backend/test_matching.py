@@ -11,7 +11,7 @@ import archspec
 from archspec.backend.archive import Archive, Stored, StoredLayer
 from archspec.backend.importers import opened
 from archspec.backend.rules import Rules
-from archspec.backend.weights import match
+from archspec.backend.weights import match, matched
 from archspec.backend.wiring import WeightsError
 from tests.wording import refuses
 
@@ -185,3 +185,12 @@ def test_what_rules_do_not_name_is_still_told_by_wiring(tmp_path):
     (first,) = (node.layer for node in graph.owners() if node.layer.endswith("first"))
     pairs = told(archive, graph, Rules.of({"names": {"alpha": first}}))
     assert [pairs[node.layer] for node in graph.owners() if node.weights] == ["alpha", "zeta", "mu", "beta"]
+
+
+def test_a_folded_file_says_what_numbers_alone_told_apart_as_others_do(tmp_path):
+    graph = spec(tmp_path, CHAIN)
+    arrays = {"kernel": Stored(DENSE, lambda: np.zeros(DENSE)), "bias": Stored((4,), lambda: np.zeros(4))}
+    layers = tuple(StoredLayer(f"layers.{i}", arrays) for i in range(3))
+    (plain,), (folded,) = (matched(Archive(layers, is_folded=is_folded), graph)[1] for is_folded in (False, True))
+    assert plain == folded
+    assert all(layer.name in folded for layer in layers)

@@ -20,6 +20,7 @@ REFUSED = [
     ({"train": "{eppochs: 2}"}, 5, 9, "train has no key 'eppochs'", "did you mean 'epochs'?"),
     ({"train": "{warmup: 30}"}, 5, 17, "the warm-up takes 30 epochs, the run has 20", None),
     ({"train": "{freeze: [secnd]}"}, 5, 17, "'secnd' matches no layer with weights", "did you mean 'second'?"),
+    ({"train": "{freeze: {layers: second, until: 1, untill: 2}}"}, 5, 44, "train.freeze has no key 'untill'", None),
     ({"train": "{freeze: ['*']}"}, 5, 17, "every layer is frozen", None),
     ({"train": "{class_weight: [1, 2]}"}, 5, 23, "class_weight has 2 values, the data have 10 classes", None),
     ({"train": "{class_weight: {'3': 2, '11': 1}}"}, 5, 38, "the data have no class '11'", None),

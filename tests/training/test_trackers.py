@@ -18,6 +18,16 @@ class Tracker(keras.callbacks.Callback):
         self.file = logdir / "tracked.jsonl"
         self.said = {"project": project, "spec": run.graph.name, "rate": run.train.optimizer.learning_rate}
 
+    def note(self, what):
+        with self.file.with_name("ends.txt").open("a") as file:
+            print(what, file=file)
+
+    def on_train_begin(self, logs=None):
+        self.note("begin")
+
+    def on_train_end(self, logs=None):
+        self.note(f"end {sorted(logs)}")
+
     def on_epoch_end(self, epoch, logs=None):
         with self.file.open("a") as file:
             file.write(json.dumps({**self.said, "epoch": epoch + 1, **logs}) + "\\n")
@@ -74,6 +84,19 @@ def test_a_package_follows_a_run_and_one_that_fails_does_not_end_it(plan, tmp_pa
         "archspec: the callback 'broken' failed: ConnectionError: the service does not answer; training goes on without"
     ]
     assert "tracker" in (tmp_path / "run" / "run.yaml").read_text()
+
+
+@pytest.mark.tensorflow
+def test_a_run_of_several_fits_begins_and_ends_once(plan, tmp_path, package):
+    first = next(node.layer for node in plan("{epochs: 1}").graph.owners() if node.weights)
+    made = plan(
+        f"{{epochs: 2, batch: 512, freeze: {{layers: {first}, until: 1}}}}",
+        rest="log: {pictures: 0, callbacks: {tracker: }}",
+    )
+    run(made, tmp_path / "run", progress=None)
+    begin, end = (tmp_path / "run" / "ends.txt").read_text().splitlines()
+    assert begin == "begin"
+    assert end.startswith("end ['accuracy', 'loss', 'val_accuracy'")
 
 
 @pytest.mark.tensorflow
