@@ -13,8 +13,8 @@ from archspec.training.checkpoint import read
 from archspec.training.distribution import DeviceLayout
 from archspec.training.errors import RunError
 from archspec.training.plan import Plan
-from archspec.training.starting import TrainingState
 from archspec.training.trained import BEST, LAST
+from archspec.training.training_state import TrainingState
 
 if TYPE_CHECKING:
     import keras

@@ -15,7 +15,7 @@ from archspec.training.class_weights import class_weights
 from archspec.training.distribution import acquire_devices
 from archspec.training.failures import translate_error
 from archspec.training.plan import Plan
-from archspec.training.starting import TrainingState, build_state
+from archspec.training.training_state import TrainingState, build_state
 
 
 @dataclass(frozen=True, slots=True)

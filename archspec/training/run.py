@@ -44,7 +44,7 @@ from archspec.training.log import RunLog
 from archspec.training.outcome import NotFinite, Result, explain_nan, left_out, outcome, save
 from archspec.training.plan import Plan
 from archspec.training.record import write_fitted, write_plan, write_result
-from archspec.training.starting import TrainingState, build_state
+from archspec.training.training_state import TrainingState, build_state
 
 if TYPE_CHECKING:
     import keras

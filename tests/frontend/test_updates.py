@@ -117,7 +117,7 @@ def test_calls_of_a_network_share_its_weights(training):
     assert owners == {"G.dense", "D.dense"}
 
 
-def test_together(tmp_path):
+def test_simultaneous_updates(tmp_path):
     text = (SPECS / "cyclegan" / "cyclegan.yaml").read_text("utf-8")
     path = tmp_path / "cyclegan.yaml"
     path.write_text(text.replace("\n  steps:\n", "\n  together: true\n  steps:\n"), encoding="utf-8")

@@ -193,10 +193,10 @@ def _training(graph: Graph) -> Training:
 
 def _steps(graph: Graph, model: keras.Model, seed: int) -> AdversarialModel:
     if _training(graph).together:
-        from archspec.tasks.adversarial.together import SimultaneousUpdates
+        from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
 
         return SimultaneousUpdates(graph, model, seed=seed)
-    from archspec.tasks.adversarial.rounds import AlternatingUpdates
+    from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
 
     return AlternatingUpdates(graph, model, seed=seed)
 

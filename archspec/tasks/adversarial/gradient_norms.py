@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from archspec.tasks.adversarial.together import SimultaneousUpdates
+from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
 
 
 class GradientNorms(keras.callbacks.Callback):

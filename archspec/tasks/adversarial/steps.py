@@ -1,9 +1,9 @@
 """The steps of a spec's ``train`` section as a keras.Model: what each minimises, what it reports, what can be drawn.
 
 Nothing here knows what is trained: networks, forward graph, terms and constraints are the graph's. When the steps
-update is said by a subclass: one after another (rounds.py), or all at once (together.py). Everything that a round draws
-follows from the seed and the number of rounds that were done, so that number, the weights and the pools are all that a
-checkpoint needs.
+update is said by a subclass: one after another (alternating_updates.py), or all at once
+(simultaneous_updates.py). Everything that a round draws follows from the seed and the number of rounds that were done,
+so that number, the weights and the pools are all that a checkpoint needs.
 """
 
 from __future__ import annotations

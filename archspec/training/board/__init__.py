@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.training.assessing import Assessing
-    from archspec.training.starting import TrainingState
     from archspec.training.task import Objective
+    from archspec.training.training_state import TrainingState
 
 
 def facts(plan: Plan, board: Board, start: TrainingState, log: RunLog, say: LogFn) -> list[keras.callbacks.Callback]:

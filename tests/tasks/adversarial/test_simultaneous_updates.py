@@ -1,6 +1,6 @@
 """Steps that update all at once, with every backend of Keras: a loss, and no training step of one's own.
 
-What gradient tapes give is in test_rounds.py; here one backend is compared with another, on the same batches.
+What gradient tapes give is in test_alternating_updates.py; here backends are compared, on the same batches.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ FIT = """
 import json, sys
 import keras, numpy as np
 from archspec.frontend import load
-from archspec.tasks.adversarial.together import SimultaneousUpdates
+from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
 
 keras.utils.set_random_seed(0)
 model = SimultaneousUpdates(load(sys.argv[1]), seed=1)

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 import archspec
-from archspec.tasks.adversarial.rounds import AlternatingUpdates
+from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
+from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
 from archspec.tasks.adversarial.steps import AdversarialModel
-from archspec.tasks.adversarial.together import SimultaneousUpdates
 from tests.tasks.adversarial import specs
 from tests.wording import refuses
 
