@@ -224,3 +224,13 @@ def test_fix_leaves_a_file_with_errors_and_what_is_no_file_alone(capsys):
     assert main(["lint", "--fix", "net.yaml"]) == 1
     assert Path("net.yaml").read_text() == HEAD + "body: [cnov: 8, relu, relu]\n"
     assert main(["lint", "--fix", "lenet5"]) == 0
+
+
+def test_fixing_keeps_the_ends_of_lines(tmp_path, capsys):
+    """A file of Windows stays one: what is cut out is whole lines, with both of their signs."""
+    path = tmp_path / "net.yaml"
+    text = "archspec: 1\nname: n\ninputs: {image: [32, 32, 3]}\nbody:\n  - {conv: 8}\n  - relu\n  - relu\n"
+    path.write_bytes(text.replace("\n", "\r\n").encode())
+    main(["lint", "--fix", str(path)])
+    capsys.readouterr()
+    assert path.read_bytes() == text.removesuffix("  - relu\n").replace("\n", "\r\n").encode()
