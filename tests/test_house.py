@@ -250,11 +250,13 @@ OTHER_WORDS = {
     | {"frontend/schema/file", "frontend/intended"}
     | {"backend/comparison/numbers", "ir/aliases", "report/vocabulary"},
     # What is left out, in words of other libraries: types of inputs, arguments, draws.
-    "mask": {"frontend/inputs"},
+    "mask": {"frontend/inputs"}
+    # A picture of the class of each pixel.
+    | {"data/sources/masks", "runs/masks", "tasks/segmentation/predictor"},
     "dropout": {"frontend/slips/__init__"},
     # What a target holds (``Loss.labels``).
     "one_hot": {"frontend/lint/learning", "frontend/updates", "tasks/classification/__init__"}
-    | {"tasks/sequence_to_sequence/__init__"},
+    | {"tasks/segmentation/__init__", "tasks/sequence_to_sequence/__init__"},
     # A part of the data, and words of sections and of the command line.
     "split": {
         "runs/directory",
@@ -270,8 +272,8 @@ OTHER_WORDS = {
     "embedding": {"training/features", "training/planning"},
     "average": {"frontend/schema/file"},
     # Keys of JSON Schema, and of the bounds of a field.
-    "minimum": {"frontend/schema/file", "frontend/schema/values", "data/class_weights"},
-    "maximum": {"frontend/schema/values", "data/class_weights"},
+    "minimum": {"frontend/schema/file", "frontend/schema/values", "data/class_weights", "data/mask_values"},
+    "maximum": {"frontend/schema/values", "data/class_weights", "data/mask_values"},
     # Words in the names of weights, Keras's and PyTorch's.
     "bias": {"analysis/practice", "backend/archive", "backend/folding", "backend/torch_modules"},
     "attention": {"backend/torch_modules"},

@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top", type=positive, default=5, metavar="K", help="number of classes to print; default: 5")
     parser.add_argument("--best", action="store_true", help="use the best weights instead of the last")
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="folder for PNG masks of the predicted classes, in the size of the images",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -37,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from archspec.training.errors import RunError
 
     try:
-        found = predict(args.logdir, args.file, top=args.top, best=args.best)
+        found = predict(args.logdir, args.file, top=args.top, best=args.best, masks=args.masks)
     except (RunError, DataError) as error:
         return failed(str(error), FAILED)
     for text in found.notes:

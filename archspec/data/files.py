@@ -55,6 +55,8 @@ class FileEntry(NamedTuple):
     """What is to be told of it, where that is no class."""
     objects: tuple[Kept, ...] = ()
     """What is marked on it, where that is to be told."""
+    mask: str = ""
+    """The file that says what is to be told of its pixels."""
 
 
 class Fault(NamedTuple):
@@ -113,6 +115,14 @@ class InFiles(Protocol):
         """Parts of an example (``encoded``, and ``label`` where entries have none) out of its bytes."""
         ...
 
+    def labelled(self, entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        """What is to be told of an entry, by its row."""
+        ...
+
+    def unfit(self, entry: FileEntry) -> str | None:
+        """Why an entry whose image is sound cannot be used; None where it can."""
+        ...
+
 
 def features(source: InFiles, classes: int | None = None) -> Example:
     """``DataSource.features``; ``classes`` where the listing has no names."""
@@ -137,15 +147,22 @@ def encoded(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.da
     listing = source.listing()
     entries = listing.splits[split]
     rows = tf.constant(_substitutes(entries, _refused(source, split)), tf.int64)
-    told = {name: tf.constant(array) for name, array in _told(listing, entries).items()}
-    bytes_of = _reader(entries)
+    told, bytes_of = source.labelled(entries, listing), _reader(entries)
 
     def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         row = tf.gather(rows, at["index"])
-        return {**at, **{name: tf.gather(array, row) for name, array in told.items()}, **source.parsed(bytes_of(row))}
+        return {**at, **told(row), **source.parsed(bytes_of(row))}
 
     order = in_order(len(entries)) if order is None else order
     return order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def labelled(entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """``InFiles.labelled`` of entries that say it themselves."""
+    import tensorflow as tf
+
+    told = {name: tf.constant(array) for name, array in _told(listing, entries).items()}
+    return lambda row: {name: tf.gather(array, row) for name, array in told.items()}
 
 
 def _told(listing: Listing, entries: Sequence[FileEntry]) -> dict[str, np.ndarray]:
@@ -289,8 +306,9 @@ def undecodable(source: InFiles, entries: Sequence[FileEntry]) -> dict[int, str]
     found = data.map(attempt, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
     sound = {int(i) for i, value in found if value != TOO_LARGE}
     for row in rows:
-        if row not in sound:
-            bad[row] = _reason(source, entries[row])
+        why = source.unfit(entries[row]) if row in sound else _reason(source, entries[row])
+        if why is not None:
+            bad[row] = why
     return dict(sorted(bad.items()))
 
 

@@ -152,6 +152,15 @@ class Given(DataSource):
         found: dict[str, tf.Tensor] = self.source.parsed(data)
         return found
 
+    def labelled(self, entries: Any, listing: Listing) -> Any:
+        """As the source."""
+        return self.source.labelled(entries, listing)
+
+    def unfit(self, entry: Any) -> str | None:
+        """As the source."""
+        found: str | None = self.source.unfit(entry)
+        return found
+
     def lengths(self, split: str) -> Lengths | None:
         return None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.data import files
 from archspec.data.example import IMAGE, VECTOR, Example
 from archspec.data.features.image import Image
+from archspec.data.features.points import Points
 from archspec.data.files import FileEntry, Listing
 from archspec.data.images import MAX_PIXELS
 from archspec.data.source import ENCODED, DataSource, in_order
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 ASKED = "asked"
 """The one split."""
+CORNERS = "corners"
+"""Three points of each image, which tell where its pixels are in what the network sees."""
+SPAN = 1000.0
+"""They are (0, 0), and this far to the right and down."""
 
 
 class Rows(DataSource):
@@ -50,18 +55,29 @@ class Loose(DataSource):
 
     def features(self) -> Example:
         image = Image(TensorSpec((None, None, self.channels), "uint8"))
-        return Example({IMAGE: image}, {ASKED: len(self.paths)})
+        return Example({IMAGE: image, CORNERS: Points(3)}, {ASKED: len(self.paths)})
 
     def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         import tensorflow as tf
 
         paths = tf.constant([os.fsencode(path) for path in self.paths])
         order = in_order(len(self.paths)) if order is None else order
-        return order.map(lambda at: {**at, ENCODED: tf.io.read_file(tf.gather(paths, at["index"]))})
+        corners = tf.constant([[0.0, 0.0], [SPAN, 0.0], [0.0, SPAN]])
+        return order.map(
+            lambda at: {**at, ENCODED: tf.io.read_file(tf.gather(paths, at["index"])), CORNERS: tf.identity(corners)}
+        )
 
     def parsed(self, data: tf.Tensor) -> dict[str, Any]:
         """As every source in files has it."""
         return {ENCODED: data}
+
+    def labelled(self, entries: Any, listing: Listing) -> Any:
+        """As every source in files has it: nothing is told."""
+        raise NotImplementedError
+
+    def unfit(self, entry: FileEntry) -> str | None:
+        """As every source in files has it."""
+        return None
 
     def listing(self) -> Listing:
         """The files."""

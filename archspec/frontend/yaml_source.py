@@ -113,8 +113,9 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _OTHER_BASE = re.compile(r"[-+]?0[xXoObB][0-9a-fA-F]+\Z")
 _NON_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _WORDS = {"true": True, "false": False, "null": None, "": None}
-BY_CLASS = frozenset({"class_weight", "weights"})
-"""Keys of run files whose maps go by names of classes, in many data numbers: ``{3: 2.0}`` is as ``{"3": 2.0}``."""
+BY_CLASS = frozenset({"class_weight", "values", "weights"})
+"""Keys of run files whose maps go by names of classes, in many data numbers, or by values of pixels: ``{3: 2.0}`` is as
+``{"3": 2.0}``."""
 _WORD_FORMS = {
     "True": "true",
     "TRUE": "true",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from archspec.runs.directory import preparation, without_data
 
@@ -31,16 +31,21 @@ class Predictions:
         return "\n".join(self.lines)
 
 
-def predict(logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = False) -> Predictions:
-    """Read, prepare as the run evaluated, ask. Raises RunError, SpecError, DataError, OSError."""
+def predict(
+    logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = False, masks: Path | None = None
+) -> Predictions:
+    """Read, prepare as the run evaluated, ask. Classes of pixels are written into ``masks``, a folder, as a PNG file of
+    the size of each image. Raises RunError, SpecError, DataError, OSError."""
     from archspec.backend.installation import quiet_start
     from archspec.data.example import VECTOR
     from archspec.data.images import MAX_PIXELS
+    from archspec.runs.masks import mask_files, write_mask
     from archspec.runs.other_data import recorded_source
     from archspec.training.errors import RunError
     from archspec.training.planning import task_of
     from archspec.training.prediction import answers, images, rows, texts
     from archspec.training.record import recorded_features
+    from archspec.training.task import PixelPredictor
     from archspec.training.trained import trained, weights_file
 
     path = weights_file(logdir, best=best)
@@ -51,6 +56,9 @@ def predict(logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = F
         drawn = f"; 'archspec sample {logdir}' draws from it" if task.sample_options else ""
         raise RunError(f"{task.name} gives no class for an example{drawn}")
     part = task.reads(features)
+    if masks is not None and not task.tells_pixels:
+        raise RunError(f"{task.name} tells no classes of pixels, of which masks are made")
+    named = {} if masks is None else mask_files(paths, masks)
     quiet_start()
     predictor = task.predictor(graph.inference(), trained(graph, path), found.run.train, features)
     assert predictor is not None
@@ -62,5 +70,9 @@ def predict(logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = F
     else:
         most = recorded_source(logdir)[1].get("max_pixels", MAX_PIXELS)
         asked = images(paths, features, preparation(logdir, found), most)
-    records = tuple(answers(predictor, asked, features, top))
+
+    def kept(name: str, batch: Any, said: Any) -> dict[str, Any]:
+        return write_mask(named[name], Path(name), batch, said, cast(PixelPredictor, predictor)) if named else {}
+
+    records = tuple(answers(predictor, asked, features, top, kept))
     return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad, asked.notes)

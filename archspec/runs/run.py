@@ -181,14 +181,21 @@ class Run:
         return evaluate([self._directory()], looking, data=data, split=split, batch=batch, best=best)
 
     def predict(
-        self, files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top: int = 5, best: bool = False
+        self,
+        files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        top: int = 5,
+        best: bool = False,
+        masks: str | os.PathLike[str] | None = None,
     ) -> Predictions:
         """What the trained network says of image files or, where it reads text, of every line of text files; ``top`` is
-        how many classes are named. Raises RunError, SpecError, DataError, OSError."""
+        how many classes are named, ``masks`` a folder for PNG files of the class of each pixel. Raises RunError,
+        SpecError, DataError, OSError."""
         from archspec.runs.prediction import predict
 
         paths = [files] if isinstance(files, (str, os.PathLike)) else files
-        return predict(self._directory(), [Path(path) for path in paths], top=top, best=best)
+        folder = None if masks is None else Path(masks)
+        return predict(self._directory(), [Path(path) for path in paths], top=top, best=best, masks=folder)
 
     def sample(self, count: int | None = None, *, seed: int = 0, **options: Any) -> Samples | str:
         """Draws from the trained network: so many samples as an array, or text of so many tokens; equal where ``seed``

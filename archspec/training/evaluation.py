@@ -49,6 +49,8 @@ def evaluate(plans: Sequence[Plan], weights: Sequence[Path], looking: Looking = 
     if not first.task.is_averaged:
         if len(plans) > 1:
             raise TaskError(f"{first.task.name}: one run at a time", at=())
+        if not looking.is_plain:
+            raise TaskError(f"{first.task.name}: what several looks at an example say is not averaged", at=())
         return evaluated(first, weights[0])
     looks = [_looks(plan, looking) for plan in plans]
     graphs = [_dense(plan) if looking.dense else plan.graph.inference() for plan in plans]

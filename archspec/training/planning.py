@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from archspec.backend.installation import backend
 from archspec.data.errors import DataError
-from archspec.data.example import Example
+from archspec.data.example import LABEL, Example
+from archspec.data.features.mask import Mask
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataSource
 from archspec.data.transform import TransformError, for_evaluation
@@ -80,10 +81,11 @@ def _check_sampler(pipeline: Pipeline) -> None:
 
 def task_of(run: RunSpec, graph: Graph, features: Example = NOTHING) -> Task:
     """The run's task; where it names none, that of a spec with a ``train`` section, of several heads of which some
-    tell numbers or data with several targets, or classification."""
+    tell numbers or data with several targets, segmentation for data with masks, or classification."""
     numbers = [head for head in graph.outputs if head.loss is not None and head.loss.labels == "numbers"]
     several = (numbers and len(graph.outputs) > 1) or len(features.targets) > 1
-    kind = Task.find("adversarial" if graph.training else "multitask" if several else "classification")
+    usual = "segmentation" if isinstance(features.features.get(LABEL), Mask) else "classification"
+    kind = Task.find("adversarial" if graph.training else "multitask" if several else usual)
     assert kind is not None
     return run.train.task or kind()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, VECTOR, Example
+from archspec.evaluators.base import Batch
 from archspec.ir.diagnostics import advised, shown
 
 if TYPE_CHECKING:
@@ -30,18 +31,26 @@ class Asked:
     notes: tuple[str, ...] = ()
 
 
-def answers(predictor: Predictor, asked: Asked, features: Example, top: int) -> Iterator[dict[str, Any]]:
-    """A record for each example, with what it is called under its kind."""
+def answers(
+    predictor: Predictor,
+    asked: Asked,
+    features: Example,
+    top: int,
+    kept: Callable[[str, Batch, Batch], dict[str, Any]] = lambda name, batch, said: {},
+) -> Iterator[dict[str, Any]]:
+    """A record for each example, with what it is called under its kind, and what ``kept`` makes of an example's name,
+    batch and answer."""
     for names, batch, lengths in asked.batches:
-        records = predictor.records(predictor(batch), features, top, lengths)
+        said = predictor(batch)
+        records = predictor.records(said, features, top, lengths)
         for name, record in zip(names, records, strict=True):
-            yield {asked.kind: name} | record
+            yield {asked.kind: name} | record | kept(name, batch, said)
 
 
 def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform], max_pixels: int) -> Asked:
     """Every image as the network takes it, prepared as the run evaluated, one by one."""
     from archspec.backend.installation import quiet_start
-    from archspec.data.loose import ASKED, Loose
+    from archspec.data.loose import ASKED, CORNERS, Loose
     from archspec.data.pipeline import Pipeline
     from archspec.data.transforms.caching import Cache
     from archspec.data.transforms.geometry import Resize
@@ -60,8 +69,11 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
         # The data of the run had one size, which its transforms count on.
         steps = (Resize(size=spec.spatial), *steps)  # type: ignore[arg-type]
     source = asked.model_copy(update={"paths": sound})
-    batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch[IMAGE], ()))
-    items = [([path], {IMAGE: batch}, None) for path, (batch, _) in zip(sound, batches, strict=True)]
+    batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch, ()))
+    items = [
+        ([path], {IMAGE: batch[IMAGE], CORNERS: batch[CORNERS]}, None)
+        for path, (batch, _) in zip(sound, batches, strict=True)
+    ]
     return Asked(IMAGE, items, bad)
 
 

@@ -107,6 +107,15 @@ class Predictor(Protocol):
         """The record of an example on a line for a person, who calls the example so."""
 
 
+class PixelPredictor(Predictor, Protocol):
+    """One that tells a class of each pixel (``Task.tells_pixels``)."""
+
+    def mask(self, said: Batch, there: Any, size: tuple[int, int]) -> Any:
+        """The number of the class of each pixel of the one image of a batch, in a file of this height and width: uint8,
+        255 where the network saw nothing of it. ``there`` (2, 3) takes pixels (x, y, 1) of the file, counted from its
+        edge, to those of what the network saw."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is asked of a trained network that samples are drawn from.
@@ -151,6 +160,8 @@ class Task(Declaration, package="archspec.tasks"):
     """True where the loss is of outputs and targets alone, so that a network's trained part can train by itself."""
     predicts: ClassVar[bool] = False
     """True where ``predictor`` has an answer for an example."""
+    tells_pixels: ClassVar[bool] = False
+    """True where ``predictor`` tells a class of each pixel."""
     is_averaged: ClassVar[bool] = False
     """True where what several networks say, or one of several looks at an image, can be averaged."""
     sample_options: ClassVar[tuple[str, ...]] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from PIL import Image
 
 from archspec.ir.diagnostics import SpecError
 from archspec.runs import Run
@@ -27,6 +28,10 @@ def folder(tmp_path):
         (tmp_path / block.file).write_text(block.text, encoding="utf-8")
     sentences = [f"word{i} NAME\nruns OTHER\n" for i in range(40)]
     (tmp_path / "words.txt").write_text("\n".join(sentences), encoding="utf-8")
+    for name, mode in (("images", "RGB"), ("masks", "L")):
+        (tmp_path / "cells" / name).mkdir(parents=True)
+        for i in range(5):
+            Image.new(mode, (40, 36)).save(tmp_path / "cells" / name / f"{i}.png")
     book = "the quick brown fox jumps over the lazy dog, does it?\nit does!\nwell. " * 60
     (tmp_path / "book.txt").write_text(book, encoding="utf-8")
     return tmp_path

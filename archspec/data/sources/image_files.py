@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.data import files
 from archspec.data.example import Example
-from archspec.data.files import Listing, MaxPixels, OnBad
+from archspec.data.files import FileEntry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS
 from archspec.data.source import ENCODED, DataSource
 
@@ -34,6 +35,14 @@ class ImageFiles(DataSource):
     def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """Parts of an example (``encoded``, and ``label`` where entries have none) out of its bytes."""
         return {ENCODED: data}
+
+    def labelled(self, entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        """What is to be told of an entry, by its row."""
+        return files.labelled(entries, listing)
+
+    def unfit(self, entry: FileEntry) -> str | None:
+        """Why an entry whose image is sound cannot be used; None where it can."""
+        return None
 
     def features(self) -> Example:
         return files.features(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -169,6 +169,12 @@ class _Divided:
 
     def parsed(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         return {ENCODED: data}
+
+    def labelled(self, entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        return self.train.labelled(entries, listing)
+
+    def unfit(self, entry: FileEntry) -> str | None:
+        return self.train.unfit(entry)
 
 
 def _all(splits: Mapping[str, Any]) -> list[FileEntry]:

@@ -1,0 +1,79 @@
+"""A class at each pixel, for a person and as a picture. Imports Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from archspec.data.example import Example
+from archspec.data.mask_values import VOID
+from archspec.evaluators.accuracy import PROBABILITIES
+from archspec.evaluators.base import Batch
+from archspec.ops.base import Op
+from archspec.training.forward import HeadPredictor
+from archspec.training.probabilities import probabilities
+
+
+class MaskPredictor(HeadPredictor):
+    """Probabilities of each class at each pixel; ``activation`` turns scores into such, None where they are."""
+
+    def __init__(
+        self, model: keras.Model, head: str, inputs: Callable[[Mapping[str, Any]], Any], activation: Op | None
+    ):
+        super().__init__(model, head, inputs)
+        self.activation = activation
+
+    def said(self, given: np.ndarray) -> dict[str, Any]:
+        return {PROBABILITIES: probabilities(given, self.activation)}
+
+    def records(
+        self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        names = features.class_names or tuple(str(i) for i in range(features.classes or 0))
+        out = []
+        for mask in np.asarray(said[PROBABILITIES]).argmax(-1):
+            counts = np.bincount(mask.reshape(-1), minlength=len(names))
+            order = sorted((i for i in range(len(names)) if counts[i]), key=lambda i: -counts[i])[:top]
+            out.append({"pixels": {names[i]: round(float(counts[i]) / mask.size, 6) for i in order}})
+        return out
+
+    def line(self, example: str, record: Mapping[str, Any]) -> str:
+        said = "  ".join(f"{name} {100 * share:.1f} %" for name, share in record["pixels"].items())
+        return f"{example}: {said}" + (f"  → {record['mask']}" if "mask" in record else "")
+
+    def mask(self, said: Batch, there: Any, size: tuple[int, int]) -> np.ndarray:
+        return resampled(np.asarray(said[PROBABILITIES])[0], np.asarray(there, np.float64), size)
+
+
+ROWS = 1 << 20
+"""Most numbers of a class that are resampled at once: memory does not grow with a picture."""
+
+
+def resampled(scores: np.ndarray, there: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The class of the highest of bilinear means of scores (height, width, classes) at each pixel of a file, as
+    ``Predictor.mask`` has it."""
+    height, width, _ = scores.shape
+    out = np.full(size, VOID, np.uint8)
+    x = np.arange(size[1]) + 0.5
+    step = max(1, ROWS // size[1])
+    for top in range(0, size[0], step):
+        y = np.arange(top, min(top + step, size[0]))[:, None] + 0.5
+        u, v = (row[0] * x[None] + row[1] * y + row[2] for row in there)
+        is_seen = (u > 0) & (u < width) & (v > 0) & (v < height)
+        u, v = np.clip(u - 0.5, 0, width - 1), np.clip(v - 0.5, 0, height - 1)
+        left, above = np.minimum(u.astype(int), max(width - 2, 0)), np.minimum(v.astype(int), max(height - 2, 0))
+        right, below = np.minimum(left + 1, width - 1), np.minimum(above + 1, height - 1)
+        across, down = (u - left).astype(np.float32), (v - above).astype(np.float32)
+        best, said = np.full(u.shape, -np.inf, np.float32), np.zeros(u.shape, np.uint8)
+        for k in range(scores.shape[-1]):
+            plane = scores[..., k].astype(np.float32)
+            upper = plane[above, left] * (1 - across) + plane[above, right] * across
+            lower = plane[below, left] * (1 - across) + plane[below, right] * across
+            value = upper * (1 - down) + lower * down
+            said = np.where(value > best, np.uint8(k), said)
+            best = np.maximum(best, value)
+        out[top : top + len(y)] = np.where(is_seen, said, VOID)
+    return out

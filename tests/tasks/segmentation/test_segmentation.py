@@ -1,0 +1,213 @@
+"""Segmentation: losses and figures against NumPy by hand, refusals, and a run from photos to masks."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import archspec
+from archspec.data.example import Example
+from archspec.data.features.mask import Mask
+from archspec.evaluators.segmentation import PixelClasses
+from archspec.ir.diagnostics import SpecError
+from archspec.ir.tensors import TensorSpec
+from archspec.tasks.segmentation.weights import median_frequency
+
+SPEC = """
+archspec: 1
+name: small
+inputs: {image: [16, 16, 3]}
+body:
+  - {conv: {filters: 8, kernel: 3, activation: relu}}
+  - {conv: {filters: 8, kernel: 3, activation: relu}}
+heads: {mask: {body: [conv: {filters: CLASSES, activation: softmax}], loss: categorical_crossentropy}}
+"""
+RUN = """
+archspec_run: 1
+spec: net.yaml
+data: {masks: {path: photos, values: {0: ground, 9: disc}}}
+train: {epochs: 20, batch: 4, seed: 1, optimizer: {adam: 0.02}, task: TASK}
+"""
+RANDOM = np.random.default_rng(3)
+TRUE = RANDOM.choice([0, 1, 2, 255], (2, 4, 5, 1)).astype(np.uint8)
+SAID = RANDOM.dirichlet((1, 1, 1), (2, 4, 5)).astype(np.float32)
+
+
+def photos(folder, count=10, size=24):
+    """Discs on dark ground; the mask has 9 where the disc is."""
+    random = np.random.default_rng(5)
+    y, x = np.mgrid[:size, :size]
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for i in range(count):
+        cx, cy = random.uniform(7, size - 7, 2)
+        disc = (x - cx) ** 2 + (y - cy) ** 2 < 30
+        noise = random.integers(0, 60, (size, size, 3))
+        Image.fromarray(np.uint8(noise + disc[..., None] * 150)).save(folder / "images" / f"{i}.png")
+        Image.fromarray(np.uint8(disc * 9)).save(folder / "masks" / f"{i}.png")
+
+
+def run_file(folder, task="segmentation", classes=2):
+    photos(folder / "photos")
+    (folder / "net.yaml").write_text(SPEC.replace("CLASSES", str(classes)))
+    path = folder / "run.yaml"
+    path.write_text(RUN.replace("TASK", task))
+    return path
+
+
+def by_hand(weights):
+    """Σ w·(-log p) / Σ w over pixels that have a class."""
+    total = over = 0.0
+    for true, said in zip(TRUE.reshape(-1), SAID.reshape(-1, 3), strict=True):
+        if true != 255:
+            total -= weights[true] * np.log(said[true])
+            over += weights[true]
+    return total / over
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("kind", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+@pytest.mark.parametrize("weights", [None, (0.5, 2.0, 7.0)])
+def test_cross_entropy_is_the_weighted_mean_over_pixels_that_have_a_class(kind, weights):
+    from archspec.ops.loss import Loss
+    from archspec.tasks.segmentation.losses import PixelLoss
+
+    found = Loss.find(kind)()
+    loss = PixelLoss(found.lower(), 3, weights, spread=found.labels == "one_hot")
+    assert float(loss(TRUE, SAID)) == pytest.approx(by_hand(weights or (1, 1, 1)), rel=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_regions_leave_void_out_of_truth_and_prediction():
+    from archspec.ops.loss import Loss
+    from archspec.tasks.segmentation.losses import RegionLoss
+
+    loss = RegionLoss(Loss.find("dice")().lower(), 3)
+    kept = TRUE.reshape(-1) != 255
+    said, true = SAID.reshape(-1, 3)[kept], np.eye(3)[TRUE.reshape(-1)[kept]]
+    assert float(loss(TRUE, SAID)) == pytest.approx(1 - 2 * (said * true).sum() / (said.sum() + true.sum()), rel=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_a_batch_of_void_alone_costs_nothing():
+    from archspec.ops.loss import Loss
+    from archspec.tasks.segmentation.losses import PixelLoss
+
+    loss = PixelLoss(Loss.find("categorical_crossentropy")().lower(), 3, None, spread=True)
+    assert float(loss(np.full_like(TRUE, 255), SAID)) == 0
+
+
+def figures_by_hand():
+    """From sets of pixels, class by class."""
+    kept = TRUE.reshape(-1) != 255
+    true, said = TRUE.reshape(-1)[kept], SAID.reshape(-1, 3).argmax(-1)[kept]
+    iou = [((true == k) & (said == k)).sum() / ((true == k) | (said == k)).sum() for k in range(3)]
+    recall = [(said[true == k] == k).mean() for k in range(3)]
+    share = [(true == k).mean() for k in range(3)]
+    return {
+        "mean_iou": np.mean(iou),
+        "frequency_weighted_iou": np.dot(share, iou),
+        "pixel_accuracy": (true == said).mean(),
+        "mean_accuracy": np.mean(recall),
+    }
+
+
+def counted(batches, classes=3):
+    features = Example({"label": Mask(TensorSpec((None, None, 1), "uint8"), classes, ignored=255)})
+    counting = PixelClasses().begin(features)
+    for true, said in batches:
+        counting.update({"label": true}, {"probabilities": said})
+    return counting.result()
+
+
+def test_figures_are_those_of_sets_of_pixels_batch_by_batch():
+    found = counted([(TRUE[:1], SAID[:1]), (TRUE[1:], SAID[1:])])
+    assert dict(found.figures) == pytest.approx(figures_by_hand())
+    assert found.examples == 2 and sum(map(sum, found.confusion)) == (TRUE != 255).sum()
+
+
+def test_a_class_that_neither_occurs_nor_is_said_is_no_part_of_the_mean():
+    more = np.concatenate([SAID, np.zeros_like(SAID[..., :1])], -1)
+    found = counted([(TRUE, more)], classes=4)
+    assert found.iou[3] is None and dict(found.figures) == pytest.approx(figures_by_hand())
+    assert counted([(np.full_like(TRUE, 255), SAID)]).figures == {}
+
+
+@pytest.mark.tensorflow
+def test_metrics_of_training_are_those_figures():
+    from archspec.tasks.segmentation.losses import MeanIoU, PixelAccuracy
+
+    for metric, name in ((MeanIoU(3), "mean_iou"), (PixelAccuracy(3), "pixel_accuracy")):
+        for i in range(2):
+            metric.update_state(TRUE[i : i + 1], SAID[i : i + 1])
+        assert float(metric.result()) == pytest.approx(figures_by_hand()[name], rel=1e-6)
+
+
+def test_median_frequency_is_of_the_images_that_a_class_occurs_in():
+    masks = np.full((2, 2, 4, 1), 255, np.uint8)
+    masks[0].flat[:] = [0, 0, 0, 0, 0, 0, 1, 1]  # 6 of 8, 2 of 8
+    masks[1].flat[:4] = [0, 0, 2, 2]  # and 2 of 4, with four that are void
+    share = np.array([8 / 12, 2 / 8, 2 / 4])
+    assert median_frequency([masks[:1], masks[1:]], 4) == pytest.approx((*(0.5 / share), 0.0))
+
+
+@pytest.mark.tensorflow
+def test_a_mask_lies_on_the_pixels_of_the_file():
+    """Scores of a network that saw the file's pixels 10 … 29 (of 40), at half their size."""
+    from archspec.tasks.segmentation.predictor import resampled
+
+    scores = np.zeros((10, 10, 2), np.float32)
+    scores[..., 0] = 1
+    scores[2:6, 4:8, 1] = 2
+    mask = resampled(scores, np.array([[0.5, 0, -5], [0, 0.5, -5]]), (40, 40))
+    want = np.full((40, 40), 255)
+    want[10:30, 10:30] = 0
+    want[14:22, 18:26] = 1
+    assert np.array_equal(mask, want)
+
+
+REFUSED = [
+    ("segmentation", 3, "the data have 2 classes (ground, disc), head 'mask' has 3"),
+    ("{segmentation: [1, 2, 3]}", 2, "class_weights has 3 numbers, the data have 2 classes"),
+    ("{segmentation: [0, 0]}", 2, "all classes have the weight 0: nothing would be learnt"),
+    ("segmentation, loss: mse", 2, "mse is no loss of classes at pixels"),
+    ("segmentation, class_weight: balanced", 2, "class_weight is for one class an example"),
+    ("{segmentation: median_frequency}, loss: dice", 2, "dice has no single pixels that class_weights would weigh"),
+]
+
+
+@pytest.mark.parametrize(("task", "classes", "message"), REFUSED)
+def test_refusals(task, classes, message, tmp_path):
+    with pytest.raises(SpecError) as error:
+        archspec.Run.open(run_file(tmp_path, task, classes)).plan()
+    assert any(message in d.message for d in error.value.diagnostics)
+
+
+def test_data_with_masks_mean_this_task(tmp_path):
+    path = run_file(tmp_path)
+    path.write_text(path.read_text().replace(", task: segmentation", ""))
+    assert archspec.Run.open(path).plan().task.name == "segmentation"
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_from_photos_to_masks(tmp_path, monkeypatch):
+    """Trains, and is asked about a photo of another size that asks to be turned."""
+    monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
+    run = archspec.Run.open(run_file(tmp_path, "{segmentation: median_frequency}"))
+    run.train(tmp_path / "out")
+    done = archspec.Run.open(tmp_path / "out")
+    assert dict(done.evaluate().assessments[-1].figures)["mean_iou"] > 0.8
+    photo = Image.open(tmp_path / "photos" / "images" / "0.png").resize((72, 48), Image.Resampling.BILINEAR)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / "new.jpg", quality=95, exif=exif)
+    (record,) = done.predict(tmp_path / "new.jpg", masks=tmp_path / "masks")
+    with Image.open(tmp_path / "masks" / "new.png") as mask:
+        assert (mask.mode, mask.size, mask.getexif()[0x0112]) == ("P", (72, 48), 6)
+        assert mask.getpalette()[:9] == [0, 0, 0, 128, 0, 0, 0, 128, 0]
+        said = np.asarray(mask)
+    true = Image.open(tmp_path / "photos" / "masks" / "0.png").resize((72, 48), Image.Resampling.NEAREST)
+    disc = np.asarray(true) == 9
+    assert (disc & (said == 1)).sum() / (disc | (said == 1)).sum() > 0.6
+    assert record["mask"] == str(tmp_path / "masks" / "new.png")
+    assert record["pixels"]["disc"] == pytest.approx((said == 1).mean(), abs=0.05)
