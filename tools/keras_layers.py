@@ -33,7 +33,9 @@ FAMILIES: dict[str, list[str]] = {
         *("ActivityRegularization", "AlphaDropout", "Dropout", "ELU", "GaussianDropout", "GaussianNoise", "Identity"),
         *("LeakyReLU", "ReLU"),
     ],
-    "same": [*("Activation", "Rescaling", "Softmax", "UnitNormalization"), *_ranked("SpatialDropout")],
+    "same": ["Activation", *_ranked("SpatialDropout")],
+    "along_axis": ["Softmax", "UnitNormalization"],
+    "rescaled": ["Rescaling"],
     "image": [
         *("AugMix", "AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "RandAugment"),
         *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),

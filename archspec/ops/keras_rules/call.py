@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import Size, TensorSpec, WeightSpec
 from archspec.ops.errors import OpError
 from archspec.ops.shapes import window
@@ -35,7 +36,7 @@ class Call:
         """The same where sizes are 1 or more. Raises OpError."""
         values = self.sizes(name, rank)
         if any(not isinstance(n, int) or n < 1 for n in values):
-            raise OpError(f"{self.layer}: {name} must be 1 or more, got {list(values)}", argument=name)
+            raise OpError(f"{self.layer}: {name} must be 1 or more, got {shown(self.given[name])}", argument=name)
         return values
 
     def axes(self, name: str = "axis") -> tuple[int, ...]:
@@ -46,7 +47,10 @@ class Call:
             if not isinstance(axis, int) or not -rank <= axis < rank or axis % rank == 0:
                 help = f"Keras counts the batch as axis 0: 1 to {rank - 1}, or from -1 back"
                 raise OpError(f"{self.layer}: {self.x} has no axis {axis}", argument=name, help=help)
-        return tuple(axis % rank - 1 for axis in found)
+        axes = tuple(axis % rank - 1 for axis in found)
+        if len(set(axes)) != len(axes):
+            raise OpError(f"{self.layer}: {list(found)} names an axis of {self.x} twice", argument=name)
+        return axes
 
     def known(self, axis: int) -> int:
         """The extent of an axis on which weights depend. Raises OpError where it is open."""

@@ -42,6 +42,8 @@ def product(call: Call) -> _Product:
         )
     shape: tuple[Size, ...] = (-1, *call.x.shape)  # -1 stands for the batch
     own = shape[elided:] if is_left else shape[: len(read)]
+    if not is_left and made[0] != read[0]:
+        raise refused(f"'{read[0]}' is the batch, and comes first in '{made}', too")
     sizes: dict[str, Size] = dict(zip(read, own, strict=True))
     given = call["output_shape"] if isinstance(call["output_shape"], tuple) else (call["output_shape"],)
     # The batch is not among what is given: it is the first letter, or within the left ellipsis.

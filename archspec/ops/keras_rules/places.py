@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from math import prod
+from typing import Any
 
 from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ops.errors import OpError
@@ -49,6 +51,26 @@ def prelu_weights(call: Call) -> tuple[WeightSpec, ...]:
 def prelu(call: Call) -> TensorSpec:
     prelu_weights(call)
     return same_shape(call)
+
+
+def along_axis(call: Call) -> TensorSpec:
+    """Keras would take the batch for an axis, and so mix examples."""
+    call.axes()
+    return same_shape(call)
+
+
+def rescaled(call: Call) -> TensorSpec:
+    """Factors and offsets are one, or one for each channel."""
+    for name in ("scale", "offset"):
+        if isinstance(call[name], tuple) and len(call[name]) not in (1, call.x.channels):
+            message = f"{call.layer}: {name} has {len(call[name])} numbers for the channels of {call.x}"
+            raise OpError(message, argument=name, help="one number, or one for each channel")
+    return same_shape(call)
+
+
+def listed_sizes(name: str) -> Callable[[Call], Mapping[str, Any]]:
+    """The argument as the list that Keras wants, where it may be one number here."""
+    return lambda call: {name: call[name] if isinstance(call[name], tuple) else (call[name],)}
 
 
 def pool(call: Call) -> TensorSpec:
@@ -146,7 +168,9 @@ def bins(call: Call) -> TensorSpec:
 
 
 def categories(call: Call) -> TensorSpec:
-    *front, last = call.x.shape or (1,)
+    if not call.x.rank:
+        raise OpError(f"{call.layer} needs at least one axis of categories, got {call.x}", help="expand_dims before it")
+    *front, last = call.x.shape
     tokens = one_size(call, "num_tokens")
     if call["output_mode"] == "one_hot" and (last != 1 or not front):
         return TensorSpec((*call.x.shape, tokens))
