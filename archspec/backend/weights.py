@@ -231,6 +231,8 @@ def unsaid(
             op: Any = node.op.within
             for argument in op.torch_does_not_say if node.layer in pairs else ():
                 has = getattr(op, argument)
+                if has is None:
+                    continue
                 silent.setdefault((argument, op.name, getattr(has, "name", None) or shown(has)), []).append(node)
         for (argument, name, has), found_in in silent.items():
             yield f"{found_in[0].span}: the file does not say the {argument} of {name}; {_have(found_in)} {has}"

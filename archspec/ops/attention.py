@@ -54,7 +54,7 @@ class Attention(Op, name="attention", main="heads"):
 
     masked = of_first
     torch = by_heads
-    torch_does_not_say = ("heads", "causal")
+    torch_does_not_say = ("heads", "causal", "rotary")
 
     def infer(self, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None) -> TensorSpec:
         value = value or query

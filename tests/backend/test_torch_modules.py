@@ -145,6 +145,9 @@ def test_what_the_files_do_not_say_is_told():
     notes = "\n".join(imported(file_of("gpt2"), graph_of("gpt2")).notes)
     assert "the file does not say the heads of attention; decoder_layer.0.attention and 1 more have 3" in notes
     assert "the file does not say the causal of attention; decoder_layer.0.attention and 1 more have true" in notes
+    assert "rotary" not in notes
+    turned = imported(file_of("llama"), graph_of("llama"), Rules.of(LLAMA_RULES)).notes
+    assert any("the file does not say the rotary of attention; " in note and "10000" in note for note in turned)
     assert "lm_head and transformer.wte of the file hold the same numbers: they are one layer" in notes
 
 
