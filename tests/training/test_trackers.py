@@ -7,6 +7,7 @@ import pytest
 
 from archspec.training.errors import Misused
 from archspec.training.run import run
+from tests.wording import refuses
 
 PACKAGE = """
 import json
@@ -114,11 +115,11 @@ def test_what_is_no_callback_or_fails_before_the_first_epoch_does_not_end_the_ru
 
 def test_what_is_not_installed_is_refused_before_anything_is_written(plan, tmp_path):
     made = plan("{epochs: 1}", rest="log: {callbacks: {nowhere: {}}}")
-    with pytest.raises(Misused, match="no installed package has a callback 'nowhere'"):
+    with refuses(Misused):
         run(made, tmp_path / "run", progress=None)
     assert not (tmp_path / "run").exists()
 
 
 def test_arguments_are_a_map(plan, tmp_path, package):
-    with pytest.raises(Misused, match="the arguments of 'tracker' are a map"):
+    with refuses(Misused):
         run(plan("{epochs: 1}", rest="log: {callbacks: {tracker: digits}}"), tmp_path / "run", progress=None)
