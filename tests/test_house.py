@@ -315,6 +315,8 @@ OTHER_WORDS["keras"] = {
     "training/initial_weights",
     "training/record",
 }
+# The figure of segmentation, class by class.
+OTHER_WORDS["iou"] = {"evaluators/segmentation"}
 OTHER_WORDS["lstm"] = OTHER_WORDS["lstm"] | {"report/vocabulary"}
 OTHER_WORDS["conv"] = OTHER_WORDS["conv"] | {"report/vocabulary"}
 

@@ -205,6 +205,7 @@ _INPUTS = (
     TensorSpec((4, 32, 32, 16)),
     TensorSpec((4, 16, 16)),
     TensorSpec((20, 1)),
+    TensorSpec((5, 4)),
 )
 _LAST = (TensorSpec((1,)), TensorSpec((32, 32, 2)), TensorSpec((32, 32, 18)))
 """What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel."""
