@@ -143,6 +143,8 @@ OF_LAYER: dict[tuple[str, str], Any] = {
 REQUIRED = {("Discretization", "bin_boundaries"), ("CategoryEncoding", "num_tokens")}
 """Arguments that Keras can learn from data, or does without until then."""
 ENDINGS = {"_initializer": "initializer", "_regularizer": "regularizer", "_constraint": "constraint"}
+STEADY = {"CenterCrop", "Resizing"}
+"""Layers of the kind that augments which do the same whether or not it is training."""
 RANDOM = {
     *("AlphaDropout", "AugMix", "Dropout", "GaussianDropout", "GaussianNoise", "RandAugment", "Solarization"),
     *_ranked("SpatialDropout"),
@@ -154,6 +156,12 @@ def layers() -> dict[str, type]:
     """Every name of a layer that Keras exports."""
     found = ((name, getattr(keras.layers, name)) for name in dir(keras.layers))
     return {n: k for n, k in found if inspect.isclass(k) and issubclass(k, keras.Layer)}
+
+
+def augments(kind: type) -> bool:
+    """Whether a layer takes each call for one of training that does not say otherwise, as those of an exported file."""
+    training = inspect.signature(kind.call).parameters.get("training")
+    return training is not None and training.default is True
 
 
 def kind_of(layer: str, argument: str, default: Any) -> Any:
@@ -189,6 +197,9 @@ def made() -> dict[str, Any]:
     known = {name: family for family, names in FAMILIES.items() for name in names}
     why = {name: reason for reason, names in REFUSED.items() for name in names}
     exported = layers()
+    for name in [name for name in known if augments(exported[name]) and name not in STEADY]:
+        del known[name]
+        why[name] = "changes examples outside of training, too: augmentation stands in the run file"
     classes = {kind: name for name, kind in exported.items() if name in known or name in why}
     if odd := sorted(n for n, kind in exported.items() if kind not in classes):
         sys.exit(f"new in Keras {keras.__version__}: {', '.join(odd)}")

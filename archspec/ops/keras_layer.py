@@ -189,7 +189,7 @@ class KerasLayer(Op, name="keras", main="layer"):
     of_keras = True
 
     layer: LayerName
-    """A class of ``keras.layers`` that gives one tensor for one, such as EinsumDense, Discretization or RandomFlip."""
+    """A class of ``keras.layers`` that gives one tensor for one, such as EinsumDense or Discretization."""
     shape: Stated = None
     """The output's shape without the batch, where no rule is known; where one is, the two are compared."""
 

@@ -228,7 +228,7 @@ _VALUES: tuple[Any, ...] = (
     [8, 8],
     {"lstm": 64},
     {"conv": 64},
-    "RandomFlip",
+    "ActivityRegularization",
 )
 
 
