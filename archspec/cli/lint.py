@@ -17,7 +17,6 @@ from archspec.cli._files import files_of
 if TYPE_CHECKING:
     from archspec.frontend.findings import Analysis
     from archspec.ir.diagnostics import Diagnostic
-    from archspec.ir.graph import Graph, Tensor
 
 EXAMPLES = (
     "archspec lint net.yaml",
@@ -65,10 +64,9 @@ def _found(analysis: Analysis) -> list[Diagnostic]:
 
 def _fix(path: Path, analysis: Analysis) -> int:
     """Rewrite a file without what does nothing; how many entries were taken out."""
-    from archspec.analysis.practice import REMOVABLE
+    from archspec.analysis.removal import is_same, removed
     from archspec.cli._files import rewrite
     from archspec.frontend import analyse
-    from archspec.frontend.cutting import without
 
     if analysis.document is None:
         return 0
@@ -77,11 +75,10 @@ def _fix(path: Path, analysis: Analysis) -> int:
     while now.graphs:
         # From the end, so that places before stay where they are.
         for d in sorted(_found(now), key=lambda d: d.span.order, reverse=True):
-            kind = REMOVABLE.get(d.code)
-            tried = without(text, (d.span.line - 1, d.span.column - 1), kind) if kind else None
+            tried = removed(text, d)
             if tried is not None and tried not in refused:
-                then = analyse(str(path), data=tried.encode())
-                if _same(analysis, then):
+                then = analyse(str(path), data=tried.encode(), folder=path.parent)
+                if is_same(analysis, then):
                     text, now, count = tried, then, count + 1
                     break
                 refused.add(tried)
@@ -90,24 +87,3 @@ def _fix(path: Path, analysis: Analysis) -> int:
     if count:
         rewrite(path.resolve(), text)
     return count
-
-
-def _same(one: Analysis, other: Analysis) -> bool:
-    """Whether all networks are what they were, but for nodes that give what they read."""
-    return [_facts(graph) for graph in one.graphs] == [_facts(graph) for graph in other.graphs]
-
-
-def _facts(graph: Graph) -> object:
-    from archspec.analysis.practice import is_idle
-
-    same: dict[Tensor, object] = {}
-    nodes: list[object] = []
-    for node in graph.nodes:
-        inputs = tuple(same.get(tensor, tensor) for tensor in node.inputs)
-        if is_idle(graph, node):
-            same[node.tensors[0]] = inputs[0]
-            continue
-        same |= {tensor: (len(nodes), tensor.port) for tensor in node.tensors}
-        nodes.append((node.op, inputs, node.outputs, node.weights, node.layer if node.weights else None))
-    outputs = [(output.name, same.get(output.tensor, output.tensor)) for output in graph.outputs]
-    return dict(graph.inputs), nodes, outputs, graph.training and _facts(graph.training.body)

@@ -25,14 +25,20 @@ def load(name: str, *, variant: str | None = None, set: dict[str, Any] | None = 
 
 
 def analyse(
-    name: str, *, variant: str | None = None, set: dict[str, Any] | None = None, data: bytes | None = None
+    name: str,
+    *,
+    variant: str | None = None,
+    set: dict[str, Any] | None = None,
+    data: bytes | None = None,
+    folder: Path | None = None,
 ) -> Analysis:
     """All that can be said of a spec in all its variants (or the one that is named): the graphs that there are, errors
     and warnings. A file that cannot be read, too, is an error of what comes back; nothing is raised. With ``data``, a
-    spec's text as bytes, no file is read but those that it uses."""
+    spec's text as bytes, no file is read but those that it uses, whose paths count from ``folder``, or
+    from the working folder."""
     from archspec.frontend.findings import analysis
 
-    return analysis(name, variant, set or {}, data)
+    return analysis(name, variant, set or {}, data, folder)
 
 
 def check(name: str, *, variant: str | None = None, set: dict[str, Any] | None = None) -> list[Graph]:

@@ -48,6 +48,10 @@ class Library:
             self.folders[source.name] = Path(real).parent
         return self.documents[real]
 
+    def lies_in(self, text: Document, folder: Path) -> None:
+        """Files that a text which was not read from a file uses are looked for from a folder."""
+        self.outermost = self.folders[text.source.name] = Path(os.path.realpath(folder))
+
     def used(self, by: Document, alias: str) -> tuple[Document, str | None]:
         """What ``use`` names in a file: the document, and the variant if it names one. Raises SpecError.
 

@@ -6,6 +6,7 @@ import builtins
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.frontend import lint
@@ -81,13 +82,17 @@ class Analysis:
         return list(self.graphs)
 
 
-def analysis(name: str, variant: str | None, set: Mapping[str, Any], data: bytes | None) -> Analysis:
-    """The analysis of what a person names, or of ``data``, reported under the name. Raises nothing."""
+def analysis(
+    name: str, variant: str | None, set: Mapping[str, Any], data: bytes | None, folder: Path | None
+) -> Analysis:
+    """The analysis of what a person names, or of ``data`` in a folder, reported under the name. Raises nothing."""
     library = Library()
     found: Document | None = None
     try:
         if data is not None:
             found = library.documents[name] = document(decoded(data, name))
+            if folder is not None:
+                library.lies_in(found, folder)
             return replace(_analysed(found, library, variant, set), document=found)
         path, reported, named = find(name)
         found = library.open(path, reported)

@@ -80,7 +80,8 @@ class _Reader:
             self.new(name, "file", tree["use"].key_span(name), self.callees)
         for section in ("blocks", "networks"):
             for name, block in getattr(spec, section).items():
-                self.new(name, section.removesuffix("s"), tree[section].key_span(name), self.callees)
+                symbol = self.new(name, section.removesuffix("s"), tree[section].key_span(name), self.callees)
+                symbol.takes = tuple(block.params) if isinstance(block.params, Map) else ()
                 self.blocks[name] = block
         self.parameters(spec.params, self.constants, self.constants)
         bodies = {}

@@ -31,6 +31,8 @@ class Symbol:
     nodes: list[Node] = field(default_factory=list)
     spec: TensorSpec | None = None
     """What it is a tensor of: of a step, its last node's output; of an input, its own."""
+    takes: tuple[str, ...] = ()
+    """Of a block or network, the names of its parameters."""
     is_shared: bool = False
     """True where calls that this text does not tell apart go by the name, too: those of a block that is an argument."""
 
