@@ -247,7 +247,7 @@ which have names of their own, some of them an op's."""
 OTHER_WORDS = {
     # An argument of ops (and the kinds of arguments that ``ops`` lists), whatever op it is.
     "activation": {"cli/reference", "frontend/arguments", "frontend/intended_arguments", "frontend/lint/learning"}
-    | {"frontend/schema/file", "frontend/intended"}
+    | {"frontend/schema/file", "frontend/intended", "frontend/completion"}
     | {"backend/comparison/numbers", "ir/aliases", "report/vocabulary"},
     # What is left out, in words of other libraries: types of inputs, arguments, draws.
     "mask": {"frontend/inputs"}
@@ -290,6 +290,7 @@ OTHER_WORDS = {
     "square": {"data/sources/synthetic"},
     "abs": {"frontend/arithmetic"},
     "parameter": {
+        "cli/_lsp/server",
         "cli/reference",
         "frontend/arguments",
         "frontend/nodes",

@@ -212,6 +212,10 @@ def values_of(owner: str | None, key: str, symbols: Iterable[Symbol] = ()) -> It
     if key == "loss":
         yield from _members(Loss)
         return
+    if key == "activation":
+        # An argument of ops, or the step that applies one.
+        yield from (Completion(op.name, "value", op.summary()) for op in Op.all() if op.is_activation)
+        return
     if key == "merge":
         yield from (Completion(op.name, "value", op.summary()) for op in Op.all() if op.is_merge)
         return
@@ -221,9 +225,6 @@ def values_of(owner: str | None, key: str, symbols: Iterable[Symbol] = ()) -> It
         if declared is None or declared.main is None:
             return
         key = declared.main
-    if key == "activation" or declared.name == "activation":
-        yield from (Completion(op.name, "value", op.summary()) for op in Op.all() if op.is_activation)
-        return
     for end, kind in (("initializer", Initializer), ("regularizer", Regularizer), ("constraint", Constraint)):
         if key.endswith(end):
             yield from _members(kind)
