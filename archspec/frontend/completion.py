@@ -38,7 +38,7 @@ class Completion:
 
 
 @dataclass(slots=True)
-class Frame:
+class Nesting:
     """A map or list that is open at a place: ``kind`` is ``map`` or ``item`` by indentation, ``{`` or ``[``."""
 
     kind: str
@@ -52,16 +52,16 @@ def completions(text: str, offset: int, symbols: Iterable[Symbol] = ()) -> list[
     before = text[:offset]
     begun = _BEGUN.search(before)
     before = before[: begun.start()] if begun else before
-    frames, is_value = opened(before)
-    if frames is None:
+    open_in, is_value = opened(before)
+    if open_in is None:
         return []
     symbols = list(symbols)
     line = before.rpartition("\n")[2]
-    path = [frame.key for frame in frames if frame.key is not None]
+    path = [nesting.key for nesting in open_in if nesting.key is not None]
     if _is_in_expression(line) or (is_value and path[-1:] == ["from"]) or path[-2:-1] == ["from"]:
         names = [s for s in symbols if s.kind not in CALLED]
         return [Completion(s.name, s.kind, str(s.spec or "")) for s in _once(names)]
-    return list(_possible(frames, path, symbols, is_value))
+    return list(_possible(open_in, path, symbols, is_value))
 
 
 def _is_in_expression(line: str) -> bool:
@@ -77,42 +77,42 @@ def _is_in_expression(line: str) -> bool:
     return True
 
 
-def opened(before: str) -> tuple[list[Frame] | None, bool]:
+def opened(before: str) -> tuple[list[Nesting] | None, bool]:
     """The maps and lists around the end of a text, outermost first, with the key that each is at, and whether the end
     is where a key's value belongs; None in place of them within a comment or an open quoted word."""
-    frames: list[Frame] = []
+    open_in: list[Nesting] = []
     is_value = False
     for line in re.split(r"\r\n|\n|\r", before):
         rest = line.lstrip(" ")
         at = len(line) - len(rest)
-        if not any(frame.kind in "[{" for frame in frames):
+        if not any(nesting.kind in "[{" for nesting in open_in):
             is_value = False
             if rest:
-                frames = [f for f in frames if f.indent < at or (f.kind == "map" and f.indent == at)]
+                open_in = [f for f in open_in if f.indent < at or (f.kind == "map" and f.indent == at)]
             else:
-                frames = [f for f in frames if f.indent <= at]
+                open_in = [f for f in open_in if f.indent <= at]
             while rest == "-" or rest.startswith("- "):
-                frames = [f for f in frames if f.indent < at or (f.kind == "map" and f.indent == at)]
-                frames.append(Frame("item", at))
+                open_in = [f for f in open_in if f.indent < at or (f.kind == "map" and f.indent == at)]
+                open_in.append(Nesting("item", at))
                 inner = rest[1:].lstrip(" ")
                 at += len(rest) - len(inner)
                 rest = inner
             if (key := _KEY.match(rest)) is not None:
-                frames = [f for f in frames if f.indent < at]
-                frames.append(Frame("map", at, _word(key[1])))
+                open_in = [f for f in open_in if f.indent < at]
+                open_in.append(Nesting("map", at, _word(key[1])))
                 at += key.end()
                 rest, is_value = rest[key.end() :], True
-            elif frames and frames[-1].kind == "map" and frames[-1].indent < at:
-                frames.append(Frame("map", at))
-        is_value = _flow(rest, at, frames, is_value)
+            elif open_in and open_in[-1].kind == "map" and open_in[-1].indent < at:
+                open_in.append(Nesting("map", at))
+        is_value = _flow(rest, at, open_in, is_value)
         if is_value is None:
             if line is not None and before.endswith(line):
                 return None, False
             is_value = False
-    return frames, bool(is_value)
+    return open_in, bool(is_value)
 
 
-def _flow(rest: str, at: int, frames: list[Frame], is_value: Any) -> Any:
+def _flow(rest: str, at: int, open_in: list[Nesting], is_value: Any) -> Any:
     """Read braces, brackets and keys within them; None where the line ends in a comment or an open quoted word."""
     i = 0
     while i < len(rest):
@@ -125,16 +125,16 @@ def _flow(rest: str, at: int, frames: list[Frame], is_value: Any) -> Any:
                 return None
             i = end
         elif char in "[{":
-            frames.append(Frame(char, at + i))
+            open_in.append(Nesting(char, at + i))
             is_value = False
         elif char in "]}":
-            while frames and frames[-1].kind in "[{" and frames.pop().kind != {"]": "[", "}": "{"}[char]:
+            while open_in and open_in[-1].kind in "[{" and open_in.pop().kind != {"]": "[", "}": "{"}[char]:
                 pass
             is_value = False
-        elif char == "," and frames and frames[-1].kind in "[{":
-            frames[-1].key, is_value = None, False
-        elif frames and frames[-1].kind in "[{" and (key := _KEY.match(rest, i)) is not None:
-            frames[-1].key, is_value = _word(key[1]), True
+        elif char == "," and open_in and open_in[-1].kind in "[{":
+            open_in[-1].key, is_value = None, False
+        elif open_in and open_in[-1].kind in "[{" and (key := _KEY.match(rest, i)) is not None:
+            open_in[-1].key, is_value = _word(key[1]), True
             i = key.end() - 1
         elif char.isalnum() or char == "_":
             while i + 1 < len(rest) and (rest[i + 1].isalnum() or rest[i + 1] in "_."):
@@ -147,18 +147,18 @@ def _word(key: str) -> str:
     return key.strip("\"'")
 
 
-def _possible(frames: list[Frame], path: list[str], symbols: list[Symbol], is_value: bool) -> Iterator[Completion]:
+def _possible(open_in: list[Nesting], path: list[str], symbols: list[Symbol], is_value: bool) -> Iterator[Completion]:
     """What a key, an item of a list or a value may be."""
-    innermost = frames[-1] if frames else None
+    innermost = open_in[-1] if open_in else None
     if is_value:
         key = path[-1]
         owner = path[-2] if len(path) > 1 else None
         yield from values_of(owner, key, symbols)
         return
     # The key whose value the place is in: a map's own key is only of an entry before.
-    around = frames[:-1] if innermost is not None and innermost.kind in ("map", "{") else frames
+    around = open_in[:-1] if innermost is not None and innermost.kind in ("map", "{") else open_in
     held = next((f.key for f in reversed(around) if f.key is not None), None)
-    if innermost is None or (innermost.kind == "map" and len(frames) == 1):
+    if innermost is None or (innermost.kind == "map" and len(open_in) == 1):
         if innermost is None or innermost.indent == 0:
             yield from (Completion(name, "section") for name in ArchitectureSpec.model_fields)
         return
