@@ -241,9 +241,9 @@ def test_no_architecture_is_named_in_python():
     assert found == []
 
 
-OPS_ARE_NAMED_IN = ("ops", "layers", "backend/importers", "data/transforms", "analysis/conventions")
-"""Where ops are declared and lowered, where other programs' layers are read or what they count is told, and transforms,
-which have names of their own, some of them an op's."""
+OPS_ARE_NAMED_IN = ("ops", "layers", "backend/importers", "data/transforms", "analysis/conventions", "writing/prelude")
+"""Where ops are declared and lowered, where other programs' layers are read or what they count is told, where a block
+of the prelude is recognised by its steps, and transforms, which have names of their own, some of them an op's."""
 OTHER_WORDS = {
     # An argument of ops (and the kinds of arguments that ``ops`` lists), whatever op it is.
     "activation": {"cli/reference", "frontend/arguments", "frontend/intended_arguments", "frontend/lint/learning"}
@@ -279,7 +279,7 @@ OTHER_WORDS = {
     "attention": {"backend/torch_modules"},
     **{word: {"backend/matching"} for word in ("conv", "linear", "lstm", "gru", "rnn")},
     # What a residual is without ``merge``: the language's own default.
-    "add": {"frontend/structure"},
+    "add": {"frontend/structure", "writing/step"},
     # A section of run files and an argument of steps of training; schedules; shapes of synthetic data; a function of
     # expressions; the kind of what a person gives an op or a block.
     "log": {"cli/_run_check", "training/document", "training/features", "training/hints", "training/plan"}
@@ -329,7 +329,7 @@ def test_ops_are_named_by_ops_alone():
     found, met = [], set()
     for path in MODULES:
         room = path.relative_to(PACKAGE).with_suffix("").as_posix()
-        if room.startswith(tuple(f"{named}/" for named in OPS_ARE_NAMED_IN)):
+        if f"{room}/".startswith(tuple(f"{named}/" for named in OPS_ARE_NAMED_IN)):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         documented = {id(doc) for doc in docstrings(tree)}

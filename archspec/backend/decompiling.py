@@ -1,0 +1,144 @@
+"""Keras models → specs: calls of layers become steps, which ``archspec.writing`` brings into a readable form.
+
+Of a file its config alone is read, which is JSON: nothing that it names is made, imported or run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.backend.archive import ZIP_FAULTS, WeightsError
+from archspec.backend.importers import keras_calls
+from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput
+from archspec.backend.importers.keras_steps import UnsaidLayer, step_of
+from archspec.frontend import loads
+from archspec.ir.diagnostics import SpecError
+from archspec.ir.graph import Graph
+from archspec.writing import Unwritable, spec_text
+from archspec.writing.text import flow
+
+if TYPE_CHECKING:
+    import keras
+
+MAX_CONFIG = 64 << 20
+"""Bytes of a config; a file is untrusted."""
+
+
+def of_file(path: Path) -> str:
+    """The spec of a ``.keras`` file's model. Raises WeightsError with the file's name, OSError."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            entry = bundle.getinfo("config.json")
+            if entry.file_size > MAX_CONFIG:
+                raise WeightsError(f"{path}: its config.json has {entry.file_size} bytes, more than any network needs")
+            config = json.loads(bundle.read(entry))["config"]
+    except (*ZIP_FAULTS, TypeError, RecursionError):
+        raise WeightsError(f"{path}: this is no .keras file, or a damaged one") from None
+    try:
+        return _of_config(config, path.stem)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
+
+
+def of_model(model: keras.Model) -> str:
+    """The spec of a functional or sequential model in memory. Raises WeightsError with the name of a layer that no
+    spec says."""
+    return _of_config(model.get_config(), model.name)
+
+
+def _of_config(config: Any, name: str) -> str:
+    try:
+        calls = keras_calls.of_model(config, "")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        raise WeightsError("its config is not that of a Keras model") from None
+    if calls is None:
+        raise WeightsError("the model is neither functional nor sequential: its wiring is not known")
+    graph = graph_of(calls, name)
+    try:
+        return spec_text(graph)
+    except Unwritable as error:
+        raise WeightsError(f"no spec says this model: {error}") from None
+
+
+def graph_of(calls: Calls, name: str) -> Graph:
+    """The graph of a model's calls. Raises WeightsError with the name of a layer that is no op."""
+    names: dict[LayerOutput, str] = {}
+    inputs: dict[str, Any] = {}
+    seen: set[str] = set()
+    for k, (layer, shape, dtype) in enumerate(calls.inputs):
+        if shape is None:
+            raise WeightsError(f"the shape of the input {layer!r} is not known")
+        own = re.sub(r"\W", "_", layer)
+        own = own if re.match("[A-Za-z]", own) and own not in inputs and not re.match(r"n\d+$", own) else f"input_{k}"
+        own = "image" if own in ("input_layer", "input") and len(shape) == 4 else own
+        own = "x" if own == "input" else own
+        names[LayerOutput(layer)] = own
+        inputs[own] = {"shape": list(shape[1:]), "dtype": dtype}
+    lines = ["archspec: 1", f"name: {flow(_name(name))}", f"inputs: {flow(inputs)}", "body:"]
+    first = len(lines) + 1
+    for k, call in enumerate(calls.calls):
+        if call.layer in seen and _has_weights(call):
+            raise WeightsError(f"layer {call.layer!r} is called several times: its weights are shared")
+        seen.add(call.layer)
+        try:
+            step = step_of(call)
+        except UnsaidLayer as error:
+            raise _refused(call, error) from None
+        taken = [
+            names.get(LayerOutput(at.layer, at.turn), "") + (f".{at.port}" if at.port else "") for at in call.operands
+        ]
+        if not taken or "" in taken:
+            raise WeightsError(f"layer {call.layer!r}, {_article(call.kind)}, takes what is no result of a layer")
+        made = f"n{k}"
+        names[LayerOutput(call.layer, call.turn)] = made
+        lines.append(f"  - {flow({**step, 'from': taken[0] if len(taken) == 1 else taken, 'as': made})}")
+    lines.append("heads:")
+    for k, (end, said) in enumerate(zip(calls.outputs, calls.output_names, strict=True)):
+        own = re.sub(r"\W", "_", said)
+        own = (
+            own if re.match("[A-Za-z]", own) and re.sub(r"\W", "_", "".join(calls.output_names[:k])) != own else f"o{k}"
+        )
+        at = names[LayerOutput(end.layer, end.turn)] + (f".{end.port}" if end.port else "")
+        lines.append(f"  {own}: {{from: {at}}}")
+    try:
+        graph = loads("\n".join(lines) + "\n", "model", neighbours=False)
+    except SpecError as error:
+        found = error.diagnostics[0]
+        place = found.span.line - first
+        if 0 <= place < len(calls.calls):
+            raise _refused(calls.calls[place], found.message) from None
+        raise WeightsError(found.message) from None
+    _check_axes(graph, calls)
+    return graph
+
+
+def _check_axes(graph: Graph, calls: Calls) -> None:
+    """Raises WeightsError where a layer normalises along another axis than the last, which shapes do not tell."""
+    for k, call in enumerate(calls.calls):
+        axis, node = call.config.get("axis"), graph.by_name.get(f"n{k}")
+        if node is None or not call.kind.endswith("Normalization") or axis is None:
+            continue
+        axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+        if axes not in ([-1], [node.input_specs[0].rank]):
+            raise _refused(call, f"it normalises along axis {axis!r}, an op of a spec along the last")
+
+
+def _refused(call: LayerCall, why: object) -> WeightsError:
+    return WeightsError(f"layer {call.layer!r}, {_article(call.kind)}: {why}")
+
+
+def _name(name: str) -> str:
+    own = re.sub(r"\W", "_", name)
+    return own if re.match("[A-Za-z]", own) else f"model_{own}"
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {kind}"
+
+
+def _has_weights(call: LayerCall) -> bool:
+    return call.kind not in ("Activation", "ReLU", "Dropout", "Flatten", "Reshape", "Rescaling", "Add", "Concatenate")

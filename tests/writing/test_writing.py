@@ -1,0 +1,62 @@
+"""What is written of a graph is read again as the same graph."""
+
+import random
+
+import pytest
+
+import archspec
+from archspec.frontend import loads
+from archspec.writing import Unwritable, spec_text
+from archspec.writing.equality import is_same
+from tests.wording import refuses
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("lenet5", 15), ("resnet18", 40), ("mobilenet_v2", 59), ("googlenet", 59), ("resnet50_keras", 79)],
+)
+def test_a_network_of_the_catalogue_is_written_shortly_and_read_as_itself(name, most):
+    graph = archspec.load(name).inference()
+    text = spec_text(graph)
+    again = loads(text)
+    assert is_same(again, graph)
+    assert archspec.table(again).totals.macs == archspec.table(graph).totals.macs
+    assert archspec.table(again).totals.params == archspec.table(graph).totals.params
+    assert len(text.splitlines()) <= most
+
+
+def _random_spec(seed):
+    draw = random.Random(seed)
+    lines = ["archspec: 1", "name: net", "inputs: {image: [8, 8, 4]}", "body:", "  - {conv: 4, as: n0}"]
+    for k in range(1, draw.randint(3, 14)):
+        one, other = (f"n{draw.randrange(max(0, k - 3), k)}" for _ in range(2))
+        step = draw.choice(
+            [
+                f"{{conv: {{filters: 4, kernel: {draw.choice([1, 3])}}}, from: {one}, as: n{k}}}",
+                f"{{batch_norm: {{epsilon: 0.01}}, from: {one}, as: n{k}}}",
+                f"{{relu, from: {one}, as: n{k}}}",
+                f"{{add: [{one}, {other}], as: n{k}}}",
+                f"{{subtract: [{one}, {other}], as: n{k}}}",
+            ]
+        )
+        lines.append(f"  - {step}")
+    lines.append(f"heads: {{a: {{from: n{k}}}, b: {{from: n{draw.randrange(k)}}}}}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_graph_of_any_wiring_is_read_as_itself(seed):
+    graph = loads(_random_spec(seed))
+    assert is_same(loads(spec_text(graph)), graph)
+
+
+def test_another_stride_or_another_order_of_operands_is_another_graph():
+    head = "archspec: 1\nname: net\ninputs: {image: [8, 8, 4]}\nbody: [{conv: 4, as: a}, {relu: , as: b}, "
+    assert is_same(loads(head + "add: [a, b]]\n"), loads(head + "add: [b, a]]\n"))
+    assert not is_same(loads(head + "subtract: [a, b]]\n"), loads(head + "subtract: [b, a]]\n"))
+    assert not is_same(loads(head + "conv: 4]\n"), loads(head + "conv: {filters: 4, kernel: 3}]\n"))
+
+
+def test_shared_weights_are_refused():
+    with refuses(Unwritable):
+        spec_text(archspec.load("retinanet"))
