@@ -26,6 +26,8 @@ IMAGE, TOKENS, VECTOR, LABEL = "image", "tokens", "vector", "label"
 """Names that features usually have."""
 POSITION = ("epoch", "index")
 """What stands in a batch besides its features: where its examples come from."""
+CORNERS = "corners"
+"""Three points of an image that a network is asked about, which tell where its pixels are in what the network sees."""
 HELD_OUT = ("val", "test")
 """Names of splits that are not trained on, in order of preference for evaluation."""
 
@@ -155,7 +157,7 @@ class Example:
 
 def input_of(parts: Iterable[str]) -> str:
     """The one part of an example, or of a batch, that is no label: what a network gets of it. Raises DataError."""
-    found = [name for name in parts if name not in (LABEL, *POSITION)]
+    found = [name for name in parts if name not in (LABEL, *POSITION, CORNERS)]
     if len(found) != 1:
         raise DataError(f"one input beside the label is needed, the data have {', '.join(found) or 'none'}")
     return found[0]

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
-from archspec.data.example import IMAGE, VECTOR, Example
+from archspec.data.example import CORNERS, IMAGE, VECTOR, Example
 from archspec.data.features.image import Image
 from archspec.data.features.points import Points
 from archspec.data.files import FileEntry, Listing
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 ASKED = "asked"
 """The one split."""
-CORNERS = "corners"
-"""Three points of each image, which tell where its pixels are in what the network sees."""
 SPAN = 1000.0
-"""They are (0, 0), and this far to the right and down."""
+"""The corners of an image are asked of by (0, 0), and by what is this far to the right and down."""
 
 
 class Rows(DataSource):

@@ -44,7 +44,8 @@ def write_mask(
     import numpy as np
     from PIL import Image
 
-    from archspec.data.loose import CORNERS, SPAN
+    from archspec.data.example import CORNERS
+    from archspec.data.loose import SPAN
     from archspec.storage.atomic import write_bytes
 
     with Image.open(image) as given:

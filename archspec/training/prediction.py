@@ -50,7 +50,8 @@ def answers(
 def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform], max_pixels: int) -> Asked:
     """Every image as the network takes it, prepared as the run evaluated, one by one."""
     from archspec.backend.installation import quiet_start
-    from archspec.data.loose import ASKED, CORNERS, Loose
+    from archspec.data.example import CORNERS
+    from archspec.data.loose import ASKED, Loose
     from archspec.data.pipeline import Pipeline
     from archspec.data.transforms.caching import Cache
     from archspec.data.transforms.geometry import Resize
