@@ -19,6 +19,8 @@ OUT_OF_DOCS = re.compile(
     r"\]\(((?:\.\./)*)\.\./((?:specs|archspec|tests|tools)/[^)#\s]+|LICENSE|CONTRIBUTING\.md|CHANGELOG\.md)"
 )
 README = re.compile(r"\]\(((?:\.\./)*)\.\./README\.md")
+NAMED_FENCE = re.compile(r"^```(\w+) \S+$", re.MULTILINE)
+"""A code block that says which file it is, to the tests that write it; the site's Markdown takes it for no block."""
 INTO_DOCS = re.compile(r"\]\(docs/([^)\s]+)\)")
 
 
@@ -34,5 +36,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Point links that leave ``docs`` to where those files lie on the site, one folder nearer."""
+    """Point links that leave ``docs`` to where those files lie on the site, one folder nearer. Code blocks lose
+    their names."""
+    markdown = NAMED_FENCE.sub(r"```\1", markdown)
     return README.sub(r"](\1index.md", OUT_OF_DOCS.sub(r"](\1\2", markdown))

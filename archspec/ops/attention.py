@@ -146,7 +146,7 @@ class Attention(Op, name="attention", main="heads"):
         self, out: TensorSpec, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None
     ) -> int:
         """2 · macs + the softmax over heads · query steps rows, the scale per element of the queries, the biases, and
-        3 per element turned by ``rotary``"""
+        3 per element that rotary turns"""
         key_dim, value_dim, dim_out = self._dims(query)
         asked, read = elements(query.shape[:1]), elements((value or query).shape[:1])
         queries, keys, values = self.heads * asked * key_dim, self._kv_heads * read * key_dim, read * value_dim

@@ -144,7 +144,7 @@ class DeformableConv(Op, name="deformable_conv", main="filters"):
         return self.macs(out, x) * (1 + any(needed))
 
     def flops(self, out: TensorSpec, x: TensorSpec, *others: TensorSpec) -> int:
-        """2 · macs + 7 for each number that is read between positions, 1 for its weight + those of ``conv``"""
+        """2 · macs + 7 for each number that is read between positions, 1 for its weight + those of conv"""
         read = elements(out.spatial) * prod(self.weights(x)[0].shape[:3])
         each = INTERPOLATION + (len(others) - 1)
         return 2 * self.macs(out, x) + each * read + output_flops(self, out)

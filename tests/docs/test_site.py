@@ -18,6 +18,9 @@ def test_the_site_builds_and_its_links_hold(tmp_path):
     assert (tmp_path / "site" / "specs" / "lenet" / "lenet5.yaml").read_text() == (
         ROOT / "specs" / "lenet" / "lenet5.yaml"
     ).read_text()
+    # A block whose first line is not understood takes what follows it for code.
+    pages = [path for path in (tmp_path / "site").rglob("*.html") if "```" in path.read_text(encoding="utf-8")]
+    assert pages == []
 
 
 def test_every_public_name_is_on_the_page():
