@@ -30,9 +30,8 @@ from archspec.ops.shapes import (
     known_channels,
     per_axis,
     refuse_dilated_stride,
-    sides_of,
     spatial_rank,
-    taps_in_bounds,
+    window_places,
     windows,
 )
 
@@ -164,14 +163,8 @@ class Bias(Op, name="bias", main="per"):
 
 
 def places_in_bounds(op: Any, out: TensorSpec, x: TensorSpec) -> int:
-    """Places of all windows that do not fall on padding."""
-    rank, taps = x.rank - 1, 1
-    sides = sides_of(x, out.spatial, op.kernel, op.stride, op.padding, op.dilation)
-    named = (("kernel", op.kernel), ("stride", op.stride), ("dilation", op.dilation))
-    kernels, strides, dilations = (per_axis(value, rank, name) for name, value in named)
-    for n, o, k, s, d, (before, _) in zip(x.spatial, out.spatial, kernels, strides, dilations, sides, strict=True):
-        taps *= taps_in_bounds(elements((n,)), elements((o,)), k, s, d, before)
-    return taps
+    """Places of all windows of an op that do not fall on padding."""
+    return window_places(x, out.spatial, op.kernel, op.stride, op.padding, op.dilation)
 
 
 def keras_padding(padding: str | int | tuple[tuple[int, int], ...], rank: int) -> str | tuple[tuple[int, int], ...]:

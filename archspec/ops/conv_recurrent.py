@@ -12,7 +12,7 @@ from archspec.ops.arguments import Activation, Initializer, Rate, Regularizer, S
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, Axes, Reach
-from archspec.ops.shapes import floating, known_channels, per_axis, refuse_dilated_stride, windows
+from archspec.ops.shapes import floating, known_channels, per_axis, refuse_dilated_stride, window_places, windows
 
 if TYPE_CHECKING:
     import keras
@@ -93,6 +93,13 @@ class ConvLstm(Op, name="conv_lstm", main="filters"):
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         """steps · positions of the state · size of both kernels"""
         return self._positions(x) * sum(prod(w.shape) for w in self.weights(x)[:2])
+
+    def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
+        state, each = self._state(x), TensorSpec(x.shape[1:])
+        read = window_places(each, state.spatial, self.kernel, self.stride, self.padding, self.dilation)
+        kept = window_places(state, state.spatial, self.kernel, 1, "same")
+        size = read * known_channels(x, "conv_lstm") + kept * self.filters
+        return elements(x.shape[:1]) * size * GATES * self.filters
 
     def backward_macs(self, needed: tuple[bool, ...], out: TensorSpec, x: TensorSpec) -> int:
         """twice the macs, but for the kernel's on the input where no gradient by the input is needed"""

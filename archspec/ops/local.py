@@ -23,7 +23,7 @@ from archspec.ops.arguments import (
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
 from archspec.ops.reach import POINT, Axes, Reach, windowed
-from archspec.ops.shapes import floating, known_channels, per_axis, sides_of, spatial_rank, windows
+from archspec.ops.shapes import floating, known_channels, per_axis, sides_of, spatial_rank, window_places, windows
 
 if TYPE_CHECKING:
     import keras
@@ -77,6 +77,10 @@ class LocallyConnected(Op, name="locally_connected", main="filters"):
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         """size of all kernels"""
         return prod(self.weights(x)[0].shape)
+
+    def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
+        places = window_places(x, out.spatial, self.kernel, self.stride, self.padding)
+        return places * known_channels(x, "locally_connected") * self.filters
 
     flops, transcendentals = with_output_flops, output_transcendentals
 

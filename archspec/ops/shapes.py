@@ -152,6 +152,20 @@ def taps_in_bounds(size: int, made: int, kernel: int, stride: int, dilation: int
     return taps
 
 
+def window_places(
+    x: TensorSpec, made: tuple[Size, ...], kernel: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> int:
+    """Places of all windows over the spatial axes, of which there are ``made`` along each, that do not fall on padding.
+    Raises UnknownSize."""
+    rank, places = x.rank - 1, 1
+    sides = sides_of(x, made, kernel, stride, padding, dilation)
+    named = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
+    kernels, strides, dilations = (per_axis(value, rank, name) for name, value in named)
+    for n, o, k, s, d, (before, _) in zip(x.spatial, made, kernels, strides, dilations, sides, strict=True):
+        places *= taps_in_bounds(elements((n,)), elements((o,)), k, s, d, before)
+    return places
+
+
 def broadcast(shapes: list[tuple[Size, ...]], op: str) -> tuple[Size, ...]:
     """NumPy broadcasting from the last axis; an open size stays open, as in Keras. Raises OpError if it fails."""
     rank = max(len(s) for s in shapes)
@@ -219,5 +233,6 @@ __all__ = [
     "taps_in_bounds",
     "vectors",
     "window",
+    "window_places",
     "windows",
 ]

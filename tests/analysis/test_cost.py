@@ -61,6 +61,21 @@ def test_without_padding_all_is_in_bounds(op, args):
     assert inside == all_of_it if args.get("padding") == "valid" else 0 < inside < all_of_it
 
 
+@pytest.mark.parametrize("args", [{"padding": "same"}, {"padding": "valid"}, {"padding": "same", "stride": 2}])
+def test_windows_of_other_ops_are_in_bounds_as_those_of_convolutions(args):
+    """Whose counts are XLA's: a layer of kernels by place, and a recurrence of two convolutions."""
+
+    def inside(name, x, **given):
+        made = Op.find(name).model_validate({"kernel": 3, **given})
+        return made.macs_in_bounds(made.infer(x), x)
+
+    x = TensorSpec((9, 7, 4))
+    assert inside("locally_connected", x, filters=6, **args) == inside("conv", x, filters=6, **args)
+    state = Op.find("conv").model_validate({"kernel": 3, "filters": 6, **args}).infer(x)
+    read, kept = inside("conv", x, filters=24, **args), inside("conv", state, filters=24, padding="same")
+    assert inside("conv_lstm", TensorSpec((5, *x.shape)), filters=6, **args) == 5 * (read + kept)
+
+
 @pytest.mark.parametrize(("spec", "first"), [("resnet50", 118_013_952), ("vgg16", 86_704_128)])
 def test_forward_and_backward_are_three_times_forward_but_for_the_first_layer(spec, first):
     """As FlopCounterMode counts a training step of torchvision's networks: no gradient by the image is needed."""
