@@ -154,6 +154,7 @@ def test_a_cache_after_what_is_random_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_deterministic_operations_give_the_same(class_folders):
     """TensorFlow's own switch refuses operations that are not: none of ours is, compiled passes included."""
     code = (

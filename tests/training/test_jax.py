@@ -43,7 +43,7 @@ def test_without_tensorflow_lenet_learns_digits_and_is_resumed(tmp_path):
     run.write_text(
         "archspec_run: 1\nspec: lenet5\nset: {activation: relu}\ndata: digits\n"
         "augment: [resize: 32, normalize: {mean: data, std: data}]\n"
-        "train: {optimizer: {adam: 0.003}, epochs: 6, batch: 32, seed: 0, checkpoint_steps: 10}\n"
+        "train: {optimizer: {adam: 0.003}, epochs: 3, batch: 32, seed: 0, checkpoint_steps: 10}\n"
     )
     logdir = tmp_path / "run"
     process = runs.start("train", run, "--logdir", logdir, code=WITHOUT_TENSORFLOW, environment=ON_JAX)
@@ -51,9 +51,9 @@ def test_without_tensorflow_lenet_learns_digits_and_is_resumed(tmp_path):
     _, _, err = runs.finish(process)
     assert "TensorBoard's files need TensorFlow" in err
     out, _ = finished("resume", logdir, code=WITHOUT_TENSORFLOW)
-    assert "264 steps" in out
+    assert "132 steps" in out
     result = json.loads((logdir / "result.json").read_text())
-    assert result["metrics"]["accuracy"] >= 0.95
+    assert result["metrics"]["accuracy"] >= 0.9
     assert not (logdir / "train").exists()
     assert all(np.isfinite(value).all() for value in runs.state(logdir).values())
 

@@ -4,10 +4,9 @@ import random
 
 import pytest
 
-from tests.shares import few
 from tests.training import runs
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow, pytest.mark.long]
 
 TRAIN = (
     "{optimizer: {adam: 0.01}, epochs: 3, batch: 32, seed: 5, steps_per_execution: 1, checkpoint_steps: 17, SAMPLER}"
@@ -44,7 +43,7 @@ def lines(seed=0, count=600):
     return "".join(f"{int(row[0] < 15)} {' '.join(f'w{word}' for word in row)}\n" for row in rows)
 
 
-@pytest.mark.parametrize("case", few(CASES, "heads, weighted"))
+@pytest.mark.parametrize("case", CASES)
 def test_a_killed_run_ends_to_the_bit_where_an_uninterrupted_one_ends(case, tmp_path):
     run, spec, sampler = CASES[case]
     run = run.replace("SAMPLER", f"sampler: {{{sampler}}}" if sampler != "uniform: {}" else "sampler: uniform")
