@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 
@@ -54,20 +54,28 @@ def _bmp_size(data: bytes) -> tuple[int, int] | None:
     return abs(height), width
 
 
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Of each segment of a JPEG file before the picture's data its marker, and where its body begins and ends."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        if data[at + 1] == 0xFF:
+            at += 1  # Segments may be filled up before their marker.
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield data[at + 1], at + 4, end
+        at = end
+
+
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Of the largest frame header before the picture's data."""
-    at, found = 2, None
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker == 0xDA:
-            break
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            size = int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
+    found = None
+    for marker, start, _ in jpeg_segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and start + 5 <= len(data):
+            size = (
+                int.from_bytes(data[start + 1 : start + 3], "big"),
+                int.from_bytes(data[start + 3 : start + 5], "big"),
+            )
             found = size if found is None or size[0] * size[1] > found[0] * found[1] else found
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return found
 
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from archspec.data.image_sizes import format_of, size_of
+from archspec.data.image_sizes import format_of, jpeg_segments, size_of
 from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
@@ -82,14 +82,9 @@ def stored_size(path: str) -> tuple[int, int, int]:
 
 
 def _exif(data: bytes) -> bytes:
-    """EXIF's part of a JPEG file, which stands among its first segments."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at + 1] == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
-            return data[at + 10 : at + 2 + length]
-        at += 2 + length
-    return b""
+    """EXIF's part of a JPEG file; nothing where it has none."""
+    bodies = (data[start:end] for marker, start, end in jpeg_segments(data) if marker == 0xE1)
+    return next((body[6:] for body in bodies if body.startswith(b"Exif\0\0")), b"")
 
 
 def _kind(data: bytes) -> str:

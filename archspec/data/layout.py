@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence, Set
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from archspec.data.errors import DataError
@@ -155,6 +157,20 @@ def stratified_split(items: Sequence[T], labels: Sequence[int], holdout: float, 
     """``train`` and ``val``, a stratified share."""
     found = held_out_share(labels, holdout, seed)
     return {split: [items[p] for p in positions] for split, positions in found.items()}
+
+
+def files_below(root: Path) -> list[str]:
+    """All files in a folder by their names from there, with ``/``, sorted; hidden ones left out. Raises DataError."""
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}")
+
+    found = []
+    for folder, inside, names in os.walk(root, onerror=refuse):
+        inside[:] = [name for name in inside if not _hidden(name)]
+        below = Path(folder).relative_to(root)
+        found += [(below / name).as_posix() for name in names if not name.startswith(".")]
+    return sorted(found)
 
 
 def _hidden(path: str) -> bool:

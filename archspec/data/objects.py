@@ -35,7 +35,7 @@ class Marked(NamedTuple):
     """One object as a file has it."""
 
     box: Box
-    """In pixels of the picture, from the edge of its first pixel."""
+    """In pixels of the picture, from the edge of its first pixel; or in shares of its sides, where it says so."""
     label: str | int | None
     """A class by its name, or by its number in the order of the classes; None where the file has none."""
     place: str
@@ -57,8 +57,8 @@ class Picture(NamedTuple):
     marked: Sequence[Marked]
     size: tuple[int, int] | None = None
     """Width and height that the annotations give the picture."""
-    is_shown: bool = False
-    """True where marks are of the picture as a viewer shows it, turned by its EXIF orientation, and no size says so."""
+    in_shares: bool = False
+    """True where boxes are shares of the sides of the picture as a viewer shows it, turned by its EXIF orientation."""
 
 
 class StoredImage(NamedTuple):
@@ -101,7 +101,7 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
         # It cannot be read, which whoever decodes it tells.
         return Judgement((), ())
     size = stored.width, stored.height
-    turn = picture.is_shown and stored.orientation != 1
+    turn = picture.in_shares and stored.orientation != 1
     if picture.size is not None and picture.size != size:
         if picture.size == size[::-1] and stored.orientation >= 5:
             turn = True
@@ -113,6 +113,9 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
     kept: list[Kept] = []
     seen: dict[tuple[Box, str | int | None], str] = {}
     for marked in picture.marked:
+        if picture.in_shares:
+            x1, y1, x2, y2 = marked.box
+            marked = marked._replace(box=(x1 * width, y1 * height, x2 * width, y2 * height))
         where = f"{picture.source}, {marked.place}"
         wrong = [Judged(kind, where, message) for kind, message in marked.faults]
         wrong = wrong or [Judged(kind, where, message) for kind, message in _wrong(marked, width, height)]

@@ -104,7 +104,7 @@ def _marked(parts: Mapping[str, Any], name: str, row: int, tile: int) -> np.ndar
     out = _tiled(parts[name][row], tile)
     if name == IMAGE and BOXES in parts:
         height, width = parts[name][row].shape[:2]
-        scale, top, left = _fitting(height, width, tile)
+        scale, _, (top, left) = _fitting(height, width, tile)
         for box, label in zip(parts[BOXES][row], parts[CLASSES][row], strict=True):
             if label >= 0:
                 _outline(out, box * scale + [left, top, left, top], COLOURS[label % len(COLOURS)])
@@ -120,11 +120,11 @@ def _outline(out: np.ndarray, box: np.ndarray, colour: tuple[int, int, int]) -> 
         line[:] = colour
 
 
-def _fitting(height: int, width: int, tile: int) -> tuple[float, int, int]:
-    """The scale at which an image fits a square, and how far its corner is from the square's."""
+def _fitting(height: int, width: int, tile: int) -> tuple[float, tuple[int, int], tuple[int, int]]:
+    """The scale at which an image fits a square, its height and width then, and where its corner is in the square."""
     scale = tile / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    return scale, (tile - size[0]) // 2, (tile - size[1]) // 2
+    return scale, size, ((tile - size[0]) // 2, (tile - size[1]) // 2)
 
 
 def _tiled(image: np.ndarray, tile: int) -> np.ndarray:
@@ -138,8 +138,7 @@ def _tiled(image: np.ndarray, tile: int) -> np.ndarray:
     if image.shape[-1] == 1:
         image = np.repeat(image, 3, -1)
     height, width = image.shape[:2]
-    scale, top, left = _fitting(height, width, tile)
-    size = max(1, round(height * scale)), max(1, round(width * scale))
+    scale, size, (top, left) = _fitting(height, width, tile)
     # Small pictures keep their pixels in sight.
     method = "nearest" if scale >= 1 else "area"
     small = tf.image.resize(image, size, method).numpy().round().astype(np.uint8)

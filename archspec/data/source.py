@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, get_args
 
-from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from archspec.data.errors import DataError
 from archspec.data.example import LABEL, Example
@@ -185,6 +185,12 @@ def _located(value: Any, info: ValidationInfo) -> Path:
 DataPath = Annotated[Path, BeforeValidator(_located), WithJsonSchema({"type": "string"})]
 """An existing file or folder: absolute, relative to the run file (or to the working folder, on the command line), or
 relative to the folder that the environment variable ARCHSPEC_DATA names."""
+
+
+Holdout = Annotated[float, Field(gt=0, lt=1)]
+"""Share of the examples that are held out, where data have no splits."""
+Seed = Annotated[int, Field(ge=0)]
+"""Seed of such a division."""
 
 
 def known_data_set(name: str) -> tuple[str, str, str] | None:

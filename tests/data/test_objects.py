@@ -12,6 +12,7 @@ from PIL import Image
 from archspec.cli import main
 from archspec.data.check import check
 from archspec.data.errors import DataError
+from archspec.data.images import stored_size
 from archspec.data.objects import StoredImage, as_stored
 from archspec.data.source import DataSource, source_for
 from archspec.data.sources.coco import Coco
@@ -277,6 +278,17 @@ def test_boxes_of_a_turned_photo_are_brought_to_the_pixels_that_are_decoded(tmp_
     (folder / "Annotations" / "turned.xml").write_text(f"<annotation>{said}{box}</annotation>")
     # The upper left of what is shown is the lower left of what is stored.
     assert every(Voc(path=folder))["turned"] == [(0, HEIGHT - 4, 10, HEIGHT, 1)]
+
+
+def test_exif_is_found_behind_a_segment_that_is_filled_up(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    path = save(tmp_path / "turned.jpg", np.zeros((HEIGHT, WIDTH, 3), np.uint8), exif=exif)
+    assert stored_size(path) == (WIDTH, HEIGHT, 6)
+    data = path.read_bytes()
+    at = data.index(b"\xff\xe1")
+    path.write_bytes(data[:at] + b"\xff\xff" + data[at:])
+    assert stored_size(path) == (WIDTH, HEIGHT, 6)
 
 
 def test_a_polygon_of_yolo_has_the_box_about_it(tmp_path):

@@ -17,7 +17,7 @@ from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
-from archspec.data.source import TRAIN, DataPath, DataSource, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, Holdout, Seed, held_out_share, stamp
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.regular import opened
 
@@ -40,9 +40,9 @@ class Idx(DataSource, name="idx", main="path"):
     """The folder, or the file of images."""
     classes: Annotated[int, Field(gt=0)] = 10
     """Number of classes; labels are below it."""
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    holdout: Holdout = 0.2
     """Share held out where there are no files of another split."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of that division."""
 
     def features(self) -> Example:

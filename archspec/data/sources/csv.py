@@ -14,7 +14,7 @@ from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
 from archspec.data.layout import split_said
-from archspec.data.source import TRAIN, DataPath, DataSource, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, Holdout, Seed, held_out_share, stamp
 from archspec.data.table import Columns, columns, number, table_rows
 from archspec.data.text import Encoding, class_names
 from archspec.ir.diagnostics import shown
@@ -46,9 +46,9 @@ class Csv(DataSource, name="csv", main="path"):
     """Heading of the splits, if there is such a column: train, val or test."""
     encoding: Encoding = "utf-8"
     """Encoding of the file."""
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    holdout: Holdout = 0.2
     """Share held out where the table has no splits."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of that division."""
 
     def features(self) -> Example:

@@ -9,7 +9,7 @@ from pydantic import Field
 from archspec.data.example import LABEL, VECTOR, Example
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
-from archspec.data.source import DataSource, k_fold
+from archspec.data.source import DataSource, Seed, k_fold
 from archspec.ir.tensors import TensorSpec
 
 COUNT, FOLDS = 442, 5
@@ -27,7 +27,7 @@ class Diabetes(DataSource, name="diabetes", main="fold"):
 
     fold: Annotated[int, Field(ge=0, lt=FOLDS)] = 0
     """Which of the five fifths is held out."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the division into fifths; not that of the training."""
 
     def features(self) -> Example:

@@ -11,7 +11,7 @@ from archspec.data.feature import Feature
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
-from archspec.data.source import DataSource, k_fold
+from archspec.data.source import DataSource, Seed, k_fold
 from archspec.ir.tensors import TensorSpec
 
 COUNT, FOLDS = 1797, 5
@@ -29,7 +29,7 @@ class Digits(DataSource, name="digits", main="fold"):
 
     fold: Annotated[int, Field(ge=0, lt=FOLDS)] = 0
     """Which of the five fifths is held out."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the division into fifths; not that of the training."""
 
     ink: bool = False

@@ -5,27 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
-
-from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
 from archspec.data.files import Fault, FileEntry, Listing
 from archspec.data.layout import scan_class_folders, split_said, stratified_split
-from archspec.data.source import TRAIN, DataPath, stamp
+from archspec.data.source import TRAIN, DataPath, Holdout, Seed, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.data.table import Columns, number, table_rows
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.storage.regular import opened
-
-if TYPE_CHECKING:
-    pass
-
-Channels = Literal[1, 3]
-Holdout = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0)]
 
 
 class Folder(ImageFiles, name="folder", main="path"):

@@ -6,20 +6,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from archspec.data import files
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.mask import Mask
 from archspec.data.files import Fault, FileEntry, Listing
-from archspec.data.images import SUFFIXES, BadImage, header
-from archspec.data.layout import split_of
+from archspec.data.images import SUFFIXES, stored_size
+from archspec.data.layout import SPLITS, files_below, split_of, stratified_split
 from archspec.data.mask_values import VOID, Colour, MaskError, MaskValues, Values, found_values, read_mask, shares
-from archspec.data.source import TRAIN, DataPath, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, Holdout, Seed, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
@@ -56,9 +53,9 @@ class Masks(ImageFiles, name="masks", main="path"):
     Where not given, all values that occur in training are classes of their own; of three or more, 255 is void."""
     void: tuple[Colour, ...] | Colour | None = None
     """Values of pixels that do not count, in training and in figures. They reach the network as 255."""
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    holdout: Holdout = 0.2
     """Share held out where there are no folders for the splits."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of that division."""
 
     @classmethod
@@ -78,8 +75,7 @@ class Masks(ImageFiles, name="masks", main="path"):
         is_divided = len(splits) == 1
         if is_divided:
             (entries,) = splits.values()
-            at = held_out_share([0] * len(entries), self.holdout, self.seed)
-            splits = {split: [entries[p] for p in positions] for split, positions in at.items()}
+            splits = stratified_split(entries, [0] * len(entries), self.holdout, self.seed)
         return Listing((), splits, strays, faults, is_divided)
 
     def classes(self) -> MaskValues:
@@ -119,13 +115,10 @@ class Masks(ImageFiles, name="masks", main="path"):
         if unknown:
             said = shares(unknown, mask.size)
             return f"has a mask with values that are no class: {said} ({shown(entry.mask, 300)[1:-1]})"
-        try:
-            image = header(files.content(entry), max_pixels=self.max_pixels)
-        except (BadImage, OSError):
-            return None
-        if image.height and (image.height, image.width) != mask.shape:
+        own_width, own_height, _ = stored_size(entry.path)
+        if own_height and (own_height, own_width) != mask.shape:
             (height, width), name = mask.shape, shown(entry.mask, 300)[1:-1]
-            return f"is {image.width}×{image.height} pixels and its mask {width}×{height}: {name}"
+            return f"is {own_width}×{own_height} pixels and its mask {width}×{height}: {name}"
         return None
 
 
@@ -165,21 +158,17 @@ def _matched(path: Path, masks_in: Path | None) -> tuple[dict[str, Pairs], tuple
 def _by_stem(folder: Path, strays: list[str], *, is_mask: bool = False) -> dict[str, str]:
     """Image files of a folder and those below by their names from there, without endings."""
     out: dict[str, str] = {}
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        for name in sorted(names):
-            path = os.path.join(place, name)
-            if name.startswith("."):
-                continue
-            if not name.lower().endswith(SUFFIXES):
-                strays.append(path)
-                continue
-            stem = os.path.splitext(os.path.relpath(path, folder))[0]
-            if is_mask:
-                stem = next((stem.removesuffix(e) for e in ENDINGS if stem.lower().endswith(e)), stem)
-            if stem in out:
-                raise DataError(f"{path} and {out[stem]} have one name: which is the one of {stem}?")
-            out[stem] = path
+    for name in files_below(folder):
+        path = os.path.join(folder, name)
+        if not name.lower().endswith(SUFFIXES):
+            strays.append(path)
+            continue
+        stem = os.path.splitext(name)[0]
+        if is_mask:
+            stem = next((stem.removesuffix(e) for e in ENDINGS if stem.lower().endswith(e)), stem)
+        if stem in out:
+            raise DataError(f"{path} and {out[stem]} have one name: which is the one of {stem}?")
+        out[stem] = path
     return out
 
 
@@ -198,14 +187,10 @@ def _arranged(path: Path, masks: Path | None) -> dict[str, tuple[Path, Path]]:
         inside = {p.name: p for p in sorted(folder.iterdir()) if p.is_dir()}
         if pair := _pair(inside):
             out[split] = pair
-        elif beside := next(
-            (
-                f
-                for other, f in tops.items()
-                if other.lower() in {f"{name.lower()}{w}{m}" for w in ("", "_") for m in MASKS}
-            ),
-            None,
-        ):
+            continue
+        called = {f"{name.lower()}{between}{word}" for between in ("", "_") for word in MASKS}
+        beside = next((found for other, found in tops.items() if other.lower() in called), None)
+        if beside is not None:
             out[split] = (folder, beside)
     return out
 
@@ -222,7 +207,7 @@ def _beside(images: Path, masks: Path) -> dict[str, tuple[Path, Path]]:
     """The same by split, where both folders have folders of the splits."""
     below = {split: p for p in images.iterdir() if p.is_dir() and (split := split_of(p.name))}
     other = {split: p for p in masks.iterdir() if p.is_dir() and (split := split_of(p.name))}
-    return {split: (below[split], other[split]) for split in (TRAIN, "val", "test") if split in below.keys() & other}
+    return {split: (below[split], other[split]) for split in SPLITS if split in below.keys() & other}
 
 
 @lru_cache(maxsize=32)

@@ -15,7 +15,7 @@ from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
 from archspec.data.features.vector import Vector
 from archspec.data.layout import WORDS
-from archspec.data.source import TRAIN, DataPath, DataSource, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, Holdout, Seed, held_out_share, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.regular import opened
@@ -45,9 +45,9 @@ class Npz(DataSource, name="npz", main="path"):
     """Name of the array of images (of any rank), or what stands before ``_train``."""
     label: Annotated[str, Field(min_length=1)] = "y"
     """Name of the array of labels, or what stands before ``_train``."""
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    holdout: Holdout = 0.2
     """Share held out where the file has no splits."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of that division."""
 
     def features(self) -> Example:

@@ -16,15 +16,13 @@ from archspec.data.files import Fault, FileEntry, Listing
 from archspec.data.images import stored_size
 from archspec.data.layout import stratified_split
 from archspec.data.objects import Judged, Kept, OnObject, Picture, StoredImage
-from archspec.data.source import TRAIN, stamp
+from archspec.data.source import TRAIN, Holdout, Seed, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.diagnostics import shown
 from archspec.storage.cache import cache_path, load_or_compute
 from archspec.storage.regular import opened
 
 Most = Annotated[int, Field(ge=1, le=10_000)]
-Holdout = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +137,6 @@ def _sizes(pictures: Sequence[Picture], fingerprint: str) -> dict[str, StoredIma
     path = cache_path("sizes", ".json", fingerprint)
     known = load_or_compute(path, lambda: {name: stored_size(name) for name in paths})
     return {name: StoredImage(*known[name]) for name in paths}
-
-
-def with_suffix(path: str, suffix: str) -> str:
-    """A path with another ending."""
-    return os.path.splitext(path)[0] + suffix
 
 
 def small_file(path: str | os.PathLike[str], most: int = 1 << 24) -> bytes:

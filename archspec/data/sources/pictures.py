@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.data import files
 from archspec.data.errors import DataError
@@ -16,8 +14,8 @@ from archspec.data.example import HELD_OUT, IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.files import FileEntry, Listing, MaxPixels, OnBad
 from archspec.data.images import MAX_PIXELS, SUFFIXES
-from archspec.data.layout import SPLITS, split_of, stratified_split
-from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, in_order, stamp
+from archspec.data.layout import SPLITS, files_below, split_of, stratified_split
+from archspec.data.source import ENCODED, TRAIN, DataPath, DataSource, Holdout, Seed, in_order, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.tensors import TensorSpec
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Channels = Literal[1, 3]
-Holdout = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0)]
 
 
 class Pictures(ImageFiles, name="pictures", main="path"):
@@ -62,7 +58,7 @@ class Pictures(ImageFiles, name="pictures", main="path"):
         """Every picture by split. Raises DataError."""
         if not self.path.is_dir():
             raise DataError(f"{self.path} is not a folder")
-        names = sorted(_below(self.path))
+        names = files_below(self.path)
         pictures = [name for name in names if name.lower().endswith(SUFFIXES)]
         strays = tuple(name for name in names if not name.lower().endswith(SUFFIXES))
         found: dict[str, list[str]] = {split: [] for split in SPLITS}
@@ -179,19 +175,6 @@ class _Divided:
 
 def _all(splits: Mapping[str, Any]) -> list[FileEntry]:
     return sorted((entry for entries in splits.values() for entry in entries), key=lambda e: e.name)
-
-
-def _below(root: Path) -> Iterator[str]:
-    """Names of all files in a folder, from there, with ``/``; hidden ones left out."""
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename} cannot be read: {error.strerror}")
-
-    for folder, inside, names in os.walk(root, onerror=refuse):
-        inside[:] = [n for n in inside if not n.startswith((".", "__MACOSX"))]
-        for name in names:
-            if not name.startswith("."):
-                yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
 
 
 def _unlabelled(one: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -20,7 +20,7 @@ from archspec.data.example import LABEL, Example
 from archspec.data.features.label import Label
 from archspec.data.files import FileEntry, Listing
 from archspec.data.layout import WORDS, split_of, stratified_split
-from archspec.data.source import ENCODED, TRAIN, DataPath, stamp
+from archspec.data.source import ENCODED, TRAIN, DataPath, Holdout, Seed, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.data.text import read_text
 from archspec.ir.diagnostics import did_you_mean, shown
@@ -48,9 +48,9 @@ class TfRecord(ImageFiles, name="tfrecord", main="path"):
     """Feature of the label."""
     first_label: Annotated[int, Field(ge=0)] = 0
     """Label of the first class; 1 where 0 stands for the background."""
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    holdout: Holdout = 0.2
     """Share held out where there are no splits; not stratified, as labels stand inside the records."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of that division."""
 
     def features(self) -> Example:

@@ -13,7 +13,7 @@ from archspec.data.errors import DataError
 from archspec.data.example import LABEL, TOKENS, Example
 from archspec.data.features.labels import Labels
 from archspec.data.features.tokens import Tokens
-from archspec.data.source import IGNORED, TRAIN, DataPath, DataSource, Lengths, held_out_share, stamp
+from archspec.data.source import IGNORED, TRAIN, DataPath, DataSource, Holdout, Lengths, Seed, held_out_share, stamp
 from archspec.data.text import Encoding, in_padded_batches, padded, read_text
 from archspec.data.tokenizer import Tokenizing, fitted
 from archspec.data.tokenizers.file import File
@@ -47,9 +47,9 @@ class Tagged(DataSource, name="tagged", main="path"):
     """Where lengths vary: training batches that are drawn together and divided by length; 1 leaves that out."""
     encoding: Encoding = "utf-8"
     """Encoding of the files."""
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    holdout: Holdout = 0.2
     """Share of the sentences held out as ``val`` where there is no ``test``."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of that division."""
 
     def features(self) -> Example:

@@ -14,7 +14,7 @@ from archspec.data.example import LABEL, TOKENS, Example
 from archspec.data.features.label import Label
 from archspec.data.features.tokens import Tokens
 from archspec.data.layout import scan_class_folders
-from archspec.data.source import TRAIN, DataPath, DataSource, Lengths, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, Holdout, Lengths, Seed, held_out_share, stamp
 from archspec.data.table import labelled_rows
 from archspec.data.text import (
     Encoding,
@@ -67,9 +67,9 @@ class Text(DataSource, name="text", main="path"):
     """Heading of the labels."""
     split_column: str = "split"
     """Heading of the splits, if there is such a column: train, val or test."""
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    holdout: Holdout = 0.2
     """Share held out where the data say nothing of splits."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of that division."""
 
     def features(self) -> Example:

@@ -14,7 +14,7 @@ from archspec.data.example import Example
 from archspec.data.features.tokens import Tokens
 from archspec.data.layout import SPLITS, split_said
 from archspec.data.pair import SOURCE, TARGET, check_vocabularies
-from archspec.data.source import TRAIN, DataPath, DataSource, Lengths, from_arrays, held_out_share, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, Holdout, Lengths, Seed, from_arrays, held_out_share, stamp
 from archspec.data.table import columns, table_rows
 from archspec.data.text import Encoding, padded
 from archspec.data.tokenizer import Tokenizing, fitted
@@ -61,9 +61,9 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
     """Where lengths vary: training batches that are drawn together and divided by length; 1 leaves that out."""
     encoding: Encoding = "utf-8"
     """Encoding of the table."""
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    holdout: Holdout = 0.1
     """Share held out where the table says nothing of splits."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of that division."""
 
     def features(self) -> Example:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from archspec.data.errors import DataError
 from archspec.data.images import SUFFIXES
-from archspec.data.layout import SPLITS, split_of
+from archspec.data.layout import SPLITS, files_below, split_of
 from archspec.data.objects import Judged, Marked, Picture
 from archspec.data.source import DataPath
 from archspec.data.sources.object_files import Annotations, ObjectFiles, small_file
@@ -101,17 +101,13 @@ class Voc(ObjectFiles, name="voc", main="path"):
         if not self.path.is_dir():
             raise DataError(f"{self.path} is not a folder")
         root = _root(self.path)
-        for folder, folders, names in os.walk(root):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            below = Path(folder).relative_to(root)
-            kept = [part for part in below.parts if part.lower() not in FOLDERS]
-            for name in sorted(names):
-                stem, suffix = os.path.splitext(name)
-                path = os.path.join(folder, name)
-                if suffix.lower() in SUFFIXES:
-                    images["/".join([*kept, stem])] = path
-                elif suffix.lower() == ".xml":
-                    marks["/".join([*kept, stem])] = path
+        for name in files_below(root):
+            path = Path(name)
+            stem = "/".join([part for part in path.parent.parts if part.lower() not in FOLDERS] + [path.stem])
+            if name.lower().endswith(SUFFIXES):
+                images[stem] = str(root / path)
+            elif path.suffix.lower() == ".xml":
+                marks[stem] = str(root / path)
         return images, marks
 
     def _lists(self) -> dict[str, list[str]]:

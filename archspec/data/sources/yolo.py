@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from archspec.data.errors import DataError
-from archspec.data.images import SUFFIXES, stored_size
-from archspec.data.layout import split_of
+from archspec.data.images import SUFFIXES
+from archspec.data.layout import files_below, split_of
 from archspec.data.objects import Judged, Marked, Picture
 from archspec.data.source import DataPath
 from archspec.data.sources.object_files import Annotations, ObjectFiles, small_file
@@ -46,8 +46,9 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
     def annotations(self) -> Annotations:
         names = _names(self._file(), self._said().get("names"))
         pictures: dict[str, list[Picture]] = {}
-        found: list[Judged] = list(self._alone())
-        for split, image, marks in self._found():
+        there = self._found()
+        found: list[Judged] = list(self._alone({marks for _, _, marks in there if marks}))
+        for split, image, marks in there:
             if not marks:
                 found.append(Judged("image without annotations", image, "has no label file: it has no objects", False))
             pictures.setdefault(split, []).append(_picture(image, marks))
@@ -87,10 +88,9 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
             raise DataError(f"{path} names no folder of images that is there", help="train: images/train")
         return out
 
-    def _alone(self) -> Iterator[Judged]:
-        """Label files whose image is missing."""
-        known = {marks for _, _, marks in self._found() if marks}
-        lists = {str(self._said().get(word)) for word in self._said()}
+    def _alone(self, known: set[str]) -> Iterator[Judged]:
+        """Label files whose image is missing: those that are not ``known``."""
+        lists = {str(said) for said in self._said().values()}
         for folder in sorted({os.path.dirname(marks) for marks in known}):
             for name in sorted(os.listdir(folder)):
                 path = os.path.join(folder, name)
@@ -160,25 +160,21 @@ def _images(root: Path, beside: Path, name: str) -> Iterator[tuple[str, str]]:
             if line.strip():
                 yield os.path.normpath(os.path.join(os.path.dirname(place), line.strip())), os.path.dirname(place)
         return
-    for folder, folders, files in os.walk(place):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-        for file in sorted(files):
-            if file.lower().endswith(SUFFIXES):
-                yield os.path.join(folder, file), place
+    for file in files_below(Path(place)):
+        if file.lower().endswith(SUFFIXES):
+            yield os.path.join(place, file), place
 
 
 def _picture(image: str, marks: str | None) -> Picture:
     if marks is None:
         return Picture(image, image, ())
-    width, height, turn = stored_size(image)
-    # What people draw boxes on is the picture as a viewer shows it.
-    size = (height, width) if turn >= 5 else (width, height)
     lines = small_file(marks).decode("utf-8", "replace").splitlines()
-    marked = [_marked(line.split(), f"line {k}", *size) for k, line in enumerate(lines, 1) if line.strip()]
-    return Picture(image, marks, marked, is_shown=True)
+    marked = [_marked(line.split(), f"line {k}") for k, line in enumerate(lines, 1) if line.strip()]
+    # What people draw boxes on is the picture as a viewer shows it.
+    return Picture(image, marks, marked, in_shares=True)
 
 
-def _marked(cells: list[str], place: str, width: int, height: int) -> Marked:
+def _marked(cells: list[str], place: str) -> Marked:
     try:
         label, *numbers = [float(cell) for cell in cells]
     except ValueError:
@@ -194,14 +190,9 @@ def _marked(cells: list[str], place: str, width: int, height: int) -> Marked:
         x, y, w, h = numbers
         if w <= 0 or h <= 0:
             return _faulty(place, "empty", f"has the width {w:g} and the height {h:g}")
-        box = (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
+        box = x - w / 2, y - h / 2, x + w / 2, y + h / 2
     else:
-        box = (
-            min(numbers[::2]) * width,
-            min(numbers[1::2]) * height,
-            max(numbers[::2]) * width,
-            max(numbers[1::2]) * height,
-        )
+        box = min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
     return Marked(box, int(label), place, said=" ".join(cells[1:]))
 
 
