@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import (
     Activation,
@@ -37,6 +38,23 @@ from archspec.ops.shapes import (
 
 if TYPE_CHECKING:
     import keras
+
+
+def places_in_bounds(op: Any, out: TensorSpec, x: TensorSpec) -> int:
+    """Places of all windows of an op that do not fall on padding."""
+    return window_places(x, out.spatial, op.kernel, op.stride, op.padding, op.dilation)
+
+
+@shared
+def kernel_macs(self: Any, out: TensorSpec, x: TensorSpec) -> int:
+    """output positions · size of the kernel"""
+    return int(elements(out.spatial) * self.weights(x)[0].size)
+
+
+@shared
+def kernel_macs_in_bounds(self: Any, out: TensorSpec, x: TensorSpec) -> int:
+    kernel: WeightSpec = self.weights(x)[0]
+    return places_in_bounds(self, out, x) * prod(kernel.shape[x.rank - 1 :])
 
 
 class Conv(Op, name="conv", main="filters"):
@@ -95,13 +113,7 @@ class Conv(Op, name="conv", main="filters"):
         )
         return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
 
-    def macs(self, out: TensorSpec, x: TensorSpec) -> int:
-        """output positions · size of the kernel"""
-        return elements(out.spatial) * prod(self.weights(x)[0].shape)
-
-    def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
-        return places_in_bounds(self, out, x) * prod(self.weights(x)[0].shape[x.rank - 1 :])
-
+    macs, macs_in_bounds = kernel_macs, kernel_macs_in_bounds
     flops, transcendentals = with_output_flops, output_transcendentals
 
     def lower(self, x: TensorSpec) -> keras.Layer:
@@ -160,11 +172,6 @@ class Bias(Op, name="bias", main="per"):
 
     def _shape(self, x: TensorSpec) -> tuple[Any, ...]:
         return {"channel": x.shape[-1:], "position": (*x.spatial, 1), "element": x.shape}[self.per]
-
-
-def places_in_bounds(op: Any, out: TensorSpec, x: TensorSpec) -> int:
-    """Places of all windows of an op that do not fall on padding."""
-    return window_places(x, out.spatial, op.kernel, op.stride, op.padding, op.dilation)
 
 
 def keras_padding(padding: str | int | tuple[tuple[int, int], ...], rank: int) -> str | tuple[tuple[int, int], ...]:

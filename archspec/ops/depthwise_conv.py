@@ -19,7 +19,7 @@ from archspec.ops.arguments import (
     with_output_flops,
 )
 from archspec.ops.base import Op, OpError
-from archspec.ops.conv import keras_padding, places_in_bounds
+from archspec.ops.conv import keras_padding, kernel_macs, kernel_macs_in_bounds, places_in_bounds
 from archspec.ops.masks import refused
 from archspec.ops.peers import depthwise
 from archspec.ops.reach import Axes, windowed
@@ -75,13 +75,7 @@ class DepthwiseConv(Op, name="depthwise_conv", main="kernel"):
         kernel = WeightSpec("kernel", (*taps, channels, self.multiplier))
         return (kernel, WeightSpec("bias", (channels * self.multiplier,))) if self.bias else (kernel,)
 
-    def macs(self, out: TensorSpec, x: TensorSpec) -> int:
-        """output positions · size of the kernel"""
-        return elements(out.spatial) * prod(self.weights(x)[0].shape)
-
-    def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
-        return places_in_bounds(self, out, x) * prod(self.weights(x)[0].shape[x.rank - 1 :])
-
+    macs, macs_in_bounds = kernel_macs, kernel_macs_in_bounds
     flops, transcendentals = with_output_flops, output_transcendentals
 
     def lower(self, x: TensorSpec) -> keras.Layer:

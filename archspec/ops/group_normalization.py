@@ -9,7 +9,7 @@ from archspec.ops.arguments import Epsilon, PositiveInt
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_steps
 from archspec.ops.meeting import divisors_of
-from archspec.ops.normalization import factor_and_offset, normalized
+from archspec.ops.normalization import factor_and_offset, normalized, normalizing_flops
 from archspec.ops.shapes import known_channels
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class GroupNorm(Op, name="group_norm", main="groups"):
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return factor_and_offset(x, self.scale, self.center)
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        return (5 + self.scale + self.center) * x.size
+    flops = normalizing_flops
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         return self.groups
@@ -85,8 +84,7 @@ class InstanceNorm(Op, name="instance_norm"):
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return factor_and_offset(x, self.scale, self.center)
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        return (5 + self.scale + self.center) * x.size
+    flops = normalizing_flops
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         """channels"""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from archspec.ir.declaration import shared
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import Epsilon
 from archspec.ops.base import Op, OpError
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.ir.counterpart import Counterpart, OrderTrace
+
+
+@shared
+def normalizing_flops(self: Any, out: TensorSpec, x: TensorSpec) -> int:
+    """(5 + scale + center) * x.size"""
+    return int((5 + self.scale + self.center) * x.size)
 
 
 class BatchNorm(Op, name="batch_norm"):
@@ -85,8 +92,7 @@ class LayerNorm(Op, name="layer_norm"):
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         return factor_and_offset(x, self.scale, self.center)
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
-        return (5 + self.scale + self.center) * x.size
+    flops = normalizing_flops
 
     def transcendentals(self, out: TensorSpec, x: TensorSpec) -> int:
         return elements(x.spatial)

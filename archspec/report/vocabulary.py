@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from archspec.ir.declaration import Declaration
 from archspec.ir.tensors import TensorSpec
@@ -75,7 +77,7 @@ def arguments(declared: type[Declaration]) -> tuple[Argument, ...]:
     return tuple(
         Argument(
             name,
-            _type(_annotation(declared, name)),
+            _type(*_annotation(declared, name)),
             None if field.is_required() else written(field.get_default(call_default_factory=True)),
             docs.get(name, ""),
         )
@@ -117,6 +119,7 @@ def written(value: Any) -> str:
 
 
 @cache
+@cache
 def types() -> dict[str, str]:
     """Names of the argument types that several ops share, as ``entry`` writes them, with what they mean."""
     from archspec.ops import arguments
@@ -135,17 +138,27 @@ def _words(alias: str) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in alias).strip()
 
 
-def _annotation(op: type[Declaration], name: str) -> str:
-    """The annotation as it is written (modules of ops postpone their evaluation)."""
+def _annotation(op: type[Declaration], name: str) -> tuple[str, dict[str, str]]:
+    """The annotation as it is written (modules of ops postpone their evaluation), and what stands for an alias in it
+    that is called as the argument itself, which says nothing."""
     for klass in op.__mro__:
         annotation = inspect.get_annotations(klass).get(name)
         if annotation is not None:
-            return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+            alias = name.capitalize()
+            of = getattr(sys.modules[klass.__module__], alias, None)
+            base = get_args(of)[0] if get_origin(of) is Annotated and _words(alias) not in types() else None
+            plain = {alias: base.__name__} if isinstance(base, type) else {}
+            text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+            return text, plain
     raise KeyError(name)
 
 
-def _type(annotation: str) -> str:
-    return _type_name(ast.parse(annotation, mode="eval").body)
+def _type(annotation: str, plain: Mapping[str, str] = {}) -> str:
+    tree = ast.parse(annotation, mode="eval").body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = plain.get(node.id, node.id)
+    return _type_name(tree)
 
 
 def _type_name(node: ast.expr) -> str:
