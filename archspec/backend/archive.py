@@ -17,8 +17,21 @@ if TYPE_CHECKING:
 
     from archspec.backend.importers.keras_calls import Calls
 
-__all__ = ["ZIP_FAULTS", "Archive", "Layout", "Stored", "StoredLayer", "WeightsError", "filled", "grouped", "said"]
+__all__ = [
+    "ZIP_FAULTS",
+    "Archive",
+    "Layout",
+    "Stored",
+    "StoredLayer",
+    "WeightsError",
+    "bundled_config",
+    "filled",
+    "grouped",
+    "said",
+]
 
+MAX_CONFIG = 1 << 26
+"""Bytes of a config that is read: a file is not trusted."""
 ZIP_FAULTS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -72,6 +85,14 @@ class Stored:
 
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray]
+
+
+def bundled_config(bundle: zipfile.ZipFile) -> bytes:
+    """The config of a .keras file, as JSON. Raises WeightsError where it is too large, KeyError where there is none."""
+    entry = bundle.getinfo("config.json")
+    if entry.file_size > MAX_CONFIG:
+        raise WeightsError(f"its config.json has {entry.file_size} bytes, more than any network needs")
+    return bundle.read(entry)
 
 
 def filled(shape: tuple[int, ...], value: float) -> Stored:

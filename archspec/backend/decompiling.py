@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backend.archive import ZIP_FAULTS, WeightsError
+from archspec.backend.archive import ZIP_FAULTS, WeightsError, bundled_config
 from archspec.backend.importers import keras_calls
 from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput
 from archspec.backend.importers.keras_steps import UnsaidLayer, step_of
@@ -24,20 +24,16 @@ from archspec.writing.text import flow
 if TYPE_CHECKING:
     import keras
 
-MAX_CONFIG = 64 << 20
-"""Bytes of a config; a file is untrusted."""
-
 
 def of_file(path: Path) -> str:
     """The spec of a ``.keras`` file's model. Raises WeightsError with the file's name, OSError."""
     try:
         with zipfile.ZipFile(path) as bundle:
-            entry = bundle.getinfo("config.json")
-            if entry.file_size > MAX_CONFIG:
-                raise WeightsError(f"{path}: its config.json has {entry.file_size} bytes, more than any network needs")
-            config = json.loads(bundle.read(entry))["config"]
+            config = json.loads(bundled_config(bundle))["config"]
     except (*ZIP_FAULTS, TypeError, RecursionError):
         raise WeightsError(f"{path}: this is no .keras file, or a damaged one") from None
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
     try:
         return _of_config(config, path.stem)
     except WeightsError as error:
@@ -68,7 +64,6 @@ def graph_of(calls: Calls, name: str) -> Graph:
     """The graph of a model's calls. Raises WeightsError with the name of a layer that is no op."""
     names: dict[LayerOutput, str] = {}
     inputs: dict[str, Any] = {}
-    seen: set[str] = set()
     for k, (layer, shape, dtype) in enumerate(calls.inputs):
         if shape is None:
             raise WeightsError(f"the shape of the input {layer!r} is not known")
@@ -81,9 +76,6 @@ def graph_of(calls: Calls, name: str) -> Graph:
     lines = ["archspec: 1", f"name: {flow(_name(name))}", f"inputs: {flow(inputs)}", "body:"]
     first = len(lines) + 1
     for k, call in enumerate(calls.calls):
-        if call.layer in seen and _has_weights(call):
-            raise WeightsError(f"layer {call.layer!r} is called several times: its weights are shared")
-        seen.add(call.layer)
         try:
             step = step_of(call)
         except UnsaidLayer as error:
@@ -112,8 +104,19 @@ def graph_of(calls: Calls, name: str) -> Graph:
         if 0 <= place < len(calls.calls):
             raise _refused(calls.calls[place], found.message) from None
         raise WeightsError(found.message) from None
+    _check_shared(graph, calls)
     _check_axes(graph, calls)
     return graph
+
+
+def _check_shared(graph: Graph, calls: Calls) -> None:
+    """Raises WeightsError where a layer that has weights is called several times."""
+    seen: set[str] = set()
+    for k, call in enumerate(calls.calls):
+        node = graph.by_name.get(f"n{k}")
+        if call.layer in seen and node is not None and node.weights:
+            raise WeightsError(f"layer {call.layer!r} is called several times: its weights are shared")
+        seen.add(call.layer)
 
 
 def _check_axes(graph: Graph, calls: Calls) -> None:
@@ -138,7 +141,3 @@ def _name(name: str) -> str:
 
 def _article(kind: str) -> str:
     return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {kind}"
-
-
-def _has_weights(call: LayerCall) -> bool:
-    return call.kind not in ("Activation", "ReLU", "Dropout", "Flatten", "Reshape", "Rescaling", "Add", "Concatenate")

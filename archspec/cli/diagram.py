@@ -18,7 +18,6 @@ EXAMPLES = (
     "archspec diagram net.yaml -o net.mmd --depth 2",
     "archspec diagram net.yaml -o net.dot --fold encoder",
 )
-SUFFIXES = (".dot", ".mmd", ".svg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +52,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _file(text: str) -> Path:
+    from archspec.report.table import formats
+
     path = Path(text)
-    if path.suffix not in SUFFIXES:
-        raise argparse.ArgumentTypeError(f"must end in .svg, .mmd or .dot, got {text!r}")
+    *others, last = (f".{name}" for name in reversed(formats("pictures")))
+    if path.suffix not in (*others, last):
+        raise argparse.ArgumentTypeError(f"must end in {', '.join(others)} or {last}, got {text!r}")
     return path

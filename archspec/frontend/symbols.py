@@ -70,13 +70,18 @@ class Symbols(Sequence[Symbol]):
 
     def rename(self, symbol: Symbol, name: str) -> str:
         """The text with another name in all places of a symbol. Raises ValueError for one that is shared."""
-        if symbol.is_shared:
-            raise ValueError(f"'{symbol.name}' is of a block that is an argument: calls elsewhere go by the name")
+        refuse_shared(symbol)
         lines = symbol.definition.source.text.split("\n")
         for span in sorted(symbol.places, key=lambda s: (s.line, -s.column)):
             text = lines[span.line - 1]
             lines[span.line - 1] = text[: span.column - 1] + name + text[span.column - 1 + span.length :]
         return "\n".join(lines)
+
+
+def refuse_shared(symbol: Symbol) -> None:
+    """Raises ValueError for a symbol whose name cannot be another in its file alone."""
+    if symbol.is_shared:
+        raise ValueError(f"'{symbol.name}' is of a block that is an argument: calls elsewhere go by the name")
 
 
 def _covers(span: Span | None, line: int, column: int) -> bool:

@@ -108,9 +108,9 @@ class Table:
         return self.render("markdown")
 
 
-def formats() -> tuple[str, ...]:
-    """Names of all formats, sorted."""
-    names = os.listdir(os.path.join(os.path.dirname(__file__), "formats"))
+def formats(folder: str = "formats") -> tuple[str, ...]:
+    """Names of all formats, sorted: the modules of a folder beside this file."""
+    names = os.listdir(os.path.join(os.path.dirname(__file__), folder))
     return tuple(sorted(name[:-3] for name in names if name.endswith(".py") and not name.startswith("_")))
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from archspec.frontend import prelude
 from archspec.writing.step import STRUCTURES, WrittenStep
 
-CONV_BN = frozenset(("filters", "kernel", "stride", "padding", "dilation", "groups", "bias"))
-"""Arguments of a convolution that ``conv_bn`` has, too."""
-CONV_BN_DEFAULTS = {
-    **{"kernel": 3, "stride": 1, "dilation": 1, "groups": 1, "padding": "same", "act": "relu", "bias": False},
-    **{"epsilon": 0.001, "momentum": 0.99},
-}
+NORM = frozenset(("epsilon", "momentum"))
+"""Arguments of ``conv_bn`` that its normalisation takes."""
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """What arguments of the prelude's ``conv_bn`` are when they are left out."""
+    params = prelude()["blocks"]["conv_bn"]["params"]
+    said = {name: param.get("default") if isinstance(param, dict) else param for name, param in params.items()}
+    return {name: value for name, value in said.items() if name != "filters"}
 
 
 def with_conv_bn(steps: list[WrittenStep]) -> list[WrittenStep]:
@@ -34,7 +40,7 @@ def with_conv_bn(steps: list[WrittenStep]) -> list[WrittenStep]:
         bias = args.pop("bias", True)
         args |= {"bias": bias, "act": act, **norm.args}
         merged = WrittenStep("conv_bn", args, channels=conv.channels, taken=conv.taken, name=end.name, main="filters")
-        merged.defaults = CONV_BN_DEFAULTS
+        merged.defaults = _defaults()
         out.append(merged)
         at += 2 if end is norm else 3
     return out
@@ -45,8 +51,8 @@ def _is_conv_bn(conv: WrittenStep, norm: WrittenStep) -> bool:
         (conv.op, norm.op) == ("conv", "batch_norm")
         and conv.name is None
         and norm.taken is None
-        and set(conv.args) <= CONV_BN
-        and set(norm.args) <= {"epsilon", "momentum"}
+        and set(conv.args) <= {"filters", *_defaults()} - NORM - {"act"}
+        and set(norm.args) <= NORM
     )
 
 

@@ -17,14 +17,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, StoredLayer, WeightsError, said
+from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, StoredLayer, WeightsError, bundled_config, said
 from archspec.backend.importers import keras_calls, keras_config, keras_settings
 from archspec.backend.importers.keras_calls import Calls
 
 if TYPE_CHECKING:
     import h5py
 
-MAX_CONFIG = 1 << 26
 FAULTS = (OSError, KeyError, ValueError, OverflowError, RuntimeError, TypeError, AttributeError)
 """What h5py raises on damaged files."""
 SUBLAYERS = (
@@ -79,12 +78,9 @@ def _bundle(path: Path) -> Archive:
             names = bundle.namelist()
             if "config.json" not in names or "model.weights.h5" not in names:
                 raise WeightsError("this is no .keras file: it lacks config.json or model.weights.h5")
-            weights, config = bundle.getinfo("model.weights.h5"), bundle.getinfo("config.json")
-            if config.file_size > MAX_CONFIG:
-                raise WeightsError(f"its config.json has {config.file_size} bytes, more than any network needs")
+            weights, text = bundle.getinfo("model.weights.h5"), bundled_config(bundle)
             if weights.compress_type != zipfile.ZIP_STORED:
                 raise WeightsError("its model.weights.h5 is compressed; Keras does not do that")
-            text = bundle.read(config)
             version = _version(bundle)
             # Copied whole, since a zip's checksum is only looked at when an entry is read to its end.
             copy = tempfile.TemporaryFile()  # noqa: SIM115 - h5py reads it later

@@ -11,7 +11,7 @@ from archspec.cli import _run_check
 from archspec.cli._lsp.places import Places
 from archspec.frontend import analyse
 from archspec.frontend.findings import Analysis
-from archspec.frontend.symbols import Symbol
+from archspec.frontend.symbols import Symbol, refuse_shared
 from archspec.ir.diagnostics import Diagnostic, Source, Span, in_order
 
 _MEANT = re.compile(r"did you mean '([^']+)'\?")
@@ -98,8 +98,7 @@ def renamed(symbol: Symbol, name: str) -> Iterator[Span]:
     """The places of a name that get another. Raises ValueError for what is no name, or a name that is shared."""
     if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) is None:
         raise ValueError(f"'{name}' is no name: letters, digits and _, no digit first")
-    if symbol.is_shared:
-        raise ValueError(f"'{symbol.name}' is of a block that is an argument: calls elsewhere go by the name")
+    refuse_shared(symbol)
     yield from (replace(span, given=None) for span in symbol.places)
 
 
