@@ -2,10 +2,11 @@
 
 import json
 import zipfile
+from functools import partial
 
 import pytest
 
-from archspec.backend.decompiling import of_file
+from archspec.backend.decompiling import of_file, of_model
 from archspec.backend.wiring import WeightsError
 from tests.wording import refuses
 
@@ -67,3 +68,21 @@ def test_mobilenet_computes_the_same_from_its_spec(tmp_path):
     transfer(model, graph, ours)
     x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
     np.testing.assert_allclose(ours(x, training=False), model(x, training=False), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("kind", ["MaxPooling2D", "Conv2D"])
+def test_a_layer_that_is_called_twice_is_refused_where_it_has_weights(kind):
+    import keras
+
+    from archspec.frontend import loads
+
+    made = {"MaxPooling2D": keras.layers.MaxPooling2D, "Conv2D": partial(keras.layers.Conv2D, 3)}
+    layer = made[kind](2, name="shared")
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, layer(layer(image)))
+    if kind == "Conv2D":
+        with refuses(WeightsError):
+            of_model(model)
+    else:
+        assert [node.op.name for node in loads(of_model(model)).nodes] == ["max_pool", "max_pool"]
