@@ -13,8 +13,7 @@ from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import homonym, same, suggested
-from archspec.ir.diagnostics import Span, did_you_mean, listed, plain, shown
-from archspec.ir.patterns import Pattern
+from archspec.ir.diagnostics import Span, did_you_mean, listed, meant_by, plain, shown
 from archspec.ops.base import Op
 
 ONE_WORD = {"act": "activation", "activation": "act"}
@@ -88,9 +87,6 @@ def meant(name: str, known: Mapping[str, Any]) -> str:
     return other if other is not None and other in known and name not in known else name
 
 
-_NEAR = Pattern(r"did you mean '(\w+)'", re.ASCII)
-
-
 def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], extra: tuple[str, ...]) -> bool:
     """Report the names that a call does not take; whether there are none."""
     is_known = True
@@ -112,8 +108,8 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
                 or _suggested(name, names)
                 or (f"it has {listed(names)}" if names else "it takes none")
             )
-            if (near := _NEAR.match(hint)) is not None and near[1] in given:
-                hint = f"leave it out: {near[1]} is given, too"
+            if (near := meant_by(hint)) is not None and near in given:
+                hint = f"leave it out: {near} is given, too"
             walk.report("P01", f"{called} has no parameter '{name}'", given.key_span(name), hint)
     return is_known
 

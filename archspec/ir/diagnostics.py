@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+from archspec.ir.patterns import Pattern
+
 MAX_DIAGNOSTICS = 50
 MAX_TEXT = 2048
 MAX_NOTES = 12
@@ -172,6 +174,15 @@ FAIR = 0.7
 def did_you_mean(word: object, known: Iterable[object]) -> str | None:
     """``did you mean 'x'?`` for the nearest known word, or None when nothing is near."""
     return _nearest(str(word)[:64], tuple([str(k) for k in known]))
+
+
+_MEANT = Pattern(r"did you mean '([^']+)'")
+
+
+def meant_by(help: str | None) -> str | None:
+    """The word that ``did_you_mean`` proposes in a help."""
+    found = _MEANT.search(help or "")
+    return found[1] if found is not None else None
 
 
 @lru_cache(maxsize=256)

@@ -25,7 +25,7 @@ from archspec.data.source import DataSource
 from archspec.data.transform import Transform
 from archspec.frontend.yaml_source import Map, Seq, read, value_span
 from archspec.ir.aliases import same
-from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
+from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, meant_by
 from archspec.ir.patterns import Pattern
 from archspec.ir.reading import declared
 from archspec.ir.validation import translate_errors
@@ -113,9 +113,9 @@ def salvaged(source: Source, folder: Path) -> tuple[RunSpec | None, Map, list[Di
 def _without_doubles(wrong: list[Any]) -> list[Any]:
     """The errors without those of an argument that is missing because it stands there under another name."""
     meant = {
-        (e["loc"][:-1], found[1])
+        (e["loc"][:-1], found)
         for e in wrong
-        if _kind(e) == "unknown_key" and (found := _MEANT.match(str((e["type"].context or {}).get("help"))))
+        if _kind(e) == "unknown_key" and (found := meant_by((e["type"].context or {}).get("help")))
     }
     return [
         e
@@ -124,7 +124,6 @@ def _without_doubles(wrong: list[Any]) -> list[Any]:
     ]
 
 
-_MEANT = Pattern(r"did you mean '(\w+)'", re.ASCII)
 _QUOTED = Pattern(r"'(\w+)'", re.ASCII)
 
 

@@ -12,9 +12,7 @@ from archspec.cli._lsp.places import Places
 from archspec.frontend import analyse
 from archspec.frontend.findings import Analysis
 from archspec.frontend.symbols import Symbol, refuse_shared
-from archspec.ir.diagnostics import Diagnostic, Source, Span, in_order
-
-_MEANT = re.compile(r"did you mean '([^']+)'\?")
+from archspec.ir.diagnostics import Diagnostic, Source, Span, in_order, meant_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +59,11 @@ class OpenText:
 
         start, end = self.reach(said.span)
         text = self.places.text
-        meant = _MEANT.search(said.help or "")
+        meant = meant_by(said.help)
         if meant is not None and said.span.source.name == str(self.path):
             if text[start : start + 1] in ("'", '"'):
                 start, end = start + 1, end - 1
-            yield Mending(f"Replace by '{meant[1]}'", start, end, meant[1])
+            yield Mending(f"Replace by '{meant}'", start, end, meant)
         if self.analysis.graphs and (without := removed(text, said)) is not None:
             then = analyse(str(self.path), data=without.encode(), folder=self.path.parent)
             if is_same(self.analysis, then):
