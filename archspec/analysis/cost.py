@@ -77,5 +77,5 @@ def counted(costs: Iterable[NodeCost]) -> Totals:
 
 
 def uncounted(graph: Graph) -> tuple[str, ...]:
-    """Names of the ops that do not say what they cost."""
-    return tuple(dict.fromkeys(node.op.name for node in graph.nodes if not node.op.is_counted()))
+    """The ops that do not say what they cost, as notes call them."""
+    return tuple(dict.fromkeys(node.op.called for node in graph.nodes if not node.op.is_counted()))

@@ -10,7 +10,7 @@ from archspec.data import files
 from archspec.data.example import LABEL
 from archspec.data.feature import class_name
 from archspec.data.files import FileEntry, InFiles, Listing
-from archspec.data.findings import Finding, Report, duplicate
+from archspec.data.findings import Finding, Report, duplicate, merged
 from archspec.data.images import BadImage, header
 from archspec.data.source import ENCODED, TRAIN, DataSource
 
@@ -18,6 +18,8 @@ from archspec.data.source import ENCODED, TRAIN, DataSource
 def check(source: DataSource) -> Report:
     """Read and decode everything. Raises DataError where there is nothing to read."""
     features = source.features()
+    if parts := source.made_of:
+        return merged(source.name, features.splits, {name: check(part) for name, part in parts.items()})
     if source.is_encoded:
         return _of_files(source, cast(InFiles, source))
     if features.vocabularies:
@@ -84,6 +86,8 @@ READ = 1 << 24
 def glance(source: DataSource) -> list[Finding]:
     """What can be seen of some image files without a decoder: ``error`` for what none takes, ``note`` for what looks
     broken. Nothing where the source leaves broken files out. Raises DataError."""
+    if parts := source.made_of:
+        return [finding for part in parts.values() for finding in glance(part)]
     listed = cast(InFiles, source)
     if not source.is_encoded or listed.on_bad != "fail":
         return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -70,12 +72,12 @@ class Report:
             counts = [c.get(TRAIN, 0) for c in self.classes.values()]
             least = min(self.classes, key=lambda name: self.classes[name].get(TRAIN, 0))
             most = max(self.classes, key=lambda name: self.classes[name].get(TRAIN, 0))
-            out.append(
-                f"{len(self.classes)} classes of {min(counts)} ({printable(least)}) to {max(counts)} "
-                f"({printable(most)}) {self.noun} in {TRAIN}"
-            )
+            range_ = f"{min(counts)} ({printable(least)}) to {max(counts)} ({printable(most)}) {self.noun}"
+            each = f"{max(counts)} {self.noun} each"
+            out.append(f"{len(counts)} classes of {each if len(set(counts)) == 1 else range_} in {TRAIN}")
         for split, (low, middle, high, distinct) in self.sizes.items():
-            out.append(f"{split}: shorter sides of {low} to {high} pixels, median {middle}, {distinct} sizes")
+            sizes = "one size" if distinct == 1 else f"{distinct} sizes"
+            out.append(f"{split}: shorter sides of {low} to {high} pixels, median {middle}, {sizes}")
         if self.formats:
             out.append("formats: " + ", ".join(f"{n} {name}" for name, n in self.formats.items()))
         if self.values:
@@ -91,6 +93,25 @@ class Report:
         if not self.findings:
             out.append("nothing to object to")
         return "\n".join(out)
+
+
+def merged(source: str, splits: Mapping[str, int], parts: Mapping[str, Report]) -> Report:
+    """One report of data that are put together from others, of which each has its own; of several each is named."""
+
+    def of(kind: Callable[[Report], dict[str, Any]]) -> dict[str, Any]:
+        alone = len(parts) == 1
+        return {
+            key if alone else f"{name}, {key}": value
+            for name, report in parts.items()
+            for key, value in kind(report).items()
+        }
+
+    formats: Counter[str] = Counter()
+    for report in parts.values():
+        formats.update(report.formats)
+    findings = tuple(finding for report in parts.values() for finding in report.findings)
+    classes, sizes, values = of(lambda r: r.classes), of(lambda r: r.sizes), of(lambda r: r.values)
+    return Report(source, dict(splits), classes, sizes, dict(formats), findings, values)
 
 
 def duplicate(

@@ -53,6 +53,11 @@ class DataSource(Declaration, package="archspec.data.sources"):
     is_encoded: ClassVar[bool] = False
     """True where ``encoded`` gives images as their files' bytes, of which a part alone can be decoded."""
 
+    @property
+    def made_of(self) -> Mapping[str, DataSource]:
+        """Other data whose examples this puts together, by what they are here; none where the examples are its own."""
+        return {}
+
     @classmethod
     def is_layout(cls, folder: Path) -> bool:
         """Whether a folder has what this source needs and no other has: it is meant where only a path is given."""

@@ -188,6 +188,11 @@ class Op(Declaration, package="archspec.ops"):
         """exp, log, tanh, … per sample, counted apart from FLOPs. Raises UnknownSize."""
         return 0
 
+    @property
+    def called(self) -> str:
+        """What a note calls it: its name, and more where that name stands for several layers."""
+        return self.name
+
     @classmethod
     @cache
     def is_counted(cls) -> bool:

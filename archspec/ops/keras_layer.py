@@ -193,6 +193,10 @@ class KerasLayer(Op, name="keras", main="layer"):
     shape: Stated = None
     """The output's shape without the batch, where no rule is known; where one is, the two are compared."""
 
+    @property
+    def called(self) -> str:
+        return f"{self.layer} of keras"
+
     @classmethod
     def parameters(cls, given: Any) -> Mapping[str, Any]:
         own: Mapping[str, Any] = super().parameters(given)

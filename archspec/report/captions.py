@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.report.format import cells, dimensions, exact
+from archspec.report.format import cells, dimensions, exact, lower_bound
 from archspec.report.table import Table
 
 
@@ -38,7 +38,7 @@ def footnotes(table: Table) -> list[str]:
             open_size = f"? input {name} {spec} has an open size: counts that depend on it are unknown"
             notes.append(f"{open_size} (--set {name}=[…] gives it)")
     if table.uncounted:
-        notes.append(f"≥ {', '.join(table.uncounted)} does not say what it costs, and is not counted")
+        notes.append(lower_bound(table.uncounted))
     calls: dict[str, set[str]] = {}
     for row in table.rows:
         if row.shared_params and row.shared:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archspec.analysis.cost import Totals
+from archspec.ir.diagnostics import listed
 from archspec.ir.tensors import Size
 
 HEADERS = ("layer", "op", "output", "params", "%", "MACs", "%")
@@ -95,3 +96,9 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def lower_bound(uncounted: Sequence[str]) -> str:
+    """Why totals are lower bounds: what they leave out."""
+    does, it, is_ = ("does", "it costs", "is") if len(uncounted) == 1 else ("do", "they cost", "are")
+    return f"≥ {listed(uncounted)} {does} not say what {it}, and {is_} not counted"

@@ -10,7 +10,7 @@ from typing import Any
 from archspec.analysis.blocks import folded, readable_depth
 from archspec.ir.diagnostics import shown
 from archspec.report.columns import COLUMNS, LOWER_BOUNDS, Column, Measured, extent
-from archspec.report.format import quantity
+from archspec.report.format import lower_bound, quantity
 
 NODES = ("op", "output", "params", "macs")
 """Columns of nodes where none are chosen."""
@@ -171,7 +171,7 @@ def _of_block(name: str, kind: Column, values: list[Any]) -> Any:
 def _notes(measured: Measured) -> tuple[str, ...]:
     notes = []
     if names := measured.uncounted:
-        notes.append(f"≥ {', '.join(names)} does not say what it costs, and is not counted")
+        notes.append(lower_bound(names))
     if measured.in_bounds:
         notes.append("in bounds: taps that fall on padding are not counted")
     if (machine := measured.machine) is not None:

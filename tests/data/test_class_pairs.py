@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from archspec.data.check import check, glance
 from archspec.data.errors import DataError
 from archspec.data.source import DataSource
 from archspec.data.sources.digits import Digits
@@ -83,3 +84,54 @@ def test_files_are_paired_as_arrays_are(tmp_path):
         np.testing.assert_array_equal(one["a"], whole[first]["image"])
         np.testing.assert_array_equal(one["b"], whole[second]["image"])
         assert bool(one["label"]) == (whole[first]["label"] == whole[second]["label"])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Six images of two classes in each split, of which the second and the last of a class are broken."""
+    from PIL import Image
+
+    draw = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for name in ("ant", "bee"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for k in range(6):
+                at = tmp_path / split / name / f"{k}.png"
+                if k in (1, 5):
+                    at.write_bytes(b"\x89PNG, or so it says")
+                else:
+                    Image.fromarray(draw.integers(0, 256, (6, 6)).astype("uint8")).save(at)
+    return tmp_path
+
+
+@pytest.mark.tensorflow
+def test_what_is_broken_is_the_second_of_no_pair_and_its_pairs_begin_with_the_next(folders):
+    """What is left out are the pairs that begin with a broken image, a third of them, not those that hold one."""
+    source = Pairs(of=DataSource.find("folder")(path=folders, channels=1, on_bad="skip"), each=4)
+    pairs = source._pairs("val")
+    assert not set(pairs[:, 1].tolist()) & {1, 5, 7, 11}
+    assert source.usable("val").tolist() == [n for n in range(48) if n // 4 not in {1, 5, 7, 11}]
+    labels = source.class_labels("val")
+    for one in source.open("val"):
+        assert (one["a"].numpy() != one["b"].numpy()).any(), "an image beside itself"
+        assert one["label"] == labels[int(one["index"])]
+
+
+@pytest.mark.tensorflow
+def test_a_class_of_which_nothing_can_be_read_has_no_pairs(folders):
+    for k in range(6):
+        (folders / "val" / "bee" / f"{k}.png").write_bytes(b"nothing")
+    source = Pairs(of=DataSource.find("folder")(path=folders, channels=1, on_bad="skip"))
+    with refuses(DataError):
+        source._pairs("val")
+
+
+def test_what_pairs_are_made_of_is_looked_at(folders):
+    """``data check`` was a defect of the program where pairs were of files."""
+    pairs = Pairs(of=DataSource.find("folder")(path=folders, channels=1))
+    unpaired = DataSource.find("unpaired")(a=folders / "train" / "ant", b=folders / "val" / "bee", channels=1)
+    for source, count in ((pairs, 8), (unpaired, 4)):
+        report = check(source)
+        assert [finding.severity for finding in report.findings].count("error") == count == len(glance(source))
+        assert report.splits == source.features().splits and not report.is_well
+    assert {"a, train", "b, train"} <= set(report.sizes)

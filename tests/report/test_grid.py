@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 
-from archspec import load
+from archspec import load, loads
 from archspec.analysis.hardware import hardware
 from archspec.cli import main
 from archspec.cli import table as verb
@@ -109,6 +109,14 @@ def test_an_op_without_costs_marks_the_total(small, monkeypatch):
     assert (usual.totals.macs, usual.rows[1].macs) == (2048, None)
     assert "≥ 2.048 k" in str(usual) and "≥ 2,048 MACs" in str(usual) and "relu does not say" in str(usual)
     assert json.loads(usual.render("json"))["uncounted"] == ["relu"]
+
+
+def test_layers_of_keras_are_named_where_totals_are_lower_bounds():
+    head = "archspec: 1\nname: k\ninputs: {x: [8, 8, 3]}\nbody:\n"
+    layers = ("{layer: Rescaling, scale: 2.0}", "{layer: RMSNormalization}", "{layer: Rescaling, scale: 3.0}")
+    graph = loads(head + "".join(f"- keras: {layer}\n" for layer in layers))
+    said = "≥ Rescaling of keras, RMSNormalization of keras do not say what they cost, and are not counted"
+    assert str(table(graph)).splitlines()[-1] == of_nodes(Measured(graph)).render().splitlines()[-1] == said
 
 
 @pytest.mark.parametrize("format", formats())

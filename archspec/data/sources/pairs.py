@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from random import Random
@@ -30,7 +31,8 @@ PARTS = ("a", "b")
 
 class Pairs(DataSource, name="pairs", main="of"):
     """Two examples ``a`` and ``b`` of other data, and whether they are of one class: what networks of two towers learn
-    from (Bromley et al. 1993). Pairs stay in a split of those data, and every example of it begins as many.
+    from (Bromley et al. 1993). Pairs stay in a split of those data, and every example of it begins as many; one whose
+    file is broken and left out (``on_bad: skip``) is the second of none.
 
     Which ones stand together follows from the seed; a training sees the same pairs in every epoch.
     """
@@ -43,6 +45,10 @@ class Pairs(DataSource, name="pairs", main="of"):
     """Pairs that begin with an example."""
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     """Seed of the pairs; not that of the training."""
+
+    @property
+    def made_of(self) -> Mapping[str, DataSource]:
+        return {"of": self.of}
 
     @property
     def in_memory(self) -> bool:  # type: ignore[override]
@@ -65,9 +71,8 @@ class Pairs(DataSource, name="pairs", main="of"):
     def class_labels(self, split: str) -> Any:
         import numpy as np
 
-        labels = np.asarray(training_labels(self.of, split))
-        first, second = labels[self._pairs(split)].T
-        return (first == second).astype(np.int32)
+        numbers = range(len(training_labels(self.of, split)) * self.each)
+        return np.array([_is_same(number, self.same) for number in numbers], np.int32)
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         if self.in_memory:
@@ -108,36 +113,46 @@ class Pairs(DataSource, name="pairs", main="of"):
         return _paired(self, split, self.fingerprint())
 
 
+def _is_same(number: int, share: float) -> bool:
+    """Whether the pair of this number is of one class: as many are as the share says, whatever the number of pairs."""
+    return int((number + 1) * share) > int(number * share)
+
+
 @lru_cache(maxsize=8)
 def _paired(source: Pairs, split: str, fingerprint: str) -> np.ndarray:
     import numpy as np
 
-    labels = training_labels(source.of, split)
+    labels, known = training_labels(source.of, split), source.of.usable(split)
+    sound = range(len(labels)) if known is None else known.tolist()
     by_class: dict[int, list[int]] = {}
-    for position, label in enumerate(labels):
-        by_class.setdefault(label, []).append(position)
+    for position in sound:
+        by_class.setdefault(labels[position], []).append(position)
+    lost = next((k for k, label in enumerate(labels) if label not in by_class), None)
+    if lost is not None:
+        one = source.of.describe(split, lost)
+        raise DataError(f"pairs: none of {split} can be read of the class that {one} has", help="leave the class out")
     if source.same < 1 and len(by_class) < 2:
         raise DataError(f"pairs: all examples of {split} have one class", help="same: 1")
     # Those of a class beside each other: of the other classes are those before and behind.
     dealt = [position for members in by_class.values() for position in members]
-    place = {position: k for members in by_class.values() for k, position in enumerate(members)}
     starts, start = {}, 0
     for label, members in by_class.items():
         starts[label], start = start, start + len(members)
     random, out = Random(f"{source.seed}/{split}"), []
     for first, label in enumerate(labels):
         own, start = by_class[label], starts[label]
+        # The next one's place where this is broken: that is what training takes in its stead.
+        place = bisect_left(own, first)
         for k in range(source.each):
             number = first * source.each + k
-            # As many of a kind as the share says, whatever the number of pairs.
-            is_same = int((number + 1) * source.same) > int(number * source.same)
+            is_same = _is_same(number, source.same)
             drawn = random.random()
             if is_same and len(own) == 1:
                 raise DataError(f"pairs: a class has one example in {split}, and no pair of its own", help="same: 0")
             if is_same:
                 # Another of the class: so many places on, around its end.
                 on = 1 + int(drawn * (len(own) - 1))
-                second = own[(place[first] + on) % len(own)]
+                second = own[(place + on) % len(own)]
             else:
                 other = int(drawn * (len(dealt) - len(own)))
                 second = dealt[other if other < start else other + len(own)]

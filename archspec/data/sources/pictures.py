@@ -103,6 +103,12 @@ class Unpaired(DataSource, name="unpaired"):
     max_pixels: MaxPixels = MAX_PIXELS
     """Most pixels of an image: what has more is taken for a decompression bomb, a broken file."""
 
+    @property
+    def made_of(self) -> Mapping[str, DataSource]:
+        a, b = self._kinds()
+        found = {"a": a.train, "b": b.train, "test_a": a.test, "test_b": b.test}
+        return {name: source for name, source in found.items() if source is not None}
+
     def features(self) -> Example:
         a, b = (kind.listing().splits for kind in self._kinds())
         one = Image(TensorSpec((None, None, self.channels), "uint8"))
