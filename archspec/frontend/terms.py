@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from archspec.frontend.arithmetic import ExpressionError
@@ -17,13 +18,16 @@ from archspec.frontend.yaml_source import Map, Seq, only, value_span
 from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Graph, Tensor
 from archspec.ir.reading import suggested
-from archspec.ir.training import GradientPenalty, Scheduled, Term, ValueSchedule
+from archspec.ir.tensors import TensorSpec
+from archspec.ir.training import EXAMPLES, GradientPenalty, Scheduled, Term, ValueSchedule
 from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, check_operands, last_activation
+from archspec.ops.loss import Loss, check_operands, entry_shape, last_activation
 
 PENALTY = GradientPenalty.name
-_BESIDE = ("weight", "when")
+_BESIDE = ("weight", "when", "where", "per")
 """Keys of a term that are neither its loss nor arguments of it."""
+_COUNTED = ("where", "per")
+"""Those of them that are of a loss's entries."""
 TIME = re.compile(r"\brounds\b")
 PROBED = (0, 1, 1000, 1_000_000)
 """Rounds for which a schedule is tried."""
@@ -38,6 +42,7 @@ class Objectives:
 
     def __init__(self, body: Graph, known: Mapping[str, Any], networks: frozenset[str], end: Place):
         self.body, self.known, self.networks, self.end = body, dict(known), networks, end
+        self.given = frozenset(body.inputs)
 
     def changed_by(self, term: Term) -> set[str]:
         """The networks that the gradient of a term reaches."""
@@ -102,8 +107,7 @@ def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term 
     if not objectives.changed_by(made):
         reason = f"{name} of '{made.operands[0]}' depends on no network"
         raise Refusal("H08", reason, raw.value_span(name), "what stands behind detach, hold or image_pool is constant")
-    weight = scheduled(raw.get("weight", 1.0), raw, "weight", outside)
-    return Term(made.loss, made.operands, weight, "", made.from_logits, at)
+    return replace(made, weight=scheduled(raw.get("weight", 1.0), raw, "weight", outside))
 
 
 def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span) -> Term:
@@ -123,14 +127,50 @@ def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span)
         raise Refusal("S04", f"the first operand of {name} is a result, got {shown(result)}", operands.value_span(0))
     found = objectives.known
     try:
-        check_operands(loss, found[result].spec, found[target].spec if isinstance(target, str) else target)
+        coding = check_operands(loss, found[result].spec, found[target].spec if isinstance(target, str) else target)
+        is_given = isinstance(target, str) and found[target].tensor.node in objectives.given
+        if coding == "classes" and found[result].spec.channels == 1 and is_given:
+            # Of what a chain makes -1 is none; of what data give it may be that 0 is no.
+            help = f"{{cast: float32, from: {target}, as: …}}: 1 is yes, 0 is no"
+            raise OpError(f"{name} of one channel wants yes or no, '{target}' is numbers of classes", help=help)
     except OpError as error:
         raise Refusal("H06", error.message, operands.value_span(1), error.help) from None
     try:
         logits = loss.gets_logits(last_activation(objectives.body.by_name, found[result].tensor))
     except OpError as error:
         raise Refusal("H06", error.message, operands.value_span(0), error.help) from None
-    return Term(loss, (result, target), from_logits=logits, span=at)
+    spec = found[result].spec
+    where = _counting(raw, "where", loss, spec, objectives) if "where" in raw else None
+    per = _counting(raw, "per", loss, spec, objectives) if "per" in raw else None
+    return Term(loss, (result, target), 1.0, "", logits, at, where, per, coding)
+
+
+def _counting(raw: Map, word: str, loss: Loss, prediction: TensorSpec, objectives: Objectives) -> str:
+    """The result that says which entries of a loss count, or by the count of which their sum is divided. Raises
+    Refusal, Poisoned."""
+    given, at = raw[word], raw.value_span(word)
+    try:
+        entries = entry_shape(loss, prediction, word)
+    except OpError as error:
+        raise Refusal("H06", error.message, raw.key_span(word), error.help) from None
+    if word == "per" and given == EXAMPLES:
+        return EXAMPLES
+    if not isinstance(given, str) or given[:1] == "=":
+        also = " or 'examples'" if word == "per" else ""
+        raise Refusal("S04", f"{word} is the name of a result{also}, got {shown(given)}", at)
+    name = _named(raw, word, objectives, (EXAMPLES,) if word == "per" else ())
+    spec = objectives.known[name].spec
+    if spec.dtype != "bool" and "float" not in spec.dtype:
+        help = f"{{cast: bool, from: {name}, as: …}}: 0 does not count"
+        raise Refusal("H06", f"{word} is yes or no, or weights, '{name}' is {spec.dtype}", at, help)
+    is_first = len(spec.shape) <= len(entries) and all(
+        None in (a, b) or a == b for a, b in zip(spec.shape, entries, strict=False)
+    )
+    if word == "where" and not is_first:
+        wanted = TensorSpec(entries)
+        message = f"where is of the entries of the loss, {wanted}, or of its first axes; '{name}' is {spec}"
+        raise Refusal("H06", message, at, f"one for each of {wanted.shape[0]}" if entries and entries[0] else None)
+    return name
 
 
 def _arguments(raw: Map, name: str) -> Map | None:
@@ -145,6 +185,9 @@ def _arguments(raw: Map, name: str) -> Map | None:
 
 def _penalty(raw: Map, objectives: Objectives, outside: Place, at: Span) -> Term:
     for key in raw:
+        if key in _COUNTED:
+            message = f"{PENALTY} has one value for each example, of which '{key}' has nothing to choose"
+            raise Refusal("H06", message, raw.key_span(key))
         if key not in (PENALTY, *_BESIDE):
             hint = f"{PENALTY}: [RESULT, POINT, NORM]; weight and when stand beside it"
             raise Refusal("P01", f"{PENALTY} has no parameter '{key}'", raw.key_span(key), hint)
@@ -179,13 +222,22 @@ def _operand(operands: Seq, i: int, objectives: Objectives, outside: Place) -> s
         raise Refusal("S04", f"an operand is a result or a number, got {shown(operand)}", at)
     if operand[:1] == "=":
         return number(operand, operands, i, outside)  # type: ignore[arg-type]
-    if operand not in objectives.known and not operand.isidentifier():
-        objectives.known[operand] = reference(operand, operands, i, objectives.end)
-    held = objectives.known.get(operand)
+    return _named(operands, i, objectives)
+
+
+def _named(container: Any, key: Any, objectives: Objectives, also: tuple[str, ...] = ()) -> str:
+    """The name of a result that stands in the text: of one tensor. ``also`` are words that might have been meant.
+    Raises Refusal, Poisoned."""
+    name, at = container[key], container.value_span(key)
+    if name not in objectives.known and not name.isidentifier():
+        objectives.known[name] = reference(name, container, key, objectives.end)
+    held = objectives.known.get(name)
     if held is None:
-        raise Refusal("N01", f"train.body has no result {shown(operand)}", at, did_you_mean(operand, objectives.known))
+        hint = did_you_mean(name, [*objectives.known, *also])
+        raise Refusal("N01", f"train.body has no result {shown(name)}", at, hint)
     if held is POISON:
         raise Poisoned
     if not isinstance(held, StepResult):
-        raise Refusal("H04", f"'{operand}' is {described(held)}, a loss takes one tensor", at)
-    return operand
+        raise Refusal("H04", f"'{name}' is {described(held)}, a loss takes one tensor", at)
+    found: str = name
+    return found

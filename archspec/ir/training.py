@@ -44,9 +44,18 @@ class GradientPenalty:
     name = "gradient_penalty"
 
 
+EXAMPLES = "examples"
+"""What the sum of a term is divided by where it is the number of examples."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """One summand of what a training step minimises: a loss between operands (names of results, or constants)."""
+    """One summand of what a training step minimises: a loss between operands (names of results, or constants).
+
+    ``where`` names the result that says which of the loss's entries count, or their weights; ``per`` the mask by whose
+    count, at least 1, their sum is divided, or is ``examples``. Without ``per`` it is the mean of those that count.
+    ``coding`` says what the target is (``Coding`` in ops.loss).
+    """
 
     loss: Any
     operands: tuple[str | float, ...]
@@ -54,6 +63,15 @@ class Term:
     name: str = ""
     from_logits: bool = False
     span: Span | None = None
+    where: str | None = None
+    per: str | None = None
+    coding: str = "given"
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Names of all results that it is computed from."""
+        per = None if self.per == EXAMPLES else self.per
+        return tuple(name for name in (*self.operands, self.where, per) if isinstance(name, str))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 class Wasserstein(Loss, name="wasserstein"):
     """-target · prediction: with target 1 a score is to rise, with -1 to fall (Arjovsky et al. 2017)."""
 
+    entries = "numbers"
     target, gets_logits = same_shape, requires_raw_scores
 
     def lower(self, from_logits: bool = False) -> keras.losses.Loss:

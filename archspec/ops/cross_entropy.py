@@ -22,6 +22,7 @@ class CategoricalCrossentropy(Loss, name="categorical_crossentropy", main="label
     """-Σ target · log(prediction) over the classes; labels that are numbers of classes are made one-hot."""
 
     labels = "one_hot"
+    entries = "positions"
 
     label_smoothing: Smoothing = 0.0
     """Share of the target that is spread evenly over all classes (Szegedy et al. 2015 take 0.1)."""
@@ -34,6 +35,7 @@ class SparseCategoricalCrossentropy(Loss, name="sparse_categorical_crossentropy"
     """-log(prediction) of the target's class: categorical cross-entropy on the numbers of classes."""
 
     labels = "index"
+    entries = "positions"
     leaves_out = "ignore_class"
 
     ignore_class: int | None = None
@@ -47,6 +49,7 @@ class BinaryCrossentropy(Loss, name="binary_crossentropy", main="label_smoothing
     """-target · log(prediction) - (1 - target) · log(1 - prediction): each channel a question of its own."""
 
     labels = "binary"
+    entries = "numbers"
 
     label_smoothing: Smoothing = 0.0
     """Draws targets towards 0.5 by this share."""

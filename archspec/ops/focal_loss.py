@@ -26,6 +26,7 @@ class Focal(Loss, name="focal", main="gamma"):
     """Binary cross-entropy, times (1 - p)^gamma for the probability p of the target (Lin et al. 2017, RetinaNet)."""
 
     labels = "binary"
+    entries = "numbers"
 
     gamma: Annotated[float, Field(ge=0, le=16)] = 2.0
     """How much less the easy cases count."""
@@ -53,6 +54,7 @@ class CategoricalFocal(Loss, name="categorical_focal", main="gamma"):
     """Categorical cross-entropy, times alpha · (1 - p)^gamma for the probability p of each class."""
 
     labels = "one_hot"
+    entries = "positions"
 
     gamma: Annotated[float, Field(ge=0, le=16)] = 2.0
     """How much less the easy cases count."""
@@ -69,6 +71,7 @@ class GeneralizedCrossentropy(Loss, name="generalized_crossentropy", main="q"):
     """(1 - p^q) / q for the probability p of the target's class: for labels partly wrong (Zhang and Sabuncu 2018)."""
 
     labels = "index"
+    entries = "positions"
 
     q: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Towards 0 it is cross-entropy, towards 1 the mean absolute error."""

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from archspec.ir.declaration import Declaration, shared
 from archspec.ir.graph import Node, Tensor
-from archspec.ir.tensors import TensorSpec
+from archspec.ir.tensors import Size, TensorSpec
 from archspec.ops.base import Number, Op, OpError
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 Labels = Literal["index", "one_hot", "binary", "numbers"]
 """What a target holds: the number of a class; a share for each class; yes or no for each channel; any numbers."""
+
+Entries = Literal["numbers", "positions", "examples"]
+"""What a loss has a value of before values are averaged: each number of a prediction, each position, each example."""
+Coding = Literal["given", "classes", "channel"]
+"""What a target is: as the loss takes it; numbers of classes, which are made one-hot; one channel without its axis."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Smoothing = Annotated[float, Field(ge=0, lt=1)]
@@ -33,6 +38,8 @@ class Loss(Declaration, package="archspec.ops"):
 
     labels: ClassVar[Labels] = "numbers"
     """What its target holds."""
+    entries: ClassVar[Entries | None] = None
+    """What it has a value of; None where it has one of the whole batch alone."""
     leaves_out: ClassVar[str | None] = None
     """The argument that says which label does not count, where there is one."""
 
@@ -127,18 +134,40 @@ def probabilities_by(loss: Loss, last: Op | None) -> Op | None:
     return None if gives_probabilities(last) else Softmax()
 
 
-def check_operands(loss: Loss, prediction: TensorSpec, target: TensorSpec | float) -> None:
-    """Refuse a loss between two results, or a result and a constant (``mse: [score, 1]``). Raises OpError."""
+def check_operands(loss: Loss, prediction: TensorSpec, target: TensorSpec | float) -> Coding:
+    """Refuse a loss that does not fit two results, or a result and a constant (``mse: [score, 1]``). Returns what the
+    target is. Raises OpError."""
     wanted = loss.second(prediction)
     if not isinstance(target, TensorSpec):
         if wanted.shape != prediction.shape or loss.labels == "one_hot":
             raise OpError(f"{loss.name} wants a target {wanted} {wanted.dtype}, a constant cannot be one")
-        return
-    fits = len(wanted.shape) == len(target.shape) and all(
-        None in (w, t) or w == t for w, t in zip(wanted.shape, target.shape, strict=True)
-    )
-    if not fits:
-        raise OpError(f"{loss.name} of {prediction} wants a target {wanted}, got {target}")
+        return "given"
+    if _meet(wanted.shape, target.shape):
+        return "given"
+    if _meet(wanted.shape, prediction.shape) and _meet(prediction.spatial, target.shape):
+        if loss.labels in ("binary", "one_hot") and "int" in target.dtype:
+            return "classes"
+        if loss.labels != "one_hot" and prediction.channels == 1:
+            return "channel"
+    raise OpError(f"{loss.name} of {prediction} wants a target {wanted}, got {target}")
+
+
+def entry_shape(loss: Loss, prediction: TensorSpec, word: str) -> tuple[Size, ...]:
+    """The shape of what ``loss`` is of a prediction before values are averaged, of which a term's ``word`` says which
+    count. Raises OpError."""
+    match loss.entries:
+        case "numbers":
+            return prediction.shape
+        case "positions":
+            return prediction.spatial
+        case "examples":
+            return ()
+    raise OpError(f"{loss.name} is one number of a whole batch: '{word}' has nothing to choose from")
+
+
+def _meet(one: tuple[Size, ...], other: tuple[Size, ...]) -> bool:
+    """Whether shapes can be equal, where sizes may be open."""
+    return len(one) == len(other) and all(None in (a, b) or a == b for a, b in zip(one, other, strict=True))
 
 
 # The rules that several losses share.

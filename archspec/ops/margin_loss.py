@@ -20,6 +20,7 @@ class Hinge(Loss, name="hinge"):
     """max(1 - target · prediction, 0); targets are -1 and 1, and 0 counts as -1."""
 
     labels = "binary"
+    entries = "numbers"
     target, gets_logits, lower = same_shape, requires_raw_scores, keras_loss("Hinge")
 
 
@@ -27,6 +28,7 @@ class SquaredHinge(Loss, name="squared_hinge"):
     """max(1 - target · prediction, 0)²; targets are -1 and 1, and 0 counts as -1."""
 
     labels = "binary"
+    entries = "numbers"
     target, gets_logits, lower = same_shape, requires_raw_scores, keras_loss("SquaredHinge")
 
 
@@ -34,6 +36,7 @@ class CategoricalHinge(Loss, name="categorical_hinge"):
     """max(1 + the best score of a wrong class - the score of the right one, 0)."""
 
     labels = "one_hot"
+    entries = "positions"
     target, gets_logits, lower = share_of_each_class, requires_raw_scores, keras_loss("CategoricalHinge")
 
 

@@ -39,6 +39,7 @@ class Ctc(Loss, name="ctc"):
     """Connectionist temporal classification (Graves et al. 2006): labels without places; class 0 is the blank."""
 
     labels = "index"
+    entries = "examples"
     gets_logits, lower = requires_raw_scores, keras_loss("CTC")
 
     def target(self, spec: TensorSpec) -> TensorSpec:

@@ -15,29 +15,35 @@ if TYPE_CHECKING:
 class Mse(Loss, name="mse"):
     """(target - prediction)²."""
 
+    entries = "numbers"
     target, lower = same_shape, keras_loss("MeanSquaredError")
 
 
 class Mae(Loss, name="mae"):
     """|target - prediction|."""
 
+    entries = "numbers"
     target, lower = same_shape, keras_loss("MeanAbsoluteError")
 
 
 class Mape(Loss, name="mape"):
     """100 · |target - prediction| / |target|."""
 
+    entries = "numbers"
     target, lower = same_shape, keras_loss("MeanAbsolutePercentageError")
 
 
 class Msle(Loss, name="msle"):
     """(log(1 + target) - log(1 + prediction))²."""
 
+    entries = "numbers"
     target, lower = same_shape, keras_loss("MeanSquaredLogarithmicError")
 
 
 class Huber(Loss, name="huber", main="delta"):
     """d² / 2 where the distance d is at most delta, else delta · (d - delta / 2) (Huber 1964)."""
+
+    entries = "numbers"
 
     delta: Positive = 1.0
     """Distance at which the square becomes a line."""
@@ -47,6 +53,8 @@ class Huber(Loss, name="huber", main="delta"):
 
 class SmoothL1(Loss, name="smooth_l1", main="beta"):
     """d² / (2 · beta) where the distance d is at most beta, else d - beta / 2 (Girshick 2015): huber / beta."""
+
+    entries = "numbers"
 
     beta: Positive = 1.0
     """Distance at which the square becomes a line of slope 1."""
@@ -66,12 +74,14 @@ class SmoothL1(Loss, name="smooth_l1", main="beta"):
 class LogCosh(Loss, name="log_cosh"):
     """log(cosh(prediction - target)): a smooth mae."""
 
+    entries = "numbers"
     target, lower = same_shape, keras_loss("LogCosh")
 
 
 class Poisson(Loss, name="poisson"):
     """prediction - target · log(prediction): the prediction is a rate, above 0."""
 
+    entries = "numbers"
     target, lower = same_shape, keras_loss("Poisson")
 
 
@@ -79,6 +89,7 @@ class KlDivergence(Loss, name="kl_divergence"):
     """Σ target · log(target / prediction) over the classes."""
 
     labels = "one_hot"
+    entries = "positions"
     target, gets_logits, lower = share_of_each_class, probabilities, keras_loss("KLDivergence")
 
 
@@ -87,6 +98,7 @@ class NormalKl(Loss, name="normal_kl"):
     distribution from that of mean 0 and deviation 1, of two results, in nats (Kingma and Welling 2014, appendix B).
     """
 
+    entries = "positions"
     second = same_shape
 
     def target(self, spec: TensorSpec) -> TensorSpec:
@@ -104,4 +116,5 @@ class NormalKl(Loss, name="normal_kl"):
 class CosineSimilarity(Loss, name="cosine_similarity"):
     """Minus the cosine of the angle between prediction and target, over channels."""
 
+    entries = "positions"
     target, lower = same_shape, keras_loss("CosineSimilarity")

@@ -112,6 +112,39 @@ def test_terms_have_names_weights_and_operands(training):
     assert training.steps[2].minimize[0].operands == ("score", 3.0)
 
 
+def test_terms_say_which_entries_count(tmp_path):
+    path = tmp_path / "counted.yaml"
+    path.write_text(COUNTED, encoding="utf-8")
+    training = load(str(path)).training
+    assert [(t.where, t.per, t.coding) for t in training.steps[0].minimize] == [
+        (None, "examples", "given"),
+        ("there", "part[0]", "classes"),
+        (None, None, "channel"),
+    ]
+    assert training.steps[0].minimize[1].results == ("made.a", "own", "there", "part[0]")
+    assert {"there", "part[0]"} <= set(training.results)
+
+
+COUNTED = """
+archspec: 1
+name: counted
+networks:
+  G: {inputs: {x: [6, 3]}, body: [{dense: 4, as: a}, {dense: 1, from: a, as: b}, {softmax, from: a}]}
+train:
+  inputs: {x: [6, 3], y: [6, 4], there: {shape: [6], dtype: bool}, classes: {shape: [6], dtype: int32}}
+  body:
+    - {G, from: x, as: made}
+    - {split: 2, from: y, as: part}
+    - {roll: 1, from: classes, as: own}
+  steps:
+    - update: [G]
+      minimize:
+        - {mse: [made.a, y], per: examples}
+        - {binary_crossentropy: [made.a, own], where: there, per: "part[0]"}
+        - {binary_crossentropy: [made.b, there]}
+"""
+
+
 def test_calls_of_a_network_share_its_weights(training):
     owners = {n.layer for n in training.body.nodes if n.weights}
     assert owners == {"G.dense", "D.dense"}

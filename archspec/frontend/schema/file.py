@@ -252,6 +252,8 @@ def definitions(calls: Mapping[str, Json], bare: Iterable[str], *, is_any: bool)
                 GradientPenalty.name: {"type": "array", "minItems": 2, "maxItems": 3},
                 "weight": {"type": ["number", "string"]},
                 "when": or_expression({"type": "boolean"}),
+                "where": {**reference, "description": "which entries of the loss count, or their weights"},
+                "per": {**reference, "description": "what their sum is divided by: a mask's count, or examples"},
             },
             "oneOf": [{"required": [name]} for name in (*Loss.names(), GradientPenalty.name)],
             "description": "a loss of a result and its target, its weight and its arguments",

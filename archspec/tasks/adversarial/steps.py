@@ -19,11 +19,12 @@ from keras import ops
 from archspec.backend.build import compile as built
 from archspec.backend.seams.generators import Seed
 from archspec.ir.graph import Graph, Tensor, drawable
-from archspec.ir.training import GradientPenalty, TrainStep
+from archspec.ir.training import EXAMPLES, GradientPenalty, TrainStep
 from archspec.tasks.adversarial import autodiff
 from archspec.tasks.adversarial.forward import Forward, Values
 from archspec.tasks.adversarial.optimizers import StepOptimizers
 from archspec.tasks.adversarial.pool import Pool
+from archspec.tasks.adversarial.terms import value as term_value
 from archspec.training.latents import along
 
 TINY = 1e-24
@@ -168,7 +169,7 @@ class AdversarialModel(keras.Model):
                     return values[result], moved
 
                 known[result], slopes[term], moved = autodiff.gradient(score, known[point])
-        named = {name for term in step.minimize for name in term.operands if isinstance(name, str)}
+        named = {name for term in step.minimize for name in term.results}
         values, moved = compute([results[name] for name in named], known)
 
         report, total = {}, 0.0
@@ -178,7 +179,8 @@ class AdversarialModel(keras.Model):
             else:
                 prediction, wanted = values[results[str(term.operands[0])]], term.operands[1]
                 target = values[results[wanted]] if isinstance(wanted, str) else ops.full_like(prediction, wanted)
-                value = self.losses_of[term](target, prediction)
+                masks = [None if name in (None, EXAMPLES) else values[results[name]] for name in (term.where, term.per)]
+                value = term_value(term, self.losses_of[term], prediction, target, *masks)
             report[f"{step.name}.{term.name}"] = value
             total = total + value * autodiff.number(term.weight, rounds)
         if training:
