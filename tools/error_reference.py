@@ -36,6 +36,7 @@ FAMILIES = {
     "E": "Expectations",
     "R": "Run files",
     "K": "Layers of Keras's own",
+    "I": "Imports",
     "W": "Warnings",
     "L": "Findings of lint",
 }

@@ -6,7 +6,6 @@ Of a file its config alone is read, which is JSON: nothing that it names is made
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,9 @@ from archspec.backend.archive import ZIP_FAULTS, WeightsError, bundled_config
 from archspec.backend.importers import keras_calls
 from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput
 from archspec.backend.importers.keras_steps import UnsaidLayer, step_of
-from archspec.frontend import loads
-from archspec.ir.diagnostics import SpecError
 from archspec.ir.graph import Graph
 from archspec.writing import Unwritable, spec_text
-from archspec.writing.text import flow
+from archspec.writing.draft import Draft, RefusedSteps
 
 if TYPE_CHECKING:
     import keras
@@ -62,20 +59,13 @@ def _of_config(config: Any, name: str) -> str:
 
 def graph_of(calls: Calls, name: str) -> Graph:
     """The graph of a model's calls. Raises WeightsError with the name of a layer that is no op."""
+    draft = Draft[LayerCall](name)
     names: dict[LayerOutput, str] = {}
-    inputs: dict[str, Any] = {}
-    for k, (layer, shape, dtype) in enumerate(calls.inputs):
+    for layer, shape, dtype in calls.inputs:
         if shape is None:
             raise WeightsError(f"the shape of the input {layer!r} is not known")
-        own = re.sub(r"\W", "_", layer)
-        own = own if re.match("[A-Za-z]", own) and own not in inputs and not re.match(r"n\d+$", own) else f"input_{k}"
-        own = "image" if own in ("input_layer", "input") and len(shape) == 4 else own
-        own = "x" if own == "input" else own
-        names[LayerOutput(layer)] = own
-        inputs[own] = {"shape": list(shape[1:]), "dtype": dtype}
-    lines = ["archspec: 1", f"name: {flow(_name(name))}", f"inputs: {flow(inputs)}", "body:"]
-    first = len(lines) + 1
-    for k, call in enumerate(calls.calls):
+        names[LayerOutput(layer)] = draft.input(layer, shape[1:], dtype)
+    for call in calls.calls:
         try:
             step = step_of(call)
         except UnsaidLayer as error:
@@ -85,24 +75,15 @@ def graph_of(calls: Calls, name: str) -> Graph:
         ]
         if not taken or "" in taken:
             raise WeightsError(f"layer {call.layer!r}, {_article(call.kind)}, takes what is no result of a layer")
-        made = f"n{k}"
-        names[LayerOutput(call.layer, call.turn)] = made
-        lines.append(f"  - {flow({**step, 'from': taken[0] if len(taken) == 1 else taken, 'as': made})}")
-    lines.append("heads:")
-    for k, (end, said) in enumerate(zip(calls.outputs, calls.output_names, strict=True)):
-        own = re.sub(r"\W", "_", said)
-        own = (
-            own if re.match("[A-Za-z]", own) and re.sub(r"\W", "_", "".join(calls.output_names[:k])) != own else f"o{k}"
-        )
-        at = names[LayerOutput(end.layer, end.turn)] + (f".{end.port}" if end.port else "")
-        lines.append(f"  {own}: {{from: {at}}}")
+        names[LayerOutput(call.layer, call.turn)] = draft.add(step, taken, call)
+    for end, said in zip(calls.outputs, calls.output_names, strict=True):
+        draft.output(said, names[LayerOutput(end.layer, end.turn)] + (f".{end.port}" if end.port else ""))
     try:
-        graph = loads("\n".join(lines) + "\n", "model", neighbours=False)
-    except SpecError as error:
-        found = error.diagnostics[0]
-        place = found.span.line - first
-        if 0 <= place < len(calls.calls):
-            raise _refused(calls.calls[place], found.message) from None
+        graph = draft.graph()
+    except RefusedSteps as error:
+        origin, found = error.found[0]
+        if origin is not None:
+            raise _refused(origin, found.message) from None
         raise WeightsError(found.message) from None
     _check_shared(graph, calls)
     _check_axes(graph, calls)
@@ -132,11 +113,6 @@ def _check_axes(graph: Graph, calls: Calls) -> None:
 
 def _refused(call: LayerCall, why: object) -> WeightsError:
     return WeightsError(f"layer {call.layer!r}, {_article(call.kind)}: {why}")
-
-
-def _name(name: str) -> str:
-    own = re.sub(r"\W", "_", name)
-    return own if re.match("[A-Za-z]", own) else f"model_{own}"
 
 
 def _article(kind: str) -> str:

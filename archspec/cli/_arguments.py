@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -157,3 +158,10 @@ def whole(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise argparse.ArgumentTypeError(f"must be an integer, got {text!r}")
     return int(text)
+
+
+def npz(text: str) -> Path:
+    """A path for weights. Raises ArgumentTypeError for another suffix."""
+    if not text.endswith(".npz"):
+        raise argparse.ArgumentTypeError(f"must end in .npz, got {text!r}")
+    return Path(text)

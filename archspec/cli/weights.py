@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("import", help="weights of a file as weights of a spec")
     _arguments.add_spec(add)
     add.add_argument("file", metavar="FILE", type=Path, help="where the weights are")
-    add.add_argument("-o", "--output", metavar="OUT", type=_npz, required=True, help="what to write; ends in .npz")
+    add.add_argument(
+        "-o", "--output", metavar="OUT", type=_arguments.npz, required=True, help="what to write; ends in .npz"
+    )
     add.add_argument("--rules", metavar="FILE", type=Path, help="rules that say which layer is which")
     add.add_argument("--training", action="store_true", help="include the heads that only training needs")
     add.add_argument("--quiet", action="store_true", help="do not list which layer of the file each layer is")
@@ -108,9 +110,3 @@ def _json(archive: Archive) -> str:
         for layer in archive.layers
     ]
     return dumps({"layout": archive.layout, "is_ordered": archive.is_ordered, "layers": layers}, indent=1)
-
-
-def _npz(text: str) -> Path:
-    if not text.endswith(".npz"):
-        raise argparse.ArgumentTypeError(f"must end in .npz, got {text!r}")
-    return Path(text)

@@ -60,7 +60,7 @@ class Span:
 
     def __str__(self) -> str:
         if self.source.is_typed:
-            return printable(f"{self.source.name} {self.source.text}")
+            return printable(f"{self.source.name} {self.source.text}".rstrip())
         return f"{self.source.name}:{self.line}:{self.column}"
 
     @property

@@ -1,7 +1,7 @@
 """What the documentation tells a reader to type: every command runs, and what is shown below one is what it prints.
 
 A block of ``console`` is run line by line in a folder of its own, which has the files of the page: blocks of ``yaml``
-with a name behind. ``[1]`` below a command is an exit code other than 0.
+and ``ini`` with a name behind. ``[1]`` below a command is an exit code other than 0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import pytest
 
 from tests.docs.blocks import ROOT, shown
 
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("editors", "language_models", "training"))]
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("editors", "importing", "language_models", "training")),
+]
 ELSEWHERE = {"make demo", "make test", "pip install archspec-keras", "pip install 'archspec-keras[tensorflow]'"}
 """Commands that set up environments: .ci/run and tools/check_installs.py run them."""
 TENSORFLOW = re.compile(r"archspec (compile|weights|train|evaluate|export|data|sample)\b|\bcompile\(")
@@ -29,7 +32,7 @@ def marked(block):
 
 def prepared(page: Path, folder: Path) -> dict[str, str]:
     """The environment of a page's commands, in a folder with the files that it shows."""
-    for block in shown("yaml", pages=[page]):
+    for block in shown("yaml", "ini", pages=[page]):
         if block.file:
             (folder / block.file).write_text(block.text, encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

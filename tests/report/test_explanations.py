@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"[A-Z]\d\d")
 DTYPES = {"F16", "F32", "F64", "I16", "I32", "I64"}
 """Number formats of files of weights, which look like codes."""
-WITHOUT = {"B03", "F03", "K01", "W25", "W26", "W28"}
-"""What shows only in long files, with files beside (64 blocks, nested uses, images, weights, a table), or in Keras."""
+WITHOUT = {"B03", "F03", "I01", "I02", "I03", "I04", "I05", "I06", "K01", "W25", "W26", "W28"}
+"""What shows only in long files, with files beside (64 blocks, nested uses, images, weights, a table, networks of other
+programs), or in Keras."""
 
 
 def said() -> set[str]:

@@ -1,0 +1,52 @@
+"""Write the spec of a network that another program's file says, and bring its weights.
+
+FILE is a .cfg of Darknet. Weights come out of it, or out of a second file. What a spec cannot say is refused with its
+place; what training alone needs is left out, with a warning. Nothing of Keras or TensorFlow is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from archspec.cli import _arguments
+
+EXAMPLES = (
+    "archspec import net.cfg -o net.yaml",
+    "archspec import net.cfg net.weights -o net.yaml --weights net.npz",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The files, and where to write."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="what says the network")
+    parser.add_argument("numbers", metavar="NUMBERS", type=Path, nargs="?", help="its weights, where they are apart")
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="write the spec here instead of to stdout")
+    parser.add_argument("--weights", type=_arguments.npz, metavar="OUT", help="write the weights here; ends in .npz")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the network, write its spec; nothing is written of one that is refused."""
+    from archspec.cli._output import print_diagnostics, refused, write
+    from archspec.importing import imported
+
+    if args.numbers is not None and args.weights is None:
+        return refused("import", "a file of weights is read to be written: say --weights OUT.npz")
+    found = imported(args.file, args.numbers, wants_weights=args.weights is not None)
+    print_diagnostics(found.warnings)
+    if args.weights is not None and found.weights is not None:
+        from archspec.backend.weights import write as write_weights
+
+        write_weights(args.weights, found.weights)
+        count = sum(value.size for value in found.weights.values())
+        print(f"archspec: wrote {args.weights}: {count:,} parameters", file=sys.stderr)
+    if args.output:
+        from archspec.storage.atomic import write_text
+
+        write_text(args.output, found.text)
+    else:
+        write(found.text.removesuffix("\n"))
+    for note in found.notes:
+        print(f"archspec: note: {note}", file=sys.stderr)
+    return 0
