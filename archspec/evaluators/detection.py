@@ -1,0 +1,317 @@
+"""What boxes, classes and scores say of a detector: COCO's twelve numbers, and the average precision of Pascal VOC.
+
+COCO's are pycocotools' own; VOC's follow the development kits of 2007 (eleven recalls) and of 2010 and later (the area
+under the curve), with boxes half-open as everywhere here: no pixel is added to a side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archspec.data.features.labels import Labels
+from archspec.data.objects import BOXES, CLASSES, IGNORED
+from archspec.evaluators.base import Accumulator, Batch, Better, Evaluator
+from archspec.ir.diagnostics import printable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archspec.data.example import Example
+
+SCORES, COUNT = "scores", "count"
+"""What a network says of each box, beside ``boxes`` and ``classes``: how sure it is, and how many boxes count."""
+AREAS = "areas"
+"""What the data may say of objects: how many pixels each covers. COCO's are those of its masks."""
+COCO = (
+    "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
+    "ar_1", "ar_10", "ar_100", "ar_small", "ar_medium", "ar_large",
+)  # fmt: skip
+"""COCO's numbers in its order (cocodataset.org, "Detection Evaluation")."""
+MEANING = {
+    "ap": "IoU .50 to .95, 101 recalls, 100 boxes an image (COCO)",
+    "ap50": "IoU .50",
+    "ap75": "IoU .75",
+    "ap_small": "objects below 32² pixels",
+    "ap_medium": "32² to 96²",
+    "ap_large": "from 96²",
+    "ar_1": "recall, mean over IoU .50 to .95, 1 box an image",
+    "ar_10": "10 boxes",
+    "ar_100": "100 boxes",
+    "ar_small": "100 boxes, objects below 32² pixels",
+    "ar_medium": "32² to 96²",
+    "ar_large": "from 96²",
+    "voc_2007": "IoU above .5, mean over 11 recalls (VOC 2007)",
+    "voc": "IoU above .5, area under the curve (VOC 2010)",
+}
+"""What each figure is, in a few words."""
+
+
+class Objects(Evaluator):
+    """Boxes with classes and scores against those of the data. Objects that the data call ignored (COCO's crowds,
+    VOC's difficult ones) are no misses, and who finds them is not wrong.
+
+    Needs pycocotools. Objects are small or large by their ``areas`` where the data give them, else by their boxes.
+    """
+
+    figures: Mapping[str, Better] = dict.fromkeys((*COCO, "voc_2007", "voc"), "max")
+
+    def begin(self, features: Example) -> Accumulator:
+        classes = features.features[CLASSES]
+        assert isinstance(classes, Labels)
+        return ObjectMatching(classes.class_names)
+
+
+class Found(NamedTuple):
+    """Boxes of one image: (n, 4) corners, (n,) classes, and (n,) scores, or what is ignored of the truth."""
+
+    boxes: np.ndarray
+    classes: np.ndarray
+    marks: np.ndarray
+    areas: np.ndarray | None = None
+    """Sizes of objects in pixels (n,), where the data know them better than their boxes do."""
+
+
+class ObjectMatching:
+    """An evaluation under way: boxes of the truth and of the network, image by image."""
+
+    def __init__(self, names: Sequence[str]):
+        self.names = tuple(names)
+        self.true: list[Found] = []
+        self.said: list[Found] = []
+
+    def update(self, truth: Batch, said: Batch) -> None:
+        """Count images. Of the truth ``boxes`` (n, most, 4), ``classes``, ``ignored`` and perhaps ``areas`` (n, most),
+        class -1 where no object is; of the network ``boxes`` (n, keep, 4), ``classes`` and ``scores`` (n, keep), of
+        which the first ``count`` (n,) are meant."""
+        import numpy as np
+
+        areas = truth.get(AREAS)
+        for i, (boxes, classes, ignored) in enumerate(
+            zip(*(np.asarray(truth[name]) for name in (BOXES, CLASSES, IGNORED)), strict=True)
+        ):
+            is_there = classes >= 0
+            own = None if areas is None else np.asarray(areas[i])[is_there]
+            self.true.append(Found(boxes[is_there], classes[is_there], ignored[is_there] > 0, own))
+        for boxes, classes, scores, count in zip(
+            *(np.asarray(said[name]) for name in (BOXES, CLASSES, SCORES, COUNT)), strict=True
+        ):
+            n = int(count)
+            self.said.append(Found(boxes[:n], classes[:n], scores[:n]))
+
+    def result(self) -> DetectionAssessment:
+        return assess(self.true, self.said, self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionAssessment:
+    """Figures of one evaluation. A figure that no object of the data has is left out."""
+
+    examples: int
+    objects: int
+    figures: Mapping[str, float]
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]
+    """Objects of each class, ignored ones not counted."""
+    ap: tuple[float | None, ...]
+    ap50: tuple[float | None, ...]
+    matches: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
+    """Of each box, surest first: whether it is an object's at an IoU of .5, and its score."""
+
+    def text(self) -> str:
+        lines = [f"{'images':<10} {self.examples:>8,}", f"{'objects':<10} {self.objects:>8,}"]
+        lines += [f"{name:<10} {value:>8.4f}  {MEANING[name]}" for name, value in self.figures.items()]
+        names = [printable(name) for name in self.classes]
+        width = max(len("class"), *map(len, names)) if names else 5
+        lines += ["", f"{'class':<{width}}  objects      AP    AP50"]
+        for name, count, *values in zip(names, self.counts, self.ap, self.ap50, strict=True):
+            lines.append(
+                f"{name:<{width}}  {count:>7,}" + "".join("       -" if v is None else f"{v:>8.4f}" for v in values)
+            )
+        return "\n".join(lines)
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "examples": self.examples,
+            "objects": self.objects,
+            **self.figures,
+            "classes": self.classes,
+            "counts": self.counts,
+            "class_ap": self.ap,
+            "class_ap50": self.ap50,
+        }
+
+    def panels(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+    def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        return {"IoU 0.5": self.matches} if self.matches is not None and len(self.matches[0]) else {}
+
+
+def assess(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) -> DetectionAssessment:
+    """Compare the boxes of images."""
+    import numpy as np
+
+    evaluation = _coco(true, said, names)
+    figures = {name: float(v) for name, v in zip(COCO, evaluation.stats, strict=True) if v >= 0}
+    counts = np.zeros(len(names), np.int64)
+    for image in true:
+        np.add.at(counts, image.classes[~image.marks], 1)
+    for name, points in (("voc_2007", True), ("voc", False)):
+        of = [average_precision(true, said, k, eleven=points) for k in range(len(names)) if counts[k]]
+        if of:
+            figures[name] = float(np.mean(of))
+    # Thresholds of the IoU, recalls, classes, areas, boxes an image: "all" and 100 are the first and the last.
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    by_class = [precision[:, :, k] for k in range(len(names))]
+    return DetectionAssessment(
+        examples=len(true),
+        objects=int(counts.sum()),
+        figures=figures,
+        classes=tuple(names),
+        counts=tuple(counts.tolist()),
+        ap=tuple(_mean(of) for of in by_class),
+        ap50=tuple(_mean(of[0]) for of in by_class),
+        matches=_matches(evaluation),
+    )
+
+
+def _mean(precision: np.ndarray) -> float | None:
+    """The mean where there are objects, which COCO tells by -1."""
+    return float(precision[precision > -1].mean()) if (precision > -1).any() else None
+
+
+def _coco(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) -> Any:
+    """COCO's evaluation of the boxes."""
+    from pycocotools.coco import COCO as Coco
+    from pycocotools.cocoeval import COCOeval
+
+    def rows(images: Sequence[Found], mark: str) -> list[dict[str, Any]]:
+        out: list[dict[str, Any]] = []
+        for number, image in enumerate(images, 1):
+            sides = image.boxes[:, 2:] - image.boxes[:, :2]
+            areas = sides.prod(1) if image.areas is None else image.areas
+            for (left, top), (width, height), label, value, area in zip(
+                image.boxes[:, :2].tolist(),
+                sides.tolist(),
+                image.classes.tolist(),
+                image.marks.tolist(),
+                areas.tolist(),
+                strict=True,
+            ):
+                out.append(
+                    {
+                        "id": len(out) + 1,
+                        "image_id": number,
+                        "category_id": label + 1,
+                        "bbox": [left, top, width, height],
+                        "area": area,
+                        "iscrowd": 0,
+                        mark: value,
+                    }
+                )
+        return out
+
+    dataset = {
+        "images": [{"id": number} for number in range(1, len(true) + 1)],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(names, 1)],
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth, found = Coco(), Coco()
+        truth.dataset = {**dataset, "annotations": rows(true, "iscrowd")}
+        found.dataset = {**dataset, "annotations": rows(said, "score")}
+        truth.createIndex()
+        found.createIndex()
+        evaluation = COCOeval(truth, found, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation
+
+
+def _matches(evaluation: Any) -> tuple[np.ndarray, np.ndarray]:
+    import numpy as np
+
+    # Objects of every size come first: those of all images, class by class.
+    images = len(evaluation.params.imgIds)
+    areas = len(evaluation.params.areaRng)
+    of_all = [
+        evaluation.evalImgs[(k * areas) * images + i]
+        for k in range(len(evaluation.params.catIds))
+        for i in range(images)
+    ]
+    hits = [(e["dtMatches"][0] > 0)[~e["dtIgnore"][0].astype(bool)] for e in of_all if e is not None]
+    scores = [np.asarray(e["dtScores"])[~e["dtIgnore"][0].astype(bool)] for e in of_all if e is not None]
+    if not hits:
+        return np.zeros(0, bool), np.zeros(0)
+    right, sure = np.concatenate(hits), np.concatenate(scores)
+    order = np.argsort(-sure, kind="stable")
+    return right[order], sure[order]
+
+
+def average_precision(
+    true: Sequence[Found], said: Sequence[Found], label: int, *, eleven: bool, least: float = 0.5
+) -> float:
+    """Average precision of a class as Pascal VOC computes it.
+
+    The boxes of all images, surest first, take the object that they overlap most: a hit if their IoU is above
+    ``least`` and the object has none yet; neither hit nor miss if the object is ignored.
+
+    Args:
+        true: The objects of each image.
+        said: The boxes of each image.
+        label: The class's number.
+        eleven: The mean of the precision at the recalls 0, 0.1, …, 1 (VOC 2007); else the area under the curve
+            (2010 and later). Precision at a recall is the best at that recall or more.
+        least: The IoU that is no hit yet.
+
+    Returns:
+        0 … 1; 0 where there are objects and no boxes. NaN where there is no object.
+    """
+    import numpy as np
+
+    of_class = [image.classes == label for image in true]
+    objects = [image.boxes[at].astype(np.float64) for image, at in zip(true, of_class, strict=True)]
+    ignored = [image.marks[at] for image, at in zip(true, of_class, strict=True)]
+    total = sum(int((~at).sum()) for at in ignored)
+    if not total:
+        return float("nan")
+    boxes = [
+        (float(score), number, box.astype(np.float64))
+        for number, image in enumerate(said)
+        for box, kind, score in zip(image.boxes, image.classes, image.marks, strict=True)
+        if kind == label
+    ]
+    boxes.sort(key=lambda one: -one[0])
+    taken = [np.zeros(len(at), bool) for at in ignored]
+    hits = []
+    for _, number, box in boxes:
+        overlaps = _iou(objects[number], box)
+        best = int(overlaps.argmax()) if len(overlaps) else -1
+        if best < 0 or overlaps[best] <= least:
+            hits.append(False)
+        elif not ignored[number][best]:
+            hits.append(not taken[number][best])
+            taken[number][best] = True
+    if not hits:
+        return 0.0
+    found = np.cumsum(hits)
+    recall, precision = found / total, found / np.arange(1, len(hits) + 1)
+    best_from = np.maximum.accumulate(precision[::-1])[::-1]
+    if eleven:
+        at_recall = [precision[recall >= r].max(initial=0.0) for r in np.linspace(0, 1, 11)]
+        return float(np.mean(at_recall))
+    return float(np.sum(np.diff(recall, prepend=0.0) * best_from))
+
+
+def _iou(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    sides = np.clip(np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2]), 0, None)
+    common: np.ndarray = sides.prod(1)
+    union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common
+    overlaps: np.ndarray = common / np.maximum(union, 1e-12)
+    return overlaps
