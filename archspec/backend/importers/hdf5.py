@@ -9,11 +9,13 @@ read in a process of its own first, which can be ended.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ SUBLAYERS = (
     ("_query_dense", "_key_dense", "_value_dense", "_output_dense"),
 )
 """Sublayers of Keras's layers in the order of their weights."""
+NO_LAYERS = frozenset(("vars", "seed_generator", "optimizer", "metrics"))
+"""Groups of a model or layer that hold none of its layers."""
 SECONDS, BYTES = 30.0, 10e6
 """What reading a file may take, and how much of it a second more is for."""
 PROGRAM = "from archspec.backend.importers.hdf5 import read_through; read_through(sys.argv[1])"
@@ -104,9 +108,14 @@ def _opened(file: Any, config: bytes | str | None, version: Any = None) -> Archi
     is_ordered = "layer_names" in root.attrs or "model_weights" in root
     if is_ordered:
         config = root.attrs.get("model_config", config)
-    calls = _told(config, keras_settings.major(version or root.attrs.get("keras_version")))
+    told = _config(config)
+    calls = _told(told, keras_settings.major(version or root.attrs.get("keras_version")))
+    is_told = calls is not None
     try:
-        found = _before_keras_3(root.get("model_weights", root), calls) if is_ordered else _keras_3(root)
+        if is_ordered:
+            found = _before_keras_3(root.get("model_weights", root), calls)
+        else:
+            found = _keras_3(root, told if is_told else None)
         layers = tuple(found)
     except FAULTS as error:
         raise WeightsError(f"the file is damaged, or not one of Keras's: {said(error)}") from None
@@ -127,12 +136,20 @@ def _version(bundle: zipfile.ZipFile) -> Any:
         return None
 
 
-def _told(config: bytes | str | None, version: str) -> Calls | None:
-    """The calls of layers that a config tells; None where it tells none."""
+def _config(text: bytes | str | None) -> Any:
+    """The config of a model, where the file has one. Raises WeightsError."""
+    try:
+        return None if text is None else json.loads(text)["config"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise WeightsError("the config in the file is not Keras's") from None
+
+
+def _told(config: Any, version: str) -> Calls | None:
+    """The calls of layers that a config tells; None where it tells none. Raises WeightsError."""
     if config is None:
         return None
     try:
-        return keras_calls.of_model(json.loads(config)["config"], version)
+        return keras_calls.of_model(config, version)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         raise WeightsError("the config in the file is not Keras's") from None
 
@@ -172,36 +189,93 @@ def _layer_of(array: str, within: Sequence[str]) -> str:
     raise WeightsError(f"which layer of the model within the model has {array!r} is not known")
 
 
-def _keras_3(root: h5py.Group, prefix: str = "") -> Iterator[StoredLayer]:
-    """Groups of ``layers``, each with the name of its layer; arrays by number below ``vars``, sublayers' after; the
-    layers of a model within the model below its ``layers``."""
-    if "layers" not in root:
+def _keras_3(root: h5py.Group, config: Mapping[str, Any] | None) -> Iterator[StoredLayer]:
+    """Groups of ``layers``, and of a model that is neither functional nor sequential those of its attributes. Raises
+    WeightsError where there are none."""
+    layers = list(_layers_within(root, "", config))
+    if not layers and "layers" not in root:
         raise WeightsError("the file is not one of Keras's: it has no group 'layers'")
-    layers = _linked(root, "layers")
-    for key in layers:
-        group = _linked(layers, key)
-        # Keys count classes (conv2d_1); the name is the own variables'.
-        named = group["vars"].attrs if "vars" in group else {}
-        name = prefix + _text(named.get("name", key))
-        if "layers" in group:
-            yield from _keras_3(group, f"{name}.")
-        elif arrays := dict(_variables(group, "")):
-            yield StoredLayer(name, arrays)
+    yield from layers
 
 
-def _variables(group: h5py.Group, prefix: str) -> Iterator[tuple[str, Stored]]:
+def _layers_within(group: h5py.Group, prefix: str, config: Mapping[str, Any] | None) -> Iterator[StoredLayer]:
+    """The layers of a model, or of a layer that has some of its own.
+
+    Keys of ``layers`` and of lists count classes (``conv2d_1``); names are what the variables bear, or, in files of
+    before that, the config's, which has the same order. Other layers are called as the attributes that they are.
+    """
+    inner = _below(group["layers"], ()) if "layers" in _below(group) else {}
+    told = dict(_by_key(config)) if config else {}
+    for key, layer in inner.items():
+        said = told.get(key, {"name": key})
+        yield from _layer(layer, prefix + _name(layer, said["name"]), said if "layers" in said else None)
+    for key, layer in ({} if config else _below(group)).items():
+        if key == "layers":
+            continue
+        if "vars" in layer:
+            yield from _layer(layer, prefix + key)
+            continue
+        for index, item in _below(layer).items():
+            yield from _layer(item, f"{prefix}{key}.{_name(item, index)}")
+
+
+def _layer(group: h5py.Group, name: str, config: Mapping[str, Any] | None = None) -> Iterator[StoredLayer]:
+    """What a layer holds, as one where it is one of Keras's, else with the layers that it has as others."""
+    is_one = _is_one(group)
+    if arrays := dict(_variables(group, "") if is_one else _own(group, "")):
+        yield StoredLayer(name, arrays)
+    if not is_one:
+        yield from _layers_within(group, f"{name}.", config)
+
+
+def _is_one(group: h5py.Group) -> bool:
+    """Whether the arrays of a layer and of those within it have an order that is known."""
+    below = _below(group)
+    is_ordered = len(below) < 2 or any(below.keys() <= set(names) for names in SUBLAYERS)
+    return "layers" not in below and is_ordered and all(map(_is_one, below.values()))
+
+
+def _below(group: h5py.Group, leaving_out: Collection[str] = NO_LAYERS) -> dict[str, h5py.Group]:
+    """The groups within a group that hold arrays, by key, those of sublayers of Keras's in their order."""
+    import h5py
+
+    found = {key: _linked(group, key) for key in group if key not in leaving_out}
+    kept = {key: item for key, item in found.items() if isinstance(item, h5py.Group) and _has_arrays(item)}
+    order = next((names for names in SUBLAYERS if kept.keys() <= set(names)), ())
+    return {key: kept[key] for key in sorted(kept, key=lambda k: order.index(k) if k in order else 0)}
+
+
+def _has_arrays(group: h5py.Group) -> bool:
+    import h5py
+
+    return any(isinstance(item, h5py.Dataset) or _has_arrays(item) for item in (_linked(group, key) for key in group))
+
+
+def _name(group: h5py.Group, otherwise: str) -> str:
+    return _text(group["vars"].attrs.get("name", otherwise)) if "vars" in group else otherwise
+
+
+def _by_key(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The configs of a model's layers, with their names, by the keys that their groups have."""
+    taken = Counter[str]()
+    for layer in config["layers"]:
+        words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", layer["class_name"].rpartition(">")[2]))
+        key = re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+        yield f"{key}_{taken[key]}" if taken[key] else key, {"name": layer.get("name", key), **layer["config"]}
+        taken[key] += 1
+
+
+def _own(group: h5py.Group, prefix: str) -> Iterator[tuple[str, Stored]]:
     own = _linked(group, "vars") if "vars" in group else {}
     for index in sorted(own, key=int):
         yield f"{prefix}{index}", _stored(own, index)
-    below = [(k, list(_variables(_linked(group, k), f"{prefix}{k}/"))) for k in sorted(group) if k != "vars"]
-    below = [(k, found) for k, found in below if found and k != "seed_generator"]
-    if len(below) > 1:
-        known = next((names for names in SUBLAYERS if {k for k, _ in below} <= set(names)), None)
-        if known is None:
-            raise WeightsError(f"{group.name!r} has several sublayers with weights: {', '.join(k for k, _ in below)}")
-        below.sort(key=lambda item: known.index(item[0]))
-    for _, found in below:
-        yield from found
+
+
+def _variables(group: h5py.Group, prefix: str) -> Iterator[tuple[str, Stored]]:
+    """The arrays of a layer by number, and behind them those of layers within it."""
+    yield from _own(group, prefix)
+    for key, item in _below(group).items():
+        yield from _variables(item, f"{prefix}{key}/")
 
 
 def _stored(group: h5py.Group, name: str) -> Stored:

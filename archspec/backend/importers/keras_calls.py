@@ -6,7 +6,7 @@ A model within a model is followed: its layers are called in its place, under it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,8 @@ class LayerOutput:
     port: int = 0
 
 
+CONSTANT = "_CONSTANT_VALUE"
+"""What stands in the place of a layer's name where a call took a constant, before Keras 3."""
 ATTENDED = ("query", "value", "key")
 """The inputs of attention, in order."""
 
@@ -90,6 +92,15 @@ def _functional(config: Mapping[str, Any], version: str) -> Calls:
         if layer["class_name"] != "InputLayer"
         for turn, node in enumerate(layer["inbound_nodes"])
     ]
+    found = dict(_ends(config["output_layers"]))
+    models = {name for name, layer in layers.items() if "layers" in layer["config"]}
+    # A model's own making counts as a call of it: in Keras 3 at the outputs alone, before at what takes it, too.
+    if any(_is_of_keras_3(node) for layer in layers.values() for node in layer["inbound_nodes"]):
+        found = {name: _before(end, models) for name, end in found.items()}
+    else:
+        late = _made_first(models, waiting, found.values())
+        waiting = [_renamed(call, lambda at: _before(at, late)) for call in waiting]
+        found = {name: _before(end, late) for name, end in found.items()}
     calls: list[LayerCall] = []
     while waiting:
         left = []
@@ -102,12 +113,19 @@ def _functional(config: Mapping[str, Any], version: str) -> Calls:
         if len(left) == len(waiting):
             raise WeightsError(f"the inputs of {left[0].layer!r} are not there")
         waiting = left
-    # Where a model is called, Keras counts its own making as a call: at the outputs, not at what takes its results.
-    found = {
-        name: replace(end, turn=end.turn - 1) if end.turn and "output_layers" in layers[end.layer]["config"] else end
-        for name, end in _ends(config["output_layers"])
-    }
     return _followed(Calls(inputs, tuple(calls), tuple(found.values()), tuple(ends), tuple(found), version))
+
+
+def _before(at: LayerOutput, layers: Collection[str]) -> LayerOutput:
+    """The tensor of the call before, of one of these layers."""
+    return replace(at, turn=at.turn - 1) if at.turn and at.layer in layers else at
+
+
+def _made_first(models: Collection[str], calls: Sequence[LayerCall], ends: Iterable[LayerOutput]) -> set[str]:
+    """Models within a model that were made before they were called: one turn is as large as their calls are many."""
+    counts = Counter(call.layer for call in calls)
+    taken = (at for places in (*(call.taken for call in calls), ends) for at in places)
+    return {at.layer for at in taken if at.layer in models and at.turn >= counts[at.layer]}
 
 
 def _sequential(config: Mapping[str, Any], version: str) -> Calls:
@@ -214,8 +232,9 @@ def is_mask(argument: str) -> bool:
 
 
 def module_of(layer: Mapping[str, Any]) -> str:
-    """The Python module of a layer's class. Keras 3 says it, of a class that nobody registered as nothing."""
-    return layer.get("module", "keras.layers") or ""
+    """The Python module of a layer's class. Keras 3 says it, of a class that nobody registered as nothing; tf_keras is
+    Keras 2 under another name."""
+    return (layer.get("module", "keras.layers") or "").removeprefix("tf_")
 
 
 def _input(layer: Mapping[str, Any]) -> tuple[str, tuple[int | None, ...] | None, str]:
@@ -226,13 +245,43 @@ def _input(layer: Mapping[str, Any]) -> tuple[str, tuple[int | None, ...] | None
 
 
 def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call. Before Keras 3 it was a list of [layer, call, port, arguments]."""
-    if isinstance(node, dict):
+    """The arguments of a call. Before Keras 3 it was a structure of [layer, call, port, other arguments]: a list of one
+    or more, in some layers the tensor alone, or a dict."""
+    if _is_of_keras_3(node):
         return tuple(_value(v) for v in node["args"]), {k: _value(v) for k, v in node["kwargs"].items()}
-    kwargs = {k: v for entry in node if len(entry) > 3 for k, v in entry[3].items()}
-    tensors = [LayerOutput(*entry[:3]) for entry in node]
-    first = tensors[0] if len(tensors) == 1 else tensors
-    return (first,), {k: LayerOutput(*v[:3]) if _is_place(v) else _value(v) for k, v in kwargs.items()}
+    kwargs: dict[str, Any] = {}
+
+    def first(value: Any) -> Any:
+        if _is_place(value):
+            kwargs.update(value[3] if len(value) > 3 else {})
+            return _before_keras_3(value)
+        if isinstance(value, dict):
+            return {key: first(item) for key, item in value.items()}
+        return [first(item) for item in value]
+
+    tensors = first(node)
+    if isinstance(tensors, list) and len(tensors) == 1:
+        (tensors,) = tensors
+    return (tensors,), {k: _before_keras_3(v) for k, v in kwargs.items()}
+
+
+def _is_of_keras_3(node: Any) -> bool:
+    return isinstance(node, dict) and node.keys() >= {"args", "kwargs"}
+
+
+def _before_keras_3(value: Any) -> Any:
+    """A value among a call's arguments, where a tensor is [layer, call, port], a constant [``_CONSTANT_VALUE``, -1,
+    value]."""
+    match value:
+        case [str(name), int(turn), port, *_] if name == CONSTANT and turn < 0:
+            return _value(port)
+        case [str(name), int(turn), int(port), *_]:
+            return LayerOutput(name, turn, port)
+        case list():
+            return [_before_keras_3(item) for item in value]
+        case dict():
+            return {key: _before_keras_3(item) for key, item in value.items()}
+    return value
 
 
 def _value(value: Any) -> Any:

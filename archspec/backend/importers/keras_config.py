@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, Stored, StoredLayer, WeightsError
-from archspec.backend.importers import keras_calls
+from archspec.backend.importers import keras_calls, tensorflow_functions
 from archspec.backend.importers.keras_calls import Calls, LayerOutput
 from archspec.backend.wiring import Port, Vertex, Wiring, without_repeats
 
@@ -32,7 +32,7 @@ def wiring(calls: Calls, arrays: Mapping[str, Hashable]) -> Wiring:
     vertices = []
     for call in calls.calls:
         taken = tuple(map(_port, call.operands))
-        operands: Any = OPERANDS.get(call.kind, "any order")
+        operands: Any = OPERANDS.get(tensorflow_functions.kind(call), "any order")
         if call.layer in arrays:
             taken, operands = without_repeats(taken), "ordered"
         if taken:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from archspec.backend.importers import tensorflow_functions
 from archspec.backend.importers.keras_calls import LayerCall, module_of
 
 LAYERS = frozenset(
@@ -73,6 +74,10 @@ def made(call: LayerCall, version: str, shapes: tuple[tuple[int, ...], ...] = ()
 
     if call.module.startswith("keras.src.ops") or call.module == "keras.ops":
         return _operation(call)
+    if call.kind in tensorflow_functions.KINDS:
+        if found := tensorflow_functions.function(call.config):
+            return found
+        raise Incomparable(f"it is tf.{call.config.get('function')}, which archspec does not know")
     if call.kind == "CustomScaleLayer" and call.module.startswith("keras"):  # of Keras's Inception-ResNet
         scale = float(call.config.get("scale", 1.0))
         return lambda inputs: inputs[0] + inputs[1] * scale
