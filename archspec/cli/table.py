@@ -116,7 +116,7 @@ def _texts(args: argparse.Namespace, graphs: list[Graph], options: dict[str, Any
 def _grid(args: argparse.Namespace, graphs: list[Graph]) -> Grid:
     from archspec.report.captions import title
     from archspec.report.columns import Measured
-    from archspec.report.grid import of_networks, of_nodes
+    from archspec.report.grid import of_networks, of_nodes, told_apart
     from archspec.report.table import READABLE_LINES, table
 
     machine = None
@@ -131,10 +131,7 @@ def _grid(args: argparse.Namespace, graphs: list[Graph]) -> Grid:
         for graph in graphs
     ]
     if len(graphs) > 1:
-        names = [graph.variant or graph.name for graph in graphs]
-        # Of one spec under several settings, or two files of one name, the words that were typed tell them apart.
-        names = args.specs if len(set(names)) < len(names) else names
-        return of_networks(list(zip(names, measured, strict=True)), columns, sort=args.sort)
+        return of_networks(list(zip(told_apart(graphs, args.specs), measured, strict=True)), columns, sort=args.sort)
     made = table(graphs[0], training=args.training, batch=args.batch)
     is_read = args.format not in ("csv", "json") and args.sort is None
     return of_nodes(

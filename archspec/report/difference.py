@@ -31,10 +31,10 @@ def text(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MAX
     """Figures before and after, then a line for each change."""
     found = difference(before, after)
     out = [f"{names[0]} → {names[1]}", ""]
-    out.append(aligned([("", "before", "after", "change"), *_figures(figures(before, after))]))
+    out.append(aligned([("", "before", "after", "change"), *figure_rows(figures(before, after))]))
     changes = found.changes
     if changes:
-        out += ["", *(f"{MARKS[change.kind]} {_line(change)}" for change in changes[:most])]
+        out += ["", *(f"{MARKS[change.kind]} {line(change)}" for change in changes[:most])]
         if len(changes) > most:
             out.append(f"  and {len(changes) - most} more: --all shows them")
     else:
@@ -49,10 +49,10 @@ def markdown(before: Graph, after: Graph, names: tuple[str, str], *, most: int =
     """The same for a pull request: a table of figures, and the changes as a diff."""
     found = difference(before, after)
     out = [f"**{names[0]} → {names[1]}**", "", "| | before | after | change |", "| --- | ---: | ---: | ---: |"]
-    out += ["| " + " | ".join(row) + " |" for row in _figures(figures(before, after))]
+    out += ["| " + " | ".join(row) + " |" for row in figure_rows(figures(before, after))]
     marks = {**MARKS, "changed": "!"}
     if found.changes:
-        lines = [f"{marks[change.kind]} {_line(change)}" for change in found.changes[:most]]
+        lines = [f"{marks[change.kind]} {line(change)}" for change in found.changes[:most]]
         rest = len(found.changes) - most
         out += ["", "```diff", *lines, *([f"# and {rest} more"] if rest > 0 else []), "```"]
     if found.renamed:
@@ -77,7 +77,7 @@ def json(before: Graph, after: Graph, names: tuple[str, str]) -> str:
     return dumps({**record, "changes": changes, "renamed": found.renamed}, ensure_ascii=False)
 
 
-def _figures(found: Figures) -> list[tuple[str, str, str, str]]:
+def figure_rows(found: Figures) -> list[tuple[str, str, str, str]]:
     out = []
     for name, (a, b) in found.items():
         write: Callable[[int | None], str] = binary if name == "memory" else exact
@@ -89,7 +89,7 @@ def _figures(found: Figures) -> list[tuple[str, str, str, str]]:
     return out
 
 
-def _line(change: Change) -> str:
+def line(change: Change) -> str:
     node = change.after or change.before
     assert node is not None
     if change.before is None or change.after is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from archspec.analysis.blocks import folded, readable_depth
 from archspec.ir.diagnostics import shown
+from archspec.ir.graph import Graph
 from archspec.report.columns import COLUMNS, LOWER_BOUNDS, Column, Measured, extent
 from archspec.report.format import lower_bound, quantity
 
@@ -95,6 +96,13 @@ def of_nodes(
     total = tuple(kinds[name].total(measured, values[name]) for name in names)
     bounds = frozenset(["total"] if measured.uncounted else [])
     return Grid(title, "layer", names, tuple((r, tuple(v[n] for n in names)) for r, v in rows), total, notes, bounds)
+
+
+def told_apart(graphs: Sequence[Graph], typed: Sequence[str]) -> list[str]:
+    """Names of networks side by side: of one spec under several settings, or two files of one name, the words that were
+    typed."""
+    names = [graph.variant or graph.name for graph in graphs]
+    return [*typed] if len(set(names)) < len(names) else names
 
 
 def of_networks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archspec.analysis.blocks import Block, tree
@@ -34,6 +34,13 @@ class Group:
     label: str
     children: list[Group | Box] = field(default_factory=list)
 
+    def groups(self) -> Iterator[Group]:
+        """All groups inside, each before those within it."""
+        for child in self.children:
+            if isinstance(child, Group):
+                yield child
+                yield from child.groups()
+
     def boxes(self) -> Iterator[Box]:
         """All boxes inside."""
         for child in self.children:
@@ -55,12 +62,14 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """What is drawn. The boxes' colour says their share of ``colored_by``: MACs, or parameters where MACs are open."""
+    """What is drawn. The boxes' colour says their share of ``colored_by``: MACs, or parameters where MACs are open.
+    ``box_of`` names the box that each node of the graph is drawn in."""
 
     title: str
     root: Group
     edges: tuple[Edge, ...]
     colored_by: str
+    box_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def picture(graph: Graph, *, depth: int | None = None, fold: Collection[str] = (), training: bool = False) -> Diagram:
@@ -130,7 +139,8 @@ class _Drawing:
             j = self.place.get(output.tensor.node)
             source = inputs[output.tensor.node].id if j is None else self.box_of[j]
             add(source, box.id, dimensions(graph.spec(output.tensor).shape))
-        return Diagram(root.label, root, tuple(edges), self.by)
+        box_of = {node.name: self.box_of[i] for i, node in enumerate(graph.nodes)}
+        return Diagram(root.label, root, tuple(edges), self.by, box_of)
 
     def _is_within_repeat(self, source: int | None, target: int) -> bool:
         """Whether an edge goes from a member of a repeat to a later one, or stands within a later one: not drawn."""

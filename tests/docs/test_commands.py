@@ -18,7 +18,7 @@ from tests.docs.blocks import ROOT, shown
 
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("editors", "importing", "language_models", "training")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("editors", "importing", "language_models", "reports", "training")),
 ]
 ELSEWHERE = {"make demo", "make test", "pip install archspec-keras", "pip install 'archspec-keras[tensorflow]'"}
 """Commands that set up environments: .ci/run and tools/check_installs.py run them."""

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from archspec.cli import main
-from archspec.report.comparison.html import ticks
+from archspec.report.axes import ticks
 from archspec.runs.comparison import compare, flat
 
 RUN = """archspec_run: 1

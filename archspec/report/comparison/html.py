@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from math import floor, isfinite, log10
+from math import isfinite
 
+from archspec.report.axes import ticks
 from archspec.report.comparison import HELD_OUT, Comparison, TrainedRun, figure_rows, plain, setting_rows
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 520, 300, 64, 36
@@ -104,13 +105,3 @@ def _chart(runs: Sequence[TrainedRun], figure: str) -> str:
     of_what = "" if figure.startswith(HELD_OUT) else " in training"
     caption = f"<figcaption>{escape(plain(figure))}{of_what}</figcaption>"
     return f"<figure>\n{caption}\n" + "\n".join(out) + "\n</svg>\n</figure>"
-
-
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) from at most the one to at least the other."""
-    if high <= low:
-        high, low = low + (abs(low) or 1) / 2, low - (abs(low) or 1) / 2
-    power = 10.0 ** floor(log10((high - low) / most))
-    step = next(s * power for s in (1, 2, 5, 10) if (high - low) / (s * power) <= most)
-    first, last = floor(low / step), -floor(-high / step)
-    return [float(f"{n * step:.10g}") for n in range(first, last + 1)]

@@ -1,0 +1,77 @@
+"""The page of several networks: a row each, their figures as bars, and of two what changed from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from archspec.analysis.difference import Change, difference
+from archspec.report import difference as changes
+from archspec.report.columns import COLUMNS
+from archspec.report.grid import Grid, of_networks, told_apart
+from archspec.report.page import charts
+from archspec.report.page.document import document
+from archspec.report.page.network import Reported
+
+SHOWN = ("output", "params", "macs", "flops", "activations", "memory", "training_memory", "receptive_field", "time")
+"""Columns of the page's table."""
+RANKED = ("params", "macs", "memory", "training_memory")
+"""Columns that are drawn as bars."""
+
+
+def compared(networks: Sequence[Reported]) -> str:
+    """The page of several networks."""
+    names = told_apart([of.graph for of in networks], [of.called for of in networks])
+    grid = of_networks([(name, of.measured) for name, of in zip(names, networks, strict=True)], SHOWN)
+    body = [
+        f'<header><h1>{escape(", ".join(names))}</h1></header><div id="news" role="alert" hidden></div>',
+        f'<main class="compared">{_rows(grid)}<div class="charts">{_ranks(names, networks)}</div>',
+    ]
+    if len(networks) == 2:
+        body.append(_changes(networks[0], networks[1], (names[0], names[1])))
+    return document(", ".join(names), "\n".join([*body, "</main>"]), {})
+
+
+def _rows(grid: Grid) -> str:
+    head, *rows = grid.written()
+    left = grid.left()
+
+    def line(row: tuple[str, ...], tag: str) -> str:
+        sides = ("" if is_left else " class=number" for is_left in left)
+        cells = (f"<{tag}{side}>{escape(cell)}</{tag}>" for cell, side in zip(row, sides, strict=True))
+        return f"<tr>{''.join(cells)}</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    notes = "".join(f'<p class="remark">{escape(note)}</p>' for note in grid.notes)
+    return f'<table class="grid"><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table>{notes}'
+
+
+def _ranks(names: Sequence[str], networks: Sequence[Reported]) -> str:
+    out = []
+    for name in RANKED:
+        kind = COLUMNS[name]
+        values = [kind.total(of.measured, kind.of(of.measured)) for of in networks]
+        out.append(charts.ranks(kind.header, names, values, kind.write))
+    return "".join(out)
+
+
+def _changes(before: Reported, after: Reported, names: tuple[str, str]) -> str:
+    """Figures before and after, then every layer that differs."""
+    found = difference(before.graph, after.graph)
+    lines = "".join(map(_change, found.changes))
+    renamed = f'<p class="remark">{len(found.renamed)} renamed</p>' if found.renamed else ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td class=number>{escape(cell)}</td>" for cell in cells)
+        for name, *cells in changes.figure_rows(changes.figures(before.graph, after.graph))
+    )
+    return (
+        f"<h2>{escape(names[0])} → {escape(names[1])}</h2>"
+        f'<table class="grid"><thead><tr><th></th><th class=number>before</th><th class=number>after</th>'
+        f"<th class=number>change</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"{lines or '<p class=remark>no layer differs</p>'}{renamed}"
+    )
+
+
+def _change(change: Change) -> str:
+    said = f"{changes.MARKS[change.kind]} {changes.line(change)}"
+    return f'<p class="change {change.kind}">{escape(said)}</p>'

@@ -1,0 +1,46 @@
+"""The frame of every page: its policy, style and script, and the data that the script works on."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from json import dumps
+from typing import Any
+
+POLICY = "default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'"
+"""Content-Security-Policy: nothing is loaded, and of styles and scripts only those of the page are taken."""
+_IN_JSON = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
+
+
+def document(title: str, body: str, data: Any, *, is_live: bool = False) -> str:
+    """A page of ``body``, which is HTML, and ``data``, which is anything that JSON has. A live one may ask its own
+    server whether there is news."""
+    style, script = asset("page.css"), asset("page.js")
+    policy = POLICY.format(style=_source(style), script=_source(script)) + ("; connect-src 'self'" if is_live else "")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body{' data-live' if is_live else ''}>\n"
+        f'{body}\n<script type="application/json" id="data">{in_script(data)}</script>\n'
+        f"<script>{script}</script>\n</body>\n</html>"
+    )
+
+
+def in_script(data: Any) -> str:
+    """JSON that no text in it can leave a ``<script>`` by."""
+    return dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_IN_JSON)
+
+
+@cache
+def asset(name: str) -> str:
+    """A file beside this one."""
+    return files(__package__ or "").joinpath(name).read_text(encoding="utf-8")
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
