@@ -1,9 +1,11 @@
 """A test on real data may be skipped only where there is none."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,30 +19,31 @@ TESTS = {
 
 
 @pytest.mark.parametrize(
-    ("name", "folder", "workers", "said"),
+    ("folder", "workers", "outcomes"),
     [
-        ("fixture", None, 0, "1 skipped"),
-        ("mark", None, 0, "1 skipped"),
-        ("module", None, 0, "1 skipped"),
-        ("passes", None, 0, "1 skipped"),
-        ("fixture", "empty", 0, "1 failed"),
-        ("mark", "full", 0, "1 error"),
-        ("mark", "full", 2, "1 error"),
-        ("module", "full", 0, "1 error"),
-        ("module", "full", 2, "1 error"),
-        ("other", "full", 0, "1 skipped"),
-        ("passes", "full", 0, "1 passed"),
+        (None, 0, {"fixture": "skipped", "mark": "skipped", "module": "skipped", "passes": "skipped"}),
+        ("empty", 0, {"fixture": "failed"}),
+        ("full", 0, {"mark": "error", "module": "error", "other": "skipped", "passes": "passed"}),
+        ("full", 2, {"mark": "error", "module": "error", "passes": "passed"}),
     ],
 )
-def test_skips_of_real_data(name, folder, workers, said, tmp_path):
+def test_skips_of_real_data(folder, workers, outcomes, tmp_path):
     (tmp_path / "full" / "mnist").mkdir(parents=True)
     (tmp_path / "empty").mkdir()
     (tmp_path / "conftest.py").write_bytes((Path(__file__).parent / "conftest.py").read_bytes())
-    (tmp_path / "test_it.py").write_text(TESTS[name])
+    for name in outcomes:
+        (tmp_path / f"test_{name}.py").write_text(TESTS[name])
     environment = {k: v for k, v in os.environ.items() if k != "ARCHSPEC_DATA" and not k.startswith("PYTEST")}
     if folder:
         environment["ARCHSPEC_DATA"] = str(tmp_path / folder)
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(tmp_path), "-n", str(workers), "-q"]
-    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, env=environment, timeout=120)
-    assert said in done.stdout.splitlines()[-1], done.stdout
-    assert (done.returncode in (1, 2)) is ("failed" in said or "error" in said)
+    report = tmp_path / "report.xml"
+    command += ["--continue-on-collection-errors", f"--junit-xml={report}", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    found = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        words = [word for word in (case.get("classname"), case.get("name")) if word and "test_" in word]
+        outcome = next((child.tag for child in case if child.tag in ("skipped", "failure", "error")), "passed")
+        found[re.findall(r"test_(\w+)", " ".join(words))[0]] = "failed" if outcome == "failure" else outcome
+    assert found == outcomes, done.stdout
+    assert (done.returncode in (1, 2)) is bool({"failed", "error"} & {*outcomes.values()})

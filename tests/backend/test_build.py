@@ -76,6 +76,7 @@ def test_a_network_has_one_set_of_weights():
     np.testing.assert_allclose(model({"a": image, "b": image}), 0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_file_predicts_the_same_in_a_fresh_process_in_safe_mode(tmp_path):
     model = archspec.compile(loads(OWN))
     image = np.random.default_rng(0).normal(size=(3, 16, 16, 8)).astype("float32")

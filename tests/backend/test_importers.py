@@ -338,6 +338,7 @@ def test_cut_and_flipped_files_are_refused_or_give_the_same(suffix, tmp_path, mo
 
 
 @pytest.mark.filterwarnings("ignore:You are saving")
+@pytest.mark.slow
 def test_a_file_that_hdf5_reads_for_ever_is_refused(tmp_path, monkeypatch):
     small().save(tmp_path / "w.h5")
     data = bytearray((tmp_path / "w.h5").read_bytes())

@@ -101,6 +101,7 @@ def test_padding_and_activation(tmp_path):
         assert difference(name, right) < 1e-5
 
 
+@pytest.mark.slow
 def test_what_differs_in_a_model_within_a_model(tmp_path):
     for name in ("k4.h5", "k4.keras"):
         with refuses(WeightsError):

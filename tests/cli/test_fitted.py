@@ -72,6 +72,7 @@ def wanted(folder, paths, mean, std):
     return model.predict(np.float32((images - mean) / std), verbose=0)
 
 
+@pytest.mark.slow
 def test_predict_sees_by_what_was_fitted(trained, capsys):
     folder, mean, std = trained
     paths = sorted((folder / "pictures" / "val").rglob("*.png"))
@@ -82,6 +83,7 @@ def test_predict_sees_by_what_was_fitted(trained, capsys):
         assert [said["dark"], said["light"]] == pytest.approx(row, abs=2e-5)
 
 
+@pytest.mark.slow
 def test_other_data_are_evaluated_by_what_was_fitted_to_those_of_the_run(trained, capsys):
     folder, mean, std = trained
     paths = sorted((folder / "pictures" / "val").rglob("*.png"))
@@ -95,6 +97,7 @@ def test_other_data_are_evaluated_by_what_was_fitted_to_those_of_the_run(trained
     assert json.loads(out)["loss"] == pytest.approx(-np.log(own).mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_moved_and_gone_on_with_keeps_it(trained, tmp_path, capsys):
     folder, *_ = trained
     shutil.copytree(folder / "run", tmp_path / "moved")
@@ -105,6 +108,7 @@ def test_a_run_that_is_moved_and_gone_on_with_keeps_it(trained, tmp_path, capsys
     assert output(capsys, "predict", tmp_path / "moved", *paths)[:2] == (0, before)
 
 
+@pytest.mark.slow
 def test_an_export_says_what_belongs_before_it(trained, tmp_path, capsys):
     folder, mean, std = trained
     code, _, err = output(capsys, "export", folder / "run", "-o", tmp_path / "net.keras")

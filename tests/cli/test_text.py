@@ -56,6 +56,7 @@ def output(capsys, *arguments):
     return code, out, err
 
 
+@pytest.mark.slow
 def test_predict_says_what_lines_are(trained, tmp_path, capsys):
     (tmp_path / "new.txt").write_text("a very unheard fine film\n\nan awful, awful film\r\n")
     code, out, _ = output(capsys, "predict", trained / "run", tmp_path / "new.txt", "--top", "1", "--format", "json")
@@ -65,6 +66,7 @@ def test_predict_says_what_lines_are(trained, tmp_path, capsys):
     assert all(r["classes"][0]["probability"] > 0.8 for r in found)
 
 
+@pytest.mark.slow
 def test_evaluate_says_what_training_said(trained, capsys):
     code, out, _ = output(capsys, "evaluate", trained / "run", "--format", "json")
     result = json.loads((trained / "run" / "result.json").read_text())
@@ -72,6 +74,7 @@ def test_evaluate_says_what_training_said(trained, capsys):
     assert json.loads(out)["top_1"] == pytest.approx(result["metrics"]["accuracy"])
 
 
+@pytest.mark.slow
 def test_other_data_are_read_with_the_vocabulary_of_the_run(trained, tmp_path, capsys):
     """Its words come in another order there, so that a vocabulary of its own would have other numbers."""
     (tmp_path / "other.txt").write_text("bad awful awful awful film\ngood film film film film fine\n" * 20)
@@ -82,6 +85,7 @@ def test_other_data_are_read_with_the_vocabulary_of_the_run(trained, tmp_path, c
     assert json.loads(out)["top_1"] == 1.0 and json.loads(out)["classes"] == ["bad", "good"]
 
 
+@pytest.mark.slow
 def test_a_run_directory_can_be_trained_again(trained, tmp_path):
     assert main(["train", str(trained / "run" / "run.yaml"), "--logdir", str(tmp_path / "again"), "--quiet"]) == 0
     kept = [folder / "vocabulary" / "tokens.json" for folder in (trained / "run", tmp_path / "again")]
@@ -89,11 +93,13 @@ def test_a_run_directory_can_be_trained_again(trained, tmp_path):
     runs.assert_same(trained / "run", tmp_path / "again")
 
 
+@pytest.mark.slow
 def test_looks_at_images_are_refused(trained, capsys):
     code, _, err = output(capsys, "evaluate", trained / "run", "--views", "flip")
     assert (code, "--views flip is for images" in err) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_lost_vocabulary_is_told(trained, tmp_path, capsys):
     shutil.copytree(trained / "run", tmp_path / "run")
     (tmp_path / "run" / "vocabulary" / "tokens.json").unlink()
@@ -102,6 +108,7 @@ def test_a_lost_vocabulary_is_told(trained, tmp_path, capsys):
         assert (code, out) == (1, "") and "tokens.json" in err and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_run_that_reads_its_own_vocabulary_is_the_same_run(trained):
     """``resume`` compares what a checkpoint was of with the run directory, which has a file for a tokeniser."""
     from archspec.runs import Run
@@ -122,6 +129,7 @@ def test_a_killed_run_goes_on_in_the_same_batches(trained, tmp_path):
     runs.assert_same(trained / "run", logdir)
 
 
+@pytest.mark.slow
 def test_the_run_file_says_how_many_are_evaluated_at_a_time(trained, tmp_path):
     """What cannot leave padding out, as convolutions, sees none in batches of one."""
     from archspec.runs import Run
@@ -137,6 +145,7 @@ def test_the_run_file_says_how_many_are_evaluated_at_a_time(trained, tmp_path):
     assert recorded(trained / "run", batch=7).plan().spec.evaluate.batch == 7
 
 
+@pytest.mark.slow
 def test_tables_and_folders_are_read_as_texts_where_the_run_is_of_texts(trained, tmp_path, capsys):
     """A table would else be taken for one of images; all of it is evaluated, with the run's vocabulary."""
     lines = ["good,film film fine fine", "bad,awful film awful"] * 10
@@ -151,6 +160,7 @@ def test_tables_and_folders_are_read_as_texts_where_the_run_is_of_texts(trained,
         assert json.loads(out)["examples"] == 20 and json.loads(out)["top_1"] == 1.0
 
 
+@pytest.mark.slow
 def test_bad_files_of_text_are_told_and_the_good_ones_predicted(trained, tmp_path, capsys):
     (tmp_path / "new.txt").write_text("a fine film\n")
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfd")

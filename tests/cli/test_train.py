@@ -36,6 +36,7 @@ def output(capsys, *arguments):
     return code, out, err
 
 
+@pytest.mark.slow
 def test_evaluate_says_what_training_said(trained, capsys):
     code, out, _ = output(capsys, "evaluate", trained / "run1", "--format", "json")
     result = json.loads((trained / "run1" / "result.json").read_text())
@@ -46,6 +47,7 @@ def test_evaluate_says_what_training_said(trained, capsys):
     assert sum(map(sum, found["confusion"])) == found["examples"] == 360
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_mean_of_probabilities(trained, capsys):
     from archspec.data.example import IMAGE, LABEL
     from archspec.runs import Run
@@ -63,6 +65,7 @@ def test_an_ensemble_is_the_mean_of_probabilities(trained, capsys):
     assert found["loss"] == pytest.approx(-np.log(total[np.arange(360), np.asarray(labels)]).mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_predict_names_the_classes_of_images(trained, capsys):
     images = [trained / f"{i}.png" for i in range(5)]
     code, out, _ = output(capsys, "predict", trained / "run1", *images, "--top", "3", "--format", "json")
@@ -76,6 +79,7 @@ def test_predict_names_the_classes_of_images(trained, capsys):
 
 
 @pytest.mark.parametrize("name", ["saved", "net.tflite", "net.keras"])
+@pytest.mark.slow
 def test_exported_networks_say_what_the_network_says(trained, tmp_path, capsys, name):
     code, _, err = output(capsys, "export", trained / "run1", "-o", tmp_path / name)
     assert code == 0, err
@@ -101,6 +105,7 @@ def test_exported_networks_say_what_the_network_says(trained, tmp_path, capsys, 
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_onnx_says_what_is_missing_or_agrees(trained, tmp_path, capsys):
     from importlib.util import find_spec
 
@@ -112,6 +117,7 @@ def test_onnx_says_what_is_missing_or_agrees(trained, tmp_path, capsys):
         assert "onnxruntime's outputs are within" in err
 
 
+@pytest.mark.slow
 def test_onnx_without_its_packages_is_told_before_anything_else(trained, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code, _, err = output(capsys, "export", trained / "run1", "-o", tmp_path / "net.onnx", "--format", "onnx")
@@ -152,11 +158,13 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, arguments, code, message)
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_best_weights_that_were_not_kept(trained, capsys):
     code, _, err = output(capsys, "evaluate", trained / "run1", "--best")
     assert (code, "names nothing to 'monitor'" in err) == (1, True)
 
 
+@pytest.mark.slow
 def test_an_image_that_is_none(trained, tmp_path, capsys):
     (tmp_path / "note.png").write_text("not an image")
     code, _, err = output(capsys, "predict", trained / "run1", tmp_path / "note.png")
@@ -164,6 +172,7 @@ def test_an_image_that_is_none(trained, tmp_path, capsys):
     assert "is not an image of a kind that can be read" in err
 
 
+@pytest.mark.slow
 def test_other_data_with_other_classes_are_refused(trained, tmp_path, capsys):
     np.savez(tmp_path / "other.npz", x=np.zeros((20, 8, 8, 1), "uint8"), y=np.arange(20) % 3)
     code, _, err = output(capsys, "evaluate", trained / "run1", "--data", tmp_path / "other.npz")
@@ -185,6 +194,7 @@ def test_lenet_5_learns_digits_within_two_cpu_minutes(tmp_path, capsys, seed):
     assert result["cpu_seconds"] < 120
 
 
+@pytest.mark.slow
 def test_dense_and_scales_look_at_more_of_an_image(trained, capsys):
     """All of an 8 × 8 image of a network of that size is one place: dense is what a single look says."""
     run = trained / "run1"
@@ -208,6 +218,7 @@ def test_dense_and_scales_look_at_more_of_an_image(trained, capsys):
         (["--dense", "--views", "ten_crop"], "--dense looks at all crops"),
     ],
 )
+@pytest.mark.slow
 def test_looks_that_cannot_be_are_refused(trained, capsys, flags, message):
     code, _, err = output(capsys, "evaluate", trained / "run1", *flags)
     assert code == 1 and message in err and "Traceback" not in err
@@ -292,6 +303,7 @@ def coloured(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_told_at_the_end(coloured, capsys):
     result = json.loads((coloured / "run" / "result.json").read_text())
     assert sum(result["left_out"].values()) == 1
@@ -299,6 +311,7 @@ def test_what_is_left_out_is_told_at_the_end(coloured, capsys):
     assert code == 0 and "1 of 31 cannot be read and are left out" in err and "examples 30" in out
 
 
+@pytest.mark.slow
 def test_other_data_are_evaluated_whole_and_by_the_names_of_classes(coloured, tmp_path, capsys):
     """Its two classes would be 0 and 1 by themselves; in the run they are 1 and 2."""
     other = painted(tmp_path / "other", "green", "red", count=7)
@@ -311,6 +324,7 @@ def test_other_data_are_evaluated_whole_and_by_the_names_of_classes(coloured, tm
     assert json.loads(out)[0]["classes"][0]["class"] == "red"
 
 
+@pytest.mark.slow
 def test_splits_of_other_data_are_used_as_they_are_called(coloured, tmp_path, capsys):
     painted(tmp_path / "other" / "training", "green", "red", count=4)
     painted(tmp_path / "other" / "Test", "red", count=3)
@@ -324,6 +338,7 @@ def test_splits_of_other_data_are_used_as_they_are_called(coloured, tmp_path, ca
     assert counts == {"test": 3, "train": 8, "all": 11}
 
 
+@pytest.mark.slow
 def test_classes_that_the_run_does_not_know_are_refused(coloured, tmp_path, capsys):
     other = painted(tmp_path / "other", "green", "red", count=3)
     (other / "green").rename(other / "reds")
@@ -331,6 +346,7 @@ def test_classes_that_the_run_does_not_know_are_refused(coloured, tmp_path, caps
     assert (code, out) == (1, "") and "the run has no class 'reds'" in err and "did you mean 'red'?" in err
 
 
+@pytest.mark.slow
 def test_other_data_keep_the_arguments_of_the_runs_source(coloured, tmp_path, capsys):
     """``on_bad: skip`` is the run's: without it the broken file would end the evaluation."""
     other = painted(tmp_path / "other", "green", "red", count=3)
@@ -339,6 +355,7 @@ def test_other_data_keep_the_arguments_of_the_runs_source(coloured, tmp_path, ca
     assert code == 0 and json.loads(out)["examples"] == 6, err
 
 
+@pytest.mark.slow
 def test_every_bad_file_is_told_and_the_good_ones_are_predicted(coloured, tmp_path, capsys):
     good = coloured / "colours" / "red" / "0.png"
     (tmp_path / "text.png").write_text("no image")
@@ -353,6 +370,7 @@ def test_every_bad_file_is_told_and_the_good_ones_are_predicted(coloured, tmp_pa
     ]
 
 
+@pytest.mark.slow
 def test_a_run_whose_data_are_gone_says_what_they_were(coloured, tmp_path, capsys):
     import shutil
 

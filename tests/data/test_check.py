@@ -242,6 +242,7 @@ def test_wrong_words_are_answered(arguments, message, capsys):
     assert message in said and "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_show_writes_originals_beside_what_training_sees(tmp_path, class_folders, capsys):
     """Without augmentation every column is the original; with it only the first is."""
     run = tmp_path / "run.yaml"

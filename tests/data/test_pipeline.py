@@ -61,6 +61,7 @@ def test_any_step_can_be_the_first(first):
         assert np.array_equal(x, y) and np.array_equal(i, j)
 
 
+@pytest.mark.slow
 def test_shards_are_the_parts_of_each_batch():
     whole, *parts = (steps(pipeline(), 3, shard=shard) for shard in ((0, 1), (0, 2), (1, 2)))
     for k, (x, i) in enumerate(whole):
@@ -137,6 +138,7 @@ def test_decoding_a_part_gives_what_a_part_of_the_whole_is(class_folders, transf
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
+@pytest.mark.slow
 def test_a_cache_changes_nothing_but_the_time(class_folders, where):
     source = Folder(path=class_folders)
     steady, drawn = (Resize(size=12),), (Mirror(), Shift(share=0.2), Rescale())

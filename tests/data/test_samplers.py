@@ -59,6 +59,7 @@ SOME = [
 
 
 @pytest.mark.parametrize(("name", "batch", "arguments"), SOME, ids=[name for name, *_ in SOME])
+@pytest.mark.slow
 def test_any_step_can_be_the_first_and_shards_are_parts(name, batch, arguments):
     p = pipeline(name, batch, arguments)
     p.sampler.check(p.keys(), batch)

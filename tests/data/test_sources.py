@@ -353,6 +353,7 @@ def test_fashion_mnist_mean_is_the_published(data):
     assert abs(image.mean() - 0.2860) < 2e-3 and abs(image.std() - 0.3530) < 2e-3
 
 
+@pytest.mark.slow
 def test_cifar10_in_zips(data):
     source = made("zip", path=data("cifar10/train_10k_jpg.zip"), test=data("cifar10/test_2k_jpg.zip"))
     said = source.features()

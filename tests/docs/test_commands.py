@@ -66,6 +66,7 @@ def test_console(block, tmp_path):
 
 
 @pytest.mark.parametrize("block", [marked(b) for b in shown("python", pages=PAGES)])
+@pytest.mark.slow
 def test_python(block, tmp_path):
     ran = subprocess.run(
         [sys.executable, "-c", block.text],

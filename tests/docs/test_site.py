@@ -4,10 +4,13 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 import archspec
 from tests.docs.blocks import ROOT
 
 
+@pytest.mark.slow
 def test_the_site_builds_and_its_links_hold(tmp_path):
     """Strictly: a dead link, a page without a place, or a name that is not there fails the build."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", ROOT / "mkdocs.yml", "-d", tmp_path / "site"]

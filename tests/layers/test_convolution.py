@@ -75,6 +75,7 @@ def test_groups_train_in_half_precision_too():
         np.testing.assert_allclose(gradient, np.full((3, 3, 2, 8), 9.0))
 
 
+@pytest.mark.slow
 def test_layers_train_without_onednn():
     """As on processors where TensorFlow leaves it off: those without AVX-512."""
     script = (

@@ -20,6 +20,7 @@ def run(tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_it_trains_and_evaluates_as_the_verbs_do(run, capsys):
     from archspec.cli import main
 
@@ -33,6 +34,7 @@ def test_it_trains_and_evaluates_as_the_verbs_do(run, capsys):
     assert again.split == "train" and again.record() != found.record()
 
 
+@pytest.mark.slow
 def test_its_model_is_what_it_predicts_with(run, tmp_path):
     from PIL import Image
 
@@ -48,6 +50,7 @@ def test_its_model_is_what_it_predicts_with(run, tmp_path):
     assert str(found) == found.lines[0] and found.lines[0].startswith(str(tmp_path / "a.png"))
 
 
+@pytest.mark.slow
 def test_it_goes_on_and_is_exported(run, tmp_path):
     done = run.export(tmp_path / "net.keras")
     assert done.path.is_file() and json.loads(done.preprocessing.read_bytes())["image"] == [8, 8, 1]

@@ -107,6 +107,7 @@ def kmax(x, k):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_the_longest_vector_of_textcnn_is_three_after_every_step():
     """From longer ones, and at a learning rate that would make them so again."""
     import keras

@@ -65,6 +65,7 @@ def randomized(graph):
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.slow
 def test_a_step_sees_the_source_and_the_target_before_it(name):
     model = randomized(archspec.load(name, **PAIRS[name]))
     rng = np.random.default_rng(2)

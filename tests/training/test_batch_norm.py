@@ -50,6 +50,7 @@ def averaged(values, momentum, start):
     return out
 
 
+@pytest.mark.slow
 def test_averages_are_those_of_num_updates():
     import tensorflow as tf
 
@@ -70,6 +71,7 @@ def test_averages_are_those_of_num_updates():
     np.testing.assert_allclose(layer.moving_mean, peer.average(value), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_long_run_ends_where_keras_ends():
     one, other = made()
     for batch in batches(400):

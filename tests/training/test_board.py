@@ -50,6 +50,7 @@ def full(tmp_path_factory):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_with_all_of_it_or_none_a_run_ends_the_same_to_the_bit(full, plan, tmp_path):
     _, logdir = full
     run(
@@ -63,6 +64,7 @@ def test_with_all_of_it_or_none_a_run_ends_the_same_to_the_bit(full, plan, tmp_p
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_the_files_hold_what_was_asked_for(full):
     made, logdir = full
     pictures = held(logdir / "pictures")
@@ -81,6 +83,7 @@ def test_the_files_hold_what_was_asked_for(full):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_epochs_count_from_one_and_steps_from_the_start_of_the_run(full):
     _, logdir = full
     train, validation = held(logdir / "train"), held(logdir / "validation")
@@ -98,6 +101,7 @@ def test_epochs_count_from_one_and_steps_from_the_start_of_the_run(full):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_the_graph_is_the_network_with_its_shapes(full):
     made, logdir = full
     from tensorflow.core.framework import graph_pb2
@@ -126,6 +130,7 @@ def test_where_nothing_is_said_there_are_pictures_but_no_histograms(plan, tmp_pa
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_the_curves_are_those_of_the_weights_that_were_evaluated(full):
     """With averages these are not the weights of the last step; the model that is saved has them."""
     import keras
@@ -144,6 +149,7 @@ def test_the_curves_are_those_of_the_weights_that_were_evaluated(full):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_points_are_what_the_layer_gives(full):
     import keras
 
@@ -211,6 +217,7 @@ def test_settings_have_names_that_tell_runs_apart(plan):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_run_has_an_id_of_its_own_and_shows_its_best_epoch_beside_its_settings(full):
     from tensorboard.plugins.hparams import plugin_data_pb2
 

@@ -97,6 +97,7 @@ def damaged(copy, reference):
 
 
 @pytest.mark.parametrize("name", ["state.npz", "manifest.json"])
+@pytest.mark.slow
 def test_no_flipped_bit_and_no_truncation_goes_unseen(copy, reference, name):
     path, draw = sorted((copy / "checkpoints").glob("[0-9]*"))[-1] / name, random.Random(0)
     whole, network = path.read_bytes(), identity(Run.open(reference).plan())
@@ -270,6 +271,7 @@ def test_what_is_stopped_before_its_first_checkpoint_starts_from_its_weights_aga
         np.testing.assert_array_equal(value, whole[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference):
     from archspec.backend.build import compile
     from archspec.training.batch_norm import forget_starts
@@ -289,6 +291,7 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(copy, reference
         Checkpoints(copy, identity(plan)).restore(model, int(last.name))
 
 
+@pytest.mark.slow
 def test_only_the_last_generations_and_the_best_stay(plan, tmp_path):
     made = plan("{optimizer: {sgd: 0.1}, epochs: 6, monitor: accuracy, checkpoint_steps: 44}")
     result = run(made, tmp_path / "run", progress=None)
@@ -332,6 +335,7 @@ def test_two_processes_do_not_share_a_directory(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_a_generation_holds_the_averages_the_statistics_and_the_generators(reference):
     kept = runs.state(reference)
     assert sum(name.startswith("seed/") for name in kept) == 2

@@ -282,6 +282,7 @@ def test_figures_of_evaluators_are_monitored_by_what_is_better(plan):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_the_best_checkpoint_is_best_in_the_figure_of_an_evaluator(plan, tmp_path):
     """The error of calibration: the lowest is best, and logs have it; the network is trained as without."""
     import json

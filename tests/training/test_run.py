@@ -71,6 +71,7 @@ def test_a_setting_does_what_keras_does(plan, tmp_path, name):
         assert_close(weights, bare(made, keras.optimizers.SGD(0.1)))
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_and_their_statistics(plan, tmp_path):
     spec = PLAIN.replace("kernel: 3}, relu", "kernel: 3}, batch_norm, relu")
     keras.utils.set_random_seed(0)
@@ -85,6 +86,7 @@ def test_frozen_layers_stay_and_their_statistics(plan, tmp_path):
     assert np.abs(weights["hidden"][0] - before["hidden"][0]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_rates_by_layer(plan, tmp_path):
     settings = "optimizer: {sgd: 0.05}, schedule: constant, epochs: 1, seed: 0"
     from archspec import compile
@@ -101,6 +103,7 @@ def test_rates_by_layer(plan, tmp_path):
     assert np.abs(step).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_weights_of_another_and_its_head_anew(plan, tmp_path):
     trained(plan("{epochs: 3}", spec=PLAIN), tmp_path / "first")
     before = np.load(tmp_path / "first" / "weights.npz")
@@ -115,6 +118,7 @@ def test_a_run_starts_from_the_weights_of_another_and_its_head_anew(plan, tmp_pa
     assert result.metrics["accuracy"] > scratch.metrics["accuracy"]
 
 
+@pytest.mark.slow
 def test_the_rate_falls_on_a_plateau(plan, tmp_path):
     made = plan("{optimizer: {sgd: 1.0e-8}, schedule: {plateau: 1}, epochs: 4}", spec=PLAIN)
     trained(made, tmp_path / "run")
@@ -137,6 +141,7 @@ def test_weight_decay_spares_biases(plan, tmp_path):
 
 
 @pytest.mark.parametrize("settings", ["precision: mixed_bfloat16", "precision: mixed_float16, ema: 0.9"])
+@pytest.mark.slow
 def test_mixed_precision_trains_and_saves_float32(plan, tmp_path, settings):
     result, weights = trained(plan(f"{{{settings}, epochs: 8}}", spec=PLAIN), tmp_path / "run")
     assert result.metrics["accuracy"] > 0.5
@@ -159,6 +164,7 @@ def test_heads_stay_in_full_precision(plan, precision):
     assert scaled == (precision == "mixed_float16")
 
 
+@pytest.mark.slow
 def test_class_weights_of_zero_leave_a_class_unlearnt(plan, tmp_path):
     trained(plan("{class_weight: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1], epochs: 8}", spec=PLAIN), tmp_path / "run")
     model = keras.saving.load_model(tmp_path / "run" / "model.keras")
@@ -170,6 +176,7 @@ def test_class_weights_of_zero_leave_a_class_unlearnt(plan, tmp_path):
     assert (said == digits.target)[digits.target > 0].mean() > 0.85
 
 
+@pytest.mark.slow
 def test_two_runs_are_identical_and_another_seed_is_not(plan, tmp_path):
     text = "{{epochs: 2, seed: {}}}"
     logs = []
@@ -179,6 +186,7 @@ def test_two_runs_are_identical_and_another_seed_is_not(plan, tmp_path):
     assert logs[0] == logs[1] != logs[2]
 
 
+@pytest.mark.slow
 def test_the_directory_holds_all_that_the_run_was_and_gave(plan, tmp_path):
     folder = tmp_path / "run"
     result, _ = trained(plan("{epochs: 3, monitor: accuracy}"), folder)
@@ -207,6 +215,7 @@ def test_the_reported_accuracy_is_that_of_the_saved_model(plan, tmp_path):
     assert np.concatenate(right).mean() == pytest.approx(result.metrics["accuracy"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_scalars_texts_and_the_graph(plan, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -226,6 +235,7 @@ def test_tensorboard_gets_scalars_texts_and_the_graph(plan, tmp_path):
     assert tags["graph"] or "keras" in tags["tensors"]
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_far_too_large_ends_as_nan_with_the_last_good_checkpoint(plan, tmp_path):
     spec = PLAIN.replace("relu, ", "").replace(", relu", "").replace(", activation: softmax", "")
     made = plan("{optimizer: {sgd: 1000}, epochs: 3, steps_per_execution: 1, checkpoint_steps: 1}", spec=spec)
@@ -240,6 +250,7 @@ def test_a_rate_that_is_far_too_large_ends_as_nan_with_the_last_good_checkpoint(
     assert json.loads((tmp_path / "run" / "result.json").read_text())["finished"] is False
 
 
+@pytest.mark.slow
 def test_patience_stops_a_run_that_no_longer_gets_better(plan, tmp_path):
     made = plan("{optimizer: {sgd: 1.0e-9}, monitor: loss, patience: 2, epochs: 9, schedule: constant}", spec=PLAIN)
     result, _ = trained(made, tmp_path / "run")

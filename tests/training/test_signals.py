@@ -69,6 +69,7 @@ heads:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(("number", "code"), CODES)
+@pytest.mark.slow
 def test_a_run_stops_where_it_is_saves_and_the_command_ends_with_the_code(tmp_path, monkeypatch, capsys, number, code):
     """The signal comes in the third batch of the first epoch."""
     import keras

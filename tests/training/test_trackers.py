@@ -73,6 +73,7 @@ def package(tmp_path, monkeypatch):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_package_follows_a_run_and_one_that_fails_does_not_end_it(plan, tmp_path, package, capsys):
     made = plan("{epochs: 2, batch: 64}", rest="log: {pictures: 0, callbacks: {tracker: {project: digits}, broken: }}")
     result = run(made, tmp_path / "run", progress=sys.stderr)

@@ -70,6 +70,7 @@ def test_words_of_the_file_have_its_vectors_and_static_ones_keep_them(plan, text
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(("variant", "tables"), [("static", 1), ("multichannel", 2)])
+@pytest.mark.slow
 def test_textcnn_reads_vectors_that_the_user_gives(tmp_path, variant, tables):
     from archspec.training.run import run
 

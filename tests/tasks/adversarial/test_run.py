@@ -111,6 +111,7 @@ def test_each_step_has_its_optimizer_with_the_schedule_of_the_run(tmp_path):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_rates_of_layers_hold_for_every_optimizer(tmp_path):
     from archspec.backend.build import compile
     from archspec.training.compiling import compiled

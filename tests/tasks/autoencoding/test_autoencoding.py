@@ -52,6 +52,7 @@ def test_what_cannot_work_is_refused_before_keras(tmp_path, run, spec, message):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_the_input_alone_is_spoilt_anew_each_epoch_and_the_same_each_time(tmp_path):
     made = plan(tmp_path)
     model = archspec.compile(made.graph, training=True)
@@ -82,6 +83,7 @@ def test_the_input_alone_is_spoilt_anew_each_epoch_and_the_same_each_time(tmp_pa
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_run_reports_errors_and_an_evaluation_the_same_and_what_is_asked_is_not_spoilt(tmp_path, capsys):
     plan(tmp_path)
     logdir = tmp_path / "out"

@@ -144,6 +144,7 @@ def test_padding_counts_in_nothing(folder):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_network_learns_what_only_the_word_before_tells(folder, capsys):
     from archspec.training.run import run
 

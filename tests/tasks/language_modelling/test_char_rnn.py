@@ -12,6 +12,7 @@ def plan(variant, seed):
     return Run.open("char_rnn", variant=variant, seed=seed).plan()
 
 
+@pytest.mark.slow
 def test_the_run_is_600_steps_of_32_windows_of_64_characters(data):
     data(TEXT)
     made = plan("char_lstm", 0)

@@ -115,6 +115,7 @@ def test_weights_of_outputs_weigh_their_part_of_the_loss(folder, loss):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_network_learns_numbers_of_any_size_and_tells_them_in_their_units(folder, capsys):
     logdir = folder / "out"
     assert main(["train", str(folder / "run.yaml"), "--logdir", str(logdir), "--quiet", "--format", "json"]) == 0
@@ -141,6 +142,7 @@ def test_a_network_learns_numbers_of_any_size_and_tells_them_in_their_units(fold
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_numbers_of_images_are_told(tmp_path, capsys):
     """How light an image is, of labels of floats in an archive of arrays."""
     draw = np.random.default_rng(0)

@@ -41,6 +41,7 @@ def write(path, names, rows, order):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_table_is_learnt_and_read_by_its_headings(tmp_path, capsys):
     names, rows, new = (*HEAD, "price"), houses(200, 0), houses(20, 1)
     (tmp_path / "houses.yaml").write_text(SPEC)

@@ -266,6 +266,7 @@ def test_padding_changes_nothing(network):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_greedy_says_what_the_network_finds_most_probable_step_by_step(network):
     from archspec.tasks.sequence_to_sequence.generation import Network
 
@@ -282,6 +283,7 @@ def test_greedy_says_what_the_network_finds_most_probable_step_by_step(network):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_beam_scores_sequences_as_the_network_does_and_no_worse_than_greedy(network):
     from archspec.tasks.decoding import Limits
     from archspec.tasks.sequence_to_sequence.generation import Network, PrefixDecoder
