@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def compiled(model: keras.Model, objective: Objective, plan: Plan) -> Callable[[], None]:
     """Give the model its optimiser, losses and metrics. What is returned puts averages in the place of the weights, and
     is to be called at the end."""
+    import keras
+
     from archspec.training.schedules import learning_rate, rates
 
     train = plan.spec.train
@@ -55,8 +57,9 @@ def compiled(model: keras.Model, objective: Objective, plan: Plan) -> Callable[[
         [lowered(optimizer) for optimizer in objective.optimizers] or lowered(train.optimizer),
         **objective.compiled(),
         steps_per_execution=plan.steps_per_execution(),
-        # Left to itself Keras compiles with XLA, which makes training on CPUs slower.
-        jit_compile=train.jit_compile,
+        # Left to itself Keras compiles with XLA, which makes TensorFlow's training on CPUs slower. Without it JAX would
+        # compile nothing, and run a step operation by operation.
+        jit_compile=train.jit_compile or keras.backend.backend() == "jax",
     )
     trained = list(model.trainable_variables)
     model.optimizer.build(trained)

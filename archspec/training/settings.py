@@ -67,7 +67,7 @@ class TrainSettings(BaseModel):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """What layers compute in; weights stay float32. With ``mixed_float16`` the loss is scaled."""
     jit_compile: bool = False
-    """Compile a step with XLA: for GPUs, on CPUs it makes a step 1.6 to 2 times slower."""
+    """Compile a step of TensorFlow with XLA: for GPUs; on CPUs it is 1.6 to 2 times slower. JAX always does."""
     steps_per_execution: PositiveInt | None = None
     """Steps between two looks of Python at the run; where nothing is said, more where a step is short."""
     class_weight: ClassWeight = ()

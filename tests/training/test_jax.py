@@ -38,20 +38,30 @@ def test_a_run_with_augmentation_that_is_killed_ends_to_the_bit_where_another_en
     assert any((logdir / "train").iterdir()), "TensorBoard's files come from TensorFlow, which is there"
 
 
-def test_without_tensorflow_lenet_learns_digits_and_is_resumed(tmp_path):
-    run = tmp_path / "lenet.yaml"
-    run.write_text(
-        "archspec_run: 1\nspec: lenet5\nset: {activation: relu}\ndata: digits\n"
-        "augment: [resize: 32, normalize: {mean: data, std: data}]\n"
-        "train: {optimizer: {adam: 0.003}, epochs: 3, batch: 32, seed: 0, checkpoint_steps: 10}\n"
+COUNTED = """
+import atexit
+from keras.src.backend.jax.trainer import JAXTrainer
+own, calls = JAXTrainer.train_step, []
+JAXTrainer.train_step = lambda *arguments: calls.append(1) or own(*arguments)
+atexit.register(lambda: print(len(calls), "steps were traced"))
+"""
+
+
+def test_without_tensorflow_a_network_learns_digits_and_is_resumed(tmp_path):
+    run = runs.write(
+        tmp_path,
+        "archspec_run: 1\nspec: small.yaml\ndata: digits\naugment: [normalize: {mean: data, std: data}]\n"
+        "train: {optimizer: {adam: 0.01}, epochs: 3, batch: 32, seed: 0, checkpoint_steps: 10}\n",
     )
     logdir = tmp_path / "run"
     process = runs.start("train", run, "--logdir", logdir, code=WITHOUT_TENSORFLOW, environment=ON_JAX)
     assert runs.kill_when(process, lambda: runs.reached(logdir) >= 50)
     _, _, err = runs.finish(process)
     assert "TensorBoard's files need TensorFlow" in err
-    out, _ = finished("resume", logdir, code=WITHOUT_TENSORFLOW)
+    out, _ = finished("resume", logdir, code=WITHOUT_TENSORFLOW + COUNTED)
     assert "132 steps" in out
+    # A step is compiled once for each size of a batch, and run by XLA after that.
+    assert int(out.splitlines()[-1].split()[0]) <= 2
     result = json.loads((logdir / "result.json").read_text())
     assert result["metrics"]["accuracy"] >= 0.9
     assert not (logdir / "train").exists()

@@ -144,7 +144,7 @@ def test_a_run_that_is_killed_ends_to_the_bit_where_another_ends(backend, tmp_pa
 def test_without_tensorflow_networks_train_and_are_sampled(tmp_path):
     logdir = tmp_path / "run"
     for command in (
-        ("train", "gan_digits", "--set", "together=true", "--epochs", "2", "--logdir", logdir, "--quiet"),
+        ("train", "gan_digits", "--set", "together=true", "--epochs", "1", "--logdir", logdir, "--quiet"),
         ("sample", logdir, "-n", "16", "-o", tmp_path / "samples.npy"),
     ):
         runs.finished(*command, code=WITHOUT_TENSORFLOW, environment=ON_JAX)
