@@ -95,8 +95,8 @@ class Example:
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Headings of the columns of a table that vectors are made of, by feature."""
-        return {name: f.columns for name, f in self.features.items() if isinstance(f, Vector) and f.columns}
+        """Headings of the columns of a table that vectors are made of and images are named in, by feature."""
+        return {name: f.columns for name, f in self.features.items() if isinstance(f, (Image, Vector)) and f.columns}
 
     @property
     def vocabularies(self) -> Mapping[str, Vocabulary]:
@@ -179,7 +179,7 @@ def from_specs(
         for name, spec in parts.items()
     }
     for name, feature in features.items():
-        if isinstance(feature, Vector) and name in columns:
+        if isinstance(feature, (Image, Vector)) and name in columns:
             features[name] = replace(feature, columns=tuple(columns[name]))
     return Example(features, splits)
 

@@ -18,12 +18,15 @@ from pydantic import Field
 
 from archspec.data import objects
 from archspec.data.errors import DataError
-from archspec.data.example import IMAGE, LABEL, Example
+from archspec.data.example import IMAGE, VECTOR, Example
+from archspec.data.feature import Feature
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
 from archspec.data.features.numbers import Numbers
+from archspec.data.features.vector import Vector
 from archspec.data.objects import Kept
 from archspec.data.source import ENCODED, in_order
+from archspec.data.target import told
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
 from archspec.storage import regular
@@ -52,7 +55,9 @@ class FileEntry(NamedTuple):
     length: int = -1
     packed: bool = False
     numbers: tuple[float, ...] = ()
-    """What is to be told of it, where that is no class."""
+    """Numbers to be told of it."""
+    vector: tuple[float, ...] = ()
+    """Numbers that are given beside its image."""
     objects: tuple[Kept, ...] = ()
     """What is marked on it, where that is to be told."""
     mask: str = ""
@@ -78,7 +83,11 @@ class Listing:
     faults: tuple[Fault, ...] = ()
     is_divided: bool = False
     numbers: tuple[str, ...] = ()
-    """Names of the entries' numbers, where they have no classes."""
+    """Names of the entries' numbers to be told, beside a class or in its place."""
+    inputs: tuple[str, ...] = ()
+    """Names of the numbers that are given beside an image."""
+    heading: str = ""
+    """Heading of the column of a table that the images are named in."""
     most: int | None = None
     """Most objects of an entry, where it is objects that have classes."""
 
@@ -116,7 +125,7 @@ class InFiles(Protocol):
         ...
 
     def labelled(self, entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-        """What is to be told of an entry, by its row."""
+        """What stands beside the image of an entry, by its row."""
         ...
 
     def unfit(self, entry: FileEntry) -> str | None:
@@ -127,14 +136,19 @@ class InFiles(Protocol):
 def features(source: InFiles, classes: int | None = None) -> Example:
     """``DataSource.features``; ``classes`` where the listing has no names."""
     listing = source.listing()
+    given: dict[str, Feature] = {
+        IMAGE: Image(TensorSpec((None, None, source.channels), "uint8"), (listing.heading,) if listing.heading else ())
+    }
+    if listing.inputs:
+        given[VECTOR] = Vector(TensorSpec((len(listing.inputs),)), listing.inputs)
     if listing.most is not None:
-        told = objects.features(listing.class_names, listing.most)
-    elif listing.numbers:
-        told = {LABEL: Numbers(listing.numbers)}
+        given |= objects.features(listing.class_names, listing.most)
     else:
-        told = {LABEL: Label(classes or len(listing.class_names), listing.class_names)}
+        names, numbers = listing.class_names, Numbers(listing.numbers) if listing.numbers else None
+        label = None if numbers and not names else Label(classes or len(names), names)
+        given |= told(label, numbers)
     return Example(
-        {IMAGE: Image(TensorSpec((None, None, source.channels), "uint8")), **told},
+        given,
         {split: len(entries) for split, entries in listing.splits.items()},
         is_divided=listing.is_divided,
     )
@@ -147,11 +161,11 @@ def encoded(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.da
     listing = source.listing()
     entries = listing.splits[split]
     rows = tf.constant(_substitutes(entries, _refused(source, split)), tf.int64)
-    told, bytes_of = source.labelled(entries, listing), _reader(entries)
+    beside, bytes_of = source.labelled(entries, listing), _reader(entries)
 
     def read(at: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         row = tf.gather(rows, at["index"])
-        return {**at, **told(row), **source.parsed(bytes_of(row))}
+        return {**at, **beside(row), **source.parsed(bytes_of(row))}
 
     order = in_order(len(entries)) if order is None else order
     return order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -161,19 +175,20 @@ def labelled(entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Ten
     """``InFiles.labelled`` of entries that say it themselves."""
     import tensorflow as tf
 
-    told = {name: tf.constant(array) for name, array in _told(listing, entries).items()}
-    return lambda row: {name: tf.gather(array, row) for name, array in told.items()}
+    beside = {name: tf.constant(array) for name, array in _beside(listing, entries).items()}
+    return lambda row: {name: tf.gather(array, row) for name, array in beside.items()}
 
 
-def _told(listing: Listing, entries: Sequence[FileEntry]) -> dict[str, np.ndarray]:
-    """What is to be told of each entry, as arrays."""
+def _beside(listing: Listing, entries: Sequence[FileEntry]) -> dict[str, np.ndarray]:
+    """What is given beside the image of each entry, and what is to be told of it, as arrays."""
     import numpy as np
 
+    given = {VECTOR: np.array([e.vector for e in entries], np.float32)} if listing.inputs else {}
     if listing.most is not None:
-        return objects.arrays([e.objects for e in entries], listing.most)
-    if listing.numbers:
-        return {LABEL: np.array([e.numbers for e in entries], np.float32)}
-    return {LABEL: np.array([e.label for e in entries], np.int32)}
+        return given | objects.arrays([e.objects for e in entries], listing.most)
+    numbers = np.array([e.numbers for e in entries], np.float32) if listing.numbers else None
+    label = None if listing.numbers and not listing.class_names else np.array([e.label for e in entries], np.int32)
+    return given | told(label, numbers)
 
 
 def opened(source: InFiles, split: str, order: tf.data.Dataset | None) -> tf.data.Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,6 +106,24 @@ def rows_of_numbers(
         (line, [number(row[k].strip(), f"{path}, line {line}", name) for k, name in zip(at, called, strict=True)])
         for line, row in body
     ], note
+
+
+def rows_of_parts(
+    path: Path, encoding: str, headings: Mapping[str, Sequence[str]]
+) -> list[tuple[int, dict[str, list[str]]]]:
+    """The line of every row, and its cells under the headings of each part. Raises DataError."""
+    rows = list(table_rows(path, encoding))
+    head = [cell.strip() for cell in rows[0][1]] if rows else []
+    wanted = tuple(name for names in headings.values() for name in names)
+    at = dict(zip(wanted, columns(path, head, wanted, f"the network reads {', '.join(wanted)}"), strict=True))
+    if twice := next((name for name in wanted if head.count(name) > 1), None):
+        raise DataError(f"{path} has two columns {shown(twice)}")
+    if len(rows) < 2:
+        raise DataError(f"{path} has headings and no rows")
+    return [
+        (line, {part: [row[at[name]].strip() for name in names] for part, names in headings.items()})
+        for line, row in rows[1:]
+    ]
 
 
 def _is_number(cell: str) -> bool:

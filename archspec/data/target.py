@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from archspec.data.example import LABEL, Example
 from archspec.data.features.numbers import Numbers
+
+T = TypeVar("T")
+TARGET = "target"
+"""The feature of numbers that are to be told beside a class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +57,11 @@ def target_names(features: Example) -> tuple[str, ...]:
     kinds = {name: features.features[name] for name in features.targets}
     numbers = [n for kind in kinds.values() if isinstance(kind, Numbers) and len(kind.names) > 1 for n in kind.names]
     return (*kinds, *(name for name in numbers if name not in kinds))
+
+
+def told(label: T | None, numbers: T | None) -> dict[str, T]:
+    """A class and numbers of an example, features or arrays, by name: what stands alone is the label, and numbers
+    beside a class are ``target``."""
+    if label is None:
+        return {} if numbers is None else {LABEL: numbers}
+    return {LABEL: label} if numbers is None else {LABEL: label, TARGET: numbers}

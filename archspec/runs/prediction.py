@@ -1,4 +1,4 @@
-"""What a trained network says of files: images, or lines of text."""
+"""What a trained network says of files: images, lines of text, or rows of tables."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ def predict(
     """Read, prepare as the run evaluated, ask. Classes of pixels are written into ``masks``, a folder, as a PNG file of
     the size of each image. Raises RunError, SpecError, DataError, OSError."""
     from archspec.backend.installation import quiet_start
-    from archspec.data.example import VECTOR
+    from archspec.data.example import IMAGE
+    from archspec.data.features.image import Image
+    from archspec.data.features.tokens import Tokens
     from archspec.data.images import MAX_PIXELS
     from archspec.runs.masks import mask_files, write_mask
     from archspec.runs.other_data import recorded_source
     from archspec.training.errors import RunError
     from archspec.training.planning import task_of
-    from archspec.training.prediction import answers, images, rows, texts
+    from archspec.training.prediction import answers, images, rows, texts, together
     from archspec.training.record import recorded_features
     from archspec.training.task import PixelPredictor
     from archspec.training.trained import trained, weights_file
@@ -55,21 +57,24 @@ def predict(
     if not task.predicts:
         drawn = f"; 'archspec sample {logdir}' draws from it" if task.sample_options else ""
         raise RunError(f"{task.name} gives no class for an example{drawn}")
-    part = task.reads(features)
+    parts = task.reads(graph, features)
     if masks is not None and not task.tells_pixels:
         raise RunError(f"{task.name} tells no classes of pixels, of which masks are made")
     named = {} if masks is None else mask_files(paths, masks)
     quiet_start()
     predictor = task.predictor(graph.inference(), trained(graph, path), found.run.train, features)
     assert predictor is not None
-    if part in features.vocabularies:
-        asked = texts(paths, graph, features, part, predictor)
-    elif part == VECTOR:
-        said = recorded_source(logdir)[1]
-        asked = rows(paths, features, preparation(logdir, found), said.get("encoding", "utf-8"))
-    else:
-        most = recorded_source(logdir)[1].get("max_pixels", MAX_PIXELS)
+    said = recorded_source(logdir)[1]
+    most, encoding = said.get("max_pixels", MAX_PIXELS), said.get("encoding", "utf-8")
+    kind = features.features[parts[0]] if len(parts) == 1 else None
+    if isinstance(kind, Tokens) and parts[0] in features.vocabularies:
+        asked = texts(paths, graph, features, parts[0], predictor)
+    elif parts == (IMAGE,):
         asked = images(paths, features, preparation(logdir, found), most)
+    elif kind is not None and not isinstance(kind, Image):
+        asked = rows(paths, parts[0], features, preparation(logdir, found), encoding)
+    else:
+        asked = together(paths, parts, features, preparation(logdir, found), encoding, most, cuts=predictor.cuts)
 
     def kept(name: str, batch: Any, said: Any) -> dict[str, Any]:
         return write_mask(named[name], Path(name), batch, said, cast(PixelPredictor, predictor)) if named else {}

@@ -188,9 +188,9 @@ class Run:
         best: bool = False,
         masks: str | os.PathLike[str] | None = None,
     ) -> Predictions:
-        """What the trained network says of image files or, where it reads text, of every line of text files; ``top`` is
-        how many classes are named, ``masks`` a folder for PNG files of the class of each pixel. Raises RunError,
-        SpecError, DataError, OSError."""
+        """What the trained network says of image files, of every line of text files where it reads text, or of every
+        row of tables where it reads numbers or has several inputs; ``top`` is how many classes are named, ``masks`` a
+        folder for PNG files of the class of each pixel. Raises RunError, SpecError, DataError, OSError."""
         from archspec.runs.prediction import predict
 
         paths = [files] if isinstance(files, (str, os.PathLike)) else files

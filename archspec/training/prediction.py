@@ -1,19 +1,24 @@
-"""What a trained network says of files that a person names: images, or lines of text."""
+"""What a trained network says of files that a person names: images, lines of text, or rows of tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.example import IMAGE, VECTOR, Example
+from archspec.data.example import IMAGE, Example
+from archspec.data.features.image import Image
+from archspec.data.features.tokens import Tokens
+from archspec.data.features.vector import Vector
 from archspec.evaluators.base import Batch
 from archspec.ir.diagnostics import advised, shown
 
 if TYPE_CHECKING:
     from archspec.data.feature import Feature
+    from archspec.data.loose import Together
     from archspec.data.transform import Transform
     from archspec.ir.graph import Graph
     from archspec.training.task import Predictor
@@ -53,8 +58,6 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
     from archspec.data.example import CORNERS
     from archspec.data.loose import ASKED, Loose
     from archspec.data.pipeline import Pipeline
-    from archspec.data.transforms.caching import Cache
-    from archspec.data.transforms.geometry import Resize
 
     quiet_start()
     spec = features.image
@@ -65,10 +68,7 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
     sound = tuple(path for path in asked.paths if path not in unsound)
     if not sound:
         return Asked(IMAGE, (), bad)
-    steps = tuple(step for step in steps if not isinstance(step, Cache))
-    if None not in spec.spatial:
-        # The data of the run had one size, which its transforms count on.
-        steps = (Resize(size=spec.spatial), *steps)  # type: ignore[arg-type]
+    steps = _sized({IMAGE: Image(spec)}, steps)
     source = asked.model_copy(update={"paths": sound})
     batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch, ()))
     items = [
@@ -103,14 +103,14 @@ def texts(paths: Sequence[Path], graph: Graph, features: Example, part: str, pre
     return Asked("text", batches, tuple(bad))
 
 
-def rows(paths: Sequence[Path], features: Example, steps: Sequence[Transform], encoding: str) -> Asked:
+def rows(paths: Sequence[Path], part: str, features: Example, steps: Sequence[Transform], encoding: str) -> Asked:
     """Rows of numbers of tables, whose columns go by the headings of those that the run was trained on, prepared as the
-    run evaluated, one by one."""
+    run evaluated, one by one. Raises DataError for a part that is no row of numbers."""
+    from archspec.data.loose import Together
     from archspec.data.table import rows_of_numbers
 
-    vector = features.features[VECTOR]
-    names, count = features.columns.get(VECTOR, ()), vector.spec.shape[0]
-    assert count is not None
+    kind = features.features[part]
+    names, count = features.columns.get(part, ()), len(headings(features, (part,))[part])
     bad, notes, places, values = [], [], list[str](), list[list[float]]()
     for path in paths:
         try:
@@ -121,23 +121,153 @@ def rows(paths: Sequence[Path], features: Example, steps: Sequence[Transform], e
         notes += [note] if note else []
         places += [f"{path}, line {line}" for line, _ in found]
         values += [row for _, row in found]
-    batches = [([place], batch, None) for place, batch in zip(places, _prepared(values, vector, steps), strict=True)]
-    return Asked("row", batches, tuple(bad), tuple(notes))
+    batches = _prepared(Together(kinds={part: kind}, values={part: values}), steps) if values else ()
+    items = [([place], batch, None) for place, batch in zip(places, batches, strict=True)]
+    return Asked("row", items, tuple(bad), tuple(notes))
 
 
-def _prepared(values: Sequence[Sequence[float]], vector: Feature, steps: Sequence[Transform]) -> list[dict[str, Any]]:
-    """Rows as the network takes them, each a batch of one."""
-    import numpy as np
-
+def together(
+    paths: Sequence[Path],
+    parts: Sequence[str],
+    features: Example,
+    steps: Sequence[Transform],
+    encoding: str,
+    max_pixels: int,
+    cuts: bool,
+) -> Asked:
+    """Rows of tables, of which each has all parts that a network of several inputs reads (``headings`` says in which
+    columns), prepared as the run evaluated, one by one. Paths of images count from the table's folder; ``cuts`` is
+    whether a text may be cut. Raises DataError."""
     from archspec.backend.installation import quiet_start
-    from archspec.data.loose import ASKED, Rows
-    from archspec.data.pipeline import Pipeline
-    from archspec.data.transforms.caching import Cache
+    from archspec.data.loose import Together
+    from archspec.data.table import rows_of_parts
 
-    if not values:
-        return []
     quiet_start()
-    source = Rows(vector=vector, values=tuple(map(tuple, values)))
-    steps = tuple(step for step in steps if not isinstance(step, Cache))
-    batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda b: (b[VECTOR], ()))
-    return [{VECTOR: np.asarray(batch)} for batch, _ in batches]
+    kinds = {part: features.features[part] for part in parts}
+    columns = headings(features, parts)
+    bad, places, values = list[str](), list[str](), dict[str, list[Any]]({part: [] for part in parts})
+    known = ", ".join(name for names in columns.values() for name in names)
+    for path in paths:
+        if path.is_file() and path.suffix.lower() not in (".csv", ".tsv"):
+            help = f"a .csv or .tsv file with the columns {known}"
+            bad.append(advised(f"{path}: the network reads {' and '.join(parts)}, which a table gives", help))
+            continue
+        try:
+            found = rows_of_parts(path, encoding, columns)
+        except DataError as error:
+            bad.append(advised(error.message, error.help))
+            continue
+        unsound = _unsound(path, kinds, [cells for _, cells in found], max_pixels)
+        for line, cells in found:
+            place = f"{path}, line {line}"
+            try:
+                row = {
+                    part: _value(place, path, kind, cells[part], columns[part], unsound, cuts)
+                    for part, kind in kinds.items()
+                }
+            except DataError as error:
+                bad.append(advised(error.message, error.help))
+                continue
+            places.append(place)
+            for part, value in row.items():
+                values[part].append(value)
+    batches = _prepared(Together(kinds=kinds, values=values), steps) if places else ()
+    items = [([place], batch, None) for place, batch in zip(places, batches, strict=True)]
+    return Asked("row", items, tuple(bad))
+
+
+def headings(features: Example, parts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The headings of the columns that hold each part: those of the run's own table or, where it came from none, the
+    name of an image or a text, and ``NAME.1``, ``NAME.2``, … of numbers. Those of two parts have the part's name in
+    front. Raises DataError for a part that no cells hold."""
+    out: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        kind = features.features[part]
+        if isinstance(kind, Image) or (isinstance(kind, Tokens) and kind.vocabulary is not None):
+            out[part] = features.columns.get(part, (part,))
+        elif isinstance(kind, Vector) and kind.spec.rank == 1 and (size := kind.spec.shape[0]) is not None:
+            out[part] = features.columns.get(part) or tuple(f"{part}.{k + 1}" for k in range(size))
+        else:
+            raise DataError(f"'{part}' is no image, text or row of numbers that a table could hold, but {kind.spec}")
+    every = [name for names in out.values() for name in names]
+    return {
+        part: (part,)
+        if isinstance(features.features[part], Image) and every.count(names[0]) > 1
+        else tuple(name if every.count(name) == 1 else f"{part}.{name}" for name in names)
+        for part, names in out.items()
+    }
+
+
+def _unsound(
+    table: Path, kinds: Mapping[str, Feature], rows: Sequence[Mapping[str, list[str]]], max_pixels: int
+) -> dict[str, str]:
+    """Images of a table that cannot be read, with the reason, by their paths. Decodes all."""
+    from archspec.data.loose import Loose
+
+    out: dict[str, str] = {}
+    for part, kind in kinds.items():
+        if isinstance(kind, Image):
+            paths = dict.fromkeys(_path(table, cells[part][0]) for cells in rows if cells[part][0])
+            assert kind.spec.channels is not None
+            asked = Loose(paths=tuple(paths), channels=kind.spec.channels, max_pixels=max_pixels)
+            out |= asked.unsound() if paths else {}
+    return out
+
+
+def _path(table: Path, text: str) -> str:
+    return os.path.join(table.parent, text)
+
+
+def _value(
+    place: str,
+    table: Path,
+    kind: Feature,
+    cells: Sequence[str],
+    names: Sequence[str],
+    unsound: Mapping[str, str],
+    cuts: bool,
+) -> Any:
+    """What the cells of one part hold: a path, tokens or numbers. Raises DataError."""
+    from archspec.data.table import number
+
+    if not isinstance(kind, (Image, Tokens)):
+        return [number(cell, place, name) for cell, name in zip(cells, names, strict=True)]
+    (text,), (name,) = cells, names
+    if not text or "\0" in text:
+        raise DataError(f"{place}: {name} is empty")
+    if isinstance(kind, Image):
+        path = _path(table, text)
+        if path in unsound:
+            raise DataError(f"{place}: {path} {unsound[path]}")
+        return path
+    assert kind.vocabulary is not None
+    row, length = kind.vocabulary.encode(text), kind.steps
+    if length is not None and len(row) > length and not cuts:
+        raise DataError(f"{place}: {shown(text, 40)} has {len(row)} tokens, the network reads {length}")
+    return row if length is None else [*row[:length], *[0] * (length - len(row))]
+
+
+def _sized(kinds: Mapping[str, Feature], steps: Sequence[Transform]) -> tuple[Transform, ...]:
+    """The steps of a run for images of any size: where its data had one, which its transforms count on, they are
+    brought to it first."""
+    from archspec.data.transforms.caching import Cache
+    from archspec.data.transforms.geometry import Resize
+    from archspec.data.transforms.parts import Apply
+
+    first: list[Transform] = []
+    for part, kind in kinds.items():
+        if isinstance(kind, Image) and None not in kind.spec.spatial:
+            resize = Resize(size=kind.spec.spatial)  # type: ignore[arg-type]
+            first.append(resize if part == IMAGE else Apply(to=(part,), steps=(resize,)))
+    return (*first, *(step for step in steps if not isinstance(step, Cache)))
+
+
+def _prepared(source: Together, steps: Sequence[Transform]) -> list[dict[str, Any]]:
+    """Examples as the network takes them, each a batch of one."""
+    from archspec.backend.installation import quiet_start
+    from archspec.data.loose import ASKED
+    from archspec.data.pipeline import Pipeline
+
+    quiet_start()
+    pipeline = Pipeline(source, source.features(), (), _sized(source.kinds, steps), 1, 0)
+    return [dict(batch) for batch, _ in pipeline.evaluation(ASKED, lambda batch: (batch, ()))]

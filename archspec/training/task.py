@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from archspec.data.example import LABEL, Example, input_of
+from archspec.data.example import LABEL, Example
 from archspec.evaluators.base import Assessment, Batch, Better, Evaluator
 from archspec.ir.declaration import Declaration
 from archspec.ir.graph import Graph, Output
@@ -237,9 +237,11 @@ class Task(Declaration, package="archspec.tasks"):
         """What evaluators compare with, out of a batch of the data."""
         return {LABEL: batch[LABEL]}
 
-    def reads(self, features: Example) -> str:
-        """The part of an example that the network is asked about. Raises DataError where there are several."""
-        return input_of(features.parts)
+    def reads(self, graph: Graph, features: Example) -> tuple[str, ...]:
+        """The parts of an example of the data that a network is asked about: those that its inputs are called by, or,
+        where transforms make its inputs, all that is not to be told."""
+        parts = tuple(name for name in features.features if name not in features.targets)
+        return tuple(graph.inputs) if set(graph.inputs) <= set(parts) else parts
 
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
         """The activation that turns the first head's scores into what is averaged; None where they are such."""

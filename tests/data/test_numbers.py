@@ -113,6 +113,18 @@ def test_a_row_may_have_a_class(tmp_path):
     assert check(source).classes == {"a": {"train": 4, "val": 1}, "b": {"train": 4, "val": 1}}
 
 
+def test_a_row_may_have_a_class_and_numbers(table):
+    source = made("csv", path=table, target=("price",), label="city", inputs=("rooms", "area"), holdout=0.4)
+    said = source.features()
+    assert {name: spec.shape for name, spec in said.parts.items()} == {"vector": (2,), "label": (), "target": (1,)}
+    assert said.targets == ("label", "target") and said.telling("target").numbers == ("price",)
+    cities = {row.split(",")[3]: int(row.split(",")[2]) for row in TABLE.split()[1:]}
+    for split in said.splits:
+        found = source.arrays(split)
+        assert found["label"].tolist() == [cities[f"{price:g}"] for price in found["target"][:, 0]]
+    assert check(source).classes == {"0": {"train": 1, "val": 1}, "1": {"train": 2, "val": 1}}
+
+
 @pytest.mark.parametrize(
     ("content", "arguments"),
     [
@@ -189,6 +201,61 @@ def test_images_with_numbers(tmp_path):
     path.write_text("path,angle\n0.png,east\n")
     with refuses(DataError):
         source.model_copy(update={"target": ("angle",)}).features()
+
+
+def sights(folder, broken=()):
+    """A table of images of one shade each, their numbers beside them: columns stand in no order."""
+    from PIL import Image
+
+    rows = ["north,photo,kind,height,split,price"]
+    for i in range(6):
+        Image.fromarray(np.full((4, 5, 3), 40 * i, np.uint8)).save(folder / f"{i}.png")
+        rows.append(f"{i / 4},{i}.png,{'ab'[i % 2]},{-i},{'test' if i > 3 else 'train'},{100 + i}")
+    for i in broken:
+        (folder / f"{i}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    path = folder / "sights.csv"
+    path.write_text("\n".join(rows))
+    given = {"inputs": ("height", "north"), "target": ("price",), "label_column": "kind"}
+    return made("list", path=path, path_column="photo", on_bad="skip", **given)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("broken", [(), (0,)])
+def test_images_stand_beside_the_numbers_of_their_row(tmp_path, broken):
+    source = sights(tmp_path, broken)
+    said = source.features()
+    shapes = {"image": (None, None, 3), "vector": (2,), "label": (), "target": (1,)}
+    assert {name: spec.shape for name, spec in said.parts.items()} == shapes
+    assert said.splits == {"train": 4, "test": 2} and said.class_names == ("a", "b")
+    assert said.columns == {"image": ("photo",), "vector": ("height", "north")}
+    for place, one in enumerate(source.open("train")):
+        # In the place of a broken file another of its class stands, with all of its row.
+        i = 2 if place in broken else place
+        assert int(one["image"][0, 0, 0]) == 40 * i and one["vector"].numpy().tolist() == [-i, i / 4]
+        assert one["target"].numpy().tolist() == [100 + i] and int(one["label"]) == i % 2
+    # The columns that a run had, wherever they stand by now.
+    other = source.with_columns({"vector": ("north", "height"), "image": ("photo",)})
+    assert next(iter(other.open("test")))["vector"].numpy().tolist() == [1, -4]
+    found = check(source)
+    assert found.classes == {"a": {"train": 2, "test": 1}, "b": {"train": 2, "test": 1}}
+    assert [f.where for f in found.findings if f.severity == "error"] == [str(tmp_path / f"{i}.png") for i in broken]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"inputs": ("height", "nroth")},
+        {"inputs": ("height", "price")},
+        {"inputs": ("photo",)},
+        {"inputs": ("split",)},
+        {"label_column": "lable"},
+        {"target": (), "label_column": None},
+    ],
+    ids=str,
+)
+def test_what_cannot_stand_beside_an_image(tmp_path, arguments):
+    with refuses(DataError):
+        sights(tmp_path).model_copy(update=arguments).features()
 
 
 def test_a_number_that_never_changes_is_noted(tmp_path):

@@ -20,6 +20,8 @@ class Image(Feature):
     """Pixels of shape (height, width, channels), 8-bit or floats; between two of them lies their mean."""
 
     spec: TensorSpec
+    columns: tuple[str, ...] = ()
+    """Heading of the column of a table that names their files; empty where there is none."""
 
     def resized(self, size: Sequence[Size]) -> Image:
         return replace(self, spec=TensorSpec((*size, self.spec.channels), self.spec.dtype))

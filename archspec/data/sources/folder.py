@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from pydantic import Field
 
 from archspec.data import files
 from archspec.data.errors import DataError
+from archspec.data.example import VECTOR
 from archspec.data.files import Fault, FileEntry, Listing
 from archspec.data.layout import scan_class_folders, split_said, stratified_split
-from archspec.data.source import TRAIN, DataPath, Holdout, Seed, stamp
+from archspec.data.source import TRAIN, DataPath, DataSource, Holdout, Seed, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.data.table import Columns, number, table_rows
 from archspec.ir.diagnostics import did_you_mean, shown
@@ -58,7 +62,8 @@ class ListFile(ImageFiles, name="list", main="path"):
 
     Paths count from the table's folder. Labels are all whole numbers from 0, or names, numbered in their order. Columns
     are found by their headings, else the first two are path and label; a third, ``split``, may say train, val or test.
-    With ``target`` an image has numbers to be told, for ``regression``, in place of a class.
+    With ``target`` an image has numbers to be told, for ``regression``, in place of a class, and with ``label_column``
+    as well beside one, for ``multitask``. ``inputs`` are numbers that are given beside the image, as ``vector``.
     """
 
     suffixes = (".csv", ".tsv")
@@ -67,10 +72,12 @@ class ListFile(ImageFiles, name="list", main="path"):
     """The table."""
     path_column: str = "path"
     """Heading of the paths."""
-    label_column: str = "label"
-    """Heading of the labels."""
+    label_column: Annotated[str, Field(min_length=1)] | None = None
+    """Heading of the labels; ``label`` where neither it nor ``target`` is given."""
     target: Columns = ()
-    """Headings of numbers to be told of an image, in place of a label."""
+    """Headings of numbers to be told of an image: the label or, beside a class, the feature ``target``."""
+    inputs: Columns = ()
+    """Headings of numbers that are given beside the image, for a network with an input ``vector``."""
     split_column: str = "split"
     """Heading of the splits."""
     holdout: Holdout = 0.2
@@ -84,22 +91,23 @@ class ListFile(ImageFiles, name="list", main="path"):
     def listing(self) -> Listing:
         """Every row by split. Raises DataError, with the number of the line."""
         rows, columns = self._rows()
-        told = {name: columns[name] for name in self.target}
-        labels = ["" if told else row[columns[self.label_column]] for _, row in rows]
+        labels = [row[columns[self._label]] if self._label else "" for _, row in rows]
         numeric = all(_is_class(label) for label in labels)
-        names = () if numeric or told else tuple(sorted(set(labels)))
+        names = () if numeric or not self._label else tuple(sorted(set(labels)))
         order = {name: i for i, name in enumerate(names)}
         entries, splits = [], []
         for (line, row), label in zip(rows, labels, strict=True):
             place, text = f"{self.path}, line {line}", row[columns[self.path_column]]
             if not text or "\0" in text:
                 raise DataError(f"{place}: the path is empty")
-            if not label and not told:
+            if self._label and not label:
                 raise DataError(f"{place}: the label is empty")
             path = os.path.join(self.path.parent, text)
-            numbers = tuple(number(row[column], place, name) for name, column in told.items())
-            which = 0 if told else int(label) if numeric else order[label]
-            entries.append(FileEntry(path, which, path, numbers=numbers))
+            numbers, vector = (
+                tuple(number(row[columns[name]], place, name) for name in named) for named in (self.target, self.inputs)
+            )
+            which = 0 if not self._label else int(label) if numeric else order[label]
+            entries.append(FileEntry(path, which, path, numbers=numbers, vector=vector))
             splits.append((place, row[columns[self.split_column]] if self.split_column in columns else ""))
         if has_splits := any(said for _, said in splits):
             found: dict[str, list[FileEntry]] = {}
@@ -109,8 +117,16 @@ class ListFile(ImageFiles, name="list", main="path"):
                 raise DataError(f"{self.path}: no line has the split {TRAIN}")
         else:
             found = stratified_split(entries, [e.label for e in entries], self.holdout, self.seed)
-        if told:
-            return Listing((), found, is_divided=not has_splits, numbers=self.target)
+        listing = Listing(
+            (),
+            found,
+            is_divided=not has_splits,
+            numbers=self.target,
+            inputs=self.inputs,
+            heading=self.path_column,
+        )
+        if not self._label:
+            return listing
         top = max(e.label for e in entries)
         present = {e.label for e in found[TRAIN]}
         if missing := [n for n in range(top + 1) if n not in present]:
@@ -119,22 +135,36 @@ class ListFile(ImageFiles, name="list", main="path"):
                 f"{self.path}: class {shown(which_name)} has no examples to train on",
                 help=None if names else f"labels are integers from 0; the largest is {top}",
             )
-        return Listing(names or tuple(str(n) for n in range(top + 1)), found, is_divided=not has_splits)
+        return replace(listing, class_names=names or tuple(str(n) for n in range(top + 1)))
+
+    @property
+    def _label(self) -> str | None:
+        """Heading of the labels, if there are any."""
+        return self.label_column or (None if self.target else "label")
+
+    def with_columns(self, columns: Mapping[str, Sequence[str]]) -> DataSource:
+        # Listed in the order that the run had, wherever they stand.
+        wanted = tuple(columns.get(VECTOR, ()))
+        return self.model_copy(update={"inputs": wanted}) if wanted else self
 
     def _rows(self) -> tuple[list[tuple[int, list[str]]], dict[str, int]]:
-        """Lines with their numbers, without the headings, and the columns by heading: of path, of label or numbers, and
+        """Lines with their numbers, without the headings, and the columns by heading: of path, label and numbers, and
         perhaps of split."""
         rows = list(table_rows(self.path, "utf-8"))
         if not rows:
             raise DataError(f"{self.path} has no lines")
         head = [cell.strip() for cell in rows[0][1]]
-        wanted = [self.path_column, *(self.target or (self.label_column,))]
-        if self.target or any(w in head for w in wanted):
+        wanted = [self.path_column, *((self._label,) if self._label else ()), *self.target, *self.inputs]
+        if self.label_column or self.target or self.inputs or any(w in head for w in wanted):
+            if twice := next((w for w in wanted if wanted.count(w) > 1), None):
+                raise DataError(f"{self.path}: column {shown(twice)} has two uses", help="name it once")
             for w in wanted:
                 if w not in head:
                     raise DataError(
                         f"{self.path} has no column {shown(w)}; it has {', '.join(head)}", help=did_you_mean(w, head)
                     )
+                if head.count(w) > 1:
+                    raise DataError(f"{self.path} has two columns {shown(w)}")
             columns = {w: head.index(w) for w in (*wanted, self.split_column) if w in head}
             rows = rows[1:]
         else:

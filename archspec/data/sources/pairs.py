@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from archspec.data.errors import DataError
-from archspec.data.example import LABEL, Example, input_of
+from archspec.data.example import LABEL, VECTOR, Example, input_of
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
 from archspec.data.features.vector import Vector
@@ -102,7 +102,8 @@ class Pairs(DataSource, name="pairs", main="of"):
         return f"{self.of.fingerprint()}/pairs/{self.same}/{self.each}/{self.seed}"
 
     def with_columns(self, columns: Mapping[str, Sequence[str]]) -> DataSource:
-        own = {"vector": columns[PARTS[0]]} if PARTS[0] in columns else {}
+        # Of images in files it is the column of their names.
+        own = {} if self.of.is_encoded else {VECTOR: columns.get(PARTS[0], ())}
         return self.model_copy(update={"of": self.of.with_columns(own)})
 
     def describe(self, split: str, position: int) -> str:

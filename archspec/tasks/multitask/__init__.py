@@ -220,10 +220,6 @@ class Multitask(Task, name="multitask"):
                 out |= of_part(self.heads[head].truth(target.batch(batch), target.example(features)), head)
         return out
 
-    def reads(self, features: Example) -> str:
-        target = target_of(features, next(iter(self.targets.values())))
-        return super().reads(features if target is None else target.example(features))
-
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
         raise TaskError("--dense is for networks of one head and classification", at=())
 

@@ -123,8 +123,8 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
         # The start is told, not said.
         return {TARGET: batch[TARGET][:, 1:]}
 
-    def reads(self, features: Example) -> str:
-        return SOURCE
+    def reads(self, graph: Graph, features: Example) -> tuple[str, ...]:
+        return (SOURCE,)
 
 
 def _check_inputs(graph: Graph) -> None:
