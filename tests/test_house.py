@@ -320,6 +320,8 @@ OTHER_WORDS["keras"] = {
     "training/record",
 }
 # The figure of segmentation, class by class.
+# What a spec expects of its graph: how many there are.
+OTHER_WORDS["anchors"] = {"analysis/expect", "frontend/expectations"}
 OTHER_WORDS["iou"] = {"evaluators/segmentation"}
 OTHER_WORDS["lstm"] = OTHER_WORDS["lstm"] | {"report/vocabulary"}
 OTHER_WORDS["conv"] = OTHER_WORDS["conv"] | {"report/vocabulary"}

@@ -69,6 +69,9 @@ def _figure(graph: Graph, figure: str, sums: Callable[[], Totals]) -> Any:
         found = largest(graph, receptive_fields(graph)) if graph.inputs else None
         # Of axes that differ, the smallest is what a bound from below is about.
         return None if found is None else min(size for size in found[1].size if size is not None)
+    if figure == "anchors":
+        rows = [node.output.shape[0] for node in graph.nodes if node.op.rows_are == figure]
+        return None if None in rows else sum(n for n in rows if n is not None)
     if figure in LOWER_BOUNDS and uncounted(graph):
         return None
     return getattr(sums(), figure)

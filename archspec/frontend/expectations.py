@@ -15,7 +15,7 @@ from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, known_are, s
 from archspec.ir.patterns import Pattern
 from archspec.ir.validation import refuse, refused
 
-FIGURES = ("params", "trainable_params", "macs", "flops", "memory", "receptive_field", "output_shape")
+FIGURES = ("params", "trainable_params", "macs", "flops", "memory", "receptive_field", "anchors", "output_shape")
 Count = Annotated[int, Field(ge=0)]
 
 _BOUND = Pattern(r"\s*(<=?|>=?|≤|≥|=<|=>)\s*([\d.,]+\s*[A-Za-z]*)\s*")
@@ -97,6 +97,7 @@ class FigureBounds(BaseModel):
     flops: Figure = None
     memory: Size = None
     receptive_field: Figure = None
+    anchors: Figure = None
     output_shape: list[Count | None] | None = None
 
 

@@ -118,9 +118,12 @@ def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
             if isinstance(value, Bundle):
                 raise Refusal("H04", f"{op.name} needs one tensor for each input, got {described(value)}", at)
         return tensors(found)
-    results = tensors(given if isinstance(given, list) else [given])
+    values = given if isinstance(given, list) else [given]
     if variadic:
-        return results
+        return tensors(values)
+    if any(_by_name(value, names) for value in values):
+        return _named(op, values, names, required, at)
+    results = tensors(values)
     if required <= len(results) <= len(names):
         return results
     if len(names) == 1:
@@ -130,13 +133,45 @@ def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
     raise Refusal("H04", f"{op.name} needs {needs} tensors ({', '.join(names)}) but gets {len(results)}", at, hint)
 
 
+def _by_name(value: Any, names: tuple[str, ...]) -> bool:
+    """Whether a value has results by name, some of which are those of an op's inputs."""
+    return isinstance(value, Bundle) and not value.elements.keys().isdisjoint(names)
+
+
+def _named(op: type[Op], values: list[Any], names: tuple[str, ...], required: int, at: Span) -> list[StepResult]:
+    """The tensors of an op in the order of its ports, where some come by name: each result of such a bundle goes to
+    the input of its name, those without one are left out, and all else fills the other inputs in their order. Raises
+    Refusal, Poisoned."""
+    found: dict[str, Any] = {}
+    for value in values:
+        if _by_name(value, names):
+            for name in names:
+                if name in value.elements and found.setdefault(name, value.elements[name]) is not value.elements[name]:
+                    raise Refusal(
+                        "H04", f"{op.name} gets its input '{name}' twice", at, "name them: from: {input: ref}"
+                    )
+    others = tensors([value for value in values if not _by_name(value, names)])
+    free = [name for name in names if name not in found]
+    found.update(zip(free, others, strict=False))
+    if len(others) > len(free):
+        hint = f"from: {{{', '.join(f'{n}: …' for n in names[:required])}}}"
+        raise Refusal("H04", f"{op.name} has inputs {', '.join(names)}: {len(others) - len(free)} too many", at, hint)
+    if missing := [n for n in names[:required] if n not in found]:
+        raise Refusal("H04", f"{op.name} needs input '{missing[0]}'", at)
+    return tensors([found[name] for name in names if name in found])
+
+
 def _many(name: str, given: Any, results: list[StepResult], step: Step) -> Refusal:
     """The error of several results for an op of one: told at the bundle, where only a merge can mend it."""
     at, origin = step.span, given.origin if isinstance(given, Bundle) else None
     if origin is None:
-        return Refusal(
-            "H04", f"{name} needs one tensor but gets {len(results)}", at, "merge them first: concat: [a, b]"
+        words = [key for key in given.elements if isinstance(key, str)] if isinstance(given, Bundle) else []
+        help = (
+            f"take one by its name: {', '.join(f'.{w}' for w in words)}"
+            if words
+            else "merge them first: concat: [a, b]"
         )
+        return Refusal("H04", f"{name} needs one tensor but gets {len(results)}", at, help)
     what, where = origin
     line = f" at line {at.line}" if where.source is at.source else ""
     if step.from_ is not None:
@@ -184,7 +219,8 @@ def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args
         walk.layers.setdefault(layer, made)
     if len(outputs) == 1 and not isinstance(inferred, tuple):
         return StepResult(Tensor(path), outputs[0])
-    return Bundle({i: StepResult(Tensor(path, i), spec) for i, spec in enumerate(outputs)})
+    results = [StepResult(Tensor(path, i), spec) for i, spec in enumerate(outputs)]
+    return Bundle(dict(zip(op.results or range(len(results)), results, strict=True)))
 
 
 def _every_step(walk: Walk, result: StepResult) -> str | None:

@@ -63,7 +63,8 @@ class StepResult(Indexable):
 
 
 class Bundle(Indexable):
-    """Results by index: a bundle (of ``each``, ``branches``, ``split``), or what a loop gave one name."""
+    """Results by index: a bundle (of ``each``, ``branches``, ``split``), or what a loop gave one name. Those of an op
+    that names them go by name."""
 
     __slots__ = ("elements", "origin", "ports")
 
@@ -78,12 +79,16 @@ class Bundle(Indexable):
         """The structure that made a bundle, and where it stands."""
 
     def attribute(self, name: str) -> Any:
-        """A port of the block that the bundle came from."""
+        """A port of the block that the bundle came from, or a member that is called by a word."""
         if name in self.ports:
             return self.ports[name]
+        if name in self.elements:
+            return self.elements[name]
         index = f"name[0].{name}" if name in SHAPE_WORDS else f"name[{name}]"
         message = f"a bundle of {len(self.elements)} has no '{name}'"
-        raise ExpressionError("N04", message, f"take one element by its index: {index}")
+        words = [key for key in self.elements if isinstance(key, str)]
+        hint = did_you_mean(name, words) or known_are(words) if words else f"take one element by its index: {index}"
+        raise ExpressionError("N04", message, hint)
 
     def item(self, index: Any) -> Any:
         """The member under ``index``, a loop value."""

@@ -9,6 +9,7 @@ MACs
     count (the nominal convention of papers, torch and TensorFlow).
 FLOPs
     2 · MACs + one for each elementwise addition, subtraction, multiplication, division, comparison or maximum.
+    What depends on numbers, such as which boxes suppress which, counts as the most that it can be.
 Transcendentals
     exp, log, tanh, erf, sqrt, rsqrt, pow, sin: one each, in a column of their own and not in FLOPs (as XLA counts).
 Data movement

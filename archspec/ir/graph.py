@@ -22,6 +22,7 @@ class Operation(Protocol):
 
     name: ClassVar[str]
     is_view: ClassVar[bool]
+    rows_are: ClassVar[str | None]
 
     @property
     def called(self) -> str: ...

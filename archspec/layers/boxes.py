@@ -29,15 +29,15 @@ class BoxOverlap(_OfBoxes):
 
     def call(self, a: Any, b: Any) -> Any:
         a, b = ops.expand_dims(a, -2), ops.expand_dims(b, -3)
-        inner = _area(ops.maximum(a[..., :2], b[..., :2]), ops.minimum(a[..., 2:], b[..., 2:]))
-        union = _area(a[..., :2], a[..., 2:]) + _area(b[..., :2], b[..., 2:]) - inner
-        iou = _share(inner, union)
+        inner = area(ops.maximum(a[..., :2], b[..., :2]), ops.minimum(a[..., 2:], b[..., 2:]))
+        union = area(a[..., :2], a[..., 2:]) + area(b[..., :2], b[..., 2:]) - inner
+        iou = share(inner, union)
         if self.variant == "plain":
             return iou
         low, high = ops.minimum(a[..., :2], b[..., :2]), ops.maximum(a[..., 2:], b[..., 2:])
         if self.variant == "generalized":
-            hull = _area(low, high)
-            return iou - _share(hull - union, hull)
+            hull = area(low, high)
+            return iou - share(hull - union, hull)
         apart = ops.sum(ops.square((a[..., :2] + a[..., 2:]) / 2 - (b[..., :2] + b[..., 2:]) / 2), axis=-1)
         closer = iou - apart / (ops.sum(ops.square(high - low), axis=-1) + _LEAST)
         if self.variant == "distance":
@@ -92,13 +92,15 @@ def _centred(boxes: Any) -> tuple[Any, Any]:
     return boxes[..., :2] + size / 2, size
 
 
-def _area(low: Any, high: Any) -> Any:
+def area(low: Any, high: Any) -> Any:
+    """Of boxes by two corners; 0 where the second is not beyond the first."""
     sides = ops.maximum(high - low, 0.0)
     return sides[..., 0] * sides[..., 1]
 
 
-def _share(part: Any, whole: Any) -> Any:
-    """Zero of nothing. The divisor is replaced before it divides, since a gradient passes what ``where`` leaves out."""
+def share(part: Any, whole: Any) -> Any:
+    """One over the other; zero of nothing. The divisor is replaced before it divides, since a gradient passes what
+    ``where`` leaves out."""
     return ops.where(whole > 0, part / ops.where(whole > 0, whole, 1.0), 0.0)
 
 

@@ -87,6 +87,10 @@ class Op(Declaration, package="archspec.ops"):
     """True where the output may have a mask of steps though no input has one."""
     of_keras: ClassVar[bool] = False
     """True where Keras alone knows all that the layer needs: what it refuses is told at the step."""
+    results: ClassVar[tuple[str, ...]] = ()
+    """Names of its outputs, where it has several and they are taken by name: ``found.boxes``."""
+    rows_are: ClassVar[str | None] = None
+    """The figure of a graph that the rows of its output are counted in."""
     carries: ClassVar[tuple[str, ...]] = ()
     """Names of the inputs and, behind the first, outputs that hold what the op remembers from step to step."""
 

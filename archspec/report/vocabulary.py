@@ -222,6 +222,8 @@ _INPUTS = (
 )
 _LAST = (TensorSpec((1,)), TensorSpec((32, 32, 2)), TensorSpec((32, 32, 18)))
 """What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel."""
+_NAMED: dict[str, TensorSpec] = {"boxes": TensorSpec((20, 4)), "scores": TensorSpec((20, 3))}
+"""What an input of a name is, where the inputs of an op are of different kinds."""
 _VALUES: tuple[Any, ...] = (
     64,
     2,
@@ -247,8 +249,11 @@ _VALUES: tuple[Any, ...] = (
 
 def example(op: type[Op]) -> CallExample | None:
     """A smallest call of the op that its own rules accept, on a usual input; None if no guess fits."""
-    _, required, variadic = ports(op)
+    names, required, variadic = ports(op)
     count = 2 if variadic else max(required, 1)
+    named = (
+        [tuple(_NAMED[n] for n in names[:required])] if required > 1 and _NAMED.keys() >= {*names[:required]} else []
+    )
     needed = [name for name, field in op.model_fields.items() if field.is_required()]
     if needed:
         kinds = [op.model_fields[name].annotation for name in needed]
@@ -261,7 +266,7 @@ def example(op: type[Op]) -> CallExample | None:
             instance = op.model_validate(args)
         except ValueError:
             continue
-        for inputs in ((*(spec,) * (count - 1), last) for spec in _INPUTS for last in (spec, *_LAST)):
+        for inputs in (*named, *((*(spec,) * (count - 1), last) for spec in _INPUTS for last in (spec, *_LAST))):
             try:
                 out = instance.infer(*inputs)
                 weights = instance.weights(*inputs)

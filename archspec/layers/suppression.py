@@ -1,0 +1,137 @@
+"""Suppression of boxes that overlap better ones, in float32 under every policy.
+
+What greedy suppression keeps is the one fixed point of "kept is what no kept box of a higher score overlaps". It is
+reached from "all are kept" in as many turns as the longest chain of boxes each of which makes the next one go, a few in
+practice, and each turn is one reduction of a matrix: no step for every box. So the same graph runs compiled, and in
+every exported form. Candidates go through it in tiles, so that memory grows with their number and not with its square.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from archspec.layers.boxes import area, share
+
+TILE = 1024
+"""Candidates whose overlaps with all others are held at a time."""
+
+LEAST = -3e38
+"""The score of what is no candidate. It is finite, since some exported forms choose by multiplying with 0 and 1."""
+
+
+@keras.saving.register_keras_serializable("archspec")
+class NonMaximumSuppression(keras.Layer):
+    """Boxes (batch, rows, 4) or (batch, rows, classes, 4) and scores (batch, rows[, classes]) to boxes (batch, keep,
+    4), scores, classes (batch, keep) and counts (batch,)."""
+
+    def __init__(
+        self,
+        *,
+        iou: float,
+        score: float | None,
+        before: int,
+        keep: int,
+        apart: str,
+        overlap: str,
+        background: str,
+        **kwargs: Any,
+    ):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.iou, self.score, self.before, self.keep = iou, score, before, keep
+        self.apart, self.overlap, self.background = apart, overlap, background
+
+    def call(self, boxes: Any, scores: Any) -> tuple[Any, Any, Any, Any]:
+        of_class = len(boxes.shape) == 4
+        if len(scores.shape) == 2:
+            scores = ops.expand_dims(scores, -1)
+        if self.background != "none":
+            objects = slice(1, None) if self.background == "first" else slice(None, -1)
+            scores = scores[..., objects]
+            boxes = boxes[:, :, objects] if of_class else boxes
+        rows, classes = scores.shape[1:]
+        scores = ops.reshape(scores, (-1, rows * classes))
+        if self.score is not None:
+            scores = ops.where(scores > self.score, scores, LEAST)
+        looked_at = min(self.before, rows * classes)
+        scores, index = ops.top_k(scores, looked_at)
+        index, kind = ops.cast(index, "int32"), ops.cast(index % classes, "int32")
+        if of_class:
+            boxes = ops.reshape(boxes, (-1, rows * classes, 4))
+        boxes = rows_of(boxes, index if of_class else index // classes)
+
+        kept = self._kept(ops.stop_gradient(boxes), kind, scores > LEAST)
+        count = min(self.keep, looked_at)
+        scores, index = ops.top_k(ops.where(kept, scores, LEAST), count)
+        found, index = scores > LEAST, ops.cast(index, "int32")
+        boxes = ops.where(ops.expand_dims(found, -1), rows_of(boxes, index), 0.0)
+        scores = ops.where(found, scores, 0.0)
+        kind = ops.where(found, ops.take_along_axis(kind, index, axis=1), -1)
+        if rest := self.keep - count:
+            boxes = ops.pad(boxes, ((0, 0), (0, rest), (0, 0)))
+            scores = ops.pad(scores, ((0, 0), (0, rest)))
+            kind = ops.pad(kind, ((0, 0), (0, rest)), constant_values=-1)
+        return boxes, scores, kind, ops.sum(ops.cast(found, "int32"), axis=1)
+
+    def _kept(self, boxes: Any, kind: Any, alive: Any) -> Any:
+        """Which of the candidates stay, which are in the order of their scores: (batch, candidates)."""
+        most, count, out = below(self.iou), alive.shape[1], []
+        for start in range(0, count, TILE):
+            size = min(TILE, count - start)
+            over = self._overlaps(boxes[:, start : start + size], boxes[:, start:]) > most
+            if self.apart == "class":
+                same = ops.expand_dims(kind[:, start : start + size], 2) == ops.expand_dims(kind[:, start:], 1)
+                over = ops.logical_and(over, same)
+            own = ops.logical_and(over[:, :, :size], np.triu(np.ones((size, size), bool), 1))
+            kept = _fixed_point(own, alive[:, :size])
+            out.append(kept)
+            alive = ops.logical_and(alive[:, size:], ops.logical_not(_gone(over[:, :, size:], kept)))
+        return ops.concatenate(out, axis=1) if len(out) > 1 else out[0]
+
+    def _overlaps(self, a: Any, b: Any) -> Any:
+        a, b = ops.expand_dims(a, 2), ops.expand_dims(b, 1)
+        inner = area(ops.maximum(a[..., :2], b[..., :2]), ops.minimum(a[..., 2:], b[..., 2:]))
+        of_a, of_b = area(a[..., :2], a[..., 2:]), area(b[..., :2], b[..., 2:])
+        if self.overlap == "smaller":
+            return share(inner, ops.minimum(of_a, of_b))
+        iou = share(inner, of_a + of_b - inner)
+        if self.overlap == "plain":
+            return iou
+        around = ops.maximum(a[..., 2:], b[..., 2:]) - ops.minimum(a[..., :2], b[..., :2])
+        apart = ops.sum(ops.square((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2), axis=-1)
+        return iou - share(apart, ops.sum(ops.square(around), axis=-1))
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("iou", "score", "before", "keep", "apart", "overlap", "background")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def rows_of(x: Any, index: Any) -> Any:
+    """Rows (batch, n, …) of (batch, rows, …) by their numbers (batch, n)."""
+    index = ops.reshape(index, (-1, index.shape[1], *(1,) * (len(x.shape) - 2)))
+    return ops.take_along_axis(x, index, axis=1)
+
+
+def below(number: float) -> float:
+    """The largest float32 that is not above a number: what is above the one is above the other."""
+    nearest = np.float32(number)
+    return float(nearest if float(nearest) <= number else np.nextafter(nearest, np.float32(-np.inf)))
+
+
+def _gone(over: Any, kept: Any) -> Any:
+    """Whether any that is kept overlaps: (batch, a, b) and (batch, a) to (batch, b)."""
+    return ops.any(ops.logical_and(over, ops.expand_dims(kept, 2)), axis=1)
+
+
+def _fixed_point(over: Any, alive: Any) -> Any:
+    def turn(kept: Any, before: Any) -> tuple[Any, Any]:
+        return ops.logical_and(alive, ops.logical_not(_gone(over, kept))), kept
+
+    def is_moving(kept: Any, before: Any) -> Any:
+        return ops.any(kept != before)
+
+    kept, _ = ops.while_loop(is_moving, turn, turn(alive, alive))
+    return kept

@@ -1,0 +1,81 @@
+"""Greedy suppression, box by box, with Python's arithmetic."""
+
+import numpy as np
+
+from tests.ops.rows import Row
+
+
+def drawn(rng, shape):
+    """Boxes near one another; scores from 0 to 1, of which many are equal."""
+    if shape[-1] != 4:
+        return (rng.integers(0, 20, shape) / 20).astype("float32")
+    low, size = rng.integers(0, 12, (*shape[:-1], 2)), rng.integers(0, 9, (*shape[:-1], 2))
+    return np.concatenate([low, low + size], axis=-1).astype("float32")
+
+
+def overlap(a, b, kind):
+    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    inner = wide * high if wide > 0 and high > 0 else 0.0
+    of_a, of_b = (a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1])
+    whole = min(of_a, of_b) if kind == "smaller" else of_a + of_b - inner
+    found = inner / whole if whole > 0 else 0.0
+    if kind == "distance":
+        apart = ((a[0] + a[2] - b[0] - b[2]) / 2) ** 2 + ((a[1] + a[3] - b[1] - b[3]) / 2) ** 2
+        across = (max(a[2], b[2]) - min(a[0], b[0])) ** 2 + (max(a[3], b[3]) - min(a[1], b[1])) ** 2
+        found -= apart / across if across else 0.0
+    return found
+
+
+def greedy(iou=0.5, score=0.0, before=1000, keep=100, apart="class", kind="plain", background=None):
+    def one(boxes, scores):
+        found = []
+        for row, of_row in enumerate(scores):
+            for c, value in enumerate(of_row):
+                if c != background and (score is None or value > score):
+                    label = c - 1 if background == 0 else c
+                    found.append((float(value), boxes[row, c] if boxes.ndim == 3 else boxes[row], label))
+        found = sorted(found, key=lambda f: -f[0])[:before]
+        kept = []
+        for value, box, label in found:
+            if all(overlap(k[1], box, kind) <= iou or (apart == "class" and k[2] != label) for k in kept):
+                kept.append((value, box, label))
+        kept = kept[:keep]
+        out = np.zeros((keep, 4), "float32"), np.zeros(keep, "float32"), np.full(keep, -1, "int32")
+        for i, (value, box, label) in enumerate(kept):
+            out[0][i], out[1][i], out[2][i] = box, value, label
+        return (*out, np.int32(len(kept)))
+
+    def oracle(weights, boxes, scores):
+        scores = scores if scores.ndim == 3 else scores[..., None]
+        made = [one(b.astype("float64"), s) for b, s in zip(boxes, scores, strict=True)]
+        return tuple(map(np.stack, zip(*made, strict=True)))
+
+    return oracle
+
+
+ROWS = [
+    Row("nms", {"keep": 12}, ((30, 4), (30, 3)), greedy(keep=12), draw=drawn),
+    Row("nms", {"iou": 0.3, "keep": 50, "score": None}, ((30, 4), (30,)), greedy(0.3, None, keep=50), draw=drawn),
+    Row(
+        "nms",
+        {"keep": 20, "before": 15, "apart": "none", "background": "first"},
+        ((10, 3, 4), (10, 3)),
+        greedy(keep=20, before=15, apart="none", background=0),
+        draw=drawn,
+    ),
+    Row(
+        "nms",
+        {"iou": 0.2, "keep": 8, "overlap": "distance", "background": "last"},
+        ((20, 4), (20, 3)),
+        greedy(0.2, keep=8, kind="distance", background=2),
+        draw=drawn,
+    ),
+    Row(
+        "nms",
+        {"iou": 0.6, "keep": 8, "overlap": "smaller"},
+        ((20, 4), (20, 2)),
+        greedy(0.6, keep=8, kind="smaller"),
+        draw=drawn,
+    ),
+    Row("nms", {"iou": 1.0, "score": 0.4, "keep": 9}, ((20, 4), (20, 2)), greedy(1, 0.4, keep=9), draw=drawn),
+]
