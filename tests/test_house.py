@@ -258,7 +258,12 @@ OTHER_WORDS = {
     | {"data/sources/masks", "runs/masks", "tasks/segmentation/predictor"},
     "dropout": {"frontend/slips/__init__"},
     # What a target holds (``Loss.labels``).
-    "one_hot": {"frontend/lint/learning", "frontend/updates", "tasks/classification/__init__"}
+    "one_hot": {
+        "tasks/training_graph/__init__",
+        "frontend/lint/learning",
+        "frontend/updates",
+        "tasks/classification/__init__",
+    }
     | {"tasks/segmentation/__init__", "tasks/sequence_to_sequence/__init__"},
     # A part of the data, and words of sections and of the command line.
     "split": {

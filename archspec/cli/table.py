@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="paths of specs, or names of specs or variants")
     _arguments.add_settings(parser)
-    parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
+    parser.add_argument(
+        "--training", action="store_true", help="include the heads that only training needs, and the training graph"
+    )
     parser.add_argument("--batch", type=_arguments.positive, default=1, metavar="N", help="count for N samples")
     parser.add_argument("--in-bounds", action="store_true", help="leave out taps that fall on padding")
     parser.add_argument("--columns", metavar="NAME,…", help="what to show, in this order; see above")

@@ -87,7 +87,7 @@ def _graph(
     check_masks(walk, nodes)
     if walk.problems:
         raise Poisoned
-    training = _training(walk, file)
+    training = _beside(walk, file, end, outputs, nodes)
     return Graph(
         inputs=walk.inputs,
         nodes=nodes,
@@ -234,3 +234,14 @@ def _training(walk: Walk, file: FileContext) -> Training | None:
     from archspec.frontend.updates import training_of
 
     return training_of(walk, file)
+
+
+def _beside(
+    walk: Walk, file: FileContext, end: Place, outputs: tuple[Output, ...], nodes: tuple[Node, ...]
+) -> Training | None:
+    """The same of a file with a body."""
+    if file.document.spec.train is None:
+        return None
+    from archspec.frontend.minimize import training_beside
+
+    return training_beside(walk, file, end, outputs, nodes)

@@ -75,22 +75,28 @@ class Head(BaseModel):
     metrics: Any = None
 
 
+def _listed(what: str) -> Any:
+    """A list of ``what`` that holds some, as the text has it."""
+
+    def check(value: Any) -> Seq:
+        if not isinstance(value, Seq) or not value:
+            raise refuse(f"must be a list of {what}")
+        return value
+
+    return PlainValidator(check)
+
+
 class TrainSection(BaseModel):
-    """Forward graph and updates of one training step over several networks."""
+    """A training graph: what examples bring besides, a chain, and what is minimised, in steps or at once."""
 
     model_config = STRICT
 
-    inputs: Section
-    body: Chain
-    steps: Annotated[Any, PlainValidator(lambda value: _list(value))]
+    inputs: Section = None
+    body: Chain = None
+    steps: Annotated[Any, _listed("steps")] = None
+    minimize: Annotated[Any, _listed("losses")] = None
     together: Any = False
     average: Section = None
-
-
-def _list(value: Any) -> Seq:
-    if not isinstance(value, Seq) or not value:
-        raise refuse("must be a list of steps")
-    return value
 
 
 class ArchitectureSpec(BaseModel):
@@ -340,8 +346,10 @@ def _names(found: Document) -> list[Diagnostic]:
         )
     if spec.body is not None and not spec.inputs:
         out.append(Diagnostic("S02", "a body needs inputs", tree.key_span("body"), "inputs: {image: [224, 224, 3]}"))
-    if spec.train is not None and not spec.networks:
-        out.append(Diagnostic("S02", "train needs networks to update", tree.key_span("train")))
+    if spec.train is not None:
+        from archspec.frontend.train_section import train_faults
+
+        out += train_faults(tree)
     return out
 
 

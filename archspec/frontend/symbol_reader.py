@@ -108,7 +108,7 @@ class _Reader:
             self.body(spec.body, main, is_main=True)
         self.heads(spec.heads, main)
         if spec.train is not None:
-            self.training(spec.train, tree["train"])
+            self.training(spec.train, tree["train"], main if spec.body is not None else self.constants)
         for symbol, attribute, span in self.asked:
             for called in self.calls.get(id(symbol), ()):
                 if (port := self.ports.get(called, {}).get(attribute)) is not None:
@@ -288,11 +288,12 @@ class _Reader:
                 elif key != "body":
                     self.values(head[key], head, key, names)
 
-    def training(self, train: Any, tree: Map) -> None:
-        names = _Names(self.constants)
+    def training(self, train: Any, tree: Map, around: _Names) -> None:
+        names = _Names(around)
         self.given_inputs(train.inputs, names)
-        self.body(train.body, names)
-        for container, key, value in _strings(train.steps):
+        if train.body is not None:
+            self.body(train.body, names)
+        for container, key, value in (*_strings(train.steps), *_strings(train.minimize)):
             for match in _WORD.finditer(value):
                 symbol = names.get(match[1]) or self.callees.get(match[1])
                 if symbol is not None and (value[:1] == "=" or symbol.kind != "parameter"):
@@ -364,7 +365,7 @@ def _all_steps(chain: Seq) -> Iterator[Step]:
 
 
 def _strings(value: Any) -> Iterator[tuple[Any, Any, str]]:
-    for key, inner in value.items() if isinstance(value, Map) else enumerate(value):
+    for key, inner in value.items() if isinstance(value, Map) else enumerate(value or ()):
         if isinstance(inner, str):
             yield value, key, inner
         elif isinstance(inner, (Map, Seq)):

@@ -16,7 +16,7 @@ from archspec.frontend.scope import POISON, StepResult, described
 from archspec.frontend.walk import Place
 from archspec.frontend.yaml_source import Map, Seq, only, value_span
 from archspec.ir.diagnostics import Span, did_you_mean, shown
-from archspec.ir.graph import Graph, Tensor
+from archspec.ir.graph import Graph, Node, Tensor
 from archspec.ir.reading import suggested
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import EXAMPLES, GradientPenalty, Scheduled, Term, ValueSchedule
@@ -37,12 +37,17 @@ class Objectives:
     """What terms can be made of: the forward graph, its results by name, the networks whose weights are in it.
 
     ``end`` is where the body ends, which gives ports and members of families their meaning; those that terms name come
-    to the results.
+    to the results. Without ``networks`` all weights are of one, whose name is the body's.
     """
 
     def __init__(self, body: Graph, known: Mapping[str, Any], networks: frozenset[str], end: Place):
         self.body, self.known, self.networks, self.end = body, dict(known), networks, end
         self.given = frozenset(body.inputs)
+
+    def owner(self, node: Node) -> str | None:
+        """The network that has a node's weights; None for what training does not change."""
+        name = node.layer.split(".")[0] if self.networks else self.body.name
+        return name if node.is_trained and (not self.networks or name in self.networks) else None
 
     def changed_by(self, term: Term) -> set[str]:
         """The networks that the gradient of a term reaches."""
@@ -63,8 +68,7 @@ class Objectives:
             node = self.body.by_name.get(name)
             if node is None or getattr(node.op, "stops_gradient", False):
                 continue
-            owner = node.layer.split(".")[0]
-            if owner in self.networks and node.is_trained:
+            if (owner := self.owner(node)) is not None:
                 networks.add(owner)
             todo.extend(t.node for t in node.inputs)
         return names, networks
@@ -105,7 +109,8 @@ def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term 
     (name,) = names
     made = _penalty(raw, objectives, outside, at) if name == PENALTY else _loss(raw, name, objectives, outside, at)
     if not objectives.changed_by(made):
-        reason = f"{name} of '{made.operands[0]}' depends on no network"
+        reached = "depends on no network" if objectives.networks else "reaches no weights"
+        reason = f"{name} of '{made.operands[0]}' {reached}"
         raise Refusal("H08", reason, raw.value_span(name), "what stands behind detach, hold or image_pool is constant")
     return replace(made, weight=scheduled(raw.get("weight", 1.0), raw, "weight", outside))
 
@@ -234,7 +239,8 @@ def _named(container: Any, key: Any, objectives: Objectives, also: tuple[str, ..
     held = objectives.known.get(name)
     if held is None:
         hint = did_you_mean(name, [*objectives.known, *also])
-        raise Refusal("N01", f"train.body has no result {shown(name)}", at, hint)
+        where = "train.body has" if objectives.networks else "there is"
+        raise Refusal("N01", f"{where} no result {shown(name)}", at, hint)
     if held is POISON:
         raise Poisoned
     if not isinstance(held, StepResult):

@@ -17,7 +17,7 @@ from archspec.frontend.scope import POISON, Frame, Scope, StepResult, Values
 from archspec.frontend.terms import Objectives, scheduled, term
 from archspec.frontend.walk import FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, only
-from archspec.ir.diagnostics import did_you_mean, shown
+from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Graph, Tensor, Training
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import Drawn, Term, TrainStep, ValueSchedule, WeightConstraint
@@ -37,7 +37,7 @@ def training_of(walk: Walk, file: FileContext) -> Training | None:
     document, train = file.document, file.document.spec.train
     assert train is not None
     outside = constants(file)
-    specs, drawn = _inputs(walk, train.inputs, outside)
+    specs, drawn = given_inputs(walk, train.inputs, outside)
     given = {n: POISON if s is None else StepResult(Tensor(n), s) for n, s in specs.items()}
     inner = Elaborator(walk.library, max_layers=walk.max_layers)
     inner.layers, inner.problems, inner.called = dict(walk.layers), walk.problems, walk.called
@@ -52,7 +52,10 @@ def training_of(walk: Walk, file: FileContext) -> Training | None:
     body = Graph(f"{document.spec.name}_train", inputs, tuple(inner.nodes), ())
     objectives = Objectives(body, {**place.scope.names, **given}, frozenset(document.spec.networks), place)
     steps: list[TrainStep] = []
-    for i, raw in enumerate(train.steps):
+    if train.minimize is not None:
+        made = walk.attempt(_one_step, walk, document, objectives, outside)
+        steps += [] if made is POISON else [made]
+    for i, raw in enumerate(train.steps or ()):
         made = walk.attempt(_train_step, walk, document, train.steps, i, raw, objectives, outside)
         if made is not POISON:
             name = "_".join(made.update)
@@ -85,11 +88,39 @@ def _check_together(walk: Walk, steps: Iterable[TrainStep]) -> None:
         updated |= set(step.update)
 
 
-def _inputs(walk: Walk, section: Map, outside: Place) -> tuple[dict[str, TensorSpec | None], dict[str, Drawn]]:
+def _one_step(walk: Walk, document: Document, objectives: Objectives, outside: Place) -> TrainStep:
+    """``minimize`` without steps: one update of all networks. Raises Poisoned after reporting."""
+    assert document.spec.train is not None
+    terms = minimized(walk, document.spec.train.minimize, objectives, outside)
+    networks, at = tuple(document.spec.networks), document.key_span("train", "minimize")
+    for name in networks:
+        _check_reached(walk, name, terms, objectives, at)
+    return TrainStep("_".join(networks), networks, terms, span=at)
+
+
+def _check_reached(walk: Walk, name: str, terms: Iterable[Term], objectives: Objectives, at: Span) -> None:
+    if not any(name in objectives.changed_by(t) for t in terms):
+        hint = "its results must reach a loss, not through detach, hold or image_pool"
+        walk.report("H08", f"no term of the step depends on '{name}'", at, hint)
+
+
+def minimized(walk: Walk, minimize: Seq, objectives: Objectives, outside: Place) -> tuple[Term, ...]:
+    """The terms of a list, by names that are one each. Raises Poisoned after reporting."""
+    found = [walk.attempt(term, minimize, n, objectives, outside) for n in range(len(minimize))]
+    terms: list[Any] = [t for t in found if t is not None]
+    if any(t is POISON for t in terms):
+        raise Poisoned
+    return named(terms)
+
+
+def given_inputs(
+    walk: Walk, section: Map | None, outside: Place
+) -> tuple[dict[str, TensorSpec | None], dict[str, Drawn]]:
     """Shapes of a step's inputs in their order, and how those that are drawn come about."""
     specs: dict[str, TensorSpec | None] = {}
     drawn: dict[str, Drawn] = {}
-    for name in section:
+    for name in section or ():
+        assert section is not None
         raw = section[name]
         kind = next((k for k in DRAWS if isinstance(raw, Map) and k in raw), None)
         if kind is None:
@@ -169,13 +200,11 @@ def _train_step(
     if wrong or POISON in (turns, constraint) or any(t is POISON for t in terms):
         raise Poisoned
     for n, name in enumerate(update):
-        if not any(name in objectives.changed_by(t) for t in terms):
-            hint = "its results must reach a loss, not through detach, hold or image_pool"
-            walk.report("H08", f"no term of the step depends on '{name}'", update.value_span(n), hint)
-    return TrainStep("", tuple(update), _named(terms), turns, constraint, at)
+        _check_reached(walk, name, terms, objectives, update.value_span(n))
+    return TrainStep("", tuple(update), named(terms), turns, constraint, at)
 
 
-def _named(terms: list[Term]) -> tuple[Term, ...]:
+def named(terms: list[Term]) -> tuple[Term, ...]:
     """The terms by names that are one each: loss and result, numbered where that is not enough."""
     out: list[Term] = []
     for t in terms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
@@ -14,7 +14,7 @@ from archspec.ir.diagnostics import Source, Span
 from archspec.ir.tensors import TensorSpec, UnknownSize, WeightSpec
 
 if TYPE_CHECKING:
-    from archspec.ir.training import Drawn, TrainStep
+    from archspec.ir.training import Drawn, Term, TrainStep
 
 
 class Operation(Protocol):
@@ -203,12 +203,21 @@ class Graph:
                 seen.add(node.layer)
                 yield node
 
+    def with_training(self) -> Graph:
+        """This graph with the nodes that only its training needs, which no output depends on."""
+        if self.training is None or self.networks:
+            return self
+        beside = tuple(node for node in self.training.body.nodes if node.name not in self.by_name)
+        return replace(self, inputs={**self.inputs, **self.training.body.inputs}, nodes=(*self.nodes, *beside))
+
     def inference(self) -> Graph:
         """This graph without its train-only heads and the nodes that only they need."""
         outputs = tuple(o for o in self.outputs if not o.train_only)
         if len(outputs) == len(self.outputs):
             return self
-        return replace(self, outputs=outputs, nodes=reachable(self.nodes, [o.tensor for o in outputs]))
+        nodes = reachable(self.nodes, [o.tensor for o in outputs])
+        training = self.training and self.training.within({node.layer for node in nodes})
+        return replace(self, outputs=outputs, nodes=nodes, training=training)
 
 
 def reachable(nodes: tuple[Node, ...], tensors: Iterable[Tensor]) -> tuple[Node, ...]:
@@ -230,6 +239,9 @@ class Training:
     The steps of a round run in order and each sees the weights that earlier ones left; ``together`` says that all see
     those of the round's beginning. ``drawn`` are the inputs that are not arrays of the data. ``averages`` are the
     shares of their value that running averages of networks keep in a round.
+
+    Beside a body there is one step, without a name, that updates the whole network; ``body`` has the network's nodes
+    too, and ``targets`` are the inputs that heads with a loss are compared with, by the name of the head.
     """
 
     body: Graph
@@ -238,6 +250,35 @@ class Training:
     drawn: Mapping[str, Drawn] = field(default_factory=dict)
     together: bool = False
     averages: Mapping[str, float] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether it is of one network, not of several."""
+        return len(self.steps) == 1 and not self.steps[0].name
+
+    def within(self, layers: Set[str]) -> Training | None:
+        """What can be computed of it with the weights of some layers alone; None for nothing."""
+        steps = tuple(replace(s, minimize=tuple(t for t in s.minimize if self._is_of(t, layers))) for s in self.steps)
+        names = {name for step in steps for term in step.minimize for name in term.results}
+        if not names:
+            return None
+        results = {name: tensor for name, tensor in self.results.items() if name in names}
+        nodes = reachable(self.body.nodes, results.values())
+        taken = {t.node for node in nodes for t in node.inputs} | {t.node for t in results.values()}
+        inputs = {name: spec for name, spec in self.body.inputs.items() if name in taken}
+        return replace(
+            self,
+            body=replace(self.body, inputs=inputs, nodes=nodes),
+            results=results,
+            steps=steps,
+            drawn={name: drawn for name, drawn in self.drawn.items() if name in inputs},
+            targets={name: head for name, head in self.targets.items() if name in inputs},
+        )
+
+    def _is_of(self, term: Term, layers: Set[str]) -> bool:
+        nodes = reachable(self.body.nodes, [self.results[name] for name in term.results])
+        return all(node.layer in layers for node in nodes if node.weights)
 
 
 def calls(body: Graph) -> dict[str, str]:

@@ -82,7 +82,7 @@ def evaluated(plan: Plan, weights: Path) -> tuple[Assessment, ...]:
     from archspec.backend.installation import quiet_start
     from archspec.training.trained import trained
 
-    if plan.graph.training:
+    if plan.graph.networks:
         message = f"{plan.task.name}: the figures of several networks are in log.csv and TensorBoard"
         raise TaskError(message, at=())
     quiet_start()

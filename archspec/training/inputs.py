@@ -52,6 +52,9 @@ def only_head(graph: Graph, task: str) -> Output:
 
 def refuse_networks(graph: Graph, task: str) -> None:
     """Refuse a spec that says itself how its networks are trained. Raises TaskError."""
+    if graph.training and not graph.networks:
+        message = f"'{graph.name}' says by its train section what it minimises, {task} has a loss of its own"
+        raise TaskError(message, at=("spec",), help="task: training_graph, or leave task out")
     if graph.training:
         raise TaskError(
             f"{task} trains one network, '{graph.name}' says by its train section how several are trained",

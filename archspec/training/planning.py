@@ -85,7 +85,10 @@ def task_of(run: RunSpec, graph: Graph, features: Example = NOTHING) -> Task:
     numbers = [head for head in graph.outputs if head.loss is not None and head.loss.labels == "numbers"]
     several = (numbers and len(graph.outputs) > 1) or len(features.targets) > 1
     usual = "segmentation" if isinstance(features.features.get(LABEL), Mask) else "classification"
-    kind = Task.find("adversarial" if graph.training else "multitask" if several else usual)
+    usual = "multitask" if several else usual
+    if graph.training is not None:
+        usual = "adversarial" if graph.networks else "training_graph"
+    kind = Task.find(usual)
     assert kind is not None
     return run.train.task or kind()
 

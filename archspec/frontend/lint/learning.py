@@ -38,7 +38,7 @@ def limited_scores(subject: Subject) -> Iterator[Diagnostic]:
     for training, step in _updates(subject):
         for term in step.minimize:
             result = term.operands[0]
-            if not isinstance(term.loss, Loss) or not isinstance(result, str):
+            if not isinstance(term.loss, Loss) or not isinstance(result, str) or term.operands[1] in training.targets:
                 continue
             node = _limiting(training.body, training.results[result], term.loss)
             last = None if node is None else activation_of(node)

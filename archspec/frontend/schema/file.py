@@ -70,12 +70,13 @@ def sections(document: Json, callables: Iterable[str], *, is_any: bool) -> Json:
                     "inputs": map_of({"anyOf": [{"$ref": "#/$defs/input"}, {"$ref": "#/$defs/drawn"}]}),
                     "body": {"$ref": "#/$defs/chain"},
                     "steps": list_of({"$ref": "#/$defs/update"}),
+                    "minimize": {**list_of({"$ref": "#/$defs/term"}), "minItems": 1},
                     "together": {"type": ["boolean", "string"]},
                     "average": map_of({"type": ["number", "string"]}),
                 }
             ),
-            "required": ["inputs", "body", "steps"],
-            "description": "forward graph and updates of a training step over several networks",
+            "oneOf": [{"required": ["minimize"]}, {"required": ["inputs", "body", "steps"]}],
+            "description": "the training graph: further inputs, a chain without weights, what is minimised",
         },
     }
     for key in ("use", "params", "inputs", "blocks", "networks", "heads", "variants"):
@@ -84,7 +85,7 @@ def sections(document: Json, callables: Iterable[str], *, is_any: bool) -> Json:
         **closed(properties),
         "required": ["archspec", "name"],
         "anyOf": [{"required": [key]} for key in ("body", "networks", "blocks")],
-        "dependentRequired": {"body": ["inputs"], "heads": ["body"], "train": ["networks"]},
+        "dependentRequired": {"body": ["inputs"], "heads": ["body"]},
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator
 
 from archspec.backend.installation import backend
-from archspec.data.example import IMAGE, LABEL, POSITION, Example
+from archspec.data.example import IMAGE, POSITION, Example
 from archspec.data.transforms.geometry import Resize
 from archspec.data.transforms.intensity import Rescale
 from archspec.evaluators.base import Better
@@ -24,14 +24,15 @@ from archspec.training.latents import amounts
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Plateau
 from archspec.training.task import Objective, Samples, Task, TaskError, Wanted, darkest, faults
+from archspec.training.updates.sources import arrays, check_part, named, sources
 
 if TYPE_CHECKING:
     import keras
 
-    from archspec.tasks.adversarial.steps import AdversarialModel
     from archspec.training.board.events import Board
     from archspec.training.settings import TrainSettings
     from archspec.training.task import RunContext
+    from archspec.training.updates.steps import StepsModel
 
 NOT_TAKEN = {
     "loss": ("the losses of several networks are the spec's", "leave loss out"),
@@ -67,7 +68,7 @@ class Adversarial(Task, name="adversarial"):
 
     def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the networks' size and, where they are 8-bit, to -1 … 1, which tanh gives."""
-        wanted = [s for s in _arrays(_training(graph)).values() if s.rank > 1]
+        wanted = [s for s in arrays(_training(graph)).values() if s.rank > 1]
         steps: list[Any] = []
         if len(wanted) == 1 and IMAGE in features.parts and "float" in wanted[0].dtype:
             sizes = wanted[0].spatial
@@ -100,10 +101,9 @@ class Adversarial(Task, name="adversarial"):
                 "XLA cannot compile turns and weights that change with the rounds", at=("train", "jit_compile")
             )
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
-            sources = _named(plan, features.parts)
-            yield from faults(partial(_sources, plan, features))
-            for name, part in sources.items():
-                yield from faults(partial(_check_part, name, plan.body.inputs[name], features.parts[part], at))
+            yield from faults(partial(sources, plan, features))
+            for name, part in named(plan, features.parts).items():
+                yield from faults(partial(check_part, name, plan.body.inputs[name], features.parts[part], at))
         for name, drawn in plan.drawn.items():
             if drawn.kind == "label" and training.classes not in (None, drawn.classes):
                 yield TaskError(
@@ -123,14 +123,14 @@ class Adversarial(Task, name="adversarial"):
         steps = _steps(graph, model, seed=int(np.random.RandomState(train.seed).randint(2**20)))
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
-            named = {name: batch[part] for name, part in _named(plan, batch).items()}
+            given = {name: batch[part] for name, part in named(plan, batch).items()}
             # Nothing is made of the targets, but fit wants some.
-            return named, batch[POSITION[0]]
+            return given, batch[POSITION[0]]
 
         def pictures(of: RunContext, board: Board) -> Sequence[keras.callbacks.Callback]:
             from archspec.tasks.adversarial.panels import SamplePanels
 
-            return [SamplePanels(steps, of, board, _named(plan, of.pipeline.features()[1].parts))]
+            return [SamplePanels(steps, of, board, named(plan, of.pipeline.features()[1].parts))]
 
         return Objective(
             model=steps,
@@ -164,7 +164,7 @@ class Adversarial(Task, name="adversarial"):
     def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> Samples:
         import numpy as np
 
-        from archspec.tasks.adversarial.steps import AdversarialModel
+        from archspec.training.updates.steps import StepsModel
 
         (count, steps), label = amounts(wanted), wanted.options.get("label")
         plan = _training(graph)
@@ -176,12 +176,15 @@ class Adversarial(Task, name="adversarial"):
             if d.kind == "label"
         }
         name = wanted.options.get("result") or drawable(plan)[0]
-        values = AdversarialModel(graph, model).sample(count, seed=wanted.seed, result=name, given=given, steps=steps)
+        values = StepsModel(graph, model).sample(count, seed=wanted.seed, result=name, given=given, steps=steps)
         columns = steps or next((d.classes for d in plan.drawn.values() if d.classes), None)
         return Samples(values, columns, darkest(last_activation(plan.body.by_name, plan.results[name])))
 
 
 def _training(graph: Graph) -> Training:
+    if graph.training is not None and not graph.networks:
+        message = f"adversarial trains several networks, '{graph.name}' is one"
+        raise TaskError(message, at=("spec",), help="task: training_graph, or leave task out")
     if graph.training is None:
         raise TaskError(
             f"'{graph.name}' has no 'train' section, which says what its networks minimise",
@@ -191,12 +194,12 @@ def _training(graph: Graph) -> Training:
     return graph.training
 
 
-def _steps(graph: Graph, model: keras.Model, seed: int) -> AdversarialModel:
+def _steps(graph: Graph, model: keras.Model, seed: int) -> StepsModel:
     if _training(graph).together:
-        from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
+        from archspec.training.updates.simultaneous_updates import SimultaneousUpdates
 
         return SimultaneousUpdates(graph, model, seed=seed)
-    from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
+    from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     return AlternatingUpdates(graph, model, seed=seed)
 
@@ -251,47 +254,3 @@ def _check_frozen(graph: Graph, plan: Training, train: TrainSettings) -> None:
             layers = [node.layer for node in graph.networks[name].owners() if node.weights]
             if all(any(matches(pattern, layer) for pattern in for_good) for layer in layers):
                 raise TaskError(f"step '{step.name}' updates '{name}', which is frozen", at=("train", "freeze"))
-
-
-def _arrays(plan: Training) -> dict[str, TensorSpec]:
-    """The inputs that are arrays of the data."""
-    return {name: spec for name, spec in plan.body.inputs.items() if name not in plan.drawn}
-
-
-def _named(plan: Training, parts: Mapping[str, Any]) -> dict[str, str]:
-    """The part of the data for every input of the step that the data give."""
-    arrays = list(_arrays(plan))
-    found = {name: name for name in arrays if name in parts}
-    inputs = [name for name in parts if name not in (LABEL, *POSITION)]
-    if len(arrays) == 1 and not found and (IMAGE in inputs or len(inputs) == 1):
-        found = {arrays[0]: IMAGE if IMAGE in inputs else inputs[0]}
-    for name, drawn in plan.drawn.items():
-        if drawn.kind == "label" and LABEL in parts:
-            found[name] = LABEL
-    return found
-
-
-def _sources(plan: Training, features: Example) -> dict[str, str]:
-    """The same, all there. Raises TaskError."""
-    found = _named(plan, features.parts)
-    labels = {name for name, drawn in plan.drawn.items() if drawn.kind == "label"}
-    for name in (*_arrays(plan), *labels):
-        if name not in found:
-            parts = ", ".join(features.parts)
-            raise TaskError(f"the networks are trained on '{name}', the data have {parts}", at=("data",))
-    return found
-
-
-def _check_part(name: str, wanted: TensorSpec, given: TensorSpec, at: tuple[str, ...]) -> None:
-    """Refuse a part of the data that is not what an input takes."""
-    fits = given.rank == wanted.rank and all(
-        w is None or w == g for w, g in zip(wanted.shape, given.shape, strict=True)
-    )
-    if not fits or None in given.shape:
-        help = None
-        if wanted.rank == given.rank == 3 and None not in wanted.spatial and wanted.channels == given.channels:
-            help = f"put {{resize: [{wanted.spatial[0]}, {wanted.spatial[1]}]}} first in augment"
-        raise TaskError(f"the networks take '{name}' of {wanted}, they would get {given}", at=at, help=help)
-    if ("float" in wanted.dtype) != ("float" in given.dtype):
-        mend = "rescale: {low: -1} in augment: 0 … 255 becomes -1 … 1" if "float" in wanted.dtype else None
-        raise TaskError(f"'{name}' is {wanted.dtype}, it would get {given.dtype}", at=at, help=mend)

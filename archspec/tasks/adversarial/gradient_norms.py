@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
+from archspec.training.updates.simultaneous_updates import SimultaneousUpdates
 
 
 class GradientNorms(keras.callbacks.Callback):

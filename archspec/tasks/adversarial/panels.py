@@ -19,8 +19,8 @@ from archspec.training.board.pace import Throttle
 from archspec.training.task import darkest
 
 if TYPE_CHECKING:
-    from archspec.tasks.adversarial.steps import AdversarialModel
     from archspec.training.task import RunContext
+    from archspec.training.updates.steps import StepsModel
 
 IMAGES, ROWS, POINTS = 64, 8, 1000
 """How many images a grid of samples has, how many rows one of examples of the data and what is made of them, and how
@@ -34,7 +34,7 @@ class SamplePanels(keras.callbacks.Callback):
     data is a row for each of the first examples: the images that go in, then those that come out.
     """
 
-    def __init__(self, steps: AdversarialModel, plan: RunContext, board: Board, parts: Mapping[str, str]):
+    def __init__(self, steps: StepsModel, plan: RunContext, board: Board, parts: Mapping[str, str]):
         super().__init__()
         self.steps, self.run, self.board, self.parts = steps, plan, board, parts
         self.seed = plan.train.seed

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 import archspec
-from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
-from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
-from archspec.tasks.adversarial.steps import AdversarialModel
+from archspec.training.updates.alternating_updates import AlternatingUpdates
+from archspec.training.updates.simultaneous_updates import SimultaneousUpdates
+from archspec.training.updates.steps import StepsModel
 from tests.tasks.adversarial import specs
 from tests.wording import refuses
 
@@ -25,7 +25,7 @@ RNG = np.random.default_rng(7)
 REAL = RNG.normal(size=(16, 2)).astype("float32")
 
 
-def rounds(tmp_path, text, *, rate=1.0, seed=3) -> AdversarialModel:
+def rounds(tmp_path, text, *, rate=1.0, seed=3) -> StepsModel:
     keras.utils.set_random_seed(seed)
     graph = specs.graph(tmp_path, text)
     model = (SimultaneousUpdates if graph.training.together else AlternatingUpdates)(graph, seed=seed)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from archspec.tasks.adversarial.autodiff import gradient
-from archspec.tasks.adversarial.steps import penalty
+from archspec.training.updates.autodiff import gradient
+from archspec.training.updates.steps import penalty
 
 pytestmark = pytest.mark.tensorflow
 DRAW = np.random.default_rng(0)

@@ -56,7 +56,7 @@ def sigmoid(x):
 
 def test_entries_that_count_by_hand(tmp_path):
     from archspec.ir.graph import Tensor
-    from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
+    from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     model = AlternatingUpdates(specs.graph(tmp_path, SPEC))
     model.compile("sgd")
@@ -105,7 +105,7 @@ def test_entries_that_count_by_hand(tmp_path):
 
 
 def test_what_does_not_count_may_be_no_number_and_nothing_may_count(tmp_path):
-    from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
+    from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     text = SPEC.partition("        - {mse: [made.scores, y], where: each}")[0]
     text += "        - {smooth_l1: [made.scores, y], where: chosen, per: chosen}\n"

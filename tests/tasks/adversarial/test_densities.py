@@ -8,7 +8,7 @@ import pytest
 
 from archspec.cli import main
 from archspec.runs import Run
-from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
+from archspec.training.updates.alternating_updates import AlternatingUpdates
 from tests.tasks.adversarial import specs
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]

@@ -27,7 +27,7 @@ train:
 
 
 def test_constants_of_a_layer_serve_every_step(tmp_path):
-    from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
+    from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     model = AlternatingUpdates(specs.graph(tmp_path, NORMALIZED))
     model.compile("adam")

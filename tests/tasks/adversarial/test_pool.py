@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from archspec.ir.tensors import TensorSpec
-from archspec.tasks.adversarial.pool import Pool
+from archspec.training.updates.pool import Pool
 
 pytestmark = pytest.mark.tensorflow
 SIZE = 20

@@ -52,7 +52,7 @@ FIT = """
 import json, sys
 import keras, numpy as np
 from archspec.frontend import load
-from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
+from archspec.training.updates.simultaneous_updates import SimultaneousUpdates
 
 keras.utils.set_random_seed(0)
 model = SimultaneousUpdates(load(sys.argv[1]), seed=1)

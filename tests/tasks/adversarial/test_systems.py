@@ -25,7 +25,7 @@ def run(plan, logdir):
 
 def rounds(plan, logdir):
     """The networks of a finished run, as rounds that can be sampled."""
-    from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
+    from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     return AlternatingUpdates(plan.graph, trained(plan.graph, logdir / "weights.npz"))
 

@@ -55,7 +55,7 @@ def test_inputs_go_by_their_names_where_there_are_several():
 
 def test_data_that_do_not_fit_are_refused():
     assert refusal(small(), features((8, 8, 1))) == (
-        "the networks take 'real' of (16, 16, 1), they would get (8, 8, 1)",
+        "'real' is to be (16, 16, 1), it would get (8, 8, 1)",
         ("augment",),
         "put {resize: [16, 16]} first in augment",
     )

@@ -71,7 +71,7 @@ KERAS = {
 
 def test_terms_are_kerass_losses_of_what_they_name(tmp_path):
     from archspec.ir.graph import Tensor
-    from archspec.tasks.adversarial.alternating_updates import AlternatingUpdates
+    from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     model = AlternatingUpdates(specs.graph(tmp_path, SPEC))
     model.compile("sgd")

@@ -36,7 +36,7 @@ def test_what_a_step_takes_of_a_network_besides_its_result_is_an_output_of_the_n
 @pytest.mark.tensorflow
 def test_minus_the_elbo_is_that_of_numpy(tmp_path):
     from archspec.ir.graph import Tensor
-    from archspec.tasks.adversarial.simultaneous_updates import SimultaneousUpdates
+    from archspec.training.updates.simultaneous_updates import SimultaneousUpdates
 
     graph = archspec.load("vae", **SMALL, beta=2.0)
     model = SimultaneousUpdates(graph, seed=5)

@@ -17,9 +17,9 @@ Values = dict[Tensor, Any]
 
 class Forward:
     """Computes results of a body. ``layers`` are the networks' by name; ``updated`` names the networks that any step
-    updates: the others are used as in inference."""
+    updates: the others are used as in inference. Without it, all are updated."""
 
-    def __init__(self, plan: Training, layers: Mapping[str, Any], updated: set[str]):
+    def __init__(self, plan: Training, layers: Mapping[str, Any], updated: set[str] | None):
         self.body = plan.body
         self.layers = dict(layers)
         self.held: tuple[Node, ...] = tuple(n for n in plan.body.nodes if getattr(n.op, "is_held", False))
@@ -44,7 +44,7 @@ class Forward:
                 self.generators += [v for v in own.non_trainable_variables if is_of_generator(v)]
             self.layer_of[node.name] = own
             # What a step computes beside its networks is computed as in training.
-            is_trained = network is None or network in updated
+            is_trained = network is None or updated is None or network in updated
             self.trains[node.name] = is_trained if _takes_training(own) else None
 
     def __call__(

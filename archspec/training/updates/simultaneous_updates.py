@@ -16,10 +16,10 @@ from keras import ops
 
 from archspec.backend.seams.optimizers import constrain
 from archspec.ir.graph import Graph
-from archspec.tasks.adversarial.steps import AdversarialModel, State
+from archspec.training.updates.steps import State, StepsModel
 
 
-class SimultaneousUpdates(AdversarialModel):
+class SimultaneousUpdates(StepsModel):
     """Each network is updated by one step, once a round."""
 
     def __init__(self, graph: Graph, networks: keras.Model | None = None, *, seed: int = 0):

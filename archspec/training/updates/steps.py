@@ -1,9 +1,9 @@
 """The steps of a spec's ``train`` section as a keras.Model: what each minimises, what it reports, what can be drawn.
 
 Nothing here knows what is trained: networks, forward graph, terms and constraints are the graph's. When the steps
-update is said by a subclass: one after another (alternating_updates.py), or all at once
-(simultaneous_updates.py). Everything that a round draws follows from the seed and the number of rounds that were done,
-so that number, the weights and the pools are all that a checkpoint needs.
+update is said by a subclass: one after another (alternating_updates.py), all at once (simultaneous_updates.py), or as
+the one step of a whole network (single_update.py). Everything that a round draws follows from the seed and the number
+of rounds that were done, so that number, the weights and the pools are all that a checkpoint needs.
 """
 
 from __future__ import annotations
@@ -20,31 +20,33 @@ from archspec.backend.build import compile as built
 from archspec.backend.seams.generators import Seed
 from archspec.ir.graph import Graph, Tensor, drawable
 from archspec.ir.training import EXAMPLES, GradientPenalty, TrainStep
-from archspec.tasks.adversarial import autodiff
-from archspec.tasks.adversarial.forward import Forward, Values
-from archspec.tasks.adversarial.optimizers import StepOptimizers
-from archspec.tasks.adversarial.pool import Pool
-from archspec.tasks.adversarial.terms import value as term_value
 from archspec.training.latents import along
+from archspec.training.updates import autodiff
+from archspec.training.updates.forward import Forward, Values
+from archspec.training.updates.optimizers import StepOptimizers
+from archspec.training.updates.pool import Pool
+from archspec.training.updates.terms import value as term_value
 
+LOSS = "loss"
 TINY = 1e-24
 
 State = Sequence[tuple[Any, Any]]
 """Variables with the values that they are to have."""
 
 
-class AdversarialModel(keras.Model):
+class StepsModel(keras.Model):
     """Networks that are trained by steps. ``networks`` is the Keras model of all of them, side by side."""
 
     def __init__(self, graph: Graph, networks: keras.Model | None = None, *, seed: int = 0):
         super().__init__(name=f"{graph.name}_steps")
         assert graph.training is not None
         self.graph, self.plan, self.seed = graph, graph.training, seed
-        self.networks = built(graph) if networks is None else networks
-        updated = {name for step in self.plan.steps for name in step.update}
+        self.networks = built(graph, training=True) if networks is None else networks
+        self.graphs = graph.networks or {graph.name: graph}
+        updated = {name for step in self.plan.steps for name in step.update} if graph.networks else None
         self.owned = {
             name: [self.networks.get_layer(n.layer) for n in network.owners() if n.weights]
-            for name, network in graph.networks.items()
+            for name, network in self.graphs.items()
         }
         self.body = Forward(self.plan, {x.name: x for x in self.networks.layers}, updated)
         self.losses_of = {
@@ -56,8 +58,9 @@ class AdversarialModel(keras.Model):
         kept = {n: getattr(n.op, "remembers", None) for n in self.body.held}
         self.pools = {n.name: Pool(self, n, getattr(n.op, size)) for n, size in kept.items() if size}
         self.averages = {name: self._average(name) for name in self.plan.averages}
-        self.means = {name: keras.metrics.Mean(name=name) for step in self.plan.steps for name in self.reported(step)}
-        self.total = keras.metrics.Mean(name="loss")
+        names = [name for step in self.plan.steps for name in self.reported(step) if name != LOSS]
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        self.total = keras.metrics.Mean(name=LOSS)
         self.built = True
 
     # --- what Keras asks ----------------------------------------------------------------------------------------------
@@ -68,9 +71,12 @@ class AdversarialModel(keras.Model):
         Losses are the spec's: ``loss`` and ``metrics`` are not used.
         """
         options = {k: v for k, v in options.items() if k in ("run_eagerly", "steps_per_execution", "jit_compile")}
-        given = optimizer if isinstance(optimizer, (list, tuple)) else keras.optimizers.get(optimizer)
-        own = [{name: self.variables_of([name]) for name in step.update} for step in self.plan.steps]
-        super().compile(optimizer=StepOptimizers(given, own), **options)
+        super().compile(optimizer=self.optimizer_of(optimizer), **options)
+
+    def optimizer_of(self, given: Any) -> Any:
+        """What updates, of what ``compile`` was given."""
+        given = given if isinstance(given, (list, tuple)) else keras.optimizers.get(given)
+        return StepOptimizers(given, [{name: self.variables_of([name]) for name in s.update} for s in self.plan.steps])
 
     @property
     def metrics(self) -> list[Any]:
@@ -89,7 +95,7 @@ class AdversarialModel(keras.Model):
 
     def owned_all(self, network: str) -> list[Any]:
         """All layers of a network, those without weights too: dropout has the state of its generator."""
-        return [self.networks.get_layer(n.layer) for n in self.graph.networks[network].owners()]
+        return [self.networks.get_layer(n.layer) for n in self.graphs[network].owners()]
 
     def rounds(self) -> Any:
         """How many rounds were done."""
@@ -181,12 +187,12 @@ class AdversarialModel(keras.Model):
                 target = values[results[wanted]] if isinstance(wanted, str) else ops.full_like(prediction, wanted)
                 masks = [None if name in (None, EXAMPLES) else values[results[name]] for name in (term.where, term.per)]
                 value = term_value(term, self.losses_of[term], prediction, target, *masks)
-            report[f"{step.name}.{term.name}"] = value
+            report[of(step, term.name)] = value
             total = total + value * autodiff.number(term.weight, rounds)
         if training:
             with keras.StatelessScope(state_mapping=state) if state else nullcontext():
                 total = sum((x for name in step.update for layer in self.owned[name] for x in layer.losses), total)
-        return moved, {f"{step.name}.loss": total, **report}
+        return moved, {of(step, LOSS): total, **report}
 
     def judged(self, batch: Mapping[str, Any], rounds: Any, state: State = ()) -> list[dict[str, Any]]:
         """Every step's report, on weights that stay as they are."""
@@ -195,19 +201,19 @@ class AdversarialModel(keras.Model):
 
     def reported(self, step: TrainStep) -> list[str]:
         """The names of what a step reports."""
-        return [f"{step.name}.loss", *(f"{step.name}.{term.name}" for term in step.minimize)]
+        return [of(step, LOSS), *(of(step, term.name) for term in step.minimize)]
 
     def loss_of(self, reports: Iterable[Mapping[str, Any]]) -> Any:
         """The sum of what the steps minimise."""
-        return sum(report[f"{step.name}.loss"] for step, report in zip(self.plan.steps, reports, strict=True))
+        return sum(report[of(step, LOSS)] for step, report in zip(self.plan.steps, reports, strict=True))
 
     def report(self, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Take what the steps report into the means over the epoch, which are returned."""
-        values = {"loss": self.loss_of(reports)}
-        values |= {name: value for report in reports for name, value in report.items()}
+        values = {name: value for report in reports for name, value in report.items()}
+        values = {LOSS: self.loss_of(reports)} | values
         # The round that went to NaN stays to be seen, not those after it, in which everything is.
         counts = ops.cast(ops.isfinite(self.total.total), "float32")
-        means = {"loss": self.total, **self.means}
+        means = {LOSS: self.total, **self.means}
         for name, value in values.items():
             means[name].update_state(ops.where(counts > 0, value, 0.0), sample_weight=counts)
         return {name: mean.result() for name, mean in means.items() if name in values}
@@ -296,6 +302,11 @@ class AdversarialModel(keras.Model):
         given = [*self.kept(), *self.draws(0, 0)]
         _, values = self.body(inputs, targets, {}, training=False, mapping=given)
         return [ops.convert_to_numpy(values[tensor]) for tensor in targets]
+
+
+def of(step: TrainStep, word: str) -> str:
+    """What a figure of a step is called; that of a step without a name as it is."""
+    return f"{step.name}.{word}" if step.name else word
 
 
 def penalty(gradient: Any, norm: float) -> Any:

@@ -9,15 +9,15 @@ import keras
 import tensorflow as tf
 
 from archspec.ir.training import TrainStep
-from archspec.tasks.adversarial import autodiff
-from archspec.tasks.adversarial.forward import Values
-from archspec.tasks.adversarial.steps import AdversarialModel, State
+from archspec.training.updates import autodiff
+from archspec.training.updates.forward import Values
+from archspec.training.updates.steps import LOSS, State, StepsModel, of
 
 UPDATE_STRIDE = 10_000
 """More turns than a step takes in a round: the draws of steps lie this far apart."""
 
 
-class AlternatingUpdates(AdversarialModel):
+class AlternatingUpdates(StepsModel):
     """Each step sees the weights that those before it left. Also reports the norm of every network's gradient."""
 
     def rounds(self) -> Any:
@@ -82,7 +82,7 @@ class AlternatingUpdates(AdversarialModel):
         variables = self.variables_of(step.update)
         with tf.GradientTape() as tape:
             moved, report = self.objective(step, inputs, held, rounds, state=draws)
-        total = report[f"{step.name}.loss"]
+        total = report[of(step, LOSS)]
         gradients = tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
         norms = self.optimizer.update(i, gradients)
         report |= {f"{step.name}.gradient_norm.{name}": norm for name, norm in norms.items()}
