@@ -45,7 +45,7 @@ def arguments_of(
     if type(raw) is Map and not _is_value(raw, known, main):
         is_known = check_names(walk, called, raw, known, extra)
         for name in raw:
-            taken = meant(name, known)
+            taken = name if name in known else meant(name, known)
             if taken in out:
                 walk.report("Y02", f"{taken} and {name} are one argument", raw.key_span(name), f"leave out {name}")
                 continue
@@ -66,7 +66,8 @@ def arguments_of(
         is_known = check_names(walk, called, defaults, known, extra) and is_known
         outside = constants(file)
         for name in defaults:
-            if (taken := meant(name, known)) not in out:
+            taken = name if name in known else meant(name, known)
+            if taken not in out:
                 at = given_place(defaults[name], defaults.value_span(name), outside)
                 out[taken] = (_attempted(walk, defaults[name], defaults, name, outside), at)
     if not is_known:
@@ -91,7 +92,7 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
     """Report the names that a call does not take; whether there are none."""
     is_known = True
     for name in given:
-        if meant(name, known) not in known and name not in extra:
+        if name not in known and meant(name, known) not in known and name not in extra:
             is_known = False
             if _is_rest(name, given):
                 continue

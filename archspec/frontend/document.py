@@ -130,8 +130,8 @@ class Document:
 
     def __init__(self, source: Source, tree: Map, spec: ArchitectureSpec):
         self.source, self.tree, self.spec = source, tree, spec
-        self.made: dict[Any, list[Any]] = {}
-        """What calls of its blocks made, for elaborations to come."""
+        self.made: dict[Any, dict[tuple[str, ...], dict[Any, Any]]] = {}
+        """What calls of its blocks made, for elaborations to come: by call, by the parameters read, by their values."""
         self.made_nodes = 0
 
     def span(self, *path: str | int) -> Span:

@@ -40,7 +40,6 @@ class Indexable:
         raise NotImplementedError
 
 
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _PARSED: dict[str, ast.expr] = {}
 
 
@@ -117,16 +116,16 @@ def written(expression: str) -> str:
 
 def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
     """The value of an expression or reference, its names resolved by ``lookup``. Raises ExpressionError."""
-    if _IDENTIFIER.match(text) and text not in ("True", "False", "None"):
+    names = _NAMES.get(text) or _names(text)
+    if names == (text,):
         return lookup(text)
     try:
-        tree = parse(text)
-        key = _key(text, lookup)
+        key = _key(text, names, lookup)
         if key is None:
-            return _value(tree, lookup)
+            return _value(parse(text), lookup)
         value = _VALUES.get(key, _VALUES)
         if value is _VALUES:
-            value = _value(tree, lookup)
+            value = _value(parse(text), lookup)
             if len(_VALUES) >= KEPT:
                 _VALUES.clear()
             if type(value) in _SCALARS or (type(value) is list and all(type(item) in _SCALARS for item in value)):
@@ -143,15 +142,21 @@ KEPT = 8192
 _VALUES: dict[Any, Any] = {}
 _NAMES: dict[str, tuple[str, ...]] = {}
 _SCALARS = (int, float, str, bool)
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 
 
-def _key(text: str, lookup: Callable[[str], Any]) -> tuple[Any, ...] | None:
+def _names(text: str) -> tuple[str, ...]:
+    """The names that an expression reads, itself where it is one. Raises ExpressionError."""
+    if len(_NAMES) >= KEPT:
+        _NAMES.clear()
+    # Most are a name and no more, which needs no parser.
+    is_name = _IDENTIFIER.match(text) and text not in ("True", "False", "None")
+    names = _NAMES[text] = (text,) if is_name else tuple(sorted(names_in(text)))
+    return names
+
+
+def _key(text: str, names: tuple[str, ...], lookup: Callable[[str], Any]) -> tuple[Any, ...] | None:
     """What the value of an expression depends on; None where that is more than numbers and words."""
-    names = _NAMES.get(text)
-    if names is None:
-        if len(_NAMES) >= KEPT:
-            _NAMES.clear()
-        names = _NAMES[text] = tuple(sorted(names_in(text)))
     key: list[Any] = [text]
     for name in names:
         try:

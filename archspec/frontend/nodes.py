@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -18,7 +18,7 @@ from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Span, did_you_mean, listed, plain, shown
 from archspec.ir.graph import Node, Tensor
 from archspec.ir.patterns import Pattern
-from archspec.ir.tensors import TensorSpec
+from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ir.validation import refused
 from archspec.ops.base import Op, OpError, ports
 
@@ -37,11 +37,43 @@ def node(walk: Walk, op: type[Op], step: Step, place: Place, given: Any, path: s
     return add(walk, made, operands(op, given, step), path, step.span, args)
 
 
+KEPT = 4096
+"""Ops, and what they come to on given shapes, that are kept: both are pure functions, and recur in every network."""
+_INSTANCES: dict[tuple[type[Op], str], Op] = {}
+_SHAPED: dict[tuple[int, tuple[TensorSpec, ...]], Shaped] = {}
+
+
+class Shaped(NamedTuple):
+    """What an op gives on tensors of given shapes, and its weights."""
+
+    op: Op
+    outputs: tuple[TensorSpec, ...]
+    weights: tuple[WeightSpec, ...]
+    is_several: bool
+    """Whether it gives a tuple, if only of one."""
+
+
+def shaped(op: Op, specs: tuple[TensorSpec, ...]) -> Shaped:
+    """The rules of an op on shapes. Raises OpError."""
+    key = (id(op), specs)
+    found = _SHAPED.get(key)
+    if found is None:
+        inferred = op.infer(*specs)
+        outputs = inferred if isinstance(inferred, tuple) else (inferred,)
+        weights = op.weights(*specs)
+        check_limits(op.name, outputs, weights)
+        if len(_SHAPED) >= KEPT:
+            _SHAPED.clear()
+        # With the op itself: while it is there, no other has its identity.
+        found = _SHAPED[key] = Shaped(op, outputs, weights, isinstance(inferred, tuple))
+    return found
+
+
 def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
     """The op with its arguments, validated; equal ones are one object. Raises Poisoned after reporting."""
     values = {name: value for name, (value, _) in args.items() if value is not POISON}
     key = (op, repr(values))
-    found = walk.instances.get(key)
+    found = _INSTANCES.get(key)
     if found is None or len(values) != len(args):
         try:
             found = op.model_validate(values)
@@ -65,7 +97,9 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
             raise Poisoned from None
         if len(values) != len(args):
             raise Poisoned
-        walk.instances[key] = found
+        if len(_INSTANCES) >= KEPT:
+            _INSTANCES.clear()
+        _INSTANCES[key] = found
     return found
 
 
@@ -185,10 +219,7 @@ def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args
     """A node of ``op``; its result, or a bundle of its results."""
     specs = tuple([r.spec for r in results])
     try:
-        inferred = op.infer(*specs)
-        outputs = inferred if isinstance(inferred, tuple) else (inferred,)
-        weights = op.weights(*specs)
-        check_limits(op.name, outputs, weights)
+        _, outputs, weights, is_several = shaped(op, specs)
     except OpError as error:
         span = args[error.argument][1] if error.argument in args else at
         help = error.help
@@ -217,7 +248,7 @@ def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args
     walk.by_name.add(path)
     if weights:
         walk.layers.setdefault(layer, made)
-    if len(outputs) == 1 and not isinstance(inferred, tuple):
+    if not is_several:
         return StepResult(Tensor(path), outputs[0])
     results = [StepResult(Tensor(path, i), spec) for i, spec in enumerate(outputs)]
     return Bundle(dict(zip(op.results or range(len(results)), results, strict=True)))

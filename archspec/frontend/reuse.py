@@ -84,6 +84,7 @@ class BlockCall:
             values = tuple([_frozen(value) for value in params.values()])
         except TypeError:
             return
+        self._values = values
         # Inputs that are one tensor here and two there would not be told apart in the nodes.
         same = tuple([tensors.index(tensor) for tensor in tensors])
         self._given = (tuple([v.spec for v in inputs.values()]), same)
@@ -104,7 +105,7 @@ class BlockCall:
         placed = made.placed(self.path, inputs)
         if not made.fits(walk, placed):
             return None
-        self._constants.read |= made.read.keys()
+        self._constants.read.update(made.read)
         walk.called |= made.called
         depth, calls = made.heights
         walk.deepest, walk.most_calls = walk.depth + depth, len(walk.calls) + calls
@@ -115,14 +116,16 @@ class BlockCall:
         """What an equal call made in an elaboration before this one; with its executions, where they are traced."""
         file = self.callee.file
         try:
-            self.kept = (id(self.callee.block), _portable(self.params, file, self.walk), self._given)
+            self.kept = (id(self.callee.block), _portable(self._values, file, self.walk), self._given)
         except TypeError:
             return None
-        for made in file.document.made.get(self.kept, ()):
-            is_enough = made.is_traced or self.walk.trace is None
-            if is_enough and all(_is_same(file, name, value, self.walk) for name, value in made.read.items()):
-                found: Made = made
-                return found
+        for read, members in file.document.made.get(self.kept, {}).items():
+            try:
+                made: Made | None = members.get(_read(read, file, self.walk))
+            except TypeError:
+                continue
+            if made is not None and (made.is_traced or self.walk.trace is None):
+                return made
         return None
 
     def keep(self, result: Any) -> None:
@@ -142,7 +145,7 @@ class BlockCall:
         if made is not None:
             made.result, made.steps, made.heights, made.callee = result, walk.steps - steps, heights, self.callee
             made.called = frozenset(walk.called)
-            made.read = dict.fromkeys(self._constants.read)
+            made.read = tuple(sorted(self._constants.read))
             walk.made[self.key] = made
             if self.kept is not None and walk.foreign == foreign:
                 self._keep_for_later(made)
@@ -150,7 +153,7 @@ class BlockCall:
     def _keep_for_later(self, made: Made) -> None:
         file = self.callee.file
         try:
-            made.read = {name: _value(file.params.peek(name), file, self.walk) for name in made.read}
+            values = _read(made.read, file, self.walk)
         except TypeError:
             return
         document = file.document
@@ -158,28 +161,25 @@ class BlockCall:
         if document.made_nodes > MOST_NODES:
             document.made.clear()
             document.made_nodes = 0
-        document.made.setdefault(self.kept, []).append(made)
+        document.made.setdefault(self.kept, {}).setdefault(made.read, {})[values] = made
 
 
-def _is_same(file: FileContext, name: str, value: Hashable, walk: Walk) -> bool:
-    """Whether a parameter of the file has the value that a call has read."""
-    try:
-        return _value(file.params.peek(name), file, walk) == value
-    except TypeError:
-        return False
+def _read(names: Iterable[str], file: FileContext, walk: Walk) -> Hashable:
+    """What parameters of a file are, as they would be in every elaboration of its text. Raises TypeError where one
+    belongs to this."""
+    peek = file.params.peek
+    return _portable([_frozen(peek(name)) for name in names], file, walk)
 
 
-def _portable(params: Mapping[str, Any], file: FileContext, walk: Walk) -> Hashable:
-    return tuple([_value(value, file, walk) for value in params.values()])
+def _portable(values: Iterable[tuple[Any, ...]], file: FileContext, walk: Walk) -> Hashable:
+    """Frozen values as they are in every elaboration of a text. Raises TypeError where one belongs to this."""
+    return tuple([_of_text(value[1], file, walk) if value[0] is Callee else value for value in values])
 
 
-def _value(value: Any, file: FileContext, walk: Walk) -> Hashable:
-    """A value as it is in every elaboration of a text. Raises TypeError where it belongs to one."""
-    if isinstance(value, Callee):
-        if value.file is file or value.file is walk.prelude:
-            return (Callee, id(value.block), value.network)
-        raise TypeError
-    return _frozen(value)
+def _of_text(callee: Callee, file: FileContext, walk: Walk) -> Hashable:
+    if callee.file is file or callee.file is walk.prelude:
+        return (Callee, id(callee.block), callee.network)
+    raise TypeError
 
 
 Given = int | tuple[str, int]
@@ -205,7 +205,7 @@ class Placed:
     def __init__(self, nodes: list[Node], result: Any):
         self.nodes, self.result = nodes, result
         self.names = frozenset([node.name for node in nodes])
-        self.layers = [(node.name, node) for node in nodes if node.weights]
+        self.layers = {node.name: node for node in nodes if node.weights}
 
 
 class Made:
@@ -225,8 +225,8 @@ class Made:
         self.spared: list[Given] = []
         self.called: frozenset[int] = frozenset()
         """Blocks that were called within, by their identities."""
-        self.read: dict[str, Hashable] = {}
-        """Parameters of the file that were read, and their values then."""
+        self.read: tuple[str, ...] = ()
+        """Parameters of the file that were read."""
 
     @classmethod
     def of(cls, nodes: list[Node], path: str, inputs: list[Tensor]) -> Made | None:
@@ -280,8 +280,10 @@ class Made:
             walk.trace.add(self.executions, spared, len(walk.nodes))
         walk.nodes += placed.nodes
         walk.by_name |= placed.names
-        for name, node in placed.layers:
-            walk.layers.setdefault(name, node)
+        if walk.layers.keys().isdisjoint(placed.layers):
+            walk.layers |= placed.layers
+        else:
+            walk.layers = placed.layers | walk.layers
         return placed.result
 
     def moved(self, value: Any, path: str, inputs: list[Tensor]) -> Any:
@@ -321,14 +323,19 @@ class _Ports(Mapping[str, Any]):
         return name in self._ports
 
 
-def _frozen(value: Any) -> Hashable:
-    """An argument as part of a key. Raises TypeError where it cannot be one."""
+def _frozen(value: Any) -> tuple[Any, ...]:
+    """An argument as part of a key, its type first. Raises TypeError where it cannot be one."""
     kind = type(value)
+    if kind in _SCALARS:
+        # 1, 1.0 and true are equal, and mean different things.
+        return (kind, value)
     if kind is list:
         return (list, *[_frozen(item) for item in value])
     if kind is dict:
         return (dict, *[(name, _frozen(item)) for name, item in value.items()])
     if isinstance(value, Indexable):
         raise TypeError
-    # 1, 1.0 and true are equal, and mean different things.
     return (kind, value)
+
+
+_SCALARS = frozenset((int, float, str, bool))

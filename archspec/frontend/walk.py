@@ -18,7 +18,6 @@ from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.diagnostics import Diagnostic, Note, Span, did_you_mean
 from archspec.ir.graph import Node
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import Op
 
 MAX_STEPS = 200_000
 MAX_LAYERS = 20_000
@@ -111,7 +110,6 @@ class Walk:
         self.calls: list[tuple[Callee | FileContext, Note]] = []
         self.depth = self.deepest = self.most_calls = 0
         self.network: tuple[int, str] | None = None
-        self.instances: dict[tuple[type[Op], str], Op] = {}
         self.made: dict[Any, Any] = {}
         self.entangled = self.foreign = 0
         self._given: dict[int, frozenset[str]] = {}

@@ -21,7 +21,7 @@ import warnings
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -56,6 +56,13 @@ class Declaration(BaseModel):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Class keywords are read in __pydantic_init_subclass__, when the fields are known.
         super().__init_subclass__()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Rules ask many ops for arguments that few have. Pydantic would look for extra values, which there are none
+            # of, and for the class's own, which is where Python has looked: six times as long.
+            return super().__getattr__(name) if name[:1] == "_" else object.__getattribute__(self, name)
 
     @classmethod
     def find(cls, name: str) -> type[Self] | None:

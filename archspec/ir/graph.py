@@ -54,6 +54,11 @@ class Tensor(NamedTuple):
         return f"{self.node}:{self.port}" if self.port else self.node
 
 
+KEPT = 8192
+"""Costs that are kept."""
+_COSTS: dict[tuple[int, tuple[TensorSpec, ...], tuple[TensorSpec, ...]], tuple[Operation, Cost]] = {}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """One op applied to tensors.
@@ -89,17 +94,26 @@ class Node:
     @property
     def params(self) -> int:
         """Scalars in all weights of the layer."""
-        return sum(w.size for w in self.weights)
+        return sum([w.size for w in self.weights])
 
     @property
     def trainable_params(self) -> int:
         """Scalars in the weights that training changes."""
-        return sum(w.size for w in self.weights if w.trainable)
+        return sum([w.size for w in self.weights if w.trainable])
 
     def cost(self) -> Cost:
         """MACs, FLOPs, transcendentals and activation size per sample; None where a needed size is open, or the op does
-        not say what it costs."""
+        not say what it costs. Kept for the op on these shapes, which most networks have many times."""
+        key = (id(self.op), self.input_specs, self.outputs)
+        known = _COSTS.get(key)
+        if known is None:
+            if len(_COSTS) >= KEPT:
+                _COSTS.clear()
+            # With the op itself: while it is there, no other has its identity.
+            known = _COSTS[key] = (self.op, self._cost())
+        return known[1]
 
+    def _cost(self) -> Cost:
         def activations(*_: Any) -> int:
             return 0 if self.op.is_view else sum(o.size for o in self.outputs)
 
