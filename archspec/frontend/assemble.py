@@ -193,7 +193,7 @@ def _network(walk: Walk, file: FileContext, name: str, block: Any) -> tuple[dict
     inputs = {f"{name}.{n}": s for n, s in specs.items() if s is not None}
     walk.inputs |= inputs
     given = {n: POISON if s is None else StepResult(Tensor(f"{name}.{n}"), s) for n, s in specs.items()}
-    end = call(walk, file.callees[name], {}, given, name, at)
+    end = call(walk, file.callees[name], dict, given, name, at)
     if end is POISON:
         raise Poisoned
     return inputs, outputs_of("output", None, end, at)

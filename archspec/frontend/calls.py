@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from archspec.frontend.document import Document
 from archspec.frontend.files import MAX_NESTING
 from archspec.frontend.naming import Names
 from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, near_variant, parameters
+from archspec.frontend.recurring import Recurring
 from archspec.frontend.references import block_value, evaluated, port_span
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.reuse import BlockCall
@@ -85,16 +86,36 @@ def completed(walk: Walk, problem: Diagnostic, place: Place) -> Diagnostic:
 _UNNAMED = Pattern(rf"(\w+): \{{{UNNAMED}: ", re.ASCII)
 
 
-def call(walk: Walk, callee: Callee, args: Arguments, given: Any, path: str, at: Span, source: Any = None) -> Any:
-    """A block's or network's result on ``given``, its named steps as ports. ``source`` is what ``from`` says."""
+def call(
+    walk: Walk,
+    callee: Callee,
+    arguments: Callable[[], Arguments],
+    given: Any,
+    path: str,
+    at: Span,
+    source: Any = None,
+    known: Recurring | None = None,
+) -> Any:
+    """A block's or network's result on ``given``, its named steps as ports. ``source`` is what ``from`` says; ``known``
+    may have the parameters that ``arguments`` come to."""
     block, file = callee.block, callee.file
+    args = arguments() if known is None or known.value is None else {}
     walk.called.add(id(block))
     declared, problems = parameters(block.params)
     for problem in problems:
         walk.keep(problem)
     if any(c is callee or (isinstance(c, Callee) and c.block is block) for c, _ in walk.calls):
         raise Refusal("N05", f"block '{callee.name}' calls itself", at)
-    params = bind(walk, callee.name, declared, args, at, place=None, file=file)
+    if known is not None and known.value is not None:
+
+        def places() -> dict[str, Span]:
+            return bind(walk, callee.name, declared, arguments(), at, place=None, file=file).places
+
+        params = Values(known.value, places)
+    else:
+        params = bind(walk, callee.name, declared, args, at, place=None, file=file)
+        if known is not None and POISON not in params.values():
+            known.keep(dict(params))
     if walk.calls and file is not walk.prelude and file is not _file(walk.calls[-1][0]):
         walk.foreign += 1
     walk.enter(callee, callee.name, at)

@@ -16,6 +16,7 @@ from archspec.frontend.loops import each, repeat
 from archspec.frontend.naming import Names
 from archspec.frontend.nodes import node
 from archspec.frontend.parameters import blocks_among, parameters
+from archspec.frontend.recurring import recurring
 from archspec.frontend.references import anchor_of, define, flag, given_to
 from archspec.frontend.refusal import LimitExceeded, Refusal
 from archspec.frontend.scope import NOTHING, POISON, Bundle, Constants
@@ -97,8 +98,12 @@ class Elaborator(Walk):
         if isinstance(callee, Callee):
             declared = parameters(callee.block.params)[0]
             main = next(iter(declared), None)
-            args = arguments_of(self, step, place, op, declared, main, blocks=blocks_among(declared))
-            return call(self, callee, args, given, path, step.span, step.from_)
+
+            def arguments() -> Arguments:
+                return arguments_of(self, step, place, op, declared, main, blocks=blocks_among(declared))
+
+            known = recurring(self, step, place, callee.block, callee.file, declared)
+            return call(self, callee, arguments, given, path, step.span, step.from_, known)
         if isinstance(callee, Document):
             return call_file(self, callee, step, place, given, path)
         return node(self, callee, step, place, given, path)
@@ -117,4 +122,11 @@ class Elaborator(Walk):
     def _on_nothing(self, callee: Callee, document: Document) -> None:
         at = document.key_span("networks" if callee.network else "blocks", callee.name)
         given: Arguments = dict.fromkeys(parameters(callee.block.params)[0], (POISON, at))
-        call(self, callee, given, dict.fromkeys(callee.block.inputs, POISON) if callee.block.inputs else POISON, "", at)
+        call(
+            self,
+            callee,
+            lambda: given,
+            dict.fromkeys(callee.block.inputs, POISON) if callee.block.inputs else POISON,
+            "",
+            at,
+        )

@@ -39,6 +39,10 @@ class Indexable:
     def attribute(self, name: str) -> Any:
         raise NotImplementedError
 
+    def depended(self, words: frozenset[str]) -> Any:
+        """What the attributes ``words`` depend on, as part of a key. Raises TypeError where that cannot be told."""
+        raise TypeError
+
 
 _PARSED: dict[str, ast.expr] = {}
 
@@ -116,8 +120,10 @@ def written(expression: str) -> str:
 
 def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
     """The value of an expression or reference, its names resolved by ``lookup``. Raises ExpressionError."""
-    names = _NAMES.get(text) or _names(text)
-    if names == (text,):
+    names = _READS.get(text)
+    if names is None:
+        names = reads(text)
+    if names and names[0][0] == text:
         return lookup(text)
     try:
         key = _key(text, names, lookup)
@@ -137,39 +143,72 @@ def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
         raise ExpressionError("X04", f"'{text}' has no value: an operand is of the wrong kind") from None
 
 
+Reads = tuple[tuple[str, frozenset[str] | None], ...]
+"""Names, and the attributes that are taken of each; None where the value itself is read."""
+
 KEPT = 8192
 """Values of expressions that are kept."""
 _VALUES: dict[Any, Any] = {}
-_NAMES: dict[str, tuple[str, ...]] = {}
-_SCALARS = (int, float, str, bool)
+_READS: dict[str, Reads] = {}
+_SCALARS = frozenset((int, float, str, bool, type(None)))
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """The names that an expression reads, itself where it is one. Raises ExpressionError."""
-    if len(_NAMES) >= KEPT:
-        _NAMES.clear()
-    # Most are a name and no more, which needs no parser.
-    is_name = _IDENTIFIER.match(text) and text not in ("True", "False", "None")
-    names = _NAMES[text] = (text,) if is_name else tuple(sorted(names_in(text)))
-    return names
+def reads(text: str) -> Reads:
+    """What an expression reads; a name alone is itself the first. Raises ExpressionError."""
+    found = _READS.get(text)
+    if found is None:
+        # Most are a name and no more, which needs no parser.
+        if _IDENTIFIER.match(text) and text not in ("True", "False", "None"):
+            found = ((text, None),)
+        else:
+            names: dict[str, frozenset[str] | None] = {}
+            _collect(parse(text), names)
+            found = tuple(names.items())
+        if len(_READS) >= KEPT:
+            _READS.clear()
+        _READS[text] = found
+    return found
 
 
-def _key(text: str, names: tuple[str, ...], lookup: Callable[[str], Any]) -> tuple[Any, ...] | None:
-    """What the value of an expression depends on; None where that is more than numbers and words."""
-    key: list[Any] = [text]
-    for name in names:
-        try:
-            value = lookup(name)
-        except Exception:
-            # It may be one that the expression does not come to.
-            return None
-        kind = type(value)
-        if kind not in _SCALARS:
-            return None
+def _collect(node: ast.AST, names: dict[str, frozenset[str] | None]) -> None:
+    match node:
+        case ast.Name(id=name):
+            names[name] = None
+        case ast.Attribute(value=ast.Name(id=name), attr=word):
+            words = names.get(name, frozenset())
+            names[name] = None if words is None else words | {word}
+        case ast.Call(args=args):
+            for argument in args:
+                _collect(argument, names)
+        case _:
+            for child in ast.iter_child_nodes(node):
+                _collect(child, names)
+
+
+def depended(value: Any, words: frozenset[str] | None) -> Any:
+    """What depends on a value, or on attributes of it alone, as part of a key. Raises TypeError where that is more than
+    numbers, words, lists of them, and shapes."""
+    kind = type(value)
+    if kind in _SCALARS:
         # 1, 1.0 and true are equal, and mean different things.
-        key += (kind, value)
-    return tuple(key)
+        return (kind, value)
+    if kind is list:
+        return (list, *[depended(item, None) for item in value])
+    if kind is dict:
+        return (dict, *[(name, depended(item, None)) for name, item in value.items()])
+    if words is not None and isinstance(value, Indexable):
+        return value.depended(words)
+    raise TypeError
+
+
+def _key(text: str, names: Reads, lookup: Callable[[str], Any]) -> tuple[Any, ...] | None:
+    """What the value of an expression depends on; None where that is more than can be told."""
+    try:
+        return (text, *[depended(lookup(name), words) for name, words in names])
+    except Exception:
+        # One that is not known may be one that the expression does not come to.
+        return None
 
 
 def _check(tree: ast.expr) -> None:

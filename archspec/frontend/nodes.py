@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from archspec.frontend.arguments import Arguments, arguments_of, meant
+from archspec.frontend.recurring import recurring
 from archspec.frontend.references import port_span, reference
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Bundle, StepResult, described
@@ -30,11 +32,17 @@ def node(walk: Walk, op: type[Op], step: Step, place: Place, given: Any, path: s
     if op.is_merge and type(step.args) is Seq:
         refs = step.args
         given = [walk.attempt(reference, refs[i], refs, i, place) for i in range(len(refs))]
-        args: Arguments = {}
-    else:
-        args = arguments_of(walk, step, place, op.name, op.parameters(step.args), op.main)
-    made = instance(walk, op, args, step.span)
-    return add(walk, made, operands(op, given, step), path, step.span, args)
+        return add(walk, instance(walk, op, {}, step.span), operands(op, given, step), path, step.span, dict)
+
+    def arguments() -> Arguments:
+        return arguments_of(walk, step, place, op.name, op.parameters(step.args), op.main)
+
+    known = recurring(walk, step, place, op, place.scope.frame.file, None)
+    made = known.value
+    if made is None:
+        made = instance(walk, op, arguments(), step.span)
+        known.keep(made)
+    return add(walk, made, operands(op, given, step), path, step.span, arguments)
 
 
 KEPT = 4096
@@ -215,12 +223,15 @@ def _many(name: str, given: Any, results: list[StepResult], step: Step) -> Refus
     return Refusal("H04", message, where, f"say how they meet beside {what}: merge: concat, or merge: add")
 
 
-def add(walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, args: Arguments) -> StepResult | Bundle:
-    """A node of ``op``; its result, or a bundle of its results."""
+def add(
+    walk: Walk, op: Op, results: list[StepResult], path: str, at: Span, arguments: Callable[[], Arguments]
+) -> StepResult | Bundle:
+    """A node of ``op``; its result, or a bundle of its results. ``arguments`` tells where those of the op stand."""
     specs = tuple([r.spec for r in results])
     try:
         _, outputs, weights, is_several = shaped(op, specs)
     except OpError as error:
+        args = arguments() if error.argument is not None else {}
         span = args[error.argument][1] if error.argument in args else at
         help = error.help
         if error.of_input and (declared := _declared(walk, results[0])) is not None:

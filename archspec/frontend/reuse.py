@@ -11,11 +11,11 @@ the way: it is taken where those have the same values, as they mostly have in th
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.frontend.expressions import Indexable
 from archspec.frontend.scope import Bundle, StepResult
-from archspec.frontend.trace import Executed
+from archspec.frontend.trace import Executed, Trace
 from archspec.frontend.walk import Callee, FileContext, Walk
 from archspec.ir.graph import Node, Tensor
 
@@ -99,7 +99,7 @@ class BlockCall:
         made = walk.made.get(self.key)
         if made is None:
             made = self._of_before()
-        if made is None:
+        if made is None or not made.is_apart():
             return None
         inputs = [value.tensor for value in self.inputs.values()]
         placed = made.placed(self.path, inputs)
@@ -135,20 +135,18 @@ class BlockCall:
         heights = (walk.deepest - self._heights[0], walk.most_calls - self._heights[2])
         if self.key is None or len(walk.problems) != problems or walk.entangled != entangled:
             return
-        made = Made.of(walk.nodes[nodes:], self.path, [value.tensor for value in self.inputs.values()])
-        if made is not None and self._traced is not None:
+        inputs = [value.tensor for value in self.inputs.values()]
+        traced = None
+        if self._traced is not None:
             assert walk.trace is not None
-            made.executions, spared = walk.trace.since(self._traced, nodes)
-            made.spared, made.is_traced = made.relative(spared, self.path), True
-            if len(made.spared) < len(spared):
-                return
-        if made is not None:
-            made.result, made.steps, made.heights, made.callee = result, walk.steps - steps, heights, self.callee
-            made.called = frozenset(walk.called)
-            made.read = tuple(sorted(self._constants.read))
-            walk.made[self.key] = made
-            if self.kept is not None and walk.foreign == foreign:
-                self._keep_for_later(made)
+            traced = Traced(walk.trace, self._traced, walk.trace.mark(), nodes)
+        made = Made(walk.nodes[nodes:], self.path, inputs, result, traced)
+        made.steps, made.heights, made.callee = walk.steps - steps, heights, self.callee
+        made.called = frozenset(walk.called)
+        made.read = tuple(sorted(self._constants.read))
+        walk.made[self.key] = made
+        if self.kept is not None and walk.foreign == foreign:
+            self._keep_for_later(made)
 
     def _keep_for_later(self, made: Made) -> None:
         file = self.callee.file
@@ -157,7 +155,7 @@ class BlockCall:
         except TypeError:
             return
         document = file.document
-        document.made_nodes += len(made.nodes) + 1
+        document.made_nodes += made.size + 1
         if document.made_nodes > MOST_NODES:
             document.made.clear()
             document.made_nodes = 0
@@ -208,19 +206,34 @@ class Placed:
         self.layers = {node.name: node for node in nodes if node.weights}
 
 
-class Made:
-    """What a call made: its nodes without the path before their names, and its result."""
+class Traced(NamedTuple):
+    """The part of a trace that a call left, and the number of nodes before it."""
 
-    def __init__(self, nodes: list[tuple[Any, ...]], length: int, inputs: dict[Tensor, int]):
-        self.nodes, self.length, self.inputs = nodes, length, inputs
+    trace: Trace
+    first: tuple[int, int]
+    last: tuple[int, int]
+    nodes: int
+
+
+class Made:
+    """What a call made: its nodes, and its result.
+
+    Most calls do not recur: how their nodes are called without the path before them is found out once one does.
+    """
+
+    def __init__(self, nodes: list[Node], path: str, inputs: list[Tensor], result: Any, traced: Traced | None):
+        self.size, self.length, self.is_traced = len(nodes), len(path), traced is not None
+        self.inputs = {tensor: i for i, tensor in reversed(list(enumerate(inputs)))}
+        self.result = result
+        self._first: tuple[list[Node], str, list[Tensor], Traced | None] | None = (nodes, path, inputs, traced)
+        self._is_apart = False
+        self._rows: list[tuple[Any, ...]] = []
         self._placed: dict[tuple[Any, ...], Placed] = {}
-        self.result: Any = None
         self.callee: Callee | None = None
         """Who was called; kept, since its parts are known by their identities."""
         self.steps = 0
         self.heights = (0, 0)
         """How much deeper chains and calls went within."""
-        self.is_traced = False
         self.executions: list[Executed] = []
         self.spared: list[Given] = []
         self.called: frozenset[int] = frozenset()
@@ -228,24 +241,33 @@ class Made:
         self.read: tuple[str, ...] = ()
         """Parameters of the file that were read."""
 
-    @classmethod
-    def of(cls, nodes: list[Node], path: str, inputs: list[Tensor]) -> Made | None:
-        """The nodes of a call at ``path``; None where one does not belong to it alone, as in a network's call."""
-        length, positions = len(path), {tensor: i for i, tensor in reversed(list(enumerate(inputs)))}
-        own = {node.name for node in nodes}
-        rows: list[tuple[Any, ...]] = []
+    def is_apart(self) -> bool:
+        """Whether the nodes belong to the call alone, which those of a network's call do not, and read nothing but what
+        it was given."""
+        if self._first is not None:
+            (nodes, path, inputs, traced), self._first = self._first, None
+            self._is_apart = self._take_apart(nodes, path) and (traced is None or self._take_trace(traced, nodes, path))
+            if self._is_apart:
+                self._placed[path, *inputs] = Placed(nodes, self.moved(self.result, path, inputs))
+        return self._is_apart
+
+    def _take_apart(self, nodes: list[Node], path: str) -> bool:
+        length, own = self.length, {node.name for node in nodes}
         for node in nodes:
             if node.layer != node.name or not node.name.startswith(path):
-                return None
-            given = _relative(node.inputs, positions, own, length)
+                return False
+            given = _relative(node.inputs, self.inputs, own, length)
             if len(given) < len(node.inputs):
-                return None
-            rows.append((node.name[length:], node.op, given, node.input_specs, node.outputs, node.weights, node.span))
-        return cls(rows, length, positions)
+                return False
+            self._rows.append(
+                (node.name[length:], node.op, given, node.input_specs, node.outputs, node.weights, node.span)
+            )
+        return True
 
-    def relative(self, tensors: list[Tensor], path: str) -> list[Given]:
-        """Tensors without the path before their names; those that are not the call's at ``path`` are left out."""
-        return _relative(tensors, self.inputs, {path + row[0] for row in self.nodes}, self.length)
+    def _take_trace(self, traced: Traced, nodes: list[Node], path: str) -> bool:
+        self.executions, spared = traced.trace.between(traced.first, traced.last, traced.nodes)
+        self.spared = _relative(spared, self.inputs, {node.name for node in nodes}, self.length)
+        return len(self.spared) == len(spared)
 
     def placed(self, path: str, inputs: list[Tensor]) -> Placed:
         """The nodes and the result as they are at ``path``, applied to other inputs."""
@@ -255,7 +277,7 @@ class Made:
             if len(self._placed) >= MOST_PLACES:
                 self._placed.clear()
             nodes = []
-            for suffix, op, given, specs, outputs, weights, span in self.nodes:
+            for suffix, op, given, specs, outputs, weights, span in self._rows:
                 name = path + suffix
                 at = tuple([inputs[t] if type(t) is int else Tensor(path + t[0], t[1]) for t in given])
                 nodes.append(Node(name, op, at, specs, outputs, weights, name, span))
@@ -267,7 +289,7 @@ class Made:
         depth, calls = self.heights
         return (
             walk.steps + self.steps <= walk.max_steps
-            and len(walk.nodes) + len(self.nodes) <= walk.max_layers
+            and len(walk.nodes) + self.size <= walk.max_layers
             and walk.within(walk.depth + depth, len(walk.calls) + calls)
             and walk.by_name.isdisjoint(placed.names)
         )

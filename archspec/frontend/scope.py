@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from archspec.frontend.arithmetic import ExpressionError
@@ -47,6 +47,12 @@ class StepResult(Indexable):
         if name in self.ports:
             return self.ports[name]
         return shape_word(self.spec, name, list(self.ports))
+
+    def depended(self, words: frozenset[str]) -> Any:
+        """The shape, where no port is among them."""
+        if self.ports and any(word in self.ports for word in words):
+            raise TypeError
+        return self.spec
 
     def item(self, index: Any) -> Any:
         """Another member of the family that this result belongs to."""
@@ -141,9 +147,16 @@ def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
 class Values(dict[str, Any]):
     """Parameters of a file or call, with the places where their values were given."""
 
-    def __init__(self, values: Mapping[str, Any] | None = None):
+    def __init__(self, values: Mapping[str, Any] | None = None, places: Callable[[], dict[str, Span]] | None = None):
         super().__init__(values or {})
-        self.places: dict[str, Span] = {}
+        self._places: dict[str, Span] | Callable[[], dict[str, Span]] = {} if places is None else places
+
+    @property
+    def places(self) -> dict[str, Span]:
+        """Where the values were given; found out when somebody asks, where the values were known before."""
+        if not isinstance(self._places, dict):
+            self._places = self._places()
+        return self._places
 
 
 class Constants(Values):

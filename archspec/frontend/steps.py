@@ -24,17 +24,22 @@ class Step:
         "each",
         "from_",
         "given",
+        "given_to",
         "key",
         "merge",
         "name",
         "op",
         "repeat",
         "when",
+        "written",
     )
 
     def __init__(self, op: str | None, args: Any, container: Map | Seq, key: Any, given: Map | None):
         self.op, self.args, self.given = op, args, given
         self.container, self.key = container, key
+        self.given_to: dict[int, Any] = {}
+        """What its arguments read and came to, for frontend.recurring."""
+        self.written: Span | None = None
         self.name: str | None = None
         self.from_ = self.when = self.repeat = self.each = self.merge = None
         if given is not None:
@@ -45,9 +50,10 @@ class Step:
     @property
     def span(self) -> Span:
         """Where the op is written."""
-        if self.given is not None and self.op is not None:
-            return self.given.key_span(self.op)
-        return value_span(self.container, self.key)
+        if self.written is None:
+            is_key = self.given is not None and self.op is not None
+            self.written = self.given.key_span(self.op) if is_key else value_span(self.container, self.key)  # type: ignore[union-attr, arg-type]
+        return self.written
 
     def modifier_span(self, modifier: str) -> Span:
         """Where a modifier's value is written."""

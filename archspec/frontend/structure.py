@@ -166,7 +166,7 @@ def _projected(
     if (defaults := file.defaults.get("projection")) is not None:
         for name in defaults:
             given[name] = (evaluated(defaults[name], defaults, name, constants(file)), defaults.value_span(name))
-    projected: StepResult = call(walk, walk.prelude.callees["projection"], given, skip, path, step.span)
+    projected: StepResult = call(walk, walk.prelude.callees["projection"], lambda: given, skip, path, step.span)
     return projected
 
 
@@ -248,7 +248,7 @@ def merge(walk: Walk, step: Step, place: Place, raw: Any, values: list[Any], pat
     if not results:
         raise Refusal("H04", f"{op.name} needs at least one tensor", step.span)
     at = step.modifier_span("merge") if step.merge is not None else step.span
-    made = add(walk, op, results, path(op.name), at, {})
+    made = add(walk, op, results, path(op.name), at, dict)
     assert isinstance(made, StepResult)
     return made
 

@@ -39,12 +39,13 @@ class Trace:
         self.nodes, self.outputs = nodes, outputs
 
     def mark(self) -> tuple[int, int]:
-        """How much there is so far, for ``since``."""
+        """How much there is so far, for ``between``."""
         return len(self.executions), len(self.spared)
 
-    def since(self, mark: tuple[int, int], nodes: int) -> tuple[list[Executed], list[Tensor]]:
-        """What has come since: executions, counted from the mark and from so many ``nodes``; and what was spared."""
-        start, spared = mark
+    def between(self, first: tuple[int, int], last: tuple[int, int], nodes: int) -> tuple[list[Executed], list[Tensor]]:
+        """What came between two marks: executions, counted from the first and from so many ``nodes``; and what was
+        spared."""
+        (start, spared), (end, spared_end) = first, last
         found = [
             (
                 e.step,
@@ -52,12 +53,12 @@ class Trace:
                 e.last - nodes,
                 None if e.parent is None or e.parent < start else e.parent - start,
             )
-            for e in self.executions[start:]
+            for e in self.executions[start:end]
         ]
-        return found, self.spared[spared:]
+        return found, self.spared[spared:spared_end]
 
     def add(self, executed: list[Executed], spared: list[Tensor], nodes: int) -> None:
-        """What ``since`` gave, once more, behind so many nodes."""
+        """What ``between`` gave, once more, behind so many nodes."""
         start, outer = len(self.executions), self._open[-1] if self._open else None
         for step, first, last, parent in executed:
             execution = Execution(step, nodes + first, outer if parent is None else start + parent)

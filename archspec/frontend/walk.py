@@ -112,6 +112,8 @@ class Walk:
         self.network: tuple[int, str] | None = None
         self.made: dict[Any, Any] = {}
         self.entangled = self.foreign = 0
+        self.told = 0
+        """How often a mistake was met, if it was known or not."""
         self._given: dict[int, frozenset[str]] = {}
         self.prelude = FileContext(prelude(), Constants())
         self.here: Place | None = None
@@ -125,6 +127,7 @@ class Walk:
 
     def report(self, code: str, message: str, span: Span, help: str | None = None) -> None:
         """Keep a mistake; of several with one code at one place, the first. Raises Failed where one ends the walk."""
+        self.told += 1
         if self.fails_fast:
             raise Failed
         notes = tuple(note for _, note in reversed(self.calls))
@@ -161,6 +164,7 @@ class Walk:
 
     def keep(self, diagnostic: Diagnostic) -> None:
         """Keep a diagnostic that is complete. Raises Failed where the first one ends the walk."""
+        self.told += 1
         if self.fails_fast:
             raise Failed
         self.problems.setdefault((diagnostic.code, diagnostic.span.order), diagnostic)

@@ -56,7 +56,7 @@ class Tensor(NamedTuple):
 
 KEPT = 8192
 """Costs that are kept."""
-_COSTS: dict[tuple[int, tuple[TensorSpec, ...], tuple[TensorSpec, ...]], tuple[Operation, Cost]] = {}
+_COSTS: dict[tuple[int, int], tuple[Cost, Operation, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,14 +104,14 @@ class Node:
     def cost(self) -> Cost:
         """MACs, FLOPs, transcendentals and activation size per sample; None where a needed size is open, or the op does
         not say what it costs. Kept for the op on these shapes, which most networks have many times."""
-        key = (id(self.op), self.input_specs, self.outputs)
+        key = (id(self.op), id(self.outputs))
         known = _COSTS.get(key)
-        if known is None:
+        if known is None or known[2] != self.input_specs:
             if len(_COSTS) >= KEPT:
                 _COSTS.clear()
-            # With the op itself: while it is there, no other has its identity.
-            known = _COSTS[key] = (self.op, self._cost())
-        return known[1]
+            # With what the key is made of: while it is there, nothing else has its identity.
+            known = _COSTS[key] = (self._cost(), self.op, self.input_specs, self.outputs)
+        return known[0]
 
     def _cost(self) -> Cost:
         def activations(*_: Any) -> int:

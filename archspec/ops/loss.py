@@ -85,7 +85,7 @@ def last_activation(nodes: Mapping[str, Node], tensor: Tensor) -> Op | None:
 def activation_of(node: Node) -> Op | None:
     """The activation that a node is, or ends in; None for none."""
     op: Any = node.op
-    inner = getattr(op, "activation", None)
+    inner = vars(op).get("activation")
     op = inner if isinstance(inner, Op) else op.computed
     return op if op.is_activation and not op.is_view else None
 

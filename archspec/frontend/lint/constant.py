@@ -61,12 +61,12 @@ def _help(op: Op, node: Node) -> str:
 
 
 def _starts_at_zero(node: Node) -> bool:
-    start = getattr(node.op, "kernel_initializer", None)
+    start = vars(node.op).get("kernel_initializer")
     return start is not None and start.is_zero()
 
 
 def _has_zero_bias(node: Node) -> bool:
-    start = getattr(node.op, "bias_initializer", None)
+    start = vars(node.op).get("bias_initializer")
     return start is None or start.is_zero()
 
 
