@@ -31,6 +31,7 @@ class Step:
         "op",
         "repeat",
         "when",
+        "words",
         "written",
     )
 
@@ -40,6 +41,8 @@ class Step:
         self.given_to: dict[int, Any] = {}
         """What its arguments read and came to, for frontend.recurring."""
         self.written: Span | None = None
+        self.words: frozenset[str] | None = None
+        """What its arguments and ``from`` may name, once frontend.trace has asked."""
         self.name: str | None = None
         self.from_ = self.when = self.repeat = self.each = self.merge = None
         if given is not None:

@@ -80,7 +80,9 @@ class Trace:
         execution.last = nodes
         step = execution.step
         if execution.first == nodes and step.op is not None and step.when is not False:
-            for word in {*words(step.args), *words(step.from_)}:
+            if step.words is None:
+                step.words = frozenset((*words(step.args), *words(step.from_)))
+            for word in step.words:
                 held = scope.get(word)
                 if held is not NOTHING:
                     self.spared += _tensors(held)

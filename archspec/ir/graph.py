@@ -55,8 +55,10 @@ class Tensor(NamedTuple):
 
 
 KEPT = 8192
-"""Costs that are kept."""
+"""Counts that are kept: most networks have the same op on the same shapes many times. What is kept holds what it is
+kept under: while it is there, nothing else has that identity."""
 _COSTS: dict[tuple[int, int], tuple[Cost, Operation, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]] = {}
+_SIZES: dict[int, tuple[int, int, tuple[WeightSpec, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,22 +96,30 @@ class Node:
     @property
     def params(self) -> int:
         """Scalars in all weights of the layer."""
-        return sum([w.size for w in self.weights])
+        return self._sizes()[0] if self.weights else 0
 
     @property
     def trainable_params(self) -> int:
         """Scalars in the weights that training changes."""
-        return sum([w.size for w in self.weights if w.trainable])
+        return self._sizes()[1] if self.weights else 0
+
+    def _sizes(self) -> tuple[int, int, tuple[WeightSpec, ...]]:
+        known = _SIZES.get(id(self.weights))
+        if known is None:
+            if len(_SIZES) >= KEPT:
+                _SIZES.clear()
+            trained = sum([w.size for w in self.weights if w.trainable])
+            known = _SIZES[id(self.weights)] = (sum([w.size for w in self.weights]), trained, self.weights)
+        return known
 
     def cost(self) -> Cost:
         """MACs, FLOPs, transcendentals and activation size per sample; None where a needed size is open, or the op does
-        not say what it costs. Kept for the op on these shapes, which most networks have many times."""
+        not say what it costs."""
         key = (id(self.op), id(self.outputs))
         known = _COSTS.get(key)
         if known is None or known[2] != self.input_specs:
             if len(_COSTS) >= KEPT:
                 _COSTS.clear()
-            # With what the key is made of: while it is there, nothing else has its identity.
             known = _COSTS[key] = (self._cost(), self.op, self.input_specs, self.outputs)
         return known[0]
 

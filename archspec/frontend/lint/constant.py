@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.frontend.lint.rule import Rule, Subject, warning
+from archspec.frontend.lint.rule import Rule, Subject, of_each_op, warning
 from archspec.ir.diagnostics import Diagnostic
 from archspec.ir.graph import Graph, Node
 from archspec.ops.base import Op
@@ -14,8 +14,13 @@ from archspec.ops.loss import activation_of
 
 def constants(subject: Subject) -> Iterator[Diagnostic]:
     """W16: a layer that gives the same whatever comes in. Of what follows from it nothing is said."""
+    seen: set[int] = set()
     for graph in _graphs(subject):
         for node in graph.nodes:
+            # One that variants share is one object.
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
             op = _op(node)
             if op.cancels and len(node.inputs) > 1 and len(set(node.inputs)) == 1:
                 what = f"{op.name} of one tensor given twice is the same whatever it is"
@@ -27,11 +32,15 @@ def constants(subject: Subject) -> Iterator[Diagnostic]:
 
 def zeros_behind_zeros(subject: Subject) -> Iterator[Diagnostic]:
     """W17: a kernel of zeros that is given zeros: neither it nor the one before gets a gradient, ever."""
+    starts_at_zero = of_each_op(_starts_at_zero)
     for graph in _graphs(subject):
         zero: set[str] = set()
         for node in graph.nodes:
+            is_start = starts_at_zero(node)
+            if not is_start and not zero:
+                continue
             given = [t.node in zero for t in node.inputs]
-            if _starts_at_zero(node):
+            if is_start:
                 if given and all(given):
                     what = f"{_op(node).name} starts with zeros and is given zeros: neither learns"
                     help = "zeros are for the last layer of a branch; let the one before start at random"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.frontend.lint.rule import Rule, Subject, warning
+from archspec.frontend.lint.rule import Rule, Subject, of_each_op, warning
 from archspec.frontend.lint.shapes import pixels_apart
 from archspec.frontend.steps import Step
 from archspec.frontend.trace import Trace
@@ -131,10 +131,10 @@ def _updates(subject: Subject) -> Iterator[tuple[Training, TrainStep]]:
 
 def twice(subject: Subject) -> Iterator[Diagnostic]:
     """W02: probabilities of probabilities, or of a single class."""
+    probabilities = of_each_op(_probabilities)
     for graph in subject.graphs:
         for node in graph.nodes:
-            last = activation_of(node)
-            if last is None or not gives_probabilities(last):
+            if (last := probabilities(node)) is None:
                 continue
             before = _before(graph, node)
             inner = None if before is None else activation_of(before)
@@ -144,6 +144,11 @@ def twice(subject: Subject) -> Iterator[Diagnostic]:
             elif last.number == "distribution" and node.output.channels == 1 and _over_channels(node):
                 help = "sigmoid gives one probability; softmax needs a channel for each class"
                 yield warning("W02", "softmax over one channel is 1 whatever comes in", node.span, help)
+
+
+def _probabilities(node: Node) -> Op | None:
+    last = activation_of(node)
+    return last if gives_probabilities(last) else None
 
 
 def classes_at_positions(subject: Subject) -> Iterator[Diagnostic]:

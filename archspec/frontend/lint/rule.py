@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from archspec.frontend.document import Document
 from archspec.frontend.trace import Trace
 from archspec.ir.diagnostics import Diagnostic, Note, Span
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Node
 
 
 class Subject(NamedTuple):
@@ -19,7 +19,22 @@ class Subject(NamedTuple):
     traces: tuple[Trace, ...] = ()
 
 
+T = TypeVar("T")
 Rule = Callable[[Subject], Iterator[Diagnostic]]
+
+
+def of_each_op(fact: Callable[[Node], T]) -> Callable[[Node], T]:
+    """A fact about the ops of nodes, found out once for each op: graphs of a family have few, and many nodes."""
+    known: dict[int, tuple[T, Node]] = {}
+
+    def looked_up(node: Node) -> T:
+        found = known.get(id(node.op))
+        if found is None:
+            # With the node: while it is there, no other op has the identity of its own.
+            found = known[id(node.op)] = (fact(node), node)
+        return found[0]
+
+    return looked_up
 
 
 def warning(code: str, message: str, span: Span, help: str | None = None, notes: tuple[Note, ...] = ()) -> Diagnostic:

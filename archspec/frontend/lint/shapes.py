@@ -122,10 +122,14 @@ def channels_first(subject: Subject) -> Iterator[Diagnostic]:
 
 def unequal_channels(subject: Subject) -> Iterator[Diagnostic]:
     """W06: one channel that is added to each of many."""
+    seen: set[int] = set()
     for graph in _all(subject):
         for node in graph.nodes:
             op: Any = node.op
-            if not op.is_projectable or len({spec.rank for spec in node.input_specs}) > 1:
+            if not op.is_projectable or id(node) in seen:
+                continue
+            seen.add(id(node))
+            if len({spec.rank for spec in node.input_specs}) > 1:
                 continue
             counts = {spec.channels for spec in node.input_specs}
             if 1 in counts and len(counts) == 2 and None not in counts and node.output.rank > 1:
