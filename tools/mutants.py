@@ -3,25 +3,34 @@
     python tools/mutants.py [--count N] [--seed S] [--limit SECONDS] [--list N]
 
 A mutant is a spec of the catalogue with one slip: a number that is another, a name with a letter wrong, two lines
-exchanged, a reference to another result. Each is checked as ``archspec check`` does, in all its variants, in one
-process; a first check, not counted, loads what all need. Printed are the share that is found by kind (an error or
-warning, or a figure that is not what the spec expects; some slips are other networks, and right), the slowest in CPU
-seconds, and the exit code is 1 where one is slower than the limit. CPU seconds depend on the machine.
+exchanged, a reference to another result. Each is checked as ``archspec check`` does, in all its variants and without
+the collector of garbage, in one process; what all need is loaded before, and not counted. Printed are how many of each
+kind are found and by what (an error of the schema, an error of the network, a figure that is not what the spec expects,
+a lint warning, or only a difference to the spec without the slip, as ``archspec diff`` would show it), the slowest in
+CPU seconds, and the exit code is 1 where one is slower than the limit. CPU seconds depend on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from archspec.analysis.difference import difference
 from archspec.analysis.expect import unmet
+from archspec.analysis.practice import findings
 from archspec.frontend import analyse
+from archspec.frontend.findings import Analysis
+from archspec.ir.graph import Graph
+from archspec.ops.base import Op
 
 SPECS = Path(__file__).parents[1] / "specs"
 NUMBER = re.compile(r"(?<![\w.\-])\d+(?![\w.])")
@@ -102,12 +111,67 @@ def mutants(count: int, seed: int) -> Iterator[Mutant]:
             yield Mutant(kind, path, text.count("\n", 0, found[0]) + 1, found[1])
 
 
-def checked(mutant: Mutant) -> tuple[float, bool, int]:
-    """CPU seconds of a check, whether anything is said, and how many variants there are."""
+FOUND = ("schema", "check", "expect", "lint", "diff", "nothing")
+"""What finds a slip, the first of these that does: an error before any step is looked at; another error, or a warning;
+a figure that is not what the spec expects; a finding of ``archspec lint`` that the spec does not have; a change that
+``archspec diff`` names. Nothing is left where the slip makes the same network."""
+
+
+class Checked(NamedTuple):
+    """CPU seconds of a check, what found the slip, and how many graphs there are."""
+
+    seconds: float
+    found: str
+    graphs: int
+
+
+def checked(mutant: Mutant) -> Checked:
+    """A mutant, checked; beyond what a check says, in no time that counts."""
+    gc.collect()
+    gc.disable()
     start = time.process_time()
-    analysis = analyse(str(mutant.path), data=mutant.text.encode())
-    said = bool(analysis.diagnostics) or any(True for graph in analysis.graphs for _ in unmet(graph))
-    return time.process_time() - start, said, len(analysis.graphs)
+    analysis = analyse(str(mutant.path), data=mutant.text.encode(), folder=mutant.path.parent)
+    is_unmet = any([unmet(graph) for graph in analysis.graphs])
+    seconds = time.process_time() - start
+    gc.enable()
+    return Checked(seconds, _found(mutant, analysis, is_unmet), len(analysis.graphs))
+
+
+def _found(mutant: Mutant, analysis: Analysis, is_unmet: bool) -> str:
+    if analysis.document is None:
+        return "schema"
+    if analysis.diagnostics:
+        return "check"
+    if is_unmet:
+        return "expect"
+    of_spec = _of_spec(mutant.path)
+    if len(findings(analysis)) > len(findings(of_spec)):
+        return "lint"
+    before, after = ({graph.variant: graph for graph in one.graphs} for one in (of_spec, analysis))
+    is_other = before.keys() != after.keys() or any(_differs(before[v], after[v]) for v in before)
+    return "diff" if is_other else "nothing"
+
+
+@lru_cache(maxsize=8)
+def _of_spec(path: Path) -> Analysis:
+    return analyse(str(path))
+
+
+def _differs(before: Graph, after: Graph) -> bool:
+    return _ends(before) != _ends(after) or bool(difference(before, after).changes) or _trains_otherwise(before, after)
+
+
+def _ends(graph: Graph) -> Any:
+    """What goes in and comes out."""
+    return graph.inputs, [(o.name, repr(o.loss), o.weight, o.train_only, repr(o.metrics)) for o in graph.outputs]
+
+
+def _trains_otherwise(before: Graph, after: Graph) -> bool:
+    old, new = before.training, after.training
+    if old is None or new is None:
+        return old is not new
+    steps = [[replace(step, span=None) for step in training.steps] for training in (old, new)]
+    return repr(steps[0]) != repr(steps[1]) or old.results != new.results or _differs(old.body, new.body)
 
 
 def main() -> int:
@@ -118,21 +182,25 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=0.3, help="CPU seconds of a check; default: 0.3")
     parser.add_argument("--list", type=int, default=20, help="how many of the slowest to print; default: 20")
     args = parser.parse_args()
+    Op.all()
     analyse("lenet5")
-    found: dict[str, list[bool]] = defaultdict(list)
-    spent: list[tuple[float, Mutant, bool, int]] = []
+    by: dict[str, Counter[str]] = defaultdict(Counter)
+    spent: list[tuple[Checked, Mutant]] = []
     for mutant in mutants(args.count, args.seed):
-        seconds, said, graphs = checked(mutant)
-        found[mutant.kind].append(said)
-        spent.append((seconds, mutant, said, graphs))
-    for kind, all_said in sorted(found.items()):
-        print(f"{kind:<8} {len(all_said):>6,} mutants, {100 * sum(all_said) / len(all_said):.0f} % found")
-    spent.sort(key=lambda one: -one[0])
-    slow = sum(seconds > args.limit for seconds, *_ in spent)
-    print(f"median {spent[len(spent) // 2][0]:.3f} s, slowest {spent[0][0]:.3f} s, {slow} above {args.limit:g} s")
-    for seconds, mutant, said, graphs in spent[: args.list]:
+        one = checked(mutant)
+        by[mutant.kind][one.found] += 1
+        spent.append((one, mutant))
+    print(f"{'':<8} {'mutants':>8}" + "".join(f"{what:>9}" for what in FOUND))
+    for kind, counts in [*sorted(by.items()), ("all", sum(by.values(), Counter()))]:
+        shares = "".join(f"{100 * counts[what] / counts.total():>7.1f} %" for what in FOUND)
+        print(f"{kind:<8} {counts.total():>8,}{shares}")
+    spent.sort(key=lambda one: -one[0].seconds)
+    slow = sum(one.seconds > args.limit for one, _ in spent)
+    middle = spent[len(spent) // 2][0].seconds
+    print(f"median {middle:.3f} s, slowest {spent[0][0].seconds:.3f} s, {slow} above {args.limit:g} s")
+    for one, mutant in spent[: args.list]:
         where = f"{mutant.path.relative_to(SPECS)}:{mutant.line}"
-        print(f"{seconds:.3f} s  {mutant.kind:<8} {where:<44} {'found' if said else 'ok'}, {graphs} graphs")
+        print(f"{one.seconds:.3f} s  {mutant.kind:<8} {where:<44} {one.found:<8} {one.graphs} graphs")
     return int(slow > 0)
 
 

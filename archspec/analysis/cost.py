@@ -71,7 +71,10 @@ def totals(graph: Graph, batch: int = 1, *, in_bounds: bool = False) -> Totals:
 def counted(costs: Iterable[NodeCost]) -> Totals:
     """The sum over nodes whose ops say what they cost, and the parameters and activations of all."""
     return total(
-        cost.counts if cost.node.op.is_counted() else cost.counts._replace(macs=0, flops=0, transcendentals=0)
+        # Of an op that does not say what it costs, these are None.
+        cost.counts
+        if cost.counts.macs is not None or cost.node.op.is_counted()
+        else cost.counts._replace(macs=0, flops=0, transcendentals=0)
         for cost in costs
     )
 

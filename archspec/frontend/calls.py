@@ -104,8 +104,9 @@ def call(
     declared, problems = parameters(block.params)
     for problem in problems:
         walk.keep(problem)
-    if any(c is callee or (isinstance(c, Callee) and c.block is block) for c, _ in walk.calls):
-        raise Refusal("N05", f"block '{callee.name}' calls itself", at)
+    for around, _ in walk.calls:
+        if around is callee or (isinstance(around, Callee) and around.block is block):
+            raise Refusal("N05", f"block '{callee.name}' calls itself", at)
     if known is not None and known.value is not None:
 
         def places() -> dict[str, Span]:
@@ -127,7 +128,7 @@ def call(
             return known
         if callee.network is not None:
             walk.network = (len(path) + 1, f"{callee.network}.")
-        inputs |= made.inputs
+        inputs |= made.watched
         frame = Frame(file, params, inputs, file.params)
         first = next(iter(inputs.values())) if len(inputs) == 1 else None
         inner = Place(Scope(frame), first, Names(f"{path}.", walk.names_given(block.body)))

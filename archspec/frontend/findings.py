@@ -135,7 +135,7 @@ def _analysed(found: Document, library: Library, variant: str | None, set: Mappi
                 problems.setdefault((d.code, d.span.order), d)
         elif not problems:
             assert walk.trace is not None
-            walk.trace.close(walk.nodes, [o.tensor for o in graph.outputs])
+            walk.trace.close(walk.nodes, graph)
             traces.append(walk.trace)
             graphs.append(replace(graph, expect=expected(found, each)) if is_expected else graph)
         if left is not None and not is_first:

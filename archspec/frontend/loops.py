@@ -13,7 +13,7 @@ from archspec.frontend.references import anchor_of, evaluated, given_place, give
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Bundle, Scope, StepResult
 from archspec.frontend.steps import Step
-from archspec.frontend.structure import merge
+from archspec.frontend.structure import merge, merge_op
 from archspec.frontend.walk import MANY, MAX_STEPS, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, written_at
 from archspec.ir.diagnostics import Span, shown
@@ -161,7 +161,8 @@ def each(walk: Walk, step: Step, place: Place) -> Any:
     elements = dict(_run(walk, step, "each", place, sequential=False))
     if step.op in ("branches", "residual") or step.merge is None:
         return Bundle(elements, origin=("each", step.modifier_span("each")))
-    return merge(walk, step, place, step.merge, list(elements.values()), _merge_path(step, place))
+    op = merge_op(walk, step, place, step.merge)
+    return merge(walk, step, op, list(elements.values()), _merge_path(step, place))
 
 
 def _merge_path(step: Step, place: Place) -> Callable[[str], str]:

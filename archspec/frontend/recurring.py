@@ -29,7 +29,7 @@ class Recurring:
 
     __slots__ = ("_kept", "_key", "_told", "_walk", "value")
 
-    def __init__(self, walk: Walk, step: Step, place: Place, called: Any, given: Given | None, file: FileContext):
+    def __init__(self, walk: Walk, step: Step, place: Place, called: Any, given: ArgumentReads | None, file: FileContext):
         self._walk, self._told = walk, walk.told
         self.value: Any = None
         self._key: Any = None
@@ -45,7 +45,7 @@ class Recurring:
             self._kept[self._key] = value
 
 
-class Given:
+class ArgumentReads:
     """What the arguments of a step read, where it calls one op or block; and what they came to."""
 
     __slots__ = ("_constants", "_names", "_own", "called", "kept")
@@ -83,7 +83,7 @@ def recurring(
     return Recurring(walk, step, place, called, given, file)
 
 
-def _given(step: Step, place: Place, called: Any, declared: Mapping[str, Parameter] | None) -> Given | None:
+def _given(step: Step, place: Place, called: Any, declared: Mapping[str, Parameter] | None) -> ArgumentReads | None:
     """What the arguments of a step read; None where one cannot be read, or holds a block."""
     names: dict[str, frozenset[str] | None] = {}
     constants: dict[str, frozenset[str] | None] = {}
@@ -100,7 +100,7 @@ def _given(step: Step, place: Place, called: Any, declared: Mapping[str, Paramet
         return None
     if any(parameter.type == "block" for parameter in (declared or {}).values()):
         return None
-    return Given(called, tuple(names.items()), constants, [name for name in own if name not in (declared or {})])
+    return ArgumentReads(called, tuple(names.items()), constants, [name for name in own if name not in (declared or {})])
 
 
 def _left_out(args: Any, defaults: Map | None, declared: Mapping[str, Parameter]) -> Iterable[Parameter]:

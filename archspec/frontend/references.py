@@ -95,7 +95,7 @@ _ONLY_A_NAME = re.compile(r"=\s*([A-Za-z_]\w*)\s*\Z", re.ASCII)
 @lru_cache(maxsize=1024)
 def _only_a_name(text: str) -> str | None:
     match = _ONLY_A_NAME.match(text)
-    return None if match is None else match[1]
+    return None if match is None or match[1] in ("True", "False", "None") else match[1]
 
 
 def given_place(raw: Any, at: Span, place: Place, loops: Sequence[Loop] = ()) -> Span:
@@ -112,9 +112,9 @@ def given_place(raw: Any, at: Span, place: Place, loops: Sequence[Loop] = ()) ->
 def evaluated(raw: Any, container: Any, key: Any, place: Place) -> Any:
     """A raw value with its expressions evaluated, as plain lists and dicts. Raises Refusal, Poisoned."""
     if type(raw) is str and raw[:1] == "=":
-        lookup, prev = place.scope.lookup, place.prev
+        lookup, prev, only = place.scope.lookup, place.prev, _only_a_name(raw)
         try:
-            value = evaluate(raw[1:].strip(), lambda name: lookup(name, prev))
+            value = evaluate(raw[1:].strip(), lambda name: lookup(name, prev)) if only is None else lookup(only, prev)
         except ExpressionError as error:
             raise _refusal(error, value_span(container, key), place) from None
         if value is POISON:

@@ -21,7 +21,7 @@ from archspec.ir.graph import Node, Tensor
 
 MOST_NODES = 50_000
 """Nodes of calls that are kept for a text; beyond, all are forgotten."""
-MOST_PLACES = 32
+MOST_PLACES = 64
 """Places at which the nodes of a call are kept."""
 
 
@@ -51,7 +51,8 @@ class BlockCall:
 
     def __init__(self, walk: Walk, callee: Callee, params: Mapping[str, Any], inputs: Mapping[str, Any], path: str):
         self.walk, self.callee, self.path = walk, callee, path
-        self.inputs: dict[str, StepResult] = {}
+        self._inputs = inputs
+        self._tensors: list[Tensor] = []
         self.params = params
         self.key: Hashable = None
         self.kept: Hashable = None
@@ -77,8 +78,9 @@ class BlockCall:
 
     def _identify(self, callee: Callee, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         # A subclass of Result is an input of a block around this one: what it tells the walk concerns both.
-        if not all(isinstance(value, StepResult) for value in inputs.values()):
-            return
+        for value in inputs.values():
+            if not isinstance(value, StepResult):
+                return
         tensors = [value.tensor for value in inputs.values()]
         try:
             values = tuple([_frozen(value) for value in params.values()])
@@ -89,7 +91,12 @@ class BlockCall:
         same = tuple([tensors.index(tensor) for tensor in tensors])
         self._given = (tuple([v.spec for v in inputs.values()]), same)
         self.key = (id(callee.block), id(callee.file), values, self._given)
-        self.inputs = {name: Watched(value, self.walk) for name, value in inputs.items()}
+        self._tensors = tensors
+
+    @property
+    def watched(self) -> dict[str, StepResult]:
+        """The inputs, as the body is to see them; none where what it does with them is of no interest."""
+        return {} if self.key is None else {name: Watched(value, self.walk) for name, value in self._inputs.items()}
 
     def again(self) -> Any:
         """The result of an equal call before, with nodes of its own; None where there was none."""
@@ -101,8 +108,7 @@ class BlockCall:
             made = self._of_before()
         if made is None or not made.is_apart():
             return None
-        inputs = [value.tensor for value in self.inputs.values()]
-        placed = made.placed(self.path, inputs)
+        placed = made.placed(self.path, self._tensors)
         if not made.fits(walk, placed):
             return None
         self._constants.read.update(made.read)
@@ -110,7 +116,7 @@ class BlockCall:
         depth, calls = made.heights
         walk.deepest, walk.most_calls = walk.depth + depth, len(walk.calls) + calls
         walk.made[self.key] = made
-        return made.copy(walk, self.path, inputs, placed)
+        return made.copy(walk, self.path, self._tensors, placed)
 
     def _of_before(self) -> Made | None:
         """What an equal call made in an elaboration before this one; with its executions, where they are traced."""
@@ -135,12 +141,11 @@ class BlockCall:
         heights = (walk.deepest - self._heights[0], walk.most_calls - self._heights[2])
         if self.key is None or len(walk.problems) != problems or walk.entangled != entangled:
             return
-        inputs = [value.tensor for value in self.inputs.values()]
         traced = None
         if self._traced is not None:
             assert walk.trace is not None
             traced = Traced(walk.trace, self._traced, walk.trace.mark(), nodes)
-        made = Made(walk.nodes[nodes:], self.path, inputs, result, traced)
+        made = Made(walk.nodes[nodes:], self.path, self._tensors, result, traced)
         made.steps, made.heights, made.callee = walk.steps - steps, heights, self.callee
         made.called = frozenset(walk.called)
         made.read = tuple(sorted(self._constants.read))

@@ -54,7 +54,8 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
     if step.merge is None:
         return Bundle(elements, origin=("branches", step.span))
     try:
-        return merge(walk, step, place, step.merge, list(elements.values()), lambda base: f"{path}.{base}")
+        op = merge_op(walk, step, place, step.merge)
+        return merge(walk, step, op, list(elements.values()), lambda base: f"{path}.{base}")
     except Refusal as refusal:
         if refusal.code != "H01" or (odd := _at_odds(chains, elements)) is None:
             raise
@@ -124,7 +125,7 @@ def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
         raise Poisoned
     if op.is_projectable and isinstance(skip, StepResult) and isinstance(out, StepResult):
         skip = _projected(walk, step, Place(scope, skip, place.names), project, out, op, probed)
-    return merge(walk, step, place, raw, [skip, out], place.names.auto)
+    return merge(walk, step, op, [skip, out], place.names.auto)
 
 
 def _projected(
@@ -242,8 +243,8 @@ def merge_op(walk: Walk, step: Step, place: Place, raw: Any) -> Op:
     return instance(walk, op, given, at)
 
 
-def merge(walk: Walk, step: Step, place: Place, raw: Any, values: list[Any], path: Callable[[str], str]) -> StepResult:
-    op = merge_op(walk, step, place, raw)
+def merge(walk: Walk, step: Step, op: Op, values: list[Any], path: Callable[[str], str]) -> StepResult:
+    """One result of several, by the op that ``merge_op`` gives."""
     results = tensors(values)
     if not results:
         raise Refusal("H04", f"{op.name} needs at least one tensor", step.span)

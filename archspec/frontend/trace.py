@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.frontend.scope import NOTHING, Bundle, Scope, StepResult
 from archspec.frontend.steps import Step
-from archspec.ir.graph import Node, Tensor
+from archspec.ir.graph import Graph, Node, Tensor
 
 
 class Execution:
@@ -31,12 +31,15 @@ class Trace:
         self.executions: list[Execution] = []
         self.nodes: list[Node] = []
         self.outputs: list[Tensor] = []
+        self.is_whole = False
+        """Whether the outputs depend on all nodes."""
         self.spared: list[Tensor] = []
         self._open: list[int] = []
 
-    def close(self, nodes: list[Node], outputs: list[Tensor]) -> None:
-        """The elaboration has ended in a graph of these outputs; ``nodes`` are all that were made."""
-        self.nodes, self.outputs = nodes, outputs
+    def close(self, nodes: list[Node], graph: Graph) -> None:
+        """The elaboration has ended in a graph; ``nodes`` are all that were made."""
+        self.nodes, self.outputs = nodes, [o.tensor for o in graph.outputs]
+        self.is_whole = len(nodes) == len(graph.nodes)
 
     def mark(self) -> tuple[int, int]:
         """How much there is so far, for ``between``."""

@@ -124,13 +124,14 @@ class Node:
         return known[0]
 
     def _cost(self) -> Cost:
-        def activations(*_: Any) -> int:
-            return 0 if self.op.is_view else sum(o.size for o in self.outputs)
-
-        if not self.op.is_counted():
-            return Cost(None, None, None, self.count(activations))
         op = self.op
-        return Cost(*map(self.count, (op.macs, op.flops, op.transcendentals, activations)))
+        try:
+            activations: int | None = 0 if op.is_view else sum([o.size for o in self.outputs])
+        except UnknownSize:
+            activations = None
+        if not op.is_counted():
+            return Cost(None, None, None, activations)
+        return Cost(self.count(op.macs), self.count(op.flops), self.count(op.transcendentals), activations)
 
     def count(self, rule: Callable[..., int]) -> int | None:
         """What a cost rule of the op gives for this node; None where a size that it needs is open."""

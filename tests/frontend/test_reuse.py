@@ -1,4 +1,4 @@
-"""Calls that are copied give the graph that calls made anew give: of the catalogue, of random specs, of odd ones."""
+"""Calls that are copied and arguments that are known give the graphs and mistakes that all made anew gives."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 
 from archspec.frontend import analyse, catalogue, load, loads, reuse
 from archspec.frontend.files import Library
+from archspec.frontend.recurring import ArgumentReads
 from archspec.frontend.reuse import BlockCall
 from archspec.ir.diagnostics import SpecError
 from archspec.ir.graph import Graph
 from tests.frontend.generator import generate
+from tests.frontend.mutation import corpus, mutated_tree
 
 FEW = ("resnet50", "densenet121", "googlenet", "mobilenet_v2", "shufflenet_v2_x1_0", "retinanet", "unet", "cyclegan")
 
@@ -43,9 +45,10 @@ def copies(monkeypatch) -> list[str]:
 
 
 def anew(monkeypatch, make, *args: Any, **kwargs: Any) -> Any:
-    """What ``make`` gives where no call is copied."""
+    """What ``make`` gives where no call is copied, and no arguments are known."""
     with monkeypatch.context() as patched:
         patched.setattr(BlockCall, "again", lambda call: None)
+        patched.setattr(ArgumentReads, "key", lambda reads, place, file: None)
         return make(*args, **kwargs)
 
 
@@ -327,3 +330,54 @@ def test_a_family_makes_few_calls_anew(copies, monkeypatch):
     monkeypatch.setattr(BlockCall, "keep", lambda call, result: (made.append(call.path), keep(call, result))[1])
     assert len(analyse("resnet").graphs) > 20
     assert len(copies) > 2 * len(made)
+
+
+WRONG = {**VALUES, "width": (4, 6, 0, "wide", 2.5), "kernel": (1, 3, 99, "same"), "act": ("relu", "rleu", 7)}
+
+
+def test_mistakes_of_a_family_are_as_if_made_alone(tmp_path, monkeypatch):
+    """With their places, where the values came from among them, which nobody notes until one is wrong."""
+    path = tmp_path / "family.yaml"
+    path.write_text(FAMILY.replace("conv: {kernel: =kernel}", "conv: {kernel: =kernel, padding: valid}"), "utf-8")
+
+    def mistakes(given: dict[str, Any]) -> str:
+        try:
+            load(str(path), set=given)
+        except SpecError as error:
+            return "\n".join(d.render() for d in error.diagnostics)
+        return ""
+
+    draw, wrong = random.Random(6), 0
+    for _ in range(120):
+        given = {name: draw.choice(values) for name, values in WRONG.items() if draw.random() < 0.6}
+        found = mistakes(given)
+        wrong += found != ""
+        assert found == anew(monkeypatch, mistakes, given) == mistakes(given), given
+    assert 40 < wrong < 115
+
+
+TWICE = """
+blocks: {b: {params: {act: relu}, body: [{activation: =act}]}}
+body: [{repeat: 3, do: [{b: {act: relu, activation: relu}}]}]
+"""
+
+
+def test_a_mistake_that_is_told_once_is_not_forgotten(tmp_path):
+    """Arguments with a mistake that leaves them a value are no known ones, for the next who reads the file either."""
+    path = tmp_path / "twice.yaml"
+    path.write_text(HEAD + TWICE.lstrip("\n"), "utf-8")
+    for _ in range(3):
+        with pytest.raises(SpecError) as error:
+            load(str(path))
+        assert "one argument" in str(error.value)
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.long])])
+def test_mistakes_in_changed_specs(count, monkeypatch):
+    texts, wrong = corpus(), 0
+    for i in range(count):
+        text = mutated_tree(random.Random(f"reuse:{i}"), texts)
+        found = told(text)
+        wrong += any("error[" in line for line in found[0])
+        assert found == told_anew(text, monkeypatch) == told(text), text
+    assert wrong > count / 3

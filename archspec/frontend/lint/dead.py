@@ -84,8 +84,10 @@ def never_there(subject: Subject) -> Iterator[Diagnostic]:
             continue
         names = list(callee.params or ()) if isinstance(callee, BlockSection) else list(callee.parameters(step.args))
         for name in step.args if isinstance(step.args, Map) else ():
-            is_value = len(step.args) == 1 and Op.find(name) is not None
-            if meant(name, dict.fromkeys(names)) not in names and not is_value:
+            if name in names or meant(name, dict.fromkeys(names)) in names:
+                continue
+            # Asked last: a name that no op has is looked for among the plug-ins.
+            if len(step.args) > 1 or Op.find(name) is None:
                 what = f"{op} has no parameter '{name}', in a step that never comes"
                 yield warning("W12", what, step.args.key_span(name), did_you_mean(name, names))
 
@@ -95,12 +97,15 @@ def untaken(subject: Subject) -> Iterator[Diagnostic]:
     fates: dict[Step, bool] = {}
     last: dict[Step, bool] = {}
     for trace in subject.traces:
+        if trace.is_whole:
+            fates.update(dict.fromkeys([e.step for e in trace.executions if e.last > e.first], False))
+            continue
         for execution, is_dead, is_end in _fates(trace):
             step = execution.step
             fates[step] = fates.get(step, True) and is_dead
             last[step] = last.get(step, False) or is_end
     for step, is_dead in fates.items():
-        if is_dead and last[step] and step.container.source is subject.document.source:
+        if is_dead and last.get(step) and step.container.source is subject.document.source:
             named = f"'{step.name}'" if step.name is not None else f"this {step.op}"
             help = "take it with from:, or leave the step out"
             yield warning("W11", f"no output depends on {named}: the step is left out", step.span, help)
