@@ -131,7 +131,7 @@ def checked(mutant: Mutant) -> Checked:
     gc.disable()
     start = time.process_time()
     analysis = analyse(str(mutant.path), data=mutant.text.encode(), folder=mutant.path.parent)
-    is_unmet = any([unmet(graph) for graph in analysis.graphs])
+    is_unmet = bool([figure for graph in analysis.graphs for figure in unmet(graph)])
     seconds = time.process_time() - start
     gc.enable()
     return Checked(seconds, _found(mutant, analysis, is_unmet), len(analysis.graphs))
