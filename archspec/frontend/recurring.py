@@ -29,13 +29,13 @@ class Recurring:
 
     __slots__ = ("_kept", "_key", "_told", "_walk", "value")
 
-    def __init__(self, walk: Walk, step: Step, place: Place, called: Any, given: ArgumentReads | None, file: FileContext):
+    def __init__(self, walk: Walk, place: Place, reads: ArgumentReads | None, file: FileContext):
         self._walk, self._told = walk, walk.told
         self.value: Any = None
         self._key: Any = None
-        if given is not None and (key := given.key(place, file)) is not None:
-            self._key, self._kept = key, given.kept
-            self.value = given.kept.get(key)
+        if reads is not None and (key := reads.key(place, file)) is not None:
+            self._key, self._kept = key, reads.kept
+            self.value = reads.kept.get(key)
 
     def keep(self, value: Any) -> None:
         """Remember what the arguments came to, if nothing was said of them."""
@@ -74,33 +74,32 @@ def recurring(
     walk: Walk, step: Step, place: Place, called: Any, file: FileContext, declared: Mapping[str, Parameter] | None
 ) -> Recurring:
     """An execution of a step that calls an op, or a block of ``file`` with parameters that are ``declared``."""
-    known = step.given_to
-    given = known.get(id(called))
-    if given is None and id(called) not in known:
+    known = step.reads
+    reads = known.get(id(called))
+    if reads is None and id(called) not in known:
         if len(known) >= MOST_CALLED:
             known.clear()
-        given = known[id(called)] = _given(step, place, called, declared)
-    return Recurring(walk, step, place, called, given, file)
+        reads = known[id(called)] = _arguments(step, place, called, declared)
+    return Recurring(walk, place, reads, file)
 
 
-def _given(step: Step, place: Place, called: Any, declared: Mapping[str, Parameter] | None) -> ArgumentReads | None:
+def _arguments(step: Step, place: Place, called: Any, declared: Mapping[str, Parameter] | None) -> ArgumentReads | None:
     """What the arguments of a step read; None where one cannot be read, or holds a block."""
     names: dict[str, frozenset[str] | None] = {}
     constants: dict[str, frozenset[str] | None] = {}
     own: dict[str, frozenset[str] | None] = {}
+    if any(parameter.type == "block" for parameter in (declared or {}).values()):
+        return None
     defaults = place.scope.frame.file.defaults.get(step.op or "")
     try:
         _collect(step.args, names)
         _collect(defaults, constants)
         for parameter in _left_out(step.args, defaults, declared or {}):
-            if parameter.type == "block":
-                return None
             _collect(parameter.default, own)
     except ExpressionError:
         return None
-    if any(parameter.type == "block" for parameter in (declared or {}).values()):
-        return None
-    return ArgumentReads(called, tuple(names.items()), constants, [name for name in own if name not in (declared or {})])
+    outside = [name for name in own if name not in (declared or {})]
+    return ArgumentReads(called, tuple(names.items()), constants, outside)
 
 
 def _left_out(args: Any, defaults: Map | None, declared: Mapping[str, Parameter]) -> Iterable[Parameter]:

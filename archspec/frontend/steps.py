@@ -24,11 +24,11 @@ class Step:
         "each",
         "from_",
         "given",
-        "given_to",
         "key",
         "merge",
         "name",
         "op",
+        "reads",
         "repeat",
         "when",
         "words",
@@ -38,7 +38,7 @@ class Step:
     def __init__(self, op: str | None, args: Any, container: Map | Seq, key: Any, given: Map | None):
         self.op, self.args, self.given = op, args, given
         self.container, self.key = container, key
-        self.given_to: dict[int, Any] = {}
+        self.reads: dict[int, Any] = {}
         """What its arguments read and came to, for frontend.recurring."""
         self.written: Span | None = None
         self.words: frozenset[str] | None = None
