@@ -113,6 +113,19 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_counting(parser: argparse.ArgumentParser) -> None:
+    """``[--training] [--batch N] [--hardware NAME]``: how a page counts."""
+    parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
+    parser.add_argument("--batch", type=positive, default=1, metavar="N", help="count for N samples")
+    help = "whose roofline is drawn: a profile, or a YAML file; default: h100"
+    parser.add_argument("--hardware", default="h100", metavar="NAME", help=help)
+
+
+def counting(args: argparse.Namespace) -> dict[str, Any]:
+    """What a page is of: the settings of the spec, and how it is counted."""
+    return {"variant": args.variant, "set": dict(args.set), "training": args.training, "batch": args.batch}
+
+
 def setting(text: str) -> tuple[str, Any]:
     """A name and a value out of ``NAME=VALUE``."""
     from archspec.frontend import parse_setting

@@ -25,14 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="paths of specs, or names of specs or variants")
     _arguments.add_settings(parser)
     parser.add_argument("-o", "--output", type=_file, required=True, metavar="FILE", help="ends in .html")
-    parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
-    parser.add_argument("--batch", type=_arguments.positive, default=1, metavar="N", help="count for N samples")
-    parser.add_argument(
-        "--hardware",
-        default="h100",
-        metavar="NAME",
-        help="whose roofline is drawn: a profile, or a YAML file; default: h100",
-    )
+    _arguments.add_counting(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,10 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from archspec.report.page.network import page, reported
     from archspec.storage.atomic import write_text
 
-    how = {"variant": args.variant, "set": dict(args.set), "training": args.training, "batch": args.batch}
     try:
         machine = hardware(args.hardware)
-        networks = [reported(spec, machine, **how) for spec in args.specs]
+        networks = [reported(spec, machine, **_arguments.counting(args)) for spec in args.specs]
         text = page(networks[0]) if len(networks) == 1 else compared(networks)
     except ValueError as error:
         return refused("report", str(error))

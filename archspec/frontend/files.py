@@ -30,12 +30,15 @@ class Library:
         self.documents: dict[str, Document] = {}
         self.folders: dict[str, Path] = {}
         self.outermost: Path | None = None
+        self.asked: dict[Path, None] = {}
+        """Every file that was looked for, whether it is there or not."""
         self._used: dict[tuple[Document, str], tuple[Document, str | None]] = {}
         self.total = 0
 
     def open(self, path: Path, name: str) -> Document:
         """The document at ``path``, reported as ``name``. Raises SpecError, OSError."""
         real = os.path.realpath(path)
+        self.asked[Path(real)] = None
         if real not in self.documents:
             source = read_source(path, name)
             self.total += len(source.text)
@@ -87,6 +90,7 @@ class Library:
             marks = f"{', '.join(MARKS[:-1])} or {PROJECT}"
             help = f"use takes a name of the catalogue, or a path below the nearest folder with {marks}"
             raise SpecError([Diagnostic("F02", message, at, help)])
+        self.asked[real] = None
         if not real.is_file():
             raise SpecError([Diagnostic("F02", f"there is no file {shown(target)}", at, _by_name(target, folder))])
         return path

@@ -47,6 +47,8 @@ class Analysis:
     """What the file says, where it can be read."""
     traces: tuple[Trace, ...] = ()
     """Which steps made which nodes, for each graph."""
+    files: tuple[Path, ...] = ()
+    """What was looked for to know this: the file and those that it uses, whether they are there or not."""
 
     @property
     def symbols(self) -> Symbols:
@@ -93,15 +95,18 @@ def analysis(
             found = library.documents[name] = document(decoded(data, name))
             if folder is not None:
                 library.lies_in(found, folder)
-            return replace(_analysed(found, library, variant, set), document=found)
+            made = _analysed(found, library, variant, set)
+            return replace(made, document=found, files=tuple(library.asked))
         path, reported, named = find(name)
         found = library.open(path, reported)
-        return replace(_analysed(found, library, variant or named, set), document=found)
+        made = _analysed(found, library, variant or named, set)
+        return replace(made, document=found, files=tuple(library.asked))
     except SpecError as error:
-        return Analysis(diagnostics=error.diagnostics, document=found)
+        return Analysis(diagnostics=error.diagnostics, document=found, files=tuple(library.asked))
     except OSError as error:
         at = Span(Source(name, ""), 1, 1)
-        return Analysis(diagnostics=(Diagnostic("F01", error.strerror or str(error), at),))
+        said = Diagnostic("F01", error.strerror or str(error), at)
+        return Analysis(diagnostics=(said,), files=tuple(library.asked))
 
 
 def _analysed(found: Document, library: Library, variant: str | None, set: Mapping[str, Any]) -> Analysis:

@@ -15,17 +15,19 @@ POLICY = "default-src 'none'; style-src {style}; script-src {script}; base-uri '
 _IN_JSON = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
-def document(title: str, body: str, data: Any, *, is_live: bool = False) -> str:
-    """A page of ``body``, which is HTML, and ``data``, which is anything that JSON has. A live one may ask its own
-    server whether there is news."""
+def document(title: str, body: str, data: Any, *, live: str | None = None) -> str:
+    """A page of ``body``, which is HTML, and ``data``, which is anything that JSON has. A ``live`` one is that version,
+    and may ask its own server for news."""
     style, script = asset("page.css"), asset("page.js")
-    policy = POLICY.format(style=_source(style), script=_source(script)) + ("; connect-src 'self'" if is_live else "")
+    policy, of = POLICY.format(style=_source(style), script=_source(script)), ""
+    if live is not None:
+        policy, of = f"{policy}; connect-src 'self'", f' data-live="{escape(live)}"'
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body{' data-live' if is_live else ''}>\n"
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body{of}>\n"
         f'{body}\n<script type="application/json" id="data">{in_script(data)}</script>\n'
         f"<script>{script}</script>\n</body>\n</html>"
     )

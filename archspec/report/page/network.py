@@ -96,8 +96,8 @@ def reported(
     return Reported(called, measured, found, training)
 
 
-def page(of: Reported, *, is_live: bool = False) -> str:
-    """The page of a network."""
+def page(of: Reported, *, live: str | None = None) -> str:
+    """The page of a network; ``live`` is its version where it follows a file."""
     made = table(of.graph, training=of.is_training, batch=of.measured.batch)
     grid = of_nodes(of.measured, SHOWN, depth=0)
     drawn, chosen, missing = _drawn(of.graph)
@@ -123,7 +123,7 @@ def page(of: Reported, *, is_live: bool = False) -> str:
         "sort": _sortable(grid),
         "levels": [level.record() for level in drawn],
     }
-    return document(of.name, body, data, is_live=is_live)
+    return document(of.name, body, data, live=live)
 
 
 def _drawn(graph: Graph) -> tuple[list[Level], int, str]:

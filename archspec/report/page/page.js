@@ -279,14 +279,15 @@ function network() {
 // A page that ``archspec view`` serves: it is loaded again when the file has changed, and says what is wrong with it.
 function live() {
   const news = document.getElementById("news");
-  const told = new EventSource("news");
-  told.addEventListener("changed", () => location.reload());
-  told.addEventListener("wrong", (event) => {
-    news.replaceChildren(Object.assign(document.createElement("pre"), { textContent: JSON.parse(event.data) }));
-    news.hidden = false;
+  const told = new EventSource("news?have=" + encodeURIComponent(document.body.dataset.live));
+  const say = (text) => {
+    news.replaceChildren(Object.assign(document.createElement("pre"), { textContent: text }));
+    news.hidden = !text;
+  };
+  told.addEventListener("changed", () => {
+    told.close();
+    location.reload();
   });
-  told.addEventListener("error", () => {
-    news.replaceChildren("The server has ended; what is shown is the last that it sent.");
-    news.hidden = false;
-  });
+  told.addEventListener("wrong", (event) => say(JSON.parse(event.data)));
+  told.addEventListener("error", () => say("The server has ended; what is shown is the last that it sent."));
 }
