@@ -26,6 +26,7 @@ import transformers
 from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 Case = tuple[nn.Module, dict[str, torch.Tensor], Callable[..., torch.Tensor]]
 """A module, its inputs channels last, and what it makes of them."""
@@ -223,6 +224,53 @@ def write(folder: Path, name: str, make: Callable[[], Case]) -> None:
     np.savez_compressed(folder / f"{name}.io.npz", **{n: x.numpy() for n, x in inputs.items()}, y=result.numpy())
 
 
+def pruned(layer: nn.Module) -> nn.Module:
+    prune.l1_unstructured(layer, "weight", 0.5)
+    return layer
+
+
+def weight_norm(layer: nn.Module) -> nn.Module:
+    """With a length for each output, which of a transposed convolution is not the default."""
+    return parametrizations.weight_norm(layer, dim=1 if isinstance(layer, nn.ConvTranspose2d) else 0)
+
+
+KERNELS: dict[str, tuple[Callable[[nn.Module], nn.Module], int]] = {
+    "weight_norm": (weight_norm, 0),
+    "weight_norm_utils": (nn.utils.weight_norm, 0),
+    "spectral_norm": (parametrizations.spectral_norm, 2),
+    "spectral_norm_utils": (nn.utils.spectral_norm, 2),
+    "spectral_converged": (parametrizations.spectral_norm, 2000),
+    "pruned": (pruned, 0),
+}
+"""What computes the kernels of a network, and steps of its training."""
+
+
+def kernels(folder: Path) -> None:
+    """State dicts whose kernels are computed, the kernels that PyTorch computes, and what the network makes of x."""
+    folder.mkdir(exist_ok=True)
+    x = torch.randn(2, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    for name, (wrapped, steps) in KERNELS.items():
+        torch.manual_seed(3)
+        layers = (
+            *(nn.Conv2d(2, 4, 3, padding=1), nn.ConvTranspose2d(4, 4, 2, stride=2)),
+            *(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Linear(256, 2)),
+        )
+        a, b, c, d = map(wrapped, layers)
+        net = nn.Sequential(a, nn.ReLU(), b, nn.ReLU(), c, nn.Flatten(), d)
+        with torch.no_grad():
+            for key, lengths in net.named_parameters():
+                if key.endswith(("_g", "original0")):
+                    lengths.mul_(torch.rand(lengths.shape) + 0.5)
+        for _ in range(steps):
+            net(x)
+        net.eval()
+        with torch.no_grad():
+            y = net(x)
+        torch.save(net.state_dict(), folder / f"{name}.pth")
+        found = {f"w{i}": layer.weight.detach().numpy() for i, layer in zip((0, 2, 4, 6), (a, b, c, d), strict=True)}
+        np.savez(folder / f"{name}.io.npz", x=x.numpy(), y=y.numpy(), **found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -233,6 +281,7 @@ def main() -> None:
     if not args.compare:
         for name, make in SMALL.items():
             write(args.folder, name, make)
+        kernels(args.folder / "kernels")
         torch.manual_seed(0)
         (args.folder / "resizes.json").write_text(json.dumps(resizes()), encoding="utf-8")
         return

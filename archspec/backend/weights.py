@@ -26,6 +26,7 @@ from archspec.backend.layouts import (
     stored_label,
 )
 from archspec.backend.matching import Matching, compare_shapes, copies, ignoring, more, node_said, stored_said
+from archspec.backend.torch_kernels import computed
 from archspec.backend.torch_modules import gathered
 from archspec.backend.tracing import Orders
 from archspec.backend.wiring import Wiring, marked, match_graphs
@@ -95,7 +96,8 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
     nodes: Sequence[Node] = [node for node in graph.owners() if node.weights]
     layers: Sequence[StoredLayer] = archive.layers
     if archive.layout == "torch":
-        layers = gathered(layers, [roles_and_shapes(node) for node in nodes])
+        wanted = [roles_and_shapes(node) for node in nodes]
+        layers = gathered(computed(layers, wanted, rules), wanted)
     known: dict[str, StoredLayer] = {}
     if rules:
         layers, known = rules.apply(nodes, layers)

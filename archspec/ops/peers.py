@@ -115,6 +115,11 @@ def own_name(weight: WeightSpec) -> str:
     return weight.name.rpartition("/")[2]
 
 
+def lengths(axis: int) -> str:
+    """The role of the lengths of a kernel with weight normalisation, which has one for each place along an axis."""
+    return f"weight_g along {axis}"
+
+
 def taps_first(kernel: np.ndarray) -> np.ndarray:
     """(a, b, …) → (…, a, b)"""
     return kernel.transpose(*range(2, kernel.ndim), 0, 1)

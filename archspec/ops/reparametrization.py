@@ -6,6 +6,7 @@ weights alone is done once for a batch, and not counted.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,13 +17,13 @@ from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ir.validation import refuse
 from archspec.ops.arguments import Epsilon, PositiveInt
 from archspec.ops.base import Op
+from archspec.ops.peers import Form, lengths
 from archspec.ops.reach import Axes
 
 if TYPE_CHECKING:
     import keras
 
     from archspec.ir.counterpart import Counterpart, OrderTrace
-    from archspec.ops.peers import Form
 
 
 def _with_kernel(value: Any) -> Any:
@@ -72,7 +73,7 @@ class _AroundKernel(Op):
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         inner: tuple[WeightSpec, ...] = self.layer.weights(x)
         kernel = next(weight for weight in inner if weight.name == "kernel")
-        of_layer = (WeightSpec(f"{self.layer.name}/{w.name}", w.shape, w.trainable) for w in inner)
+        of_layer = (replace(w, name=f"{self.layer.name}/{w.name}") for w in inner)
         return (*self.own_weights(kernel), *of_layer)
 
     def written(self, kernel: WeightSpec) -> tuple[int, ...]:
@@ -111,6 +112,16 @@ class _AroundKernel(Op):
         return layer
 
 
+def _following(kernel: WeightSpec) -> int | None:
+    """The axis of a weight with a number for each output, where another library's follows what is written."""
+    return None if kernel.writes is None else 0
+
+
+def _renamed(form: Form, kernel: str) -> Form:
+    """The same, with the kernel under another role."""
+    return form._replace(roles=tuple(kernel if role == "weight" else role for role in form.roles))
+
+
 class SpectralNorm(_AroundKernel, name="spectral_norm", main="layer"):
     """A layer whose kernel is divided by its largest singular value, which bounds how fast the output changes
     (Miyato et al. 2018). Gradients go through the quotient, as in PyTorch.
@@ -123,7 +134,12 @@ class SpectralNorm(_AroundKernel, name="spectral_norm", main="layer"):
     """Steps of the power iteration for each batch."""
 
     def own_weights(self, kernel: WeightSpec) -> tuple[WeightSpec, ...]:
-        return (WeightSpec("u", (prod(self.written(kernel)),), trainable=False),)
+        return (WeightSpec("u", (prod(self.written(kernel)),), trainable=False, writes=_following(kernel)),)
+
+    def torch(self, weight: WeightSpec) -> Form:
+        if weight.name == "u":
+            return super().torch(weight)._replace(roles=("weight_u",))
+        return _renamed(super().torch(weight), "weight_orig")
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reparametrization import SpectralNorm
@@ -136,7 +152,15 @@ class WeightNorm(_AroundKernel, name="weight_norm", main="layer"):
     2016). The lengths start as they are."""
 
     def own_weights(self, kernel: WeightSpec) -> tuple[WeightSpec, ...]:
-        return (WeightSpec("g", self.written(kernel)),)
+        return (WeightSpec("g", self.written(kernel), writes=_following(kernel)),)
+
+    def torch(self, weight: WeightSpec) -> Form:
+        form = super().torch(weight)
+        if weight.name != "g":
+            return _renamed(form, "weight_v")
+        # Kernels have what is written first there, and transposed ones behind what is read.
+        role = lengths(0 if -1 in self.layer.kernel_writes else 1)
+        return form._replace(roles=(role,), shapes=((prod(weight.shape),),), convert=lambda g: g.reshape(weight.shape))
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reparametrization import WeightNorm
