@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -17,14 +17,24 @@ EXTRAS = {"jax": "archspec-keras[jax]"}
 EXTRA = "archspec-keras[tensorflow]"
 
 
+QUIET = "3"
+"""``TF_CPP_MIN_LOG_LEVEL`` at which TensorFlow logs nothing but what ends the process."""
+
+
 class MissingExtra(ModuleNotFoundError):
     """Keras or TensorFlow is needed and not installed."""
 
 
 def import_keras() -> ModuleType:
-    """The ``keras`` module. Raises MissingExtra."""
+    """The ``keras`` module; where it is imported here, TensorFlow is too, without its notices. Raises MissingExtra."""
+    is_here = {"keras", "tensorflow"} & sys.modules.keys()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", QUIET)
     try:
-        import keras
+        with nullcontext() if is_here else quiet():
+            import keras
+
+            if not is_here and (tf := import_tensorflow()) is not None:
+                tf.config.list_physical_devices()  # what it complains of next
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in {"keras", "tensorflow", "jax", "torch"}:
             raise
@@ -71,16 +81,11 @@ def import_tensorflow() -> ModuleType | None:
 
 
 def quiet_start() -> ModuleType:
-    """``import_keras`` without TensorFlow's notices on stderr, for commands, which collect no garbage until then.
-
-    Raises MissingExtra.
-    """
+    """``import_keras`` for commands, which collect no garbage until then, with TensorFlow. Raises MissingExtra."""
     gc.enable()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet():
-        keras = import_keras()
-        import_tensorflow()
-        return keras
+    keras = import_keras()
+    import_tensorflow()
+    return keras
 
 
 @contextmanager

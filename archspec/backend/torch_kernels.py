@@ -112,7 +112,8 @@ class _Lengths(_Module):
             v = directions.read().astype("float64")
             over = tuple(axis for axis in range(v.ndim) if not lengths.shape or lengths.shape[axis] == 1)
             length = np.sqrt(np.square(v).sum(over, keepdims=True))
-            return (v * (lengths.read() / length)).astype("float32")
+            kernel: np.ndarray = (v * (lengths.read() / length)).astype("float32")
+            return kernel
 
         return Stored(directions.shape, read)
 
@@ -134,7 +135,7 @@ class _Pruned(_Module):
         return Stored(kernel.shape, read)
 
 
-class _Read(NamedTuple):
+class _PowerIteration(NamedTuple):
     """A kernel that is divided by a singular value, as a matrix of what is written by what is read."""
 
     kernel: np.ndarray
@@ -183,12 +184,12 @@ class _Quotient(_Module):
         found = self._read()
         return (found.kernel / found.value).astype("float32")
 
-    def _read(self) -> _Read:
+    def _read(self) -> _PowerIteration:
         import numpy as np
 
         kernel, u, v = (part.read().astype("float64") for part in self.parts)
         found = [
-            _Read(kernel, np.moveaxis(kernel, axis, 0).reshape(u.size, -1), u, v)
+            _PowerIteration(kernel, np.moveaxis(kernel, axis, 0).reshape(u.size, -1), u, v)
             for axis in range(min(kernel.ndim, 2))
             if (kernel.shape[axis], kernel.size // kernel.shape[axis]) == (u.size, v.size)
         ]

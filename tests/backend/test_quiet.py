@@ -42,3 +42,15 @@ def test_an_export_says_one_line(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert (done.stderr, done.returncode) == ("archspec: wrote\n", 0)
     assert (tmp_path / "net.tflite").stat().st_size > 0
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [None, "0"])
+def test_compiling_in_python_says_nothing(level):
+    """TensorFlow's notices while it is imported and looks for devices came before the first line of a script."""
+    program = "import archspec; print(archspec.compile(archspec.load('lenet5')).count_params())"
+    env = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "ARCHSPEC_TRACEBACK")}
+    env |= {} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("61706\n", "")
