@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from archspec.ir.diagnostics import Diagnostic, SpecError
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, reachable
 from archspec.writing.text import flow
 
 Origin = TypeVar("Origin")
@@ -27,7 +27,9 @@ class RefusedSteps(Exception, Generic[Origin]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry(Generic[Origin]):
+class DraftStep(Generic[Origin]):
+    """A step, the names of what it takes, and where it comes from."""
+
     step: dict[str, Any]
     taken: tuple[str, ...]
     origin: Origin
@@ -40,7 +42,7 @@ class Draft(Generic[Origin]):
     def __init__(self, name: str):
         self.name = identifier(name) or identifier(f"model_{name}")
         self.inputs: dict[str, Any] = {}
-        self.steps: dict[str, _Entry[Origin]] = {}
+        self.steps: dict[str, DraftStep[Origin]] = {}
         self.outputs: dict[str, str] = {}
 
     def input(self, name: str, shape: Sequence[int | str | None], dtype: str = "float32") -> str:
@@ -56,7 +58,7 @@ class Draft(Generic[Origin]):
     def add(self, step: dict[str, Any], taken: Sequence[str], origin: Origin) -> str:
         """Add a step, without its place among others; what its result goes by."""
         made = f"n{len(self.steps)}"
-        self.steps[made] = _Entry(step, tuple(taken), origin)
+        self.steps[made] = DraftStep(step, tuple(taken), origin)
         return made
 
     def origin(self, name: str) -> Origin:
@@ -69,7 +71,10 @@ class Draft(Generic[Origin]):
         self.outputs[own if own and own not in self.outputs else f"o{len(self.outputs)}"] = result
 
     def graph(self) -> Graph:
-        """The graph, whose nodes go by the names that ``add`` gave. Raises RefusedSteps."""
+        """The graph, whose nodes go by the names that ``add`` gave; steps that no output needs are left out.
+
+        Raises RefusedSteps.
+        """
         from archspec.frontend import loads
 
         lines = ["archspec: 1", f"name: {flow(self.name)}", f"inputs: {flow(self.inputs)}", "body:"]
@@ -79,7 +84,8 @@ class Draft(Generic[Origin]):
             lines.append(f"  - {flow({**entry.step, 'from': taken, 'as': made})}")
         lines += ["heads:", *(f"  {name}: {{from: {flow(result)}}}" for name, result in self.outputs.items())]
         try:
-            return loads("\n".join(lines) + "\n", "model", neighbours=False)
+            graph = loads("\n".join(lines) + "\n", "model", neighbours=False)
+            return replace(graph, nodes=reachable(graph.nodes, [output.tensor for output in graph.outputs]))
         except SpecError as error:
             origins = [entry.origin for entry in self.steps.values()]
             raise RefusedSteps(

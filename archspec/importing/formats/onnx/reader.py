@@ -1,0 +1,229 @@
+"""The nodes of an ONNX graph as steps. ONNX has channels first, a spec has them last.
+
+A tensor of ONNX is known by the result that it is here and by its axes: where each of its own, without the batch, is
+in that result. So transposing costs nothing until something wants the axes in one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from archspec.importing.formats.onnx.model import OnnxGraph, OnnxNode
+from archspec.importing.network import ReadNetwork, refused
+from archspec.ir.diagnostics import Span
+from archspec.writing.draft import Draft
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Rule = Callable[["GraphReader", OnnxNode], None]
+Shape = tuple[int | None, ...]
+IMAGES = frozenset(
+    (
+        *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LRN", "Resize"),
+        *("BatchNormalization", "InstanceNormalization", "Upsample", "DepthToSpace", "SpaceToDepth", "PRelu"),
+        "GroupNormalization",
+    )
+)
+"""Operators for which channels come first."""
+ANY_ORDER = frozenset(("Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Clip", "Cast", "Identity", "Concat", "Pad"))
+ANY_ORDER |= frozenset(("Slice", "Split", "Sigmoid", "Dropout", "Max", "Min"))
+"""Operators that do not tell which axis the channels are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A result with its shape here, and for each axis of ONNX's tensor the axis here. Of a tensor that was made flat
+    ``source`` is what it was before: its elements are in another order there than here."""
+
+    name: str
+    axes: tuple[int, ...]
+    shape: Shape
+    source: Value | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the axes are in ONNX's order."""
+        return self.source is None and self.axes == tuple(range(len(self.axes)))
+
+
+def channels_first(rank: int) -> tuple[int, ...]:
+    """Axes of a tensor whose first is the channels, which are last here."""
+    return (rank - 1, *range(rank - 1))
+
+
+class GraphReader:
+    """Reads nodes in order; ``values`` are the tensors so far."""
+
+    def __init__(self, name: str, graph: OnnxGraph, rules: dict[str, Rule]):
+        self.graph, self.rules = graph, rules
+        self.network = ReadNetwork(Draft(name))
+        self.values: dict[str, Value] = {}
+        self.owners: dict[str, Span] = {}
+
+    def run(self, at: Span) -> None:
+        """Read all. Raises SpecError."""
+        for name, dtype in self.graph.inputs.items():
+            shape = self.graph.shapes[name][1:]
+            axes = channels_first(len(shape)) if self._is_image(name) else tuple(range(len(shape)))
+            here = _moved(shape, axes)
+            self.values[name] = Value(self.network.draft.input(name, here, dtype), axes, here)
+        for node in self.graph.nodes:
+            rule = self.rules.get(node.kind)
+            if rule is None:
+                raise refused("I02", f"no op says what {node.kind} does", node.at)
+            rule(self, node)
+        for name in self.graph.outputs:
+            if name not in self.values:
+                raise refused("I02", f"the output {name!r} is not computed from an input", at)
+            value = self.values[name]
+            self.network.draft.output(name, (self.plain(value, at) if value.source else value).name)
+
+    def _is_image(self, name: str) -> bool:
+        """Whether the first operators that tell have the channels first."""
+        seen, todo = set[str](), [name]
+        while todo and len(self.graph.shapes[name]) > 2:
+            at = todo.pop(0)
+            for node in self.graph.users.get(at, []):
+                if node.kind in IMAGES:
+                    return True
+                if node.kind not in ANY_ORDER:
+                    return False
+                todo += [out for out in node.outputs if out not in seen]
+                seen.update(node.outputs)
+        return False
+
+    def value(self, node: OnnxNode, place: int = 0) -> Value:
+        """An operand that is computed from an input. Raises SpecError (I02, I03)."""
+        name = node.inputs[place] if place < len(node.inputs) else ""
+        if name in self.values:
+            return self.values[name]
+        if name in self.graph.constants:
+            raise refused("I02", "it takes a constant where an op takes what is computed", node.at)
+        raise refused("I03", f"its operand {place + 1} is not there", node.at)
+
+    def constant(self, node: OnnxNode, place: int) -> np.ndarray | None:
+        """An operand that is a constant; None where it is left out. Raises SpecError (I02) for a computed one."""
+        name = node.inputs[place] if place < len(node.inputs) else ""
+        if not name:
+            return None
+        if name not in self.graph.constants:
+            raise refused("I02", f"its operand {place + 1} is computed; an op has it as a constant", node.at)
+        return self.graph.constants[name]
+
+    def needed(self, node: OnnxNode, place: int) -> np.ndarray:
+        """A constant that must be there. Raises SpecError (I02, I03)."""
+        found = self.constant(node, place)
+        if found is None:
+            raise refused("I03", f"its operand {place + 1} is not there", node.at)
+        return found
+
+    def whole_numbers(self, node: OnnxNode, name: str, place: int) -> list[int] | None:
+        """Numbers that are an attribute in old files, and an operand in new ones; None where they are left out."""
+        if name in node.attributes:
+            return [int(n) for n in node.get(name, list, [])]
+        found = self.constant(node, place)
+        return None if found is None else [int(n) for n in found.reshape(-1)]
+
+    def emit(
+        self, step: dict[str, Any], taken: Sequence[Value], node: OnnxNode, axes: tuple[int, ...], port: int = 0
+    ) -> Value:
+        """Add a step that gives an output of the node, which has ``axes`` here."""
+        shape = self.out_shape(node, axes, port)
+        name = self.network.add(step, [v.name for v in taken], node.at, _known(shape))
+        return self.set(node, Value(name, axes, shape or (None,) * len(axes)), port)
+
+    def out_shape(self, node: OnnxNode, axes: tuple[int, ...], port: int = 0) -> Shape | None:
+        """The shape of a node's output here, by ONNX's inference; None where that does not say. Raises SpecError (I02,
+        I04)."""
+        said = self.graph.shapes.get(node.outputs[port])
+        if said is None:
+            return None
+        if not said or said[0] not in (None, self.graph.batch):
+            raise refused("I02", f"the first axis of what it gives is not the batch: {_dims(said)}", node.at)
+        if len(said) - 1 != len(axes):
+            raise refused("I04", f"its output has {len(said) - 1} axes there, and {len(axes)} as an op", node.at)
+        return _moved(said[1:], axes)
+
+    def set(self, node: OnnxNode, value: Value, port: int = 0) -> Value:
+        """Know an output of the node."""
+        self.values[node.outputs[port]] = value
+        return value
+
+    def axis(self, node: OnnxNode, value: Value, axis: int) -> int:
+        """An axis of ONNX's tensor, with the batch, as one here. Raises SpecError (I02) for the batch."""
+        rank = len(value.axes) + 1
+        if not -rank <= axis < rank or axis % rank == 0:
+            raise refused("I02", f"it works along axis {axis}, which is the batch or none", node.at)
+        return value.axes[axis % rank - 1]
+
+    def arranged(self, value: Value, axes: tuple[int, ...], at: Span) -> Value:
+        """A value with its axes in another order here."""
+        if value.source is not None:
+            value = self.plain(value, at)
+        if value.axes == axes:
+            return value
+        order, shape = [0] * len(axes), list[int | None](value.shape)
+        for there, (old, new) in enumerate(zip(value.axes, axes, strict=True)):
+            order[new], shape[new] = old, value.shape[value.axes[there]]
+        name = self.network.add({"permute": {"axes": order}}, [value.name], at, _known(tuple(shape)))
+        return Value(name, axes, tuple(shape))
+
+    def image(self, node: OnnxNode, place: int = 0) -> Value:
+        """An operand with its channels, which come first there, last."""
+        value = self.value(node, place)
+        return self.arranged(value, channels_first(len(value.axes)), node.at)
+
+    def plain(self, value: Value, at: Span) -> Value:
+        """A value with its axes, and elements, in ONNX's order."""
+        if value.source is None:
+            return self.arranged(value, tuple(range(len(value.axes))), at)
+        source = self.plain(value.source, at)
+        return Value(self.network.add({"flatten": None}, [source.name], at, _known(value.shape)), (0,), value.shape)
+
+    def row(self, value: Value, at: Span) -> tuple[Value, np.ndarray | None]:
+        """A value whose last axis is last, and for each element of it the place in ONNX's order, None where that is the
+        same: what stands before a dense layer, whose weights can follow the elements."""
+        if value.source is None:
+            return self.plain(value, at), None
+        import numpy as np
+
+        source = value.source
+        count = np.arange(int(np.prod([size or 0 for size in source.shape])))
+        there = count.reshape([source.shape[axis] or 0 for axis in source.axes])
+        order = there.transpose(np.argsort(source.axes))
+        name = self.network.add({"flatten": None}, [source.name], at, _known(value.shape))
+        return Value(name, (0,), value.shape), order.reshape(-1)
+
+    def hold(self, value: Value, node: OnnxNode, sources: Sequence[str], **arrays: np.ndarray | None) -> None:
+        """Give a step its arrays. ``sources`` are the constants that they come from: told where two steps have one."""
+        own = self.network.arrays.setdefault(value.name, {})
+        for name, array in arrays.items():
+            if array is not None:
+                own[name] = lambda array=array: array  # type: ignore[misc]
+        for source in sources:
+            first = self.owners.setdefault(source, node.at)
+            if first is not node.at:
+                self.network.left_out(f"it shares {source!r} with {first.source.text}; the spec has it twice", node.at)
+
+
+def same_as(value: Value, name: str) -> Value:
+    """A value of the same shape under another name."""
+    return replace(value, name=name)
+
+
+def _moved(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    out = list[int | None](shape)
+    for size, axis in zip(shape, axes, strict=True):
+        out[axis] = size
+    return tuple(out)
+
+
+def _known(shape: Shape | None) -> tuple[int, ...] | None:
+    return None if shape is None or None in shape else tuple(n for n in shape if n is not None)
+
+
+def _dims(shape: Shape) -> str:
+    return "×".join("?" if n is None else str(n) for n in shape) or "no axes"

@@ -1,0 +1,374 @@
+"""Operators that move, cut, join or enlarge, and sums over axes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from archspec.importing.formats.onnx.arithmetic import aligned
+from archspec.importing.formats.onnx.model import OnnxNode
+from archspec.importing.formats.onnx.reader import GraphReader, Rule, Value, channels_first
+from archspec.importing.formats.onnx.windows import alike
+from archspec.importing.network import refused
+
+if TYPE_CHECKING:
+    import numpy as np
+
+POOLS = ({"global_avg_pool": {"keep": True}}, {"global_max_pool": {"keep": True}})
+
+
+def _flatten(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.value(node)
+    if node.get("axis", int, 1) not in (1, -len(x.axes)):
+        raise refused("I02", "it makes one axis of the batch and others", node.at)
+    _flat(reader, node, x)
+
+
+def _flat(reader: GraphReader, node: OnnxNode, x: Value) -> None:
+    """One row of numbers, whose order a dense layer behind it may follow."""
+    if len(x.axes) == 1:
+        reader.set(node, x)
+    elif _pooled(reader, node, x, (0,)):
+        return
+    elif None in x.shape:
+        raise refused("I02", "it makes a row of a tensor whose size is open", node.at)
+    elif x.is_plain or sum(n != 1 for n in x.shape) <= 1:
+        reader.emit({"flatten": None}, [x], node, (0,))
+    else:
+        reader.set(node, Value("", (0,), (math.prod(n or 0 for n in x.shape),), x))
+
+
+def _pooled(reader: GraphReader, node: OnnxNode, x: Value, axes: tuple[int, ...]) -> bool:
+    """Whether a pool over all places kept its axes only for this node to take them away."""
+    entry = reader.network.draft.steps.get(x.name)
+    if entry is None or entry.step not in POOLS or len(axes) != 1:
+        return False
+    (op,) = entry.step
+    shape = (x.shape[-1],)
+    known = None if shape[0] is None else (shape[0],)
+    name = reader.network.add({op: None}, entry.taken, entry.origin, known)
+    reader.set(node, Value(name, (0,), shape))
+    return True
+
+
+def _reshape(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.value(node)
+    said = reader.graph.shapes.get(node.outputs[0])
+    if said is None or None in said[1:]:
+        raise refused("I02", "the shape that it gives is not known", node.at)
+    shape = tuple(n for n in reader.out_shape(node, tuple(range(len(said) - 1))) or () if n is not None)
+    if len(shape) == 1:
+        _flat(reader, node, x)
+        return
+    if x.source is None and tuple(x.shape[axis] for axis in x.axes) == shape:
+        reader.set(node, x)
+        return
+    if x.source is not None and tuple(x.source.shape[axis] for axis in x.source.axes) == shape:
+        reader.set(node, x.source)
+        return
+    if x.source is None and (axes := _with_ones_moved(x, shape)):
+        reader.set(node, Value(x.name, axes, x.shape))
+        return
+    reader.emit({"reshape": {"shape": list(shape)}}, [reader.plain(x, node.at)], node, tuple(range(len(shape))))
+
+
+def _with_ones_moved(x: Value, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The axes here of a tensor of as many axes that differs in where axes of length 1 are; None for another one."""
+    long = [axis for axis in x.axes if x.shape[axis] != 1]
+    if len(shape) != len(x.axes) or [x.shape[axis] for axis in long] != [n for n in shape if n != 1]:
+        return None
+    ones = iter(sorted(set(x.axes) - set(long)))
+    rest = iter(long)
+    return tuple(next(ones) if n == 1 else next(rest) for n in shape)
+
+
+def _transpose(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.value(node)
+    x = reader.plain(x, node.at) if x.source else x
+    order = node.get("perm", list, None) or list(range(len(x.axes), -1, -1))
+    if order[0] != 0 or sorted(order) != list(range(len(x.axes) + 1)):
+        raise refused("I02", "it moves the batch", node.at)
+    reader.set(node, Value(x.name, tuple(x.axes[k - 1] for k in order[1:]), x.shape))
+
+
+def _squeeze(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.value(node)
+    x = reader.plain(x, node.at) if x.source else x
+    axes = reader.whole_numbers(node, "axes", 1)
+    if axes is None:
+        raise refused("I02", "it takes away all axes of length 1, the batch too", node.at)
+    gone = {reader.axis(node, x, axis) for axis in axes}
+    kept = _without(x, gone)
+    if not _pooled(reader, node, x, kept):
+        _reshaped(reader, node, x, kept)
+
+
+def _unsqueeze(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.plain(reader.value(node), node.at)
+    axes = reader.whole_numbers(node, "axes", 1) or []
+    rank = len(x.axes) + 1 + len(axes)
+    if any(axis % rank == 0 for axis in axes):
+        raise refused("I02", "it puts an axis before the batch", node.at)
+    _reshaped(reader, node, x, tuple(range(rank - 1)))
+
+
+def _reshaped(reader: GraphReader, node: OnnxNode, x: Value, axes: tuple[int, ...]) -> None:
+    """Another shape of the elements in the order that they have here."""
+    shape = reader.out_shape(node, axes)
+    if shape is None or None in shape:
+        raise refused("I02", "the shape that it gives is not known", node.at)
+    reader.emit({"reshape": {"shape": list(shape)}}, [x], node, axes)
+
+
+def _without(x: Value, gone: set[int]) -> tuple[int, ...]:
+    """The axes of what is left when some are taken away."""
+    left = sorted(set(x.axes) - gone)
+    return tuple(left.index(axis) for axis in x.axes if axis not in gone)
+
+
+def _reduce(reduction: str) -> Rule:
+    def rule(reader: GraphReader, node: OnnxNode) -> None:
+        x = reader.value(node)
+        x = reader.plain(x, node.at) if x.source else x
+        axes = reader.whole_numbers(node, "axes", 1)
+        if axes is None:
+            raise refused("I02", "it takes all axes together, the batch too", node.at)
+        here = sorted({reader.axis(node, x, axis) for axis in axes})
+        keep = bool(node.get("keepdims", int, 1))
+        out = x.axes if keep else _without(x, set(here))
+        is_image = x.axes == channels_first(len(x.axes)) and here == list(range(len(x.axes) - 1))
+        if reduction in ("mean", "max") and is_image and here:
+            op = "global_avg_pool" if reduction == "mean" else "global_max_pool"
+            reader.emit({op: {"keep": True} if keep else None}, [x], node, out)
+            return
+        step: dict[str, Any] = {"reduction": reduction, "axis": here[0] if len(here) == 1 else here}
+        reader.emit({"reduce": {**step, "keep": keep}}, [x], node, out)
+
+    return rule
+
+
+def _concat(reader: GraphReader, node: OnnxNode) -> None:
+    taken = [reader.value(node, place) for place in range(len(node.inputs))]
+    if len(taken) == 1:
+        reader.set(node, taken[0])
+        return
+    if any(len(v.axes) != len(taken[0].axes) for v in taken):
+        raise refused("I03", "it joins tensors of different numbers of axes", node.at)
+    taken = aligned(reader, taken, node)
+    axis = reader.axis(node, taken[0], node.get("axis", int, 0))
+    step = {"concat": None if axis == len(taken[0].axes) - 1 else {"axis": axis}}
+    reader.emit(step, taken, node, taken[0].axes)
+
+
+def _slice(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.value(node)
+    x = reader.plain(x, node.at) if x.source else x
+    starts, ends = reader.whole_numbers(node, "starts", 1), reader.whole_numbers(node, "ends", 2)
+    axes, steps = reader.whole_numbers(node, "axes", 3), reader.whole_numbers(node, "steps", 4)
+    if starts is None or ends is None or len(starts) != len(ends) or not x.axes:
+        raise refused("I03", "it does not say where to cut", node.at)
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    todo: list[dict[str, Any]] = []
+    strides = [1] * len(x.axes)
+    for start, end, axis, stride in zip(starts, ends, axes, steps, strict=False):
+        if stride < 1:
+            raise refused("I02", "no op reads an axis backwards", node.at)
+        if axis % (len(x.axes) + 1) == 0 and start == 0 and end >= reader.graph.batch:
+            continue
+        here = reader.axis(node, x, axis)
+        cut = _cut(start, end, x.shape[here])
+        strides[here] = stride
+        if cut != [0, None]:
+            todo.append({"slice": {"range": cut} if here == len(x.axes) - 1 else {"range": cut, "axis": here}})
+    if strides[-1] != 1:
+        raise refused("I02", "no op takes every so manyth channel", node.at)
+    if any(n != 1 for n in strides):
+        todo.append({"subsample": alike(strides[:-1])})
+    if not todo:
+        reader.set(node, x)
+        return
+    for step in todo[:-1]:
+        x = Value(reader.network.add(step, [x.name], node.at), x.axes, x.shape)
+    reader.emit(todo[-1], [x], node, x.axes)
+
+
+def _cut(start: int, end: int, size: int | None) -> list[int | None]:
+    """A stretch of an axis; its end is None where it is the axis's."""
+    if size is None:
+        return [start, None if end >= 1 << 31 - 1 else end]
+    low, high = (min(max(n + size if n < 0 else n, 0), size) for n in (start, end))
+    return [low, None if high == size else high]
+
+
+def _split(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.value(node)
+    x = reader.plain(x, node.at) if x.source else x
+    axis = reader.axis(node, x, node.get("axis", int, 0))
+    sizes = reader.whole_numbers(node, "split", 1)
+    count = len(node.outputs)
+    parts: Any = count
+    if sizes is not None and len(set(sizes)) > 1:
+        parts = sizes
+    step = {"parts": parts} if axis == len(x.axes) - 1 else {"parts": parts, "axis": axis}
+    name = reader.network.add({"split": step}, [x.name], node.at)
+    for port in range(count):
+        shape = reader.out_shape(node, x.axes, port)
+        reader.set(node, Value(f"{name}.{port}", x.axes, shape or (None,) * len(x.axes)), port)
+
+
+def _pad(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.value(node)
+    x = reader.plain(x, node.at) if x.source else x
+    pads, value = reader.whole_numbers(node, "pads", 1), reader.constant(node, 2)
+    mode = {"constant": "zero", "reflect": "reflect", "edge": "replicate"}.get(node.get("mode", str, "constant"))
+    rank = len(x.axes) + 1
+    axes = reader.whole_numbers(node, "axes", 3)
+    if pads is None or len(pads) != 2 * len(axes or range(rank)) or mode is None:
+        raise refused("I02", "no op pads like that", node.at)
+    if (value is not None and value.any()) or node.get("value", float, 0.0):
+        raise refused("I02", "an op pads with zeros", node.at)
+    margins = [[0, 0] for _ in x.axes]
+    half = len(pads) // 2
+    for number, axis in enumerate(axes or range(rank)):
+        pair = [pads[number], pads[half + number]]
+        if min(pair) < 0:
+            raise refused("I02", "it cuts off; an op pads or crops", node.at)
+        if any(pair):
+            margins[reader.axis(node, x, axis)] = pair
+    if any(margins[-1]):
+        if any(map(any, margins[:-1])) or mode != "zero":
+            raise refused("I02", "an op pads places or channels", node.at)
+        reader.emit({"pad_channels": {"before": margins[-1][0], "after": margins[-1][1]}}, [x], node, x.axes)
+        return
+    said = [a if a == b else [a, b] for a, b in margins[:-1]]
+    step: dict[str, Any] = {
+        "padding": said[0] if said and all(s == said[0] for s in said) and isinstance(said[0], int) else said
+    }
+    reader.emit({"pad": step if mode == "zero" else {**step, "mode": mode}}, [x], node, x.axes)
+
+
+def _resize(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.image(node)
+    scales: np.ndarray | None
+    if node.kind == "Upsample":
+        if "scales" in node.attributes:
+            import numpy as np
+
+            scales = np.array(node.get("scales", list, []))
+        else:
+            scales = reader.constant(node, 1)
+    else:
+        scales = reader.constant(node, 1 if reader.graph.opset < 11 else 2)
+    shape = reader.out_shape(node, x.axes)
+    if shape is None or None in shape or None in x.shape or shape[-1] != x.shape[-1]:
+        raise refused("I02", "the size that it gives is not known", node.at)
+    mode = node.get("mode", str, "nearest")
+    places = node.get("coordinate_transformation_mode", str, "half_pixel" if reader.graph.opset > 10 else "asymmetric")
+    rounding = node.get("nearest_mode", str, "round_prefer_floor" if reader.graph.opset > 10 else "floor")
+    if node.get("antialias", int, 0) or node.get("axes", list, None) or places == "tf_crop_and_resize":
+        raise refused("I02", "no op enlarges like that", node.at)
+    pairs = [(a, b) for a, b in zip(x.shape[:-1], shape[:-1], strict=True) if a and b]
+    if len(pairs) != len(shape) - 1:
+        raise refused("I02", "the size that it gives is not known", node.at)
+    if scales is not None and scales.size and not _is_exact(scales, [b / a for a, b in pairs]):
+        raise refused("I02", "its size is no multiple of the scale, by which alone an op goes", node.at)
+    factors = [b // a for a, b in pairs] if all(b % a == 0 for a, b in pairs) else None
+    step: dict[str, Any]
+    match mode, places:
+        case "nearest", ("asymmetric" | "half_pixel" | "pytorch_half_pixel") if factors and (
+            (rounding == "floor") == (places == "asymmetric")
+            or (places != "asymmetric" and rounding.startswith("round_prefer"))
+        ):
+            step = {"upsample": {"factor": alike(factors)}}
+        case "nearest", "asymmetric" if rounding == "floor":
+            step = {"resize": {"size": [b for _, b in pairs], "mode": "torch_nearest"}}
+        case "linear", ("half_pixel" | "pytorch_half_pixel") if factors and all(b > 1 for _, b in pairs):
+            step = {"upsample": {"factor": alike(factors), "mode": "bilinear"}}
+        case "linear", ("half_pixel" | "pytorch_half_pixel") if all(b > 1 for _, b in pairs):
+            step = {"resize": {"size": [b for _, b in pairs]}}
+        case "linear", "align_corners":
+            step = {"resize": {"size": [b for _, b in pairs], "align_corners": True}}
+        case _:
+            raise refused("I02", f"no op enlarges by {mode} with {places} places ({rounding})", node.at)
+    reader.emit(step, [x], node, x.axes)
+
+
+def _is_exact(scales: np.ndarray, ratios: list[float]) -> bool:
+    said = [float(n) for n in scales.reshape(-1)]
+    return (
+        len(said) == len(ratios) + 2
+        and said[:2] == [1, 1]
+        and all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(said[2:], ratios, strict=True))
+    )
+
+
+def _depth_to_space(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.image(node)
+    if node.get("mode", str, "DCR") == "CRD":
+        reader.emit({"pixel_shuffle": node.get("blocksize", int, 1)}, [x], node, x.axes)
+        return
+    if None in x.shape or len(x.shape) != 3:
+        raise refused("I02", "the size that it takes is not known", node.at)
+    s = node.get("blocksize", int, 1)
+    height, width, channels = (n or 0 for n in x.shape)
+    shape = [height, width, s, s, channels // max(1, s * s)]
+    _dealt(reader, node, x, shape, [0, 2, 1, 3, 4])
+
+
+def _space_to_depth(reader: GraphReader, node: OnnxNode) -> None:
+    x, s = reader.image(node), node.get("blocksize", int, 1)
+    if None in x.shape or len(x.shape) != 3 or s < 1:
+        raise refused("I02", "the size that it takes is not known", node.at)
+    height, width, channels = (n or 0 for n in x.shape)
+    _dealt(reader, node, x, [height // s, s, width // s, s, channels], [0, 2, 1, 3, 4])
+
+
+def _dealt(reader: GraphReader, node: OnnxNode, x: Value, shape: list[int], order: list[int]) -> None:
+    network = reader.network
+    name = network.add({"reshape": {"shape": shape}}, [x.name], node.at)
+    name = network.add({"permute": {"axes": order}}, [name], node.at)
+    _reshaped(reader, node, Value(name, x.axes, x.shape), x.axes)
+
+
+def _gather(reader: GraphReader, node: OnnxNode) -> None:
+    if node.inputs[0] in reader.graph.constants:
+        table, ids = reader.needed(node, 0), reader.value(node, 1)
+        if table.ndim != 2 or node.get("axis", int, 0) != 0:
+            raise refused("I02", "no op looks up in such a table", node.at)
+        ids = reader.plain(ids, node.at)
+        step = {"vocab": table.shape[0], "dim": table.shape[1]}
+        made = reader.emit({"embedding": step}, [ids], node, tuple(range(len(ids.axes) + 1)))
+        reader.hold(made, node, node.inputs[:1], embeddings=table)
+        return
+    x, at = reader.plain(reader.value(node), node.at), reader.needed(node, 1)
+    axis = reader.axis(node, x, node.get("axis", int, 0))
+    if at.size != 1 or at.ndim:
+        raise refused("I02", "no op takes several places of an axis by a constant", node.at)
+    place = int(at)
+    cut = {"range": [place, None if place == -1 else place + 1], "axis": axis}
+    name = reader.network.add({"slice": cut}, [x.name], node.at)
+    out = tuple(range(len(x.axes) - 1))
+    reader.emit({"squeeze": {"axis": axis}}, [Value(name, x.axes, x.shape)], node, out)
+
+
+RULES: dict[str, Rule] = {
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Transpose": _transpose,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "ReduceMean": _reduce("mean"),
+    "ReduceSum": _reduce("sum"),
+    "ReduceMax": _reduce("max"),
+    "ReduceMin": _reduce("min"),
+    "Concat": _concat,
+    "Slice": _slice,
+    "Split": _split,
+    "Pad": _pad,
+    "Resize": _resize,
+    "Upsample": _resize,
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
+    "Gather": _gather,
+}
