@@ -71,13 +71,13 @@ def graph_of(calls: Calls, name: str) -> Graph:
         except UnsaidLayer as error:
             raise _refused(call, error) from None
         taken = [
-            names.get(LayerOutput(at.layer, at.turn), "") + (f".{at.port}" if at.port else "") for at in call.operands
+            names.get(LayerOutput(at.layer, at.turn), "") + (f"[{at.port}]" if at.port else "") for at in call.operands
         ]
         if not taken or "" in taken:
             raise WeightsError(f"layer {call.layer!r}, {_article(call.kind)}, takes what is no result of a layer")
         names[LayerOutput(call.layer, call.turn)] = draft.add(step, taken, call)
     for end, said in zip(calls.outputs, calls.output_names, strict=True):
-        draft.output(said, names[LayerOutput(end.layer, end.turn)] + (f".{end.port}" if end.port else ""))
+        draft.output(said, names[LayerOutput(end.layer, end.turn)] + (f"[{end.port}]" if end.port else ""))
     try:
         graph = draft.graph()
     except RefusedSteps as error:

@@ -62,8 +62,10 @@ def imported(path: Path, weights: Path | None = None, *, wants_weights: bool = F
     network: ReadNetwork = module.read(path, weights)
     graph = _graph(network, path)
     text, written = _written(network, graph, path)
-    values = _weights(network, graph, written, weights or path) if wants_weights or weights is not None else None
-    return ImportedNetwork(text, written, in_order(network.warnings), tuple(network.notes), values)
+    wants_weights = wants_weights or weights is not None
+    values = _weights(network, graph, weights or path) if wants_weights or network.arrays else {}
+    found = network.draft.weights_of(graph, values, written) if wants_weights else None
+    return ImportedNetwork(text, written, in_order(network.warnings), tuple(network.notes), found)
 
 
 def _graph(network: ReadNetwork, path: Path) -> Graph:
@@ -105,8 +107,8 @@ def _written(network: ReadNetwork, graph: Graph, path: Path) -> tuple[str, Graph
     return text, loads(text, f"{graph.name}.yaml", neighbours=False)
 
 
-def _weights(network: ReadNetwork, graph: Graph, written: Graph, path: Path) -> dict[str, np.ndarray]:
-    """The arrays of all layers that have some. Raises SpecError."""
+def _weights(network: ReadNetwork, graph: Graph, path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of all nodes that have weights. Raises SpecError."""
     import numpy as np
 
     values: dict[str, dict[str, np.ndarray]] = {}
@@ -124,4 +126,4 @@ def _weights(network: ReadNetwork, graph: Graph, written: Graph, path: Path) -> 
             if not np.isfinite(array).all():
                 raise refused("I05", f"its {weight.name} holds NaN or infinity", origin)
             values.setdefault(node.name, {})[weight.name] = array
-    return network.draft.weights_of(graph, values, written)
+    return values

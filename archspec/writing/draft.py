@@ -37,7 +37,7 @@ class DraftStep(Generic[Origin]):
 
 class Draft(Generic[Origin]):
     """A network on its way to a graph. Every result goes by the name that ``input`` or ``add`` gave, with
-    ``.port`` behind it for one of several."""
+    ``[port]`` behind it for one of several."""
 
     def __init__(self, name: str):
         self.name = identifier(name) or identifier(f"model_{name}")

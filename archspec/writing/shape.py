@@ -98,6 +98,7 @@ def _named(graph: Graph, items: list[_Item]) -> tuple[list[WrittenStep], list[st
     """Steps in order: what is not taken by the next one alone gets a name."""
     names: dict[str, str] = {name: name for name in graph.inputs}
     order = {item.output.node: k for k, item in enumerate(items)}
+    bundles = {item.output.node for item in items if item.ports > 1}
     wanted: set[str] = set()
     last = next(iter(graph.inputs)) if len(graph.inputs) == 1 else ""
     plan: list[tuple[_Item, list[Tensor] | None]] = []
@@ -107,7 +108,7 @@ def _named(graph: Graph, items: list[_Item]) -> tuple[list[WrittenStep], list[st
         else:
             plan.append((item, list(item.inputs)))
             wanted.update(tensor.node for tensor in item.inputs if tensor.node in order and tensor != Tensor(last))
-        last = item.output.node
+        last = "" if item.ports > 1 else item.output.node
     is_last = [output.tensor for output in graph.outputs] == [Tensor(last)]
     if not is_last:
         wanted.update(output.tensor.node for output in graph.outputs)
@@ -116,12 +117,12 @@ def _named(graph: Graph, items: list[_Item]) -> tuple[list[WrittenStep], list[st
     for item, taken in plan:
         step = item.step
         if taken is not None:
-            step.taken = ["prev" if t == Tensor(before) else _reference(t, names) for t in taken]
+            step.taken = ["prev" if t == Tensor(before) else _reference(t, names, bundles) for t in taken]
         if item.output.node in wanted:
             step.name = names[item.output.node] = _free(f"x{len(names)}", names)
         steps.append(step)
-        before = item.output.node
-    ends = [] if is_last else [_reference(output.tensor, names) for output in graph.outputs]
+        before = "" if item.ports > 1 else item.output.node
+    ends = [] if is_last else [_reference(output.tensor, names, bundles) for output in graph.outputs]
     return with_conv_bn(steps), ends
 
 
@@ -131,6 +132,6 @@ def _free(name: str, names: dict[str, str]) -> str:
     return name
 
 
-def _reference(tensor: Tensor, names: dict[str, str]) -> str:
+def _reference(tensor: Tensor, names: dict[str, str], bundles: set[str]) -> str:
     name = names[tensor.node]
-    return f"{name}.{tensor.port}" if tensor.port else name
+    return f"{name}[{tensor.port}]" if tensor.node in bundles else name

@@ -7,7 +7,7 @@ import pytest
 import archspec
 from archspec.frontend import loads
 from archspec.writing import Unwritable, spec_text
-from archspec.writing.equality import is_same
+from archspec.writing.equality import is_same, pairs
 from tests.wording import refuses
 
 
@@ -55,6 +55,26 @@ def test_another_stride_or_another_order_of_operands_is_another_graph():
     assert is_same(loads(head + "add: [a, b]]\n"), loads(head + "add: [b, a]]\n"))
     assert not is_same(loads(head + "subtract: [a, b]]\n"), loads(head + "subtract: [b, a]]\n"))
     assert not is_same(loads(head + "conv: 4]\n"), loads(head + "conv: {filters: 4, kernel: 3}]\n"))
+
+
+def test_parts_of_a_split_go_by_their_place():
+    head = "archspec: 1\nname: net\ninputs: {image: [8, 8, 4]}\nbody: [{split: 2, as: a}, "
+    graph = loads(
+        head + 'conv: {filters: 2}, from: "a[1]", as: b}, {concat: [b, "a[0]", "a[1]"]}]\n'.replace("conv", "{conv", 1)
+    )
+    assert 'from: "x1[1]"' in spec_text(graph)
+    assert is_same(loads(spec_text(graph)), graph)
+
+
+def test_equal_layers_of_one_input_are_not_taken_for_each_other():
+    """Both graphs have the same nodes, counted by what they compute; what reads them differs."""
+    head = "archspec: 1\nname: net\ninputs: {image: [8, 8, 4]}\nbody:\n- {conv: 4, as: a}\n"
+    two = head + "- {conv: 4, from: image, as: b}\n- {relu, from: a, as: c}\n- {tanh, from: %s, as: d}\n- add: [c, d]\n"
+    keep = "heads: {x: {from: add}, y: {from: b}}\n"
+    one, other = (loads((two % name).replace("- add: [c, d]", "- {add: [c, d], as: add}") + keep) for name in "ab")
+    assert not is_same(one, other)
+    found = pairs(one, loads(spec_text(one)))
+    assert len({*found.values()}) == len(one.nodes)
 
 
 def test_shared_weights_are_refused():

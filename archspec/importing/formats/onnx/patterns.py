@@ -44,34 +44,38 @@ def _scalar(graph: OnnxGraph, node: OnnxNode | None, kind: str, *values: float) 
 
 
 def _gelu(graph: OnnxGraph, makers: dict[str, OnnxNode], node: OnnxNode) -> Iterable[OnnxNode]:
-    """½ x (1 + erf(x / √2)), in either order of the products."""
-    if node.kind != "Erf" or (inner := makers.get(node.inputs[0])) is None:
+    """½ x (1 + erf(x / √2)), or 1 - erf(-x / √2), with the products in any order."""
+    if node.kind != "Erf" or (inner := makers.get(node.inputs[0])) is None or _alone(graph, inner) is not node:
         return ()
+    group = [inner, node]
     x = _scalar(graph, inner, "Div", math.sqrt(2)) or _scalar(graph, inner, "Mul", math.sqrt(0.5))
     plus = _alone(graph, node)
-    if x is None or plus is None or _scalar(graph, plus, "Add", 1) is None or (first := _alone(graph, plus)) is None:
+    if x is None or plus is None or (first := _alone(graph, plus)) is None or first.kind != "Mul":
         return ()
-    if first.kind != "Mul" or _alone(graph, inner) is not node:
+    negated = makers.get(x)
+    if negated is not None and negated.kind == "Neg" and _alone(graph, negated) is inner:
+        group.append(negated)
+        x = negated.inputs[0]
+        one = graph.constants.get(plus.inputs[0]) if plus.kind == "Sub" else None
+        if one is None or one.size != 1 or one.item() != 1:
+            return ()
+    elif _scalar(graph, plus, "Add", 1) is None:
         return ()
-    group = [inner, node, plus]
-    if _scalar(graph, first, "Mul", 0.5) is not None:
-        end = _alone(graph, first)
-        if end is None or end.kind != "Mul" or x not in end.inputs:
-            return ()
-        group.append(first)
-    elif x in first.inputs:
-        half = _alone(graph, first)
-        if half is None or _scalar(graph, half, "Mul", 0.5) is None:
-            return ()
-        group.append(first)
-        end = half
-    else:
-        (other,) = [name for name in first.inputs if name != plus.outputs[0]] or [""]
-        half = makers.get(other)
-        if half is None or _scalar(graph, half, "Mul", 0.5) != x or _alone(graph, half) is not first:
-            return ()
+    group.append(plus)
+    (other,) = [name for name in first.inputs if name != plus.outputs[0]] or [""]
+    half = makers.get(other)
+    if half is not None and _scalar(graph, half, "Mul", 0.5) == x and _alone(graph, half) is first:
         group.append(half)
         end = first
+    else:
+        group.append(first)
+        last = _alone(graph, first)
+        if last is None or last.kind != "Mul":
+            return ()
+        is_halved = other == x and _scalar(graph, last, "Mul", 0.5) is not None
+        if not is_halved and not (_scalar(graph, first, "Mul", 0.5) is not None and x in last.inputs):
+            return ()
+        end = last
     end.kind, end.inputs, end.attributes = "Gelu", [x], {}
     return group
 

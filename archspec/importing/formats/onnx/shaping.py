@@ -214,7 +214,7 @@ def _split(reader: GraphReader, node: OnnxNode) -> None:
     name = reader.network.add({"split": step}, [x.name], node.at)
     for port in range(count):
         shape = reader.out_shape(node, x.axes, port)
-        reader.set(node, Value(f"{name}.{port}", x.axes, shape or (None,) * len(x.axes)), port)
+        reader.set(node, Value(f"{name}[{port}]", x.axes, shape or (None,) * len(x.axes)), port)
 
 
 def _pad(reader: GraphReader, node: OnnxNode) -> None:
@@ -352,7 +352,19 @@ def _gather(reader: GraphReader, node: OnnxNode) -> None:
     reader.emit({"squeeze": {"axis": axis}}, [Value(name, x.axes, x.shape)], node, out)
 
 
+def _tile(reader: GraphReader, node: OnnxNode) -> None:
+    x, times = reader.value(node), reader.whole_numbers(node, "repeats", 1)
+    x = reader.plain(x, node.at) if x.source else x
+    if times is None or len(times) != len(x.axes) + 1 or times[0] != 1:
+        raise refused("I02", "it repeats the batch", node.at)
+    here = [0] * len(x.axes)
+    for axis, number in zip(x.axes, times[1:], strict=True):
+        here[axis] = number
+    reader.emit({"tile": {"repeats": here}}, [x], node, x.axes)
+
+
 RULES: dict[str, Rule] = {
+    "Tile": _tile,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Transpose": _transpose,
