@@ -222,7 +222,13 @@ _INPUTS = (
 )
 _LAST = (TensorSpec((1,)), TensorSpec((32, 32, 2)), TensorSpec((32, 32, 18)))
 """What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel."""
-_NAMED: dict[str, TensorSpec] = {"boxes": TensorSpec((20, 4)), "scores": TensorSpec((20, 3))}
+_NAMED: dict[str, TensorSpec] = {
+    **dict.fromkeys(("anchors", "boxes", "box", "predicted"), TensorSpec((20, 4))),
+    **dict.fromkeys(("classes", "owner"), TensorSpec((20,), "int32")),
+    **dict.fromkeys(("positive", "counted", "valid"), TensorSpec((20,), "bool")),
+    "scores": TensorSpec((20, 3)),
+    "hardness": TensorSpec((20,)),
+}
 """What an input of a name is, where the inputs of an op are of different kinds."""
 _VALUES: tuple[Any, ...] = (
     64,

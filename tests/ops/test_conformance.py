@@ -104,7 +104,8 @@ def draw(row):
     rng = np.random.default_rng(zlib.crc32(repr(row.inputs).encode()))
     shapes = [(BATCH, *shape) for shape in row.inputs]
     if row.draw:
-        return [row.draw(rng, shape) for shape in shapes]
+        draws = row.draw if isinstance(row.draw, tuple) else (row.draw,) * len(shapes)
+        return [draw(rng, shape) for draw, shape in zip(draws, shapes, strict=True)]
     dtypes = row.dtypes or (row.dtype,) * len(shapes)
     return [
         rng.integers(0, row.maximum, shape).astype(dtype)

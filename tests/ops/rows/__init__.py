@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -27,8 +29,9 @@ class Row:
     """Where the inputs' differ: one for each."""
     maximum: int = 8
     """Integer inputs are drawn from [0, maximum)."""
-    draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray] | None = field(default=None, compare=False)
-    """Draws an input of the given shape, its batch axis included, where standard normal values do not suit."""
+    draw: Draw | tuple[Draw, ...] | None = field(default=None, compare=False)
+    """Draws an input of the given shape, its batch axis included, where standard normal values do not suit; or one for
+    each input."""
     tolerance: float = 1e-5
 
     def __str__(self) -> str:

@@ -1,0 +1,135 @@
+"""Owners of candidate boxes, object by object: what a turn holds is one number for each candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from archspec.layers.boxes import area, share
+from archspec.layers.suppression import rows_of
+
+register = keras.saving.register_keras_serializable("archspec")
+
+
+@register
+class MatchedAnchors(keras.Layer):
+    """Anchors (batch, A, 4) and objects (batch, N, 4), (batch, N), (batch, N) to classes, boxes, whether positive and
+    counted, and owners, each (batch, A, …)."""
+
+    def __init__(self, low: float, high: float, force: str, background: str, **kwargs: Any):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.low, self.high, self.force, self.background = low, high, force, background
+
+    def call(self, anchors: Any, boxes: Any, classes: Any, valid: Any) -> tuple[Any, ...]:
+        anchors, boxes = ops.stop_gradient(anchors), ops.stop_gradient(boxes)
+        best, owner, forced = compiled(self._owners)(anchors, boxes, valid)
+        between = ops.logical_and(best >= self.low, best < self.high)
+        owner = ops.where(best >= self.high, owner, ops.where(between, -2, -1))
+        owner = ops.where(forced >= 0, forced, owner)
+        positive, row = owner >= 0, ops.maximum(owner, 0)
+        kinds = ops.take_along_axis(ops.cast(classes, "int32"), row, axis=1)
+        first = self.background == "first"
+        kinds = ops.where(positive, kinds + int(first), 0 if first else -1)
+        box = ops.where(ops.expand_dims(positive, -1), rows_of(boxes, row), anchors)
+        return kinds, box, positive, owner != -2, owner
+
+    def _owners(self, anchors: Any, boxes: Any, valid: Any) -> tuple[Any, Any, Any]:
+        """The largest overlap of each anchor, with which object, and the object that forces it, or -1."""
+        overlaps = _overlaps(anchors, boxes, valid)
+        zeros = ops.zeros_like(anchors[..., 0])
+        number = ops.cast(zeros, "int32")
+        place = ops.cumsum(number + 1, axis=1) - 1
+
+        def turn(i: Any, held: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+            best, owner, forced = held
+            found = overlaps(i)
+            better = found > best
+            best, owner = ops.maximum(found, best), ops.where(better, ops.cast(i, "int32"), owner)
+            if self.force in ("ties", "best"):
+                top = ops.max(found, axis=1, keepdims=True)
+                wins = ops.logical_and(found == top, top > 0)
+                if self.force == "best":
+                    wins = ops.logical_and(wins, place == ops.cast(ops.argmax(found, axis=1), "int32")[:, None])
+                forced = ops.where(wins, ops.cast(i, "int32"), forced)
+            return best, owner, forced
+
+        count = boxes.shape[1]
+        best, owner, forced = ops.fori_loop(0, count, turn, (zeros - 1, number - 1, number - 1))
+        if self.force == "ties":
+            forced = ops.where(forced >= 0, owner, -1)
+        if self.force == "one_to_one":
+            forced = self._pairs(ops.stack([overlaps(i) for i in range(count)], axis=1), place, forced)
+        return best, owner, forced
+
+    def _pairs(self, overlaps: Any, place: Any, forced: Any) -> Any:
+        """Pairs from the largest overlap down, of (batch, N, A)."""
+        count, rows = overlaps.shape[1:]
+        number = ops.expand_dims(ops.convert_to_tensor(np.arange(count), "int32"), 0)
+
+        def turn(i: Any, held: tuple[Any, Any]) -> tuple[Any, Any]:
+            left, forced = held
+            at = ops.cast(ops.argmax(ops.reshape(left, (-1, count * rows)), axis=1), "int32")[:, None]
+            mine, its = number == at // rows, place == at % rows
+            found = ops.max(left, axis=(1, 2))[:, None] > 0
+            forced = ops.where(ops.logical_and(its, found), at // rows, forced)
+            taken = ops.logical_or(ops.expand_dims(mine, 2), ops.expand_dims(its, 1))
+            return ops.where(taken, -1.0, left), forced
+
+        return ops.fori_loop(0, count, turn, (overlaps, forced))[1]
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"low": self.low, "high": self.high, "force": self.force, "background": self.background}
+        return {**super().get_config(), **own}
+
+
+@register
+class IgnoredOverlaps(keras.Layer):
+    """Predicted boxes (batch, A, 4), two flags (batch, A) and objects (batch, N, 4), (batch, N) to one (batch, A)."""
+
+    def __init__(self, iou: float, **kwargs: Any):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.iou = iou
+
+    def call(self, predicted: Any, positive: Any, counted: Any, boxes: Any, valid: Any) -> Any:
+        best = compiled(self._best)(ops.stop_gradient(predicted), ops.stop_gradient(boxes), valid)
+        return ops.logical_and(counted, ops.logical_or(positive, best <= self.iou))
+
+    def _best(self, predicted: Any, boxes: Any, valid: Any) -> Any:
+        overlaps = _overlaps(predicted, boxes, valid)
+        start = ops.zeros_like(predicted[..., 0])
+        return ops.fori_loop(0, boxes.shape[1], lambda i, best: ops.maximum(best, overlaps(i)), start)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "iou": self.iou}
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors that TensorFlow compiles as one: operation by operation, each turn would write and read
+    all its numbers some twenty times. Other backends compile whole steps."""
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
+
+
+def _overlaps(candidates: Any, boxes: Any, valid: Any) -> Callable[[Any], Any]:
+    """Intersection over union of all candidates with one object, by its number; -1 with what is no object."""
+    x1, y1, x2, y2 = (candidates[..., i] for i in range(4))
+    own = area(candidates[..., :2], candidates[..., 2:])
+
+    def of(number: Any) -> Any:
+        box = ops.take(boxes, number, axis=1)
+        left, top, right, bottom = (box[:, i : i + 1] for i in range(4))
+        wide = ops.maximum(ops.minimum(x2, right) - ops.maximum(x1, left), 0.0)
+        high = ops.maximum(ops.minimum(y2, bottom) - ops.maximum(y1, top), 0.0)
+        inner = wide * high
+        whole = own + area(box[:, :2], box[:, 2:])[:, None] - inner
+        is_object = ops.expand_dims(ops.take(valid, number, axis=1), 1)
+        return ops.where(is_object, share(inner, whole), -1.0)
+
+    return of
