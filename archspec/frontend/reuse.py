@@ -58,7 +58,7 @@ class BlockCall:
         self.kept: Hashable = None
         if walk.network is None and callee.network is None and path:
             self._identify(callee, params, inputs)
-        self._before = (len(walk.nodes), len(walk.problems), walk.entangled, walk.steps, walk.foreign)
+        self._before = (len(walk.nodes), walk.told, walk.entangled, walk.steps, walk.foreign)
         self._traced = None if walk.trace is None else walk.trace.mark()
         self._heights = (walk.depth, walk.deepest, len(walk.calls), walk.most_calls)
         walk.deepest, walk.most_calls = walk.depth, len(walk.calls)
@@ -137,9 +137,9 @@ class BlockCall:
     def keep(self, result: Any) -> None:
         """Remember what the call gave, if it depended on nothing but what tells it apart."""
         walk = self.walk
-        nodes, problems, entangled, steps, foreign = self._before
+        nodes, told, entangled, steps, foreign = self._before
         heights = (walk.deepest - self._heights[0], walk.most_calls - self._heights[2])
-        if self.key is None or len(walk.problems) != problems or walk.entangled != entangled:
+        if self.key is None or walk.told != told or walk.entangled != entangled:
             return
         traced = None
         if self._traced is not None:

@@ -356,20 +356,23 @@ def test_mistakes_of_a_family_are_as_if_made_alone(tmp_path, monkeypatch):
     assert 40 < wrong < 115
 
 
-TWICE = """
-blocks: {b: {params: {act: relu}, body: [{activation: =act}]}}
-body: [{repeat: 3, do: [{b: {act: relu, activation: relu}}]}]
-"""
+TWICE = {
+    "Y02": "blocks: {b: {params: {act: relu}, body: [{activation: =act}]}}\n"
+    "body: [{repeat: 3, do: [{b: {act: relu, activation: relu}}]}]\n",
+    "T01": "body: [{conv_bn: {filters: 4, dilation: ' '}, each: {r: [1, 2, 3]}, merge: add}]\n",
+}
 
 
 def test_a_mistake_that_is_told_once_is_not_forgotten(tmp_path):
-    """Arguments with a mistake that leaves them a value are no known ones, for the next who reads the file either."""
-    path = tmp_path / "twice.yaml"
-    path.write_text(HEAD + TWICE.lstrip("\n"), "utf-8")
-    for _ in range(3):
-        with pytest.raises(SpecError) as error:
-            load(str(path))
-        assert [d.code for d in error.value.diagnostics] == ["Y02"]
+    """Arguments with a mistake that leaves them a value are no known ones, for the next who reads the file either; and
+    a call in which a mistake is met once more, which was told before, is none to copy."""
+    for code, text in TWICE.items():
+        path = tmp_path / f"{code}.yaml"
+        path.write_text(HEAD + text, "utf-8")
+        for _ in range(3):
+            with pytest.raises(SpecError) as error:
+                load(str(path))
+            assert [d.code for d in error.value.diagnostics] == [code]
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.long])])
