@@ -261,7 +261,7 @@ OTHER_WORDS = {
     "one_hot": {
         "tasks/training_graph/__init__",
         "frontend/lint/learning",
-        "frontend/updates",
+        "frontend/train_inputs",
         "tasks/classification/__init__",
     }
     | {"tasks/segmentation/__init__", "tasks/sequence_to_sequence/__init__"},

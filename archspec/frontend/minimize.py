@@ -8,13 +8,14 @@ from typing import Any
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.naming import Names
 from archspec.frontend.refusal import Poisoned
-from archspec.frontend.scope import POISON, Frame, Scope, StepResult, Values
+from archspec.frontend.scope import Frame, Scope, StepResult, Values
 from archspec.frontend.terms import Objectives
-from archspec.frontend.updates import given_inputs, minimized, named
+from archspec.frontend.train_inputs import GivenInputs, given_inputs
+from archspec.frontend.updates import minimized, named
 from archspec.frontend.walk import FileContext, Place, Walk, constants
 from archspec.ir.graph import Graph, Node, Output, Tensor, Training, reachable
 from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Drawn, Term, TrainStep
+from archspec.ir.training import Term, TrainStep
 from archspec.ops.loss import last_activation
 
 PREFIX = "train."
@@ -29,15 +30,15 @@ def training_beside(
     document, train = file.document, file.document.spec.train
     assert train is not None
     outside = constants(file)
-    specs, drawn = given_inputs(walk, train.inputs, outside)
-    for name in specs:
+    own = given_inputs(walk, train.inputs, outside)
+    given = own.values
+    for name in given:
         if (why := end.scope.conflict(name)) is not None:
             walk.report("N02", why, train.inputs.key_span(name), "every name is given once")
-    given = {n: POISON if s is None else StepResult(Tensor(n), s) for n, s in specs.items()}
     frame = Frame(file, Values(), {**end.scope.frame.inputs, **given}, file.params)
     place = Place(Scope(frame, end.scope), end.prev, Names(PREFIX, frozenset()))
     inner = Elaborator(walk.library, max_layers=walk.max_layers)
-    inner.nodes, inner.layers, inner.by_name = list(walk.nodes), dict(walk.layers), walk.by_name | set(specs)
+    inner.nodes, inner.layers, inner.by_name = list(walk.nodes), dict(walk.layers), walk.by_name | {*own.specs, *given}
     inner.problems, inner.called, inner.inputs = walk.problems, walk.called, walk.inputs
     if train.body is not None:
         place.names = Names(PREFIX, walk.names_given(train.body))
@@ -46,7 +47,7 @@ def training_beside(
         if node.weights and node.layer not in walk.layers:
             message = f"train.body makes no weights: '{node.name}' would"
             walk.report("H07", message, node.span, "put the step into the body")
-    inputs = {**walk.inputs, **{n: s for n, s in specs.items() if s is not None}}
+    inputs = {**walk.inputs, **own.specs}
     whole = Graph(document.spec.name, inputs, tuple(inner.nodes), ())
     known = {**end.scope.frame.inputs, **end.scope.names, **given, **place.scope.names}
     objectives = Objectives(whole, known, frozenset(), place)
@@ -60,7 +61,7 @@ def training_beside(
     if walk.trace is not None:
         walk.trace.spared += results.values()
     step = TrainStep("", (document.spec.name,), tuple(terms), span=document.key_span("train"))
-    return _training(whole, results, step, drawn, targets)
+    return _training(whole, results, step, own, targets)
 
 
 def _of_heads(
@@ -103,7 +104,7 @@ def _training(
     whole: Graph,
     results: dict[str, Tensor],
     step: TrainStep,
-    drawn: dict[str, Drawn],
+    own: GivenInputs,
     targets: dict[str, tuple[str, TensorSpec]],
 ) -> Training:
     """What the terms need of it all."""
@@ -112,8 +113,9 @@ def _training(
         replace(whole, name=f"{whole.name}_train", inputs=every),
         results,
         (step,),
-        drawn,
+        own.drawn,
         together=True,
+        objects=own.objects,
         targets={name: head for name, (head, _) in targets.items()},
     )
     needed = made.within({node.layer for node in whole.nodes})

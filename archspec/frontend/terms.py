@@ -12,7 +12,7 @@ from archspec.frontend.expressions import evaluate
 from archspec.frontend.objectives import declared
 from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, StepResult, described
+from archspec.frontend.scope import POISON, Bundle, StepResult, described
 from archspec.frontend.walk import Place
 from archspec.frontend.yaml_source import Map, Seq, only, value_span
 from archspec.ir.diagnostics import Span, did_you_mean, shown
@@ -244,6 +244,8 @@ def _named(container: Any, key: Any, objectives: Objectives, also: tuple[str, ..
     if held is POISON:
         raise Poisoned
     if not isinstance(held, StepResult):
-        raise Refusal("H04", f"'{name}' is {described(held)}, a loss takes one tensor", at)
+        words = [f"{name}.{key}" for key in held.elements if isinstance(key, str)] if isinstance(held, Bundle) else []
+        help = f"take one of {', '.join(words)}" if words else None
+        raise Refusal("H04", f"'{name}' is {described(held)}, a loss takes one tensor", at, help)
     found: str = name
     return found

@@ -9,26 +9,18 @@ from typing import Any
 from archspec.frontend.document import Document
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.forms import form_hint
-from archspec.frontend.inputs import inputs_of
 from archspec.frontend.naming import Names
 from archspec.frontend.references import number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Frame, Scope, StepResult, Values
 from archspec.frontend.terms import Objectives, scheduled, term
+from archspec.frontend.train_inputs import given_inputs
 from archspec.frontend.walk import FileContext, Place, Walk, constants
-from archspec.frontend.yaml_source import Map, Seq, only
+from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Graph, Tensor, Training
-from archspec.ir.tensors import TensorSpec
-from archspec.ir.training import Drawn, Term, TrainStep, ValueSchedule, WeightConstraint
+from archspec.ir.training import Term, TrainStep, ValueSchedule, WeightConstraint
 
-DRAWS = ("normal", "uniform", "label")
-DRAW_NAMES = {
-    **dict.fromkeys(("gaussian", "gauss", "randn", "noise", "random_normal", "standard_normal"), "normal"),
-    **dict.fromkeys(("random", "rand", "random_uniform"), "uniform"),
-    **dict.fromkeys(("labels", "class", "classes", "categorical", "randint", "one_hot"), "label"),
-}
-"""What other libraries call the draws."""
 STEP_KEYS = ("update", "minimize", "turns", "constraint")
 
 
@@ -37,19 +29,18 @@ def training_of(walk: Walk, file: FileContext) -> Training | None:
     document, train = file.document, file.document.spec.train
     assert train is not None
     outside = constants(file)
-    specs, drawn = given_inputs(walk, train.inputs, outside)
-    given = {n: POISON if s is None else StepResult(Tensor(n), s) for n, s in specs.items()}
+    inputs = given_inputs(walk, train.inputs, outside)
+    given = inputs.values
     inner = Elaborator(walk.library, max_layers=walk.max_layers)
     inner.layers, inner.problems, inner.called = dict(walk.layers), walk.problems, walk.called
-    inner.by_name = set(specs)
+    inner.by_name = {*inputs.specs, *given}
     first = next(iter(given.values())) if len(given) == 1 else None
     place = Place(Scope(Frame(file, Values(), given, file.params)), first, Names("", walk.names_given(train.body)))
     inner.chain(train.body, place)
     for node in inner.nodes:
         if node.weights and node.layer.split(".")[0] not in document.spec.networks:
             walk.report("H07", f"train.body only calls networks: '{node.name}' would make weights", node.span)
-    inputs = {n: s for n, s in specs.items() if s is not None}
-    body = Graph(f"{document.spec.name}_train", inputs, tuple(inner.nodes), ())
+    body = Graph(f"{document.spec.name}_train", inputs.specs, tuple(inner.nodes), ())
     objectives = Objectives(body, {**place.scope.names, **given}, frozenset(document.spec.networks), place)
     steps: list[TrainStep] = []
     if train.minimize is not None:
@@ -67,11 +58,12 @@ def training_of(walk: Walk, file: FileContext) -> Training | None:
     results = {n: v.tensor for n, v in objectives.known.items() if n not in given and isinstance(v, StepResult)}
     return Training(
         body,
-        {**{n: Tensor(n) for n in inputs}, **results},
+        {**{n: Tensor(n) for n in inputs.specs}, **results},
         tuple(steps),
-        drawn,
+        inputs.drawn,
         together is True,
         dict(_averages(walk, document, train.average, outside)),
+        objects=inputs.objects,
     )
 
 
@@ -111,59 +103,6 @@ def minimized(walk: Walk, minimize: Seq, objectives: Objectives, outside: Place)
     if any(t is POISON for t in terms):
         raise Poisoned
     return named(terms)
-
-
-def given_inputs(
-    walk: Walk, section: Map | None, outside: Place
-) -> tuple[dict[str, TensorSpec | None], dict[str, Drawn]]:
-    """Shapes of a step's inputs in their order, and how those that are drawn come about."""
-    specs: dict[str, TensorSpec | None] = {}
-    drawn: dict[str, Drawn] = {}
-    for name in section or ():
-        assert section is not None
-        raw = section[name]
-        kind = next((k for k in DRAWS if isinstance(raw, Map) and k in raw), None)
-        if kind is None:
-            drawn_by = (
-                next((k for k in raw if k in DRAW_NAMES or did_you_mean(k, DRAWS)), None)
-                if isinstance(raw, Map)
-                else None
-            )
-            if drawn_by is not None:
-                meant = DRAW_NAMES.get(drawn_by)
-                hint = f"did you mean '{meant}'?" if meant else did_you_mean(drawn_by, DRAWS)
-                walk.report("S01", f"an input has no key '{drawn_by}'", raw.key_span(drawn_by), hint)
-                specs[name] = None
-            else:
-                specs |= inputs_of(walk, only(section, name), outside)
-            continue
-        made = walk.attempt(_drawn, walk, raw, kind, outside)
-        specs[name], found = (None, None) if made is POISON else made
-        if found is not None:
-            drawn[name] = found
-    return specs, drawn
-
-
-def _drawn(walk: Walk, raw: Map, kind: str, outside: Place) -> tuple[TensorSpec | None, Drawn]:
-    known = (kind, "low", "high") if kind == "uniform" else (kind,)
-    for key in raw:
-        if key not in known:
-            raise Refusal("S01", f"an input of {kind} has no key '{key}'", raw.key_span(key), did_you_mean(key, known))
-    if kind == "label":
-        classes = number(raw[kind], raw, kind, outside)
-        if not classes.is_integer() or not 1 < classes <= 2**24:
-            message = f"label must be a number of classes, 2 or more, got {shown(raw[kind])}"
-            raise Refusal("T01", message, raw.value_span(kind), "label: 10")
-        return TensorSpec((), "int32"), Drawn("label", classes=int(classes))
-    (spec,) = inputs_of(walk, only(raw, kind), outside).values()
-    if spec is not None and None in spec.shape:
-        raise Refusal("T01", f"what is drawn needs all its sizes, got {spec}", raw.value_span(kind))
-    if kind == "normal":
-        return spec, Drawn("normal")
-    low, high = (number(raw.get(key, usual), raw, key, outside) for key, usual in (("low", 0.0), ("high", 1.0)))
-    if not low < high:
-        raise Refusal("T01", f"low must be below high, got {low:g} and {high:g}", raw.value_span(kind))
-    return spec, Drawn("uniform", low, high)
 
 
 def _train_step(

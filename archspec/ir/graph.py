@@ -14,7 +14,7 @@ from archspec.ir.diagnostics import Source, Span
 from archspec.ir.tensors import TensorSpec, UnknownSize, WeightSpec
 
 if TYPE_CHECKING:
-    from archspec.ir.training import Drawn, Term, TrainStep
+    from archspec.ir.training import Drawn, ObjectsInput, Term, TrainStep
 
 
 class Operation(Protocol):
@@ -276,6 +276,8 @@ class Training:
     together: bool = False
     averages: Mapping[str, float] = field(default_factory=dict)
     targets: Mapping[str, str] = field(default_factory=dict)
+    objects: Mapping[str, ObjectsInput] = field(default_factory=dict)
+    """Inputs that are the objects of a picture, each of several tensors, ``NAME.boxes`` and others."""
 
     @property
     def is_of_one(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from archspec.ir.diagnostics import Span
+from archspec.ir.tensors import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,21 @@ class Drawn(NamedTuple):
     low: float = 0.0
     high: float = 1.0
     classes: int | None = None
+
+
+class ObjectsInput(NamedTuple):
+    """The objects of a picture as an input: up to ``most``, each of one of ``classes``."""
+
+    classes: int
+    most: int
+
+    def ports(self) -> dict[str, TensorSpec]:
+        """Their tensors by name: boxes x1, y1, x2, y2 in pixels of the image, classes, and which rows are objects."""
+        return {
+            "boxes": TensorSpec((self.most, 4)),
+            "classes": TensorSpec((self.most,), "int32"),
+            "valid": TensorSpec((self.most,), "bool"),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,8 +243,12 @@ def definitions(calls: Mapping[str, Json], bare: Iterable[str], *, is_any: bool)
                     }
                 ),
                 closed({"label": or_expression(integer)}),
+                {
+                    **closed({"objects": or_expression(integer), "most": or_expression(integer)}),
+                    "required": ["objects"],
+                },
             ],
-            "description": "noise, or the number of a class",
+            "description": "noise, the number of a class, or the objects of a picture",
         },
         "term": {
             "type": "object",

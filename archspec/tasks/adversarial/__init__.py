@@ -24,7 +24,7 @@ from archspec.training.latents import amounts
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Plateau
 from archspec.training.task import Objective, Samples, Task, TaskError, Wanted, darkest, faults
-from archspec.training.updates.sources import arrays, check_part, named, sources
+from archspec.training.updates.sources import arrays, check_objects, check_part, given, named, sources
 
 if TYPE_CHECKING:
     import keras
@@ -102,8 +102,11 @@ class Adversarial(Task, name="adversarial"):
             )
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
             yield from faults(partial(sources, plan, features))
+            for name, objects in plan.objects.items():
+                yield from faults(partial(check_objects, name, objects, features))
             for name, part in named(plan, features.parts).items():
-                yield from faults(partial(check_part, name, plan.body.inputs[name], features.parts[part], at))
+                if name.rpartition(".")[0] not in plan.objects:
+                    yield from faults(partial(check_part, name, plan.body.inputs[name], features.parts[part], at))
         for name, drawn in plan.drawn.items():
             if drawn.kind == "label" and training.classes not in (None, drawn.classes):
                 yield TaskError(
@@ -123,9 +126,8 @@ class Adversarial(Task, name="adversarial"):
         steps = _steps(graph, model, seed=int(np.random.RandomState(train.seed).randint(2**20)))
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
-            given = {name: batch[part] for name, part in named(plan, batch).items()}
             # Nothing is made of the targets, but fit wants some.
-            return given, batch[POSITION[0]]
+            return given(plan, batch), batch[POSITION[0]]
 
         def pictures(of: RunContext, board: Board) -> Sequence[keras.callbacks.Callback]:
             from archspec.tasks.adversarial.panels import SamplePanels

@@ -16,7 +16,7 @@ from archspec.ir.training import ValueSchedule
 from archspec.ops.loss import Loss
 from archspec.training.inputs import usual_steps
 from archspec.training.task import Objective, Task, TaskError, faults
-from archspec.training.updates.sources import check_part, named, sources
+from archspec.training.updates.sources import check_objects, check_part, given, named, sources
 
 if TYPE_CHECKING:
     import keras
@@ -66,10 +66,12 @@ class TrainingGraph(Task, name="training_graph"):
                 yield TaskError(message, at=("spec",), help="leave metrics out")
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
             yield from faults(partial(sources, plan, features))
+            for name, objects in plan.objects.items():
+                yield from faults(partial(check_objects, name, objects, features))
             for name, part in named(plan, features.parts).items():
                 if name in plan.targets:
                     yield from faults(partial(_check_target, graph, plan.targets[name], features, part))
-                else:
+                elif name.rpartition(".")[0] not in plan.objects:
                     place = at if isinstance(features.features[part], Image) else ("data",)
                     yield from faults(partial(check_part, name, plan.body.inputs[name], features.parts[part], place))
         for name, drawn in plan.drawn.items():
@@ -91,10 +93,10 @@ class TrainingGraph(Task, name="training_graph"):
         step = SingleUpdate(graph, model, seed=int(np.random.RandomState(train.seed).randint(2**20)))
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
-            given = {name: batch[part] for name, part in named(plan, batch).items()}
-            given |= {name: _coded(graph, head, given[name]) for name, head in plan.targets.items()}
+            taken = given(plan, batch)
+            taken |= {name: _coded(graph, head, taken[name]) for name, head in plan.targets.items()}
             # Nothing is made of the targets, but fit wants some.
-            return given, batch[POSITION[0]]
+            return taken, batch[POSITION[0]]
 
         return Objective(model=step, pairs=pairs, losses={}, terms=[term.name for term in plan.steps[0].minimize])
 

@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.data.example import IMAGE, LABEL, POSITION, Example
+from archspec.data.features.labels import Labels
+from archspec.data.objects import BOXES, CLASSES, IGNORED
 from archspec.ir.graph import Training
 from archspec.ir.tensors import TensorSpec
+from archspec.ir.training import ObjectsInput
 from archspec.training.errors import TaskError
+
+PARTS = {"boxes": BOXES, "classes": CLASSES, "valid": CLASSES}
+"""The part of the data that a tensor of an input of objects is made of."""
 
 
 def arrays(plan: Training) -> dict[str, TensorSpec]:
@@ -18,9 +24,12 @@ def arrays(plan: Training) -> dict[str, TensorSpec]:
 
 def named(plan: Training, parts: Mapping[str, Any]) -> dict[str, str]:
     """The part of the data, or of a batch, for every input of the step that the data give."""
-    wanted = [name for name in arrays(plan) if name not in plan.targets]
+    of_objects = [name for name in arrays(plan) if name.rpartition(".")[0] in plan.objects]
+    wanted = [name for name in arrays(plan) if name not in plan.targets and name not in of_objects]
     found = {name: name for name in wanted if name in parts}
-    free = [name for name in parts if name not in (LABEL, *POSITION) and name not in found]
+    own = {name: PARTS[name.rpartition(".")[2]] for name in of_objects}
+    taken = {LABEL, *POSITION, *found, *((BOXES, CLASSES, IGNORED) if own else ())}
+    free = [name for name in parts if name not in taken]
     rest = [name for name in wanted if name not in found]
     if len(rest) == 1 and (len(wanted) == 1 or plan.is_of_one) and (IMAGE in free or len(free) == 1):
         found[rest[0]] = IMAGE if IMAGE in free else free[0]
@@ -30,15 +39,56 @@ def named(plan: Training, parts: Mapping[str, Any]) -> dict[str, str]:
     for name, head in plan.targets.items():
         if head in parts or LABEL in parts:
             found[name] = head if head in parts else LABEL
-    return found
+    return found | {name: part for name, part in own.items() if part in parts}
+
+
+def given(plan: Training, batch: Mapping[str, Any]) -> dict[str, Any]:
+    """What the step is given of a batch, within tf.data."""
+    out = {}
+    for name, part in named(plan, batch).items():
+        owner, _, port = name.rpartition(".")
+        objects = plan.objects.get(owner)
+        out[name] = batch[part] if objects is None else _port(batch, port, objects.most)
+    return out
+
+
+def _port(batch: Mapping[str, Any], port: str, most: int) -> Any:
+    """A tensor of the objects of pictures, filled up to ``most`` of them."""
+    import tensorflow as tf
+
+    if port == "valid":
+        value = batch[CLASSES] >= 0
+        if IGNORED in batch:
+            value &= batch[IGNORED] != 1
+    else:
+        value = batch[PARTS[port]]
+    lacking = [[0, 0], [0, most - value.shape[1]], *[[0, 0]] * (value.shape.rank - 2)]
+    return tf.pad(value, lacking, constant_values=tf.cast(-1 if port == CLASSES else 0, value.dtype))
+
+
+def check_objects(name: str, objects: ObjectsInput, features: Example) -> None:
+    """Refuse data with other classes, or with more objects in a picture, than an input of objects has."""
+    boxes, kinds = features.features.get(BOXES), features.features.get(CLASSES)
+    if boxes is None or not isinstance(kinds, Labels):
+        held = ", ".join(features.parts)
+        help = "data: {voc: …}, {coco: …} and {yolo: …} have objects"
+        raise TaskError(f"'{name}' is objects, the data have {held}", at=("data",), help=help)
+    most = boxes.spec.shape[0]
+    if most is None or most > objects.most:
+        message = f"pictures have up to {most} objects, '{name}' takes {objects.most}"
+        help = f"most: {most} in the spec; or most: {objects.most} in the data, whose largest then stay"
+        raise TaskError(message, at=("data",), help=help)
+    if kinds.classes != objects.classes:
+        message = f"the data have {kinds.classes} classes of objects, '{name}' has {objects.classes}"
+        raise TaskError(message, at=("data",), help=f"objects: {kinds.classes} in the spec")
 
 
 def sources(plan: Training, features: Example) -> dict[str, str]:
-    """The same, all there. Raises TaskError."""
+    """The same, all there but for objects, which ``check_objects`` is about. Raises TaskError."""
     found = named(plan, features.parts)
     labels = {name for name, drawn in plan.drawn.items() if drawn.kind == "label"}
     for name in (*arrays(plan), *labels):
-        if name not in found:
+        if name not in found and name.rpartition(".")[0] not in plan.objects:
             who = f"head '{plan.targets[name]}' is compared with a label" if name in plan.targets else None
             who = who or f"the {'network is' if plan.is_of_one else 'networks are'} trained on '{name}'"
             raise TaskError(f"{who}, the data have {', '.join(features.parts)}", at=("data",))
