@@ -54,6 +54,11 @@ def roles_and_shapes(node: Node) -> dict[str, tuple[int, ...]]:
     return out
 
 
+def heads_of_keys(node: Node) -> int:
+    """The heads that an attention has of keys and values; 1 of anything else."""
+    return next((w.shape[1] for w in node.weights if w.name == "key/kernel" and len(w.shape) == 3), 1)
+
+
 def converted(
     node: Node,
     stored: StoredLayer,

@@ -8,6 +8,7 @@ A file of YAML::
     axes: {reshape: first}                  # step of the spec: where its channels are in the file, first or last
     unchecked: [scale_.*]                   # layers of the file that are taken for what the spec has there
     rotary: halves                          # which channels of a head are turned as a pair: halves, or pairs, as here
+    fused: heads                            # how query_key_value lies: the three of a head together, or parts, of all
 
 Both sides of ``names`` are whole names; the left one is a regular expression, the right one may refer to its groups,
 also in sums: ``stage\\1.unit.{\\2 - 1}``, an expression as specs have them. What they do not name is matched as always.
@@ -27,10 +28,14 @@ from archspec.ir.counterpart import Side
 from archspec.ir.diagnostics import advised, did_you_mean, printable, shown
 from archspec.ir.graph import Node
 
-KEYS = ("names", "ignore", "axes", "unchecked", "rotary")
-SAID = "'names', 'ignore', 'axes', 'unchecked'"
+KEYS = ("names", "ignore", "axes", "unchecked", "rotary", "fused")
+SAID = "'names', 'ignore', 'axes', 'unchecked', 'rotary'"
 Rotary = Literal["halves", "pairs"]
 """Which channels of a head a rotary embedding turns together: those half a head apart, or neighbours."""
+
+Fused = Literal["heads", "parts"]
+"""How queries, keys and values lie in one matrix: those of a head (or of a group that shares keys) together, or all
+queries, then all keys, then all values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Rules:
     ignore: tuple[re.Pattern[str], ...] = ()
     unchecked: tuple[re.Pattern[str], ...] = ()
     rotary: Rotary | None = None
+    fused: Fused | None = None
 
     @property
     def are_of_layers(self) -> bool:
@@ -71,10 +77,10 @@ class Rules:
     def of(cls, tree: Any) -> Rules:
         """Rules out of the values of such a file. Raises WeightsError."""
         if not isinstance(tree, dict) or not tree:
-            raise WeightsError(f"rules are a mapping with {SAID} or 'rotary'")
+            raise WeightsError(f"rules are a mapping with {SAID} or 'fused'")
         for key in tree:
             if key not in KEYS:
-                hint = did_you_mean(str(key), KEYS) or f"the keys are {SAID} and 'rotary'"
+                hint = did_you_mean(str(key), KEYS) or f"the keys are {SAID} and 'fused'"
                 raise WeightsError(f"rules have no {shown(key)}; {hint}")
         names, ignore = tree.get("names", {}), tree.get("ignore", [])
         if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):
@@ -89,19 +95,27 @@ class Rules:
         rotary = tree.get("rotary")
         if rotary not in (None, "halves", "pairs"):
             raise WeightsError(f"'rotary' of the rules must be 'halves' or 'pairs', got {shown(rotary)}")
+        fused = tree.get("fused")
+        if fused not in (None, "heads", "parts"):
+            raise WeightsError(f"'fused' of the rules must be 'heads' or 'parts', got {shown(fused)}")
         return cls(
             tuple((_pattern(k), v) for k, v in names.items()),
             {str(step): side for step, side in sides.items()},
             tuple(_pattern(p) for p in ignore),
             tuple(_pattern(p) for p in unchecked),
             rotary,
+            fused,
         )
+
+    def kept(self, layers: Sequence[StoredLayer]) -> Sequence[StoredLayer]:
+        """The layers that are not ignored."""
+        return [stored for stored in layers if not any(p.fullmatch(stored.name) for p in self.ignore)]
 
     def apply(
         self, nodes: Sequence[Node], layers: Sequence[StoredLayer]
     ) -> tuple[Sequence[StoredLayer], dict[str, StoredLayer]]:
         """The layers that are not ignored, and the pairs that the names make. Raises WeightsError."""
-        layers = [stored for stored in layers if not any(p.fullmatch(stored.name) for p in self.ignore)]
+        layers = self.kept(layers)
         known = {node.layer for node in nodes}
         pairs: dict[str, StoredLayer] = {}
         for stored in layers:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import starmap
 
-from archspec.backend.archive import Stored, StoredLayer, filled
+from archspec.backend.archive import Stored, StoredLayer, WeightsError, filled
+from archspec.backend.rules import Fused
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of a layer's arrays by role."""
@@ -25,6 +27,8 @@ WITH_VALUES = (("q", "kv"), ("q_proj", "kv_proj"), ("to_q", "to_kv"))
 """The same where keys and values are one matrix."""
 FUSED = ("in_proj_weight", "qkv", "qkv_proj", "c_attn", "to_qkv", "Wqkv", "in_proj")
 """The same where all three are."""
+BY_HEADS = "query_key_value"
+"""The same in transformers' GPT-NeoX, BLOOM and Falcon, where those of a head lie together; elsewhere they do not."""
 OUTPUT = ("out_proj", "o_proj", "c_proj", "proj", "to_out", "to_out.0", "wo", "o", "out", "out_lin", "dense", "output")
 """Names of the projection of what is read."""
 AROUND = ("self", "attention")
@@ -33,16 +37,21 @@ TABLE, WITHIN_WINDOWS = "relative_position_bias_table", ("qkv", "proj")
 """What attention within windows keeps, in torchvision and timm."""
 CONV1D = frozenset(("c_attn", "q_attn", "c_proj", "c_fc"))
 """Names of ``Conv1D`` in GPT-2: where one is, all are."""
-FIRSTS = frozenset((*FUSED, *(names[0] for names in (*APART, *WITH_VALUES))))
+FIRSTS = frozenset((*FUSED, BY_HEADS, *(names[0] for names in (*APART, *WITH_VALUES))))
 
 
-def gathered(layers: Sequence[StoredLayer], wanted: Sequence[Shapes]) -> list[StoredLayer]:
+def gathered(
+    layers: Sequence[StoredLayer], wanted: Sequence[Shapes], heads: Sequence[int], fused: Fused | None = None
+) -> list[StoredLayer]:
     """The layers with their matrices upright, and each attention as one of them where its shapes are those of a wanted
-    one: what else is called so stays as it is."""
+    one: what else is called so stays as it is. ``heads`` are those of the keys of each that is wanted.
+
+    Raises WeightsError where ``fused`` does not say how one matrix of three lies, and names do not tell.
+    """
     upright = list(_upright(layers))
     if any(TABLE in shapes for shapes in wanted):
         upright = _windows(upright, wanted)
-    attentions = [shapes for shapes in wanted if "query.weight" in shapes]
+    attentions = [(shapes, n) for shapes, n in zip(wanted, heads, strict=True) if "query.weight" in shapes]
     if not attentions:
         return upright
     by_name = {stored.name: stored for stored in upright}
@@ -50,8 +59,8 @@ def gathered(layers: Sequence[StoredLayer], wanted: Sequence[Shapes]) -> list[St
         module, _, last = name.rpartition(".")
         if last not in FIRSTS:
             continue
-        found = _Attention(f"{module}." if module else "", by_name)
-        whole = next(filter(None, map(found.fitted, attentions)), None)
+        found = _Attention(f"{module}." if module else "", by_name, fused)
+        whole = next(filter(None, starmap(found.fitted, attentions)), None)
         if whole is not None:
             by_name = _joined(by_name, found.used, whole)
     return list(by_name.values())
@@ -113,8 +122,8 @@ def _turned(stored: Stored) -> Stored:
     return Stored(stored.shape[::-1], lambda: stored.read().T)
 
 
-def _rows(stored: Stored, start: int, stop: int) -> Stored:
-    return Stored((stop - start, *stored.shape[1:]), lambda: stored.read()[start:stop])
+def _rows(stored: Stored, rows: Sequence[int]) -> Stored:
+    return Stored((len(rows), *stored.shape[1:]), lambda: stored.read()[list(rows)])
 
 
 @dataclass
@@ -123,16 +132,18 @@ class _Attention:
 
     module: str
     layers: Mapping[str, StoredLayer]
+    fused: Fused | None = None
 
     def __post_init__(self) -> None:
         self.used: set[str] = set()
         """Layers of which it consists."""
 
-    def fitted(self, shapes: Shapes) -> StoredLayer | None:
-        """One layer with those shapes; None where its parts are not there, or not of these shapes."""
+    def fitted(self, shapes: Shapes, heads: int) -> StoredLayer | None:
+        """One layer with those shapes and so many heads of keys; None where its parts are not there, or not of these
+        shapes. Raises WeightsError where how they lie is not known."""
         self.used = set()
         sizes = tuple(shapes[f"{part}.weight"][0] for part in ("query", "key", "value"))
-        parts = self._projections(sizes)
+        parts = self._projections(sizes, heads)
         output = self._output
         if parts is None or output is None:
             return None
@@ -166,12 +177,12 @@ class _Attention:
         found = [stored for stored in found if set(stored.arrays) <= {"weight", "bias"} and "weight" in stored.arrays]
         return found[0] if len(found) == 1 else None
 
-    def _projections(self, sizes: tuple[int, ...]) -> list[tuple[Stored, Stored | None]] | None:
-        """Weight and bias of queries, keys and values, which have so many rows."""
+    def _projections(self, sizes: tuple[int, ...], heads: int) -> list[tuple[Stored, Stored | None]] | None:
+        """Weight and bias of queries, keys and values, which have so many rows. Raises WeightsError."""
         found = [
             *(names for names in APART if self._has(names)),
             *(names for names in WITH_VALUES if self._has(names)),
-            *((name,) for name in FUSED if self._has((name,))),
+            *((name,) for name in (*FUSED, BY_HEADS) if self._has((name,))),
         ]
         if len(found) != 1:
             return None
@@ -191,17 +202,32 @@ class _Attention:
             self.used.add(stored.name)
             if not weight.shape or weight.shape[0] != sum(lengths):
                 return None
-            at = 0
-            for length in lengths:
-                out.append((_rows(weight, at, at + length), bias and _rows(bias, at, at + length)))
-                at += length
+            for rows in self._places(stored.name, lengths, heads):
+                out.append((_rows(weight, rows), bias and _rows(bias, rows)))
         return self._with_biases_beside(out)
+
+    def _places(self, name: str, lengths: tuple[int, ...], heads: int) -> list[list[int]]:
+        """The rows of each of the parts of one matrix. Raises WeightsError where a rule must say it."""
+        fused = self.fused if len(lengths) == 3 else "parts"
+        if fused is None and name.endswith(BY_HEADS):
+            raise WeightsError(
+                f"{name!r} of the file holds queries, keys and values; whether those of a head lie together, the file "
+                "does not say: say it in rules\n  fused: heads   # as transformers' GPT-NeoX, BLOOM and Falcon; or "
+                "parts: all queries, all keys, all values"
+            )
+        groups = heads if fused == "heads" else 1
+        widths = [length // groups for length in lengths]
+        starts = [sum(widths[:part]) for part in range(len(widths))]
+        return [
+            [group * sum(widths) + start + i for group in range(groups) for i in range(width)]
+            for start, width in zip(starts, widths, strict=True)
+        ]
 
     def _with_biases_beside(self, parts: list[tuple[Stored, Stored | None]]) -> list[tuple[Stored, Stored | None]]:
         """Biases that are arrays of the module's own: all three in one, or ``q_bias`` and ``v_bias``."""
         lengths = [weight.shape[0] for weight, _ in parts]
         if (whole := self._own("in_proj_bias")) and whole.shape == (sum(lengths),):
-            own: list[Stored | None] = [_rows(whole, sum(lengths[:i]), sum(lengths[: i + 1])) for i in range(3)]
+            own: list[Stored | None] = [_rows(whole, range(sum(lengths[:i]), sum(lengths[: i + 1]))) for i in range(3)]
         else:
             own = [self._own(f"{part}_bias") for part in ("q", "k", "v")]
         return [(weight, bias or beside) for (weight, bias), beside in zip(parts, own, strict=True)]

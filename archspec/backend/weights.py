@@ -8,7 +8,7 @@ guessed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from archspec.backend.ends import in_order_of
 from archspec.backend.folding import unfolded
 from archspec.backend.layouts import (
     converted,
+    heads_of_keys,
     in_order,
     node_label,
     refuse_gates,
@@ -26,6 +27,7 @@ from archspec.backend.layouts import (
     stored_label,
 )
 from archspec.backend.matching import Matching, compare_shapes, copies, ignoring, more, node_said, stored_said
+from archspec.backend.torch_buffers import without_buffers
 from archspec.backend.torch_kernels import computed
 from archspec.backend.torch_modules import gathered
 from archspec.backend.tracing import Orders
@@ -72,6 +74,9 @@ def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[st
 def matched(archive: Archive, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, StoredLayer], list[str]]:
     """``match``, and what to know of how layers were told apart."""
     archive, notes = in_order_of(graph, archive)
+    if archive.layout == "torch":
+        weights, left_out = without_buffers(rules.kept(archive.layers) if rules else archive.layers, graph)
+        archive, notes = replace(archive, layers=tuple(weights)), [*notes, *left_out]
     pairs, told = _pairs(archive, graph, rules)
     notes += told
     if archive.settings is not None:
@@ -97,7 +102,8 @@ def _pairs(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[st
     layers: Sequence[StoredLayer] = archive.layers
     if archive.layout == "torch":
         wanted = [roles_and_shapes(node) for node in nodes]
-        layers = gathered(computed(layers, wanted, rules), wanted)
+        layers = computed(layers, wanted, rules)
+        layers = gathered(layers, wanted, list(map(heads_of_keys, nodes)), rules.fused if rules else None)
     known: dict[str, StoredLayer] = {}
     if rules:
         layers, known = rules.apply(nodes, layers)

@@ -11,6 +11,7 @@ model computes something else than the spec, nothing is written: say in a file o
   axes: {reshape: first}                   step of the spec: where its channels are in the file, first or last
   unchecked: [scale_.*]                    layers of the file that are taken for what the spec has there
   rotary: halves                           channels of a head that are turned together: halves, or pairs, as here
+  fused: heads                             query_key_value holds the three of a head together, or parts, of all
 
 Rules need not name all layers: what they do not name is matched as always.
 """

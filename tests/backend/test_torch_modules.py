@@ -220,6 +220,82 @@ def test_projections_in_one_with_fewer_heads_of_keys(fused):
         np.testing.assert_array_equal(made[f"attention/{weight}"], rows.T.reshape(4, -1, 2))
 
 
+BY_HEADS = {
+    "gpt_neox.layers.0.attention.query_key_value.weight": (8, 4),
+    "gpt_neox.layers.0.attention.dense.weight": (4, 4),
+}
+
+
+def test_projections_of_a_head_together_or_not_is_asked_for():
+    """GPT-NeoX's matrix views as (groups, queries of the group + 2, head, in); others' as all queries, keys, values."""
+    graph = attention_net(bias=False, kv_heads=1)
+    found, arrays = archive(BY_HEADS)
+    with refuses(WeightsError):
+        match(found, graph)
+    fused = arrays["gpt_neox.layers.0.attention.query_key_value.weight"]
+    two = {"gpt_neox.layers.0.attention.query_key_value.weight": (12, 4)} | dict(list(BY_HEADS.items())[1:])
+    for shapes, kv in ((BY_HEADS, 1), (two, 2)):
+        found, arrays = archive(shapes)
+        fused, graph = arrays["gpt_neox.layers.0.attention.query_key_value.weight"], attention_net(False, kv_heads=kv)
+        for way in ("heads", "parts"):
+            rules = Rules.of({"fused": way})
+            made = weights.arrays(found, graph, match(found, graph, rules), rules)
+            if way == "heads":
+                parts = np.split(fused.reshape(kv, -1, 2, 4), [2 // kv, 2 // kv + 1], axis=1)
+            else:
+                parts = np.split(fused, [4, 4 + 2 * kv])
+            for weight, part in zip(APART, parts, strict=True):
+                matrix = part.reshape(-1, 4)
+                np.testing.assert_array_equal(made[f"attention/{weight}"], matrix.T.reshape(4, -1, 2))
+
+
+def causal_net(causal="true", rotary="null"):
+    return archspec.loads(
+        "archspec: 1\nname: net\ninputs: {x: [5, 8]}\n"
+        f"body: [attention: {{heads: 2, bias: false, causal: {causal}, rotary: {rotary}}}]\n"
+    )
+
+
+def with_buffers(**buffers):
+    draw = np.random.default_rng(0)
+    arrays = {f"h.0.attn.{p}_proj.weight": draw.normal(size=(8, 8)).astype("float32") for p in "qkvo"}
+    arrays |= {f"h.0.attn.{name}": value for name, value in buffers.items()}
+    return grouped([(name, Stored(a.shape, lambda a=a: a)) for name, a in arrays.items()])
+
+
+MASK = np.tri(16, dtype="uint8").reshape(1, 1, 16, 16)
+
+
+def frequencies(base):
+    return (base ** (-np.arange(0, 4, 2) / 4)).astype("float32")
+
+
+def test_masks_and_frequencies_are_left_out_with_a_word():
+    file = with_buffers(bias=MASK, masked_bias=np.float32(-1e4), **{"rotary_emb.inv_freq": frequencies(10000)})
+    pairs, notes = weights.matched(file, causal_net(rotary=10000), Rules.of({"rotary": "halves"}))
+    assert list(pairs) == ["attention"]
+    assert notes == [
+        "not taken from the file, causal masks: h.0.attn.bias",
+        "not taken from the file, numbers that masks put in: h.0.attn.masked_bias",
+        "not taken from the file, frequencies of positions: h.0.attn.rotary_emb.inv_freq",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "graph"),
+    [
+        (with_buffers(bias=MASK), causal_net(causal="false")),
+        (with_buffers(bias=np.ones_like(MASK)), causal_net()),
+        (with_buffers(**{"rotary_emb.inv_freq": frequencies(500000)}), causal_net(rotary=10000)),
+        (with_buffers(**{"rotary_emb.inv_freq": np.float32([1, 0.5, 0.4])}), causal_net(rotary=10000)),
+    ],
+    ids=["mask without causal", "no mask", "another base", "no frequencies"],
+)
+def test_what_a_mask_or_frequencies_say_otherwise_is_refused(file, graph):
+    with refuses(WeightsError):
+        weights.matched(file, graph, Rules.of({"rotary": "halves"}))
+
+
 def test_biases_that_are_not_there_add_nothing():
     """BEiT has none for keys; Qwen2 none for the output."""
     shapes = {"a.qkv.weight": (12, 4), "a.q_bias": (4,), "a.v_bias": (4,), "a.proj.weight": (4, 4)}
