@@ -113,9 +113,9 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _OTHER_BASE = re.compile(r"[-+]?0[xXoObB][0-9a-fA-F]+\Z")
 _NON_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _WORDS = {"true": True, "false": False, "null": None, "": None}
-BY_CLASS = frozenset({"class_weight", "values", "weights"})
+BY_NUMBER = frozenset({"class_weight", "values", "weights", "learning_rate", "lr"})
 """Keys of run files whose maps go by names of classes, in many data numbers, or by values of pixels: ``{3: 2.0}`` is as
-``{"3": 2.0}``."""
+``{"3": 2.0}``. A rate has no map; what is wrong with one by epochs is told where its schedule is known."""
 _WORD_FORMS = {
     "True": "true",
     "TRUE": "true",
@@ -209,13 +209,19 @@ def _document(parser: Any, source: Source) -> Any:
                 if key == "=":
                     _refuse(source, mark, "Y05", "'=' alone is not a key")
                 plain = _scalar(key, source, mark)
-                if not isinstance(plain, str) and not (type(plain) is int and _is_by_class(stack)):
+                if not isinstance(plain, str) and not (type(plain) is int and _is_by_number(stack)):
                     from archspec.frontend.slips.stopped import apart
 
                     at, help = apart(source, mark)
                     is_cut = help is not None and not help.startswith(("arguments", "a size that is open"))
                     what = "a comma ends a value inside {…}, and then" if is_cut else "a key must be a word,"
-                    _refuse(source, at, "Y09", f"{what} found {key or 'nothing'}", help)
+                    _refuse(
+                        source,
+                        at,
+                        "Y09",
+                        f"{what} found {key or 'nothing'}",
+                        help or (f'in quotes it is a word: "{key}"' if key else None),
+                    )
             if key in container.key_marks:
                 first = container.key_marks[key][0] + 1
                 message = f"duplicate key '{key[:80]}' (first at line {first})"
@@ -259,10 +265,10 @@ def _document(parser: Any, source: Source) -> Any:
     return root[0]
 
 
-def _is_by_class(stack: Sequence[tuple[Any, Any]]) -> bool:
-    """Whether the innermost map, which is the last value of the one around it, goes by names of classes."""
+def _is_by_number(stack: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether the innermost map, which is the last value of the one around it, may go by numbers."""
     outer = stack[-1][0] if stack else None
-    return type(outer) is Map and next(reversed(outer), None) in BY_CLASS
+    return type(outer) is Map and next(reversed(outer), None) in BY_NUMBER
 
 
 def _decimal(source: Source, mark: Mark, text: str) -> str | None:

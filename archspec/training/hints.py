@@ -23,6 +23,7 @@ from archspec.ir.reading import translated
 from archspec.ops.loss import Loss
 from archspec.training.data_hints import path_of, source_at
 from archspec.training.optimizers import Optimizer
+from archspec.training.rate_hints import NEEDED, rate_help
 from archspec.training.schedules import Schedule
 
 Sections = Mapping[str, type[BaseModel]]
@@ -43,8 +44,6 @@ INSTEAD: dict[str, Any] = {
     "clip": {"global_norm": 1.0},
 }
 """What is shown of a setting where the person's value is none that it takes."""
-USUAL: dict[str, Any] = {"step": 30, "milestones": [30, 60], "cosine_restarts": 10}
-"""Arguments that are shown of schedules which need one."""
 
 
 class Hints:
@@ -71,6 +70,8 @@ class Hints:
         for section in (own,) if is_told else dict.fromkeys((own, "train", "", "evaluate", "log")):
             if "." not in section and (found := self._setting(section, str(key), value)):
                 return self._said(own, section, found)
+        if same("parameter", key, ("learning_rate",)) and (said := rate_help(value, self._optimizer)):
+            return said
         if found := self._of_optimizer(str(key), value):
             return f"it belongs to the optimizer: {_text(found if own == 'train' else {'train': found})}"
         if (name := same("transform", key, Transform.names())) is not None:
@@ -94,6 +95,9 @@ class Hints:
         section, key = (".".join(map(str, path[:-1])), path[-1]) if path else ("", "")
         if path == ("data",):
             return self._data(value)
+        if path[:2] == ("train", "optimizer") and len(path) > 2:
+            kind = Optimizer.find(str(path[2]))
+            return rate_help(value, kind.name) if kind and path[3:] in ((), (kind.main,)) else None
         if len(path) == 3 and path[0] == "data":
             return self._held_out(path, value)
         if path == ("spec",) and isinstance(value, dict):
@@ -199,8 +203,8 @@ class Hints:
         if written is None:
             held = self.tree.get("train")
             written = held.get("optimizer", "adam") if isinstance(held, dict) else "adam"
-        name = written if isinstance(written, str) else next(iter(written), "") if isinstance(written, dict) else ""
-        kind = Optimizer.find(str(name))
+        name = _name_of(written)
+        kind = Optimizer.find(name)
         argument = same("parameter", {"lr0": "lr"}.get(key, key), kind.model_fields) if kind is not None else None
         if kind is None or argument is None:
             return None
@@ -208,6 +212,13 @@ class Hints:
         others = held if isinstance(held, dict) else {kind.main: held} if held is not None else {}
         found = {"optimizer": {name: {**others, argument: value}}}
         return found if self._is_read("train", found) else None
+
+    @property
+    def _optimizer(self) -> str:
+        """The name of the file's optimizer, or a usual one."""
+        held = self.tree.get("train")
+        name = _name_of(held.get("optimizer")) if isinstance(held, dict) else ""
+        return name if Optimizer.find(name) else "adam"
 
     def _of_no_name(self, value: Mapping[Any, Any]) -> str | None:
         """The usual optimizer with arguments that were given without one."""
@@ -293,6 +304,13 @@ class Hints:
         return None if name is None else {"data": {name: text}}
 
 
+def _name_of(declared: Any) -> str:
+    """The name of a declaration, as it is written; empty where it has none."""
+    return (
+        str(next(iter(declared), "")) if isinstance(declared, dict) else declared if isinstance(declared, str) else ""
+    )
+
+
 def _section(key: str, value: Any) -> str | None:
     """How a section is written that is no map."""
     if key == "train" and isinstance(value, str):
@@ -342,8 +360,8 @@ def _exemplary(ours: str, value: Any) -> Any:
     """A member that is named without an argument that it needs, with a usual one; None where it needs none."""
     kind, noun = DECLARED.get(ours, (None, ""))
     name = same(noun, value, kind.names()) if kind is not None and isinstance(value, str) else None
-    if name in USUAL:
-        return {name: USUAL[name]}
+    if name in NEEDED:
+        return {name: NEEDED[name]}
     # What the table says of a name of others may end with what it means here.
     found = re.search(r"{.*}$", alias(noun, value) or "") if name is None and isinstance(value, str) else None
     return _read(found[0]) if found is not None else None
