@@ -283,7 +283,13 @@ OTHER_WORDS = {
     "minimum": {"frontend/schema/file", "frontend/schema/values", "data/class_weights", "data/mask_values"},
     "maximum": {"frontend/schema/values", "data/class_weights", "data/mask_values"},
     # Words in the names of weights, Keras's and PyTorch's.
-    "bias": {"analysis/practice", "backend/archive", "backend/folding", "backend/torch_modules"},
+    "bias": {
+        "analysis/practice",
+        "backend/archive",
+        "backend/folding",
+        "backend/torch_buffers",
+        "backend/torch_modules",
+    },
     "attention": {"backend/torch_modules"},
     **{word: {"backend/matching"} for word in ("conv", "linear", "lstm", "gru", "rnn")},
     # What a residual is without ``merge``: the language's own default.

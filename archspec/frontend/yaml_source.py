@@ -215,13 +215,7 @@ def _document(parser: Any, source: Source) -> Any:
                     at, help = apart(source, mark)
                     is_cut = help is not None and not help.startswith(("arguments", "a size that is open"))
                     what = "a comma ends a value inside {…}, and then" if is_cut else "a key must be a word,"
-                    _refuse(
-                        source,
-                        at,
-                        "Y09",
-                        f"{what} found {key or 'nothing'}",
-                        help or (f'in quotes it is a word: "{key}"' if key else None),
-                    )
+                    _refuse(source, at, "Y09", f"{what} found {key or 'nothing'}", help)
             if key in container.key_marks:
                 first = container.key_marks[key][0] + 1
                 message = f"duplicate key '{key[:80]}' (first at line {first})"
