@@ -1,14 +1,20 @@
-"""Real data: found through ARCHSPEC_DATA, and never skipped where it is.
+"""Real data, and random numbers.
 
-A test that needs it takes the ``data`` fixture, or skips itself with a reason that names ARCHSPEC_DATA. Where the
-variable is set such a skip is a failure, so that a moved file or a misspelt name does not pass in silence.
+A test that needs real data takes the ``data`` fixture, or skips itself with a reason that names ARCHSPEC_DATA. Where
+the variable is set such a skip is a failure, so that a moved file or a misspelt name does not pass in silence.
+
+The global generators of Python, NumPy and Keras start from a seed of its own in each test and each fixture: which tests
+ran before changes nothing.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -34,6 +40,28 @@ def data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request):
+    # Not pytest's own, such as tmp_path: they draw nothing.
+    if not fixturedef.func.__module__.startswith("_pytest"):
+        _seed(f"{fixturedef.argname}/{getattr(request, 'param_index', '')}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    _seed(item.name)
+
+
+def _seed(name):
+    """Start the generators of the libraries that are there already; others start with Python's."""
+    seed = crc32(name.encode())
+    random.seed(seed)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(seed)
+    elif "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
 
 
 @pytest.hookimpl(tryfirst=True)

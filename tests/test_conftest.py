@@ -1,4 +1,4 @@
-"""A test on real data may be skipped only where there is none."""
+"""A test on real data may be skipped only where there is none, and draws what it draws alone."""
 
 import os
 import re
@@ -9,6 +9,26 @@ from xml.etree import ElementTree
 
 import pytest
 
+DRAWING = """
+import random
+
+import numpy as np
+import pytest
+
+@pytest.fixture(scope="module")
+def shared():
+    return random.random(), np.random.rand()
+
+def say(*numbers):
+    with open("drawn", "a") as file:
+        print(*numbers, file=file)
+
+def test_other(shared):
+    random.random(), np.random.rand()
+
+def test_drawn(shared):
+    say(*shared, random.random(), np.random.rand())
+"""
 TESTS = {
     "fixture": "def test(data):\n    data('mnist')\n",
     "mark": "import pytest\n@pytest.mark.skipif(True, reason='no ARCHSPEC_DATA')\ndef test(): pass\n",
@@ -47,3 +67,13 @@ def test_skips_of_real_data(folder, workers, outcomes, tmp_path):
         found[re.findall(r"test_(\w+)", " ".join(words))[0]] = "failed" if outcome == "failure" else outcome
     assert found == outcomes, done.stdout
     assert (done.returncode in (1, 2)) is bool({"failed", "error"} & {*outcomes.values()})
+
+
+def test_what_a_test_draws_does_not_depend_on_others(tmp_path):
+    (tmp_path / "conftest.py").write_bytes((Path(__file__).parent / "conftest.py").read_bytes())
+    (tmp_path / "test_drawing.py").write_text(DRAWING)
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(tmp_path), "-q", "-p", "no:randomly"]
+    for chosen in ("test_drawing.py", "test_drawing.py::test_drawn"):
+        subprocess.run([*command, chosen], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    whole, alone = (tmp_path / "drawn").read_text().splitlines()
+    assert whole == alone and len(set(whole.split())) == 4

@@ -63,7 +63,7 @@ class Example:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the features that are to be told of an example, not of its objects: classes and numbers, and what is
+        """Names of the features to predict of an example, not of its objects: classes and numbers, and what is
         called ``label``."""
         kinds = (Label, Labels, Numbers)
         told = (name for name, f in self.features.items() if isinstance(f, kinds) and f.rows is None)

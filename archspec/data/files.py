@@ -55,13 +55,13 @@ class FileEntry(NamedTuple):
     length: int = -1
     packed: bool = False
     numbers: tuple[float, ...] = ()
-    """Numbers to be told of it."""
+    """Numbers to predict for it."""
     vector: tuple[float, ...] = ()
     """Numbers that are given beside its image."""
     objects: tuple[Kept, ...] = ()
-    """What is marked on it, where that is to be told."""
+    """The objects on it, where those are the target."""
     mask: str = ""
-    """The file that says what is to be told of its pixels."""
+    """The file of its mask, the target of its pixels."""
 
 
 class Fault(NamedTuple):
@@ -83,7 +83,7 @@ class Listing:
     faults: tuple[Fault, ...] = ()
     is_divided: bool = False
     numbers: tuple[str, ...] = ()
-    """Names of the entries' numbers to be told, beside a class or in its place."""
+    """Names of the entries' numbers to predict, beside a class or in its place."""
     inputs: tuple[str, ...] = ()
     """Names of the numbers that are given beside an image."""
     heading: str = ""
@@ -180,7 +180,7 @@ def labelled(entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Ten
 
 
 def _beside(listing: Listing, entries: Sequence[FileEntry]) -> dict[str, np.ndarray]:
-    """What is given beside the image of each entry, and what is to be told of it, as arrays."""
+    """What is given beside the image of each entry, and its targets, as arrays."""
     import numpy as np
 
     given = {VECTOR: np.array([e.vector for e in entries], np.float32)} if listing.inputs else {}

@@ -11,7 +11,7 @@ from archspec.data.features.numbers import Numbers
 
 T = TypeVar("T")
 TARGET = "target"
-"""The feature of numbers that are to be told beside a class."""
+"""The feature of numbers to predict beside a class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Target:
 
 
 def target_of(features: Example, name: str) -> Target | None:
-    """The feature of this name that is to be told or, where there is none, the one of such a feature's numbers."""
+    """The target of this name or, where there is none, the one of a target's numbers."""
     known = features.targets
     if name in known:
         return Target(name, None, tuple(other for other in known if other != name))

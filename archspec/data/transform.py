@@ -94,7 +94,7 @@ class Transform(Declaration, package="archspec.data.transforms"):
 
     @property
     def is_fitted(self) -> bool:
-        """True where nothing is left to be told by ``fit``."""
+        """True where ``fit`` has nothing left to do."""
         return True
 
     def fit(self, statistics: StatisticsOf) -> Transform:

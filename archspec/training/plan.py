@@ -62,7 +62,7 @@ class Plan:
         return made
 
     def _targets(self) -> Iterator[Batch]:
-        """What is to be told of the training examples that can be read, as arrays, batch by batch."""
+        """The targets of the training examples that can be read, as arrays, batch by batch."""
         import numpy as np
 
         names = self.features.targets

@@ -204,11 +204,11 @@ class Task(Declaration, package="archspec.tasks"):
 
     @property
     def is_fitted(self) -> bool:
-        """False where the task has yet to be told something of the training examples."""
+        """False where the task still needs something of the training examples (``fitted``)."""
         return True
 
     def fitted(self, targets: Callable[[], Iterator[Batch]], features: Example) -> Self:
-        """The same, told what it needs to know of what is to be told of the training examples: each call of ``targets``
+        """The same, fitted to the targets of the training examples: each call of ``targets``
         gives those features of all, batch by batch."""
         return self
 
@@ -239,7 +239,7 @@ class Task(Declaration, package="archspec.tasks"):
 
     def reads(self, graph: Graph, features: Example) -> tuple[str, ...]:
         """The parts of an example of the data that a network is asked about: those that its inputs are called by, or,
-        where transforms make its inputs, all that is not to be told."""
+        where transforms make its inputs, all that are no targets."""
         parts = tuple(name for name in features.features if name not in features.targets)
         return tuple(graph.inputs) if set(graph.inputs) <= set(parts) else parts
 

@@ -1,4 +1,4 @@
-"""Data with numbers to be told in place of a class: tables, tables of images, arrays."""
+"""Data with numbers to predict in place of a class: tables, tables of images, arrays."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Numbers to be told."""
+"""Numbers to predict."""
 
 from __future__ import annotations
 

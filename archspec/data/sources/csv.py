@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 class Csv(DataSource, name="csv", main="path"):
     """A table of numbers with headings (CSV, or TSV where the name ends so): an example is a row, a vector of some of
-    its columns, and with it a class (``label``), one or several numbers to be told (``target``), or both, for
+    its columns, and with it a class (``label``), one or several numbers to predict (``target``), or both, for
     ``multitask``.
 
     Where the table has no column of splits, a share is held out as ``val``, stratified by class.
@@ -39,7 +39,7 @@ class Csv(DataSource, name="csv", main="path"):
     path: DataPath
     """The table."""
     target: Columns = ()
-    """Headings of the numbers to be told, for ``regression``: the label or, beside a class, the feature ``target``."""
+    """Headings of the numbers to predict, for ``regression``: the label or, beside a class, the feature ``target``."""
     label: Annotated[str, Field(min_length=1)] | None = None
     """Heading of the classes, for ``classification``. Classes are numbered in the order of their labels: integers by
     size, others by name."""
@@ -117,7 +117,7 @@ def _read(source: Csv, fingerprint: str) -> CsvContent:
     if not wanted:
         known = shown(", ".join(head) or "none", 200)[1:-1]
         raise DataError(
-            f"{path}: 'target' or 'label' says which column is to be told",
+            f"{path}: 'target' or 'label' must say which column to predict",
             help=f"'target' for numbers, 'label' for classes; its columns are {known}",
         )
     if source.label in source.target:
@@ -127,7 +127,7 @@ def _read(source: Csv, fingerprint: str) -> CsvContent:
     if not inputs:
         raise DataError(f"{path} has no columns beside {', '.join(wanted)}")
     if both := next((name for name in inputs if name in wanted), None):
-        raise DataError(f"{path}: column {shown(both)} is both given and to be told", help="name it once")
+        raise DataError(f"{path}: column {shown(both)} is both an input and a target", help="name it once")
     if len(rows) < 2:
         raise DataError(f"{path} has headings and no rows")
     lines, body = [line for line, _ in rows[1:]], [[cell.strip() for cell in row] for _, row in rows[1:]]

@@ -22,7 +22,7 @@ class Digits(DataSource, name="digits", main="fold"):
     """1,797 handwritten digits of 8×8 pixels (the test part of UCI's optical digits; Alpaydin and Kaynak 1998).
 
     One stratified fifth is held out as ``test``. The 17 grey levels are spread over 0 … 255. With ``ink`` there is a
-    number to be told beside the class: how much ink is on the image.
+    number to predict beside the class: how much ink is on the image.
     """
 
     in_memory = True

@@ -62,7 +62,7 @@ class ListFile(ImageFiles, name="list", main="path"):
 
     Paths count from the table's folder. Labels are all whole numbers from 0, or names, numbered in their order. Columns
     are found by their headings, else the first two are path and label; a third, ``split``, may say train, val or test.
-    With ``target`` an image has numbers to be told, for ``regression``, in place of a class, and with ``label_column``
+    With ``target`` an image has numbers to predict, for ``regression``, in place of a class, and with ``label_column``
     as well beside one, for ``multitask``. ``inputs`` are numbers that are given beside the image, as ``vector``.
     """
 
@@ -75,7 +75,7 @@ class ListFile(ImageFiles, name="list", main="path"):
     label_column: Annotated[str, Field(min_length=1)] | None = None
     """Heading of the labels; ``label`` where neither it nor ``target`` is given."""
     target: Columns = ()
-    """Headings of numbers to be told of an image: the label or, beside a class, the feature ``target``."""
+    """Headings of numbers to predict for an image: the label or, beside a class, the feature ``target``."""
     inputs: Columns = ()
     """Headings of numbers that are given beside the image, for a network with an input ``vector``."""
     split_column: str = "split"

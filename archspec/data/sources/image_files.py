@@ -37,7 +37,7 @@ class ImageFiles(DataSource):
         return {ENCODED: data}
 
     def labelled(self, entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-        """What is to be told of an entry, by its row."""
+        """What stands beside the image of an entry, by its row."""
         return files.labelled(entries, listing)
 
     def unfit(self, entry: FileEntry) -> str | None:

@@ -120,10 +120,12 @@ class Multitask(Task, name="multitask"):
         for feature in training.targets if len(parts) == len(graph.outputs) else ():
             if feature not in told:
                 help = f"a head named '{feature}', or leave it out of the data"
-                yield TaskError(f"the data have '{feature}' to be told, and no head tells it", at=("data",), help=help)
+                yield TaskError(
+                    f"the data have the target '{feature}', which no head predicts", at=("data",), help=help
+                )
 
     def _misnamed(self, graph: Graph, features: Example) -> Iterator[TaskError]:
-        """Names that are none of a head or of something to be told."""
+        """Names that are neither of a head nor of a target."""
         names, known = [head.name for head in graph.outputs], target_names(features)
         for field, named in (("heads", self.heads), ("targets", self.targets)):
             for name in named:
@@ -134,9 +136,9 @@ class Multitask(Task, name="multitask"):
         for head in graph.outputs:
             wanted = self.targets[head.name]
             if target_of(features, wanted) is None:
-                held = f"there is {', '.join(known)} to be told" if known else "the data have nothing to be told"
+                held = f"their targets are {', '.join(known)}" if known else "the data have no targets"
                 at = ("train", "task", self.name, "targets", head.name)
-                message = f"head '{head.name}' is to tell {shown(wanted)}, which the data have not"
+                message = f"head '{head.name}' is to predict {shown(wanted)}, which is no target of the data"
                 yield TaskError(message, at=at, help=did_you_mean(wanted, known) or held).of_head(head)
 
     def _settings(self, train: TrainSettings, graph: Graph, name: str) -> TrainSettings:

@@ -62,7 +62,7 @@ class Regression(Task, name="regression"):
         if not training.numbers:
             held = f"{training.classes} classes" if training.classes else f"only {', '.join(training.parts)}"
             yield TaskError(
-                f"regression needs data with numbers to be told, these have {held}",
+                f"regression needs data with numbers to predict, these have {held}",
                 at=("data",),
                 help="data: {csv: {path: …, target: [a, b]}}, or labels of floats in an .npz",
             )
@@ -159,7 +159,7 @@ def _check_outputs(graph: Graph, head: Output, features: Example) -> None:
         raise TaskError(f"regression needs one row of numbers, head '{head.name}' gives {spec}", at=("spec",))
     if spec.channels != count:
         raise TaskError(
-            f"the data have {count} numbers to be told ({', '.join(features.numbers)}), head '{head.name}' has "
+            f"the data have {count} numbers to predict ({', '.join(features.numbers)}), head '{head.name}' has "
             f"{spec.channels}",
             at=("data",),
             help=f"a head of {count}: dense: {count}",

@@ -1,4 +1,4 @@
-"""Numbers to be told: of rows of a table, of images; in the units of the data, whatever is learnt."""
+"""Numbers to predict: of rows of a table, of images; in the units of the data, whatever is learnt."""
 
 import json
 
@@ -53,7 +53,7 @@ def plan(folder, run=RUN, spec=SPEC):
 
 
 REFUSED = [
-    (RUN.replace("[far, near]", "far"), SPEC, "the data have 1 numbers to be told (far), head 'main' has 2"),
+    (RUN.replace("[far, near]", "far"), SPEC, "the data have 1 numbers to predict (far), head 'main' has 2"),
     (RUN, SPEC.replace("loss: mse", "loss: categorical_crossentropy"), "regression compares numbers"),
     (RUN, SPEC.replace("loss: mse", "loss: mse, metrics: [cosine_similarity]"), "regression reports mae, rmse, r2"),
     (RUN, SPEC.replace("vector: [2]", "vector: [3]"), "the network takes (3,), it would get vector of (2,)"),
