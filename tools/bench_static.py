@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 BOUNDS = {
-    "table / imports": ("<=", 2.2),
+    "table / imports": ("<=", 2.1),
     "keras summary / table": (">=", 20.0),
     "peak memory MB": ("<=", 45.0),
     "t(10000) / t(1000)": ("<=", 12.0),
