@@ -95,9 +95,7 @@ def is_expression(text: str) -> bool:
 
 def names_in(text: str) -> set[str]:
     """The names that an expression reads, its functions left out."""
-    tree = parse(text)
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
+    return {name for name, _ in reads(text)}
 
 
 def _ours(text: str) -> str | None:
