@@ -220,12 +220,20 @@ _INPUTS = (
     TensorSpec((20, 1)),
     TensorSpec((5, 4)),
 )
-_LAST = (TensorSpec((1,)), TensorSpec((32, 32, 2)), TensorSpec((32, 32, 18)))
-"""What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel."""
+_LAST = (
+    TensorSpec((1,)),
+    TensorSpec((32, 32, 2)),
+    TensorSpec((32, 32, 18)),
+    TensorSpec((20, 4)),
+    TensorSpec((20,), "int32"),
+)
+"""What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel, boxes,
+classes."""
 _NAMED: dict[str, TensorSpec] = {
     **dict.fromkeys(("anchors", "boxes", "box", "predicted"), TensorSpec((20, 4))),
     **dict.fromkeys(("classes", "owner"), TensorSpec((20,), "int32")),
     **dict.fromkeys(("positive", "counted", "valid"), TensorSpec((20,), "bool")),
+    "masks": TensorSpec((20, 28, 28)),
     "scores": TensorSpec((20, 3)),
     "hardness": TensorSpec((20,)),
 }

@@ -191,7 +191,7 @@ def test_words_of_others(kind, name, known, said):
     assert suggested(kind, name, known).startswith(said)
 
 
-@pytest.mark.parametrize("name", ["conv_gru", "roi_align", "lambda", "film", "moe", "capsule", "top_k"])
+@pytest.mark.parametrize("name", ["conv_gru", "soft_nms", "lambda", "film", "moe", "capsule", "top_k"])
 def test_what_archspec_has_not_is_said_and_nothing_is_guessed(name):
     said = alias("op", name, OPS)
     assert said

@@ -1,0 +1,111 @@
+"""What belongs to single objects: the part of their own class of what is said of all classes, and masks in their boxes.
+
+A mask of an object is square and fills its box, whatever the box's size; ``paste_masks`` brings it to pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import Sizes
+from archspec.ops.base import Op, OpError
+from archspec.ops.interpolation import INTERPOLATION
+from archspec.ops.shapes import floating, normalize_axis, per_axis
+
+if TYPE_CHECKING:
+    import keras
+
+
+class OfClass(Op, name="of_class", main="axis"):
+    """Of each row what is said of its class: (rows, …, classes, …) without the axis of the classes. A row of class -1
+    has that of the first, which no loss should count.
+
+    ``{of_class: {axis: 1}, from: [deltas, found.classes]}`` takes (rows, 4) of (rows, classes, 4), ``{of_class: ,
+    from: [masks, found.classes]}`` (rows, 28, 28) of (rows, 28, 28, classes).
+    """
+
+    moves_data = True
+    hands_on = "elements"
+
+    axis: int = -1
+    """Axis of the classes, the batch axis not counted."""
+    background: Literal["none", "first"] = "none"
+    """With ``first``, class 0 of the axis is background, and rows have classes without it, as those of ``nms`` are."""
+
+    def infer(self, x: TensorSpec, classes: TensorSpec) -> TensorSpec:
+        if classes.rank != 1 or not classes.dtype.startswith("int"):
+            raise OpError(f"of_class needs a class of each row (rows,) as integers, got {classes} {classes.dtype}")
+        axis = normalize_axis(self.axis, x, self.name)
+        if axis == 0:
+            raise OpError(f"of_class needs rows (rows, …, classes), got {x} and axis {self.axis}", argument="axis")
+        if x.shape[0] != classes.shape[0]:
+            raise OpError(f"of_class needs a class of each row, got {x} and {classes}")
+        return TensorSpec((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype)
+
+    def lower(self, x: TensorSpec, classes: TensorSpec) -> keras.Layer:
+        from archspec.layers.instances import OfClass
+
+        return OfClass(normalize_axis(self.axis, x, self.name) + 1, int(self.background == "first"))
+
+
+class CropMasks(Op, name="crop_masks", main="size"):
+    """The masks of the objects that own regions, as they lie in the regions: what a mask head is taught (He et al.
+    2017). (rows, height, width) of 0 and 1; what lies outside the object's box is 0. ``{crop_masks: 28, from:
+    [truth.masks, o]}``, where ``o`` is what ``sample_regions`` gave."""
+
+    stops_gradient = True
+
+    size: Sizes
+    """Pixels of the output, down and to the right, or one number for both."""
+
+    def infer(self, masks: TensorSpec, boxes: TensorSpec, box: TensorSpec, owner: TensorSpec) -> TensorSpec:
+        if masks.rank != 3 or None in masks.shape:
+            raise OpError(f"crop_masks needs masks (objects, height, width) of known size, got {masks}")
+        for x in (masks, boxes, box):
+            floating(x, self.name)
+        for x in (boxes, box):
+            if x.rank != 2 or x.shape[1] != 4 or x.shape[0] is None:
+                raise OpError(f"crop_masks needs a known number of boxes (rows, 4), got {x}")
+        if owner.rank != 1 or not owner.dtype.startswith("int"):
+            raise OpError(f"crop_masks needs the owner of each row (rows,) as integers, got {owner} {owner.dtype}")
+        if not boxes.shape[0] == box.shape[0] == owner.shape[0]:
+            raise OpError(f"crop_masks needs an owner of each row, got {boxes}, {box} and {owner}")
+        return TensorSpec((boxes.shape[0], *per_axis(self.size, 2, "size")))
+
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        """8 · out.size and 16 for each row"""
+        return (INTERPOLATION + 1) * out.size + 16 * (out.shape[0] or 0)
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        from archspec.layers.instances import CroppedMasks
+
+        down, right = per_axis(self.size, 2, "size")
+        return CroppedMasks((down, right))
+
+
+class PasteMasks(Op, name="paste_masks", main="size"):
+    """Masks in their boxes as masks of the image: (rows, height, width), between their pixels; 0 outside the box.
+    ``{paste_masks: [480, 640], from: [masks, found.boxes]}``; numbers of at least 0.5 are the object."""
+
+    size: Sizes
+    """Pixels of the image, down and to the right, or one number for both."""
+
+    def infer(self, masks: TensorSpec, boxes: TensorSpec) -> TensorSpec:
+        for x in (masks, boxes):
+            floating(x, self.name)
+        if masks.rank != 3 or None in masks.shape:
+            raise OpError(f"paste_masks needs masks (rows, height, width) of known size, got {masks}")
+        if boxes.rank != 2 or boxes.shape != (masks.shape[0], 4):
+            raise OpError(f"paste_masks needs a box for each mask, got {masks} and {boxes}")
+        return TensorSpec((masks.shape[0], *per_axis(self.size, 2, "size")))
+
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        """at most, for boxes as large as the image: 7 · out.size, and 8 for each row"""
+        return INTERPOLATION * out.size + 8 * (out.shape[0] or 0)
+
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
+        from archspec.layers.instances import PastedMasks
+
+        down, right = per_axis(self.size, 2, "size")
+        return PastedMasks((down, right))
