@@ -196,7 +196,9 @@ def _network(walk: Walk, file: FileContext, name: str, block: Any) -> tuple[dict
     end = call(walk, file.callees[name], dict, given, name, at)
     if end is POISON:
         raise Poisoned
-    return inputs, outputs_of("output", None, end, at)
+    if block.results is None:
+        return inputs, outputs_of("output", None, end, at)
+    return inputs, tuple(o for n, value in end.elements.items() for o in outputs_of(n, None, value, at))
 
 
 def _taken(training: Training) -> dict[str, list[Tensor]]:

@@ -134,6 +134,8 @@ def call(
         inner = Place(Scope(frame), first, Names(f"{path}.", walk.names_given(block.body)))
         walk.chain(block.body, inner)
         result = _with_ports(inner.prev, inner.scope.names)
+        if block.results is not None:
+            result = _results(callee, inner.scope.names)
         made.keep(result)
         return result
     finally:
@@ -141,6 +143,23 @@ def call(
             made.end()
         walk.network = outer
         walk.calls.pop()
+
+
+def _results(callee: Callee, names: Mapping[str, Any]) -> Bundle:
+    """The results of a block that says which it has. Raises Refusal, Poisoned."""
+    listed = callee.block.results
+    for i, name in enumerate(listed):
+        if names.get(name) is POISON:
+            raise Poisoned
+        if name not in names or name in listed[:i]:
+            message = (
+                f"'{callee.name}' has no result {shown(name)}" if name not in names else f"{shown(name)} is twice here"
+            )
+            code = "N01" if name not in names else "N02"
+            raise Refusal(
+                code, message, listed.value_span(i), did_you_mean(name, [n for n in names if n not in listed])
+            )
+    return Bundle({name: names[name] for name in listed}, names)
 
 
 def _file(called: Callee | FileContext) -> FileContext:

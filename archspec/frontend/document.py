@@ -51,6 +51,17 @@ Inputs = Annotated[Any, PlainValidator(_inputs)]
 Text = Annotated[str, Field(min_length=1)]
 
 
+def _listed(what: str) -> Any:
+    """A list of ``what`` that holds some, as the text has it."""
+
+    def check(value: Any) -> Seq:
+        if not isinstance(value, Seq) or not value:
+            raise refuse(f"must be a list of {what}")
+        return value
+
+    return PlainValidator(check)
+
+
 class BlockSection(BaseModel):
     """A function of the language: parameters, inputs, steps."""
 
@@ -59,6 +70,7 @@ class BlockSection(BaseModel):
     doc: str = ""
     params: Section = None
     inputs: Inputs = None
+    results: Annotated[Any, _listed("names")] = None
     body: Chain
 
 
@@ -73,17 +85,6 @@ class Head(BaseModel):
     weight: Any = 1.0
     train_only: Any = False
     metrics: Any = None
-
-
-def _listed(what: str) -> Any:
-    """A list of ``what`` that holds some, as the text has it."""
-
-    def check(value: Any) -> Seq:
-        if not isinstance(value, Seq) or not value:
-            raise refuse(f"must be a list of {what}")
-        return value
-
-    return PlainValidator(check)
 
 
 class TrainSection(BaseModel):

@@ -26,7 +26,7 @@ DRAW_NAMES = {
 OBJECTS = "objects"
 KINDS = (*DRAWS, OBJECTS)
 MOST = 100
-"""ObjectsInput of a picture, where a file does not say how many there are at most."""
+"""Objects of a picture, where a file does not say how many there are at most."""
 
 
 @dataclass(slots=True)

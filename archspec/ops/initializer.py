@@ -68,6 +68,24 @@ class Constant(Initializer, name="constant", main="value"):
     lower = keras_initializer("Constant")
 
 
+class Prior(Initializer, name="prior", main="probability"):
+    """-log((1 - p) / p), of which a sigmoid makes the probability p: a bias with which rare classes are rare from the
+    start (Lin et al. 2017, RetinaNet: 0.01)."""
+
+    probability: Annotated[float, Field(gt=0, lt=1)]
+    """What a sigmoid gives at the start."""
+
+    def is_zero(self) -> bool:
+        return self.probability == 0.5
+
+    def lower(self) -> keras.initializers.Initializer:
+        import math
+
+        import keras
+
+        return keras.initializers.Constant(-math.log((1 - self.probability) / self.probability))
+
+
 class Normal(Initializer, name="normal", main="std"):
     """A normal distribution (AlexNet: std 0.01)."""
 

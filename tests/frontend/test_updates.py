@@ -202,3 +202,66 @@ def test_every_error_of_a_file_is_told_in_its_order(tmp_path):
     lines = [d.span.line for d in caught.value.diagnostics]
     assert lines == sorted(lines)
     assert len(lines) >= 8
+
+
+CASCADE = """
+archspec: 1
+name: cascade
+networks:
+  P:
+    inputs: {x: [12, 12, 3]}
+    results: [face, box]
+    body:
+      - {conv: {filters: 10, kernel: 3}, as: h}
+      - {conv: {filters: 2, activation: softmax}, from: h, as: face}
+      - {conv: 4, from: h, as: box}
+train:
+  inputs: {x: [12, 12, 3], wanted: [12, 12, 4], there: {shape: [12, 12], dtype: int32}}
+  body: [{P, from: x, as: found}]
+  minimize:
+    - {sparse_categorical_crossentropy: [found.face, there]}
+    - {mse: [found.box, wanted]}
+"""
+
+
+def test_a_network_has_the_results_that_it_names(tmp_path):
+    path = tmp_path / "cascade.yaml"
+    path.write_text(CASCADE, encoding="utf-8")
+    graph = load(str(path))
+    assert [(o.name, graph.networks["P"].spec(o.tensor).shape) for o in graph.networks["P"].outputs] == [
+        ("face", (12, 12, 2)),
+        ("box", (12, 12, 4)),
+    ]
+    # By hand: 3 · 3 · 3 · 10 + 10, 10 · 2 + 2, 10 · 4 + 4.
+    assert sum(n.params for n in graph.networks["P"].owners()) == 280 + 22 + 44
+    assert [term.operands[0] for term in graph.training.steps[0].minimize] == ["found.face", "found.box"]
+    assert graph.training.steps[0].update == ("P",)
+
+
+def test_a_block_has_the_results_that_it_names_at_every_call(tmp_path):
+    path = tmp_path / "pairs.yaml"
+    path.write_text(PAIRS, encoding="utf-8")
+    graph = load(str(path))
+    assert [(o.name, graph.spec(o.tensor).shape) for o in graph.outputs] == [
+        ("all", (10,)),
+        ("both.a", (2,)),
+        ("both.b", (3,)),
+    ]
+
+
+PAIRS = """
+archspec: 1
+name: pairs
+inputs: {x: [8]}
+blocks:
+  pair:
+    results: [a, b]
+    body: [{dense: 3, as: b}, {dense: 2, from: input, as: a}]
+body:
+  - {pair, from: x, as: one}
+  - {pair, from: x, as: two}
+  - {concat: [one, two.b, one.a], as: all_}
+heads:
+  all: {from: all_}
+  both: {from: two}
+"""

@@ -19,6 +19,7 @@ MOMENTS = [
     ("zeros", {}, 0, 0),
     ("ones", {}, 1, 0),
     ("constant", {"value": -4.595}, -4.595, 0),
+    ("prior", {"probability": 0.01}, -4.59512, 0),
     ("normal", {"std": 0.2, "mean": 1.0}, 1, 0.2),
     # A normal distribution cut at two standard deviations has 0.8796 of its deviation.
     ("truncated_normal", {"std": 0.2}, 0, 0.2 * 0.87963),

@@ -213,6 +213,7 @@ def definitions(calls: Mapping[str, Json], bare: Iterable[str], *, is_any: bool)
                         map_of({"anyOf": [{"$ref": "#/$defs/input"}, {"type": "null"}]}),
                     ]
                 },
+                "results": {**list_of({"$ref": "#/$defs/names"}), "minItems": 1},
                 "body": chain,
             }
         )
