@@ -1,7 +1,8 @@
 """archspec: neural network architectures as text.
 
-``load`` reads a spec into a ``Graph``; ``table`` says what it costs; ``compile`` makes the Keras model; a ``Run`` is
-trained, evaluated and exported. Importing this imports none of what they need.
+``load`` reads a spec into a ``Graph``; ``table`` says what it costs, ``diagram`` draws it, ``diff`` compares two;
+``compile`` makes the Keras model; a ``Run`` is trained, evaluated and exported. Importing this imports none of what
+they need.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from archspec.ir.graph import Graph, Node
     from archspec.ir.tensors import TensorSpec, WeightSpec
     from archspec.ops.base import Op, OpError
+    from archspec.report.difference import Diff, diff
+    from archspec.report.picture import Diagram, diagram
     from archspec.report.table import Row, Table, table
     from archspec.runs.evaluation import Evaluation
     from archspec.runs.export import Exported
@@ -33,6 +36,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "ConformanceError": "archspec.backend.conformance",
     "Diagnostic": "archspec.ir.diagnostics",
+    "Diagram": "archspec.report.picture",
+    "Diff": "archspec.report.difference",
     "Evaluation": "archspec.runs.evaluation",
     "Exported": "archspec.runs.export",
     "Graph": "archspec.ir.graph",
@@ -50,12 +55,16 @@ _HOMES = {
     "WeightSpec": "archspec.ir.tensors",
     "check_op": "archspec.backend.conformance",
     "compile": "archspec.backend",
+    "diagram": "archspec.report.picture",
+    "diff": "archspec.report.difference",
     "table": "archspec.report.table",
 }
 
 __all__ = [
     "ConformanceError",
     "Diagnostic",
+    "Diagram",
+    "Diff",
     "Evaluation",
     "Exported",
     "Graph",
@@ -73,6 +82,8 @@ __all__ = [
     "WeightSpec",
     "check_op",
     "compile",
+    "diagram",
+    "diff",
     "load",
     "loads",
     "table",

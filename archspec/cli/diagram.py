@@ -1,9 +1,9 @@
-"""Draw a network: SVG, Mermaid (.mmd) or Graphviz (.dot).
+"""Draw a network: SVG, a page to zoom and fold (.html), Mermaid (.mmd) or Graphviz (.dot).
 
 Blocks are groups, a block that repeats is drawn once with its count, edges carry shapes, colour is the share of
 MACs. A large network is folded to some forty boxes; --depth 0 draws every node, --depth N folds blocks of N name parts,
 --fold NAME one block. Inside a repeat the numbers of channels are those of the first; costs are of all.
-SVG needs Graphviz: pip install 'archspec-keras[diagram]'. .mmd and .dot need nothing.
+SVG and HTML need Graphviz: pip install 'archspec-keras[diagram]'. .mmd and .dot need nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC, where to write, what to fold."""
     _arguments.add_spec(parser)
-    parser.add_argument("-o", "--output", type=_file, required=True, metavar="FILE", help="ends in .svg, .mmd or .dot")
+    parser.add_argument(
+        "-o", "--output", type=_file, required=True, metavar="FILE", help="ends in .svg, .html, .mmd or .dot"
+    )
     parser.add_argument("--depth", type=_arguments.whole, metavar="N", help="fold blocks of N name parts; 0: none")
     parser.add_argument("--fold", action="append", default=[], metavar="NAME", help="fold a block; may be repeated")
     parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
@@ -31,18 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, describe, write. Raises SpecError, OSError."""
-    from importlib import import_module
-
     from archspec.cli import FAILED
     from archspec.cli._output import failed, refused
-    from archspec.report.picture import picture
-    from archspec.report.pictures.svg import LayoutError
+    from archspec.report.picture import LayoutError, diagram
     from archspec.storage.atomic import write_text
 
     graph = _arguments.load(args, args.spec)
     try:
-        drawn = picture(graph, depth=args.depth, fold=args.fold, training=args.training)
-        text = import_module(f"archspec.report.pictures.{args.output.suffix[1:]}").render(drawn)
+        drawn = diagram(graph, depth=args.depth, fold=args.fold, training=args.training)
+        text = drawn.render(args.output.suffix[1:])
     except ValueError as error:
         return refused("diagram", str(error))
     except LayoutError as error:

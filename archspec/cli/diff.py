@@ -45,21 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load both, compare, print."""
-    from archspec.analysis.difference import difference
     from archspec.cli._output import write
-    from archspec.report import difference as report
+    from archspec.report.difference import MAX_LINES, Diff
 
     new = args.old if args.new is None else args.new
     before = _graph(args.old, args, dict(args.old_set))
     after = _graph(new, args, dict(args.new_set))
     names = (_called(args.old, args.old_set), _called(new, args.new_set))
-    if args.format == "json":
-        write(report.json(before, after, names))
-    else:
-        form = report.markdown if args.format == "markdown" else report.text
-        most = len(before.nodes) + len(after.nodes) if args.all else report.MAX_LINES
-        write(form(before, after, names, most=most))
-    return int(args.exit_code and bool(difference(before, after).changes))
+    found = Diff(before, after, names)
+    write(found.render(args.format, most=None if args.all else MAX_LINES))
+    return int(args.exit_code and bool(found.changes))
 
 
 def _graph(spec: str, args: argparse.Namespace, own: dict[str, Any]) -> Graph:

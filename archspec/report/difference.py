@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
 from json import dumps
 from typing import Any
 
 from archspec.analysis.cost import totals
 from archspec.analysis.difference import Change, difference
 from archspec.analysis.memory import peak_bytes
-from archspec.ir.diagnostics import plain
-from archspec.ir.graph import Graph, Node
+from archspec.ir.diagnostics import plain, shown
+from archspec.ir.graph import Graph, Node, must_be_graph
 from archspec.report.format import aligned, binary, dimensions, exact, quantity
 
 MAX_LINES = 40
@@ -18,6 +20,51 @@ MAX_LINES = 40
 MARKS = {"added": "+", "removed": "-", "changed": "~"}
 
 Figures = dict[str, tuple[int | None, int | None]]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Diff:
+    """What changed from one network to another. Shows itself in a terminal (``str``) and a notebook."""
+
+    before: Graph
+    after: Graph
+    names: tuple[str, str]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Every layer that was added, removed or changed."""
+        return difference(self.before, self.after).changes
+
+    def render(self, format: str = "text", *, most: int | None = None) -> str:
+        """As ``text``, ``markdown``, ``html`` or ``json``; the first three show at most so many changes, all unless
+        given. Raises ValueError for another format."""
+        forms = {"text": text, "markdown": markdown, "html": html}
+        if format == "json":
+            return json(self.before, self.after, self.names)
+        if format not in forms:
+            raise ValueError(f"there is no format {shown(format)}; the formats are html, json, markdown, text")
+        most = len(self.before.nodes) + len(self.after.nodes) if most is None else most
+        return forms[format](self.before, self.after, self.names, most=most)
+
+    def __str__(self) -> str:
+        return self.render("text", most=MAX_LINES)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.render("html", most=MAX_LINES)
+
+    def _repr_markdown_(self) -> str:
+        return self.render("markdown", most=MAX_LINES)
+
+
+def diff(before: Graph, after: Graph) -> Diff:
+    """What changed from one graph to another: figures before and after, and every layer that differs but by its name.
+    Raises TypeError for what is no graph."""
+    must_be_graph(before, "archspec.diff")
+    must_be_graph(after, "archspec.diff")
+    names = [graph.variant or graph.name for graph in (before, after)]
+    return Diff(before, after, (names[0], names[1]))
 
 
 def figures(before: Graph, after: Graph) -> Figures:
@@ -58,6 +105,26 @@ def markdown(before: Graph, after: Graph, names: tuple[str, str], *, most: int =
     if found.renamed:
         out += ["", f"{len(found.renamed)} renamed"]
     return "\n".join(out)
+
+
+def html(before: Graph, after: Graph, names: tuple[str, str], *, most: int | None = None) -> str:
+    """The same as HTML without style or script: a table of figures, and a line for each change."""
+    found = difference(before, after)
+    head = "".join(f"<th>{word}</th>" for word in ("", "before", "after", "change"))
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in figure_rows(figures(before, after))
+    )
+    lines = [
+        f'<p class="change {change.kind}">{escape(f"{MARKS[change.kind]} {line(change)}")}</p>'
+        for change in found.changes[:most]
+    ]
+    if rest := len(found.changes) - len(lines):
+        lines.append(f"<p>and {rest} more</p>")
+    if found.renamed:
+        lines.append(f"<p>{len(found.renamed)} renamed</p>")
+    title = f"<h2>{escape(names[0])} → {escape(names[1])}</h2>"
+    table = f'<table class="grid">\n<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>'
+    return "\n".join([title, table, *(lines or ["<p>no layer differs</p>"])])
 
 
 def json(before: Graph, after: Graph, names: tuple[str, str]) -> str:

@@ -64,6 +64,9 @@ class Grid:
         written: str = import_module(f"archspec.report.formats.{format}").grid(self, **options)
         return written
 
+    def _repr_html_(self) -> str:
+        return self.render("html")
+
 
 def of_nodes(
     measured: Measured,

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from archspec.analysis.blocks import Block, tree
 from archspec.analysis.cost import Totals, node_costs, total
 from archspec.ir.diagnostics import shown
-from archspec.ir.graph import Graph, Node
+from archspec.ir.graph import Graph, Node, must_be_graph
 from archspec.report.format import dimensions, quantity, share
+from archspec.report.table import formats
 
 READABLE_BOXES = 40
 """Pictures of more boxes are folded, unless a depth is asked for."""
+
+
+class LayoutError(Exception):
+    """Graphviz is missing, or failed."""
 
 
 @dataclass(slots=True)
@@ -60,25 +66,52 @@ class Edge:
     is_skip: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Diagram:
-    """What is drawn. The boxes' colour says their share of ``colored_by``: MACs, or parameters where MACs are open.
-    ``box_of`` names the box that each node of the graph is drawn in."""
+    """A network as it is drawn. It shows itself in a notebook, where the extra ``diagram`` is installed.
+
+    The boxes' colour says their share of ``colored_by``: MACs, or parameters where MACs are open. ``box_of`` names the
+    box that each node of ``graph`` is drawn in.
+    """
 
     title: str
     root: Group
     edges: tuple[Edge, ...]
     colored_by: str
-    box_of: Mapping[str, str] = field(default_factory=dict)
+    box_of: Mapping[str, str] = field(default_factory=dict, compare=False)
+    graph: Graph | None = field(default=None, compare=False)
+
+    def render(self, format: str = "svg") -> str:
+        """The diagram as ``svg``, ``html``, ``mmd`` (Mermaid) or ``dot`` (Graphviz). Raises ValueError for another, and
+        LayoutError where SVG or HTML cannot be laid out."""
+        if format not in formats("pictures"):
+            raise ValueError(f"there is no format {shown(format)}; the formats are {', '.join(formats('pictures'))}")
+        # The formats know diagrams: a diagram knows them by name alone, and imports the one that is asked for.
+        written: str = import_module(f"archspec.report.pictures.{format}").render(self)
+        return written
+
+    def __repr__(self) -> str:
+        boxes = sum(1 for _ in self.root.boxes())
+        return f"<Diagram {self.title}: {boxes} boxes, {len(self.edges)} edges>"
+
+    def _repr_svg_(self) -> str | None:
+        """For notebooks; None, and so the text, where nothing can lay it out."""
+        try:
+            return self.render("svg")
+        except LayoutError:
+            return None
 
 
-def picture(graph: Graph, *, depth: int | None = None, fold: Collection[str] = (), training: bool = False) -> Diagram:
+def diagram(graph: Graph, *, depth: int | None = None, fold: Collection[str] = (), training: bool = False) -> Diagram:
     """Describe the picture of a graph.
 
-    Blocks whose path has ``depth`` parts are folded to a box: 0 folds none, None as many as leave ``READABLE_BOXES``.
-    ``fold`` are paths or last parts of paths of blocks to fold as well. Raises ValueError for a block that is not there
-    at this depth.
+    Blocks whose path has ``depth`` parts are folded to a box: 0 folds none, None as many as leave some forty boxes.
+    ``fold`` are paths or last parts of paths of blocks to fold as well; ``training`` includes the heads that only
+    training needs. Raises ValueError for a block that is not there at this depth, TypeError for what is no graph.
     """
+    must_be_graph(graph, "archspec.diagram")
+    if isinstance(fold, str):
+        raise TypeError(f"fold takes names of blocks, such as [{shown(fold)}]; got one string")
     graph = graph if training else graph.inference()
     if depth is not None:
         return _Drawing(graph, depth, fold).picture()
@@ -140,7 +173,7 @@ class _Drawing:
             source = inputs[output.tensor.node].id if j is None else self.box_of[j]
             add(source, box.id, dimensions(graph.spec(output.tensor).shape))
         box_of = {node.name: self.box_of[i] for i, node in enumerate(graph.nodes)}
-        return Diagram(root.label, root, tuple(edges), self.by, box_of)
+        return Diagram(root.label, root, tuple(edges), self.by, box_of, graph)
 
     def _is_within_repeat(self, source: int | None, target: int) -> bool:
         """Whether an edge goes from a member of a repeat to a later one, or stands within a later one: not drawn."""

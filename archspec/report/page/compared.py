@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from archspec.analysis.difference import Change, difference
 from archspec.report import difference as changes
 from archspec.report.columns import COLUMNS
 from archspec.report.grid import Grid, of_networks, told_apart
@@ -24,11 +23,11 @@ def compared(networks: Sequence[Reported]) -> str:
     names = told_apart([of.graph for of in networks], [of.called for of in networks])
     grid = of_networks([(name, of.measured) for name, of in zip(names, networks, strict=True)], SHOWN)
     body = [
-        f'<header><h1>{escape(", ".join(names))}</h1></header><div id="news" role="alert" hidden></div>',
+        f"<header><h1>{escape(', '.join(names))}</h1></header>",
         f'<main class="compared">{_rows(grid)}<div class="charts">{_ranks(names, networks)}</div>',
     ]
     if len(networks) == 2:
-        body.append(_changes(networks[0], networks[1], (names[0], names[1])))
+        body.append(changes.html(networks[0].graph, networks[1].graph, (names[0], names[1])))
     return document(", ".join(names), "\n".join([*body, "</main>"]), {})
 
 
@@ -53,25 +52,3 @@ def _ranks(names: Sequence[str], networks: Sequence[Reported]) -> str:
         values = [kind.total(of.measured, kind.of(of.measured)) for of in networks]
         out.append(charts.ranks(kind.header, names, values, kind.write))
     return "".join(out)
-
-
-def _changes(before: Reported, after: Reported, names: tuple[str, str]) -> str:
-    """Figures before and after, then every layer that differs."""
-    found = difference(before.graph, after.graph)
-    lines = "".join(map(_change, found.changes))
-    renamed = f'<p class="remark">{len(found.renamed)} renamed</p>' if found.renamed else ""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td class=number>{escape(cell)}</td>" for cell in cells)
-        for name, *cells in changes.figure_rows(changes.figures(before.graph, after.graph))
-    )
-    return (
-        f"<h2>{escape(names[0])} → {escape(names[1])}</h2>"
-        f'<table class="grid"><thead><tr><th></th><th class=number>before</th><th class=number>after</th>'
-        f"<th class=number>change</th></tr></thead><tbody>{rows}</tbody></table>"
-        f"{lines or '<p class=remark>no layer differs</p>'}{renamed}"
-    )
-
-
-def _change(change: Change) -> str:
-    said = f"{changes.MARKS[change.kind]} {changes.line(change)}"
-    return f'<p class="change {change.kind}">{escape(said)}</p>'

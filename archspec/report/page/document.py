@@ -12,6 +12,8 @@ from typing import Any
 
 POLICY = "default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'"
 """Content-Security-Policy: nothing is loaded, and of styles and scripts only those of the page are taken."""
+NEWS = '<div id="news" role="alert" hidden></div>'
+"""Where a live page says what is wrong."""
 _IN_JSON = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
@@ -30,6 +32,19 @@ def document(title: str, body: str, data: Any, *, live: str | None = None) -> st
         f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body{of}>\n"
         f'{body}\n<script type="application/json" id="data">{in_script(data)}</script>\n'
         f"<script>{script}</script>\n</body>\n</html>"
+    )
+
+
+def header(caption: str, doc: str = "") -> str:
+    """The head of a page that can be searched, and the place of its news."""
+    said = f'<p class="doc">{escape(doc.strip())}</p>' if doc.strip() else ""
+    return (
+        f"<header><h1>{escape(caption)}</h1>{said}"
+        '<div class="tools"><input type="search" id="search" placeholder="search layers ( / )" aria-label="search '
+        'layers"><output id="found" aria-live="polite"></output><details><summary>keys</summary><p><kbd>/</kbd> search '
+        "<kbd>Esc</kbd> clear <kbd>[</kbd> fold <kbd>]</kbd> unfold <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom "
+        "<kbd>↑</kbd> <kbd>↓</kbd> the layer before and behind <kbd>Enter</kbd> open a folded block. A double click "
+        f"opens a block, and folds it again at its frame.</p></details></div></header>{NEWS}"
     )
 
 

