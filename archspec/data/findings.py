@@ -74,10 +74,14 @@ class Report:
             most = max(self.classes, key=lambda name: self.classes[name].get(TRAIN, 0))
             range_ = f"{min(counts)} ({printable(least)}) to {max(counts)} ({printable(most)}) {self.noun}"
             each = f"{max(counts)} {self.noun} each"
-            out.append(f"{len(counts)} classes of {each if len(set(counts)) == 1 else range_} in {TRAIN}")
+            if len(counts) == 1:
+                out.append(f"1 class, {printable(least)}, of {max(counts)} {self.noun} in {TRAIN}")
+            else:
+                out.append(f"{len(counts)} classes of {each if len(set(counts)) == 1 else range_} in {TRAIN}")
         for split, (low, middle, high, distinct) in self.sizes.items():
             sizes = "one size" if distinct == 1 else f"{distinct} sizes"
-            out.append(f"{split}: shorter sides of {low} to {high} pixels, median {middle}, {sizes}")
+            span = f"{low} pixels" if low == high else f"{low} to {high} pixels, median {middle}"
+            out.append(f"{split}: shorter sides of {span}, {sizes}")
         if self.formats:
             out.append("formats: " + ", ".join(f"{n} {name}" for name, n in self.formats.items()))
         if self.values:

@@ -82,6 +82,10 @@ class Sampler(Declaration, package="archspec.data.samplers"):
     def check(self, keys: Keys, batch: int) -> None:
         """Refuse what it cannot make batches of. Raises DataError."""
 
+    def leaves_out(self, keys: Keys) -> set[int]:
+        """The classes of which it never draws an example. Raises DataError."""
+        return set()
+
     def steps(self, keys: Keys, batch: int) -> int:
         """Batches of an epoch."""
         return keys.count // batch

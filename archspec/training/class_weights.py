@@ -31,7 +31,18 @@ def class_weights(plan: Plan) -> dict[int, float]:
     if 0 in factors.values() and not any(factors.get(k) for k in _present(plan, factors)):
         help = "a factor above 0 for some class that occurs, or leave it out"
         raise TaskError("all training examples have the weight 0: nothing would be learnt", at=AT, help=help)
+    if 0 in factors.values() and not any(factors.get(k) for k in _drawn(plan, factors)):
+        help = "one of the two is enough: leave class_weight out, or give a class that is drawn a factor above 0"
+        raise TaskError(
+            "every class that the sampler draws has the weight 0: nothing would be learnt", at=AT, help=help
+        )
     return factors
+
+
+def _drawn(plan: Plan, factors: dict[int, float]) -> set[int]:
+    """The classes that training examples have and that the run's sampler does not leave out."""
+    present, sampler = set(_present(plan, factors)), plan.pipeline.sampler
+    return present if sampler is None else present - sampler.leaves_out(plan.pipeline.keys())
 
 
 def _present(plan: Plan, factors: dict[int, float]) -> Iterable[int]:

@@ -28,6 +28,9 @@ class Weighted(Sampler, name="weighted", main="weights"):
         if not self._totals(keys).sum() > 0:
             raise DataError("weighted: all examples have the weight 0")
 
+    def leaves_out(self, keys: Keys) -> set[int]:
+        return {k for k, total in enumerate(self._totals(keys).tolist()) if total == 0}
+
     def _totals(self, keys: Keys) -> np.ndarray:
         """The weight of all examples of each class."""
         import numpy as np
