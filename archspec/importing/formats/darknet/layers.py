@@ -8,9 +8,9 @@ from math import ceil
 from typing import Any
 
 from archspec.importing.formats.darknet.sections import MOST, Section
-from archspec.importing.network import ReadNetwork, refused
+from archspec.importing.maps import MapReader, MapResult
+from archspec.importing.network import refused
 from archspec.ir.diagnostics import Span, did_you_mean, shown
-from archspec.writing.draft import Draft
 
 ACTIVATIONS: dict[str, Any] = {
     "linear": None,
@@ -38,22 +38,6 @@ TRAINING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class LayerResult:
-    """What a layer gives: its name in the draft, and height, width and channels. A vector has no place but one."""
-
-    name: str
-    height: int
-    width: int
-    channels: int
-    is_vector: bool = False
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of a step's output."""
-        return (self.channels,) if self.is_vector else (self.height, self.width, self.channels)
-
-
-@dataclass(frozen=True, slots=True)
 class StoredSection:
     """A layer that a .weights file has numbers for: the steps that hold them, and the kernel's axes as Darknet has
     them, out first."""
@@ -68,13 +52,13 @@ class StoredSection:
     """Of a dense layer behind a map: the map's height, width and channels."""
 
 
-class NetReader:
+class NetReader(MapReader):
     """Reads the sections in order. ``results`` are those of all layers by number; None where a layer gives boxes."""
 
     def __init__(self, name: str, sections: list[Section]):
         self.head, *self.sections = sections
-        self.network = ReadNetwork(Draft(name))
-        self.results: list[LayerResult | None] = []
+        super().__init__(name)
+        self.results: list[MapResult | None] = []
         self.stored: list[StoredSection] = []
         self.operations = 0
         """Floating-point operations by Darknet's count."""
@@ -99,11 +83,7 @@ class NetReader:
             self.network.draft.output(name, result)
         self.network.notes.append(f"{self.operations / 1e9:.3f} BFLOPs by Darknet's count")
 
-    def step(self, step: dict[str, Any], taken: list[LayerResult], at: Span, out: LayerResult) -> LayerResult:
-        """Add a step that gives ``out``."""
-        return replace(out, name=self.network.add(step, [r.name for r in taken], at, out.shape))
-
-    def activated(self, section: Section, x: LayerResult, usual: str = "linear") -> LayerResult:
+    def activated(self, section: Section, x: MapResult, usual: str = "linear") -> MapResult:
         """The activation of a section behind its layer."""
         said = section.text("activation", usual)
         if said not in ACTIVATIONS:
@@ -114,19 +94,7 @@ class NetReader:
             return x
         return self.step(found if isinstance(found, dict) else {found: None}, [x], section.place("activation"), x)
 
-    def vector(self, x: LayerResult, at: Span) -> LayerResult:
-        """A result as one row of numbers."""
-        if x.is_vector:
-            return x
-        return self.step({"flatten": None}, [x], at, LayerResult("", 1, 1, x.height * x.width * x.channels, True))
-
-    def map(self, x: LayerResult, at: Span) -> LayerResult:
-        """A result with height and width."""
-        if not x.is_vector:
-            return x
-        return self.step({"reshape": {"shape": [1, 1, x.channels]}}, [x], at, replace(x, is_vector=False))
-
-    def earlier(self, section: Section, key: str) -> list[LayerResult]:
+    def earlier(self, section: Section, key: str) -> list[MapResult]:
         """Results that an option names by number, from here backwards if negative. Raises SpecError (I03)."""
         here = len(self.results)
         out = []
@@ -155,12 +123,12 @@ class NetReader:
             raise refused("I03", f"{key} must be positive, got {value}", section.place(key))
         return value
 
-    def _input(self) -> LayerResult:
+    def _input(self) -> MapResult:
         height, width, channels = (self.head.whole(key, 0) for key in ("height", "width", "channels"))
         if min(height, width, channels) > 0:
-            draft = LayerResult("", height, width, channels)
+            draft = MapResult("", height, width, channels)
         elif (count := self.head.whole("inputs", 0)) > 0:
-            draft = LayerResult("", 1, 1, count, is_vector=True)
+            draft = MapResult("", 1, 1, count, is_vector=True)
         else:
             raise refused("I03", "[net] has no height, width and channels", self.head.span)
         self.only(self.head, "time_steps", 1)
@@ -171,7 +139,7 @@ class NetReader:
             self.network.left_out(f"[{section.kind}] reads no {key}", section.place(key))
 
 
-def _convolutional(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _convolutional(net: NetReader, section: Section, x: MapResult) -> MapResult:
     x = net.map(x, section.span)
     filters, size, groups = (net.count(section, key, 1) for key in ("filters", "size", "groups"))
     stride, dilation = net.count(section, "stride", 1), net.count(section, "dilation", 1)
@@ -194,7 +162,7 @@ def _convolutional(net: NetReader, section: Section, x: LayerResult) -> LayerRes
     has_norm = section.whole("batch_normalize", 0) != 0
     height = (x.height + 2 * padding - size) // rows + 1
     width = (x.width + 2 * padding - size) // columns + 1
-    out = LayerResult("", height, width, filters)
+    out = MapResult("", height, width, filters)
     is_depthwise = groups == x.channels and groups > 1
     step: dict[str, Any] = {
         "kernel": size,
@@ -222,24 +190,25 @@ def _padding(padding: int, size: int, dilation: int, rows: int, columns: int) ->
     return "same" if rows == columns == 1 and 2 * padding == (size - 1) * dilation else padding
 
 
-def _connected(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _connected(net: NetReader, section: Section, x: MapResult) -> MapResult:
     units = net.count(section, "output", 1)
     flat = net.vector(x, section.span)
     has_norm = section.whole("batch_normalize", 0) != 0
     made = net.step(
-        {"dense": {"units": units, "bias": not has_norm}}, [flat], section.span, LayerResult("", 1, 1, units, True)
+        {"dense": {"units": units, "bias": not has_norm}}, [flat], section.span, MapResult("", 1, 1, units, True)
     )
     kernel = made.name
     if has_norm:
         made = net.step({"batch_norm": {"epsilon": EPSILON}}, [made], section.span, made)
-    places = None if x.is_vector else (x.height, x.width, x.channels)
-    stored = StoredSection(section.span, kernel, made.name if has_norm else None, (units, flat.channels), places=places)
+    stored = StoredSection(
+        section.span, kernel, made.name if has_norm else None, (units, flat.channels), places=x.places
+    )
     net.stored.append(stored)
     net.operations += 2 * units * flat.channels
     return net.activated(section, made, "logistic")
 
 
-def _maxpool(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _maxpool(net: NetReader, section: Section, x: MapResult) -> MapResult:
     x = net.map(x, section.span)
     stride = net.count(section, "stride", 1)
     size = net.count(section, "size", stride)
@@ -260,19 +229,19 @@ def _maxpool(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
         "stride": None if strides == [size, size] else strides[0] if strides[0] == strides[1] else strides,
         "padding": "same" if is_same else [[before, padding - before]] * 2 if padding else "valid",
     }
-    out = LayerResult("", sizes[0], sizes[1], x.channels)
+    out = MapResult("", sizes[0], sizes[1], x.channels)
     net.operations += size * size * x.channels * max(0, sizes[0]) * max(0, sizes[1])
     return net.step({"max_pool": step}, [x], section.span, out)
 
 
-def _avgpool(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _avgpool(net: NetReader, section: Section, x: MapResult) -> MapResult:
     if x.is_vector:
         return x
-    out = LayerResult("", 1, 1, x.channels, is_vector=True)
+    out = MapResult("", 1, 1, x.channels, is_vector=True)
     return net.step({"global_avg_pool": None}, [x], section.span, out)
 
 
-def _route(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _route(net: NetReader, section: Section, x: MapResult) -> MapResult:
     taken = [net.map(r, section.span) for r in net.earlier(section, "layers")]
     groups = net.count(section, "groups", 1)
     number = section.whole("group_id", 0)
@@ -293,24 +262,20 @@ def _route(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
     return net.step({"concat": None}, taken, section.span, out)
 
 
-def _shortcut(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _shortcut(net: NetReader, section: Section, x: MapResult) -> MapResult:
     for key in ("weights_type", "weights_normalization"):
         if section.text(key, "none") != "none":
             raise refused("I02", f"no op says {key}={section.text(key, '')}", section.place(key))
     taken = [x, *net.earlier(section, "from")]
     for other in taken[1:]:
         if other.shape != x.shape:
-            said = f"{_sizes(x)} and {_sizes(other)} do not add up; Darknet adds what they have in common"
+            said = f"{x} and {other} do not add up; Darknet adds what they have in common"
             raise refused("I02", said, section.place("from"))
     net.operations += x.height * x.width * x.channels * (len(taken) - 1)
     return net.activated(section, net.step({"add": None}, taken, section.span, x))
 
 
-def _sizes(x: LayerResult) -> str:
-    return "×".join(map(str, x.shape))
-
-
-def _gate(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _gate(net: NetReader, section: Section, x: MapResult) -> MapResult:
     net.only(section, "scale_wh", 0)
     (other,) = [net.map(r, section.span) for r in net.earlier(section, "from")[:1]]
     made = net.step({"multiply": None}, [other, net.map(x, section.span)], section.span, other)
@@ -318,7 +283,7 @@ def _gate(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
     return net.activated(section, made)
 
 
-def _upsample(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _upsample(net: NetReader, section: Section, x: MapResult) -> MapResult:
     factor = net.count(section, "stride", 2)
     if section.number("scale", 1) != 1:
         raise refused("I02", "no op scales and enlarges", section.place("scale"))
@@ -326,23 +291,23 @@ def _upsample(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
     return net.step({"upsample": factor}, [x], section.span, out)
 
 
-def _reorg(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _reorg(net: NetReader, section: Section, x: MapResult) -> MapResult:
     """Darknet reads the map as one of fewer channels and larger sides, and deals out that."""
     s, h, w, c = net.count(section, "stride", 1), x.height, x.width, x.channels
     net.only(section, "reverse", 0)
     if c % (s * s) or h % s or w % s:
-        raise refused("I03", f"stride {s} does not divide {_sizes(x)}", section.place("stride"))
+        raise refused("I03", f"stride {s} does not divide {x}", section.place("stride"))
     at = section.span
     network = net.network
     name = network.add({"permute": {"axes": [2, 0, 1]}}, [x.name], at)
     name = network.add({"reshape": {"shape": [c // (s * s), h, s, w, s]}}, [name], at)
     name = network.add({"permute": {"axes": [2, 4, 0, 1, 3]}}, [name], at)
     name = network.add({"reshape": {"shape": [c * s * s, h // s, w // s]}}, [name], at)
-    out = LayerResult(name, h // s, w // s, c * s * s)
+    out = MapResult(name, h // s, w // s, c * s * s)
     return net.step({"permute": {"axes": [1, 2, 0]}}, [out], at, out)
 
 
-def _dropout(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _dropout(net: NetReader, section: Section, x: MapResult) -> MapResult:
     if section.whole("dropblock", 0):
         net.network.left_out("dropblock is of training alone", section.place("dropblock"))
         return x
@@ -350,7 +315,7 @@ def _dropout(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
     return net.step({"dropout": {"rate": rate}}, [x], section.span, x)
 
 
-def _softmax(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _softmax(net: NetReader, section: Section, x: MapResult) -> MapResult:
     net.only(section, "groups", 1)
     net.only(section, "spatial", 0)
     if "tree" in section.options:
@@ -363,23 +328,23 @@ def _softmax(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
     return net.step({"softmax": None}, [x], section.span, x)
 
 
-def _activation(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _activation(net: NetReader, section: Section, x: MapResult) -> MapResult:
     return net.activated(section, x)
 
 
-def _cost(net: NetReader, section: Section, x: LayerResult) -> LayerResult:
+def _cost(net: NetReader, section: Section, x: MapResult) -> MapResult:
     net.network.left_out("[cost] is of training alone", section.span)
     section.asked.update(section.options)
     return x
 
 
-def _boxes(net: NetReader, section: Section, x: LayerResult) -> None:
+def _boxes(net: NetReader, section: Section, x: MapResult) -> None:
     said = f"[{section.kind}] makes boxes: what it takes is an output"
     net.network.left_out(said, section.span)
     net.ends.append((f"boxes_{len(net.ends) + 1}", x.name))
 
 
-RULES: dict[str, Callable[[NetReader, Section, LayerResult], LayerResult | None]] = {
+RULES: dict[str, Callable[[NetReader, Section, MapResult], MapResult | None]] = {
     **dict.fromkeys(("convolutional", "conv"), _convolutional),
     **dict.fromkeys(("connected", "conn"), _connected),
     **dict.fromkeys(("maxpool", "max"), _maxpool),

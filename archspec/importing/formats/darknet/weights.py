@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.importing.formats.darknet.layers import NetReader, StoredSection
+from archspec.importing.maps import Reading, rows_moved, turned
 from archspec.importing.network import refused, whole
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ def _assign(reader: NetReader, layer: StoredSection, data: bytes, at: int) -> in
 
     def kernel() -> None:
         nonlocal at
-        arrays.setdefault(layer.kernel, {})["kernel"] = _kernel(layer, _numbers(data, at, layer.axes))
+        arrays.setdefault(layer.kernel, {})["kernel"] = (
+            rows_moved(_numbers(data, at, layer.axes), layer.places)
+            if is_dense
+            else turned(_numbers(data, at, layer.axes), layer.groups)
+        )
         at += 4 * prod(layer.axes)
 
     if layer.norm is None:
@@ -66,27 +70,10 @@ def _assign(reader: NetReader, layer: StoredSection, data: bytes, at: int) -> in
     return at
 
 
-def _numbers(data: bytes, at: int, shape: tuple[int, ...]) -> Callable[[], np.ndarray]:
+def _numbers(data: bytes, at: int, shape: tuple[int, ...]) -> Reading:
     def read() -> np.ndarray:
         import numpy as np
 
         return np.frombuffer(data, "<f4", prod(shape), at).reshape(shape)
 
     return read
-
-
-def _kernel(layer: StoredSection, read: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
-    """A kernel as Keras has it, in last but one and out last; of a depthwise one both, in first."""
-
-    def turned() -> np.ndarray:
-        array = read()
-        if len(layer.axes) == 2:
-            if layer.places is not None:
-                height, width, channels = layer.places
-                array = array.reshape(-1, channels, height, width).transpose(0, 2, 3, 1).reshape(array.shape)
-            return array.T
-        if layer.groups is not None:
-            return array.reshape(layer.groups, -1, *layer.axes[2:]).transpose(2, 3, 0, 1)
-        return array.transpose(2, 3, 1, 0)
-
-    return turned
