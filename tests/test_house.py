@@ -259,7 +259,7 @@ OTHER_WORDS = {
     "dropout": {"frontend/slips/__init__"},
     # What a target holds (``Loss.labels``).
     "one_hot": {
-        "tasks/training_graph/__init__",
+        "tasks/minimizing",
         "frontend/lint/learning",
         "frontend/train_inputs",
         "tasks/classification/__init__",

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from archspec.data.feature import Feature
 from archspec.data.features.boxes import Boxes
 from archspec.data.features.labels import Labels
+from archspec.data.features.row_numbers import RowNumbers
 from archspec.ir.diagnostics import shown
 
 if TYPE_CHECKING:
     import numpy as np
 
-BOXES, CLASSES, IGNORED = "boxes", "classes", "ignored"
+BOXES, CLASSES, IGNORED, AREAS = "boxes", "classes", "ignored", "areas"
 """Names of the features that objects are made of."""
 TOLERANCE = 0.01
 """What a box may reach over the border by and is cut without a word: this share of the side, or one pixel."""
@@ -46,6 +47,8 @@ class Marked(NamedTuple):
     """What is wrong with its row already: kinds, and what to say. It is left out."""
     said: str = ""
     """The box's numbers as the file has them."""
+    area: float | None = None
+    """Pixels that the object covers, where the file tells: those of its outline, fewer than those of its box."""
 
 
 class Picture(NamedTuple):
@@ -75,6 +78,14 @@ class Kept(NamedTuple):
     box: Box
     label: int
     is_ignored: bool = False
+    area: float | None = None
+    """Pixels that it covers in the stored image; None where they are those of its box."""
+
+    @property
+    def size(self) -> float:
+        """Pixels that it covers."""
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top) if self.area is None else self.area
 
 
 class Judged(NamedTuple):
@@ -135,7 +146,7 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
         found += [Judged(kind, where, message, False) for kind, message in _odd(marked, box, width, height)]
         assert label is not None
         box = as_stored(box, stored) if turn else box
-        kept.append(Kept(box, label, marked.is_ignored))
+        kept.append(Kept(box, label, marked.is_ignored, marked.area))
     if not picture.marked:
         found.append(Judged("no objects", name, "has no objects: it teaches what is background", False))
     return Judgement(tuple(kept), tuple(found))
@@ -199,6 +210,7 @@ def features(names: tuple[str, ...], most: int) -> dict[str, Feature]:
         BOXES: Boxes(most),
         CLASSES: Labels(most, len(names), names, rows="object"),
         IGNORED: Labels(most, 2, ("counted", "ignored"), rows="object"),
+        AREAS: RowNumbers(most),
     }
 
 
@@ -210,7 +222,9 @@ def arrays(examples: Iterable[Sequence[Kept]], most: int) -> dict[str, np.ndarra
     boxes = np.zeros((len(rows), most, 4), np.float32)
     classes = np.full((len(rows), most), -1, np.int32)
     ignored = np.full((len(rows), most), -1, np.int32)
+    areas = np.zeros((len(rows), most), np.float32)
     for i, kept in enumerate(rows):
         for k, one in enumerate(kept):
             boxes[i, k], classes[i, k], ignored[i, k] = one.box, one.label, one.is_ignored
-    return {BOXES: boxes, CLASSES: classes, IGNORED: ignored}
+            areas[i, k] = one.size
+    return {BOXES: boxes, CLASSES: classes, IGNORED: ignored, AREAS: areas}

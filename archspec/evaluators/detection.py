@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.features.labels import Labels
-from archspec.data.objects import BOXES, CLASSES, IGNORED
+from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
 from archspec.evaluators.base import Accumulator, Batch, Better, Evaluator
 from archspec.ir.diagnostics import printable
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SCORES, COUNT = "scores", "count"
 """What a network says of each box, beside ``boxes`` and ``classes``: how sure it is, and how many boxes count."""
-AREAS = "areas"
-"""What the data may say of objects: how many pixels each covers. COCO's are those of its masks."""
+HEADS = (BOXES, SCORES, CLASSES, COUNT)
+"""All of it."""
 COCO = (
     "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
     "ar_1", "ar_10", "ar_100", "ar_small", "ar_medium", "ar_large",
@@ -54,10 +54,11 @@ class Objects(Evaluator):
     """Boxes with classes and scores against those of the data. Objects that the data call ignored (COCO's crowds,
     VOC's difficult ones) are no misses, and who finds them is not wrong.
 
-    Needs pycocotools. Objects are small or large by their ``areas`` where the data give them, else by their boxes.
+    Needs pycocotools. Objects are small or large by the pixels that they cover in their files.
     """
 
     figures: Mapping[str, Better] = dict.fromkeys((*COCO, "voc_2007", "voc"), "max")
+    is_logged = True
 
     def begin(self, features: Example) -> Accumulator:
         classes = features.features[CLASSES]

@@ -12,9 +12,11 @@ from archspec.backend.installation import backend
 from archspec.data.errors import DataError
 from archspec.data.example import LABEL, Example
 from archspec.data.features.mask import Mask
+from archspec.data.objects import BOXES
 from archspec.data.pipeline import Pipeline
 from archspec.data.source import DataSource
 from archspec.data.transform import TransformError, for_evaluation
+from archspec.evaluators.detection import HEADS
 from archspec.ir.aliases import same
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import did_you_mean, shown
@@ -81,13 +83,15 @@ def _check_sampler(pipeline: Pipeline) -> None:
 
 def task_of(run: RunSpec, graph: Graph, features: Example = NOTHING) -> Task:
     """The run's task; where it names none, that of a spec with a ``train`` section, of several heads of which some
-    tell numbers or data with several targets, segmentation for data with masks, or classification."""
+    tell numbers or data with several targets, segmentation for data with masks, detection for data with objects and the
+    heads of a detector, or classification."""
     numbers = [head for head in graph.outputs if head.loss is not None and head.loss.labels == "numbers"]
     several = (numbers and len(graph.outputs) > 1) or len(features.targets) > 1
     usual = "segmentation" if isinstance(features.features.get(LABEL), Mask) else "classification"
     usual = "multitask" if several else usual
     if graph.training is not None:
-        usual = "adversarial" if graph.networks else "training_graph"
+        finds = BOXES in features.features and {*HEADS} <= {head.name for head in graph.outputs}
+        usual = "adversarial" if graph.networks else "detection" if finds else "training_graph"
     kind = Task.find(usual)
     assert kind is not None
     return run.train.task or kind()

@@ -13,7 +13,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from archspec.backend.installation import backend
+from archspec.data import objects
 from archspec.data.example import LABEL, Example, feature_of, from_specs
+from archspec.data.feature import Feature
+from archspec.data.features.labels import Labels
 from archspec.data.preprocessing import write_files
 from archspec.data.source import DataSource
 from archspec.data.vocabulary import read_vocabulary
@@ -116,6 +119,7 @@ def environment(plan: Plan) -> dict[str, Any]:
         "class_names": list(plan.features.class_names),
         "numbers": list(plan.features.numbers),
         "targets": {name: _told(plan.features.telling(name)) for name in plan.features.targets if name != LABEL},
+        "objects": _object_names(plan.features.features),
         "columns": {part: list(names) for part, names in plan.features.columns.items()},
         "padded": list(plan.features.padded),
         "vocabularies": list(plan.features.vocabularies),
@@ -127,6 +131,12 @@ def environment(plan: Plan) -> dict[str, Any]:
         "git": _git(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
+
+
+def _object_names(features: Mapping[str, Feature]) -> list[str] | None:
+    """Classes of the objects that are marked on images; None where none are."""
+    classes = features.get(objects.CLASSES)
+    return list(classes.class_names) if objects.BOXES in features and isinstance(classes, Labels) else None
 
 
 def _told(features: Example) -> dict[str, Any]:
@@ -207,7 +217,9 @@ def recorded_features(logdir: Path) -> Example:
         padded=tuple(said.get("padded", ())),
         columns=said.get("columns", {}),
     )
-    return example.with_features(**targets)
+    names = said.get("objects")
+    marked = {} if names is None else objects.features(tuple(names), parts[objects.BOXES].shape[0] or 0)
+    return example.with_features(**targets, **marked)
 
 
 def with_recorded_columns(source: DataSource, logdir: Path) -> DataSource:

@@ -32,6 +32,15 @@ def folder(tmp_path):
         (tmp_path / "cells" / name).mkdir(parents=True)
         for i in range(5):
             Image.new(mode, (40, 36)).save(tmp_path / "cells" / name / f"{i}.png")
+    for name in ("JPEGImages", "Annotations"):
+        (tmp_path / "blood" / name).mkdir(parents=True)
+    for i in range(5):
+        Image.new("RGB", (40, 36)).save(tmp_path / "blood" / "JPEGImages" / f"{i}.jpg")
+        objects = "".join(
+            f"<object><name>{name}</name><bndbox><xmin>{k}</xmin><ymin>2</ymin><xmax>20</xmax><ymax>30</ymax></bndbox></object>"
+            for k, name in enumerate(("platelet", "red", "white"), 1)
+        )
+        (tmp_path / "blood" / "Annotations" / f"{i}.xml").write_text(f"<annotation>{objects}</annotation>")
     book = "the quick brown fox jumps over the lazy dog, does it?\nit does!\nwell. " * 60
     (tmp_path / "book.txt").write_text(book, encoding="utf-8")
     return tmp_path

@@ -205,7 +205,9 @@ def _marked(one: Mapping[str, Any], where: str, numbers: Mapping[Any, int]) -> M
         faults.append(("unknown class", f"has the category {shown(category)}, which the file does not have"))
     if crowd not in (0, 1):
         faults.append(("crowd", f"has iscrowd {shown(crowd)}, not 0 or 1"))
-    return Marked(box, number, where, crowd == 1, tuple(faults[:1]), text)
+    area = one.get("area")
+    covered = float(area) if isinstance(area, (int, float)) and _is_number(area) and area > 0 else None
+    return Marked(box, number, where, crowd == 1, tuple(faults[:1]), text, covered)
 
 
 def _is_id(value: Any) -> bool:

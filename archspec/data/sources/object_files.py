@@ -15,7 +15,7 @@ from archspec.data.errors import DataError
 from archspec.data.files import Fault, FileEntry, Listing
 from archspec.data.images import stored_size
 from archspec.data.layout import stratified_split
-from archspec.data.objects import Judged, Kept, OnObject, Picture, StoredImage
+from archspec.data.objects import Judged, OnObject, Picture, StoredImage
 from archspec.data.source import TRAIN, Holdout, Seed, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.diagnostics import shown
@@ -113,12 +113,8 @@ def _fewer(entry: FileEntry, most: int, found: list[Judged]) -> FileEntry:
     if len(entry.objects) <= most:
         return entry
     found.append(Judged("too many objects", entry.name, f"has {len(entry.objects)} objects; the {most} largest stay"))
-    largest = sorted(entry.objects, key=_area, reverse=True)[:most]
+    largest = sorted(entry.objects, key=lambda one: one.size, reverse=True)[:most]
     return entry._replace(objects=tuple(one for one in entry.objects if one in largest))
-
-
-def _area(one: Kept) -> float:
-    return (one.box[2] - one.box[0]) * (one.box[3] - one.box[1])
 
 
 def _without(names: Sequence[str], splits: Mapping[str, Sequence[FileEntry]]) -> list[Judged]:

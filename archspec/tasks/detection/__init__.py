@@ -1,0 +1,77 @@
+"""Objects in images: boxes, each with a class and a score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from archspec.data.example import IMAGE, Example
+from archspec.data.features.boxes import Boxes
+from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
+from archspec.evaluators.base import Batch, Evaluator
+from archspec.evaluators.detection import COUNT, HEADS, SCORES, Objects
+from archspec.ir.graph import Graph
+from archspec.tasks.minimizing import MinimizingTask
+from archspec.training.inputs import taken_of
+from archspec.training.task import Predictor, TaskError
+
+if TYPE_CHECKING:
+    import keras
+
+    from archspec.training.settings import TrainSettings
+
+RANKS = {BOXES: 2, SCORES: 1, CLASSES: 1, COUNT: 0}
+"""The heads of a detector, and how many axes each has: (keep, 4), (keep,), (keep,), and a number."""
+
+
+class Detection(MinimizingTask, name="detection"):
+    """Boxes with classes and scores: heads ``boxes``, ``scores``, ``classes`` and ``count``, as ``nms`` gives them, of
+    a network that minimises what its ``train`` section says, on data with objects.
+
+    Reports every term, and after each epoch COCO's twelve numbers and Pascal VOC's average precision on the data that
+    are evaluated. Needs pycocotools.
+    """
+
+    predicts = True
+
+    def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
+        if find_spec("pycocotools") is None:
+            yield TaskError(
+                "detection is evaluated by pycocotools, which is not installed",
+                at=("train", "task"),
+                help="pip install 'archspec-keras[detection]'",
+            )
+        if not isinstance(training.features.get(BOXES), Boxes):
+            yield TaskError(
+                "detection needs data with objects", at=("data",), help="data: {coco: folder}, or voc, or yolo"
+            )
+            return
+        given = {head.name: graph.spec(head.tensor) for head in graph.outputs}
+        missing = [name for name in RANKS if name not in given]
+        if missing:
+            yield TaskError(
+                f"detection needs heads {', '.join(RANKS)}, '{graph.name}' has no {' and no '.join(missing)}",
+                at=("spec",),
+                help="- {nms: 0.5, from: [boxes, scores], as: found}, and heads: {boxes: {from: found.boxes}, …}",
+            )
+        for name, rank in RANKS.items():
+            spec = given.get(name)
+            if spec is not None and (spec.rank != rank or (name == BOXES and spec.channels != 4)):
+                wanted = {0: "one number", 1: "(keep,)", 2: "(keep, 4)"}[rank]
+                yield TaskError(f"head '{name}' of a detector is {wanted}, not {spec}", at=("spec",))
+        yield from super().check(graph, training, evaluation, train)
+
+    def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
+        from archspec.tasks.detection.predictor import BoxPredictor
+
+        return BoxPredictor(model, HEADS, taken_of(graph))
+
+    def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
+        return (Objects(),)
+
+    def reads(self, graph: Graph, features: Example) -> tuple[str, ...]:
+        return (IMAGE,)
+
+    def truth(self, batch: Batch, features: Example) -> Batch:
+        return {name: batch[name] for name in (BOXES, CLASSES, IGNORED, AREAS) if name in batch}

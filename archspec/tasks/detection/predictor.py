@@ -1,0 +1,74 @@
+"""The objects that a network finds in an image. Imports Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from archspec.data.example import CORNERS, Example
+from archspec.data.feature import class_name
+from archspec.data.features.labels import Labels
+from archspec.data.loose import SPAN
+from archspec.data.objects import BOXES, CLASSES
+from archspec.evaluators.base import Batch
+from archspec.evaluators.detection import COUNT, SCORES
+from archspec.training.forward import forward
+from archspec.training.task import Predictor
+
+PLACED = "placed"
+"""Boxes in pixels of the file, where it is known how the image was made of it."""
+SHOWN = 5
+"""Objects of an image that stand on its line."""
+
+
+class BoxPredictor(Predictor):
+    """What the heads of a detector give; where examples say how images lie in their files, boxes are brought back."""
+
+    together = 1
+    cuts = True
+
+    def __init__(self, model: keras.Model, heads: Sequence[str], inputs: Callable[[Mapping[str, Any]], Any]):
+        self.inputs, self.outputs = inputs, forward(model, heads)
+
+    def __call__(self, batch: Batch) -> dict[str, Any]:
+        said: dict[str, Any] = self.outputs(self.inputs(batch))
+        if CORNERS in batch:
+            said[PLACED] = in_file(said[BOXES], np.asarray(batch[CORNERS], np.float64))
+        return said
+
+    def records(
+        self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        classes = features.features[CLASSES]
+        assert isinstance(classes, Labels)
+        names = classes.class_names
+        boxes = said.get(PLACED, said[BOXES])
+        out = []
+        for i, count in enumerate(np.asarray(said[COUNT]).tolist()):
+            rows = zip(said[CLASSES][i].tolist(), said[SCORES][i].tolist(), boxes[i].tolist(), strict=True)
+            found = [
+                {"class": class_name(names, k), "score": round(score, 6), "box": [round(n, 2) for n in box]}
+                for k, score, box in list(rows)[: int(count)]
+            ]
+            out.append({"objects": found})
+        return out
+
+    def line(self, example: str, record: Mapping[str, Any]) -> str:
+        found = record["objects"]
+        said = [f"{o['class']} {o['score']:.2f} at {' '.join(f'{n:.0f}' for n in o['box'])}" for o in found[:SHOWN]]
+        said += [f"{len(found) - SHOWN} more"] if len(found) > SHOWN else []
+        return f"{example}: {'; '.join(said) or 'nothing'}"
+
+
+def in_file(boxes: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Boxes (batch, keep, 4) of what a network saw, in pixels of the files: the least upright boxes about their moved
+    corners. ``corners`` (batch, 3, 2) are the places of three points of each file in what the network saw."""
+    origin, right, down = corners[:, 0], corners[:, 1], corners[:, 2]
+    there = np.stack([(right - origin) / SPAN, (down - origin) / SPAN], -1)
+    x1, y1, x2, y2 = np.moveaxis(boxes.astype(np.float64), -1, 0)
+    points = np.stack([np.stack([x, y], -1) for x, y in ((x1, y1), (x2, y1), (x2, y2), (x1, y2))], -2)
+    back = np.linalg.solve(there[:, None, None], (points - origin[:, None, None])[..., None])[..., 0]
+    return np.concatenate([back.min(-2), back.max(-2)], -1)
