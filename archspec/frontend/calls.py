@@ -171,8 +171,9 @@ def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span, source: Any) ->
     declared = callee.block.inputs
     if declared is None:
         if isinstance(given, dict):
-            name = next(iter(given))
-            raise Refusal("H04", f"{callee.name} has no input '{name}': it takes one, without a name", at)
+            for name in given:
+                raise Refusal("H04", f"{callee.name} has no input '{name}': it takes one, without a name", at)
+            raise Refusal("H04", f"{callee.name} needs an input, and from names none", at, "say from: NAME")
         if isinstance(given, list):
             return {"input": Bundle(dict(enumerate(given)))}
         if given is None:

@@ -48,7 +48,7 @@ RUN = """
 archspec_run: 1
 spec: squares.yaml
 data: {coco: set}
-train: {optimizer: {adam: 0.01}, schedule: one_cycle, epochs: 24, batch: 16, seed: 0, monitor: ap50}
+train: {optimizer: {adam: 0.01}, epochs: 16, batch: 8, seed: 0, monitor: ap50}
 """
 # Numbers of classes in files are anything.
 NUMBERS = (7, 90)
