@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILE",
         type=Path,
-        help="image files; text files, one text per line; or tables with headings, one example per row",
+        help="image files, or folders of them; text files, one text per line; or tables with headings, one example "
+        "per row",
     )
     parser.add_argument("--top", type=positive, default=5, metavar="K", help="number of classes to print; default: 5")
     parser.add_argument("--best", action="store_true", help="use the best weights instead of the last")

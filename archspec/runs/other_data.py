@@ -131,7 +131,7 @@ def lost(logdir: Path, error: SpecError) -> Diagnostic | None:
         first.code,
         f"the data of the run are gone: {shown(gone, 300)} does not exist (recorded were {name}: {parts}{classes})",
         first.span,
-        f"put them back, or write here where they are; 'archspec resume {logdir}' then goes on",
+        "put them back, or write here where they are",
     )
 
 

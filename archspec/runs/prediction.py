@@ -34,8 +34,9 @@ class Predictions:
 def predict(
     logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = False, masks: Path | None = None
 ) -> Predictions:
-    """Read, prepare as the run evaluated, ask. Classes of pixels are written into ``masks``, a folder, as a PNG file of
-    the size of each image. Raises RunError, SpecError, DataError, OSError."""
+    """Read, prepare as the run evaluated, ask; a folder stands for the images below it. Classes of pixels are written
+    into ``masks``, a folder, as a PNG file of the size of each image. Raises RunError, SpecError, DataError, OSError.
+    """
     from archspec.backend.installation import quiet_start
     from archspec.data.example import IMAGE
     from archspec.data.features.image import Image
@@ -58,6 +59,8 @@ def predict(
         drawn = f"; 'archspec sample {logdir}' draws from it" if task.sample_options else ""
         raise RunError(f"{task.name} gives no class for an example{drawn}")
     parts = task.reads(graph, features)
+    if parts == (IMAGE,):
+        paths = [path for given in paths for path in (_images_below(given) if given.is_dir() else [given])]
     if masks is not None and not task.tells_pixels:
         raise RunError(f"{task.name} tells no classes of pixels, of which masks are made")
     named = {} if masks is None else mask_files(paths, masks)
@@ -81,3 +84,15 @@ def predict(
 
     records = tuple(answers(predictor, asked, features, top, kept))
     return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad, asked.notes)
+
+
+def _images_below(folder: Path) -> list[Path]:
+    """The images in a folder and in the folders within it. Raises RunError where there is none, DataError."""
+    from archspec.data.images import SUFFIXES
+    from archspec.data.layout import files_below
+    from archspec.training.errors import RunError
+
+    found = [folder / name for name in files_below(folder) if name.lower().endswith(SUFFIXES)]
+    if not found:
+        raise RunError(f"{folder} has no images; they end in {', '.join(SUFFIXES)}")
+    return found

@@ -15,7 +15,7 @@ from typing import Any
 def staged(path: Path) -> Iterator[Path]:
     """Where to write a file or folder that is put in the place of ``path`` when all went well, and else removed.
 
-    Raises OSError, also for a folder in whose place something is.
+    Raises OSError, which names ``path``, also for a folder in whose place something is.
     """
     # The whole name comes last: Keras and NumPy go by suffixes, ``.weights.h5`` among them.
     beside = path.parent / f".{os.getpid()}-{path.name}"
@@ -24,6 +24,10 @@ def staged(path: Path) -> Iterator[Path]:
         yield beside
         sync(beside)
         os.replace(beside, path)
+    except OSError as error:
+        if error.filename is not None and os.fspath(error.filename) == str(beside):
+            error.filename = str(path)
+        raise
     finally:
         _remove(beside)
     sync(path.parent)

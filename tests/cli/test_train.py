@@ -78,6 +78,20 @@ def test_predict_names_the_classes_of_images(trained, capsys):
         assert len(shares) == 3 and shares == sorted(shares, reverse=True) and sum(shares) <= 1.00001
 
 
+@pytest.mark.slow
+def test_a_folder_stands_for_its_images(trained, tmp_path, capsys):
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    (tmp_path / "photos" / "notes.txt").write_text("no image")
+    wanted = [tmp_path / "photos" / "1.png", tmp_path / "photos" / "more" / "2.PNG"]
+    for i, path in enumerate(wanted):
+        path.write_bytes((trained / f"{i}.png").read_bytes())
+    code, out, _ = output(capsys, "predict", trained / "run1", tmp_path / "photos", "--format", "json")
+    assert code == 0 and [record["image"] for record in json.loads(out)] == [str(path) for path in wanted]
+    (tmp_path / "none").mkdir()
+    code, _, err = output(capsys, "predict", trained / "run1", tmp_path / "none")
+    assert code == 1 and "none has no images; they end in .jpg" in err
+
+
 @pytest.mark.parametrize("name", ["saved", "net.tflite", "net.keras"])
 @pytest.mark.slow
 def test_exported_networks_say_what_the_network_says(trained, tmp_path, capsys, name):

@@ -39,6 +39,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path):
     assert json.loads(path.read_bytes()) == {"é": 1} and os.listdir(tmp_path) == ["a.json"]
 
 
+def test_an_error_names_the_file_that_was_wanted(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        write_json(tmp_path / "none" / "a.json", {})
+    assert caught.value.filename == str(tmp_path / "none" / "a.json")
+
+
 def test_a_folder_comes_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a"
     with pytest.raises(ValueError), staged(path) as beside:
