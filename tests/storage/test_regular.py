@@ -55,11 +55,6 @@ def test_a_file_that_only_says_it_is_regular_is_not_opened(monkeypatch, tmp_path
         read_source(path, "queue.yaml")
 
 
-@pytest.mark.skipif(not os.access("/proc/kmsg", os.R_OK), reason="the kernel's log is not for everybody")
-def test_the_kernel_s_log_is_no_spec():
-    with refuses(SpecError):
-        read_source(Path("/proc/kmsg"), "/proc/kmsg")
-
 
 def test_a_folder_and_a_missing_file_are_told_apart(tmp_path):
     with pytest.raises(IsADirectoryError):
