@@ -55,7 +55,6 @@ def test_a_file_that_only_says_it_is_regular_is_not_opened(monkeypatch, tmp_path
         read_source(path, "queue.yaml")
 
 
-
 def test_a_folder_and_a_missing_file_are_told_apart(tmp_path):
     with pytest.raises(IsADirectoryError):
         opened(tmp_path)
