@@ -227,6 +227,30 @@ def test_layers_of_before_2014_are_read(tmp_path):
     assert "relu" in imported(tmp_path / "net.prototxt").text
 
 
+def test_what_a_function_bends_by_is_read(tmp_path):
+    text = HEAD + _layer("ELU", "e", ["data"], elu_param={"alpha": 0.3})
+    text += _layer("Swish", "s", ["e"], swish_param={"beta": 1.0})
+    text += _layer("Flatten", "f", ["s"], flatten_param={"axis": 1, "end_axis": 3})
+    text += _layer("Flatten", "g", ["f"], flatten_param={"axis": -1})
+    (tmp_path / "net.prototxt").write_text(text)
+    found = imported(tmp_path / "net.prototxt")
+    assert [node.op.name for node in found.graph.nodes] == ["elu", "silu", "permute", "flatten"]
+    assert found.graph.nodes[0].op.alpha == 0.3
+    assert not found.warnings
+
+
+def test_parameters_that_no_layer_reads_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    filler = {"weight_filler": {"type": "xavier"}, "engine": "CAFFE"}
+    text = HEAD + _conv("c", "data", 4, 3, **filler, colour="RED")
+    text += _layer("BatchNorm", "b", ["c"], batch_norm_param={"use_global_stats": False})
+    text += _layer("ReLU", "r", ["b"], elu_param={"alpha": 0.3})
+    pool = {"pool": "AVE", "global_pooling": True, "stride": 1, "pad": 0}
+    text += _layer("Pooling", "p", ["r"], pooling_param={**pool, "kernel_size": 2})
+    Path("net.prototxt").write_text(text)
+    told("\n".join(said.render() for said in imported(Path("net.prototxt")).warnings))
+
+
 CONV = _conv("c", "data", 4, 3)
 ODD = {
     "empty": "",
@@ -255,6 +279,10 @@ ODD = {
     "stochastic": HEAD + _layer("Pooling", "p", ["data"], pooling_param={"pool": "STOCHASTIC", "kernel_size": 2}),
     "three sizes": 'input: "data" input_dim: 3 input_dim: 4 input_dim: 5\n' + CONV,
     "slices": HEAD + _layer("Slice", "s", ["data"], slice_param={"slice_point": 9}),
+    "a steeper swish": HEAD + _layer("Swish", "s", ["data"], swish_param={"beta": 2.0}),
+    "flat from height": HEAD + _layer("Flatten", "f", ["data"], flatten_param={"axis": 2}),
+    "flat to height": HEAD + _layer("Flatten", "f", ["data"], flatten_param={"end_axis": -2}),
+    "windows of depth": HEAD + _conv("c", "data", 4, 3, axis=2),
     "too deep": HEAD + "layer { " * 99,
 }
 

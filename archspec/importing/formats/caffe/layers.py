@@ -63,6 +63,8 @@ def _convolution(net: LayerReader, layer: Message, taken: list[MapResult]) -> Ma
     is_transposed = layer.text("type") in ("Deconvolution", "DECONVOLUTION")
     if not filters or not kernel[0] or not kernel[1]:
         raise refused("I03", "it says no num_output and kernel_size", layer.span)
+    if param.whole("axis", 1, least=-4) not in (1, -3):
+        raise refused("I02", "an op's windows go over height and width", param.place("axis"))
     if x.channels % groups or filters % groups:
         raise refused("I03", f"{groups} groups do not divide {x.channels} channels and {filters} filters", layer.span)
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
@@ -116,16 +118,16 @@ def _pooling(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapRes
     kind = param.text("pool", "MAX")
     if kind not in ("MAX", "AVE"):
         raise refused("I02", f"no op pools by {shown(kind)}", param.place("pool"))
+    stride, pad = _pair(param, "stride", 1, least=1), _pair(param, "pad", 0, least=0)
+    is_ceil = param.text("round_mode", "CEIL") == "CEIL"
     if param.truth("global_pooling", False):
         op = "global_max_pool" if kind == "MAX" else "global_avg_pool"
         return net.step({op: None}, [x], layer.span, MapResult("", 1, 1, x.channels, True))
-    size, stride = _pair(param, "kernel_size", 0, least=1), _pair(param, "stride", 1, least=1)
-    pad = _pair(param, "pad", 0, least=0)
+    size = _pair(param, "kernel_size", 0, least=1)
     if not size[0] or not size[1]:
         raise refused("I03", "it says no kernel_size", layer.span)
     if kind == "AVE" and size == (x.height, x.width) and not any(pad):
         return net.step({"global_avg_pool": None}, [x], layer.span, MapResult("", 1, 1, x.channels, True))
-    is_ceil = param.text("round_mode", "CEIL") == "CEIL"
     lengths = []
     for n, k, s, p in zip((x.height, x.width), size, stride, pad, strict=True):
         length = (-(-(n + 2 * p - k) // s) if is_ceil else (n + 2 * p - k) // s) + 1
@@ -142,7 +144,11 @@ def _pooling(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapRes
 
 def _batch_norm(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
     x = taken[0]
-    epsilon = layer.message("batch_norm_param").number("eps", EPSILON)
+    param = layer.message("batch_norm_param")
+    epsilon = param.number("eps", EPSILON)
+    if not param.truth("use_global_stats", True):
+        said = "it normalises by the batch's own mean and variance; an op does so in training alone"
+        net.network.left_out(said, param.place("use_global_stats"))
     step = {"batch_norm": {"epsilon": epsilon, "scale": False, "center": False}}
     made = net.step(step, [x], layer.span, x)
     net.norms[made.name] = (len(net.stored), x)
@@ -153,7 +159,8 @@ def _batch_norm(net: LayerReader, layer: Message, taken: list[MapResult]) -> Map
 
 def _scale(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
     param = layer.message("scale_param")
-    is_of_channels = param.whole("axis", 1, least=-4) in (1, -3) and param.whole("num_axes", 1, least=-1) == 1
+    axis, count = param.whole("axis", 1, least=-4), param.whole("num_axes", 1, least=-1)
+    is_of_channels = axis in (1, -3) and count == 1
     if not is_of_channels and len(taken) < 2:
         raise refused("I02", "an op has a factor for each channel", param.place("axis"))
     x, has_bias = taken[0], param.truth("bias_term", False)
@@ -182,6 +189,18 @@ def _scale(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResul
 def _relu(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
     slope = layer.message("relu_param").number("negative_slope", 0.0)
     return net.step({"leaky_relu": slope} if slope else {"relu": None}, taken[:1], layer.span, taken[0])
+
+
+def _elu(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
+    alpha = layer.message("elu_param").number("alpha", 1.0)
+    return net.step({"elu": None if alpha == 1 else alpha}, taken[:1], layer.span, taken[0])
+
+
+def _swish(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
+    param = layer.message("swish_param")
+    if (beta := param.number("beta", 1.0)) != 1:
+        raise refused("I02", f"no op says x · sigmoid(beta · x) with beta {beta:g}", param.place("beta"))
+    return net.step({"silu": None}, taken[:1], layer.span, taken[0])
 
 
 def _prelu(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
@@ -246,7 +265,12 @@ def _dropout(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapRes
 
 
 def _flatten(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
-    x = taken[0]
+    x, param = taken[0], layer.message("flatten_param")
+    for name, usual, alike in (("axis", 1, -3), ("end_axis", -1, 3)):
+        # Caffe's axes of a vector may be two or four, and all but the batch come to the same.
+        axis = param.whole(name, usual, least=-4)
+        if axis == 0 or (axis not in (usual, alike) and not x.is_vector):
+            raise refused("I02", "an op makes one axis of all behind the batch", param.place(name))
     if x.places is not None and x.height * x.width > 1:
         # What follows is told the order by the weights alone where it is dense; here the order itself is kept.
         step = {"permute": {"axes": [2, 0, 1]}}
@@ -293,6 +317,8 @@ RULES: dict[str, Rule] = {
     "Scale": _scale,
     "ReLU": _relu,
     "PReLU": _prelu,
+    "ELU": _elu,
+    "Swish": _swish,
     "Power": _power,
     "LRN": _lrn,
     "Concat": _concat,
@@ -303,8 +329,5 @@ RULES: dict[str, Rule] = {
     "Slice": _slice,
     "Split": _same,
     **{kind: _function(op) for kind, op in {"Sigmoid": "sigmoid", "TanH": "tanh", "AbsVal": "abs"}.items()},
-    **{
-        kind: _function(op)
-        for kind, op in {"BNLL": "softplus", "ELU": "elu", "Swish": "silu", "ReLU6": "relu6"}.items()
-    },
+    **{kind: _function(op) for kind, op in {"BNLL": "softplus", "ReLU6": "relu6"}.items()},
 }

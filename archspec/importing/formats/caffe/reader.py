@@ -20,6 +20,13 @@ OF_TRAINING = frozenset(
         *("InfogainLoss", "MultinomialLogisticLoss"),
     )
 )
+OF_RUNNING = frozenset(
+    (
+        *("weight_filler", "bias_filler", "filler", "moving_average_fraction", "transform_param", "loss_param"),
+        *("engine", "force_nd_im2col", "stable_prod_grad"),
+    )
+)
+"""Parameters that say how training starts or by which code a layer runs, not what it computes."""
 OLD_TYPES = {
     "ABSVAL": "AbsVal",
     "ACCURACY": "Accuracy",
@@ -99,9 +106,6 @@ class LayerReader(MapReader):
         height, width = sides or (1, 1)
         out = MapResult("", height, width, channels, is_vector=not sides)
         self.results[name] = replace(out, name=self.network.draft.input(name, out.shape))
-        if name == "data" and sides and "image" not in self.network.draft.inputs:
-            draft = self.network.draft
-            draft.inputs = {"image" if key == out.name else key: said for key, said in draft.inputs.items()}
 
     def _layer(self, layer: Message) -> None:
         kind = layer.text("type")
@@ -132,6 +136,7 @@ class LayerReader(MapReader):
         if not taken or not tops:
             raise refused("I03", "it takes nothing, or gives nothing", layer.span)
         made = rule(self, layer, taken)
+        self._unread(layer, kind)
         given = made if isinstance(made, list) else [made] * len(tops)
         if len(given) != len(tops):
             raise refused("I03", f"it gives {len(given)} parts under {len(tops)} names", layer.place("top"))
@@ -139,6 +144,18 @@ class LayerReader(MapReader):
             self.results.pop(name, None)
             self.results[name] = result
             self.used.discard(name)
+
+    def _unread(self, layer: Message, kind: str) -> None:
+        """Tell the parameters that the rule of a layer did not ask for."""
+        for name, value, at in layer.fields:
+            if not name.endswith("_param") or name in OF_RUNNING:
+                continue
+            if name not in layer.asked:
+                self.network.left_out(f"{kind} reads no {name}", at)
+            elif isinstance(value, Message):
+                for own, _, place in value.fields:
+                    if own not in value.asked and own not in OF_RUNNING:
+                        self.network.left_out(f"{kind} reads no {own} of {name}", place)
 
     def keep(self, layer: Message, step: str, **roles: tuple[str, Turn]) -> None:
         """Say which blobs a step has: by the weight's name, the role of the blob, and how to turn it."""
