@@ -113,9 +113,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """``[--training]``: whether a description is of the graph that trains."""
+    help = "include what only training needs: its heads, and the chain of the train section"
+    parser.add_argument("--training", action="store_true", help=help)
+
+
 def add_counting(parser: argparse.ArgumentParser) -> None:
     """``[--training] [--batch N] [--hardware NAME]``: how a page counts."""
-    parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
+    add_training(parser)
     parser.add_argument("--batch", type=positive, default=1, metavar="N", help="count for N samples")
     help = "whose roofline is drawn: a profile, or a YAML file; default: h100"
     parser.add_argument("--hardware", default="h100", metavar="NAME", help=help)

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--depth", type=_arguments.whole, metavar="N", help="fold blocks of N name parts; 0: none")
     parser.add_argument("--fold", action="append", default=[], metavar="NAME", help="fold a block; may be repeated")
-    parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
+    _arguments.add_training(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="NAME=VALUE",
             help=f"give a parameter of {which.upper()} alone a value",
         )
-    parser.add_argument("--training", action="store_true", help="include the heads that only training needs")
+    _arguments.add_training(parser)
     parser.add_argument("--all", action="store_true", help="show every change, however many there are")
     parser.add_argument("--exit-code", action="store_true", help="exit 1 if anything differs")
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
@@ -68,7 +68,7 @@ def _graph(spec: str, args: argparse.Namespace, own: dict[str, Any]) -> Graph:
         graph = found.accepted()[0]
     else:
         graph = load(spec, variant=args.variant, set=settings)
-    return graph if args.training else graph.inference()
+    return graph.described(args.training)
 
 
 def _at(revision: str, path: str) -> bytes:

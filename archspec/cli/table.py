@@ -38,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="paths of specs, or names of specs or variants")
     _arguments.add_settings(parser)
-    parser.add_argument(
-        "--training", action="store_true", help="include the heads that only training needs, and the training graph"
-    )
+    _arguments.add_training(parser)
     parser.add_argument("--batch", type=_arguments.positive, default=1, metavar="N", help="count for N samples")
     parser.add_argument("--in-bounds", action="store_true", help="leave out taps that fall on padding")
     parser.add_argument("--columns", metavar="NAME,…", help="what to show, in this order; see above")
@@ -129,7 +127,7 @@ def _grid(args: argparse.Namespace, graphs: list[Graph]) -> Grid:
     slots = _slots(args.optimizer) if args.optimizer != "adam" else 2
     columns = None if args.columns is None else [name.strip() for name in args.columns.split(",")]
     measured = [
-        Measured(graph if args.training else graph.inference(), args.batch, args.in_bounds, args.dtype, slots, machine)
+        Measured(graph.described(args.training), args.batch, args.in_bounds, args.dtype, slots, machine)
         for graph in graphs
     ]
     if len(graphs) > 1:
@@ -158,7 +156,7 @@ def _figures(args: argparse.Namespace, graph: Graph, options: dict[str, Any]) ->
 
         if args.batch != 1:
             raise ValueError("--as is what a tool prints of one sample, without --batch")
-        found = answer(graph if args.training else graph.inference(), args.tool)
+        found = answer(graph.described(args.training), args.tool)
         out.append(conventions.text(name, found, **width) if options else conventions.json(name, found))
     if args.memory is not None:
         from archspec.report import budget

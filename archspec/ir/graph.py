@@ -228,6 +228,10 @@ class Graph:
                 seen.add(node.layer)
                 yield node
 
+    def described(self, training: bool) -> Graph:
+        """What a description of this graph is about: all that training needs, or what inference does."""
+        return self.with_training() if training else self.inference()
+
     def with_training(self) -> Graph:
         """This graph with the nodes that only its training needs, which no output depends on."""
         if self.training is None or self.networks:

@@ -12,7 +12,7 @@ def title(table: Table) -> str:
     inputs, outputs = (
         ", ".join(f"{n} {dimensions(s.shape)}" for n, s in specs.items()) for specs in (table.inputs, table.outputs)
     )
-    modes = ["with train-only heads"] * table.training + [f"batch {table.batch}"] * (table.batch > 1)
+    modes = ["with what only training needs"] * table.training + [f"batch {table.batch}"] * (table.batch > 1)
     modes += ["in bounds"] * table.in_bounds
     return f"{name}: {inputs} → {outputs}" + (f" ({', '.join(modes)})" if modes else "")
 

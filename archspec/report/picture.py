@@ -106,13 +106,14 @@ def diagram(graph: Graph, *, depth: int | None = None, fold: Collection[str] = (
     """Describe the picture of a graph.
 
     Blocks whose path has ``depth`` parts are folded to a box: 0 folds none, None as many as leave some forty boxes.
-    ``fold`` are paths or last parts of paths of blocks to fold as well; ``training`` includes the heads that only
-    training needs. Raises ValueError for a block that is not there at this depth, TypeError for what is no graph.
+    ``fold`` are paths or last parts of paths of blocks to fold as well; ``training`` includes what only training
+    needs: its heads, and the chain of a train section. Raises ValueError for a block that is not there at this depth,
+    TypeError for what is no graph.
     """
     must_be_graph(graph, "archspec.diagram")
     if isinstance(fold, str):
         raise TypeError(f"fold takes names of blocks, such as [{shown(fold)}]; got one string")
-    graph = graph if training else graph.inference()
+    graph = graph.described(training)
     if depth is not None:
         return _Drawing(graph, depth, fold).picture()
     deepest = max((node.name.count(".") for node in graph.nodes), default=0)

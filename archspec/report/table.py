@@ -119,7 +119,7 @@ def table(
 ) -> Table:
     """Tabulate a graph: shapes, parameters, MACs, FLOPs and activations of every node, and their totals.
 
-    ``training`` includes the heads that only training needs, and the chain of a train section. ``batch`` is the number
+    ``training`` includes what only training needs: its heads, and the chain of a train section. ``batch`` is the number
     of samples that MACs, FLOPs and activations are counted for; ``in_bounds`` leaves out the taps that fall on padding.
     ``depth`` folds nodes into blocks by the parts of their names. Raises ValueError if ``batch`` is not positive or
     ``depth`` is negative, TypeError for what is no graph, or no integer.
@@ -131,7 +131,7 @@ def table(
         raise ValueError(f"batch must be a positive integer, got {batch}")
     if depth is not None and depth < 0:
         raise ValueError(f"depth must not be negative, got {depth}")
-    graph = graph.with_training() if training else graph.inference()
+    graph = graph.described(training)
     costs = node_costs(graph, batch, in_bounds=in_bounds)
     rows = tuple(
         Row(

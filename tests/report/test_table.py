@@ -112,7 +112,7 @@ def test_train_only_heads_are_left_out_unless_asked_for(build):
     )
     assert [row.name for row in table(graph).rows] == ["trunk", "main"]
     assert [row.name for row in table(graph, training=True).rows] == ["trunk", "main", "aux"]
-    assert "with train-only heads" in table(graph, training=True).render()
+    assert "with what only training needs" in table(graph, training=True).render()
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 9])

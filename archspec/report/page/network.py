@@ -92,7 +92,7 @@ def reported(
     found = analyse(called, variant=variant or graph.variant, set=dict(set or {}))
     # The steps that made a node are known of the analysis' own graph.
     graph = next((one for one in found.graphs if one.variant == graph.variant), graph)
-    measured = Measured(graph if training else graph.inference(), batch, machine=machine)
+    measured = Measured(graph.described(training), batch, machine=machine)
     return Reported(called, measured, found, training)
 
 
