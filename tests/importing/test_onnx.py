@@ -81,6 +81,11 @@ CASES = {
     ),
     "pools": lambda: (
         [
+            (
+                "AveragePool",
+                None,
+                {"kernel_shape": [3, 3], "strides": [1, 2], "auto_pad": "SAME_UPPER", "count_include_pad": 1},
+            ),
             ("MaxPool", None, {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}),
             ("AveragePool", None, {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
             ("AveragePool", None, {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1]}),
@@ -361,6 +366,14 @@ def test_weights_that_two_nodes_share_are_told(tmp_path, monkeypatch):
     told("\n".join(said.render() for said in found.warnings))
 
 
+def test_zeros_that_count_in_a_mean_are_where_onnx_has_them(tmp_path):
+    """ONNX's formula for SAME_UPPER: ((⌈n / s⌉ - 1) · s + k - n) zeros, the odd one behind."""
+    pool = {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER", "count_include_pad": 1}
+    onnx.save(_model([("AveragePool", None, pool)], (1, 4, 5)), tmp_path / "net.onnx")
+    (node,) = imported(tmp_path / "net.onnx").graph.nodes
+    assert [list(pair) for pair in node.op.padding] == [[0, 1], [1, 1]]
+
+
 ODD = {
     "unknown": ([("Einsum", None, {"equation": "ab->ba"})], {}),
     "another domain": ([("Conv", None, {"domain": "com.microsoft"})], {}),
@@ -377,6 +390,24 @@ ODD = {
         [("Resize", [None, "", "s"], {"mode": "cubic", "cubic_coeff_a": -0.5})],
         {"s": [1.0, 1.0, 2.0, 2.0]},
     ),
+    "the nearest above": (
+        [("Resize", [None, "", "s"], {"coordinate_transformation_mode": "half_pixel", "nearest_mode": "ceil"})],
+        {"s": [1.0, 1.0, 2.0, 2.0]},
+    ),
+    "a mean of an open size": (
+        [
+            (
+                "AveragePool",
+                None,
+                {"kernel_shape": [3], "strides": [2], "auto_pad": "SAME_UPPER", "count_include_pad": 1},
+            )
+        ],
+        {},
+        (3, "length"),
+    ),
+    "a constant of a batch": ([("Add", [None, "c"], None)], {"c": [[1.0] * 3, [2.0] * 3]}, (3,)),
+    "a constant of a batch of numbers": ([("Mul", [None, "c"], None)], {"c": [1.0, 2.0]}, ()),
+    "no channels": ([("GlobalAveragePool", None, None)], {}, ()),
     "only constants": ([("Add", ["s", "s"], None)], {"s": [1.0]}),
     "computed places": ([("Flatten", None, None), ("TopK", [None, "k"], {"outputs": ["a", "b"]})], {"k": [2]}),
 }
@@ -387,9 +418,9 @@ def test_what_no_spec_says_is_told_by_its_node(tmp_path, monkeypatch, name):
     import numpy as np
 
     monkeypatch.chdir(tmp_path)
-    nodes, constants = ODD[name]
+    nodes, constants, *shape = ODD[name]
     arrays = {k: np.array(v, "int64" if isinstance(v[0], int) else "f4") for k, v in constants.items()}
-    onnx.save(_model([(a, b, c and dict(c)) for a, b, c in nodes], MAP, **arrays), "net.onnx")
+    onnx.save(_model([(a, b, c and dict(c)) for a, b, c in nodes], *(shape or [MAP]), **arrays), "net.onnx")
     with refuses(SpecError):
         imported(Path("net.onnx"))
 

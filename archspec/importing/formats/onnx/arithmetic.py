@@ -204,9 +204,11 @@ def _with_constant(reader: GraphReader, node: OnnxNode, op: str, *, is_first: bo
         made = reader.emit({"bias": None} if is_term else {"layer_scale": {"init": 1.0}}, [x], node, x.axes)
         reader.hold(made, node, [source], **{"bias" if is_term else "gamma": values})
         return
-    if array.size > MOST_NUMBERS or array.ndim > len(x.axes) + 1 or not x.is_plain:
+    has_batch = array.ndim == len(x.axes) + 1
+    is_for_each = array.ndim <= len(x.axes) or (has_batch and array.shape[0] == 1)
+    if array.size > MOST_NUMBERS or not is_for_each or not x.is_plain:
         raise refused("I02", f"no op has a constant of {array.shape} beside a tensor", node.at)
-    array = array.reshape(array.shape[1:]) if array.ndim == len(x.axes) + 1 else array
+    array = array.reshape(array.shape[1:]) if has_batch else array
     name = reader.network.add({"constant": {"value": array.tolist()}}, [x.name], node.at)
     other = Value(name, tuple(range(array.ndim)), array.shape)
     reader.emit({op: None}, [other, x] if is_first else [x, other], node, x.axes)
@@ -216,7 +218,7 @@ def _per_channel(array: np.ndarray, x: Value) -> np.ndarray | None:
     """The numbers of a constant by channel, which are last here; None where it differs along another axis."""
     rank = len(x.axes)
     shape = (1,) * (rank - array.ndim) + (array.shape if array.ndim <= rank else array.shape[array.ndim - rank :])
-    if array.size != max(shape) or x.shape[-1] != array.size:
+    if not rank or array.size != max(shape) or x.shape[-1] != array.size:
         return None
     there = shape.index(array.size)
     return array.reshape(-1) if x.axes[there] == rank - 1 else None

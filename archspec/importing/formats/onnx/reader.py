@@ -172,8 +172,10 @@ class GraphReader:
         return Value(name, axes, tuple(shape))
 
     def image(self, node: OnnxNode, place: int = 0) -> Value:
-        """An operand with its channels, which come first there, last."""
+        """An operand with its channels, which come first there, last. Raises SpecError (I02, I03)."""
         value = self.value(node, place)
+        if not value.axes:
+            raise refused("I02", "its operand has no channels: it has no axis behind the batch", node.at)
         return self.arranged(value, channels_first(len(value.axes)), node.at)
 
     def plain(self, value: Value, at: Span) -> Value:

@@ -277,8 +277,7 @@ def _resize(reader: GraphReader, node: OnnxNode) -> None:
     step: dict[str, Any]
     match mode, places:
         case "nearest", ("asymmetric" | "half_pixel" | "pytorch_half_pixel") if factors and (
-            (rounding == "floor") == (places == "asymmetric")
-            or (places != "asymmetric" and rounding.startswith("round_prefer"))
+            rounding == "floor" if places == "asymmetric" else rounding.startswith("round_prefer")
         ):
             step = {"upsample": {"factor": alike(factors)}}
         case "nearest", "asymmetric" if rounding == "floor":

@@ -41,7 +41,7 @@ def _pads(node: OnnxNode, spans: list[int], strides: list[int], sizes: Shape, *,
         raise refused("I03", f"its pads are not two numbers for each of {rank} axes: {pads!r:.60}", node.at)
     pairs = list(zip(pads[:rank], pads[rank:], strict=True))
     if is_mean and any(pads):
-        if all(_is_same(*row) for row in zip(pairs, spans, strides, sizes, strict=True)):
+        if pairs == [_same_pads(*row) for row in zip(spans, strides, sizes, strict=True)]:
             return "same"
         raise refused("I02", "it leaves padding out of the mean; an op does that with padding same alone", node.at)
     if all(s == 1 and sum(p) == n - 1 and p[0] == (n - 1) // 2 for p, n, s in zip(pairs, spans, strides, strict=True)):
@@ -51,11 +51,12 @@ def _pads(node: OnnxNode, spans: list[int], strides: list[int], sizes: Shape, *,
     return alike([a for a, _ in pairs]) if all(a == b for a, b in pairs) else [list(pair) for pair in pairs]
 
 
-def _is_same(pair: tuple[int, int], span: int, stride: int, size: int | None) -> bool:
+def _same_pads(span: int, stride: int, size: int | None) -> tuple[int, int] | None:
+    """Zeros before and behind an axis that ``same`` stands for; None where they depend on a size that is open."""
     if size is None:
-        return stride == 1 and sum(pair) == span - 1 and pair[0] == (span - 1) // 2
-    rest = max((-(-size // stride) - 1) * stride + span - size, 0)
-    return pair == (rest // 2, rest - rest // 2)
+        return ((span - 1) // 2, span // 2) if stride == 1 else None
+    total = max((-(-size // stride) - 1) * stride + span - size, 0)
+    return total // 2, total - total // 2
 
 
 def _shape_of_kernel(node: OnnxNode, kernel: np.ndarray, x: Value) -> int:
@@ -125,7 +126,11 @@ def _pool(op: str) -> Rule:
         leaves_out = op == "avg_pool" and not node.get("count_include_pad", int, 0)
         padding = _pads(node, sizes, strides, x.shape[:-1], is_mean=leaves_out)
         if op == "avg_pool" and not leaves_out and padding == "same" and any(n > 1 for n in sizes):
-            padding = [[(n - 1) // 2, n // 2] for n in sizes]
+            # Zeros count here, and ``same`` leaves them out of the mean.
+            found = [_same_pads(*row) for row in zip(sizes, strides, x.shape[:-1], strict=True)]
+            if None in found:
+                raise refused("I02", "its padding, which counts in the mean, follows from a size that is open", node.at)
+            padding = [list(pair) for pair in found if pair]
         step: dict[str, Any] = {"size": alike(sizes), "padding": padding}
         if strides != sizes:
             step["stride"] = alike(strides)
