@@ -332,6 +332,12 @@ def _names(found: Document) -> list[Diagnostic]:
                     Diagnostic("N02", f"'{name}' is already defined under {seen[name]}", at, _other_name(name, what))
                 )
             seen.setdefault(name, section)
+    for section in ("blocks", "networks"):
+        for name, block in (tree.get(section) or {}).items():
+            for i, result in enumerate(block.get("results") or ()):
+                if not isinstance(result, str):
+                    message = f"an item of {section}.{name}.results must be a name, got {shown(result)}"
+                    out.append(Diagnostic("S02", message, block["results"].value_span(i), "as: NAME gives a step one"))
     for section in ("heads", "variants"):
         entries = tree.get(section)
         if not isinstance(entries, Map):

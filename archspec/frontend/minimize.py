@@ -16,6 +16,7 @@ from archspec.frontend.walk import FileContext, Place, Walk, constants
 from archspec.ir.graph import Graph, Node, Output, Tensor, Training, reachable
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import Term, TrainStep
+from archspec.ops.base import OpError
 from archspec.ops.loss import last_activation
 
 PREFIX = "train."
@@ -52,7 +53,7 @@ def training_beside(
     known = {**end.scope.frame.inputs, **end.scope.names, **given, **place.scope.names}
     objectives = Objectives(whole, known, frozenset(), place)
     terms = list(minimized(walk, train.minimize, objectives, outside))
-    of_heads, targets = _of_heads(outputs, objectives)
+    of_heads, targets = _of_heads(walk, outputs, objectives)
     terms = list(named([*of_heads, *terms]))
     results = {name: objectives.known[name].tensor for term in terms for name in term.results}
     _check_kept(walk, inner.nodes, nodes, results)
@@ -65,7 +66,7 @@ def training_beside(
 
 
 def _of_heads(
-    outputs: tuple[Output, ...], objectives: Objectives
+    walk: Walk, outputs: tuple[Output, ...], objectives: Objectives
 ) -> tuple[list[Term], dict[str, tuple[str, TensorSpec]]]:
     """The losses of heads as terms, between the head's result and an input that the data give."""
     terms: list[Term] = []
@@ -73,6 +74,12 @@ def _of_heads(
     nodes = objectives.body.by_name
     for output in outputs:
         if output.loss is None:
+            continue
+        try:
+            output.loss.check_computable()
+        except OpError as error:
+            assert output.span is not None
+            walk.report("H06", error.message, output.span, error.help)
             continue
         result, target = output.name, f"{output.name}.target"
         if result in objectives.known:

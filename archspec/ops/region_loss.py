@@ -49,7 +49,9 @@ class Ctc(Loss, name="ctc"):
 
 
 class Yolo(Loss, name="yolo", main="anchors"):
-    """Boxes, objectness and classes on a grid (Redmon and Farhadi 2018): what it wants is the detection task's."""
+    """Boxes, objectness and classes on a grid (Redmon and Farhadi 2018), as heads declare it: it says what the channels
+    of a prediction are. Nothing computes it, as it does not say which box answers for which object: a ``train`` section
+    with ``match`` and ``encode_boxes`` does, and has a term for each part."""
 
     anchors: PositiveInt = 3
     """Boxes of each cell; a box is 4 numbers, its objectness, and a score for each class."""
@@ -67,5 +69,12 @@ class Yolo(Loss, name="yolo", main="anchors"):
             )
         return TensorSpec(spec.shape)
 
+    def check_computable(self) -> None:
+        raise OpError(
+            "yolo compares boxes with objects, and does not say which with which",
+            help="in train: match and encode_boxes make targets, and terms compare boxes, objectness and classes",
+        )
+
     def lower(self, from_logits: bool = False) -> keras.losses.Loss:
-        raise OpError("yolo compares boxes, which only the detection task knows how to match")
+        self.check_computable()
+        raise NotImplementedError
