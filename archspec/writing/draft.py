@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Generic, TypeVar
 
 from archspec.ir.diagnostics import Diagnostic, SpecError
 from archspec.ir.graph import Graph, reachable
-from archspec.writing.text import flow
+from archspec.writing.text import LITERALS, flow
 
 Origin = TypeVar("Origin")
 """Where a step comes from: a place in a text, a layer of a model."""
@@ -47,11 +48,11 @@ class Draft(Generic[Origin]):
 
     def input(self, name: str, shape: Sequence[int | str | None], dtype: str = "float32") -> str:
         """Add an input, its ``shape`` without the batch axis; an image goes by that name unless it has a better one."""
-        own = identifier(name)
+        if name in ("input_layer", "input") and len(shape) == 3 and "image" not in self.inputs:
+            name = "image"
+        own = identifier("x" if name == "input" else name)
         if not own or own in self.inputs or re.match(r"n\d+$", own):
-            own = f"input_{len(self.inputs)}"
-        own = "image" if own in ("input_layer", "input") and len(shape) == 3 and "image" not in self.inputs else own
-        own = "x" if own == "input" else own
+            own = _free("input_", self.inputs)
         self.inputs[own] = {"shape": list(shape), "dtype": dtype}
         return own
 
@@ -68,7 +69,7 @@ class Draft(Generic[Origin]):
     def output(self, name: str, result: str) -> None:
         """Give a result as an output of the network."""
         own = identifier(name)
-        self.outputs[own if own and own not in self.outputs else f"o{len(self.outputs)}"] = result
+        self.outputs[own if own and own not in self.outputs else _free("o", self.outputs)] = result
 
     def graph(self) -> Graph:
         """The graph, whose nodes go by the names that ``add`` gave; steps that no output needs are left out.
@@ -82,7 +83,7 @@ class Draft(Generic[Origin]):
         for made, entry in self.steps.items():
             taken = entry.taken[0] if len(entry.taken) == 1 else list(entry.taken)
             lines.append(f"  - {flow({**entry.step, 'from': taken, 'as': made})}")
-        lines += ["heads:", *(f"  {name}: {{from: {flow(result)}}}" for name, result in self.outputs.items())]
+        lines += ["heads:", *(f"  {flow(name)}: {{from: {flow(result)}}}" for name, result in self.outputs.items())]
         try:
             graph = loads("\n".join(lines) + "\n", "model", neighbours=False)
             return replace(graph, nodes=reachable(graph.nodes, [output.tensor for output in graph.outputs]))
@@ -115,6 +116,16 @@ class Draft(Generic[Origin]):
 
 
 def identifier(name: str) -> str:
-    """A name as the language takes it; empty where none of it is left."""
+    """A name as the language takes it, with ``_1`` behind a word of the language or of YAML; empty where none of it is
+    left."""
+    from archspec.frontend.document import RESERVED
+
     own = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return own if re.match("[A-Za-z]", own) else ""
+    if not re.match("[A-Za-z]", own):
+        return ""
+    return f"{own}_1" if own in RESERVED or own.lower() in LITERALS else own
+
+
+def _free(stem: str, taken: Mapping[str, Any]) -> str:
+    """A name that is not taken: the stem and a number."""
+    return next(name for k in count(len(taken)) if (name := f"{stem}{k}") not in taken)

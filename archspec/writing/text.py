@@ -133,9 +133,8 @@ def flow(value: Any) -> str:
         case int() | float():
             return repr(value)
         case str():
-            return (
-                value if re.fullmatch(r"[A-Za-z_][A-Za-z_0-9.-]*", value) and value not in WORDS else json.dumps(value)
-            )
+            is_plain = re.fullmatch(r"[A-Za-z_][A-Za-z_0-9.-]*", value) and value.lower() not in WORDS
+            return value if is_plain else json.dumps(value)
         case list():
             return "[" + ", ".join(map(flow, value)) + "]"
         case dict():
@@ -146,4 +145,6 @@ def flow(value: Any) -> str:
     raise TypeError(f"nothing that a spec may hold: {value!r}")
 
 
-WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
+LITERALS = frozenset(("true", "false", "null"))
+WORDS = LITERALS | {"yes", "no", "on", "off", "y", "n"}
+"""What some reader of YAML takes for no text, however it is capitalised."""

@@ -407,6 +407,7 @@ ODD = {
     ),
     "a constant of a batch": ([("Add", [None, "c"], None)], {"c": [[1.0] * 3, [2.0] * 3]}, (3,)),
     "a constant of a batch of numbers": ([("Mul", [None, "c"], None)], {"c": [1.0, 2.0]}, ()),
+    "slopes without channels": ([("PRelu", [None, "s"], None)], {"s": [0.5]}, ()),
     "no channels": ([("GlobalAveragePool", None, None)], {}, ()),
     "only constants": ([("Add", ["s", "s"], None)], {"s": [1.0]}),
     "computed places": ([("Flatten", None, None), ("TopK", [None, "k"], {"outputs": ["a", "b"]})], {"k": [2]}),

@@ -7,6 +7,7 @@ import pytest
 import archspec
 from archspec.frontend import loads
 from archspec.writing import Unwritable, spec_text
+from archspec.writing.draft import Draft
 from archspec.writing.equality import is_same, pairs
 from tests.wording import refuses
 
@@ -80,3 +81,15 @@ def test_equal_layers_of_one_input_are_not_taken_for_each_other():
 def test_shared_weights_are_refused():
     with refuses(Unwritable):
         spec_text(archspec.load("retinanet"))
+
+
+@pytest.mark.parametrize("word", ["prev", "input", "true", "null", "True", "NULL", "yes", "n0", "o1", "é", ""])
+def test_a_network_of_any_name_with_inputs_and_outputs_of_any_name_is_written(word):
+    draft = Draft(word)
+    taken = [draft.input(name, (5,)) for name in (word, "x", word)]
+    total = draft.add({"add": None}, taken, None)
+    for op in ("tanh", "sigmoid"):
+        draft.output(word, draft.add({op: None}, [total], None))
+    graph = draft.graph()
+    assert len(graph.inputs) == 3 and len(graph.outputs) == 2
+    assert is_same(loads(spec_text(graph)), graph)

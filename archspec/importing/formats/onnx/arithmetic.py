@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from archspec.importing.formats.onnx.model import OnnxNode
-from archspec.importing.formats.onnx.reader import GraphReader, Rule, Value, channels_first
+from archspec.importing.formats.onnx.reader import GraphReader, Rule, Value
 from archspec.importing.network import refused
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def _clip(reader: GraphReader, node: OnnxNode) -> None:
 
 
 def _prelu(reader: GraphReader, node: OnnxNode) -> None:
-    x, slope = reader.value(node), reader.needed(node, 1)
-    x = reader.arranged(x, channels_first(len(x.axes)), node.at)
+    x, slope = reader.image(node), reader.needed(node, 1)
     channels = x.shape[-1]
     # Broadcast from the last axis backwards: the channels are the first behind the batch.
     if slope.size == 1:
