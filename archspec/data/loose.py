@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
-from archspec.data.example import CORNERS, IMAGE, Example
+from archspec.data.example import CORNERS, IMAGE, SPAN, Example
 from archspec.data.feature import Feature
 from archspec.data.features.image import Image
 from archspec.data.features.points import Points
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 ASKED = "asked"
 """The one split."""
-SPAN = 1000.0
-"""The corners of an image are asked of by (0, 0), and by what is this far to the right and down."""
 
 
 class Together(DataSource):

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from archspec.data.example import CORNERS, SPAN
 from archspec.data.feature import Feature
 from archspec.data.features.boxes import Boxes
 from archspec.data.features.labels import Labels
+from archspec.data.features.points import Points
 from archspec.data.features.row_numbers import RowNumbers
 from archspec.ir.diagnostics import shown
 
@@ -211,6 +213,7 @@ def features(names: tuple[str, ...], most: int) -> dict[str, Feature]:
         CLASSES: Labels(most, len(names), names, rows="object"),
         IGNORED: Labels(most, 2, ("counted", "ignored"), rows="object"),
         AREAS: RowNumbers(most),
+        CORNERS: Points(3),
     }
 
 
@@ -227,4 +230,5 @@ def arrays(examples: Iterable[Sequence[Kept]], most: int) -> dict[str, np.ndarra
         for k, one in enumerate(kept):
             boxes[i, k], classes[i, k], ignored[i, k] = one.box, one.label, one.is_ignored
             areas[i, k] = one.size
-    return {BOXES: boxes, CLASSES: classes, IGNORED: ignored, AREAS: areas}
+    corners = np.tile(np.array([[0, 0], [SPAN, 0], [0, SPAN]], np.float32), (len(rows), 1, 1))
+    return {BOXES: boxes, CLASSES: classes, IGNORED: ignored, AREAS: areas, CORNERS: corners}

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SCORES, COUNT = "scores", "count"
 """What a network says of each box, beside ``boxes`` and ``classes``: how sure it is, and how many boxes count."""
+IN_FILE = "in_file"
+"""The boxes in pixels of the files, by which they are small or large."""
 HEADS = (BOXES, SCORES, CLASSES, COUNT)
 """All of it."""
 COCO = (
@@ -73,7 +75,7 @@ class Found(NamedTuple):
     classes: np.ndarray
     marks: np.ndarray
     areas: np.ndarray | None = None
-    """Sizes of objects in pixels (n,), where the data know them better than their boxes do."""
+    """How many pixels of the file each covers (n,); None where these are its box's."""
 
 
 class ObjectMatching:
@@ -86,8 +88,8 @@ class ObjectMatching:
 
     def update(self, truth: Batch, said: Batch) -> None:
         """Count images. Of the truth ``boxes`` (n, most, 4), ``classes``, ``ignored`` and perhaps ``areas`` (n, most),
-        class -1 where no object is; of the network ``boxes`` (n, keep, 4), ``classes`` and ``scores`` (n, keep), of
-        which the first ``count`` (n,) are meant."""
+        class -1 where no object is; of the network ``boxes`` and perhaps ``in_file`` (n, keep, 4), ``classes`` and
+        ``scores`` (n, keep), of which the first ``count`` (n,) are meant."""
         import numpy as np
 
         areas = truth.get(AREAS)
@@ -97,11 +99,13 @@ class ObjectMatching:
             is_there = classes >= 0
             own = None if areas is None else np.asarray(areas[i])[is_there]
             self.true.append(Found(boxes[is_there], classes[is_there], ignored[is_there] > 0, own))
-        for boxes, classes, scores, count in zip(
-            *(np.asarray(said[name]) for name in (BOXES, CLASSES, SCORES, COUNT)), strict=True
+        in_file = np.asarray(said.get(IN_FILE, said[BOXES]))
+        sizes = (in_file[..., 2:] - in_file[..., :2]).prod(-1)
+        for boxes, classes, scores, count, size in zip(
+            *(np.asarray(said[name]) for name in (BOXES, CLASSES, SCORES, COUNT)), sizes, strict=True
         ):
             n = int(count)
-            self.said.append(Found(boxes[:n], classes[:n], scores[:n]))
+            self.said.append(Found(boxes[:n], classes[:n], scores[:n], size[:n]))
 
     def result(self) -> DetectionAssessment:
         return assess(self.true, self.said, self.names)
@@ -303,7 +307,7 @@ def average_precision(
     recall, precision = found / total, found / np.arange(1, len(hits) + 1)
     best_from = np.maximum.accumulate(precision[::-1])[::-1]
     if eleven:
-        at_recall = [precision[recall >= r].max(initial=0.0) for r in np.linspace(0, 1, 11)]
+        at_recall = [precision[10 * found >= k * total].max(initial=0.0) for k in range(11)]
         return float(np.mean(at_recall))
     return float(np.sum(np.diff(recall, prepend=0.0) * best_from))
 

@@ -13,7 +13,8 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.base import Op, OpError
-from archspec.ops.parameter import reads_nothing, unmasked
+from archspec.ops.masks import refused
+from archspec.ops.parameter import reads_nothing
 
 if TYPE_CHECKING:
     import keras
@@ -111,7 +112,7 @@ class Anchors(Op, name="anchors", main="sizes"):
     round: bool = False
     """Round corners to whole pixels around a middle at 0, halves to the even one, as torchvision does."""
 
-    masked, reach = unmasked, reads_nothing
+    masked, reach = refused, reads_nothing
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         if x.rank != 3:

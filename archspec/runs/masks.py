@@ -44,8 +44,7 @@ def write_mask(
     import numpy as np
     from PIL import Image
 
-    from archspec.data.example import CORNERS
-    from archspec.data.loose import SPAN
+    from archspec.data.example import CORNERS, SPAN
     from archspec.storage.atomic import write_bytes
 
     with Image.open(image) as given:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.example import IMAGE, LABEL, POSITION, Example
 from archspec.data.features.image import Image
+from archspec.data.features.label import Label
+from archspec.data.features.labels import Labels
 from archspec.data.transforms.parts import Apply
 from archspec.evaluators.base import Better
 from archspec.ir.graph import Graph, Output, Training
@@ -32,11 +34,8 @@ NOT_TAKEN = {
 
 
 class MinimizingTask(Task):
-    """A network that minimises what its ``train`` section says, with the losses of its heads. Reports every term.
-
-    An input is the part of the data that has its name; one input that no part is called like is the image, or the one
-    part that is left. A head with a loss is compared with the part of its name, or else with the label.
-    """
+    """One engine for all of them: the terms of the section and the losses of heads in one step. What a task adds is
+    what its outputs mean."""
 
     def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
@@ -74,6 +73,7 @@ class MinimizingTask(Task):
                 elif name.rpartition(".")[0] not in plan.objects:
                     place = at if isinstance(features.features[part], Image) else ("data",)
                     yield from faults(partial(check_part, name, plan.body.inputs[name], features.parts[part], place))
+        yield from _class_faults(plan, training)
         for name, drawn in plan.drawn.items():
             if drawn.kind == "label" and training.classes not in (None, drawn.classes):
                 yield TaskError(
@@ -108,6 +108,21 @@ class MinimizingTask(Task):
             message = f"'{graph.name}' has no 'train' section, which says what it minimises"
             raise TaskError(message, at=("spec",), help="train: {inputs: …, minimize: […]}")
         return graph.training
+
+
+def _class_faults(plan: Training, features: Example) -> Iterator[TaskError]:
+    """Refuse classes of the data that a term's prediction has no score for: they would count as none."""
+    parts = named(plan, features.parts)
+    for term in plan.steps[0].minimize:
+        if term.coding != "classes" and getattr(term.loss, "labels", None) != "index":
+            continue
+        scores, target = (plan.results.get(str(name)) for name in term.operands[:2])
+        kind = features.features.get(parts.get(target.node, "")) if target is not None else None
+        channels = plan.body.spec(scores).channels if scores is not None else None
+        if isinstance(kind, (Label, Labels)) and kind.classes and channels and kind.classes > channels:
+            yield TaskError(
+                f"the data have {kind.classes} classes, '{term.operands[0]}' has scores of {channels}", at=("data",)
+            )
 
 
 def _head(graph: Graph, name: str) -> Output:

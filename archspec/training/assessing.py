@@ -11,6 +11,7 @@ from archspec.backend.seams.models import is_evaluation_stopped
 from archspec.evaluators.base import Assessment
 from archspec.training.board.events import Events
 from archspec.training.board.pace import Throttle
+from archspec.training.errors import RunError
 from archspec.training.evaluation import assess
 from archspec.training.plan import Plan
 from archspec.training.planning import monitored
@@ -49,6 +50,10 @@ class Assessing(keras.callbacks.Callback):
         if logs is not None and self._found is not None and self.names:
             figures = {name: value for one in self._found for name, value in one.figures.items()}
             logs.update({f"val_{name}": figures[name] for name in self.names if name in figures})
+            wanted = monitored(self.plan) if self.plan.spec.train.monitor else None
+            if wanted in self.names and wanted not in figures:
+                known = ", ".join(name for name in self.names if name in figures)
+                raise RunError(f"no example of the data that are evaluated gives '{wanted}'; monitor takes {known}")
 
     def found(self) -> tuple[Assessment, ...]:
         """What the evaluators say of the weights that were just evaluated."""

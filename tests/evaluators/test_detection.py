@@ -134,6 +134,8 @@ A, B = (0, 0, 10, 10), (20, 20, 30, 30)
         # An IoU of exactly a half is no hit.
         ([A], ([(0, 0, 10, 5)], [0.9]), 0.0, 0.0),
         ([A], ([], []), 0.0, 0.0),
+        # Three of ten: recalls of 0, .1, .2 and exactly .3 are reached.
+        ([(k, 0, k + 1, 1) for k in range(10)], ([(k, 0, k + 1, 1) for k in range(3)], [0.9, 0.8, 0.7]), 0.3, 4 / 11),
     ],
 )
 def test_average_precision_by_hand(true, said, area, eleven):
@@ -167,6 +169,17 @@ def test_rows_behind_the_last_object_and_box_do_not_count():
     assert it.ap[0] is None and it.ap[1] == pytest.approx(1.0)
     assert "ap_large" not in it.figures, "no object is large"
     assert json.loads(json.dumps(it.record()))["class_ap50"][0] is None
+
+
+def test_what_is_found_is_small_or_large_in_the_file():
+    """A wrong box that scores more than the right one, both 40 × 40 in the file and 20 × 20 in what was seen."""
+    comparison = ObjectMatching(("a",))
+    seen, wrong = [0, 0, 20, 20], [50, 50, 70, 70]
+    truth = objects.arrays([[objects.Kept(tuple(seen), 0, False, 1600.0)]], 1)
+    said = {"boxes": np.array([[wrong, seen]], np.float32), "classes": np.zeros((1, 2), int)}
+    said |= {"scores": np.array([[0.9, 0.8]]), "count": np.array([2]), "in_file": 2 * said["boxes"]}
+    comparison.update(truth, said)
+    assert comparison.result().figures["ap_medium"] == pytest.approx(0.5)
 
 
 def test_where_there_is_nothing_there_are_no_figures():

@@ -13,7 +13,7 @@ from archspec.evaluators.base import Batch, Evaluator
 from archspec.evaluators.detection import COUNT, HEADS, SCORES, Objects
 from archspec.ir.graph import Graph
 from archspec.tasks.minimizing import MinimizingTask
-from archspec.training.inputs import taken_of
+from archspec.training.inputs import taken
 from archspec.training.task import Predictor, TaskError
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ class Detection(MinimizingTask, name="detection"):
     def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
         from archspec.tasks.detection.predictor import BoxPredictor
 
-        return BoxPredictor(model, HEADS, taken_of(graph))
+        names = list(graph.inputs)
+        inputs = {name: IMAGE if len(names) == 1 else name for name in names}
+        return BoxPredictor(model, HEADS, taken(inputs))
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Objects(),)

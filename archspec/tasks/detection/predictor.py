@@ -8,24 +8,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from archspec.data.example import CORNERS, Example
+from archspec.data.example import CORNERS, IMAGE, SPAN, Example
 from archspec.data.feature import class_name
 from archspec.data.features.labels import Labels
-from archspec.data.loose import SPAN
 from archspec.data.objects import BOXES, CLASSES
 from archspec.evaluators.base import Batch
-from archspec.evaluators.detection import COUNT, SCORES
+from archspec.evaluators.detection import COUNT, IN_FILE, SCORES
 from archspec.training.forward import forward
 from archspec.training.task import Predictor
 
-PLACED = "placed"
-"""Boxes in pixels of the file, where it is known how the image was made of it."""
 SHOWN = 5
 """Objects of an image that stand on its line."""
 
 
 class BoxPredictor(Predictor):
-    """What the heads of a detector give; where examples say how images lie in their files, boxes are brought back."""
+    """What the heads of a detector give, and the same boxes, cut at the image's border, in pixels of the files."""
 
     together = 1
     cuts = True
@@ -35,9 +32,9 @@ class BoxPredictor(Predictor):
 
     def __call__(self, batch: Batch) -> dict[str, Any]:
         said: dict[str, Any] = self.outputs(self.inputs(batch))
-        if CORNERS in batch:
-            said[PLACED] = in_file(said[BOXES], np.asarray(batch[CORNERS], np.float64))
-        return said
+        height, width = np.asarray(batch[IMAGE]).shape[1:3]
+        seen = np.clip(said[BOXES], 0, [width, height, width, height])
+        return said | {IN_FILE: in_file(seen, np.asarray(batch[CORNERS], np.float64))}
 
     def records(
         self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
@@ -45,7 +42,7 @@ class BoxPredictor(Predictor):
         classes = features.features[CLASSES]
         assert isinstance(classes, Labels)
         names = classes.class_names
-        boxes = said.get(PLACED, said[BOXES])
+        boxes = said[IN_FILE]
         out = []
         for i, count in enumerate(np.asarray(said[COUNT]).tolist()):
             rows = zip(said[CLASSES][i].tolist(), said[SCORES][i].tolist(), boxes[i].tolist(), strict=True)

@@ -3,6 +3,7 @@ Keras."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -24,7 +25,8 @@ def value(term: Term, loss: keras.losses.Loss, prediction: Any, target: Any, whe
     counts = None if where is None else ops.stop_gradient(ops.cast(where, "float32"))
     if counts is not None:
         # What does not count may be no number: a gradient times 0 would be none either.
-        prediction, target = _blanked(prediction, counts), _blanked(target, counts)
+        # A distribution is divided by its sum, so that predictions are ones there.
+        prediction, target = _blanked(prediction, counts, ops.ones_like), _blanked(target, counts, ops.zeros_like)
     prediction = ops.cast(prediction, "float32")
     if "float" in keras.backend.standardize_dtype(target.dtype) or target.dtype == "bool":
         target = ops.cast(target, "float32")
@@ -33,8 +35,8 @@ def value(term: Term, loss: keras.losses.Loss, prediction: Any, target: Any, whe
         prediction, target = ops.expand_dims(prediction, -1), ops.expand_dims(target, -1)
     entries = loss.call(target, prediction)
     weights = ops.ones_like(entries)
-    if (left_out := mask_of(entries)) is not None:
-        weights = weights * ops.cast(left_out, weights.dtype)
+    if (kept := mask_of(entries)) is not None:
+        weights = weights * ops.cast(kept, weights.dtype)
     if counts is not None:
         weights = weights * _along(counts, len(entries.shape))
     total = ops.sum(entries * weights)
@@ -51,9 +53,9 @@ def _along(counts: Any, rank: int) -> Any:
     return ops.reshape(counts, (*ops.shape(counts), *(1,) * (rank - len(counts.shape))))
 
 
-def _blanked(values: Any, counts: Any) -> Any:
-    """Zeros in the place of what does not count."""
+def _blanked(values: Any, counts: Any, filled: Callable[[Any], Any]) -> Any:
+    """Zeros or ones in the place of what does not count."""
     rank = len(values.shape)
     if rank < len(counts.shape):
         return values
-    return ops.where(_along(counts, rank) != 0, values, ops.zeros_like(values))
+    return ops.where(_along(counts, rank) != 0, values, filled(values))

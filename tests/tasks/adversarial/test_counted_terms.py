@@ -46,6 +46,7 @@ train:
         - {binary_crossentropy: [made.found, chosen], where: counted, per: counted}
         - {categorical_crossentropy: [made.scores, owner], where: chosen, per: examples}
         - {sparse_categorical_crossentropy: [made.shares, classes], where: chosen}
+        - {categorical_crossentropy: [made.shares, classes], where: counted}
         - {binary_crossentropy: [made.found, chosen]}
 """
 
@@ -96,6 +97,7 @@ def test_entries_that_count_by_hand(tmp_path):
         "binary_crossentropy.made.found": yes[counted].sum() / counted.sum(),
         "categorical_crossentropy.made.scores": own[chosen].sum() / 5,
         "sparse_categorical_crossentropy.made.shares": own[chosen].mean(),
+        "categorical_crossentropy.made.shares": (own * (classes >= 0))[counted].mean(),
         "binary_crossentropy.made.found_2": yes.mean(),
     }
     told = model.evaluate(batch, batch["x"], batch_size=5, verbose=0, return_dict=True)

@@ -109,7 +109,7 @@ def test_squares_are_found_in_photos_of_another_size(tmp_path, capsys):
 
 
 def test_boxes_go_back_to_the_file_they_were_seen_in():
-    from archspec.data.loose import SPAN
+    from archspec.data.example import SPAN
     from archspec.tasks.detection.predictor import in_file
 
     # The network sees the file at half its width and a quarter of its height, 3 pixels to the right, mirrored.
@@ -143,3 +143,32 @@ def test_data_without_objects_are_refused(tmp_path):
 
 def test_a_detector_on_data_with_objects_is_one(tmp_path):
     assert Run.open(write(tmp_path)).plan().task.name == "detection"
+
+
+@pytest.mark.tensorflow
+def test_a_monitored_figure_that_no_object_gives_ends_the_run_in_words(tmp_path):
+    from archspec.evaluators.base import Figures
+    from archspec.training.assessing import Assessing
+    from archspec.training.errors import RunError
+
+    plan = Run.open(write(tmp_path, RUN.replace("ap50", "ap_large"))).plan()
+    watching = Assessing(plan, None)
+    watching._found = (Figures(16, {"ap": 0.5, "ap50": 0.75}),)
+    with refuses(RunError):
+        watching.on_epoch_end(0, {})
+
+
+def test_labels_that_a_term_has_no_score_for_are_refused(tmp_path):
+    spec = """
+archspec: 1
+name: five
+inputs: {image: [8, 8, 1]}
+body: [flatten, {dense: 5, as: scores}]
+heads: {main: {from: scores}}
+train:
+  inputs: {label: {shape: [], dtype: int32}}
+  minimize: [{sparse_categorical_crossentropy: [scores, label]}]
+"""
+    path = write(tmp_path, "archspec_run: 1\nspec: squares.yaml\ndata: digits\n", spec)
+    with refuses(SpecError):
+        Run.open(path).plan()
