@@ -1,4 +1,4 @@
-"""Evaluate a trained network, or an ensemble: top-1, top-5, calibration, per-class figures, confusions."""
+"""Evaluate a trained network, or an ensemble: every figure of its task, such as accuracy, perplexity or AP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predict classes, numbers or text for images, text or rows of a table, as the network was trained."""
+"""Predict classes, objects, numbers or text for images, text or rows of a table, as the network was trained."""
 
 from __future__ import annotations
 

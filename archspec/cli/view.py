@@ -8,6 +8,7 @@ with their places above the last picture that could be made. Ctrl-C ends it.
 from __future__ import annotations
 
 import argparse
+import sys
 
 from archspec.cli import FAILED, OK, _arguments
 
@@ -47,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         return refused("view", str(error))
     if not any(path.is_file() for path in live.files[:1]):
-        return failed(live.wrong, FAILED)
+        print(live.wrong, file=sys.stderr)
+        return FAILED
     try:
         server = LocalServer(live, args.port)
     except OSError as error:
