@@ -99,10 +99,9 @@ def _check_reached(walk: Walk, name: str, terms: Iterable[Term], objectives: Obj
 def minimized(walk: Walk, minimize: Seq, objectives: Objectives, outside: Place) -> tuple[Term, ...]:
     """The terms of a list, by names that are one each. Raises Poisoned after reporting."""
     found = [walk.attempt(term, minimize, n, objectives, outside) for n in range(len(minimize))]
-    terms: list[Any] = [t for t in found if t is not None]
-    if any(t is POISON for t in terms):
+    if POISON in found:
         raise Poisoned
-    return named(terms)
+    return named([t for t in found if t is not None])
 
 
 def _train_step(
@@ -132,15 +131,14 @@ def _train_step(
             wrong = True
         elif name in update[:n]:
             walk.report("N02", f"'{name}' is updated already", update.value_span(n))
-    found = [walk.attempt(term, minimize, n, objectives, outside) for n in range(len(minimize))]
-    terms: list[Any] = [t for t in found if t is not None]
+    terms = walk.attempt(minimized, walk, minimize, objectives, outside)
     turns = walk.attempt(_turns, raw, outside)
     constraint = walk.attempt(_constraint, raw, outside)
-    if wrong or POISON in (turns, constraint) or any(t is POISON for t in terms):
+    if wrong or any(made is POISON for made in (terms, turns, constraint)):
         raise Poisoned
     for n, name in enumerate(update):
         _check_reached(walk, name, terms, objectives, update.value_span(n))
-    return TrainStep("", tuple(update), named(terms), turns, constraint, at)
+    return TrainStep("", tuple(update), terms, turns, constraint, at)
 
 
 def named(terms: list[Term]) -> tuple[Term, ...]:

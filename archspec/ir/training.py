@@ -1,4 +1,5 @@
-"""What the updates are that train several networks together, and what they are made of (``Training`` in ir.graph)."""
+"""The updates that a ``train`` section describes, of several networks or of the one that a body is, and what they are
+made of (``Training`` in ir.graph)."""
 
 from __future__ import annotations
 

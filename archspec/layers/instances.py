@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from archspec.layers.regions import places
+from archspec.layers.regions import OfSize, places
 from archspec.layers.suppression import rows_of
 
 register = keras.saving.register_keras_serializable("archspec")
@@ -33,17 +32,8 @@ class OfClass(keras.Layer):
         return {**super().get_config(), "axis": self.axis, "first": self.first}
 
 
-class _OfMasks(keras.Layer):
-    def __init__(self, size: Sequence[int], **kwargs: Any):
-        super().__init__(**{**kwargs, "dtype": "float32"})
-        self.size = tuple(size)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size}
-
-
 @register
-class CroppedMasks(_OfMasks):
+class CroppedMasks(OfSize):
     """Masks (batch, objects, h, w), regions and the boxes of their owners (batch, rows, 4), and owners (batch, rows),
     to (batch, rows, *size)."""
 
@@ -57,7 +47,7 @@ class CroppedMasks(_OfMasks):
 
 
 @register
-class PastedMasks(_OfMasks):
+class PastedMasks(OfSize):
     """Masks (batch, rows, h, w) and boxes (batch, rows, 4) to (batch, rows, *size)."""
 
     def call(self, masks: Any, boxes: Any) -> Any:

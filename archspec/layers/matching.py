@@ -1,4 +1,5 @@
-"""Owners of candidate boxes, object by object: what a turn holds is one number for each candidate."""
+"""Owners of candidate boxes, object by object: what a turn holds is one number for each candidate. Pairs that are one
+to one need all overlaps at once."""
 
 from __future__ import annotations
 

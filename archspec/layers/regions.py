@@ -19,7 +19,9 @@ from keras import ops
 register = keras.saving.register_keras_serializable("archspec")
 
 
-class _OfRegions(keras.Layer):
+class OfSize(keras.Layer):
+    """Makes pictures of ``size`` (height, width) of boxes, in float32 under every policy."""
+
     def __init__(self, size: Sequence[int], **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.size = tuple(size)
@@ -29,7 +31,7 @@ class _OfRegions(keras.Layer):
 
 
 @register
-class AlignedRegions(_OfRegions):
+class AlignedRegions(OfSize):
     """Maps (batch, height, width, channels), then boxes (batch, R, 4), to (batch, R, *size, channels)."""
 
     def __init__(
@@ -122,7 +124,7 @@ class AlignedRegions(_OfRegions):
 
 
 @register
-class CroppedRegions(_OfRegions):
+class CroppedRegions(OfSize):
     """A map (batch, height, width, channels) and boxes (batch, R, 4) to (batch, R, *size, channels)."""
 
     def __init__(self, size: Sequence[int], stride: float, fill: float, **kwargs: Any):
@@ -153,7 +155,7 @@ class CroppedRegions(_OfRegions):
 
 
 @register
-class PooledRegions(_OfRegions):
+class PooledRegions(OfSize):
     """A map (batch, height, width, channels) and boxes (batch, R, 4) to (batch, R, *size, channels).
 
     The largest number of any bin is the largest of four, out of maps of the largest in windows of every power of two,

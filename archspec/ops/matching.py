@@ -1,7 +1,8 @@
 """Which anchor, or other candidate box, stands for which object: what a detector is taught of each.
 
 Objects are padded: ``boxes`` (objects, 4), ``classes`` (objects,) of int32 and ``valid`` (objects,), which says which
-rows are objects. All of it is done object by object, so that memory grows with the candidates alone.
+rows are objects. All of it is done object by object, so that memory grows with the candidates alone, unless ``force``
+says otherwise.
 """
 
 from __future__ import annotations
@@ -45,10 +46,12 @@ class Match(Op, name="match", main="high"):
     low: Overlap | None = None
     """Overlap below which an anchor is background; null for ``high``."""
     force: Literal["none", "ties", "best", "one_to_one"] = "none"
-    """What objects get that no anchor overlaps by ``high``. ``ties``: all anchors that overlap the object as much as
-    any does have the object that they overlap most, be it another. ``best``: the first of these has this object; where
-    two objects want one, the later gets it. ``one_to_one``: pairs are made from the largest overlap down, so that each
-    object has an anchor of its own. An object that no anchor overlaps gets none."""
+    """What objects get by being overlapped most, however little, and whatever they have by ``high`` besides.
+    ``ties``: all anchors that overlap an object as much as any does have the object that they overlap most, be it
+    another. ``best``: the first of these has this object, even if it overlaps another more; where two objects want one,
+    the later gets it. ``one_to_one``: pairs are made from the largest overlap down, so that each object has an anchor
+    of its own; this holds the overlaps of all anchors with all objects at once. An object that no anchor overlaps gets
+    none."""
     background: Literal["none", "first"] = "none"
     """With ``first``, classes are counted from 1 and background is class 0, as softmax heads want it."""
 
