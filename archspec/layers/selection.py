@@ -27,15 +27,15 @@ class _Drawn(keras.Layer):
         not drawn has a rank beyond the count."""
         positive = ops.logical_and(positive, counted)
         negative = ops.logical_and(counted, ops.logical_not(positive))
-        if training:
-            order = keras.random.uniform(ops.shape(positive), seed=self.seed_generator)
-        else:
-            order = ops.zeros_like(ops.cast(positive, "float32"))
         most = int(self.count * self.positive)
-        of_positive = ops.where(positive, rank(order, positive), self.count)
-        of_positive = ops.where(of_positive < most, of_positive, self.count)
         taken = ops.minimum(ops.sum(ops.cast(positive, "int32"), axis=1, keepdims=True), most)
-        of_negative = ops.where(negative, rank(order, negative) + taken, self.count)
+        if training:
+            first = then = keras.random.uniform(ops.shape(positive), seed=self.seed_generator)
+        else:
+            first, then = spread_order(positive, taken), spread_order(negative, self.count - taken)
+        of_positive = ops.where(positive, rank(first, positive), self.count)
+        of_positive = ops.where(of_positive < most, of_positive, self.count)
+        of_negative = ops.where(negative, rank(then, negative) + taken, self.count)
         return of_positive, of_negative, positive, negative
 
 
@@ -96,6 +96,18 @@ class HardestNegatives(keras.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ratio": self.ratio, "least": self.least}
+
+
+def spread_order(among: Any, count: Any) -> Any:
+    """0 for ``count`` (batch, 1) of the chosen ones of each row, whose places among them are spread evenly, 1 for the
+    others. All are spread where there are no more."""
+    number = ops.cumsum(ops.cast(among, "int32"), axis=1)
+    whole = ops.maximum(number[:, -1:], 1)
+    count = ops.minimum(count, whole)
+    # The share of the count that is due, rounded, grows by one at each that is taken. The rank among them settles how
+    # many they are, even where a product does not fit into 32 bits.
+    due, before = ((n * count + whole // 2) // whole for n in (number, number - 1))
+    return ops.cast(due == before, "float32")
 
 
 def rank(numbers: Any, among: Any) -> Any:

@@ -1,6 +1,7 @@
 """Which rows of what was matched count in a loss: some at random, or the hardest.
 
-What is drawn is drawn in training; otherwise the first rows are taken.
+What is drawn is drawn in training; otherwise as many rows are taken, spread evenly over those that may be drawn, the
+same ones each time.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ class _Drawn(Op):
 
 class Sample(_Drawn, name="sample", main="count"):
     """Rows drawn of those that ``match`` counts: results ``positive`` and ``counted`` (bool), for each row whether it
-    is drawn and has an object, and whether it is drawn. ``{sample: {count: 256, positive: 0.5}, from: owner}`` is
-    that of region proposals (Ren et al. 2015)."""
+    is drawn and has an object, and whether it is drawn. Outside of training they are not drawn but spread evenly over
+    those that may be, the same each time, so that a validation loss is of the whole picture.
+
+    ``{sample: {count: 256, positive: 0.5}, from: owner}`` is that of region proposals (Ren et al. 2015)."""
 
     results = ("positive", "counted")
 
@@ -59,8 +62,8 @@ class Sample(_Drawn, name="sample", main="count"):
 
 class SampleRegions(_Drawn, name="sample_regions", main="count"):
     """``count`` of the candidate boxes with what ``match`` gave of them, drawn as by ``sample``: positive ones first,
-    in random order, then background. Results: ``boxes`` and the results of ``match``, ``count`` rows each. Where there
-    are too few, rows behind them are not counted.
+    in random order (in their own outside of training), then background. Results: ``boxes`` and the results of
+    ``match``, ``count`` rows each. Where there are too few, rows behind them are not counted.
 
     ``{sample_regions: {count: 512, positive: 0.25}, from: [candidates, owner]}`` is that of the second stage in
     torchvision and Detectron2 (Girshick 2015 takes 64 of an image).

@@ -32,6 +32,23 @@ def test_every_row_is_drawn_equally_often():
     np.testing.assert_allclose(asked[20:], 0.25, atol=0.04)
 
 
+@pytest.mark.parametrize("positives", [0, 7, 300])
+def test_outside_of_training_rows_are_spread_over_all_that_may_be_drawn(positives):
+    counted = np.arange(10_000) % 3 > 0
+    positive = np.zeros(10_000, bool)
+    positive[np.flatnonzero(counted)[:: 6666 // positives][:positives] if positives else []] = True
+    layer = Op.find("sample")(count=256, positive=0.5).lower(*(TensorSpec((10_000,), "bool"),) * 2)
+    drawn, asked = (np.asarray(x)[0] for x in layer(positive[None], counted[None], training=False))
+    good, bad = min(positives, 128), 256 - min(positives, 128)
+    for of, chosen, count in ((positive, drawn, good), (counted & ~positive, asked & ~drawn, bad)):
+        places = np.flatnonzero(chosen[of])
+        assert chosen.sum() == len(places) == count
+        if count:
+            gaps = np.diff(places)
+            assert np.ptp(gaps) <= 1
+            assert abs(places[0] - (of.sum() - 1 - places[-1])) <= 1 + gaps.max() % 2
+
+
 @pytest.mark.parametrize("jit", [False, True])
 def test_regions_keep_their_owners(jit):
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Which rows count, by Python's sorting; what is drawn in training are the first rows otherwise."""
+"""Which rows count, by Python's sorting; what is drawn in training is spread evenly otherwise."""
 
 import numpy as np
 
@@ -15,10 +15,16 @@ def halves(rng, shape):
     return (rng.integers(-3, 4, shape) / 2).astype("float32")
 
 
-def first(positive, counted, count, share):
+def spread(rows, count):
+    """``count`` of the rows, the first half as far from the start as they are from each other."""
+    most, half = min(count, len(rows)), len(rows) // 2
+    return [rows[-((half - (i + 1) * len(rows)) // most) - 1] for i in range(most)]
+
+
+def taken(positive, counted, count, share):
     """The rows that are taken: positive ones, then background."""
-    good = [i for i in range(len(counted)) if counted[i] and positive[i]][: int(count * share)]
-    bad = [i for i in range(len(counted)) if counted[i] and not positive[i]][: count - len(good)]
+    good = spread([i for i in range(len(counted)) if counted[i] and positive[i]], int(count * share))
+    bad = spread([i for i in range(len(counted)) if counted[i] and not positive[i]], count - len(good))
     return good, bad
 
 
@@ -26,7 +32,7 @@ def sampled(count, share):
     def oracle(weights, positive, counted):
         out = np.zeros_like(positive), np.zeros_like(counted)
         for n in range(len(positive)):
-            good, bad = first(positive[n], counted[n], count, share)
+            good, bad = taken(positive[n], counted[n], count, share)
             out[0][n, good] = True
             out[1][n, good + bad] = True
         return out
@@ -40,7 +46,7 @@ def gathered(count, share):
     def oracle(weights, *given):
         made = []
         for row in zip(*given, strict=True):
-            good, bad = first(row[3], row[4], count, share)
+            good, bad = taken(row[3], row[4], count, share)
             rest = [i for i in range(len(row[0])) if i not in good + bad]
             order = (good + bad + rest)[:count]
             out = [np.zeros((count, *x.shape[1:]), x.dtype) for x in row]
