@@ -10,6 +10,7 @@ import ast
 import re
 import warnings
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any
 
 from archspec.frontend.arithmetic import (
@@ -75,7 +76,17 @@ def parse(text: str) -> ast.expr:
 def _tree(text: str) -> ast.expr:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ast.parse(text.strip(), mode="eval").body
+        try:
+            return ast.parse(text.strip(), mode="eval").body
+        except SyntaxError:
+            first, *rest = text.strip().split(".")
+            if not rest or not all(map(str.isidentifier, (first, *rest))) or iskeyword(first):
+                raise
+        # A name of the file may be a word of Python's behind a dot: ``owner.class``.
+        tree: ast.expr = ast.Name(first, ast.Load())
+        for word in rest:
+            tree = ast.Attribute(tree, word, ast.Load())
+        return ast.fix_missing_locations(tree)
 
 
 _CUT_OFF = Pattern(r"\s*(.*[\w\])])\s*(\*\*|//|[-+*/%]|[<>=!]=|[<>]|\b(?:and|or|not|if|else|in))\s*")

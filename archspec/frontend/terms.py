@@ -117,9 +117,13 @@ def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term 
 
 def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span) -> Term:
     near = [*Loss.names(), PENALTY]
-    if Loss.find(name) is None:
+    kind = Loss.find(name)
+    if kind is None:
         hint = suggested(name, "loss", near)
         raise Refusal("N00", f"unknown loss {shown(name)}", raw.key_span(name), hint)
+    for key in raw:
+        if key not in (name, *_BESIDE, *kind.model_fields) and (meant := did_you_mean(key, _BESIDE)) is not None:
+            raise Refusal("P01", f"{name} has no parameter '{key}'", raw.key_span(key), meant)
     said = _arguments(raw, name)
     loss = declared(Loss, name if said is None else said, raw if said is None else said, name, outside)
     try:
