@@ -118,7 +118,7 @@ def test_a_run_on_kept_features_ends_where_one_without_ends(plan, tmp_path, froz
 
 
 @pytest.mark.tensorflow
-@pytest.mark.slow
+@pytest.mark.long
 def test_fewer_draws_than_epochs_are_taken_in_turn(plan, tmp_path, cache):
     trained(plan, tmp_path / "two", f"{FROZEN}, cache_features: 2", "[shift: 0.2, rescale]")
     assert len(list(cache.iterdir())) == 3
