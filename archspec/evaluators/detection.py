@@ -165,10 +165,10 @@ def assess(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) -
     counts = np.zeros(len(names), np.int64)
     for image in true:
         np.add.at(counts, image.classes[~image.marks], 1)
-    for name, points in (("voc_2007", True), ("voc", False)):
-        of = [average_precision(true, said, k, eleven=points) for k in range(len(names)) if counts[k]]
-        if of:
-            figures[name] = float(np.mean(of))
+    if counts.any():
+        of = [matched(true, said, k) for k in range(len(names)) if counts[k]]
+        for name, eleven in (("voc_2007", True), ("voc", False)):
+            figures[name] = float(np.mean([average_precision(*one, eleven=eleven) for one in of]))
     # Thresholds of the IoU, recalls, classes, areas, boxes an image: "all" and 100 are the first and the last.
     precision = evaluation.eval["precision"][:, :, :, 0, -1]
     by_class = [precision[:, :, k] for k in range(len(names))]
@@ -257,10 +257,8 @@ def _matches(evaluation: Any) -> tuple[np.ndarray, np.ndarray]:
     return right[order], sure[order]
 
 
-def average_precision(
-    true: Sequence[Found], said: Sequence[Found], label: int, *, eleven: bool, least: float = 0.5
-) -> float:
-    """Average precision of a class as Pascal VOC computes it.
+def matched(true: Sequence[Found], said: Sequence[Found], label: int, least: float = 0.5) -> tuple[np.ndarray, int]:
+    """What the boxes of a class hit, as Pascal VOC compares them.
 
     The boxes of all images, surest first, take the object that they overlap most: a hit if their IoU is above
     ``least`` and the object has none yet; neither hit nor miss if the object is ignored.
@@ -269,27 +267,21 @@ def average_precision(
         true: The objects of each image.
         said: The boxes of each image.
         label: The class's number.
-        eleven: The mean of the precision at the recalls 0, 0.1, …, 1 (VOC 2007); else the area under the curve
-            (2010 and later). Precision at a recall is the best at that recall or more.
         least: The IoU that is no hit yet.
 
     Returns:
-        0 … 1; 0 where there are objects and no boxes. NaN where there is no object.
+        Of each box that is a hit or a miss, surest first, whether it is a hit; and how many objects there are.
     """
     import numpy as np
 
     of_class = [image.classes == label for image in true]
     objects = [image.boxes[at].astype(np.float64) for image, at in zip(true, of_class, strict=True)]
     ignored = [image.marks[at] for image, at in zip(true, of_class, strict=True)]
-    total = sum(int((~at).sum()) for at in ignored)
-    if not total:
-        return float("nan")
-    boxes = [
-        (float(score), number, box.astype(np.float64))
-        for number, image in enumerate(said)
-        for box, kind, score in zip(image.boxes, image.classes, image.marks, strict=True)
-        if kind == label
-    ]
+    boxes: list[tuple[float, int, np.ndarray]] = []
+    for number, image in enumerate(said):
+        at = image.classes == label
+        own = zip(image.marks[at].tolist(), image.boxes[at].astype(np.float64), strict=True)
+        boxes += [(score, number, box) for score, box in own]
     boxes.sort(key=lambda one: -one[0])
     taken = [np.zeros(len(at), bool) for at in ignored]
     hits = []
@@ -301,15 +293,34 @@ def average_precision(
         elif not ignored[number][best]:
             hits.append(not taken[number][best])
             taken[number][best] = True
-    if not hits:
+    return np.array(hits, bool), sum(int((~at).sum()) for at in ignored)
+
+
+def average_precision(hits: np.ndarray, total: int, *, eleven: bool) -> float:
+    """Average precision of what ``matched`` gives.
+
+    Args:
+        hits: Of each box, surest first, whether it is a hit.
+        total: How many objects there are.
+        eleven: The mean of the precision at the recalls 0, 0.1, …, 1 (VOC 2007); else the area under the curve
+            (2010 and later). Precision at a recall is the best at that recall or more.
+
+    Returns:
+        0 … 1; 0 where there are objects and no boxes. NaN where there is no object.
+    """
+    import numpy as np
+
+    if not total:
+        return float("nan")
+    if not len(hits):
         return 0.0
     found = np.cumsum(hits)
-    recall, precision = found / total, found / np.arange(1, len(hits) + 1)
-    best_from = np.maximum.accumulate(precision[::-1])[::-1]
+    precision = found / np.arange(1, len(hits) + 1)
     if eleven:
         at_recall = [precision[10 * found >= k * total].max(initial=0.0) for k in range(11)]
         return float(np.mean(at_recall))
-    return float(np.sum(np.diff(recall, prepend=0.0) * best_from))
+    best_from = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(found / total, prepend=0.0) * best_from))
 
 
 def _iou(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:

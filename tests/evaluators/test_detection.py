@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archspec.data import objects
-from archspec.evaluators.detection import COCO, Found, ObjectMatching, assess, average_precision
+from archspec.evaluators.detection import COCO, Found, ObjectMatching, assess, average_precision, matched
 
 pytestmark = pytest.mark.tensorflow
 VECTORS = json.loads((Path(__file__).parents[1] / "reference" / "vectors_coco.json").read_text())
@@ -139,15 +139,15 @@ A, B = (0, 0, 10, 10), (20, 20, 30, 30)
     ],
 )
 def test_average_precision_by_hand(true, said, area, eleven):
-    of = ([true_image(true)], [image(said[0], marks=said[1])])
-    assert average_precision(*of, 0, eleven=False) == pytest.approx(area)
-    assert average_precision(*of, 0, eleven=True) == pytest.approx(eleven)
+    of = matched([true_image(true)], [image(said[0], marks=said[1])], 0)
+    assert average_precision(*of, eleven=False) == pytest.approx(area)
+    assert average_precision(*of, eleven=True) == pytest.approx(eleven)
 
 
 def test_ignored_objects_are_neither_missed_nor_wrong():
     true, said = [true_image([A, B], [False, True])], [image([B, B, A], marks=[0.9, 0.8, 0.7])]
-    assert average_precision(true, said, 0, eleven=False) == 1.0
-    assert np.isnan(average_precision([true_image([B], [True])], said, 0, eleven=False))
+    assert average_precision(*matched(true, said, 0), eleven=False) == 1.0
+    assert np.isnan(average_precision(*matched([true_image([B], [True])], said, 0), eleven=False))
     assert assess(true, said, ["cell"]).figures["ap"] == pytest.approx(1.0)
 
 
