@@ -27,9 +27,7 @@ IMAGE, TOKENS, VECTOR, LABEL = "image", "tokens", "vector", "label"
 POSITION = ("epoch", "index")
 """What stands in a batch besides its features: where its examples come from."""
 CORNERS = "corners"
-"""Three points of an image's file, which tell where its pixels are in what the network sees: (0, 0), and what is
-``SPAN`` to the right and down."""
-SPAN = 1000.0
+"""Three points of an image's file, which tell where its pixels are in what the network sees (``data.corners``)."""
 HELD_OUT = ("val", "test")
 """Names of splits that are not trained on, in order of preference for evaluation."""
 

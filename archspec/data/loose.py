@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archspec.data import files
-from archspec.data.example import CORNERS, IMAGE, SPAN, Example
+from archspec.data.corners import POINTS
+from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.feature import Feature
 from archspec.data.features.image import Image
 from archspec.data.features.points import Points
@@ -89,14 +90,14 @@ class Loose(DataSource):
 
     def features(self) -> Example:
         image = Image(TensorSpec((None, None, self.channels), "uint8"))
-        return Example({IMAGE: image, CORNERS: Points(3)}, {ASKED: len(self.paths)})
+        return Example({IMAGE: image, CORNERS: Points(len(POINTS))}, {ASKED: len(self.paths)})
 
     def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         import tensorflow as tf
 
         paths = tf.constant([os.fsencode(path) for path in self.paths])
         order = in_order(len(self.paths)) if order is None else order
-        corners = tf.constant([[0.0, 0.0], [SPAN, 0.0], [0.0, SPAN]])
+        corners = tf.constant(POINTS)
         return order.map(
             lambda at: {**at, ENCODED: tf.io.read_file(tf.gather(paths, at["index"])), CORNERS: tf.identity(corners)}
         )

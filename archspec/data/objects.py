@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from archspec.data.example import CORNERS, SPAN
+from archspec.data.corners import POINTS
+from archspec.data.example import CORNERS
 from archspec.data.feature import Feature
 from archspec.data.features.boxes import Boxes
 from archspec.data.features.labels import Labels
@@ -213,7 +214,7 @@ def features(names: tuple[str, ...], most: int) -> dict[str, Feature]:
         CLASSES: Labels(most, len(names), names, rows="object"),
         IGNORED: Labels(most, 2, ("counted", "ignored"), rows="object"),
         AREAS: RowNumbers(most),
-        CORNERS: Points(3),
+        CORNERS: Points(len(POINTS)),
     }
 
 
@@ -230,5 +231,5 @@ def arrays(examples: Iterable[Sequence[Kept]], most: int) -> dict[str, np.ndarra
         for k, one in enumerate(kept):
             boxes[i, k], classes[i, k], ignored[i, k] = one.box, one.label, one.is_ignored
             areas[i, k] = one.size
-    corners = np.tile(np.array([[0, 0], [SPAN, 0], [0, SPAN]], np.float32), (len(rows), 1, 1))
+    corners = np.tile(np.array(POINTS, np.float32), (len(rows), 1, 1))
     return {BOXES: boxes, CLASSES: classes, IGNORED: ignored, AREAS: areas, CORNERS: corners}

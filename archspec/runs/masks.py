@@ -44,13 +44,13 @@ def write_mask(
     import numpy as np
     from PIL import Image
 
-    from archspec.data.example import CORNERS, SPAN
+    from archspec.data.corners import placement
+    from archspec.data.example import CORNERS
     from archspec.storage.atomic import write_bytes
 
     with Image.open(image) as given:
         size, turned = (given.height, given.width), given.getexif().get(ORIENTATION)
-    origin, right, down = np.asarray(batch[CORNERS], np.float64)[0]
-    there = np.stack([(right - origin) / SPAN, (down - origin) / SPAN, origin], -1)
+    there = placement(np.asarray(batch[CORNERS])[0])
     picture = Image.fromarray(predictor.mask(said, there, size))
     picture.putpalette(palette())
     exif = Image.Exif()

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from archspec.data.example import CORNERS, IMAGE, SPAN, Example
+from archspec.data.corners import placement
+from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.feature import class_name
 from archspec.data.features.labels import Labels
 from archspec.data.objects import BOXES, CLASSES
@@ -34,7 +35,7 @@ class BoxPredictor(Predictor):
         said: dict[str, Any] = self.outputs(self.inputs(batch))
         height, width = np.asarray(batch[IMAGE]).shape[1:3]
         seen = np.clip(said[BOXES], 0, [width, height, width, height])
-        return said | {IN_FILE: in_file(seen, np.asarray(batch[CORNERS], np.float64))}
+        return said | {IN_FILE: in_file(seen, np.asarray(batch[CORNERS]))}
 
     def records(
         self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
@@ -62,10 +63,10 @@ class BoxPredictor(Predictor):
 
 def in_file(boxes: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Boxes (batch, keep, 4) of what a network saw, in pixels of the files: the least upright boxes about their moved
-    corners. ``corners`` (batch, 3, 2) are the places of three points of each file in what the network saw."""
-    origin, right, down = corners[:, 0], corners[:, 1], corners[:, 2]
-    there = np.stack([(right - origin) / SPAN, (down - origin) / SPAN], -1)
+    corners. ``corners`` (batch, 3, 2) are those of ``placement``."""
+    there = placement(corners)
     x1, y1, x2, y2 = np.moveaxis(boxes.astype(np.float64), -1, 0)
     points = np.stack([np.stack([x, y], -1) for x, y in ((x1, y1), (x2, y1), (x2, y2), (x1, y2))], -2)
-    back = np.linalg.solve(there[:, None, None], (points - origin[:, None, None])[..., None])[..., 0]
+    matrix, origin = there[:, None, None, :, :2], there[:, None, None, :, 2]
+    back = np.linalg.solve(matrix, (points - origin)[..., None])[..., 0]
     return np.concatenate([back.min(-2), back.max(-2)], -1)

@@ -109,7 +109,7 @@ def test_squares_are_found_in_photos_of_another_size(tmp_path, capsys):
 
 
 def test_boxes_go_back_to_the_file_they_were_seen_in():
-    from archspec.data.example import SPAN
+    from archspec.data.corners import SPAN
     from archspec.tasks.detection.predictor import in_file
 
     # The network sees the file at half its width and a quarter of its height, 3 pixels to the right, mirrored.
