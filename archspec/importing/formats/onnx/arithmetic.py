@@ -52,8 +52,7 @@ def _hard_sigmoid(reader: GraphReader, node: OnnxNode) -> None:
     if math.isclose(alpha, 1 / 6, rel_tol=1e-4) and beta == 0.5:
         through(reader, node, {"hard_sigmoid": None})
         return
-    x = reader.value(node)
-    x = reader.plain(x, node.at) if x.source else x
+    x = reader.elements(node)
     name = reader.network.add({"scale": {"factor": alpha, "offset": beta}}, [x.name], node.at)
     reader.emit({"clip": {"min": 0.0, "max": 1.0}}, [Value(name, x.axes, x.shape)], node, x.axes)
 
@@ -89,8 +88,7 @@ def _prelu(reader: GraphReader, node: OnnxNode) -> None:
 
 def _softmax(op: str) -> Rule:
     def rule(reader: GraphReader, node: OnnxNode) -> None:
-        x = reader.value(node)
-        x = reader.plain(x, node.at) if x.source else x
+        x = reader.elements(node)
         axis = node.get("axis", int, -1 if reader.graph.opset >= 13 else 1)
         rank = len(x.axes) + 1
         if reader.graph.opset < 13 and axis % rank != rank - 1:

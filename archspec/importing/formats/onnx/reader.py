@@ -178,6 +178,12 @@ class GraphReader:
             raise refused("I02", "its operand has no channels: it has no axis behind the batch", node.at)
         return self.arranged(value, channels_first(len(value.axes)), node.at)
 
+    def elements(self, node: OnnxNode) -> Value:
+        """The first operand, with its elements in ONNX's order where they are those of a flattened image; its axes are
+        as they are. Raises SpecError (I02, I03)."""
+        value = self.value(node)
+        return self.plain(value, node.at) if value.source else value
+
     def plain(self, value: Value, at: Span) -> Value:
         """A value with its axes, and elements, in ONNX's order."""
         if value.source is None:

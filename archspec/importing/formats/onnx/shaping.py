@@ -83,8 +83,7 @@ def _with_ones_moved(x: Value, shape: tuple[int, ...]) -> tuple[int, ...] | None
 
 
 def _transpose(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.value(node)
-    x = reader.plain(x, node.at) if x.source else x
+    x = reader.elements(node)
     order = node.get("perm", list, None) or list(range(len(x.axes), -1, -1))
     if order[0] != 0 or sorted(order) != list(range(len(x.axes) + 1)):
         raise refused("I02", "it moves the batch", node.at)
@@ -92,8 +91,7 @@ def _transpose(reader: GraphReader, node: OnnxNode) -> None:
 
 
 def _squeeze(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.value(node)
-    x = reader.plain(x, node.at) if x.source else x
+    x = reader.elements(node)
     axes = reader.whole_numbers(node, "axes", 1)
     if axes is None:
         raise refused("I02", "it takes away all axes of length 1, the batch too", node.at)
@@ -128,8 +126,7 @@ def _without(x: Value, gone: set[int]) -> tuple[int, ...]:
 
 def _reduce(reduction: str) -> Rule:
     def rule(reader: GraphReader, node: OnnxNode) -> None:
-        x = reader.value(node)
-        x = reader.plain(x, node.at) if x.source else x
+        x = reader.elements(node)
         axes = reader.whole_numbers(node, "axes", 1)
         if axes is None:
             raise refused("I02", "it takes all axes together, the batch too", node.at)
@@ -161,8 +158,7 @@ def _concat(reader: GraphReader, node: OnnxNode) -> None:
 
 
 def _slice(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.value(node)
-    x = reader.plain(x, node.at) if x.source else x
+    x = reader.elements(node)
     starts, ends = reader.whole_numbers(node, "starts", 1), reader.whole_numbers(node, "ends", 2)
     axes, steps = reader.whole_numbers(node, "axes", 3), reader.whole_numbers(node, "steps", 4)
     if starts is None or ends is None or len(starts) != len(ends) or not x.axes:
@@ -202,8 +198,7 @@ def _cut(start: int, end: int, size: int | None) -> list[int | None]:
 
 
 def _split(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.value(node)
-    x = reader.plain(x, node.at) if x.source else x
+    x = reader.elements(node)
     axis = reader.axis(node, x, node.get("axis", int, 0))
     sizes = reader.whole_numbers(node, "split", 1)
     count = len(node.outputs)
@@ -218,8 +213,7 @@ def _split(reader: GraphReader, node: OnnxNode) -> None:
 
 
 def _pad(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.value(node)
-    x = reader.plain(x, node.at) if x.source else x
+    x = reader.elements(node)
     pads, value = reader.whole_numbers(node, "pads", 1), reader.constant(node, 2)
     mode = {"constant": "zero", "reflect": "reflect", "edge": "replicate"}.get(node.get("mode", str, "constant"))
     rank = len(x.axes) + 1
@@ -352,8 +346,7 @@ def _gather(reader: GraphReader, node: OnnxNode) -> None:
 
 
 def _tile(reader: GraphReader, node: OnnxNode) -> None:
-    x, times = reader.value(node), reader.whole_numbers(node, "repeats", 1)
-    x = reader.plain(x, node.at) if x.source else x
+    x, times = reader.elements(node), reader.whole_numbers(node, "repeats", 1)
     if times is None or len(times) != len(x.axes) + 1 or times[0] != 1:
         raise refused("I02", "it repeats the batch", node.at)
     here = [0] * len(x.axes)
