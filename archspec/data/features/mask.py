@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archspec.data.feature import Feature
 from archspec.ir.tensors import Size, TensorSpec
@@ -37,3 +37,11 @@ class Mask(Feature):
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.pixels(value, nearest=True, fill=self.fill)
+
+    def called(self, value: Any) -> str:
+        """The classes that occur."""
+        import numpy as np
+
+        names = dict(enumerate(self.class_names))
+        found = np.unique(value).tolist()
+        return ", ".join(str(names.get(n, n)) for n in found if n != self.ignored)

@@ -71,11 +71,25 @@ def _drawn(source: Shapes, label: np.ndarray, keys: np.ndarray) -> np.ndarray:
     import numpy as np
 
     n, size = len(label), source.size
-    few = _even(keys, 4 + 2 * source.channels)
+    few = even(keys, 4 + 2 * source.channels)
     radius = size * (0.18 + 0.2 * few[:, 0])
     at = [(radius + few[:, i] * (size - 2 * radius))[:, None, None] for i in (1, 2)]
     grid = np.arange(size) + 0.5
     y, x = (grid[None, :, None] - at[0]) / radius[:, None, None], (grid[None, None, :] - at[1]) / radius[:, None, None]
+    mask = covered(label[:, None, None], x, y)[..., None]
+    dark, bright = few[:, 4 : 4 + source.channels] * 0.4, 0.6 + few[:, 4 + source.channels :] * 0.4
+    value = np.where(mask, bright[:, None, None], dark[:, None, None])
+    noise = even(keys ^ np.uint64(0x5555555555555555), size * size * source.channels).reshape(value.shape)
+    value = value + source.noise * (2 * noise - 1)
+    assert value.shape == (n, size, size, source.channels)
+    pixels: np.ndarray = np.rint(np.clip(value, 0, 1) * 255)
+    return pixels.astype(np.uint8)
+
+
+def covered(label: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Whether the shape of a class covers a point, of which x and y are in radii from the middle of the shape."""
+    import numpy as np
+
     far, edge = np.hypot(x, y), np.maximum(abs(x), abs(y))
     stripe = np.floor((y + 1) * 2.5) % 2 == 0
     masks = {
@@ -88,17 +102,11 @@ def _drawn(source: Shapes, label: np.ndarray, keys: np.ndarray) -> np.ndarray:
         "bars": (edge < 0.95) & stripe,
         "checker": (edge < 0.95) & (stripe ^ (np.floor((x + 1) * 2.5) % 2 == 0)),
     }
-    mask = np.choose(label[:, None, None], [masks[name] for name in SHAPES])[..., None]
-    dark, bright = few[:, 4 : 4 + source.channels] * 0.4, 0.6 + few[:, 4 + source.channels :] * 0.4
-    value = np.where(mask, bright[:, None, None], dark[:, None, None])
-    noise = _even(keys ^ np.uint64(0x5555555555555555), size * size * source.channels).reshape(value.shape)
-    value = value + source.noise * (2 * noise - 1)
-    assert value.shape == (n, size, size, source.channels)
-    pixels: np.ndarray = np.rint(np.clip(value, 0, 1) * 255)
-    return pixels.astype(np.uint8)
+    found: np.ndarray = np.choose(label, [masks[name] for name in SHAPES])
+    return found
 
 
-def _even(keys: np.ndarray, count: int) -> np.ndarray:
+def even(keys: np.ndarray, count: int) -> np.ndarray:
     """``count`` numbers 0 ≤ x < 1 for each key: SplitMix64 as in ``draw``, which no version of NumPy changes."""
     import numpy as np
 
