@@ -262,7 +262,7 @@ def add(
     if not is_several:
         return StepResult(Tensor(path), outputs[0])
     results = [StepResult(Tensor(path, i), spec) for i, spec in enumerate(outputs)]
-    return Bundle(dict(zip(op.results or range(len(results)), results, strict=True)))
+    return Bundle(dict(zip(op.result_names or range(len(results)), results, strict=True)))
 
 
 def _every_step(walk: Walk, result: StepResult) -> str | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from itertools import product
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 Sides = tuple[tuple[int, int], ...]
@@ -130,6 +133,86 @@ class WindowPooling(keras.Layer):
             return self.strides[axis] - 1
         end = (self._count(axis, n) - 1) * self.strides[axis] + self.size[axis]
         return max(0, end - n - sum(self.padding[axis]))
+
+
+@register
+class IndexedMaxPooling(keras.Layer):
+    """Maxima and where each was, counted along the rows of its channel's plane; of equal ones the first, as in PyTorch.
+
+    ``count`` is how many windows there are along each axis. Only the number that wins has a gradient.
+    """
+
+    def __init__(self, size: Any, strides: Any, padding: str | Sides, count: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size, self.strides, self.count = tuple(size), tuple(strides), tuple(count)
+        self.padding = padding if isinstance(padding, str) else tuple((int(b), int(a)) for b, a in padding)
+
+    def call(self, inputs: Any) -> tuple[Any, Any]:
+        sizes, rank = inputs.shape[1:-1], len(self.size)
+        spans = [(n - 1) * s + k for n, s, k in zip(self.count, self.strides, self.size, strict=True)]
+        before = [
+            max(span - n, 0) // 2 if self.padding == "same" else 0 if self.padding == "valid" else self.padding[axis][0]
+            for axis, (span, n) in enumerate(zip(spans, sizes, strict=True))
+        ]
+        # What no window reads stays beside the padding's end, where no slice comes to.
+        sides = [(b, max(span - n - b, 0)) for b, span, n in zip(before, spans, sizes, strict=True)]
+        padded = _pad(inputs, ((0, 0), *sides, (0, 0)), float("-inf"))
+        largest = where = None
+        for taps in product(*map(range, self.size)):
+            cuts = (slice(t, t + (n - 1) * s + 1, s) for t, n, s in zip(taps, self.count, self.strides, strict=True))
+            tap, place = padded[(slice(None), *cuts)], self._places(taps, before, sizes, rank)
+            if largest is None:
+                largest, where = tap, ops.zeros_like(tap, dtype="int32") + place
+            else:
+                is_larger = tap > largest
+                largest, where = ops.where(is_larger, tap, largest), ops.where(is_larger, place, where)
+        return largest, where
+
+    def _places(self, taps: Any, before: Any, sizes: Any, rank: int) -> Any:
+        """Where in the plane this tap of every window lies, of shape (rows, …, 1); on padding, the place beside it."""
+        flat = 0
+        for axis, size in enumerate(sizes):
+            along = np.arange(self.count[axis]) * self.strides[axis] + taps[axis] - before[axis]
+            shape = [1] * (rank + 1)
+            shape[axis] = -1
+            flat = flat * size + np.clip(along, 0, size - 1).reshape(shape)
+        return ops.convert_to_tensor(flat, "int32")
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        shape = (inputs.shape[0], *self.count, inputs.shape[-1])
+        return keras.KerasTensor(shape, self.compute_dtype), keras.KerasTensor(shape, "int32")
+
+    def get_config(self) -> dict[str, Any]:
+        own = {key: getattr(self, key) for key in ("size", "strides", "padding", "count")}
+        return {**super().get_config(), **own}
+
+
+@register
+class Unpooling(keras.Layer):
+    """Numbers put at the places of planes of ``size`` that a second input says; what is at none is 0."""
+
+    def __init__(self, size: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size = tuple(size)
+
+    def call(self, inputs: Any, indices: Any) -> Any:
+        places, channels = math.prod(inputs.shape[1:-1]), inputs.shape[-1]
+        count = ops.shape(inputs)[0]
+        example = ops.broadcast_to(ops.arange(count, dtype="int32")[:, None, None], (count, places, channels))
+        channel = ops.broadcast_to(ops.arange(channels, dtype="int32"), (count, places, channels))
+        place = ops.reshape(ops.cast(indices, "int32"), (count, places, channels))
+        # By three numbers and not by one: int32 would not count the elements of a large batch.
+        at = ops.reshape(ops.stack([example, place, channel], axis=-1), (-1, 3))
+        planes = ops.zeros((count, math.prod(self.size), channels), inputs.dtype)
+        # Keras's scatter is a loop in Python on PyTorch.
+        planes = ops.scatter_update(planes, at, ops.reshape(inputs, (-1,)), reduction="add")
+        return ops.reshape(planes, (count, *self.size, channels))
+
+    def compute_output_spec(self, inputs: Any, indices: Any) -> Any:
+        return keras.KerasTensor((inputs.shape[0], *self.size, inputs.shape[-1]), self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size}
 
 
 @register

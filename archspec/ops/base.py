@@ -106,6 +106,11 @@ class Op(Declaration, package="archspec.ops"):
         return found if isinstance(found, Op) else self
 
     @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of the outputs of a layer, where they are taken by name; none where not."""
+        return self.results
+
+    @property
     def instead(self) -> str | None:
         """The name of an op that says more of the same layer."""
         return None

@@ -71,6 +71,8 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
     """What the bias is before training."""
     kernel_regularizer: Regularizer = None
     """What of the kernel is added to the loss in training."""
+    trainable: bool = True
+    """Learn it; else it stays as it starts or is loaded: ``kernel_initializer: bilinear`` then only resizes."""
 
     masked = refused
 
@@ -125,8 +127,9 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv_transpose"), "kernel")
-        kernel = WeightSpec("kernel", (*taps, self.filters, known_channels(x, "conv_transpose")), reads=-1)
-        return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
+        shape = (*taps, self.filters, known_channels(x, "conv_transpose"))
+        kernel = WeightSpec("kernel", shape, self.trainable, reads=-1)
+        return (kernel, WeightSpec("bias", (self.filters,), self.trainable)) if self.bias else (kernel,)
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         """input positions · size of the kernel"""
@@ -159,6 +162,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
             dilation_rate=self.dilation,
             use_bias=self.bias,
             activation=self.activation.function() if self.activation else None,
+            trainable=self.trainable,
             **weight_rules(self),
         )
 

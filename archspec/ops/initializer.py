@@ -180,3 +180,14 @@ class Orthogonal(Initializer, name="orthogonal", main="gain"):
     """Its factor."""
 
     lower = keras_initializer("Orthogonal")
+
+
+class Bilinear(Initializer, name="bilinear"):
+    """The kernel with which a transposed convolution interpolates linearly (Long et al. 2015, FCN): along each axis
+    1 - |t - centre| / factor with factor = ⌈size / 2⌉, from each channel to the one of its number, and to or from all
+    where there is but one. For a stride s, FCN has a kernel of 2·s."""
+
+    def lower(self) -> keras.initializers.Initializer:
+        from archspec.layers.initializer import Bilinear
+
+        return Bilinear()

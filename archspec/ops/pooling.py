@@ -9,7 +9,7 @@ from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.arguments import Padding, Sizes
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import consumed, refused
-from archspec.ops.reach import EVERYTHING, POINT, Axes, tiled, windowed
+from archspec.ops.reach import EVERYTHING, POINT, Axes, enlarged, tiled, windowed
 from archspec.ops.shapes import explicit_padding, floating, per_axis, spatial_rank, windows
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ MAX_BINS = 1024
 
 
 class MaxPool(Op, name="max_pool", main="size"):
-    """Maximum over windows. Padding never wins."""
+    """Maximum over windows. Padding never wins.
+
+    ``{max_pool: {size: 2, indices: true}, as: pool}`` besides says where each maximum was: the steps behind it take the
+    maxima, and ``unpool`` takes ``pool.indices``.
+    """
 
     convention = "image"
     is_equivariant = True
@@ -34,25 +38,127 @@ class MaxPool(Op, name="max_pool", main="size"):
     """Where windows may reach over the border; integers must be less than the size."""
     ceil: bool = False
     """Keep a last, partial window if it starts inside the input or its left padding (PyTorch's and Caffe's rule)."""
+    indices: bool = False
+    """Give a bundle by name: the maxima, ``x``, and where each was, ``indices``, counted along the rows of its
+    channel's plane, y · width + x as in PyTorch; of equal ones the first. Sizes of the input have to be known."""
 
     masked = refused
 
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        return _pooled(self, x, "max_pool")
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        return ("x", "indices") if self.indices else ()
+
+    def infer(self, x: TensorSpec) -> TensorSpec | tuple[TensorSpec, ...]:
+        out = _pooled(self, x, "max_pool")
+        if not self.indices:
+            return out
+        if None in x.spatial:
+            raise OpError(f"max_pool: indices need known sizes, got {x}", argument="indices")
+        if prod(elements((n,)) for n in x.spatial) >= 2**31:
+            raise OpError(f"max_pool: {x} has more places than int32 counts", argument="indices")
+        return out, TensorSpec(out.shape, "int32")
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return windowed(x, self.size, self.size if self.stride is None else self.stride, self.padding)
 
-    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+    def flops(self, out: TensorSpec | tuple[TensorSpec, ...], x: TensorSpec) -> int:
         """out.size · (positions of the window - 1)"""
-        return out.size * (prod(per_axis(self.size, out.rank - 1, "size")) - 1)
+        largest = out[0] if isinstance(out, tuple) else out
+        return largest.size * (prod(per_axis(self.size, largest.rank - 1, "size")) - 1)
 
-    def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
+    def saved_within(self, out: TensorSpec | tuple[TensorSpec, ...], x: TensorSpec) -> tuple[TensorSpec, ...]:
         """where each maximum was"""
-        return (TensorSpec(out.shape, "int64"),)
+        return (out[1],) if isinstance(out, tuple) else (TensorSpec(out.shape, "int64"),)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        return _pooling(self, x, "max")
+        if not self.indices:
+            return _pooling(self, x, "max")
+        from archspec.layers.pooling import IndexedMaxPooling
+
+        rank = spatial_rank(x, self.name)
+        sides = self.padding if isinstance(self.padding, str) else explicit_padding(self.padding, rank)
+        stride = self.size if self.stride is None else self.stride
+        return IndexedMaxPooling(
+            per_axis(self.size, rank, "size"),
+            per_axis(stride, rank, "stride"),
+            sides,
+            _pooled(self, x, self.name).spatial,
+        )
+
+
+class Unpool(Op, name="unpool", main="size"):
+    """Each number put back where ``max_pool`` had it from, and zeros elsewhere (Zeiler et al. 2011; DeconvNet, SegNet).
+
+    ``{unpool: 2, from: [prev, pool.indices]}``, where ``{max_pool: {size: 2, indices: true}, as: pool}``: size, stride
+    and padding are the pool's. Numbers for one place, of windows that overlap, are added.
+    """
+
+    moves_data = True
+    convention = "image"
+    keeps_zero = True
+
+    size: Sizes = 2
+    """Extent of the pool's window, per axis."""
+    stride: Sizes | None = None
+    """Step of the pool's window, per axis; the size, if not given."""
+    padding: Padding = "same"
+    """Where the pool's windows reached over the border."""
+    output_size: Sizes | None = None
+    """Sizes of the pool's input, per axis, where they do not follow: n · stride (``same``) or (n - 1) · stride + size
+    less the padding. A pool of 45 rows by 2 gives 23, which would become 46."""
+
+    masked = refused
+
+    def infer(self, x: TensorSpec, indices: TensorSpec) -> TensorSpec:
+        floating(x, "unpool")
+        if not indices.dtype.startswith("int") or indices.shape != x.shape:
+            raise OpError(
+                f"unpool needs an index for each number of {x}, got {indices.dtype} {indices}",
+                help="from: [prev, pool.indices], of {max_pool: {size: 2, indices: true}, as: pool}",
+            )
+        return TensorSpec((*self._sizes(x), x.channels))
+
+    def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
+        rank = spatial_rank(x, "unpool")
+        if None in x.spatial:
+            raise OpError(f"unpool needs known sizes, got {x}")
+        sizes = per_axis(self.size, rank, "size")
+        strides = sizes if self.stride is None else per_axis(self.stride, rank, "stride")
+        sides = ((0, 0),) * rank if isinstance(self.padding, str) else explicit_padding(self.padding, rank)
+        ends = strides if self.padding == "same" else sizes
+        rule = [
+            (elements((n,)) - 1) * s + end - sum(pair)
+            for n, s, end, pair in zip(x.spatial, strides, ends, sides, strict=True)
+        ]
+        if self.output_size is None:
+            if min(rule) < 1:
+                raise OpError(f"unpool: padding {self.padding} leaves nothing of {x}", argument="padding")
+            return tuple(rule)
+        wanted = per_axis(self.output_size, rank, "output_size")
+        for n, of_rule, s in zip(wanted, rule, strides, strict=True):
+            # Without ``same`` a pool may leave rows out, or with ``ceil`` have a partial window.
+            least, most = max(1, of_rule - s + 1), of_rule if self.padding == "same" else of_rule + s - 1
+            if not least <= n <= most:
+                raise OpError(
+                    f"unpool: what is pooled to {x} has {least} to {most} positions along this axis, not {n}",
+                    argument="output_size",
+                )
+        return tuple(wanted)
+
+    def reach(self, x: TensorSpec, indices: TensorSpec) -> tuple[Axes, ...]:
+        rank = x.rank - 1
+        sizes = per_axis(self.size, rank, "size")
+        strides = sizes if self.stride is None else per_axis(self.stride, rank, "stride")
+        if strides != sizes or (self.padding not in ("same", "valid") and self.padding != 0):
+            return None, None
+        (axes,) = enlarged(x, strides)
+        assert axes is not None
+        return ((*axes[:-1], POINT),) * 2
+
+    def lower(self, x: TensorSpec, indices: TensorSpec) -> keras.Layer:
+        from archspec.layers.pooling import Unpooling
+
+        return Unpooling(self._sizes(x))
 
 
 class AvgPool(Op, name="avg_pool", main="size"):

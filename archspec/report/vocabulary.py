@@ -226,9 +226,10 @@ _LAST = (
     TensorSpec((32, 32, 18)),
     TensorSpec((20, 4)),
     TensorSpec((20,), "int32"),
+    TensorSpec((32, 32, 16), "int32"),
 )
 """What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel, boxes,
-classes."""
+classes, places of maxima."""
 _NAMED: dict[str, TensorSpec] = {
     **dict.fromkeys(("anchors", "boxes", "box", "predicted"), TensorSpec((20, 4))),
     **dict.fromkeys(("classes", "owner"), TensorSpec((20,), "int32")),

@@ -56,7 +56,7 @@ def set_trainable(plan: Plan, model: keras.Model, epoch: int = sys.maxsize) -> N
     held = {layer.name: layer for layer in model.layers}
     for node in plan.graph.owners():
         layer = held.get(node.layer)
-        trains = frozen_until(freeze, node.layer) <= epoch
+        trains = node.is_trained and frozen_until(freeze, node.layer) <= epoch
         # Where nothing is frozen, layers keep what the task set.
         if layer is not None and node.weights and frozen_until(freeze, node.layer) and layer.trainable != trains:
             layer.trainable, changed = trains, True

@@ -1,5 +1,8 @@
 """Initialisers and regularisers: what is drawn and what is added to the loss; as arguments of ops."""
 
+import json
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -33,6 +36,8 @@ MOMENTS = [
     ("variance_scaling", {"scale": 2.0, "fan": "out"}, 0, (2 / OUTPUTS) ** 0.5),
     ("variance_scaling", {"fan": "average", "distribution": "uniform"}, 0, (2 / (INPUTS + OUTPUTS)) ** 0.5),
     ("orthogonal", {"gain": 2.0}, 0, 2.0 / INPUTS**0.5),
+    # Without positions the identity.
+    ("bilinear", {}, 1 / INPUTS, (1 / INPUTS * (1 - 1 / INPUTS)) ** 0.5),
 ]
 
 
@@ -51,6 +56,27 @@ def test_every_initializer_is_drawn_from():
 def test_orthogonal_columns():
     drawn = np.asarray(Initializer.find("orthogonal")().lower()((30, 20)))
     np.testing.assert_allclose(drawn.T @ drawn, np.eye(20), atol=1e-5)
+
+
+def test_bilinear_kernels_are_those_of_fcn():
+    known = json.loads((Path(__file__).parents[1] / "reference" / "vectors_ops.json").read_text())["bilinear_kernel_4"]
+    made = Initializer.find("bilinear")().lower()
+    kernel = np.asarray(made((4, 4, 3, 3)))
+    np.testing.assert_allclose(kernel, np.multiply.outer(known["k4"], np.eye(3)), atol=1e-7)
+    assert np.asarray(made((64, 64, 1, 1))).sum() == pytest.approx(known["k64_sum"])
+    assert np.asarray(made((16, 16, 1, 1)))[0, :4, 0, 0] == pytest.approx(known["k16_row0_first4"], abs=1e-7)
+    assert np.asarray(made((3, 5, 1))).sum(0) == pytest.approx(np.full((5, 1), 2.0))  # to all of one
+
+
+def test_a_transposed_convolution_that_only_interpolates_learns_nothing_and_keeps_a_constant():
+    op = Op.find("conv_transpose").model_validate(
+        {"filters": 2, "kernel": 4, "bias": False, "kernel_initializer": "bilinear", "trainable": False}
+    )
+    spec = TensorSpec((5, 6, 2))
+    layer = op.lower(spec)
+    out = np.asarray(layer(np.full((1, 5, 6, 2), 3.0, "float32")))
+    np.testing.assert_allclose(out[:, 1:-1, 1:-1], 3, rtol=1e-6)
+    assert not layer.trainable_weights and [w.trainable for w in op.weights(spec)] == [False]
 
 
 W = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")

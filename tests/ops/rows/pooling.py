@@ -62,6 +62,45 @@ def adaptive(mode, size):
     return oracle
 
 
+def places(size=2, stride=None, padding="same", ceil=False, indices=True):
+    """Maxima, and where in its plane each was, looked for window by window; of equal ones the first."""
+
+    def oracle(weights, x):
+        rank, axes = x.ndim - 2, []
+        for axis in range(rank):
+            at = [v if v is None or isinstance(v, (int, str)) else v[axis] for v in (size, stride, padding)]
+            pads = (at[2], at[2]) if isinstance(at[2], int) else at[2]
+            axes.append(list(_windows(x.shape[axis + 1], at[0], at[1] or at[0], pads, ceil)))
+        out = np.zeros((len(x), *map(len, axes), x.shape[-1]))
+        where = np.zeros(out.shape, int)
+        for example, *window, channel in np.ndindex(out.shape):
+            plane = x[example, ..., channel]
+            bounds = [windows[i] for windows, i in zip(axes, window, strict=True)]
+            inside = product(*(range(a, b) for a, b, _ in bounds))
+            best = max(inside, key=lambda place: plane[place])  # the first of equal ones
+            out[(example, *window, channel)] = plane[best]
+            where[(example, *window, channel)] = np.ravel_multi_index(best, plane.shape)
+        return out, where
+
+    return oracle
+
+
+def put_back(*size):
+    def oracle(weights, x, indices):
+        out = np.zeros((len(x), np.prod(size), x.shape[-1]))
+        for at in np.ndindex(x.shape):
+            out[at[0], indices[at], at[-1]] += x[at]
+        return out.reshape(len(x), *size, x.shape[-1])
+
+    return oracle
+
+
+def _known(name):
+    """An array of the vectors of PyTorch, channels last, once for each example of the batch."""
+    found = np.moveaxis(np.array(VECTORS["max_unpool"][name]), 1, -1)
+    return lambda *given: np.repeat(found, 2, 0).astype("int32" if name == "idx" else "float32")
+
+
 def _pools(args, *inputs):
     return [
         Row(op, args, inputs, pool(mode, **args), draw=_far_below_zero)
@@ -130,6 +169,43 @@ ROWS = [
             (4, (2, 3, 3)),
             (3, (10, 2)),
             ([2, 1, 3], (5, 3, 4, 2)),
+        )
+    ),
+    *(
+        Row("max_pool", {**args, "indices": True}, (shape,), places(**args), draw=draw)
+        for draw in (None, lambda rng, shape: rng.integers(0, 3, shape).astype("float32"), _far_below_zero)
+        for args, shape in (
+            ({}, (7, 6, 3)),
+            ({"size": 3, "stride": 2, "padding": 1}, (8, 7, 2)),
+            ({"size": [3, 2], "stride": [2, 1], "padding": [[0, 2], [1, 0]], "ceil": True}, (6, 5, 3)),
+            ({"size": 2, "stride": 3, "padding": "valid"}, (8, 9, 2)),
+            ({"size": 3, "padding": "valid"}, (9, 3)),
+            ({"size": 2, "padding": "valid", "ceil": True}, (4, 5, 3, 2)),
+        )
+    ),
+    Row(
+        "max_pool",
+        {"indices": True},
+        ((4, 4, 1),),
+        lambda *_: (_known("pooled")(), _known("idx")()),
+        draw=_known("x"),
+    ),
+    Row(
+        "unpool",
+        {},
+        ((2, 2, 1), (2, 2, 1)),
+        lambda *_: _known("unpooled")(),
+        dtypes=("float32", "int32"),
+        draw=(_known("pooled"), _known("idx")),
+    ),
+    *(
+        Row("unpool", args, (shape, shape), put_back(*size), dtypes=("float32", "int32"), maximum=int(np.prod(size)))
+        for args, shape, size in (
+            ({}, (3, 4, 3), (6, 8)),
+            ({"output_size": [5, 8]}, (3, 4, 2), (5, 8)),
+            ({"size": 3, "stride": 2, "padding": 1}, (3, 4, 2), (5, 7)),
+            ({"size": 3, "stride": 2, "padding": "valid"}, (4, 2), (9,)),
+            ({"size": 2}, (2, 1, 2, 3), (4, 2, 4)),
         )
     ),
     _pyramid(1, slice(0, 1)),
