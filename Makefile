@@ -8,12 +8,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 JOBS ?= 2
-# What must hold on every processor: conformance and boundaries of ops, gradients, exports, runs compared to the bit.
+# Where the tests are that are marked ``processors``: what must hold on every processor.
 PROCESSORS := tests/ops/test_conformance.py tests/ops/test_boundaries.py tests/ops/test_gradients.py tests/layers \
   tests/backend/test_onnx.py tests/training/test_checkpoint.py
 PYTEST := -n $(JOBS) --dist worksteal --max-worker-restart 0
 
 export TF_CPP_MIN_LOG_LEVEL := 3
+# Every worker, and every program that a test starts, would compile the whole package and all tests again.
+unexport PYTHONDONTWRITEBYTECODE
 # oneDNN computes elsewhere than TensorFlow itself, and which of them is used depends on the processor. Tests run with
 # it; `make processors` has what must hold on every processor without it.
 fast test-slow long: export TF_ENABLE_ONEDNN_OPTS ?= 1
@@ -53,8 +55,8 @@ test-slow: setup ## the tests that build large networks or train
 long: setup ## more seeds, long trainings, soaks, larger counts: hours, and no part of CI
 	ARCHSPEC_SOAK=$${ARCHSPEC_SOAK:-5} $(BIN)/pytest $(PYTEST) -m long --durations 0 --durations-min 5
 
-processors: setup ## every row and grid of ops, exports, and runs compared to the bit, without oneDNN
-	TF_ENABLE_ONEDNN_OPTS=0 $(BIN)/pytest -q $(PYTEST) -m "not long" $(PROCESSORS)
+processors: setup ## what depends on the processor: convolutions, products, windows and norms, without oneDNN
+	TF_ENABLE_ONEDNN_OPTS=0 $(BIN)/pytest -q $(PYTEST) -m "processors and not long" --durations 10 $(PROCESSORS)
 
 installs: setup ## wheel and sdist, each install in a fresh venv
 	$(BIN)/python tools/check_installs.py

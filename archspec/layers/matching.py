@@ -4,6 +4,7 @@ to one need all overlaps at once."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -27,7 +28,7 @@ class MatchedAnchors(keras.Layer):
 
     def call(self, anchors: Any, boxes: Any, classes: Any, valid: Any) -> tuple[Any, ...]:
         anchors, boxes = ops.stop_gradient(anchors), ops.stop_gradient(boxes)
-        best, owner, forced = compiled(self._owners)(anchors, boxes, valid)
+        best, owner, forced = self._matched(anchors, boxes, valid)
         between = ops.logical_and(best >= self.low, best < self.high)
         owner = ops.where(best >= self.high, owner, ops.where(between, -2, -1))
         owner = ops.where(forced >= 0, forced, owner)
@@ -37,6 +38,11 @@ class MatchedAnchors(keras.Layer):
         kinds = ops.where(positive, kinds + int(first), 0 if first else -1)
         box = ops.where(ops.expand_dims(positive, -1), rows_of(boxes, row), anchors)
         return kinds, box, positive, owner != -2, owner
+
+    @cached_property
+    def _matched(self) -> Callable[..., Any]:
+        """Compiled once for all calls of the layer."""
+        return compiled(self._owners)
 
     def _owners(self, anchors: Any, boxes: Any, valid: Any) -> tuple[Any, Any, Any]:
         """The largest overlap of each anchor, with which object, and the object that forces it, or -1."""
@@ -96,8 +102,13 @@ class IgnoredOverlaps(keras.Layer):
         self.iou = iou
 
     def call(self, predicted: Any, positive: Any, counted: Any, boxes: Any, valid: Any) -> Any:
-        best = compiled(self._best)(ops.stop_gradient(predicted), ops.stop_gradient(boxes), valid)
+        best = self._largest(ops.stop_gradient(predicted), ops.stop_gradient(boxes), valid)
         return ops.logical_and(counted, ops.logical_or(positive, best <= self.iou))
+
+    @cached_property
+    def _largest(self) -> Callable[..., Any]:
+        """Compiled once for all calls of the layer."""
+        return compiled(self._best)
 
     def _best(self, predicted: Any, boxes: Any, valid: Any) -> Any:
         overlaps = _overlaps(predicted, boxes, valid)

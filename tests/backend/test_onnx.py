@@ -34,6 +34,7 @@ heads: {main: {body: [dense: {units: 3, activation: softmax}], loss: sparse_cate
 """
 
 
+@pytest.mark.processors
 @pytest.mark.parametrize("activation", ["gelu", "{gelu: true}"])
 def test_gelu_exact_or_not_says_what_the_network_says(activation, tmp_path):
     (tmp_path / "net.yaml").write_text(GELU.replace("activation: gelu", f"activation: {activation}"))
@@ -45,6 +46,7 @@ def test_gelu_exact_or_not_says_what_the_network_says(activation, tmp_path):
     np.testing.assert_allclose(found, model(x), atol=1e-6)
 
 
+@pytest.mark.processors
 @pytest.mark.parametrize("name", BODIES)
 def test_a_file_says_what_the_network_says(name, tmp_path):
     inputs, body = BODIES[name]

@@ -12,7 +12,7 @@ import pytest
 from archspec.layers import convolution
 from archspec.layers.convolution import Convolution1D, Convolution2D, Convolution3D, conv, conv_transpose
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.processors]
 
 tf = pytest.importorskip("tensorflow")
 ROOT = Path(__file__).parents[2]

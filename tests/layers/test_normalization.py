@@ -8,7 +8,7 @@ from keras import ops
 
 from archspec.layers.normalization import UnitLengthNormalization
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.processors]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])

@@ -16,7 +16,7 @@ from archspec.ops.base import Op, OpError
 from tests.ops.rows import conv, pooling
 from tests.wording import refuses
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.processors]
 
 CHANNELS = 2
 COMMON = {"kernel": (1, 2, 3, 5), "stride": (1, 2, 3), "dilation": (1, 2), "padding": ("same", "valid")}
@@ -133,12 +133,16 @@ def oracle(op, args):
     return function(**{key: value for key, value in args.items() if key not in ("filters", "kernel")})
 
 
+@pytest.mark.parametrize("part", [5, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("op", OWN)
-def test_what_keras_lacks_computes_what_numpy_does(op):
+def test_what_keras_lacks_computes_what_numpy_does(op, part):
+    """Each point of the grid, or a fifth of them, which has nearly every pair of values."""
     _, _, _, ours, _ = OPS[op]
     wrong, accepted, found = [], 0, Op.find(op)
     rng = np.random.default_rng(0)
-    for args, size in product(points(OWN[op]), SIZES):
+    grid = [*product(points(OWN[op]), SIZES)]
+    chosen = np.random.default_rng(1).permutation(len(grid))[: len(grid) // part]
+    for args, size in (grid[n] for n in chosen):
         args, shape = {**ours, **args}, (size, CHANNELS)
         promised = static(found, args, shape)
         if promised is None or size is None:
@@ -151,7 +155,7 @@ def test_what_keras_lacks_computes_what_numpy_does(op):
         if y.shape[1:] != promised or y.shape != expected.shape or np.abs(y - expected).max() > 1e-4:
             wrong.append((args, shape, promised))
     assert wrong == []
-    assert accepted > 50
+    assert accepted > 40
 
 
 @pytest.mark.slow

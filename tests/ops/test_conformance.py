@@ -15,15 +15,30 @@ from tests.ops import rows
 
 pytestmark = pytest.mark.tensorflow
 
-ROWS = [
-    row
+ROWS_OF = {
+    module.name: importlib.import_module(f"{rows.__name__}.{module.name}").ROWS
     for module in pkgutil.iter_modules(rows.__path__)
-    for row in importlib.import_module(f"{rows.__name__}.{module.name}").ROWS
-]
+}
+ROWS = [row for of in ROWS_OF.values() for row in of]
+COMPILED = {"attention", "conv", "conv_recurrent", "dense", "keras_layer", "local", "normalization", "pooling"}
+COMPILED |= {"product", "recurrent", "reparametrization"}
+"""Rows of what TensorFlow computes by one library or another: convolutions, products, windows, norms."""
 BATCH = 2
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+def every_row(test):
+    """The test for every row; those that depend on the processor are marked."""
+    return pytest.mark.parametrize(
+        "row",
+        [
+            pytest.param(row, id=str(row), marks=[pytest.mark.processors] if name in COMPILED else [])
+            for name, of in ROWS_OF.items()
+            for row in of
+        ],
+    )(test)
+
+
+@every_row
 def test_static_equals_keras_and_output_equals_oracle(row):
     op, specs = declared(row)
     outs = as_tuple(op.infer(*specs))
@@ -47,7 +62,7 @@ def test_static_equals_keras_and_output_equals_oracle(row):
     assert_close(arrays(call(again, op, inputs)), found, 1e-6)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@every_row
 def test_open_sizes_that_are_accepted_work_in_a_graph(row):
     """All axes but the last open: what ``infer`` then leaves open or knows must be what TensorFlow finds."""
     import tensorflow as tf

@@ -11,7 +11,7 @@ import pytest
 from tests.ops.rows.conv import ROWS
 from tests.ops.test_conformance import declared, draw, fill
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.processors]
 
 LINEAR = [row for row in ROWS if "activation" not in row.args]
 

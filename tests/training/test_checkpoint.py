@@ -45,6 +45,7 @@ def fail_at_write(monkeypatch, k):
 
 
 @pytest.mark.slow
+@pytest.mark.processors
 @pytest.mark.parametrize("k", few([1, 2, 3, 6], 2))
 def test_a_full_disk_leaves_what_was_there_and_the_run_goes_on_from_it(tmp_path, monkeypatch, reference, k):
     plan = Run.open(str(runs.write(tmp_path))).plan()
@@ -122,6 +123,7 @@ def test_no_flipped_bit_and_no_truncation_goes_unseen(copy, reference, name):
 
 
 @pytest.mark.slow
+@pytest.mark.processors
 def test_a_damaged_generation_is_passed_over_and_the_run_ends_the_same(copy, reference):
     last = sorted((copy / "checkpoints").glob("[0-9]*"))[-1] / "state.npz"
     last.write_bytes(last.read_bytes()[:-1])
