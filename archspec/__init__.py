@@ -1,6 +1,7 @@
 """archspec: neural network architectures as text.
 
-``load`` reads a spec into a ``Graph``; ``table`` says what it costs, ``diagram`` draws it, ``diff`` compares two;
+``load`` reads a spec into a ``Graph``; ``table`` says what it costs, ``diagram`` draws it, ``diff`` compares two,
+``sweep`` the members of a family;
 ``compile`` makes the Keras model; a ``Run`` is trained, evaluated and exported. Importing this imports none of what
 they need.
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from archspec.ops.base import Op, OpError
     from archspec.report.difference import Diff, diff
     from archspec.report.picture import Diagram, diagram
+    from archspec.report.sweep import Sweep, sweep
     from archspec.report.table import Row, Table, table
     from archspec.runs.evaluation import Evaluation
     from archspec.runs.export import Exported
@@ -50,6 +52,7 @@ _HOMES = {
     "Run": "archspec.runs.run",
     "RunError": "archspec.training.errors",
     "SpecError": "archspec.ir.diagnostics",
+    "Sweep": "archspec.report.sweep",
     "Table": "archspec.report.table",
     "TensorSpec": "archspec.ir.tensors",
     "WeightSpec": "archspec.ir.tensors",
@@ -57,6 +60,7 @@ _HOMES = {
     "compile": "archspec.backend",
     "diagram": "archspec.report.picture",
     "diff": "archspec.report.difference",
+    "sweep": "archspec.report.sweep",
     "table": "archspec.report.table",
 }
 
@@ -77,6 +81,7 @@ __all__ = [
     "Run",
     "RunError",
     "SpecError",
+    "Sweep",
     "Table",
     "TensorSpec",
     "WeightSpec",
@@ -86,6 +91,7 @@ __all__ = [
     "diff",
     "load",
     "loads",
+    "sweep",
     "table",
 ]
 

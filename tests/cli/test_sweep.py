@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from io import StringIO
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -125,3 +126,52 @@ def test_what_was_varied_is_named_by_its_flag(sweep):
 def test_what_is_refused(sweep, args, said):
     code, out, err = sweep(*args)
     assert (code, out) == (2, "") and said in err
+
+
+VARIED = ("--vary", "width=4:40:4", "--vary", "kernel=1:5")
+
+
+def test_two_processes_find_what_one_does(sweep):
+    one, two = (sweep(*VARIED, "--format", "json", "--processes", n) for n in "12")
+    assert one == two and len(records(one[1])) == 50
+
+
+def test_the_best_member_is_the_smallest_or_largest_of_all(sweep):
+    macs = {row["name"]: row["macs"] for row in records(sweep(*VARIED, "--format", "json")[1])}
+    for column, best in (("macs", min(macs.values())), ("+macs", max(macs.values()))):
+        (row,) = records(sweep(*VARIED, "--best", column, "--format", "json")[1])
+        assert row["macs"] == best == macs[row["name"]]
+
+
+def test_files_are_written_instead_of_the_table(sweep, tmp_path):
+    pareto = (*VARIED, "--pareto", "macs,+receptive_field")
+    files = [tmp_path / f"front.{suffix}" for suffix in ("svg", "csv", "md")]
+    code, out, err = sweep(*pareto, *(word for path in files for word in ("-o", str(path))))
+    assert (code, out, err) == (0, "", "")
+    assert files[1].read_text() == sweep(*pareto, "--format", "csv")[1]
+    assert files[2].read_text() == sweep(*pareto, "--format", "markdown")[1]
+    drawn = ElementTree.parse(files[0]).getroot()
+    circles = drawn.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == 50 and sum(c.get("class") == "front" for c in circles) == 5
+    code, out, err = sweep(*VARIED, "-o", str(files[0]))
+    assert code == 2 and "drawn over two columns" in err
+
+
+def test_parquet_holds_numbers(sweep, tmp_path):
+    from pyarrow import parquet
+
+    path = tmp_path / "members.parquet"
+    assert sweep(*VARIED, "--columns", "params,output,receptive_field", "-o", str(path))[0] == 0
+    assert parquet.read_table(path).to_pylist() == [
+        row | {"output": "x".join(map(str, row["output"]))}
+        for row in records(sweep(*VARIED, "--columns", "params,output,receptive_field", "--format", "json")[1])
+    ]
+
+
+def test_python_gives_the_table_that_the_verb_prints(sweep):
+    found = archspec.sweep(sweep.path, {"width": [8, 16], "groups": [1, 3]}, where="macs > 1k", sort="macs")
+    _, out, _ = sweep("--vary", "width=[8, 16]", "--vary", "groups=[1, 3]", "--sort", "macs", "--format", "json")
+    assert found.records() == records(out) and [name for name, _ in found.unbuilt] == [
+        "width=8 groups=3",
+        "width=16 groups=3",
+    ]
