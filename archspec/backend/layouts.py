@@ -84,7 +84,7 @@ def converted(
             if rotary is None:
                 raise WeightsError(
                     f"{node.span}: {node.layer!r} turns neighbouring channels of a head as pairs; whether the file's "
-                    "network does, or turns those half a head apart, the file does not say: say it in rules\n"
+                    "network does, or turns those half a head apart, the file does not say: state it in rules\n"
                     "  rotary: halves   # as transformers' LLaMA; or pairs, as here"
                 )
             value = form.of_halves(value) if rotary == "halves" else value

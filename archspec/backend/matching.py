@@ -85,7 +85,7 @@ class Matching:
         if not self.counted or self.archive.calls is not None:  # where calls are compared, that is evidence enough
             return []
         told = listed(self.layers[i].name for i in self.counted)
-        return [f"layers of one shape were told apart by the order of the numbers in their names alone: {told}"]
+        return [f"layers of one shape were distinguished only by the order of the numbers in their names: {told}"]
 
     def _groups(self) -> list[tuple[list[int], list[int]]]:
         files, specs = defaultdict(list), defaultdict(list)
@@ -215,7 +215,7 @@ class Matching:
         )
         return WeightsError(
             f"{a!r} and {b!r} of the file have one shape, as have {p!r} and {q!r} of the spec; neither names nor order "
-            f"tell them apart: say in rules which is which\n{_rules({a: p, b: q})}\nor\n{_rules({a: q, b: p})}"
+            f"distinguish them: state in rules which is which\n{_rules({a: p, b: q})}\nor\n{_rules({a: q, b: p})}"
         )
 
 
@@ -324,7 +324,9 @@ def _rules(names: Mapping[str, str]) -> str:
 def ignoring(names: Sequence[str]) -> str:
     """What to write where a spec has no place for layers of a file."""
     kept = ", ".join(map(pattern, names[:8]))
-    return f"; to leave out what the spec has no place for, say in rules\n  ignore: [{kept}{', …' * (len(names) > 8)}]"
+    return (
+        f"; to leave out what the spec has no place for, state in rules\n  ignore: [{kept}{', …' * (len(names) > 8)}]"
+    )
 
 
 def stored_said(stored: StoredLayer) -> str:

@@ -169,8 +169,8 @@ class _Quotient(_Module):
                 raise WeightsError(
                     f"{self.name!r} of the file divides its kernel by {found.value:.7g}, its vectors being those of "
                     f"the training's last step; spectral_norm here would by {found.next:.7g}. Write the layer without "
-                    "spectral_norm, which then has the kernel that the file's network uses, or say in rules that this "
-                    f"difference is meant\n  unchecked: [{self.name}]"
+                    "spectral_norm, which then has the kernel that the file's network uses, or state in rules that "
+                    f"this difference is meant\n  unchecked: [{self.name}]"
                 )
             return found.u.astype("float32")
 

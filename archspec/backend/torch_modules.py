@@ -212,7 +212,7 @@ class _Attention:
         if fused is None and name.endswith(BY_HEADS):
             raise WeightsError(
                 f"{name!r} of the file holds queries, keys and values; whether those of a head lie together, the file "
-                "does not say: say it in rules\n  fused: heads   # as in transformers; or "
+                "does not say: state it in rules\n  fused: heads   # as in transformers; or "
                 "parts: all queries, all keys, all values"
             )
         groups = heads if fused == "heads" else 1

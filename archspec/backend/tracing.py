@@ -93,7 +93,7 @@ class Orders:
         if error.node is None:
             return WeightsError(f"{says}; how it lies in the file is not known")
         return WeightsError(
-            f"{says}; say in rules where they are in the file\n  axes: {{{error.node}: first}}   # or last, as here"
+            f"{says}; state in rules where they are in the file\n  axes: {{{error.node}: first}}   # or last, as here"
         )
 
     def _place(self, name: str) -> str:

@@ -18,7 +18,7 @@ from archspec.ir.graph import Graph
 
 Port = tuple[str, int]
 T = TypeVar("T")
-WHICH = "; say in rules which layer is which\n  names: {layer of the file: layer of the spec}"
+WHICH = "; state in rules which layer is which\n  names: {layer of the file: layer of the spec}"
 
 
 class WeightsError(Exception):

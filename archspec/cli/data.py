@@ -122,7 +122,7 @@ def _found(text: str) -> tuple[DataSource, tuple[Transform, ...], int]:
         from archspec.ir.validation import translate_errors
 
         first: Any = translate_errors(error, kind, name)[0]["type"]
-        raise DataError(first.context["message"], help="say it in a run file, under data") from None
+        raise DataError(first.context["message"], help="set it in a run file, under data") from None
 
 
 def _of_run(path: Path) -> tuple[DataSource, tuple[Transform, ...], int]:

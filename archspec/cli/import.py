@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from archspec.importing import imported
 
     if args.numbers is not None and args.weights is None:
-        return refused("import", "a file of weights is read to be written: say --weights OUT.npz")
+        return refused("import", "a file of weights needs a place for its weights: add --weights OUT.npz")
     found = imported(args.file, args.numbers, wants_weights=args.weights is not None)
     print_diagnostics(found.warnings)
     if args.weights is not None and found.weights is not None:

@@ -173,11 +173,11 @@ def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span, source: Any) ->
         if isinstance(given, dict):
             for name in given:
                 raise Refusal("H04", f"{callee.name} has no input '{name}': it takes one, without a name", at)
-            raise Refusal("H04", f"{callee.name} needs an input, and from names none", at, "say from: NAME")
+            raise Refusal("H04", f"{callee.name} needs an input, and from names none", at, "add from: NAME")
         if isinstance(given, list):
             return {"input": Bundle(dict(enumerate(given)))}
         if given is None:
-            raise Refusal("N01", "there is no previous step here", at, "say from:")
+            raise Refusal("N01", "there is no previous step here", at, "add from:")
         return {"input": given}
     return _by_input(walk, callee.name, list(declared), given, at, source)
 
@@ -192,7 +192,7 @@ def _by_input(walk: Walk, called: str, names: list[str], given: Any, at: Span, s
         values = dict(given)
     else:
         if given is None:
-            raise Refusal("N01", "there is no previous step here", at, "say from:")
+            raise Refusal("N01", "there is no previous step here", at, "add from:")
         listed = given if isinstance(given, list) else [given]
         if len(listed) == 1 and len(names) > 1 and isinstance(listed[0], Bundle):
             listed = list(listed[0].elements.values())

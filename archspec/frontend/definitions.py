@@ -93,7 +93,7 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
     known = scope.known()
     variables = _variables(scope)
     if line := definitions(document).loops.get(name) if document.source is at.source and not variables else None:
-        return f"'{name}' is a variable of the loop at line {line}, not known outside: say its value here"
+        return f"'{name}' is a variable of the loop at line {line}, not known outside: write its value here"
     if is_result and document.source is at.source and (step := _unnamed(document, name, at)) is not None:
         written = f"{step.op}" if step.args is None else f"{step.op}: {plain(step.args)}"
         return f"a result is taken by the name that as gives, at line {step.span.line}: {{{written}, as: {name}}}"

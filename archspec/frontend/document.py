@@ -262,7 +262,7 @@ _OF_HEADS = ("loss", "losses", "metrics", "criterion", "metric")
 def _elsewhere(key: str) -> str | None:
     """Where a key stands that is none of a spec."""
     if key.lower() in _OF_RUNS:
-        return "how a network is trained stands in a run file (archspec_run: 1), or is told to 'archspec train'"
+        return "how a network is trained stands in a run file (archspec_run: 1), or in flags of 'archspec train'"
     return "a loss and metrics stand in a head: heads: {main: {loss: mse}}" if key.lower() in _OF_HEADS else None
 
 

@@ -49,7 +49,7 @@ def _head(walk: Walk, document: Document, heads: Map, name: str, end: Place) -> 
     if head.from_ is not None:
         start = walk.attempt(_from, raw, end)
     if start is None:
-        raise Refusal("N01", f"head '{name}' has nothing to stand on", at, "say from:")
+        raise Refusal("N01", f"head '{name}' has nothing to stand on", at, "add from:")
     inner = Place(
         scope, start, Names(f"{name}.", walk.names_given(head.body) if head.body is not None else frozenset())
     )

@@ -144,10 +144,10 @@ def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
     if given is POISON:
         raise Poisoned
     if given is None:
-        raise Refusal("N01", "there is no previous step here", at, "say from:")
+        raise Refusal("N01", "there is no previous step here", at, "add from:")
     if isinstance(given, dict):
         if variadic:
-            raise Refusal("H04", f"{op.name} takes any number of tensors, not ports", at)
+            raise Refusal("H04", f"{op.name} takes any number of tensors, not ports", at, "from: [a, b]")
         for name in given:
             if name not in names:
                 hint = did_you_mean(name, names) or f"it has {', '.join(names)}"
@@ -155,7 +155,7 @@ def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
                 raise Refusal("H04", f"{op.name} has no input '{name}'", where, hint)
         found = [given[n] for n in names if n in given]
         if missing := [n for n in names[:required] if n not in given]:
-            raise Refusal("H04", f"{op.name} needs input '{missing[0]}'", at)
+            raise Refusal("H04", f"{op.name} needs input '{missing[0]}'", at, _all_of(names[:required]))
         for value in found:
             if isinstance(value, Bundle):
                 raise Refusal("H04", f"{op.name} needs one tensor for each input, got {described(value)}", at)
@@ -171,8 +171,13 @@ def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
     if len(names) == 1:
         raise _many(op.name, given, results, step)
     needs = f"{required}" if required == len(names) else f"{required} to {len(names)}"
-    hint = f"from: {{{', '.join(f'{n}: …' for n in names[:required])}}}"
-    raise Refusal("H04", f"{op.name} needs {needs} tensors ({', '.join(names)}) but gets {len(results)}", at, hint)
+    message = f"{op.name} needs {needs} tensors ({', '.join(names)}) but gets {len(results)}"
+    raise Refusal("H04", message, at, _all_of(names[:required]))
+
+
+def _all_of(names: tuple[str, ...]) -> str:
+    """How an op is given all that it needs."""
+    return f"from: {{{', '.join(f'{name}: …' for name in names)}}}"
 
 
 def _by_name(value: Any, names: tuple[str, ...]) -> bool:
@@ -196,10 +201,10 @@ def _named(op: type[Op], values: list[Any], names: tuple[str, ...], required: in
     free = [name for name in names if name not in found]
     found.update(zip(free, others, strict=False))
     if len(others) > len(free):
-        hint = f"from: {{{', '.join(f'{n}: …' for n in names[:required])}}}"
-        raise Refusal("H04", f"{op.name} has inputs {', '.join(names)}: {len(others) - len(free)} too many", at, hint)
+        message = f"{op.name} has inputs {', '.join(names)}: {len(others) - len(free)} too many"
+        raise Refusal("H04", message, at, _all_of(names[:required]))
     if missing := [n for n in names[:required] if n not in found]:
-        raise Refusal("H04", f"{op.name} needs input '{missing[0]}'", at)
+        raise Refusal("H04", f"{op.name} needs input '{missing[0]}'", at, _all_of(names[:required]))
     return tensors([found[name] for name in names if name in found])
 
 
@@ -218,9 +223,9 @@ def _many(name: str, given: Any, results: list[StepResult], step: Step) -> Refus
     line = f" at line {at.line}" if where.source is at.source else ""
     if step.from_ is not None:
         message = f"{name} needs one tensor but gets {len(results)} (from {what} at line {where.line})"
-        return Refusal("H04", message, at, f"take one, by its index, or say merge: concat beside {what}")
+        return Refusal("H04", message, at, f"take one, by its index, or write merge: concat beside {what}")
     message = f"{what} without merge gives {len(results)} tensors, and {name}{line} needs one"
-    return Refusal("H04", message, where, f"say how they meet beside {what}: merge: concat, or merge: add")
+    return Refusal("H04", message, where, f"add merge: concat, or merge: add, beside {what}")
 
 
 def add(

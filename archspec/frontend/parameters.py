@@ -199,7 +199,7 @@ _WORDS_OF_TYPES = frozenset(
 def _foreign_type(value: str) -> str | None:
     """What to write for a type in another language's word, or with its default: ``Int``, ``integer``, ``int = 8``."""
     if (found := _DEFAULTED.fullmatch(value)) is not None:
-        return f"a default stands alone, and tells its type: {found[1]}"
+        return f"a default stands alone, and determines the type: {found[1]}"
     return alias("type", value, TYPES) if value.lower() in _WORDS_OF_TYPES else None
 
 

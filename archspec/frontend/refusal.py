@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.ir.diagnostics import Span
 
-SAY_FROM = "say from:"
+ADD_FROM = "add from:"
 """The help where a step has nothing before it; the inputs that it may take are added where they are known."""
 
 

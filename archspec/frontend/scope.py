@@ -243,7 +243,7 @@ class Scope:
         if name == "prev":
             value = prev
             if value is None:
-                raise ExpressionError("N01", "there is no previous step here", "say from:")
+                raise ExpressionError("N01", "there is no previous step here", "add from:")
         else:
             value = self.get(name)
             if value is NOTHING and name == "input":

@@ -49,7 +49,7 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
         walk.chain(chain, branch)
         if branch.prev is None:
             message = "a branch gives nothing: there is no previous step here"
-            walk.report("N01", message, chains.value_span(i), "say from:")
+            walk.report("N01", message, chains.value_span(i), "add from:")
         elements[i] = POISON if branch.prev is None else branch.prev
     if step.merge is None:
         return Bundle(elements, origin=("branches", step.span))
@@ -257,11 +257,11 @@ def merge(walk: Walk, step: Step, op: Op, values: list[Any], path: Callable[[str
 def one(given: Any, step: Step) -> Any:
     """A single value for a structural step."""
     if given is None and step.op == "residual":
-        raise Refusal("N01", "there is no previous step here", step.span, "say from:")
+        raise Refusal("N01", "there is no previous step here", step.span, "add from:")
     if isinstance(given, list):
         return Bundle(dict(enumerate(given)))
     if isinstance(given, dict):
-        raise Refusal("H04", f"{step.op} takes no ports", step.span)
+        raise Refusal("H04", f"{step.op} takes one tensor, not ports", step.span, "from: NAME")
     return given
 
 

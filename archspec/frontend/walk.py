@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from archspec.frontend.document import BlockSection, Document
 from archspec.frontend.files import Library, prelude
 from archspec.frontend.naming import Names
-from archspec.frontend.refusal import SAY_FROM, LimitExceeded, Poisoned, Refusal
+from archspec.frontend.refusal import ADD_FROM, LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import NOTHING, POISON, Constants, Frame, Scope, Values
 from archspec.frontend.steps import Step, chains_in, given_names
 from archspec.frontend.trace import Trace
@@ -143,8 +143,8 @@ class Walk:
             span, notes = outside.span, (Note(outside.message.removesuffix(", called"), span), *notes)
         if (code, span.order) in self.problems:
             return
-        if help == SAY_FROM and self.here is not None and (inputs := self.here.scope.frame.inputs):
-            help = f"say from: {' or '.join(list(inputs)[:MAX_LISTED])}, or the name of a step"
+        if help == ADD_FROM and self.here is not None and (inputs := self.here.scope.frame.inputs):
+            help = f"add from: {' or '.join(list(inputs)[:MAX_LISTED])}, or the name of a step"
         if code in VALUES or (code == "N00" and message.startswith("there is no")):
             # Of words of the command line, the value alone.
             text = written_at(span).partition("=")[2] if span.source.is_typed else written_at(span)

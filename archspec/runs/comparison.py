@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from archspec.ir.declaration import Declaration
 from archspec.report.comparison import HELD_OUT, Comparison, TrainedRun
 
 COMPARED = ("spec", "variant", "set", "data", "augment", "train", "evaluate")
@@ -54,9 +55,11 @@ def _run(logdir: Path) -> TrainedRun:
         if "step" not in row
     ]
     result, environment = _json(logdir / "result.json"), _json(logdir / "environment.json")
-    settings = dict(flat({key: said[key] for key in COMPARED if key in said}))
-    settings |= dict(flat(_environment(environment)))
-    facts = {n: float(v) for n in ("params", "cpu_seconds") if isinstance(v := result.get(n), (int, float))}
+    written = {key: said[key] for key in COMPARED if key in said}
+    if isinstance(train := written.get("train"), Mapping):
+        written["train"] = {key: _spelled_out(key, value) for key, value in train.items()}
+    settings = dict(flat(written)) | dict(flat(_environment(environment)))
+    facts = {n: v for n in ("params", "cpu_seconds") if isinstance(v := result.get(n), (int, float))}
     return TrainedRun(str(logdir), history, _best(logdir, result, history), settings, facts)
 
 
@@ -93,11 +96,27 @@ def _environment(said: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _spelled_out(key: str, value: Any) -> Any:
+    """A declaration by its name and all its arguments, in whichever of its forms it is written: one of two runs with
+    ``adam`` and ``adam: 0.003`` has another ``learning_rate``. What no declaration has stays as it is."""
+    from archspec.training.optimizers import Optimizer
+    from archspec.training.schedules import Schedule
+
+    kinds: dict[str, type[Declaration]] = {"optimizer": Optimizer, "schedule": Schedule}
+    name, given = next(iter(value.items())) if isinstance(value, Mapping) and len(value) == 1 else (value, {})
+    member = kinds[key].find(name) if key in kinds and isinstance(name, str) else None
+    if member is None or not (isinstance(given, Mapping) or member.main):
+        return value
+    defaults = {argument: field.default for argument, field in member.model_fields.items() if not field.is_required()}
+    return {"": name, **defaults, **(given if isinstance(given, Mapping) else {member.main: given})}
+
+
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The leaves of maps by their path, ``train.optimizer.adam.learning_rate``, as text; a list is one leaf."""
+    """The leaves of maps by their path, ``train.optimizer.learning_rate``, as text; a list is one leaf, and a key
+    without a name is the map's own value."""
     if isinstance(value, Mapping):
         for key, held in value.items():
-            yield from flat(held, f"{path}.{key}" if path else str(key))
+            yield from flat(held, f"{path}.{key}".strip("."))
     elif value is not None:
         yield path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

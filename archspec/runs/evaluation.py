@@ -72,7 +72,7 @@ def evaluate(
     plans = [recorded(logdir, data=data, split=split, batch=batch).plan() for logdir in logdirs]
     first = plans[0]
     if first.split is None:
-        raise RunError("the data have no split that was held out; say which with --split")
+        raise RunError("the data have no split that was held out; choose one with --split")
     asked = [f"--views {looking.views}"] * (looking.views != "single") + ["--scales"] * bool(looking.scales)
     asked += ["--dense"] * looking.dense
     if asked and IMAGE not in first.features.parts:
@@ -82,9 +82,9 @@ def evaluate(
             raise RunError(f"{logdir} was trained on other data than {logdirs[0]}; give --data")
         tells, wanted = plan.task.answers(plan.graph), first.task.answers(first.graph)
         if tells != wanted:
-            said = f"{logdir} tells {', '.join(sorted(tells - wanted) or tells)}"
+            said = f"{logdir} predicts {', '.join(sorted(tells - wanted) or tells)}"
             raise RunError(
-                f"{said}, {logdirs[0]} tells {', '.join(sorted(wanted - tells) or wanted)}: no mean of the two"
+                f"{said}, {logdirs[0]} predicts {', '.join(sorted(wanted - tells) or wanted)}, which cannot be averaged"
             )
     try:
         found = evaluation.evaluate(plans, files, looking)

@@ -62,7 +62,7 @@ def predict(
     if parts == (IMAGE,):
         paths = [path for given in paths for path in (_images_below(given) if given.is_dir() else [given])]
     if masks is not None and not task.tells_pixels:
-        raise RunError(f"{task.name} tells no classes of pixels, of which masks are made")
+        raise RunError(f"{task.name} has no classes of pixels to make masks of")
     named = {} if masks is None else mask_files(paths, masks)
     quiet_start()
     predictor = task.predictor(graph.inference(), trained(graph, path), found.run.train, features)

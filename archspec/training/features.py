@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ def check(plan: Plan) -> None:
     if train.devices > 1:
         raise TaskError("features are kept for one device", at=AT)
     if plan.spec.log.embedding:
-        raise TaskError("the projector shows activations of images, which are not there", at=("log", "embedding"))
+        raise TaskError("embedding needs the images, which cache_features leaves out", at=("log", "embedding"))
     if len(plan.graph.inputs) > 1:
         raise TaskError("features are kept of networks with one input", at=AT)
     split_frozen(plan)
@@ -187,6 +188,8 @@ def cached(
         return {"x": x, **{f"y{k}": leaf for k, leaf in enumerate(leaves)}}
 
     kept: dict[str, tuple[dict[str, Any], ...]] = {}
+    # Where the folder cannot be written, one line tells of it, however many splits and draws there are.
+    say = cache(say)
     for split in (TRAIN, *([plan.split] if plan.split else [])):
         batches = [_batches(plan, split, draw, flat) for draw in range(draws if split == TRAIN else 1)]
         count = _count(plan, split)

@@ -67,8 +67,8 @@ def build_state(plan: Plan, logdir: Path, resume: bool, say: LogFn, layout: Devi
         layout.synchronise(network)
         if position is None and (steps := plan.steps * train.epochs) < updates_until(momentum):
             say(
-                f"batch normalisation: a momentum of {momentum:g} would hold on to its start in a run of {steps} "
-                "steps; averages are over about the last ninth of them"
+                f"batch normalisation: a momentum of {momentum:g} is too slow for {steps} "
+                "steps; its moving averages cover about the last ninth of them"
             )
         # What is frozen and runs only once is in no checkpoint.
         if position is None or train.cache_features:

@@ -236,7 +236,7 @@ def test_both_places_are_named(tmp_path):
     said = refusal(f"y = L.AveragePooling2D(2, name='p')(y)\ny = L.Dropout(0.5)(y)\n{END}", tmp_path)
     assert said == (
         "/net.yaml:5:39: before 'd' the file computes 'p' (AveragePooling2D: pool_size [2, 2], padding valid, strides "
-        "[2, 2]), where the spec computes 'max_pool' (max_pool); if that is meant, say in rules\n  unchecked: [p]"
+        "[2, 2]), where the spec computes 'max_pool' (max_pool); if that is meant, state in rules\n  unchecked: [p]"
     )
     said = refusal(f"{POOL}\ny = L.ReLU(name='r')(y)\n{END}", tmp_path, body=SMALL.replace("conv:", "relu, conv:"))
     assert "the spec computes 'relu' (relu)" in said
@@ -260,7 +260,7 @@ def test_code_in_a_file_is_not_run(file, tmp_path):
     said = refusal(text, tmp_path, file=file)
     assert said == (
         "/net.yaml:5:61: 'twice' (Lambda) of the file cannot be compared with the spec: it is not one of Keras's "
-        "layers of which archspec knows that they only compute; if the spec computes what it does, say in rules\n"
+        "layers of which archspec knows that they only compute; if the spec computes what it does, state in rules\n"
         "  unchecked: [twice]"
     )
     assert imported(tmp_path / file, spec(SMALL, tmp_path), Rules.of({"unchecked": ["twice"]})).notes

@@ -56,7 +56,7 @@ def test_two_layers_declared_in_another_order_than_used():
         match(archive, graph)
     assert str(refused.value).splitlines() == [
         "'out' and 'hid' of the file have one shape, as have 'dense' and 'dense_2' of the spec; neither names nor "
-        "order tell them apart: say in rules which is which",
+        "order distinguish them: state in rules which is which",
         *("  names:", "    out: dense", "    hid: dense_2", "or", "  names:", "    out: dense_2", "    hid: dense"),
     ]
     assert told(archive, graph, Rules.of({"names": {"out": "dense_2"}})) == {"dense": "hid", "dense_2": "out"}

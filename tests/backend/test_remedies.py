@@ -35,7 +35,7 @@ def test_what_a_spec_has_no_place_for_is_ignored_by_a_rule_that_is_printed(tmp_p
     with pytest.raises(WeightsError) as caught:
         imported(kept(tmp_path, TWO), graph)
     said, rule = str(caught.value).split("\n")
-    assert said.endswith("to leave out what the spec has no place for, say in rules")
+    assert said.endswith("to leave out what the spec has no place for, state in rules")
     pattern = re.fullmatch(r"  ignore: \[(.*)\]", rule)
     assert pattern and set(imported(tmp_path / "w.npz", graph, Rules.of({"ignore": [pattern[1]]})).values)
     # Under the spec's own names likewise.
@@ -88,7 +88,7 @@ def test_numbers_as_the_only_evidence_are_told(tmp_path):
     shapes = {f"layers.{i}.{role}": s for i in (0, 2) for role, s in (("weight", (4, 4)), ("bias", (4,)))}
     found = imported(kept(tmp_path, {**shapes, "layers.4.weight": (2, 4), "layers.4.bias": (2,)}), graph)
     assert found.notes[0] == (
-        "layers of one shape were told apart by the order of the numbers in their names alone: layers.0, layers.2"
+        "layers of one shape were distinguished only by the order of the numbers in their names: layers.0, layers.2"
     )
 
 

@@ -79,7 +79,7 @@ def test_a_choice_is_refused_and_rules_make_it(spec, tmp_path, capsys):
     rules.write_text("ignore: [ema]\n")
     assert main([*command, "--rules", str(rules)]) == 1
     said = capsys.readouterr().err
-    assert "say in rules which is which\n  names:\n    one: second\n    two: third\nor\n" in said and not out.exists()
+    assert "state in rules which is which\n  names:\n    one: second\n    two: third\nor\n" in said and not out.exists()
     layers = [node.layer for node in archspec.load(spec).nodes if node.weights]
     names = dict(zip(("zero", "one", "two", "fc"), layers, strict=True))
     rules.write_text(f"ignore: [ema]\nnames: {json.dumps(names)}\n")

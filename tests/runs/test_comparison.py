@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from io import StringIO
 from xml.etree import ElementTree
 
@@ -53,18 +54,33 @@ def test_what_is_read_of_a_directory(folder):
 
 def test_settings_that_differ_are_told_and_no_others(folder):
     found = compare([folder / "a", folder / "b"])
-    assert found.differences == ("train.optimizer.adam.learning_rate",)
+    assert found.differences == ("train.optimizer.learning_rate",)
     path = folder / "b" / "run.yaml"
     path.write_text(path.read_text().replace("adam: {learning_rate: 0.001}", "sgd: {learning_rate: 0.001}"))
     path.write_text(path.read_text().replace("shift: 0.1", "shift: 0.2"))
     (folder / "b" / "environment.json").write_text(json.dumps({"network": "abd", "packages": {"keras": "3.16"}}))
-    assert compare([folder]).differences == (
-        "augment",
-        "train.optimizer.adam.learning_rate",
-        "network",
-        "packages.keras",
-        "train.optimizer.sgd.learning_rate",
-    )
+    told = compare([folder]).differences
+    assert told[:3] == ("augment", "train.optimizer", "train.optimizer.learning_rate")
+    assert {"network", "packages.keras", "train.optimizer.momentum", "train.optimizer.beta_1"} < set(told)
+    assert not [
+        name for name in told if name.startswith(("log", "doc", "train.epochs", "train.optimizer.weight_decay"))
+    ]
+
+
+def test_a_rate_is_one_setting_in_each_way_of_writing_it(folder):
+    forms = {"adam": "0.001", "{adam: 0.003}": "0.003", "{adam: {beta_1: 0.8}}": "0.001", "{ours: 1}": None}
+    for form, rate in forms.items():
+        path = folder / "b" / "run.yaml"
+        path.write_text(re.sub("train: .*", f"train: {{optimizer: {form}, epochs: 4}}", path.read_text()))
+        assert compare([folder]).runs[1].settings.get("train.optimizer.learning_rate") == rate
+    assert compare([folder]).runs[1].settings["train.optimizer.ours"] == "1"
+
+
+def test_more_runs_than_settings_are_a_row_each(folder, capsys):
+    assert main(["compare", str(folder)]) == 0
+    head, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()[1:]
+    assert head.split() == ["train.optimizer.learning_rate"]
+    assert [row.split()[-1] for row in rows] == ["0.01", "0.001"]
 
 
 def test_the_best_epoch_of_a_run_under_way_is_that_of_its_checkpoint(folder):
@@ -125,7 +141,7 @@ def test_the_text(folder, capsys):
         ["b", "3", "0.8000", "0.8000", "3", "0.8000", "0.8000", "-", "-"],
     ]
     assert parts[1][0] == "settings that differ"
-    assert parts[1][-1].split() == ["train.optimizer.adam.learning_rate", "0.01", "0.001"]
+    assert [line.split()[-1] for line in parts[1][1:]] == ["train.optimizer.learning_rate", "0.01", "0.001"]
     # Blocks of one scale: eighths of 0.25 … 2.
     assert [line.split() for line in parts[2]] == [
         ["loss,", "0.2500", "to", "2.0000"],
@@ -139,7 +155,7 @@ def test_the_csv(folder, tmp_path, capsys):
     assert main(["compare", str(folder), "--format", "csv"]) == 0
     one, other = csv.DictReader(StringIO(capsys.readouterr().out))
     assert one["last.val_loss"] == "0.3" and one["best.epoch"] == "2" and one["best.val_accuracy"] == "0.875"
-    assert one["train.optimizer.adam.learning_rate"] == "0.01" and one["params"] == "1234.0"
+    assert one["train.optimizer.learning_rate"] == "0.01" and one["params"] == "1234"
     assert other["best.epoch"] == "3" and other["params"] == ""
     assert main(["compare", str(folder), "--format", "csv", "--curves", "-o", str(tmp_path / "c.csv")]) == 0
     assert capsys.readouterr().out == ""

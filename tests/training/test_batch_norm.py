@@ -173,6 +173,6 @@ def test_the_network_of_the_readme_works_after_eight_epochs_of_480_images(tmp_pa
     )
     told = io.StringIO()
     result = run(Run.open(str(tmp_path / "run.yaml")).plan(), tmp_path / "run", progress=told)
-    assert "batch normalisation: a momentum of 0.99 would hold on to its start in a run of 120 steps" in told.getvalue()
+    assert "batch normalisation: a momentum of 0.99 is too slow for 120 steps" in told.getvalue()
     assert result.training["accuracy"] > 0.8
     assert abs(result.training["accuracy"] - result.metrics["accuracy"]) < 0.15

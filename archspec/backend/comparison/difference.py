@@ -13,7 +13,7 @@ from archspec.backend.wiring import without_repeats
 from archspec.ir.diagnostics import listed
 from archspec.ir.graph import Graph, Node, Tensor
 
-MEANT = "if that is meant, say in rules\n  unchecked: [{}]"
+MEANT = "if that is meant, state in rules\n  unchecked: [{}]"
 SAID = 6
 """How many arguments of a layer are named."""
 UNSAID = frozenset(("name", "trainable", "dtype", "data_format", "seed"))
@@ -110,7 +110,7 @@ def incomparable(graph: Graph, call: LayerCall, why: str, node: Node | None) -> 
     """A layer of the file cannot be computed, and what takes its result can not be compared."""
     return WeightsError(
         f"{_place(graph, node)}: {call.layer!r} ({call.kind}) of the file cannot be compared with the spec: {why}; if "
-        f"the spec computes what it does, say in rules\n  unchecked: [{pattern(call.layer)}]"
+        f"the spec computes what it does, state in rules\n  unchecked: [{pattern(call.layer)}]"
     )
 
 

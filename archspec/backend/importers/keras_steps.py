@@ -178,7 +178,7 @@ def _act(config: Mapping[str, Any], call: LayerCall | None) -> Step:
 def _softmax(config: Mapping[str, Any], call: LayerCall | None) -> Step:
     axis = config.get("axis", -1)
     if axis != -1:
-        raise UnsaidLayer(f"its axis is {axis!r}; say -1")
+        raise UnsaidLayer(f"its axis is {axis!r}; use -1")
     return {"softmax": None}
 
 

@@ -39,7 +39,7 @@ def archive(path: Path) -> Archive:
             raise WeightsError(f"{name!r} has {last - first} bytes; {kind} {shape} needs {count * WIDTHS[kind]}")
         end = last
     if start + end != size:
-        raise WeightsError(f"the file has {size} bytes; its header tells of {start + end}")
+        raise WeightsError(f"the file has {size} bytes; its header describes {start + end}")
 
     def reader(first: int, last: int) -> Any:
         def read() -> bytes:

@@ -156,7 +156,7 @@ class Npz(DataSource, name="npz", main="path"):
                     held = ", ".join(sorted(headers)) or "nothing"
                     raise DataError(
                         f"{self.path} has no array {shown(name)}; it holds {shown(held, 400)[1:-1]}",
-                        help=did_you_mean(name, headers) or "say which with image: and label:",
+                        help=did_you_mean(name, headers) or "name them with image: and label:",
                     )
             if not headers[x].shape or not headers[x].shape[0]:
                 raise DataError(f"{self.path}: {x} holds no examples")

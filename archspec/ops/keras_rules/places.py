@@ -181,7 +181,7 @@ def stated(call: Call) -> TensorSpec:
     raise OpError(
         f"{call.layer}: which shape comes out is not known without Keras",
         argument="layer",
-        help="say it, without the batch: shape: […]; compiling compares it with Keras's",
+        help="add it, without the batch: shape: […]; compiling compares it with Keras's",
     )
 
 

@@ -95,6 +95,9 @@ def figure_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def setting_rows(comparison: Comparison) -> list[list[str]]:
-    """A head of the runs' names and a row for each setting that differs."""
+    """Settings that differ, under a head: a column for each run, or a row for each of more runs than settings."""
     rows = [["", *(run.name for run in comparison.runs)]]
-    return rows + [[name, *(run.settings.get(name, "-") for run in comparison.runs)] for name in comparison.differences]
+    rows += [[name, *(run.settings.get(name, "-") for run in comparison.runs)] for name in comparison.differences]
+    if len(comparison.runs) <= len(comparison.differences):
+        return rows
+    return [list(column) for column in zip(*rows, strict=True)]

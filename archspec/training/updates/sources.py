@@ -91,7 +91,8 @@ def sources(plan: Training, features: Example) -> dict[str, str]:
         if name not in found and name.rpartition(".")[0] not in plan.objects:
             who = f"head '{plan.targets[name]}' is compared with a label" if name in plan.targets else None
             who = who or f"the {'network is' if plan.is_of_one else 'networks are'} trained on '{name}'"
-            raise TaskError(f"{who}, the data have {', '.join(features.parts)}", at=("data",))
+            help = f"name the input after one of these, or use data that have '{name}' (unpaired has a and b)"
+            raise TaskError(f"{who}, the data have {', '.join(features.parts)}", at=("data",), help=help)
     return found
 
 

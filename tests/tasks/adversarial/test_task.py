@@ -49,7 +49,7 @@ def test_inputs_go_by_their_names_where_there_are_several():
     assert refusal(graph, features()) == (
         "the networks are trained on 'a', the data have image, label",
         ("data",),
-        None,
+        "name the input after one of these, or use data that have 'a' (unpaired has a and b)",
     )
 
 
