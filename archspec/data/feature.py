@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from archspec.data.errors import DataError
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from archspec.data.canvas import Canvas
     from archspec.data.motion import Motion
+    from archspec.data.region import Region
 
 
 class Feature:
@@ -55,6 +58,24 @@ class Feature:
         """Which rows, bool of shape (batch, rows), are still to be seen after a motion of ``value``; None for all."""
         return None
 
+    def blended(self, other: Self, *, is_mean: bool) -> Self:
+        """The same once two examples are one; ``is_mean`` where pixels are means of both, and not each of one of them.
+        Raises DataError where the kind has no such thing."""
+        raise DataError("is of one example, and has no meaning for two that become one")
+
+    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
+        """The values of two batches of examples of which each two become one, where ``blended`` allows that."""
+        raise NotImplementedError
+
+    def shown(self, value: tf.Tensor, region: Region) -> tf.Tensor | None:
+        """Which rows, bool of shape (batch, rows), are still to be seen where of an image only a region's first part is
+        left; None for all."""
+        return None
+
+    def draw(self, canvas: Canvas, value: Any, classes: Sequence[int] | None = None) -> None:
+        """Draw a value (a NumPy array, without a batch axis) on the picture of its image; ``classes`` are those of its
+        rows, where they have such. Only what ``is_placed`` is drawn."""
+
     def called(self, value: Any) -> str:
         """What a person calls a value (a NumPy array, without a batch axis)."""
         return str(value)
@@ -63,3 +84,8 @@ class Feature:
 def class_name(names: Sequence[str], number: int) -> str:
     """The name of a class, or its number where it has none."""
     return names[number] if 0 <= number < len(names) else str(number)
+
+
+def added(first: Size, second: Size) -> Size:
+    """Rows of two examples together; None where either varies."""
+    return None if first is None or second is None else first + second

@@ -17,7 +17,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import ValueSchedule
 from archspec.ops.loss import Loss
 from archspec.training.inputs import usual_steps
-from archspec.training.task import Objective, Task, TaskError, faults
+from archspec.training.task import Objective, Task, TaskError, class_fault, faults
 from archspec.training.updates.sources import check_objects, check_part, given, named, sources
 
 if TYPE_CHECKING:
@@ -74,11 +74,7 @@ class MinimizingTask(Task):
                     place = at if isinstance(features.features[part], Image) else ("data",)
                     yield from faults(partial(check_part, name, plan.body.inputs[name], features.parts[part], place))
         yield from _class_faults(plan, training)
-        for name, drawn in plan.drawn.items():
-            if drawn.kind == "label" and training.classes not in (None, drawn.classes):
-                yield TaskError(
-                    f"the data have {training.classes} classes, input '{name}' has {drawn.classes}", at=("data",)
-                )
+        yield from drawn_class_faults(graph, plan, training)
 
     def measured(self, graph: Graph) -> Mapping[str, Better]:
         terms = graph.training.steps[0].minimize if graph.training is not None else ()
@@ -110,6 +106,13 @@ class MinimizingTask(Task):
         return graph.training
 
 
+def drawn_class_faults(graph: Graph, plan: Training, features: Example) -> Iterator[TaskError]:
+    """Refuse labels to be drawn of another number of classes than the data have."""
+    for name, drawn in plan.drawn.items():
+        if drawn.kind == "label" and features.classes not in (None, drawn.classes):
+            yield class_fault(graph, features, f"input '{name}'", drawn.classes)
+
+
 def _class_faults(plan: Training, features: Example) -> Iterator[TaskError]:
     """Refuse classes of the data that a term's prediction has no score for: they would count as none."""
     parts = named(plan, features.parts)
@@ -137,8 +140,7 @@ def _check_target(graph: Graph, name: str, features: Example, part: str) -> None
     if _is_class(head.loss, wanted, given) or head.loss.labels == "index":
         count = max(2, spec.channels or 0)
         if part == LABEL and features.classes is not None and features.classes > count:
-            message = f"the data have {features.classes} classes, head '{name}' has {spec.channels}"
-            raise TaskError(message, at=("data",), help=f"--set classes={features.classes}")
+            raise class_fault(graph, features, f"head '{name}'", spec.channels)
     if not _is_class(head.loss, wanted, given):
         check_part(f"{name}.target", wanted, given, ("data",))
 

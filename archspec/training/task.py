@@ -142,6 +142,15 @@ class Samples:
     low: float = -1.0
 
 
+def class_fault(graph: Graph, features: Example, whose: str, count: int | None, hint: str | None = None) -> TaskError:
+    """That the data have another number of classes than what ``whose`` says (``head 'scores'``), which has ``count``;
+    ``hint`` is what helps where the spec has no parameter for it."""
+    names = ", ".join(features.class_names[:4]) + (", …" if len(features.class_names) > 4 else "")
+    message = f"the data have {features.classes} classes{f' ({names})' if names else ''}, {whose} has {count}"
+    help = f"--set classes={features.classes}" if "classes" in graph.params else hint
+    return TaskError(message, at=("data",), help=help)
+
+
 def darkest(last: Op | None) -> float:
     """What is black in images that come out of an activation."""
     return 0.0 if gives_probabilities(last) else -1.0

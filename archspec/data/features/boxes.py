@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archspec.data.feature import Feature
+from archspec.data.feature import Feature, added
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from archspec.data.canvas import Canvas
     from archspec.data.motion import Motion
+    from archspec.data.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,22 @@ class Boxes(Feature):
         whole = hull(value, motion)
         left, before = area(motion.inside(whole)), area(whole)
         return (area(value) > 0) & (left > 0) & (left >= self.visible * before)
+
+    def blended(self, other: Boxes, *, is_mean: bool) -> Boxes:
+        return replace(self, count=added(self.count, other.count))
+
+    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.concat([first, second], 1)
+
+    def shown(self, value: tf.Tensor, region: Region) -> tf.Tensor:
+        return (area(value) > 0) & (region.within(value) >= self.visible)
+
+    def draw(self, canvas: Canvas, value: Any, classes: Sequence[int] | None = None) -> None:
+        for i, box in enumerate(value):
+            if box[2] > box[0]:
+                canvas.box(box, 0 if classes is None else classes[i])
 
     def called(self, value: Any) -> str:
         return "; ".join(" ".join(f"{n:g}" for n in box) for box in value if box[2] > box[0])

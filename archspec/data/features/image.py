@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from archspec.data.motion import Motion
+    from archspec.data.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,16 @@ class Image(Feature):
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.pixels(value, nearest=False)
+
+    def blended(self, other: Image, *, is_mean: bool) -> Image:
+        return self
+
+    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
+        import tensorflow as tf
+
+        from archspec.data.pixels import keep_type
+
+        if not region.is_mean:
+            return tf.where(region.first, first, second)
+        one, other = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
+        return keep_type(region.first * one + (1 - region.first) * other, first.dtype)

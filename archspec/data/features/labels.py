@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from archspec.data.feature import Feature, class_name
+from archspec.data.feature import Feature, added, class_name
 from archspec.ir.tensors import Size, TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,16 @@ class Labels(Feature):
     @property
     def fill(self) -> float:
         return -1
+
+    def blended(self, other: Labels, *, is_mean: bool) -> Labels:
+        if self.rows is None:
+            return Feature.blended(self, other, is_mean=is_mean)
+        return replace(self, steps=added(self.steps, other.steps))
+
+    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.concat([first, second], 1)
 
     def called(self, value: Any) -> str:
         return ", ".join(class_name(self.class_names, int(number)) for number in value if number >= 0)

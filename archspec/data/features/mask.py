@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from archspec.data.errors import DataError
 from archspec.data.feature import Feature
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from archspec.data.canvas import Canvas
     from archspec.data.motion import Motion
+    from archspec.data.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,19 @@ class Mask(Feature):
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.pixels(value, nearest=True, fill=self.fill)
+
+    def blended(self, other: Mask, *, is_mean: bool) -> Mask:
+        if is_mean:
+            raise DataError("has one class at a pixel, and there is none between two")
+        return self
+
+    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.where(region.first, first, second)
+
+    def draw(self, canvas: Canvas, value: Any, classes: Sequence[int] | None = None) -> None:
+        canvas.tint(value[..., 0], self.ignored)
 
     def called(self, value: Any) -> str:
         """The classes that occur."""

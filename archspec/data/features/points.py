@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from archspec.data.feature import Feature
+from archspec.data.feature import Feature, added
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from archspec.data.canvas import Canvas
     from archspec.data.motion import Motion
+    from archspec.data.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,18 @@ class Points(Feature):
             other = tf.gather(moved, tf.constant(self.mirrored), axis=-2)
             moved = tf.where(tf.reshape(is_mirrored, (-1,) + (1,) * (len(value.shape) - 1)), other, moved)
         return tf.ensure_shape(moved, value.shape)
+
+    def blended(self, other: Points, *, is_mean: bool) -> Points:
+        if self.rows is None:
+            return Feature.blended(self, other, is_mean=is_mean)
+        return replace(self, objects=added(self.objects, other.objects))
+
+    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.concat([first, second], 1)
+
+    def draw(self, canvas: Canvas, value: Any, classes: Sequence[int] | None = None) -> None:
+        for i, points in enumerate([value] if self.rows is None else value):
+            for point in points if classes is None or classes[i] >= 0 else ():
+                canvas.dot(point, 0 if classes is None else classes[i])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from archspec.data.feature import Feature
+from archspec.data.feature import Feature, added
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from archspec.data.canvas import Canvas
     from archspec.data.motion import Motion
+    from archspec.data.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,25 @@ class Polygons(Feature):
         height, width = (tf.cast(n, tf.float32) for n in motion.size)
         left = area(_within(_within(moved, 0, width), 1, height))
         return (area(value) > 0) & (left > 0) & (left >= self.visible * area(moved))
+
+    def blended(self, other: Polygons, *, is_mean: bool) -> Polygons:
+        return replace(self, count=added(self.count, other.count))
+
+    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.concat([first, second], 1)
+
+    def shown(self, value: tf.Tensor, region: Region) -> tf.Tensor:
+        import tensorflow as tf
+
+        boxes = tf.concat([tf.reduce_min(value, 2), tf.reduce_max(value, 2)], -1)
+        return (area(value) > 0) & (region.within(boxes) >= self.visible)
+
+    def draw(self, canvas: Canvas, value: Any, classes: Sequence[int] | None = None) -> None:
+        for i, points in enumerate(value):
+            if (points != points[0]).any():
+                canvas.outline(points, 0 if classes is None else classes[i])
 
 
 def area(polygons: tf.Tensor) -> tf.Tensor:

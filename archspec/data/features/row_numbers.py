@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from archspec.data.feature import Feature
+from archspec.data.feature import Feature, added
 from archspec.ir.tensors import Size, TensorSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from archspec.data.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +26,11 @@ class RowNumbers(Feature):
     @property
     def spec(self) -> TensorSpec:
         return TensorSpec((self.count,))
+
+    def blended(self, other: RowNumbers, *, is_mean: bool) -> RowNumbers:
+        return replace(self, count=added(self.count, other.count))
+
+    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.concat([first, second], 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archspec.data.blending import packed
 from archspec.data.example import IMAGE, Example, feature_of
 from archspec.data.feature import Feature
 from archspec.data.fields import Extent
@@ -93,9 +94,8 @@ class Windowed(Geometric):
 def moved(batch: Batch, features: Mapping[str, Feature], motion: Motion) -> Batch:
     """A batch after a motion of its image and of what lies in it. Rows of which nothing is left to be seen are dropped
     from all features that share them: the others move up, and at the end stands what the kind fills up with."""
-    import tensorflow as tf
-
-    out, kept = dict(batch), dict[str, Any]()
+    out = dict(batch)
+    kept: dict[str, tf.Tensor] = {}
     for name, feature in features.items():
         if name != IMAGE and not feature.is_placed:
             continue
@@ -103,14 +103,7 @@ def moved(batch: Batch, features: Mapping[str, Feature], motion: Motion) -> Batc
         seen = feature.kept(batch[name], motion)
         if seen is not None and feature.rows is not None:
             kept[feature.rows] = seen & kept[feature.rows] if feature.rows in kept else seen
-    for name, feature in features.items():
-        if feature.rows in kept:
-            seen, value = kept[feature.rows], out[name]
-            first = tf.argsort(tf.cast(~seen, tf.int32), stable=True)
-            shape = tf.concat([tf.shape(seen), tf.ones((len(value.shape) - 2,), tf.int32)], 0)
-            value = tf.where(tf.reshape(seen, shape), value, tf.cast(feature.fill, value.dtype))
-            out[name] = tf.ensure_shape(tf.gather(value, first, axis=1, batch_dims=1), batch[name].shape)
-    return out
+    return packed(out, features, kept)
 
 
 def sides(image: tf.Tensor) -> Sides:

@@ -1,82 +1,113 @@
-"""Two examples made one; the label follows.
+"""Two examples made one; what lies in the image and the label follow.
 
-The label becomes a probability for each class (float32), which the pipeline makes of a class before. Examples are
-mixed in pairs, the first of a batch with the second and so on, either with an amount of its own: so what comes out of
-a batch does not depend on how it is divided among devices, as long as each has an even part.
+A class becomes a probability for each (float32), which the pipeline makes of it before; boxes of both stay. Examples
+are mixed in pairs, the first of a batch with the second and so on, either with an amount of its own: so what comes out
+of a batch does not depend on how it is divided among devices, as long as each has an even part.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from archspec.data.example import IMAGE, LABEL, Example
+from archspec.data.blending import blend, blended
+from archspec.data.errors import DataError
+from archspec.data.example import IMAGE, LABEL, Example, feature_of
 from archspec.data.features.label import Label
-from archspec.data.pixels import keep_type
 from archspec.data.transform import Share, Transform, TransformError, image_of, with_probability
-from archspec.data.transforms.geometric import alone
+from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
     from archspec.data.draw import Draw
+    from archspec.data.feature import Feature
+    from archspec.data.region import Region
     from archspec.data.transform import Batch
 
 Alpha = Annotated[float, Field(gt=0, le=100)]
 
 
-class MixUp(Transform, name="mixup", main="alpha"):
-    """λ of an example and 1 - λ of another, pixels and labels alike (Zhang et al. 2017)."""
+class Mixing(Transform):
+    """A transform that makes one of two examples. Order of rules: fields, ``region``."""
 
     is_random = True
+    is_mean: ClassVar[bool] = False
+    """True where pixels are means of both examples, and not each of one of them."""
+
+    def infer(self, features: Example) -> Example:
+        image_of(features, self.name)
+        if features.has_open_sizes:
+            message = f"{self.name} needs images of one size, the data are {features.image}"
+            raise TransformError(message, help="resize first")
+        if len(features.features) == 1:
+            raise TransformError(f"{self.name} mixes what is to be learnt as well, and the data have images alone")
+        if others := [n for n, kind in features.features.items() if isinstance(kind, Label) and n != LABEL]:
+            raise TransformError(f"{self.name} mixes one class, the data also have {', '.join(others)}")
+        try:
+            return blended(features, features, is_mean=self.is_mean)
+        except DataError as error:
+            raise TransformError(f"{self.name}: {error.message}", help=error.help) from None
+
+    def region(self, image: tf.Tensor, draw: Draw) -> Region:
+        """What stays of each image of a batch; the rest is that of another."""
+        raise NotImplementedError
+
+    def transform(self, batch: Batch, draw: Draw, features: Mapping[str, Feature]) -> Batch:
+        other = {name: _partner(batch[name]) for name in features}
+        return blend(batch, other, features, self.region(batch[IMAGE], draw))
+
+    def apply(self, batch: Batch, draw: Draw) -> Batch:
+        image, label = batch[IMAGE], batch[LABEL]
+        kinds = {
+            IMAGE: feature_of(IMAGE, TensorSpec(image.shape[1:], image.dtype.name)),
+            LABEL: Label(label.shape[-1], is_mixed=True),
+        }
+        return self.transform(batch, draw, kinds)
+
+
+class MixUp(Mixing, name="mixup", main="alpha"):
+    """λ of an example and 1 - λ of another, pixels and labels alike (Zhang et al. 2017)."""
+
+    is_mean = True
 
     alpha: Alpha = 0.2
     """λ is drawn from the beta distribution Beta(α, α)."""
     probability: Share = 1.0
     """Share of the examples that are mixed."""
 
-    def infer(self, features: Example) -> Example:
-        return _mixed_features(features, "mixup")
-
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def region(self, image: tf.Tensor, draw: Draw) -> Region:
         import tensorflow as tf
+
+        from archspec.data.region import Region
 
         share = _beta(draw.uniform(), self.alpha)
         share = with_probability(draw, self.probability, share, tf.ones_like(share))
-        image, label = batch[IMAGE], batch[LABEL]
-        x, weight = tf.cast(image, tf.float32), share[:, None, None, None]
-        mixed = keep_type(weight * x + (1 - weight) * _partner(x), image.dtype)
-        return {**batch, IMAGE: mixed, LABEL: share[:, None] * label + (1 - share[:, None]) * _partner(label)}
+        return Region(share[:, None, None, None], share)
 
 
-class CutMix(Transform, name="cutmix", main="alpha"):
+class CutMix(Mixing, name="cutmix", main="alpha"):
     """A rectangle of another example put in its place; the label by area (Yun et al. 2019)."""
-
-    is_random = True
 
     alpha: Alpha = 1.0
     """The share that stays is drawn from the beta distribution Beta(α, α)."""
     probability: Share = 1.0
     """Share of the examples that are mixed."""
 
-    def infer(self, features: Example) -> Example:
-        return _mixed_features(features, "cutmix")
-
-    def apply(self, batch: Batch, draw: Draw) -> Batch:
+    def region(self, image: tf.Tensor, draw: Draw) -> Region:
         import tensorflow as tf
+
+        from archspec.data.region import Region
 
         share = _beta(draw.uniform(), self.alpha)
         share = with_probability(draw, self.probability, share, tf.ones_like(share))
-        image, label = batch[IMAGE], batch[LABEL]
         height, width = (tf.cast(n, tf.float32) for n in tf.unstack(tf.shape(image)[1:3]))
         side = tf.sqrt(1 - share)
         inside, area = rectangle(image, draw.uniform() * height, draw.uniform() * width, side * height, side * width)
-        kept = 1 - area
-        mixed = tf.where(inside, _partner(image), image)
-        return {**batch, IMAGE: mixed, LABEL: kept[:, None] * label + (1 - kept[:, None]) * _partner(label)}
+        return Region(~inside, 1 - area)
 
 
 def rectangle(
@@ -93,20 +124,6 @@ def rectangle(
         masks.append(mask)
         share *= tf.reduce_mean(tf.cast(mask, tf.float32), 1)
     return (masks[0][:, :, None] & masks[1][:, None, :])[..., None], share
-
-
-def _mixed_features(features: Example, name: str) -> Example:
-    image_of(features, name)
-    alone(features, name)
-    if features.has_open_sizes:
-        raise TransformError(f"{name} needs images of one size, the data are {features.image}", help="resize first")
-    if others := [part for part in features.features if part not in (IMAGE, LABEL)]:
-        raise TransformError(f"{name} mixes images and one class, the data also have {', '.join(others)}")
-    if features.classes is None or not isinstance(features.features.get(LABEL), Label):
-        raise TransformError(f"{name} needs data with classes")
-    label = features.features[LABEL]
-    assert isinstance(label, Label)
-    return features.with_features(**{LABEL: replace(label, is_mixed=True)})
 
 
 def _partner(x: tf.Tensor) -> tf.Tensor:

@@ -20,6 +20,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import ValueSchedule
 from archspec.ir.validation import refuse
 from archspec.ops.loss import last_activation
+from archspec.tasks.minimizing import drawn_class_faults
 from archspec.training.latents import amounts
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Plateau
@@ -107,13 +108,7 @@ class Adversarial(Task, name="adversarial"):
             for name, part in named(plan, features.parts).items():
                 if name.rpartition(".")[0] not in plan.objects:
                     yield from faults(partial(check_part, name, plan.body.inputs[name], features.parts[part], at))
-        for name, drawn in plan.drawn.items():
-            if drawn.kind == "label" and training.classes not in (None, drawn.classes):
-                yield TaskError(
-                    f"the data have {training.classes} classes, input '{name}' has {drawn.classes}",
-                    at=("data",),
-                    help=f"--set classes={training.classes}" if "classes" in graph.params else None,
-                )
+        yield from drawn_class_faults(graph, plan, training)
 
     def measured(self, graph: Graph) -> Mapping[str, Better]:
         # No figure says which of several networks that compete are best.

@@ -19,7 +19,7 @@ from archspec.ops.loss import Loss, gives_probabilities, last_activation, probab
 from archspec.ops.metric import Metric
 from archspec.training.inputs import input_faults, refuse_networks, taken_of, usual_augment
 from archspec.training.losses import chosen, gets_logits, place, rules_of
-from archspec.training.task import Objective, Predictor, RunContext, Task, TaskError, faults
+from archspec.training.task import Objective, Predictor, RunContext, Task, TaskError, class_fault, faults
 
 if TYPE_CHECKING:
     import keras
@@ -122,14 +122,8 @@ def _check_scores(graph: Graph, output: Output, features: Example, train: TrainS
     if spec.rank != 1:
         raise TaskError(f"classification needs one score per class, head '{output.name}' gives {spec}", at=("spec",))
     if spec.channels != features.classes and not _is_yes_or_no(graph, output, features, train):
-        names = f" ({', '.join(features.class_names[:4])}, …)" if len(features.class_names) > 4 else ""
-        raise TaskError(
-            f"the data have {features.classes} classes{names}, head '{output.name}' has {spec.channels}",
-            at=("data",),
-            help=f"--set classes={features.classes}"
-            if "classes" in graph.params
-            else "a head with as many outputs as there are classes",
-        )
+        hint = "a head with as many outputs as there are classes"
+        raise class_fault(graph, features, f"head '{output.name}'", spec.channels, hint)
 
 
 def _check_loss(graph: Graph, output: Output, features: Example, train: TrainSettings) -> None:

@@ -14,7 +14,7 @@ from archspec.ops.base import Op
 from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.training.inputs import input_faults, only_head, only_input, taken_of
 from archspec.training.losses import chosen, gets_logits, place, rules_of
-from archspec.training.task import Objective, Predictor, Task, TaskError, faults
+from archspec.training.task import Objective, Predictor, Task, TaskError, class_fault, faults
 
 if TYPE_CHECKING:
     import keras
@@ -52,11 +52,7 @@ class Labelling(Task, name="labelling"):
                 help="recurrent layers with sequences: true",
             ).of_head(head)
         elif spec.channels != training.classes:
-            yield TaskError(
-                f"the data have {training.classes} classes, head '{head.name}' has {spec.channels}",
-                at=("data",),
-                help=f"--set classes={training.classes}" if "classes" in graph.params else None,
-            ).of_head(head)
+            yield class_fault(graph, training, f"head '{head.name}'", spec.channels).of_head(head)
         for error in faults(lambda: _check_loss(graph, head, train)):
             yield error.of_head(head)
 

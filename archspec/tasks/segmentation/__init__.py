@@ -18,7 +18,7 @@ from archspec.ops.base import Op
 from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.training.inputs import input_faults, refuse_networks, taken_of, usual_augment
 from archspec.training.losses import chosen, gets_logits, place, rules_of
-from archspec.training.task import Objective, Predictor, Task, TaskError, faults
+from archspec.training.task import Objective, Predictor, Task, TaskError, class_fault, faults
 
 if TYPE_CHECKING:
     import keras
@@ -189,14 +189,8 @@ def _check_scores(graph: Graph, output: Output, training: Example, evaluation: E
             f"segmentation needs a score per class at each pixel, head '{output.name}' gives {spec}", at=("spec",)
         )
     if spec.channels != training.classes:
-        names = ", ".join(training.class_names[:4]) + (", …" if len(training.class_names) > 4 else "")
-        raise TaskError(
-            f"the data have {training.classes} classes ({names}), head '{output.name}' has {spec.channels}",
-            at=("data",),
-            help=f"--set classes={training.classes}"
-            if "classes" in graph.params
-            else "a head with as many channels as there are classes",
-        )
+        hint = "a head with as many channels as there are classes"
+        raise class_fault(graph, training, f"head '{output.name}'", spec.channels, hint)
     for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
         mask = features.parts[LABEL]
         if any(None not in (a, b) and a != b for a, b in zip(spec.spatial, mask.spatial, strict=True)):
