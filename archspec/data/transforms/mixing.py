@@ -45,8 +45,8 @@ class Mixing(Transform):
             raise TransformError(message, help="resize first")
         if len(features.features) == 1:
             raise TransformError(f"{self.name} mixes what is to be learnt as well, and the data have images alone")
-        if others := [n for n, kind in features.features.items() if isinstance(kind, Label) and n != LABEL]:
-            raise TransformError(f"{self.name} mixes one class, the data also have {', '.join(others)}")
+        if others := [target for target in features.targets if target != LABEL]:
+            raise TransformError(f"{self.name} mixes images and one label, the data also have {', '.join(others)}")
         try:
             return blended(features, features, is_mean=self.is_mean)
         except DataError as error:
