@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.naming import Names
+from archspec.frontend.operands import computed
 from archspec.frontend.refusal import Poisoned
 from archspec.frontend.scope import Frame, Scope, StepResult, Values
 from archspec.frontend.terms import Objectives
@@ -44,6 +45,7 @@ def training_beside(
     if train.body is not None:
         place.names = Names(PREFIX, walk.names_given(train.body))
         inner.chain(train.body, place)
+    operands = computed(inner, train.minimize, place)
     for node in inner.nodes[len(walk.nodes) :]:
         if node.weights and node.layer not in walk.layers:
             message = f"train.body makes no weights: '{node.name}' would"
@@ -51,7 +53,7 @@ def training_beside(
     inputs = {**walk.inputs, **own.specs}
     whole = Graph(document.spec.name, inputs, tuple(inner.nodes), ())
     known = {**end.scope.frame.inputs, **end.scope.names, **given, **place.scope.names}
-    objectives = Objectives(whole, known, frozenset(), place)
+    objectives = Objectives(whole, known, frozenset(), place, operands)
     terms = list(minimized(walk, train.minimize, objectives, outside))
     of_heads, targets = _of_heads(walk, outputs, objectives)
     terms = list(named([*of_heads, *terms]))

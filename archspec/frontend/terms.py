@@ -10,6 +10,7 @@ from typing import Any
 from archspec.frontend.arithmetic import ExpressionError
 from archspec.frontend.expressions import evaluate
 from archspec.frontend.objectives import declared
+from archspec.frontend.operands import BESIDE
 from archspec.frontend.references import number, reference, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Bundle, StepResult, described
@@ -24,8 +25,6 @@ from archspec.ops.base import OpError
 from archspec.ops.loss import Loss, check_operands, entry_shape, last_activation
 
 PENALTY = GradientPenalty.name
-_BESIDE = ("weight", "when", "where", "per")
-"""Keys of a term that are neither its loss nor arguments of it."""
 _COUNTED = ("where", "per")
 """Those of them that are of a loss's entries."""
 TIME = re.compile(r"\brounds\b")
@@ -37,11 +36,20 @@ class Objectives:
     """What terms can be made of: the forward graph, its results by name, the networks whose weights are in it.
 
     ``end`` is where the body ends, which gives ports and members of families their meaning; those that terms name come
-    to the results. Without ``networks`` all weights are of one, whose name is the body's.
+    to the results. Without ``networks`` all weights are of one, whose name is the body's. ``computed`` are names and
+    results of operands that are steps, by the identity of what is written.
     """
 
-    def __init__(self, body: Graph, known: Mapping[str, Any], networks: frozenset[str], end: Place):
+    def __init__(
+        self,
+        body: Graph,
+        known: Mapping[str, Any],
+        networks: frozenset[str],
+        end: Place,
+        computed: Mapping[int, tuple[str, Any]],
+    ):
         self.body, self.known, self.networks, self.end = body, dict(known), networks, end
+        self.computed = computed
         self.given = frozenset(body.inputs)
 
     def owner(self, node: Node) -> str | None:
@@ -99,7 +107,7 @@ def term(minimize: Seq, n: int, objectives: Objectives, outside: Place) -> Term 
     raw, at = minimize[n], minimize.value_span(n)
     if not isinstance(raw, Map):
         raise Refusal("S04", f"a term is {{loss: [result, target], weight: …, when: …}}, got {shown(raw)}", at)
-    given = [key for key in raw if key not in _BESIDE]
+    given = [key for key in raw if key not in BESIDE]
     losses = [key for key in given if key == PENALTY or Loss.find(key) is not None]
     names = losses if len(losses) == 1 else given
     if len(names) != 1:
@@ -122,7 +130,7 @@ def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span)
         hint = suggested(name, "loss", near)
         raise Refusal("N00", f"unknown loss {shown(name)}", raw.key_span(name), hint)
     for key in raw:
-        if key not in (name, *_BESIDE, *kind.model_fields) and (meant := did_you_mean(key, _BESIDE)) is not None:
+        if key not in (name, *BESIDE, *kind.model_fields) and (meant := did_you_mean(key, BESIDE)) is not None:
             raise Refusal("P01", f"{name} has no parameter '{key}'", raw.key_span(key), meant)
     said = _arguments(raw, name)
     loss = declared(Loss, name if said is None else said, raw if said is None else said, name, outside)
@@ -188,7 +196,7 @@ def _counting(raw: Map, word: str, loss: Loss, prediction: TensorSpec, objective
 
 def _arguments(raw: Map, name: str) -> Map | None:
     """What a term says beside its operands, as a loss is written that stands by itself; None for nothing."""
-    arguments = [key for key in raw if key not in (name, *_BESIDE)]
+    arguments = [key for key in raw if key not in (name, *BESIDE)]
     if not arguments:
         return None
     alone = only(raw, name)
@@ -201,7 +209,7 @@ def _penalty(raw: Map, objectives: Objectives, outside: Place, at: Span) -> Term
         if key in _COUNTED:
             message = f"{PENALTY} has one value for each example, of which '{key}' has nothing to choose"
             raise Refusal("H06", message, raw.key_span(key))
-        if key not in (PENALTY, *_BESIDE):
+        if key not in (PENALTY, *BESIDE):
             hint = f"{PENALTY}: [RESULT, POINT, NORM]; weight and when stand beside it"
             raise Refusal("P01", f"{PENALTY} has no parameter '{key}'", raw.key_span(key), hint)
     operands = raw[PENALTY]
@@ -231,8 +239,10 @@ def _operand(operands: Seq, i: int, objectives: Objectives, outside: Place) -> s
     operand, at = operands[i], operands.value_span(i)
     if isinstance(operand, (int, float)) and not isinstance(operand, bool):
         return float(operand)
+    if id(operand) in objectives.computed:
+        return _computed(*objectives.computed[id(operand)], objectives, at)
     if not isinstance(operand, str):
-        raise Refusal("S04", f"an operand is a result or a number, got {shown(operand)}", at)
+        raise Refusal("S04", f"an operand is a result, a step or a number, got {shown(operand)}", at)
     if operand[:1] == "=":
         return number(operand, operands, i, outside)  # type: ignore[arg-type]
     return _named(operands, i, objectives)
@@ -243,17 +253,35 @@ def _named(container: Any, key: Any, objectives: Objectives, also: tuple[str, ..
     Raises Refusal, Poisoned."""
     name, at = container[key], container.value_span(key)
     if name not in objectives.known and not name.isidentifier():
-        objectives.known[name] = reference(name, container, key, objectives.end)
+        try:
+            objectives.known[name] = reference(name, container, key, objectives.end)
+        except Refusal as refused:
+            if refused.code == "X04":
+                refused.help = refused.help or "what is computed of results is a step: {subtract: [made, real]}"
+            raise
     held = objectives.known.get(name)
     if held is None:
         hint = did_you_mean(name, [*objectives.known, *also])
         where = "train.body has" if objectives.networks else "there is"
         raise Refusal("N01", f"{where} no result {shown(name)}", at, hint)
+    _must_be_tensor(name, held, at)
+    found: str = name
+    return found
+
+
+def _computed(name: str, held: Any, objectives: Objectives, at: Span) -> str:
+    """The name of what an operand computes, another one than any result has. Raises Refusal, Poisoned."""
+    _must_be_tensor(name, held, at)
+    while objectives.known.setdefault(name, held) is not held:
+        name += "_"
+    return name
+
+
+def _must_be_tensor(name: str, held: Any, at: Span) -> None:
+    """Raises Refusal, Poisoned."""
     if held is POISON:
         raise Poisoned
     if not isinstance(held, StepResult):
         words = [f"{name}.{key}" for key in held.elements if isinstance(key, str)] if isinstance(held, Bundle) else []
         help = f"take one of {', '.join(words)}" if words else None
         raise Refusal("H04", f"'{name}' is {described(held)}, a loss takes one tensor", at, help)
-    found: str = name
-    return found

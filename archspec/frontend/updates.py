@@ -10,6 +10,7 @@ from archspec.frontend.document import Document
 from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.forms import form_hint
 from archspec.frontend.naming import Names
+from archspec.frontend.operands import computed
 from archspec.frontend.references import number, truth
 from archspec.frontend.refusal import Poisoned, Refusal
 from archspec.frontend.scope import POISON, Frame, Scope, StepResult, Values
@@ -37,11 +38,14 @@ def training_of(walk: Walk, file: FileContext) -> Training | None:
     first = next(iter(given.values())) if len(given) == 1 else None
     place = Place(Scope(Frame(file, Values(), given, file.params)), first, Names("", walk.names_given(train.body)))
     inner.chain(train.body, place)
+    minimized_by = [raw.get("minimize") for raw in train.steps or () if isinstance(raw, Map)]
+    every = [term for terms in (train.minimize, *minimized_by) if isinstance(terms, Seq) for term in terms]
+    operands = computed(inner, every, place)
     for node in inner.nodes:
         if node.weights and node.layer.split(".")[0] not in document.spec.networks:
             walk.report("H07", f"train.body only calls networks: '{node.name}' would make weights", node.span)
     body = Graph(f"{document.spec.name}_train", inputs.specs, tuple(inner.nodes), ())
-    objectives = Objectives(body, {**place.scope.names, **given}, frozenset(document.spec.networks), place)
+    objectives = Objectives(body, {**place.scope.names, **given}, frozenset(document.spec.networks), place, operands)
     steps: list[TrainStep] = []
     if train.minimize is not None:
         made = walk.attempt(_one_step, walk, document, objectives, outside)

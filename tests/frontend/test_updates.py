@@ -265,3 +265,65 @@ heads:
   all: {from: all_}
   both: {from: two}
 """
+
+
+COMPUTED = """
+archspec: 1
+name: net
+networks:
+  G: {inputs: {x: [6]}, body: [{dense: 4, as: hidden}, {dense: 4, as: out}]}
+train:
+  inputs: {x: [6], y: [4]}
+  body:
+    - {G, from: x, as: made}
+    STEP
+  steps: [{update: [G], minimize: [TERM]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "term", "operand", "loss"),
+    [
+        (
+            "- {subtract: [made.hidden, y], as: apart}",
+            "{huber: [apart, 0], delta: 0.5}",
+            "{subtract: [made.hidden, y]}",
+            "huber.subtract",
+        ),
+        (
+            "- {square, from: made}\n    - {reduce: {reduction: sum, keep: true}, as: apart}",
+            "{huber: [apart, 0], delta: 0.5}",
+            "[{square, from: made}, {reduce: {reduction: sum, keep: true}}]",
+            "huber.reduce",
+        ),
+        ("- {scale: 2, from: y, as: apart}", "{mae: [made, apart]}", "{scale: 2, from: y, as: twice}", "mae.made"),
+    ],
+)
+def test_an_operand_may_be_a_step_of_the_body(step, term, operand, loss):
+    """A chain there is the body's, behind all else."""
+    before = archspec.loads(COMPUTED.replace("STEP", step).replace("TERM", term)).training
+    after = archspec.loads(COMPUTED.replace("    STEP\n", "").replace("TERM", term.replace("apart", operand))).training
+    assert [(n.op, n.output, n.input_specs) for n in after.body.nodes] == [
+        (n.op, n.output, n.input_specs) for n in before.body.nodes
+    ]
+    (ours,), (theirs,) = after.steps[0].minimize, before.steps[0].minimize
+    assert (ours.name, ours.loss, ours.from_logits) == (loss, theirs.loss, theirs.from_logits)
+    for one, other in zip(ours.operands, theirs.operands, strict=True):
+        if isinstance(one, str):
+            assert after.results[one] == replaced(before.results[other], before, after)
+        else:
+            assert one == other
+
+
+def replaced(tensor, before, after):
+    """The tensor that stands at the same place of another body."""
+    at = {node.name: i for i, node in enumerate(before.body.nodes)}
+    return tensor if tensor.node not in at else type(tensor)(after.body.nodes[at[tensor.node]].name, tensor.port)
+
+
+def test_operands_of_one_op_have_names_of_their_own():
+    terms = "{mae: [{scale: 2, from: made}, y]}, {mae: [{scale: 3, from: made}, {scale: 4, from: y}]}"
+    training = archspec.loads(COMPUTED.replace("    STEP\n", "").replace("TERM", terms)).training
+    assert [t.name for t in training.steps[0].minimize] == ["mae.scale", "mae.scale_2"]
+    assert [node.op.factor for node in training.body.nodes if node.op.name == "scale"] == [2, 3, 4]
+    assert len({training.results[n] for n in ("scale", "scale_2", "scale_3")}) == 3
