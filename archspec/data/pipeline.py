@@ -175,13 +175,21 @@ class Pipeline:
         self, index: Sequence[int], epoch: int, transforms: Sequence[Transform], split: str = TRAIN
     ) -> dict[str, Any]:
         """Given examples, in one batch, as an epoch sees them: NumPy arrays by name. Raises DataError."""
+        return next(self.examples_in(index, [epoch], transforms, split))
+
+    def examples_in(
+        self, index: Sequence[int], epochs: Sequence[int], transforms: Sequence[Transform], split: str = TRAIN
+    ) -> Iterator[dict[str, Any]]:
+        """``examples_at`` for one epoch after another, of transforms that are traced once. Raises DataError."""
         import numpy as np
         import tensorflow as tf
 
-        at = np.asarray(index, np.int64)
-        order = tf.data.Dataset.from_tensors({"epoch": np.full_like(at, epoch), "index": at})
-        batches = self.ordered(split, order, transforms, len(at), lambda batch: (batch, ()))
-        return {name: value.numpy() for name, value in next(iter(batches))[0].items()}
+        at = np.tile(np.asarray(index, np.int64), (len(epochs), 1))
+        epoch = np.broadcast_to(np.asarray(epochs, np.int64)[:, None], at.shape)
+        order = tf.data.Dataset.from_tensor_slices({"epoch": epoch, "index": at})
+        batches = self.ordered(split, order, transforms, at.shape[1], lambda batch: (batch, ()))
+        for batch, _ in batches:
+            yield {name: value.numpy() for name, value in batch.items()}
 
     def ordered(
         self, split: str, order: tf.data.Dataset, transforms: Sequence[Transform], size: int, pairs: Pairs

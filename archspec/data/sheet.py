@@ -47,7 +47,7 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
     count = min(examples, total)
     index: Any = np.arange(count + count % 2) % total * total // (count + count % 2) % total
     columns = [pipeline.examples_at(index, 0, whole)]
-    columns += [pipeline.examples_at(index, epoch, pipeline.augment) for epoch in range(draws)]
+    columns += pipeline.examples_in(index, range(draws), pipeline.augment)
     kinds = [infer(raw, whole)[-1].features, *[infer(raw, pipeline.augment)[-1].features] * draws]
     pairs = zip(kinds, columns, strict=True)
     pictures = [(own, column, name) for own, column in pairs for name in _pictures(own, column)]

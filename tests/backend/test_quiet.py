@@ -28,7 +28,7 @@ def test_nothing_is_said_meanwhile(capfd, monkeypatch):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_export_says_one_line(tmp_path):
     """LiteRT's converter and interpreter log to stderr whatever the settings of TensorFlow's logs."""
     (tmp_path / "net.yaml").write_text("archspec: 1\nname: net\ninputs: {x: [4, 4, 1]}\nbody: [flatten, dense: 2]\n")

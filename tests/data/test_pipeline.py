@@ -90,6 +90,14 @@ def test_another_epoch_draws_anew():
     assert changed.mean() > 0.99
 
 
+def test_given_examples_are_seen_epoch_by_epoch_as_in_each_alone():
+    p, index = pipeline(), [3, 1, 4, 1, 5, 9]
+    for epoch, found in zip((0, 7, 2), p.examples_in(index, (0, 7, 2), AUGMENT), strict=True):
+        alone = p.examples_at(index, epoch, AUGMENT)
+        assert found.keys() == alone.keys() and all(np.array_equal(found[k], alone[k]) for k in found)
+        assert set(found["epoch"]) == {epoch} and found["index"].tolist() == index
+
+
 def test_evaluation_sees_every_example_once_in_order_and_unchanged():
     p = pipeline((Mirror(), Shift(share=0.2)), batch=50)
     batches = list(p.evaluation("test", both))

@@ -20,25 +20,41 @@ ROWS_OF = {
     for module in pkgutil.iter_modules(rows.__path__)
 }
 ROWS = [row for of in ROWS_OF.values() for row in of]
-COMPILED = {"attention", "conv", "conv_recurrent", "dense", "keras_layer", "local", "normalization", "pooling"}
-COMPILED |= {"product", "recurrent", "reparametrization"}
-"""Rows of what TensorFlow computes by one library or another: convolutions, products, windows, norms."""
+BY_PROCESSOR = {"attention", "conv", "conv_recurrent", "dense", "keras_layer", "local", "normalization", "pooling"}
+BY_PROCESSOR |= {"product", "reparametrization", "sequence", "window"}
+"""Rows of what TensorFlow computes with oneDNN or without: convolutions, products, windows, norms. With and without it
+their outputs differ in their last bits, or are computed by other kernels in a graph."""
 BATCH = 2
 
 
-def every_row(test):
-    """The test for every row; those that depend on the processor are marked."""
-    return pytest.mark.parametrize(
-        "row",
-        [
-            pytest.param(row, id=str(row), marks=[pytest.mark.processors] if name in COMPILED else [])
-            for name, of in ROWS_OF.items()
-            for row in of
-        ],
-    )(test)
+def declared(row):
+    op = Op.find(row.op).model_validate(row.args)
+    dtypes = row.dtypes or (row.dtype,) * len(row.inputs)
+    return op, [TensorSpec(shape, dtype) for shape, dtype in zip(row.inputs, dtypes, strict=True)]
 
 
-@every_row
+def each_row(rows):
+    """Parameters: each row, those marked that depend on the processor."""
+    marked = {str(row) for name in BY_PROCESSOR for row in ROWS_OF[name]}
+    return [
+        pytest.param(row, id=str(row), marks=[pytest.mark.processors] if str(row) in marked else []) for row in rows
+    ]
+
+
+def each_kind(rows, *, axes=True):
+    """Parameters: the first row of each op with each choice of arguments, whatever their values, of one answer to
+    whether it is random and one number of ``axes``. Others are long: what they show beyond these, their outputs show.
+    """
+    met, out = set(), []
+    for row, parameter in zip(rows, each_row(rows), strict=True):
+        kind = (row.op, *sorted(row.args), declared(row)[0].is_random(), *(map(len, row.inputs) if axes else ()))
+        again = [pytest.mark.long] if kind in met else []
+        out.append(pytest.param(row, id=str(row), marks=[*parameter.marks, *again]))
+        met.add(kind)
+    return out
+
+
+@pytest.mark.parametrize("row", each_row(ROWS))
 def test_static_equals_keras_and_output_equals_oracle(row):
     op, specs = declared(row)
     outs = as_tuple(op.infer(*specs))
@@ -62,7 +78,7 @@ def test_static_equals_keras_and_output_equals_oracle(row):
     assert_close(arrays(call(again, op, inputs)), found, 1e-6)
 
 
-@every_row
+@pytest.mark.parametrize("row", each_kind(ROWS))
 def test_open_sizes_that_are_accepted_work_in_a_graph(row):
     """All axes but the last open: what ``infer`` then leaves open or knows must be what TensorFlow finds."""
     import tensorflow as tf
@@ -86,12 +102,6 @@ def test_open_sizes_that_are_accepted_work_in_a_graph(row):
 
 def test_every_op_has_a_row():
     assert sorted(set(Op.names()) - {row.op for row in ROWS}) == []
-
-
-def declared(row):
-    op = Op.find(row.op).model_validate(row.args)
-    dtypes = row.dtypes or (row.dtype,) * len(row.inputs)
-    return op, [TensorSpec(shape, dtype) for shape, dtype in zip(row.inputs, dtypes, strict=True)]
 
 
 def call(layer, op, inputs):

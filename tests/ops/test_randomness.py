@@ -6,7 +6,7 @@ import pytest
 
 from archspec.ops.base import Op
 from tests.ops.rows import Row
-from tests.ops.test_conformance import ROWS, arrays, call, declared, draw, fill
+from tests.ops.test_conformance import ROWS, arrays, call, declared, draw, each_kind, each_row, fill
 
 pytestmark = pytest.mark.tensorflow
 TRIES = 40
@@ -20,17 +20,9 @@ ALONE = [
 """One source of chance at a time, where an op has several."""
 
 
-def each_kind(rows):
-    """The first row of each op with each choice of arguments, whatever their values, and of either answer; others are
-    long."""
-    met = set()
-    for row in rows:
-        kind = (row.op, *sorted(row.args), declared(row)[0].is_random())
-        yield pytest.param(row, id=str(row), marks=[pytest.mark.long] if kind in met else [])
-        met.add(kind)
-
-
-@pytest.mark.parametrize("row", [*each_kind(row for row in ROWS if not Op.find(row.op).is_held), *each_kind(ALONE)])
+@pytest.mark.parametrize(
+    "row", [*each_kind([row for row in ROWS if not Op.find(row.op).is_held], axes=False), *each_row(ALONE)]
+)
 def test_an_op_is_random_if_its_outputs_are(row):
     """Called again and again in training, from the same state. (What is held is drawn by the training step.)"""
     keras.utils.set_random_seed(1)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from archspec.runs import Run
-from tests.shares import SEEDS, few
+from tests.shares import SEEDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
+pytestmark = [pytest.mark.long, pytest.mark.tensorflow]
 
 
 def accuracy(name, seed, logdir):
@@ -18,7 +18,7 @@ def accuracy(name, seed, logdir):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("cell", few(["rnn", "lstm", "gru"], "rnn"))
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_digits_read_row_by_row(cell, seed, tmp_path):
     assert accuracy(f"{cell}_digits", seed, tmp_path / "run") >= 0.96
 
@@ -31,7 +31,6 @@ def reviews():
         pytest.skip("ARCHSPEC_DATA names no folder of real data")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", ["textcnn", "dcnn"])
 def test_movie_reviews(reviews, name, seed, tmp_path):

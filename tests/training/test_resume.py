@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from archspec.cli import main
 from tests.shares import SEEDS, few
 from tests.training import runs
 
@@ -50,7 +51,7 @@ keras.{name} = marked
 PHASES = {"the building of the network": "Model.compile", "an evaluation": "callbacks.CallbackList.on_test_batch_end"}
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", few(PHASES, "an evaluation"))
 def test_a_kill_in(phase, tmp_path, reference):
     logdir, marker = tmp_path / "run", tmp_path / "marker"
     code = MARKING.format(name=PHASES[phase], marker=str(marker))
@@ -91,28 +92,35 @@ def test_a_signal_saves_says_how_to_go_on_and_is_resumed_exactly(tmp_path, refer
     runs.assert_same(logdir, reference)
 
 
-def test_a_finished_run_is_left_alone(reference):
+def test_a_finished_run_is_left_alone(reference, capsys):
     before = runs.state(reference)
-    code, _, err = runs.finish(runs.start("resume", reference))
+    code, _, err = here(capsys, "resume", reference)
     assert (code, "is finished already" in err) == (0, True)
     assert list(runs.state(reference)) == list(before)
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path):
-    code, _, err = runs.finish(runs.start("resume", tmp_path))
+def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
+    code, _, err = here(capsys, "resume", tmp_path)
     assert (code, "holds no run" in err) == (1, True)
 
 
-def test_a_run_directory_is_not_overwritten(tmp_path, reference):
-    code, _, err = runs.finish(runs.start("train", runs.write(tmp_path), "--logdir", reference))
+def test_a_run_directory_is_not_overwritten(tmp_path, reference, capsys):
+    code, _, err = here(capsys, "train", runs.write(tmp_path), "--logdir", reference)
     assert code == 2
     assert "holds a run already" in err
 
 
-def test_nan_ends_with_exit_code_4(tmp_path):
+def here(capsys, *arguments):
+    """``archspec …`` in this process: its exit code, and what it prints."""
+    capsys.readouterr()
+    code = main([str(argument) for argument in arguments])
+    return code, *capsys.readouterr()
+
+
+def test_nan_ends_with_exit_code_4(tmp_path, capsys):
     spec = runs.SPEC.replace("  - relu\n", "").replace(", activation: softmax", "").replace("  - batch_norm\n", "")
     run = runs.RUN.replace("adam: 0.01", "sgd: 1000")
-    code, out, err = runs.finish(runs.start("train", runs.write(tmp_path, run, spec), "--logdir", tmp_path / "run"))
+    code, out, err = here(capsys, "train", runs.write(tmp_path, run, spec), "--logdir", tmp_path / "run")
     assert (code, out) == (4, "")
     assert "training went to NaN in epoch 1" in err
     assert "Traceback" not in err

@@ -59,6 +59,7 @@ def resumed(half, folder):
     return folder / "run"
 
 
+@pytest.mark.long
 def test_a_run_killed_in_a_save_ends_there_too(tmp_path, half, reference):
     runs.assert_same(resumed(half, tmp_path), reference)
 
