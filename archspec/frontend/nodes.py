@@ -199,6 +199,9 @@ def _named(op: type[Op], values: list[Any], names: tuple[str, ...], required: in
                     )
     others = tensors([value for value in values if not _by_name(value, names)])
     free = [name for name in names if name not in found]
+    if len(others) > len(free):
+        # What is said again: the step before is a pool, whose indices are named besides.
+        others = [value for value in others if all(value is not known for known in found.values())]
     found.update(zip(free, others, strict=False))
     if len(others) > len(free):
         message = f"{op.name} has inputs {', '.join(names)}: {len(others) - len(free)} too many"
