@@ -11,7 +11,7 @@ from archspec.data.features.label import Label
 from archspec.data.features.vector import Vector
 from archspec.data.pipeline import Pipeline
 from archspec.data.sampler import Sampler
-from archspec.data.source import TRAIN, DataSource
+from archspec.data.source import TRAIN, DataSource, Lengths
 from archspec.ir.tensors import TensorSpec
 from tests.wording import refuses
 
@@ -35,12 +35,19 @@ class Classed(DataSource):
         return {"vector": np.arange(len(label), dtype=np.float32)[:, None], "label": label}
 
 
+class Varied(Classed):
+    """The same, of different lengths."""
+
+    def lengths(self, split):
+        return Lengths(np.random.default_rng(1).integers(1, 30, sum(self.counts)), 16)
+
+
 def made(name, arguments):
     return Sampler.find(name).model_validate(arguments)
 
 
-def pipeline(name, batch, arguments=None, seed=3, counts=COUNTS):
-    source = Classed(counts=counts)
+def pipeline(name, batch, arguments=None, seed=3, counts=COUNTS, kind=Classed):
+    source = kind(counts=counts)
     return Pipeline(source, source.features(), (), (), batch, seed, made(name, arguments or {}))
 
 
@@ -56,6 +63,35 @@ SOME = [
     ("weighted", 24, {"weights": "balanced"}),
     ("pairs", 24, {"same": 0.5}),
 ]
+
+
+RESUMED = [*SOME, ("buckets", 24, {"batches": 3}), ("buckets", 24, {"batches": 1})]
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "arguments"), RESUMED, ids=[f"{n} {' '.join(map(str, a.values()))}" for n, _, a in RESUMED]
+)
+def test_a_run_that_begins_at_any_step_draws_what_it_would_have_drawn(name, batch, arguments):
+    """Another order of the same sampler, as a resumed process makes one, and asked backwards: nothing is carried from
+    one step to the next."""
+    import tensorflow as tf
+
+    assert {one for one, *_ in RESUMED} == set(Sampler.names())
+    kind = Varied if name == "buckets" else Classed
+    p = pipeline(name, batch, arguments, kind=kind)
+    sampler, keys = p.order(), p.keys()
+    sampler.check(keys, batch)
+    steps = sampler.steps(keys, batch)
+    order = tf.function(sampler.order(keys, batch, 3))
+    whole = [order(tf.constant(step, tf.int64)).numpy() for step in range(3 * steps)]
+    again = tf.function(made(name, arguments).order(pipeline(name, batch, arguments, kind=kind).keys(), batch, 3))
+    for step in reversed(range(steps - 2, 3 * steps)):
+        assert np.array_equal(again(tf.constant(step, tf.int64)).numpy(), whole[step])
+    assert all(one.shape == (batch,) and one.min() >= 0 and one.max() < 200 for one in whole)
+    epochs = [np.concatenate(whole[k * steps : (k + 1) * steps]) for k in range(3)]
+    assert not np.array_equal(epochs[0], epochs[1]) and not np.array_equal(epochs[1], epochs[2])
+    if name in ("uniform", "buckets"):
+        assert all(len(set(epoch.tolist())) == len(epoch) == steps * batch for epoch in epochs)
 
 
 @pytest.mark.parametrize(("name", "batch", "arguments"), SOME, ids=[name for name, *_ in SOME])
