@@ -179,7 +179,7 @@ class _Laid:
                 node,
             )
 
-    def _pooled(self, node: Node, op: Any, windows: Op, native: TensorSpec) -> None:
+    def _pooled(self, node: Node, op: object, windows: Op, native: TensorSpec) -> None:
         if any(kind is not Kind.MAP for kind in (self.kinds[t] for t in node.inputs)):
             raise NotConvolutional(f"'{node.name}' pools over what has no places", node)
         if _is_gate(self.graph, node):

@@ -95,7 +95,7 @@ def _beyond(got: Any, least: Any, most: Any) -> int | None:
     return beyond
 
 
-def binary(size: Any) -> str:
+def binary(size: object) -> str:
     """Bytes, with the largest unit that tells them."""
     if size is None:
         return "unknown"
@@ -105,5 +105,5 @@ def binary(size: Any) -> str:
     return f"{size} B"
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else "unknown" if value is None else str(value)

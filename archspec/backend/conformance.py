@@ -88,7 +88,7 @@ def _costs(op: Op, specs: list[TensorSpec]) -> Iterator[str]:
             yield f"{rule} must be a count, it gives {count!r}"
 
 
-def _drawn(keras: Any, spec: TensorSpec, seed: int) -> Any:
+def _drawn(keras: object, spec: TensorSpec, seed: int) -> Any:
     import numpy as np
 
     shape = (BATCH, *(4 if n is None else n for n in spec.shape))

@@ -130,7 +130,7 @@ def _distance(model: keras.Model, path: Path, open_size: int) -> float | None:
     return distance
 
 
-def _flat(outputs: Any) -> list[np.ndarray]:
+def _flat(outputs: object) -> list[np.ndarray]:
     import keras
 
     return [keras.ops.convert_to_numpy(value) for value in keras.tree.flatten(outputs)]

@@ -74,7 +74,7 @@ class Rules:
             raise WeightsError(f"{path}: {error}") from None
 
     @classmethod
-    def of(cls, tree: Any) -> Rules:
+    def of(cls, tree: object) -> Rules:
         """Rules out of the values of such a file. Raises WeightsError."""
         if not isinstance(tree, dict) or not tree:
             raise WeightsError(f"rules are a mapping with {SAID} or 'fused'")
@@ -139,7 +139,7 @@ def pattern(name: str) -> str:
     return text if re.fullmatch(r"[A-Za-z_]\w*", text) else "'" + text.replace("'", "''") + "'"
 
 
-def _pattern(text: Any) -> re.Pattern[str]:
+def _pattern(text: object) -> re.Pattern[str]:
     try:
         return re.compile(str(text))
     except (re.error, RecursionError, OverflowError) as error:

@@ -111,7 +111,7 @@ def tree(name: str) -> tuple[Any, Path]:
     return read(read_source(path, reported)), path
 
 
-def used_trees(values: Any, path: Path) -> dict[str, Any]:
+def used_trees(values: object, path: Path) -> dict[str, Any]:
     """The values of the files that a spec file uses, by the name it gives them; what cannot be read is left out."""
     from archspec.frontend.files import find
     from archspec.ir.diagnostics import SpecError

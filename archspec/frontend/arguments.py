@@ -131,7 +131,7 @@ def _suggested(name: str, names: tuple[str, ...]) -> str | None:
     return own or f"a member of a family goes by variant: NAME; else it has {listed(others) or 'no parameters'}"
 
 
-def _operands(called: str, given: Map, value: Any) -> str | None:
+def _operands(called: str, given: Map, value: object) -> str | None:
     """What to do with operands of a merge that are given as an argument: ``concat: {inputs: [a, b]}``."""
     op = Op.find(called)
     if op is None or not op.is_merge or not isinstance(value, list) or len(value) < 2:
@@ -174,7 +174,7 @@ def _beside(called: str, name: str, given: Map) -> str | None:
     return f"{name} is a modifier and stands beside the op: {{{called}{rest}, {name}: {plain(given[name])}}}"
 
 
-def _by_name(called: str, raw: Any, known: Mapping[str, Any], extra: tuple[str, ...]) -> str | None:
+def _by_name(called: str, raw: object, known: Mapping[str, Any], extra: tuple[str, ...]) -> str | None:
     """How a value is given to what takes none alone."""
     op = Op.find(called)
     if isinstance(raw, bool):

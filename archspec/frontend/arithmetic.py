@@ -107,7 +107,7 @@ def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
     return bounded(ARITHMETIC[type(op)](a, b))
 
 
-def compare(op: ast.cmpop, a: Any, b: Any) -> bool:
+def compare(op: ast.cmpop, a: object, b: object) -> bool:
     if isinstance(op, (ast.Eq, ast.NotEq)):
         return (a == b) is isinstance(op, ast.Eq)
     if isinstance(op, (ast.In, ast.NotIn)):
@@ -117,13 +117,13 @@ def compare(op: ast.cmpop, a: Any, b: Any) -> bool:
     return _COMPARE[type(op)](number(a), number(b))
 
 
-def number(value: Any) -> Any:
+def number(value: object) -> Any:
     if not isinstance(value, (int, float)):
         raise ExpressionError("X04", f"a number is needed, got {shown(value)}")
     return value
 
 
-def bounded(value: Any) -> Any:
+def bounded(value: object) -> Any:
     if isinstance(value, (int, float)) and not abs(value) <= MAX_VALUE:
         raise ExpressionError("X04", "a number is larger than 2^53")
     if isinstance(value, complex):

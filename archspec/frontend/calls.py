@@ -90,10 +90,10 @@ def call(
     walk: Walk,
     callee: Callee,
     arguments: Callable[[], Arguments],
-    given: Any,
+    given: object,
     path: str,
     at: Span,
-    source: Any = None,
+    source: object = None,
     known: Recurring | None = None,
 ) -> Any:
     """A block's or network's result on ``given``, its named steps as ports. ``source`` is what ``from`` says; ``known``
@@ -166,7 +166,7 @@ def _file(called: Callee | FileContext) -> FileContext:
     return called if isinstance(called, FileContext) else called.file
 
 
-def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span, source: Any) -> dict[str, Any]:
+def _inputs_of(walk: Walk, callee: Callee, given: object, at: Span, source: object) -> dict[str, Any]:
     """The inputs of a block by name."""
     declared = callee.block.inputs
     if declared is None:
@@ -182,7 +182,9 @@ def _inputs_of(walk: Walk, callee: Callee, given: Any, at: Span, source: Any) ->
     return _by_input(walk, callee.name, list(declared), given, at, source)
 
 
-def _by_input(walk: Walk, called: str, names: list[str], given: Any, at: Span, source: Any = None) -> dict[str, Any]:
+def _by_input(
+    walk: Walk, called: str, names: list[str], given: object, at: Span, source: object = None
+) -> dict[str, Any]:
     """Results by the names of the inputs. ``source`` is what ``from`` says, where it stands in the text."""
     if isinstance(given, dict):
         for name in given:
@@ -346,7 +348,7 @@ def _word(at: Span, called: str) -> str:
     return word if word.isidentifier() else called
 
 
-def _with_ports(value: Any, names: Mapping[str, Any]) -> Any:
+def _with_ports(value: object, names: Mapping[str, Any]) -> Any:
     """A body's result with its named steps as ports."""
     if isinstance(value, StepResult):
         return StepResult(value.tensor, value.spec, names)

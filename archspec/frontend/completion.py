@@ -112,7 +112,7 @@ def opened(before: str) -> tuple[list[Nesting] | None, bool]:
     return open_in, bool(is_value)
 
 
-def _flow(rest: str, at: int, open_in: list[Nesting], is_value: Any) -> Any:
+def _flow(rest: str, at: int, open_in: list[Nesting], is_value: bool) -> Any:
     """Read braces, brackets and keys within them; None where the line ends in a comment or an open quoted word."""
     i = 0
     while i < len(rest):
@@ -237,7 +237,7 @@ def values_of(owner: str | None, key: str, symbols: Iterable[Symbol] = ()) -> It
     yield from (Completion(word, "value") for word in dict.fromkeys(_words(properties.get(key))))
 
 
-def _words(schema: Any) -> Iterator[str]:
+def _words(schema: object) -> Iterator[str]:
     """The words that a JSON Schema lists."""
     if isinstance(schema, dict):
         listed = schema.get("enum", [schema["const"]] if "const" in schema else [])

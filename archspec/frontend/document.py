@@ -25,19 +25,19 @@ SHAPE_WORDS = ("channels", "height", "width", "length", "rank")
 STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 
 
-def _chain(value: Any) -> Seq:
+def _chain(value: object) -> Seq:
     if not isinstance(value, Seq):
         raise refuse("must be a list of steps")
     return value
 
 
-def _section(value: Any) -> Map:
+def _section(value: object) -> Map:
     if not isinstance(value, Map):
         raise refuse("must be a map")
     return value
 
 
-def _inputs(value: Any) -> Map | Seq:
+def _inputs(value: object) -> Map | Seq:
     if isinstance(value, Map) or (isinstance(value, Seq) and all(isinstance(v, str) for v in value)):
         return value
     raise refuse("must be a map of names to shapes, or a list of names")
@@ -54,7 +54,7 @@ Text = Annotated[str, Field(min_length=1)]
 def _listed(what: str) -> Any:
     """A list of ``what`` that holds some, as the text has it."""
 
-    def check(value: Any) -> Seq:
+    def check(value: object) -> Seq:
         if not isinstance(value, Seq) or not value:
             raise refuse(f"must be a list of {what}")
         return value
@@ -386,5 +386,5 @@ def _heads(found: Document) -> list[Diagnostic]:
     return out
 
 
-def _head_hint(path: Sequence[str | int], value: Any) -> str | None:
+def _head_hint(path: Sequence[str | int], value: object) -> str | None:
     return head_form(str(path[1]), value) if len(path) == 2 else form_hint(path, value)

@@ -84,7 +84,7 @@ class Elaborator(Walk):
         anchor = anchor_of(step, place, looped=False)
         return self.apply(step, place, given_to(step, place), anchor, place.names if anchor is None else None)
 
-    def apply(self, step: Step, place: Place, given: Any, path: str | None, names: Names | None) -> Any:
+    def apply(self, step: Step, place: Place, given: object, path: str | None, names: Names | None) -> Any:
         """A step without its modifiers. ``path`` is its own, or ``names`` are those of the steps around it."""
         op = step.op
         assert op is not None

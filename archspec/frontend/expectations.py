@@ -57,7 +57,7 @@ def _figured(text: str) -> str | None:
 def _figure(*, is_size: bool = False) -> Callable[[Any], Any]:
     """A count, or a size in bytes, as a number or with a unit; or the bounds of one."""
 
-    def scalar(value: Any) -> Any:
+    def scalar(value: object) -> Any:
         if isinstance(value, str):
             from archspec.ir.quantities import byte_size, count
 
@@ -69,7 +69,7 @@ def _figure(*, is_size: bool = False) -> Callable[[Any], Any]:
             raise refuse("must be an integer, a number with a unit such as 5M, or {min: …, max: …}")
         return value
 
-    def read(value: Any) -> Any:
+    def read(value: object) -> Any:
         if not isinstance(value, Map):
             return value if value is None else scalar(value)
         if not value or set(value) - {"min", "max"}:

@@ -34,7 +34,7 @@ MAX_NODES = 64
 class Indexable:
     """What an expression may index or take attributes of, besides lists: results and bundles (frontend.scope)."""
 
-    def item(self, index: Any) -> Any:
+    def item(self, index: object) -> Any:
         raise NotImplementedError
 
     def attribute(self, name: str) -> Any:
@@ -355,7 +355,7 @@ def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:
             raise ExpressionError("X02", f"{type(node).__name__} is not allowed in an expression")
 
 
-def _element(target: Any, index: Any) -> Any:
+def _element(target: object, index: object) -> Any:
     if not isinstance(target, list):
         raise ExpressionError("X04", f"{shown(target)} has no elements")
     if not isinstance(index, int) or not -len(target) <= index < len(target):
@@ -371,7 +371,7 @@ def _stretch(target: Any, start: Any, stop: Any) -> Any:
     return target[start:stop]
 
 
-def missing_element(index: Any, valid: list[Any]) -> ExpressionError:
+def missing_element(index: object, valid: list[Any]) -> ExpressionError:
     """The error for an index that a family does not have."""
     return ExpressionError("N03", f"no element [{shown(index)}]", f"valid: {shown(valid)}")
 

@@ -180,7 +180,7 @@ LARGE = 10_000
 """Of sizes and counts in specs, few are larger."""
 
 
-def _kind(value: Any) -> Any:
+def _kind(value: object) -> Any:
     """What sort of value it is: its type, and of numbers whether they are positive and of a usual size."""
     if isinstance(value, list):
         return ("list", frozenset(_kind(item) for item in value))

@@ -13,7 +13,7 @@ from archspec.ops.base import Op
 Path = Sequence[str | int]
 
 
-def _words(value: Any) -> list[str]:
+def _words(value: object) -> list[str]:
     """The words of a list, or of a text with commas."""
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
@@ -22,7 +22,7 @@ def _words(value: Any) -> list[str]:
     return []
 
 
-def _pairs(value: Any) -> dict[str, Any] | None:
+def _pairs(value: object) -> dict[str, Any] | None:
     """The entries of a list of one-entry maps: ``[a: 1, b: 2]``."""
     if isinstance(value, list) and value and all(isinstance(v, dict) and len(v) == 1 for v in value):
         return {key: item for v in value for key, item in v.items()}
@@ -32,7 +32,7 @@ def _pairs(value: Any) -> dict[str, Any] | None:
 def _section(of: Callable[[Any], str | None]) -> Callable[[Path, Any], str | None]:
     """A section that is a map of names."""
 
-    def hint(path: Path, value: Any) -> str | None:
+    def hint(path: Path, value: object) -> str | None:
         pairs = _pairs(value)
         if pairs is not None and path[-1] == "heads" and _are_steps(pairs):
             return f"heads is a map of names: heads: {{main: {plain(value)}}}"
@@ -44,7 +44,7 @@ def _section(of: Callable[[Any], str | None]) -> Callable[[Path, Any], str | Non
     return hint
 
 
-def _inputs(value: Any) -> str | None:
+def _inputs(value: object) -> str | None:
     from archspec.frontend.intended import bracketed
 
     if isinstance(value, str) and (sizes := bracketed(value)) is not None:
@@ -54,18 +54,18 @@ def _inputs(value: Any) -> str | None:
     return "{image: [224, 224, 3]}"
 
 
-def _params(value: Any) -> str | None:
+def _params(value: object) -> str | None:
     words = _words(value)
     return f"{{{', '.join(f'{word}: int' for word in words)}}}" if words else "{width: 32}"
 
 
-def _use(value: Any) -> str | None:
+def _use(value: object) -> str | None:
     words = _words(value)
     stems = [word.rpartition("/")[2].removesuffix(".yaml") for word in words]
     return f"{{{', '.join(f'{stem}: {word}' for stem, word in zip(stems, words, strict=True))}}}" if words else None
 
 
-def _heads(value: Any) -> str | None:
+def _heads(value: object) -> str | None:
     if isinstance(value, list) and value and all(isinstance(v, dict) and _is_head(v) for v in value):
         names = ["main", *(f"head_{i}" for i in range(2, len(value) + 1))]
         return f"{{{', '.join(f'{name}: {{…}}' for name in names)}}}"
@@ -100,7 +100,7 @@ def _is_step(word: str) -> bool:
     return Op.find(word) is not None or suggested("op", word, Op.names()) is not None
 
 
-def head_form(name: str, value: Any) -> str | None:
+def head_form(name: str, value: object) -> str | None:
     """A head that is written as one word: an op, or its loss."""
     from archspec.ops.loss import Loss
 
@@ -123,7 +123,7 @@ def _is_head(value: dict[str, Any]) -> bool:
     return bool({"body", "loss", "from", "metrics"} & value.keys())
 
 
-def _chain(path: Path, value: Any) -> str | None:
+def _chain(path: Path, value: object) -> str | None:
     """A list of steps that is written as a map, or as one step."""
     from archspec.frontend.intended import look_alike
 
@@ -136,7 +136,7 @@ def _chain(path: Path, value: Any) -> str | None:
     return f"steps are a list: {path[-1]}: [{', '.join(words)}]" if words else "steps are a list: [conv: 32, relu]"
 
 
-def _metrics(path: Path, value: Any) -> str | None:
+def _metrics(path: Path, value: object) -> str | None:
     """Metrics by their names here: a word, several with commas, or a map of them."""
     from archspec.ops.metric import Metric
 
@@ -146,17 +146,17 @@ def _metrics(path: Path, value: Any) -> str | None:
     return f"names are a list: metrics: [{', '.join(items)}]" if items else None
 
 
-def _names(path: Path, value: Any) -> str | None:
+def _names(path: Path, value: object) -> str | None:
     words = _words(value)
     return f"names are a list: {path[-1]}: [{', '.join(words)}]" if words else None
 
 
-def _variants(value: Any) -> str | None:
+def _variants(value: object) -> str | None:
     words = _words(value)
     return f"{{{', '.join(f'{word}: {{…}}' for word in words)}}}" if words else None
 
 
-def _variant(path: Path, value: Any, parameter: str) -> str | None:
+def _variant(path: Path, value: object, parameter: str) -> str | None:
     if isinstance(value, (list, dict)) or value is None:
         return None
     return f"a variant is a map of arguments: {path[-1]}: {{{parameter}: {plain(value)}}}"
@@ -182,7 +182,7 @@ FORMS: dict[str, Callable[[Path, Any], str | None]] = {
 """By the last word of the path of what is wrong."""
 
 
-def form_hint(path: Path, value: Any, parameter: str = "PARAMETER") -> str | None:
+def form_hint(path: Path, value: object, parameter: str = "PARAMETER") -> str | None:
     """The help for a part of the file of the wrong form. ``parameter`` is the file's first."""
     if len(path) == 2 and path[0] == "variants":
         return _variant(path, value, parameter)

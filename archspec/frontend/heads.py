@@ -123,7 +123,7 @@ def outputs_of(
     return (Output(name, value.tensor, head, loss, weight, train_only, metrics, at),)
 
 
-def _metrics(walk: Walk, raw: Any, head: Map, end: Place) -> tuple[Any, ...]:
+def _metrics(walk: Walk, raw: object, head: Map, end: Place) -> tuple[Any, ...]:
     from archspec.ops.metric import Metric
 
     if not isinstance(raw, Seq):

@@ -47,7 +47,7 @@ def symbols(section: Map | None) -> set[str]:
     return {s for shape in shapes if type(shape) is Seq for s in shape if isinstance(s, str) and s[:1] != "="}
 
 
-def _size_hint(size: Any, sizes: list[Any]) -> str | None:
+def _size_hint(size: object, sizes: list[Any]) -> str | None:
     """What to write in place of -1: nothing for the batch, null for a size that is open."""
     if size != -1 or type(size) is not int:
         return None

@@ -164,7 +164,7 @@ def _steps(root: Written) -> Iterator[Written]:
                     yield from (item for item in value.children if item.kind == "map")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A value with the spellings of one thing made one."""
     if isinstance(value, dict):
         return {key: _argument(key, _plain(inner)) for key, inner in value.items()}

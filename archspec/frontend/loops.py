@@ -64,7 +64,7 @@ def _keys(values: list[Any]) -> list[Any]:
         return list(range(len(values)))
 
 
-def _loop_values(value: Any, at: Span) -> list[Any]:
+def _loop_values(value: object, at: Span) -> list[Any]:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is int:
@@ -146,7 +146,7 @@ def _in_turn(
     place.names.after(started)
 
 
-def _turn(walk: Walk, step: Step, turn: Place, given: Any, path: str | None, names: Names | None) -> Any:
+def _turn(walk: Walk, step: Step, turn: Place, given: object, path: str | None, names: Names | None) -> Any:
     return walk.apply(step, turn, given_to(step, turn) if given is None else given, path, names)
 
 

@@ -34,7 +34,7 @@ class Names:
             counts.setdefault(name, 1)
         return f"{self._prefix}{name}{self._suffix}"
 
-    def named(self, name: str, index: Any = None) -> str:
+    def named(self, name: str, index: object = None) -> str:
         """The path of a step that ``as`` names; with ``name[index]`` the index stands for the loop values."""
         if index is None:
             return f"{self._prefix}{name}{self._suffix}"

@@ -114,7 +114,7 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
 _ASSIGNED = Pattern(r"\s*(?:([A-Za-z_]\w*)\s*=\s*([^\s=]+)\s*)+", re.ASCII)
 
 
-def _as_arguments(op: type[Op], value: Any) -> str | None:
+def _as_arguments(op: type[Op], value: object) -> str | None:
     """Arguments by name out of what became a single value: a list of one-entry maps, or ``filters = 8``."""
     if isinstance(value, list) and value and all(isinstance(v, dict) and len(v) == 1 for v in value):
         pairs = {meant(str(key), op.model_fields): given for v in value for key, given in v.items()}
@@ -137,7 +137,7 @@ def tensors(values: list[Any]) -> list[StepResult]:
     return out
 
 
-def operands(op: type[Op], given: Any, step: Step) -> list[StepResult]:
+def operands(op: type[Op], given: object, step: Step) -> list[StepResult]:
     """The tensors of an op in the order of its ports. Raises Refusal, Poisoned."""
     names, required, variadic = ports(op)
     at = step.span
@@ -180,7 +180,7 @@ def _all_of(names: tuple[str, ...]) -> str:
     return f"from: {{{', '.join(f'{name}: …' for name in names)}}}"
 
 
-def _by_name(value: Any, names: tuple[str, ...]) -> bool:
+def _by_name(value: object, names: tuple[str, ...]) -> bool:
     """Whether a value has results by name, some of which are those of an op's inputs."""
     return isinstance(value, Bundle) and not value.elements.keys().isdisjoint(names)
 
@@ -211,7 +211,7 @@ def _named(op: type[Op], values: list[Any], names: tuple[str, ...], required: in
     return tensors([found[name] for name in names if name in found])
 
 
-def _many(name: str, given: Any, results: list[StepResult], step: Step) -> Refusal:
+def _many(name: str, given: object, results: list[StepResult], step: Step) -> Refusal:
     """The error of several results for an op of one: told at the bundle, where only a merge can mend it."""
     at, origin = step.span, given.origin if isinstance(given, Bundle) else None
     if origin is None:

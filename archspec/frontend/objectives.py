@@ -28,7 +28,7 @@ ELSEWHERE = {
 """What other libraries' losses take, and where it is said here."""
 
 
-def _one(word: str, raw: Any) -> str | None:
+def _one(word: str, raw: object) -> str | None:
     """What to write instead of a list of losses or a map of several."""
     names = list(raw) if isinstance(raw, (list, dict)) and all(isinstance(name, str) for name in raw) else []
     if len(names) == 1:

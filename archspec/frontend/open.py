@@ -182,12 +182,12 @@ class Unbounded(ValueError):
     """Values that are given in Python are more than a text may hold, or hold themselves."""
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Lists and maps of a reader, or tuples of a caller, as plain lists and dicts. Raises Unbounded for more levels or
     values than a text may have."""
     left = MAX_NODES
 
-    def copy(value: Any, level: int) -> Any:
+    def copy(value: object, level: int) -> Any:
         nonlocal left
         left -= 1
         if left < 0:

@@ -52,7 +52,7 @@ def _alone(operands: Seq, i: int) -> Seq:
     return out
 
 
-def _name(step: Any) -> str:
+def _name(step: object) -> str:
     """What a step's result is called: by its ``as``, or its op."""
     if isinstance(step, Map):
         return str(step["as"] if isinstance(step.get("as"), str) else next(iter(step)))

@@ -51,7 +51,7 @@ class Parameter:
         found: Span = declared.value_span("default") if inner else self.section.value_span(self.name)
         return found
 
-    def accept(self, value: Any) -> Any:
+    def accept(self, value: object) -> Any:
         """``value`` as this parameter holds it. Raises Mismatch. Blocks are resolved before, by whoever passes them."""
         try:
             value = _TAKES[self.type](value)
@@ -69,19 +69,19 @@ class Parameter:
         return value
 
 
-def whole(value: Any) -> Any:
+def whole(value: object) -> Any:
     """A float without a fraction as an integer: ``6.0`` is 6 wherever a number is meant."""
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-def _int(value: Any) -> int:
+def _int(value: object) -> int:
     value = whole(value)
     if type(value) is not int:
         raise Mismatch(f"must be an integer, got {shown(value)}", _division(value))
     return value
 
 
-def _division(value: Any) -> str | None:
+def _division(value: object) -> str | None:
     return "use // for integer division" if isinstance(value, float) else None
 
 
@@ -91,7 +91,7 @@ def _float(value: Any) -> float:
     return float(value)
 
 
-def _bool(value: Any) -> bool:
+def _bool(value: object) -> bool:
     if type(value) is not bool:
         yes_no = isinstance(value, str) and value.lower() in ("yes", "no", "on", "off")
         hint = "archspec uses YAML 1.2 booleans: true/false" if yes_no else None
@@ -99,26 +99,26 @@ def _bool(value: Any) -> bool:
     return value
 
 
-def _str(value: Any) -> str:
+def _str(value: object) -> str:
     if not isinstance(value, str):
         raise Mismatch(f"must be text, got {shown(value)}")
     return value
 
 
-def _name(value: Any) -> Any:
+def _name(value: object) -> Any:
     if isinstance(value, str) or (isinstance(value, dict) and len(value) == 1):
         return value
     raise Mismatch(f"must be a name, or a one-op map, got {shown(value)}")
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
         hint = f"a list has brackets: [{plain(value)}]" if not isinstance(value, dict) else None
         raise Mismatch(f"must be a list, got {shown(value)}", hint)
     return value
 
 
-def _any(value: Any) -> Any:
+def _any(value: object) -> Any:
     return whole(value)
 
 
@@ -164,7 +164,7 @@ def _place(section: Map, name: str, value: Any, mismatch: Mismatch) -> Span:
     return value.key_span(key) if is_inside else section.value_span(name)
 
 
-def _declared(name: str, value: Any) -> Parameter:
+def _declared(name: str, value: object) -> Parameter:
     if not isinstance(value, Map):
         if isinstance(value, str) and value in TYPES:
             return Parameter(name, value)
@@ -212,7 +212,7 @@ def _flat(value: Map) -> str | None:
     return f"each parameter has a name of its own: params: {plain(dict(value))}"
 
 
-def near_variant(variant: Any, name: str, known: Iterable[str]) -> str:
+def near_variant(variant: object, name: str, known: Iterable[str]) -> str:
     """Which variants of a spec there are in place of one that is not; a number is that of a member: 50 is resnet50."""
     known = list(known)
     if (number := str(variant)).isdigit():
@@ -228,7 +228,7 @@ def _key_hint(key: str) -> str:
     return intended_word(str(key), _KEYS.__contains__) or did_you_mean(key, _KEYS) or f"known are {', '.join(_KEYS)}"
 
 
-def _inferred(default: Any) -> str:
+def _inferred(default: object) -> str:
     if isinstance(default, str):
         return "any" if default[:1] == "=" else "name"
     for kind, word in ((bool, "bool"), (int, "int"), (float, "float"), (list, "list")):

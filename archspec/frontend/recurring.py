@@ -37,7 +37,7 @@ class Recurring:
             self._key, self._kept = key, reads.kept
             self.value = reads.kept.get(key)
 
-    def keep(self, value: Any) -> None:
+    def keep(self, value: object) -> None:
         """Remember what the arguments came to, if nothing was said of them."""
         if self._key is not None and self._walk.told == self._told:
             if len(self._kept) >= MOST_VALUES:
@@ -50,7 +50,7 @@ class ArgumentReads:
 
     __slots__ = ("_constants", "_names", "_own", "called", "kept")
 
-    def __init__(self, called: Any, names: Reads, constants: Iterable[str], own: Iterable[str]):
+    def __init__(self, called: object, names: Reads, constants: Iterable[str], own: Iterable[str]):
         self.called = called
         """The op or block, kept since it is known by its identity."""
         self._names, self._constants, self._own = names, tuple(constants), tuple(own)
@@ -71,7 +71,7 @@ class ArgumentReads:
 
 
 def recurring(
-    walk: Walk, step: Step, place: Place, called: Any, file: FileContext, declared: Mapping[str, Parameter] | None
+    walk: Walk, step: Step, place: Place, called: object, file: FileContext, declared: Mapping[str, Parameter] | None
 ) -> Recurring:
     """An execution of a step that calls an op, or a block of ``file`` with parameters that are ``declared``."""
     known = step.reads
@@ -102,7 +102,7 @@ def _arguments(step: Step, place: Place, called: Any, declared: Mapping[str, Par
     return ArgumentReads(called, tuple(names.items()), constants, outside)
 
 
-def _left_out(args: Any, defaults: Map | None, declared: Mapping[str, Parameter]) -> Iterable[Parameter]:
+def _left_out(args: object, defaults: Map | None, declared: Mapping[str, Parameter]) -> Iterable[Parameter]:
     """The parameters of a block that a step does not give."""
     given = {meant(name, declared) for name in (*(args if type(args) is Map else ()), *(defaults or ()))}
     if args is not None and type(args) is not Map:
@@ -110,7 +110,7 @@ def _left_out(args: Any, defaults: Map | None, declared: Mapping[str, Parameter]
     return [parameter for name, parameter in declared.items() if name not in given]
 
 
-def _collect(value: Any, into: dict[str, frozenset[str] | None]) -> None:
+def _collect(value: object, into: dict[str, frozenset[str] | None]) -> None:
     """What the expressions of a raw value read. Raises ExpressionError."""
     if type(value) is str:
         if value[:1] == "=":

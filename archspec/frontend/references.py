@@ -28,7 +28,7 @@ ONCE = "every name is given once"
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[(.+)\])?\Z", re.ASCII)
 
 
-def port_span(source: Any, port: str) -> Span | None:
+def port_span(source: object, port: str) -> Span | None:
     """Where ``from`` names a port."""
     return source.key_span(port) if type(source) is Map and port in source else None
 
@@ -98,7 +98,7 @@ def _only_a_name(text: str) -> str | None:
     return None if match is None or match[1] in ("True", "False", "None") else match[1]
 
 
-def given_place(raw: Any, at: Span, place: Place, loops: Sequence[Loop] = ()) -> Span:
+def given_place(raw: object, at: Span, place: Place, loops: Sequence[Loop] = ()) -> Span:
     """The place of a value; where it is only a name, with the place that gave the name its value: a parameter's, or
     that of the values of one of the ``loops`` around it."""
     name = _only_a_name(raw) if type(raw) is str and raw[:1] == "=" else None
@@ -210,7 +210,7 @@ def _first_turn(name: str, ref: str, at: Span, place: Place) -> str | None:
     return f'{turn}: give the first one before the loop, as: "{name}[{shown(index)}]"'
 
 
-def reference(raw: Any, container: Map | Seq, key: Any, place: Place) -> Any:
+def reference(raw: object, container: Map | Seq, key: object, place: Place) -> Any:
     """The result that a reference names. Raises Refusal, Poisoned."""
     at = value_span(container, key)
     if not isinstance(raw, str) or raw[:1] == "=":
@@ -229,7 +229,7 @@ def reference(raw: Any, container: Map | Seq, key: Any, place: Place) -> Any:
     return value
 
 
-def define(walk: Walk, step: Step, result: Any, place: Place) -> None:
+def define(walk: Walk, step: Step, result: object, place: Place) -> None:
     """Give a result its name."""
     assert step.given is not None and step.name is not None
     at = step.given.value_span("as")
@@ -273,7 +273,7 @@ def _first(name: str, place: Place) -> str:
     return f"{ONCE}, the first time at line {first.line}"
 
 
-def _extend(walk: Walk, place: Place, name: str, index: Any, result: Any, at: Span) -> None:
+def _extend(walk: Walk, place: Place, name: str, index: object, result: object, at: Span) -> None:
     """One more member of a family of results, which belongs to the whole body."""
     scope = place.scope.base()
     family = scope.names.get(name)

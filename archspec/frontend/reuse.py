@@ -40,7 +40,7 @@ class Watched(StepResult):
             self.walk.entangled += 1
         return super().attribute(name)
 
-    def item(self, index: Any) -> Any:
+    def item(self, index: object) -> Any:
         """As of any result."""
         self.walk.entangled += 1
         return super().item(index)
@@ -134,7 +134,7 @@ class BlockCall:
                 return made
         return None
 
-    def keep(self, result: Any) -> None:
+    def keep(self, result: object) -> None:
         """Remember what the call gave, if it depended on nothing but what tells it apart."""
         walk = self.walk
         nodes, told, entangled, steps, foreign = self._before
@@ -205,7 +205,7 @@ class Placed:
 
     __slots__ = ("layers", "names", "nodes", "result")
 
-    def __init__(self, nodes: list[Node], result: Any):
+    def __init__(self, nodes: list[Node], result: object):
         self.nodes, self.result = nodes, result
         self.names = frozenset([node.name for node in nodes])
         self.layers = {node.name: node for node in nodes if node.weights}
@@ -226,7 +226,7 @@ class Made:
     Most calls do not recur: how their nodes are called without the path before them is found out once one does.
     """
 
-    def __init__(self, nodes: list[Node], path: str, inputs: list[Tensor], result: Any, traced: Traced | None):
+    def __init__(self, nodes: list[Node], path: str, inputs: list[Tensor], result: object, traced: Traced | None):
         self.size, self.length, self.is_traced = len(nodes), len(path), traced is not None
         self.inputs = {tensor: i for i, tensor in reversed(list(enumerate(inputs)))}
         self.result = result
@@ -313,7 +313,7 @@ class Made:
             walk.layers = placed.layers | walk.layers
         return placed.result
 
-    def moved(self, value: Any, path: str, inputs: list[Tensor]) -> Any:
+    def moved(self, value: object, path: str, inputs: list[Tensor]) -> Any:
         """A result of the call as it is at ``path``."""
         if isinstance(value, StepResult):
             return StepResult(

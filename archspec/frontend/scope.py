@@ -15,7 +15,7 @@ from archspec.ir.tensors import TensorSpec
 
 
 class _Poison(Indexable):
-    def item(self, index: Any) -> Any:
+    def item(self, index: object) -> Any:
         raise Poisoned
 
     def attribute(self, name: str) -> Any:
@@ -54,7 +54,7 @@ class StepResult(Indexable):
             raise TypeError
         return self.spec
 
-    def item(self, index: Any) -> Any:
+    def item(self, index: object) -> Any:
         """Another member of the family that this result belongs to."""
         if self.family is None:
             raise ExpressionError(
@@ -96,7 +96,7 @@ class Bundle(Indexable):
         hint = did_you_mean(name, words) or known_are(words) if words else f"take one element by its index: {index}"
         raise ExpressionError("N04", message, hint)
 
-    def item(self, index: Any) -> Any:
+    def item(self, index: object) -> Any:
         """The member under ``index``, a loop value."""
         if isinstance(index, float) and index.is_integer():
             index = int(index)
@@ -238,7 +238,7 @@ class Scope:
             scope = scope.parent
         return [*out, *self.frame.params, *self.frame.inputs, *self.frame.constants]
 
-    def lookup(self, name: str, prev: Any) -> Any:
+    def lookup(self, name: str, prev: object) -> Any:
         """The meaning of a name in an expression or reference. Raises ExpressionError, Poisoned."""
         if name == "prev":
             value = prev
@@ -290,7 +290,7 @@ class Scope:
             scope = scope.parent
         return None
 
-    def export(self, key: Any) -> list[tuple[str, Span]]:
+    def export(self, key: object) -> list[tuple[str, Span]]:
         """Put the names of a finished turn into the scope around it, each under ``key`` of a family.
 
         Returns those that have a result under that key already, with where they are given again.
@@ -310,6 +310,6 @@ class Scope:
         return twice
 
 
-def described(value: Any) -> str:
+def described(value: object) -> str:
     """A value as a message names it."""
     return str(value) if isinstance(value, (StepResult, Bundle)) else shown(value)

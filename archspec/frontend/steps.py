@@ -83,7 +83,7 @@ def steps_of(chain: Seq) -> Steps:
     return read
 
 
-def _step(chain: Seq, i: int, item: Any, diagnostics: list[Diagnostic]) -> Step | None:
+def _step(chain: Seq, i: int, item: object, diagnostics: list[Diagnostic]) -> Step | None:
     if type(item) is str:
         if item[:1] != "=":
             return Step(item, None, chain, i, None)
@@ -250,7 +250,7 @@ def chains_in(step: Step) -> Iterator[Seq]:
                     yield args[key]
 
 
-def words_in(item: Any) -> Iterator[str]:
+def words_in(item: object) -> Iterator[str]:
     """Words of a step that cannot be read, any of which may have been meant as its name."""
     for value in item.values() if isinstance(item, Map) else ():
         if isinstance(value, str):

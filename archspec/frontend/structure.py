@@ -74,7 +74,7 @@ def _at_odds(chains: Seq, elements: dict[int, Any]) -> str | None:
     return f"branch {i + 1}, at line {chains.value_span(i).line}, is the one that differs"
 
 
-def _branch_hint(chain: Any) -> str | None:
+def _branch_hint(chain: object) -> str | None:
     """What to do with a branch that is no list."""
     if type(chain) is Map and all(key in MODIFIERS for key in chain) and chain:
         key = next(iter(chain))
@@ -226,7 +226,7 @@ def merges() -> tuple[str, ...]:
     return tuple(op.name for op in Op.all() if op.is_merge)
 
 
-def merge_op(walk: Walk, step: Step, place: Place, raw: Any) -> Op:
+def merge_op(walk: Walk, step: Step, place: Place, raw: object) -> Op:
     """The op of a ``merge:`` modifier: a name, or a one-op map."""
     at = step.modifier_span("merge") if step.merge is not None else step.span
     name, args = next(iter(raw.items())) if isinstance(raw, dict) and len(raw) == 1 else (raw, None)
@@ -254,7 +254,7 @@ def merge(walk: Walk, step: Step, op: Op, values: list[Any], path: Callable[[str
     return made
 
 
-def one(given: Any, step: Step) -> Any:
+def one(given: object, step: Step) -> Any:
     """A single value for a structural step."""
     if given is None and step.op == "residual":
         raise Refusal("N01", "there is no previous step here", step.span, "add from:")

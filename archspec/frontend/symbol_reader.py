@@ -124,7 +124,7 @@ class _Reader:
         for symbol in self.found:
             symbol.references = sorted(dict.fromkeys(symbol.references), key=lambda s: (s.line, s.column))
 
-    def parameters(self, section: Any, names: _Names, around: _Names) -> None:
+    def parameters(self, section: object, names: _Names, around: _Names) -> None:
         """Those that a file or block declares; defaults see what comes before, and the file's."""
         if not isinstance(section, Map):
             return
@@ -140,7 +140,7 @@ class _Reader:
             if kinds.get(name) == "block":
                 self.callable.add(id(symbol))
 
-    def given_inputs(self, section: Any, names: _Names) -> None:
+    def given_inputs(self, section: object, names: _Names) -> None:
         if isinstance(section, Map):
             for name in section:
                 self.values(section[name], section, name, names)
@@ -149,7 +149,7 @@ class _Reader:
             for i, name in enumerate(section):
                 self.new(name, "input", _inner(section.value_span(i), name), names.own)
 
-    def settings(self, given: Any) -> None:
+    def settings(self, given: object) -> None:
         """What a variant gives the file's parameters."""
         if not isinstance(given, Map):
             return
@@ -230,7 +230,7 @@ class _Reader:
             symbol.references.append(_inner(span, op))
 
     def arguments(
-        self, op: str, args: Any, names: _Names, step: Step | None = None, chains: Sequence[Seq] = ()
+        self, op: str, args: object, names: _Names, step: Step | None = None, chains: Sequence[Seq] = ()
     ) -> None:
         own = self.of_block.get(op)
         kinds = parameters(self.blocks[op].params)[0] if own is not None else {}
@@ -271,7 +271,7 @@ class _Reader:
             symbol.references.append(_inner(container.value_span(key), value))
             self.passed.add(symbol.name)
 
-    def heads(self, section: Any, names: _Names) -> None:
+    def heads(self, section: object, names: _Names) -> None:
         if not isinstance(section, Map):
             return
         for name in section:
@@ -313,7 +313,7 @@ class _Reader:
             for k, inner in value.items() if isinstance(value, Map) else enumerate(value):
                 self.values(inner, value, k, names, mark=mark)
 
-    def references(self, value: Any, container: Any, key: Any, names: _Names) -> None:
+    def references(self, value: object, container: object, key: object, names: _Names) -> None:
         """The results that ``from`` names."""
         self.values(value, container, key, names, mark="")
 

@@ -269,7 +269,7 @@ def _named(container: Any, key: Any, objectives: Objectives, also: tuple[str, ..
     return found
 
 
-def _computed(name: str, held: Any, objectives: Objectives, at: Span) -> str:
+def _computed(name: str, held: object, objectives: Objectives, at: Span) -> str:
     """The name of what an operand computes, another one than any result has. Raises Refusal, Poisoned."""
     _must_be_tensor(name, held, at)
     while objectives.known.setdefault(name, held) is not held:
@@ -277,7 +277,7 @@ def _computed(name: str, held: Any, objectives: Objectives, at: Span) -> str:
     return name
 
 
-def _must_be_tensor(name: str, held: Any, at: Span) -> None:
+def _must_be_tensor(name: str, held: object, at: Span) -> None:
     """Raises Refusal, Poisoned."""
     if held is POISON:
         raise Poisoned

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from archspec.frontend.scope import NOTHING, Bundle, Scope, StepResult
 from archspec.frontend.steps import Step
@@ -94,7 +93,7 @@ class Trace:
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*", re.ASCII)
 
 
-def words(value: Any) -> Iterator[str]:
+def words(value: object) -> Iterator[str]:
     """Every word of the texts in a value, keys not counted: what its references and expressions may name."""
     if isinstance(value, str):
         yield from _WORD.findall(value)
@@ -106,7 +105,7 @@ def words(value: Any) -> Iterator[str]:
             yield from words(item)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def _tensors(value: object) -> Iterator[Tensor]:
     if isinstance(value, StepResult):
         yield value.tensor
     elif isinstance(value, Bundle):

@@ -109,7 +109,7 @@ def minimized(walk: Walk, minimize: Seq, objectives: Objectives, outside: Place)
 
 
 def _train_step(
-    walk: Walk, document: Document, steps: Seq, i: int, raw: Any, objectives: Objectives, outside: Place
+    walk: Walk, document: Document, steps: Seq, i: int, raw: object, objectives: Objectives, outside: Place
 ) -> Any:
     at = steps.value_span(i)
     if not isinstance(raw, Map):

@@ -234,6 +234,6 @@ class Walk:
         """All steps of a chain; ``place.prev`` is its result afterwards."""
         raise NotImplementedError
 
-    def apply(self, step: Step, place: Place, given: Any, path: str | None, names: Names | None) -> Any:
+    def apply(self, step: Step, place: Place, given: object, path: str | None, names: Names | None) -> Any:
         """A step without its modifiers. ``path`` is its own, or ``names`` are those of the steps around it."""
         raise NotImplementedError

@@ -96,7 +96,7 @@ class Declaration(BaseModel):
         return field_docs(cls)
 
 
-def shared(rule: Any) -> Any:
+def shared(rule: object) -> Any:
     """A function that several declarations take as a rule of theirs. (Type checkers refuse it otherwise: it names its
     arguments.)"""
     return rule

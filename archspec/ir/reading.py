@@ -31,7 +31,7 @@ def declared(kind: type[Declaration], word: str) -> Any:
     ]
 
 
-def member(kind: type[Member], value: Any, word: str, info: ValidationInfo | None = None) -> Member:
+def member(kind: type[Member], value: object, word: str, info: ValidationInfo | None = None) -> Member:
     """The member that a value names, with its arguments. Raises PydanticCustomError, or ValidationError whose errors
     are sentences."""
     if isinstance(value, kind):
@@ -59,7 +59,7 @@ ARGUMENTS = ("args", "config", "params", "kwargs", "init_args")
 """Keys below which other formats write arguments."""
 
 
-def translated(kind: type[Declaration], value: Any, noun: str, context: Any = None) -> str | None:
+def translated(kind: type[Declaration], value: object, noun: str, context: object = None) -> str | None:
     """A member as archspec writes it, out of what other formats write: ``{type: adam, lr: 0.01}``, ``Adam(lr=0.01)``,
     ``[adam, 0.01]``, names of other libraries. None unless it can be read."""
     name, args = _split(kind, value)
@@ -87,7 +87,7 @@ def translated(kind: type[Declaration], value: Any, noun: str, context: Any = No
     return None if "…" in text else text
 
 
-def _split(kind: type[Declaration], value: Any) -> tuple[str, Any]:
+def _split(kind: type[Declaration], value: object) -> tuple[str, Any]:
     """Name and arguments of a value of whatever form; ``""`` for no name."""
     if isinstance(value, list):
         if len(value) == 2 and isinstance(value[0], str) and not isinstance(value[1], str):
@@ -112,7 +112,7 @@ def _split(kind: type[Declaration], value: Any) -> tuple[str, Any]:
     return str(name), {} if args is None else args
 
 
-def _rising(args: Any) -> Any:
+def _rising(args: object) -> Any:
     """Arguments whose lists of numbers rise."""
     if isinstance(args, dict):
         return {key: _rising(value) for key, value in args.items()}
@@ -123,7 +123,7 @@ _JOINED = Pattern(r"([A-Za-z_]\w{0,60})(?:\s*[:=(]\s*|\s+)([^\s():=][^()]{0,100}
 _PAIR = Pattern(r"(\w{1,60})\s*[=:]\s*([^\s,=:]{1,60})")
 
 
-def _joined(kind: type[Member], text: str, context: Any) -> str | None:
+def _joined(kind: type[Member], text: str, context: object) -> str | None:
     """What to write where a name and its value are one word, ``resize 32`` or ``adam(0.003)``, if they fit together."""
     match = _JOINED.fullmatch(text[:200])
     found = kind.find(match[1]) if match else None
@@ -150,7 +150,7 @@ def scalar(text: str) -> Any:
     return {"true": True, "false": False}.get(text, text)
 
 
-def named(value: Any, word: str) -> tuple[str, Any]:
+def named(value: object, word: str) -> tuple[str, Any]:
     """Split ``NAME`` or ``{NAME: arguments}`` into name and arguments."""
     if isinstance(value, str):
         return value, {}
@@ -174,7 +174,7 @@ def suggested(name: str, noun: str, known: Iterable[str]) -> str:
     return aliases.suggested(noun, name, known) or known_are(known, name)
 
 
-def made(found: type[Member], args: Any, context: Any = None) -> Member:
+def made(found: type[Member], args: object, context: object = None) -> Member:
     """The member with its arguments; a value that is no map is its main argument. Raises as ``member`` does."""
     if not isinstance(args, dict):
         if found.main is None:
@@ -188,7 +188,7 @@ def made(found: type[Member], args: Any, context: Any = None) -> Member:
         raise ValidationError.from_exception_data(found.name, translate_errors(error, found, found.name)) from None
 
 
-def _by_name(found: type[Member], value: Any, context: Any) -> str:
+def _by_name(found: type[Member], value: object, context: object) -> str:
     """How arguments are given to what takes none alone."""
     if (told := aliases.alias(f"{found.name} value", plain(value).replace(".", "_"))) is not None:
         return told
@@ -202,7 +202,7 @@ def _by_name(found: type[Member], value: Any, context: Any) -> str:
     return f"write {{{found.name}: {{{given}}}}}"
 
 
-def _in_order(found: type[Member], value: Any, context: Any) -> str | None:
+def _in_order(found: type[Member], value: object, context: object) -> str | None:
     """A value, or a list of several, as the first arguments by name; None where they do not take it."""
     values = value if isinstance(value, list) else [value]
     if not values or len(values) > len(found.model_fields) or any(isinstance(v, (bool, str)) for v in values):
@@ -215,7 +215,7 @@ def _in_order(found: type[Member], value: Any, context: Any) -> str | None:
     return plain(args)
 
 
-def _taking(found: type[Declaration], value: Any, context: Any) -> str | None:
+def _taking(found: type[Declaration], value: object, context: object) -> str | None:
     """The first argument that takes a value by itself."""
     for field in found.model_fields:
         try:

@@ -51,6 +51,10 @@ class TensorSpec:
         return f"({sizes}{',' if len(self.shape) == 1 else ''})"
 
 
+Outputs = TensorSpec | tuple[TensorSpec, ...]
+"""What an op gives: one tensor, or several in order."""
+
+
 def bytes_each(dtype: str) -> int:
     """Bytes of one number of a type: ``float32`` 4, ``bfloat16`` 2, ``bool`` 1."""
     digits = "".join(c for c in dtype if c.isdigit())

@@ -147,7 +147,7 @@ _POWER = Pattern(r"(?:1\s*\*\s*)?10\s*(?:\^|\*\*)\s*\(?(-?\d{1,3})\)?")
 _SIZES = r"(\d{1,5})\s*[xX*×]\s*(\d{1,5})(?:\s*[xX*×]\s*(\d{1,5}))?"
 
 
-def _of_form(message: str, value: Any) -> str | None:
+def _of_form(message: str, value: object) -> str | None:
     """A value as the list, or the number of a list, that is wanted."""
     wants_list = "[" in message or message == "must be a list"
     if isinstance(value, str) and wants_list and (found := re.fullmatch(_SIZES, value)) is not None:
@@ -209,7 +209,7 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
     return InitErrorDetails(type=said, loc=(*((name,) if name else ()), *path), input=e.value)
 
 
-def _only(model: type[BaseModel], key: Any) -> str:
+def _only(model: type[BaseModel], key: object) -> str:
     """The one value that a field takes, else its name in capitals."""
     values = get_args(model.model_fields[key].annotation) if key in model.model_fields else ()
     return str(values[0]) if len(values) == 1 else str(key).upper()

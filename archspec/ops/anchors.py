@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def is_length(value: Any) -> bool:
+def is_length(value: object) -> bool:
     """Whether a value is a number of pixels above zero."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e9
 
@@ -42,7 +42,7 @@ def _shapes(value: Any) -> tuple[float | tuple[float, float], ...]:
     )
 
 
-def _is_shape(value: Any) -> bool:
+def _is_shape(value: object) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(is_length, value))
 
 

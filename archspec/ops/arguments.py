@@ -28,7 +28,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 """A finite number."""
 
 
-def _is_int(value: Any) -> bool:
+def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -139,7 +139,7 @@ Padding = Annotated[
 ``[before, after]``."""
 
 
-def _any_activation(value: Any) -> Any:
+def _any_activation(value: object) -> Any:
     from archspec.ops.base import Op
 
     if isinstance(value, Op):
@@ -152,7 +152,7 @@ def _any_activation(value: Any) -> Any:
     return made(op, args)
 
 
-def _activation(value: Any) -> Any:
+def _activation(value: object) -> Any:
     op = _any_activation(value)
     if not hasattr(op, "function"):
         why = "changes the channels" if "weights" not in type(op).__dict__ else "has weights"
@@ -173,7 +173,7 @@ AnyActivation = Annotated[Any, BeforeValidator(_any_activation), _ACTIVATION_SCH
 def _weight_rule(module: str, kind_name: str, word: str) -> Any:
     """The reader of an argument that is a declaration of another kind, which is imported when one is given."""
 
-    def read(value: Any) -> Any:
+    def read(value: object) -> Any:
         from importlib import import_module
 
         return value if value is None else member(getattr(import_module(module), kind_name), value, word)

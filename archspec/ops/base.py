@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from archspec.ir.declaration import Declaration
-from archspec.ir.tensors import TensorSpec, WeightSpec
+from archspec.ir.tensors import Outputs, TensorSpec, WeightSpec
 from archspec.ops.errors import OpError as OpError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Op(Declaration, package="archspec.ops"):
         return found if isinstance(found, Op) else None
 
     @classmethod
-    def parameters(cls, given: Any) -> Mapping[str, Any]:
+    def parameters(cls, given: object) -> Mapping[str, Any]:
         """The arguments that a call may have, by name, where ``given`` is what it is written with."""
         return cls.model_fields
 
@@ -175,25 +175,25 @@ class Op(Declaration, package="archspec.ops"):
         """Whether the output is drawn in training."""
         return False
 
-    def macs(self, out: Any, *inputs: TensorSpec) -> int:
+    def macs(self, out: Outputs, *inputs: TensorSpec) -> int:
         """Multiply-accumulates per sample. Raises UnknownSize."""
         return 0
 
-    def macs_in_bounds(self, out: Any, *inputs: TensorSpec) -> int:
+    def macs_in_bounds(self, out: Outputs, *inputs: TensorSpec) -> int:
         """Those of the MACs whose taps do not fall on padding, nor on what is cropped. Raises UnknownSize."""
         return self.macs(out, *inputs)
 
-    def backward_macs(self, needed: tuple[bool, ...], out: Any, *inputs: TensorSpec) -> int:
+    def backward_macs(self, needed: tuple[bool, ...], out: Outputs, *inputs: TensorSpec) -> int:
         """MACs per sample of the gradients by the weights and by those inputs that ``needed`` says. Raises
         UnknownSize."""
         forward = self.macs(out, *inputs)
         return forward * any(w.trainable for w in self.weights(*inputs)) + forward * any(needed)
 
-    def flops(self, out: Any, *inputs: TensorSpec) -> int:
+    def flops(self, out: Outputs, *inputs: TensorSpec) -> int:
         """2 · MACs + elementwise operations per sample. Raises UnknownSize."""
         return 2 * self.macs(out, *inputs)
 
-    def transcendentals(self, out: Any, *inputs: TensorSpec) -> int:
+    def transcendentals(self, out: Outputs, *inputs: TensorSpec) -> int:
         """exp, log, tanh, … per sample, counted apart from FLOPs. Raises UnknownSize."""
         return 0
 
@@ -209,15 +209,15 @@ class Op(Declaration, package="archspec.ops"):
         rules = ("macs", "flops", "transcendentals")
         return cls.is_view or cls.moves_data or any(getattr(cls, r) is not getattr(Op, r) for r in rules)
 
-    def weights_read(self, out: Any, *inputs: TensorSpec) -> int | None:
+    def weights_read(self, out: Outputs, *inputs: TensorSpec) -> int | None:
         """Scalars of the weights that a sample reads, where it does not read all of them. Raises UnknownSize."""
         return None
 
-    def saved_within(self, out: Any, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+    def saved_within(self, out: Outputs, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Tensors per sample beside its inputs and outputs that its gradient is computed from."""
         return ()
 
-    def elsewhere(self, trace: OrderTrace, out: Any, *inputs: Counterpart) -> Counterpart | tuple[Counterpart, ...]:
+    def elsewhere(self, trace: OrderTrace, out: Outputs, *inputs: Counterpart) -> Counterpart | tuple[Counterpart, ...]:
         """How the outputs lie in a library that keeps images channels first, given how the inputs do."""
         rule = getattr(trace, self.convention)
         return tuple(rule(o, *inputs) for o in out) if isinstance(out, tuple) else rule(out, *inputs)

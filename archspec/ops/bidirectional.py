@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def _recurrent(value: Any) -> Any:
+def _recurrent(value: object) -> Any:
     if isinstance(value, (Rnn, Lstm, Gru)):
         return value
     name, args = named(value, "a recurrent op")

@@ -27,7 +27,7 @@ def _four_weights(value: Any) -> tuple[float, ...]:
     raise refuse("must be a positive number, or a list of four: for x, y, width and height")
 
 
-def _ratio(value: Any) -> float:
+def _ratio(value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value < 1e30:
         return float(value)
     raise refuse("must be a number of at least 1")

@@ -72,7 +72,7 @@ def op_instead(layer: str) -> str | None:
     return same("op", layer, Op.names())
 
 
-def _layer(value: Any) -> str:
+def _layer(value: object) -> str:
     known = table()
     if not isinstance(value, str):
         raise refuse(
@@ -91,11 +91,11 @@ def _layer(value: Any) -> str:
 LayerName = Annotated[str, PlainValidator(_layer), WithJsonSchema({"type": "string"})]
 
 
-def _whole(value: Any, most: int = 2**31) -> bool:
+def _whole(value: object, most: int = 2**31) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= most
 
 
-def _nested(value: Any, depth: int = 2) -> Any:
+def _nested(value: object, depth: int = 2) -> Any:
     """Integers, as tuples; None for anything else."""
     if _whole(value):
         return value
@@ -105,7 +105,7 @@ def _nested(value: Any, depth: int = 2) -> Any:
     return None
 
 
-def _sizes(value: Any) -> Any:
+def _sizes(value: object) -> Any:
     found = _nested(value)
     if found is None:
         raise refuse("must be an integer, or a list of integers")
@@ -119,7 +119,7 @@ def _open_sizes(value: Any) -> Any:
     return tuple(values) if isinstance(value, (list, tuple)) else value
 
 
-def _numbers(value: Any) -> Any:
+def _numbers(value: object) -> Any:
     values = value if isinstance(value, (list, tuple)) else [value]
     if not values or not all(
         isinstance(v, (int, float)) and abs(v) < 1e300 and not isinstance(v, bool) for v in values
@@ -128,7 +128,7 @@ def _numbers(value: Any) -> Any:
     return tuple(values) if isinstance(value, (list, tuple)) else value
 
 
-def _shape(value: Any) -> tuple[int | None, ...] | None:
+def _shape(value: object) -> tuple[int | None, ...] | None:
     if value is None:
         return None
     if not isinstance(value, (list, tuple)) or not all(v is None or (_whole(v) and v > 0) for v in value):
@@ -170,7 +170,7 @@ def arguments_of(layer: str) -> type[BaseModel]:
     return create_model(layer, __config__=ConfigDict(frozen=True, strict=True, extra="forbid"), **fields)
 
 
-def _tuples(value: Any) -> Any:
+def _tuples(value: object) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
@@ -198,7 +198,7 @@ class KerasLayer(Op, name="keras", main="layer"):
         return f"{self.layer} of keras"
 
     @classmethod
-    def parameters(cls, given: Any) -> Mapping[str, Any]:
+    def parameters(cls, given: object) -> Mapping[str, Any]:
         own: Mapping[str, Any] = super().parameters(given)
         layer = given.get("layer") if isinstance(given, dict) else given
         name = table().others.get(layer, layer) if isinstance(layer, str) else ""
@@ -209,7 +209,7 @@ class KerasLayer(Op, name="keras", main="layer"):
 
     @model_validator(mode="before")
     @classmethod
-    def _arguments(cls, value: Any) -> Any:
+    def _arguments(cls, value: object) -> Any:
         if not isinstance(value, dict) or "layer" not in value:
             return value
         own = {name: value[name] for name in ("layer", "shape") if name in value}
@@ -289,7 +289,7 @@ def listed_shape(spec: TensorSpec) -> str:
     return f"[{', '.join('null' if n is None else str(n) for n in spec.shape)}]"
 
 
-def _lowered(value: Any) -> Any:
+def _lowered(value: object) -> Any:
     if isinstance(value, Op):
         return value.function()  # type: ignore[attr-defined]
     return value.lower() if isinstance(value, Declaration) else value  # type: ignore[attr-defined]

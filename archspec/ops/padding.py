@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def _is_width(value: Any) -> bool:
+def _is_width(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**20
 
 

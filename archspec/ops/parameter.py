@@ -25,7 +25,7 @@ LIMIT_VALUES = 2**16
 """Numbers that a constant may list: what is larger is data, or a weight."""
 
 
-def _array(value: Any) -> Any:
+def _array(value: object) -> Any:
     """A number, or lists within lists of equal lengths, as tuples."""
     if isinstance(value, (list, tuple)):
         made = tuple(_array(v) for v in value)
@@ -36,7 +36,7 @@ def _array(value: Any) -> Any:
     raise refuse("must be a number, or lists of numbers of equal lengths")
 
 
-def extents(value: Any) -> tuple[int, ...]:
+def extents(value: object) -> tuple[int, ...]:
     """The shape of a number, or of lists within lists."""
     return (len(value), *extents(value[0])) if isinstance(value, tuple) else ()
 

@@ -84,7 +84,7 @@ class Prelu(Op, name="prelu", main="slope"):
         return keras.layers.PReLU(alpha_initializer=start, shared_axes=list(range(1, count + 1)) or None)
 
 
-def _approximation(value: Any) -> Any:
+def _approximation(value: object) -> Any:
     """PyTorch's words for it are refused with what is meant."""
     if value in ("tanh", "none", "erf"):
         raise refuse("must be true or false", f"write {'true' if value == 'tanh' else 'false'}")

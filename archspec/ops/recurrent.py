@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ir.tensors import Outputs, TensorSpec, WeightSpec, elements
 from archspec.ops.arguments import Activation, Initializer, Rate, Regularizer, Width, weight_rules
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import of_sequences
@@ -26,8 +26,6 @@ from archspec.ops.shapes import floating, known_channels
 
 if TYPE_CHECKING:
     import keras
-
-Outputs = TensorSpec | tuple[TensorSpec, ...]
 
 
 class Rnn(Op, name="rnn", main="units"):
@@ -337,7 +335,7 @@ def _steps(op: Any, x: TensorSpec) -> TensorSpec:
     return TensorSpec((x.shape[0], op.units))
 
 
-def _twice(op: Any, x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
+def _twice(op: object, x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
     """What an activation's cost rules take."""
     return (_steps(op, x),) * 2
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from archspec.ir.counterpart import Counterpart, OrderTrace
 
 
-def _with_kernel(value: Any) -> Any:
+def _with_kernel(value: object) -> Any:
     if isinstance(value, Op):
         return value
     name, args = named(value, "an op with a kernel")

@@ -27,7 +27,7 @@ LARGEST_IMAGE = 4
 """Axes of a volume and its channels: with more, a tensor is an image cut into pieces, and nobody turns it around."""
 
 
-def _whole(values: Any, low: int, count: range) -> bool:
+def _whole(values: object, low: int, count: range) -> bool:
     """Whether ``values`` is a list of ``count`` integers of at least ``low``."""
     return (
         isinstance(values, (list, tuple))
@@ -48,7 +48,7 @@ def _axes(value: Any) -> tuple[int, ...]:
     raise refuse("must list every axis once, from 0, the batch axis not counted")
 
 
-def _range(value: Any) -> tuple[int, int | None]:
+def _range(value: object) -> tuple[int, int | None]:
     if isinstance(value, (list, tuple)) and len(value) == 2:
         start, stop = value
         if _whole([start, 0 if stop is None else stop], -LIMIT, range(2, 3)):

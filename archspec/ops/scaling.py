@@ -24,7 +24,7 @@ def _per_channel(value: Any) -> tuple[float, ...]:
     raise refuse("must be a number, or a list of one per channel")
 
 
-def _positive_per_channel(value: Any) -> tuple[float, ...]:
+def _positive_per_channel(value: object) -> tuple[float, ...]:
     values = _per_channel(value)
     if min(values) <= 0:
         raise refuse("must be a positive number, or a list of one per channel")

@@ -153,7 +153,7 @@ def taps_in_bounds(size: int, made: int, kernel: int, stride: int, dilation: int
 
 
 def window_places(
-    x: TensorSpec, made: tuple[Size, ...], kernel: Any, stride: Any, padding: Any, dilation: Any = 1
+    x: TensorSpec, made: tuple[Size, ...], kernel: object, stride: object, padding: object, dilation: object = 1
 ) -> int:
     """Places of all windows over the spatial axes, of which there are ``made`` along each, that do not fall on padding.
     Raises UnknownSize."""

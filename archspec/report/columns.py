@@ -169,7 +169,7 @@ def _outputs(m: Measured) -> tuple[Size, ...] | dict[str, tuple[Size, ...]] | No
     return found if len(found) > 1 else next(iter(found.values()), None)
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     return "" if value is None else str(value)
 
 

@@ -42,7 +42,7 @@ class Grid:
             lines.append((name, *(self._cell(name, *pair) for pair in zip(self.columns, values, strict=True))))
         return lines
 
-    def _cell(self, row: str, column: str, value: Any) -> str:
+    def _cell(self, row: str, column: str, value: object) -> str:
         text = COLUMNS[column].write(value)
         return f"≥ {text}" if row in self.bounds and column in LOWER_BOUNDS else text
 

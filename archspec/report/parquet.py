@@ -17,7 +17,7 @@ def write_parquet(grid: Grid, path: Path) -> None:
 
     from archspec.storage.atomic import write_atomically
 
-    def cell(value: Any) -> Any:
+    def cell(value: object) -> Any:
         return shapes(value, "x") if isinstance(value, (tuple, dict)) else value
 
     columns: dict[str, list[Any]] = {"name": [name for name, _ in grid.rows]}

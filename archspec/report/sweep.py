@@ -158,7 +158,7 @@ class Condition:
         return found
 
 
-def number(value: Any) -> float | None:
+def number(value: object) -> float | None:
     """A figure as a number; a receptive field of the whole input is larger than any. None for what is no figure."""
     if isinstance(value, str):
         size = extent(value)

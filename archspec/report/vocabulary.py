@@ -102,7 +102,7 @@ def families() -> dict[str, str]:
     return {family: doc.split("\n")[0] for family, doc in docs.items()}
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """A default as a spec would write it."""
     if value is None:
         return "null"

@@ -96,7 +96,7 @@ def _skeleton(step: WrittenStep) -> Any:
     return step.op, args, [[_skeleton(s) for s in body] for body in step.bodies], merge, step.repeat
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

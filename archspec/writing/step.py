@@ -80,7 +80,7 @@ def of_op(op: Declaration, channels: int | None = None) -> WrittenStep:
     return WrittenStep(op.name, args, channels=channels, main=type(op).main, defaults=defaults)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """An argument as YAML has it."""
     if isinstance(value, Declaration):
         said = {
@@ -96,5 +96,5 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(one: object, other: object) -> bool:
     return type(one) is type(other) and bool(one == other)

@@ -123,7 +123,7 @@ def _step(step: Any, depth: int) -> list[str]:
     return out
 
 
-def flow(value: Any) -> str:
+def flow(value: object) -> str:
     """A value on one line."""
     match value:
         case None:

@@ -129,7 +129,8 @@ _LAST = ("distribution", "log_distribution", "probability")
 
 
 def _as_layers(node: Node, weights: tuple[WeightSpec, ...]) -> Iterator[Piece]:
-    op, activation = node.op.computed, node.op.applied
+    op: Any = node.op.computed
+    activation = node.op.applied
     out, inputs = node.output, node.input_specs
     plain = op.model_copy(update={"activation": None}) if activation is not None else op
     made = plain.infer(*inputs) if activation is not None else out

@@ -78,7 +78,7 @@ class FileSide:
                 self.values.pop(source, None)
         self._compare_outputs()
 
-    def _keep(self, at: LayerOutput, value: Any) -> None:
+    def _keep(self, at: LayerOutput, value: object) -> None:
         self.values[at], self.samples[at] = value, TensorSample(value)
 
     def _blocked(self, sources: Sequence[LayerOutput]) -> Unknown | None:
@@ -145,7 +145,7 @@ class FileSide:
 
         layer = self._made(call, stored)[0]
 
-        def prepare(told: Any) -> None:
+        def prepare(told: object) -> None:
             if any(prod(n or 1 for n in value.shape) > self.limit for value in flat(told)):
                 raise Incomparable("it gives far more numbers than any layer of the spec")
             if stored:

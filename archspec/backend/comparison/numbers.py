@@ -26,7 +26,7 @@ MAX_NUMBERS = 4096
 class TensorSample:
     """What is kept of a tensor: its shape and some of its numbers; of steps that a mask leaves out, nothing."""
 
-    def __init__(self, value: Any, mask: Any = None):
+    def __init__(self, value: object, mask: object = None):
         import keras
 
         array = keras.ops.convert_to_numpy(value)
@@ -60,7 +60,7 @@ class TensorSamples:
         return isinstance(sample, TensorSample) and any(map(sample.is_like, self._by_shape.get(sample.shape, ())))
 
 
-def of_all(value: Any, masks: Sequence[Any] | None = None) -> tuple[TensorSample, ...]:
+def of_all(value: object, masks: Sequence[Any] | None = None) -> tuple[TensorSample, ...]:
     """Samples of the tensors in a structure, each with its mask."""
     values = flat(value)
     return tuple(map(TensorSample, values, masks if masks and len(masks) == len(values) else [None] * len(values)))
@@ -71,7 +71,7 @@ def are_alike(ones: tuple[TensorSample, ...], others: tuple[TensorSample, ...]) 
     return len(ones) == len(others) and all(map(TensorSample.is_like, ones, others))
 
 
-def flat(value: Any) -> list[Any]:
+def flat(value: object) -> list[Any]:
     """The tensors in a structure."""
     import keras
 
@@ -94,7 +94,7 @@ def weights(node: Node) -> list[np.ndarray]:
     return out
 
 
-def stand_in(out: Any, key: str, activation: Callable[[Any], Any] | None) -> Any:
+def stand_in(out: object, key: str, activation: Callable[[Any], Any] | None) -> Any:
     """Random numbers in place of what a layer gave, with its masks, and its activation applied. ``key`` is their
     seed."""
     import keras
@@ -103,11 +103,11 @@ def stand_in(out: Any, key: str, activation: Callable[[Any], Any] | None) -> Any
     class Redrawn(keras.layers.Layer):
         """Other numbers in the same shape."""
 
-        def __init__(self, value: Any):
+        def __init__(self, value: object):
             super().__init__(dtype="float32")
             self.value, self.supports_masking = value, True
 
-        def call(self, x: Any) -> Any:
+        def call(self, x: object) -> Any:
             """The other numbers."""
             value = keras.ops.convert_to_tensor(self.value)
             return activation(value) if activation else value

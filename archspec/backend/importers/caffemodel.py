@@ -105,13 +105,13 @@ def _whole(value: int | memoryview) -> list[int]:
     return out
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, memoryview):
         raise WeightsError("this is no .caffemodel file: a name is not text")
     return str(value, "utf-8", "replace")
 
 
-def _fields(data: Any) -> Iterator[tuple[int, Any]]:
+def _fields(data: object) -> Iterator[tuple[int, Any]]:
     """Field number and value: an integer, or the bytes of whatever is longer. Raises WeightsError."""
     if not isinstance(data, memoryview):
         raise WeightsError("this is no .caffemodel file: a message is not one")

@@ -96,7 +96,7 @@ def _bundle(path: Path) -> Archive:
     return _opened(copy, text, version)
 
 
-def _opened(file: Any, config: bytes | str | None, version: Any = None) -> Archive:
+def _opened(file: object, config: bytes | str | None, version: object = None) -> Archive:
     import h5py
 
     try:
@@ -314,5 +314,5 @@ def _linked(group: h5py.Group, name: str) -> Any:
     return group
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -208,7 +208,7 @@ def _renamed(call: LayerCall, other: Callable[[LayerOutput], LayerOutput]) -> La
     return replace(call, args=filled(call.args, other), kwargs=filled(dict(call.kwargs), other))
 
 
-def filled(value: Any, of: Callable[[LayerOutput], Any]) -> Any:
+def filled(value: object, of: Callable[[LayerOutput], Any]) -> Any:
     """Arguments of a call with what ``of`` gives for each tensor among them."""
     match value:
         case LayerOutput():
@@ -265,11 +265,11 @@ def _arguments(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (tensors,), {k: _before_keras_3(v) for k, v in kwargs.items()}
 
 
-def _is_of_keras_3(node: Any) -> bool:
+def _is_of_keras_3(node: object) -> bool:
     return isinstance(node, dict) and node.keys() >= {"args", "kwargs"}
 
 
-def _before_keras_3(value: Any) -> Any:
+def _before_keras_3(value: object) -> Any:
     """A value among a call's arguments, where a tensor is [layer, call, port], a constant [``_CONSTANT_VALUE``, -1,
     value]."""
     match value:
@@ -284,7 +284,7 @@ def _before_keras_3(value: Any) -> Any:
     return value
 
 
-def _value(value: Any) -> Any:
+def _value(value: object) -> Any:
     match value:
         case {"class_name": "__keras_tensor__", "config": {"keras_history": history}}:
             return LayerOutput(*history)
@@ -297,7 +297,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _results(value: Any) -> Iterator[LayerOutput]:
+def _results(value: object) -> Iterator[LayerOutput]:
     match value:
         case LayerOutput():
             yield value
@@ -309,11 +309,11 @@ def _results(value: Any) -> Iterator[LayerOutput]:
                 yield from _results(item)
 
 
-def _is_place(value: Any) -> bool:
+def _is_place(value: object) -> bool:
     return isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int)
 
 
-def _ends(value: Any) -> Iterator[tuple[str, LayerOutput]]:
+def _ends(value: object) -> Iterator[tuple[str, LayerOutput]]:
     """The ``[layer, call, port]`` in a structure of lists and dicts, by the name of each."""
     taken = Counter[str]()
     for key, end in _named_ends("", value):
@@ -322,7 +322,7 @@ def _ends(value: Any) -> Iterator[tuple[str, LayerOutput]]:
         yield name if taken[name] == 1 else f"{name}:{taken[name]}", end
 
 
-def _named_ends(key: str, value: Any) -> Iterator[tuple[str, LayerOutput]]:
+def _named_ends(key: str, value: object) -> Iterator[tuple[str, LayerOutput]]:
     if isinstance(value, (list, tuple)) and _is_place(list(value)):
         yield key, LayerOutput(*value[:3])
     elif isinstance(value, dict):

@@ -58,7 +58,7 @@ def _port(at: LayerOutput) -> Port:
     return f"{at.layer}@{at.turn}" if at.turn else at.layer, at.port
 
 
-def _array(variable: Any) -> np.ndarray:
+def _array(variable: object) -> np.ndarray:
     import keras
 
     array: np.ndarray = keras.ops.convert_to_numpy(variable)

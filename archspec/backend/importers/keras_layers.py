@@ -182,7 +182,7 @@ def _operation(call: LayerCall) -> Callable[..., Any]:
     return lambda *args, **kwargs: function(*args, **{**given, **kwargs})
 
 
-def _plain(key: str, value: Any) -> Any:
+def _plain(key: str, value: object) -> Any:
     match value:
         case None | bool() | int() | float() | str():
             return value

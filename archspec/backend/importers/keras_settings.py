@@ -162,7 +162,7 @@ def _arguments(node: Node, users: Mapping[str, list[Node]], said: Mapping[str, A
             yield "activation", theirs, ours
 
 
-def _is_alike(a: Any, b: Any) -> bool:
+def _is_alike(a: object, b: object) -> bool:
     """Whether values are the same, where one for all axes stands for a list of equal ones."""
     lists = [value for value in (a, b) if isinstance(value, (list, tuple))]
     if not lists:
@@ -193,7 +193,7 @@ def _padding(node: Node, graph: Graph, said: Mapping[str, Any]) -> Iterator[tupl
         yield "padding", word, f"{ours_before} and {op.padding}" if pads else op.padding
 
 
-def _zeros(padding: Any, zeros: Any, sizes: Sequence[Any], spans: list[int], strides: tuple[Any, ...]) -> Any:
+def _zeros(padding: object, zeros: object, sizes: Sequence[Any], spans: list[int], strides: tuple[Any, ...]) -> Any:
     """(before, after) of every axis; the word ``same`` where it depends on an open size."""
     first, out = _pairs(zeros, len(spans)), list[Any]()
     second = _pairs(padding, len(spans)) if not isinstance(padding, str) else [(0, 0)] * len(spans)
@@ -211,7 +211,7 @@ def _zeros(padding: Any, zeros: Any, sizes: Sequence[Any], spans: list[int], str
     return out
 
 
-def _activation(node: Node, op: Any, users: Mapping[str, list[Node]]) -> str | None:
+def _activation(node: Node, op: object, users: Mapping[str, list[Node]]) -> str | None:
     """What is applied to a node's output: its own activation, or the one behind it."""
     own = getattr(op, "activation", None)
     if own is not None and (hasattr(op, "sequences") or _ours(own) != "linear"):
@@ -231,7 +231,7 @@ def _activation(node: Node, op: Any, users: Mapping[str, list[Node]]) -> str | N
     return "linear"
 
 
-def _ours(op: Any) -> str | None:
+def _ours(op: object) -> str | None:
     """The name of an activation's function, as Keras has it."""
     function = getattr(op, "function", None)
     if function is None:
@@ -247,7 +247,7 @@ def _is_activation(layer: Mapping[str, Any]) -> bool:
     return layer["class_name"] in ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 
 
-def _function(value: Any, version: str) -> str | None:
+def _function(value: object, version: str) -> str | None:
     """The name of a function, or of what a layer computes; None where that is not known."""
     match value:
         case None:
@@ -286,7 +286,7 @@ def _named(name: str, arguments: Mapping[str, Any]) -> str | None:
     return f"{name}({', '.join(f'{k}={v}' for k, v in sorted(rest.items()))})" if rest else name or None
 
 
-def _is_equal(theirs: Any, ours: Any, rank: int) -> bool:
+def _is_equal(theirs: object, ours: object, rank: int) -> bool:
     if isinstance(ours, float):
         return isinstance(theirs, (int, float)) and math.isclose(theirs, ours, rel_tol=1e-6)
     if isinstance(theirs, (list, tuple)) or isinstance(ours, tuple):
@@ -294,18 +294,18 @@ def _is_equal(theirs: Any, ours: Any, rank: int) -> bool:
     return bool(theirs == ours)
 
 
-def _each(value: Any, rank: int) -> tuple[Any, ...]:
+def _each(value: object, rank: int) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (value,) * rank
 
 
-def _pairs(value: Any, rank: int) -> list[tuple[int, int]]:
+def _pairs(value: object, rank: int) -> list[tuple[int, int]]:
     """(before, after) of every axis: of one number, of one a axis, or of pairs."""
     if rank == 1 and isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], int):
         return [(value[0], value[1])]
     return [tuple(v) if isinstance(v, (list, tuple)) else (v, v) for v in _each(value, rank)]
 
 
-def major(version: Any) -> str:
+def major(version: object) -> str:
     """A version as text."""
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version or "")
     return text if re.fullmatch(r"[\w.+-]{1,40}", text) else ""

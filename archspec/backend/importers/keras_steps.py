@@ -72,7 +72,7 @@ def _operation(call: LayerCall) -> Step:
     raise UnsaidLayer("it is a function that no op says")
 
 
-def _alike(value: Any) -> Any:
+def _alike(value: object) -> Any:
     """One number where all axes have it."""
     if isinstance(value, (list, tuple)):
         items = [_alike(item) for item in value]
@@ -82,7 +82,7 @@ def _alike(value: Any) -> Any:
     return value
 
 
-def _activation(value: Any) -> Any:
+def _activation(value: object) -> Any:
     """An activation argument; None where it does nothing."""
     match value:
         case None | "linear":

@@ -87,7 +87,7 @@ def archive(path: Path) -> Archive:
     return grouped([(name, _stored(name, tensor, read)) for name, tensor in tensors.items()])
 
 
-def _state(saved: Any) -> dict[str, TorchTensor]:
+def _state(saved: object) -> dict[str, TorchTensor]:
     """The one dict of tensors, be it the whole of what was saved or an entry of it. Raises WeightsError."""
     if not isinstance(saved, dict):
         raise WeightsError("the file holds no state dict")
@@ -282,14 +282,14 @@ class Machine:
         return made
 
 
-def _storage(saved: Any, storages: dict[str, Storage]) -> Storage:
+def _storage(saved: object, storages: dict[str, Storage]) -> Storage:
     match saved:
         case ("storage", Name(path), str(key), _, int(count), *view) if not any(view) and count >= 0:
             return storages.setdefault(key, Storage(key, STORAGES[path.removeprefix("torch ")], count))
     raise WeightsError("the file keeps a tensor in a way that is not known")
 
 
-def _made(function: Any, arguments: Any) -> Any:
+def _made(function: object, arguments: object) -> Any:
     """What a call that state dicts consist of gives. Raises WeightsError for all others."""
     match function, arguments:
         case Name(path), () if path == ORDERED:

@@ -57,10 +57,10 @@ def function(config: Mapping[str, Any]) -> Callable[..., Any] | None:
     return call
 
 
-def _index(parts: Any) -> Any:
+def _index(parts: object) -> Any:
     """What stands in brackets: numbers, and slices as a dict each."""
 
-    def part(value: Any) -> Any:
+    def part(value: object) -> Any:
         if isinstance(value, dict):
             return slice(*(value.get(key) for key in ("start", "stop", "step")))
         return Ellipsis if value == "Ellipsis" else value

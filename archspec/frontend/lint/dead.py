@@ -158,7 +158,7 @@ def _steps(document: Document) -> Iterator[tuple[BlockSection | None, Step]]:
             yield block, step
 
 
-def _within(chain: Any) -> Iterator[Step]:
+def _within(chain: object) -> Iterator[Step]:
     if isinstance(chain, Seq):
         for step in steps_of(chain)[0]:
             if step is not None:

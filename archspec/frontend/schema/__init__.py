@@ -18,7 +18,7 @@ from archspec.ir.json_schema import DIALECT, Json, call, list_of
 from archspec.ops.base import Op
 
 
-def file_schema(document: Any, prelude: Any, used: Mapping[str, Any]) -> Json:
+def file_schema(document: object, prelude: object, used: Mapping[str, Any]) -> Json:
     """The schema for ``document`` (a spec file's values), or of any spec file where that is None.
 
     ``prelude`` is the values of the prelude's file, ``used`` those of the files that the document imports, by the name
@@ -80,6 +80,6 @@ def _block_parameters(document: Json, blocks: Iterable[Any]) -> set[str]:
     return out
 
 
-def _doc(block: Any) -> str:
+def _doc(block: object) -> str:
     doc = block.get("doc") if isinstance(block, dict) else None
     return doc if isinstance(doc, str) else ""

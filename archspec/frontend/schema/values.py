@@ -29,7 +29,7 @@ def or_expression(*choices: Json) -> Json:
     return {"anyOf": [*choices, EXPRESSION]}
 
 
-def section(document: Any, key: str) -> Json:
+def section(document: object, key: str) -> Json:
     """A section of a file that may be malformed: a map by names, empty where there is none."""
     value = document.get(key) if isinstance(document, dict) else None
     return {name: v for name, v in value.items() if isinstance(name, str)} if isinstance(value, dict) else {}
@@ -120,7 +120,7 @@ def parameters(params: Mapping[str, Any]) -> Json:
     return {**closed(properties), "required": required}
 
 
-def _type_of(default: Any) -> Json:
+def _type_of(default: object) -> Json:
     """What may replace a default: a value of its type (also a one-op map for a name, which may be an op's)."""
     if isinstance(default, bool):
         return {"type": "boolean"}

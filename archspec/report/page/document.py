@@ -8,7 +8,6 @@ from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from json import dumps
-from typing import Any
 
 POLICY = "default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'"
 """Content-Security-Policy: nothing is loaded, and of styles and scripts only those of the page are taken."""
@@ -17,7 +16,7 @@ NEWS = '<div id="news" role="alert" hidden></div>'
 _IN_JSON = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
-def document(title: str, body: str, data: Any, *, live: str | None = None) -> str:
+def document(title: str, body: str, data: object, *, live: str | None = None) -> str:
     """A page of ``body``, which is HTML, and ``data``, which is anything that JSON has. A ``live`` one is that version,
     and may ask its own server for news."""
     style, script = asset("page.css"), asset("page.js")
@@ -48,7 +47,7 @@ def header(caption: str, doc: str = "") -> str:
     )
 
 
-def in_script(data: Any) -> str:
+def in_script(data: object) -> str:
     """JSON that no text in it can leave a ``<script>`` by."""
     return dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_IN_JSON)
 
