@@ -29,6 +29,8 @@ kind. Names of Keras and PyTorch are in [a table of their own](../names.md).
 |---|---|---|
 | [ops](../ops.md) | `body: [conv: 64]` | every layer, merge and activation |
 """
+CALLBACKS = """\
+| [callbacks](callbacks.md) | `log: {callbacks: {…}}` | functions of installed packages, for MLflow, Weights & Biases and others |"""
 HEAD = """\
 # {title}
 
@@ -50,6 +52,7 @@ def pages() -> dict[Path, str]:
         out[path] = "\n".join([head, *(text for m in members for text in _member(word, m))]).rstrip("\n") + "\n"
         named = ", ".join(f"[`{m.name}`]({path.name}#{m.name})" for m in members)
         index.append(f"| [{name}]({path.name}) | `{place}` | {named} |")
+    index.append(CALLBACKS)
     return {FOLDER / "README.md": "\n".join(index) + "\n", **out}
 
 

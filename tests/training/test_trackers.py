@@ -7,6 +7,7 @@ import pytest
 
 from archspec.training.errors import Misused
 from archspec.training.run import run
+from tests.docs.blocks import ROOT, shown
 from tests.wording import refuses
 
 PACKAGE = """
@@ -124,3 +125,21 @@ def test_what_is_not_installed_is_refused_before_anything_is_written(plan, tmp_p
 def test_arguments_are_a_map(plan, tmp_path, package):
     with refuses(Misused):
         run(plan("{epochs: 1}", rest="log: {callbacks: {tracker: digits}}"), tmp_path / "run", progress=None)
+
+
+@pytest.mark.parametrize(("function", "arguments"), [("mlflow", {"experiment": "e"}), ("wandb", {"project": "p"})])
+def test_the_functions_of_the_page_ask_a_service_for_its_callback(plan, tmp_path, monkeypatch, function, arguments):
+    """As the documentation has them, in front of a package that keeps what it is asked for."""
+    from unittest.mock import MagicMock
+
+    service = MagicMock()
+    for name in ("mlflow", "mlflow.keras", "wandb", "wandb.integration", "wandb.integration.keras"):
+        monkeypatch.setitem(sys.modules, name, service)
+    service.keras = service
+    [page] = shown("python", pages=[ROOT / "docs" / "reference" / "callbacks.md"])
+    names = {}
+    exec(compile(page.text, page.file, "exec"), names)
+    made = names[f"{function}_callback"](plan("{epochs: 1}"), tmp_path / "seventh", **arguments)
+    assert made in (service.MlflowCallback.return_value, service.WandbMetricsLogger.return_value)
+    asked = repr(service.mock_calls)
+    assert repr("seventh") in asked and repr(next(iter(arguments.values()))) in asked and "small" in asked
