@@ -52,7 +52,7 @@ def test_a_run_is_planned(block, folder):
     assert Run.open(folder / block.file).plan().steps > 0
 
 
-LONG = ("freezing.yaml", "images_run.yaml")
+LONG = ("freezing.yaml", "images_run.yaml", "detector_run.yaml")
 
 
 @pytest.mark.slow
