@@ -30,7 +30,7 @@ kind. Names of Keras and PyTorch are in [a table of their own](../names.md).
 | [ops](../ops.md) | `body: [conv: 64]` | every layer, merge and activation |
 """
 CALLBACKS = """\
-| [callbacks](callbacks.md) | `log: {callbacks: {…}}` | functions of installed packages, for MLflow, Weights & Biases and others |"""
+| [callbacks](callbacks.md) | `log: {callbacks: {…}}` | functions of installed packages, such as for MLflow |"""
 HEAD = """\
 # {title}
 
