@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 
 class PixelClasses(Evaluator):
     """Intersection over union and accuracy of classes at pixels, all pixels of all examples in one confusion matrix.
-    Pixels whose true class is none of the data's (void) do not count."""
+    Pixels whose true class is none of the data's (void) do not count. Beside it the F1 of boundaries
+    (``boundary_scores``), class by class and picture by picture."""
 
-    figures = {"mean_iou": "max", "frequency_weighted_iou": "max", "pixel_accuracy": "max", "mean_accuracy": "max"}
+    figures = {
+        "mean_iou": "max",
+        "frequency_weighted_iou": "max",
+        "pixel_accuracy": "max",
+        "mean_accuracy": "max",
+        "boundary_f1": "max",
+    }
 
     def begin(self, features: Example) -> Accumulator:
         names = features.class_names or tuple(str(i) for i in range(features.classes or 0))
@@ -33,16 +40,23 @@ class _PixelCounting:
 
         self.names, self.examples = tuple(names), 0
         self.confusion = np.zeros((len(names), len(names)), np.int64)
+        # Of each class the sum of its boundary's F1 over pictures, and their number.
+        self.boundaries = np.zeros((len(names), 2))
 
     def update(self, truth: Batch, said: Batch) -> None:
         import numpy as np
 
         labels = np.asarray(truth[LABEL])[..., 0]
+        found = np.asarray(said[PROBABILITIES]).argmax(-1)
         self.examples += len(labels)
-        self.confusion += confusion(labels, np.asarray(said[PROBABILITIES]).argmax(-1), len(self.names))
+        self.confusion += confusion(labels, found, len(self.names))
+        for one, other in zip(labels, found, strict=True):
+            for k, score in boundary_scores(one, other, len(self.names)).items():
+                self.boundaries[k] += score, 1
 
     def result(self) -> PixelAssessment:
-        return PixelAssessment(self.examples, self.names, tuple(map(tuple, self.confusion.tolist())))
+        boundaries = tuple(total / count if count else None for total, count in self.boundaries.tolist())
+        return PixelAssessment(self.examples, self.names, tuple(map(tuple, self.confusion.tolist())), boundaries)
 
 
 def confusion(true: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
@@ -55,13 +69,73 @@ def confusion(true: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     return found.reshape(classes, classes)
 
 
+TOLERANCE = 0.0075
+"""How far from a boundary counts as on it, as a share of the picture's diagonal (Csurka et al. 2013)."""
+
+
+def boundary_scores(true: np.ndarray, said: np.ndarray, classes: int) -> dict[int, float]:
+    """F1 of the boundary of each class that has one, in truth or prediction, of a picture (Csurka, Larlus and Perronnin
+    2013, BF score): 2·P·R / (P + R), where P is the share of what is said to be its boundary that is near to the true
+    one, and R the other way round; 0 where one of them has none.
+
+    A pixel is on the boundary of its class where one of the four beside it has another. Void (``true`` beyond the
+    classes) has no class and ends none.
+    """
+    import numpy as np
+
+    height, width = true.shape
+    radius = TOLERANCE * float(np.hypot(height, width))
+    is_void = true >= classes
+    own, other = (_edges(mask, is_void) for mask in (true, said))
+    out: dict[int, float] = {}
+    for k in np.union1d(true[own], said[other]).tolist():
+        real, found = own & (true == k), other & (said == k)
+        hit, met = (found & _near(real, radius)).sum(), (real & _near(found, radius)).sum()
+        precision, recall = hit / max(found.sum(), 1), met / max(real.sum(), 1)
+        out[k] = float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
+    return out
+
+
+def _edges(mask: np.ndarray, is_void: np.ndarray) -> np.ndarray:
+    """Where a pixel with a class has one of another class beside it."""
+    import numpy as np
+
+    out = np.zeros(mask.shape, bool)
+    for axis in (0, 1):
+        low = (slice(None),) * axis + (slice(None, -1),)
+        high = (slice(None),) * axis + (slice(1, None),)
+        differs = (mask[low] != mask[high]) & ~is_void[low] & ~is_void[high]
+        out[low] |= differs
+        out[high] |= differs
+    return out
+
+
+def _near(edges: np.ndarray, radius: float) -> np.ndarray:
+    """Where some edge lies no farther than the radius, between centres of pixels."""
+    import numpy as np
+
+    height, width = edges.shape
+    # Along each row the distance to the nearest edge before and behind; then all rows within the radius.
+    places = np.arange(width)
+    before = np.maximum.accumulate(np.where(edges, places, -(2 * width)), 1)
+    behind = np.minimum.accumulate(np.where(edges, places, 3 * width)[:, ::-1], 1)[:, ::-1]
+    along = np.minimum(places - before, behind - places)
+    out = np.zeros(edges.shape, bool)
+    for down in range(-min(int(radius), height - 1), min(int(radius), height - 1) + 1):
+        reached = along <= np.sqrt(radius**2 - down**2)
+        out[max(-down, 0) : height - max(down, 0)] |= reached[max(down, 0) : height - max(-down, 0)]
+    return out
+
+
 @dataclass(frozen=True, slots=True)
 class PixelAssessment:
-    """``confusion[true][said]`` counts pixels."""
+    """``confusion[true][said]`` counts pixels; ``boundaries`` has the F1 of each class's boundary, the mean over the
+    pictures in which it has one, None where there is none."""
 
     examples: int
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
+    boundaries: tuple[float | None, ...]
 
     @property
     def iou(self) -> tuple[float | None, ...]:
@@ -84,11 +158,13 @@ class PixelAssessment:
             return {}
         occurring = [i for i in self.iou if i is not None]
         found = [r for r in self.recall if r is not None]
+        edged = [b for b in self.boundaries if b is not None]
         return {
             "mean_iou": sum(occurring) / len(occurring),
             "frequency_weighted_iou": sum(t * i for t, i in zip(true, self.iou, strict=True) if i is not None) / total,
             "pixel_accuracy": sum(hits) / total,
             "mean_accuracy": sum(found) / len(found),
+            **({"boundary_f1": sum(edged) / len(edged)} if edged else {}),
         }
 
     def _sums(self) -> tuple[list[int], list[int], list[int]]:
@@ -103,6 +179,7 @@ class PixelAssessment:
             "classes": self.classes,
             "iou": self.iou,
             "recall": self.recall,
+            "boundaries": self.boundaries,
             "confusion": self.confusion,
         }
 
@@ -117,14 +194,21 @@ class PixelAssessment:
         return {}
 
     def text(self) -> str:
-        said = {"mean_iou": "mean IoU", "frequency_weighted_iou": "frequency-weighted IoU"}
+        said = {
+            "mean_iou": "mean IoU",
+            "frequency_weighted_iou": "frequency-weighted IoU",
+            "boundary_f1": f"boundary F1 ({100 * TOLERANCE:g} %)",
+        }
         words = {name: said.get(name, name.replace("_", " ")) for name in self.figures}
         lines = [f"{'examples':<22} {self.examples:,}"]
         lines += [f"{words[name]:<22} {value:.4f}" for name, value in self.figures.items()]
         width = max(len("class"), *(len(name) for name in self.classes))
-        lines += ["", f"{'class':<{width}}  {'pixels':>12}     IoU  recall"]
-        for name, row, iou, recall in zip(self.classes, self.confusion, self.iou, self.recall, strict=True):
-            shares = "".join(f"{'-':>8}" if v is None else f"{v:>8.4f}" for v in (iou, recall))
+        lines += ["", f"{'class':<{width}}  {'pixels':>12}     IoU  recall  boundary"]
+        columns = zip(self.classes, self.confusion, self.iou, self.recall, self.boundaries, strict=True)
+        for name, row, *figures in columns:
+            shares = "".join(
+                f"{'-':>{w}}" if v is None else f"{v:>{w}.4f}" for v, w in zip(figures, (8, 8, 10), strict=True)
+            )
             lines.append(f"{name:<{width}}  {sum(row):>12,}{shares}")
         if len(self.classes) <= MAX_CLASSES:
             cell = max(8, *(len(str(n)) + 1 for row in self.confusion for n in row))

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import OpError
-from archspec.ops.loss import Loss, Share, channels_of, keras_loss, probabilities, requires_raw_scores, same_shape
+from archspec.ops.loss import (
+    Loss,
+    Share,
+    channels_of,
+    keras_loss,
+    probabilities,
+    requires_raw_scores,
+    same_shape,
+    share_of_each_class,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -33,6 +42,32 @@ class Tversky(Loss, name="tversky"):
     target, gets_logits = same_shape, probabilities
     # Keras 3.15 takes prediction for target where it counts errors: its alpha weighs what is missed.
     lower = keras_loss("Tversky", alpha="beta", beta="alpha")
+
+
+class Jaccard(Loss, name="jaccard"):
+    """1 - Σ target · prediction / Σ (target + prediction - target · prediction) of each class over the whole batch, and
+    the mean over those that occur in the target: soft intersection over union (Rahman and Wang 2016)."""
+
+    labels = "binary"
+    target, gets_logits = same_shape, probabilities
+
+    def lower(self, from_logits: bool = False) -> keras.losses.Loss:
+        from archspec.layers.region_loss import Jaccard
+
+        return Jaccard()
+
+
+class LovaszSoftmax(Loss, name="lovasz_softmax"):
+    """The convex surrogate of intersection over union of each class over the whole batch, and the mean over those that
+    occur in the target (Berman, Rannen Triki and Blaschko 2018)."""
+
+    labels = "one_hot"
+    target, gets_logits = share_of_each_class, probabilities
+
+    def lower(self, from_logits: bool = False) -> keras.losses.Loss:
+        from archspec.layers.region_loss import LovaszSoftmax
+
+        return LovaszSoftmax()
 
 
 class Ctc(Loss, name="ctc"):

@@ -41,6 +41,20 @@ def focal(target, p, gamma, alpha):
     return (-weight * (1 - right) ** gamma * np.log(right)).mean()
 
 
+def by_class(of_one, true, said):
+    return np.mean([of_one(true[:, k], said[:, k]) for k in range(true.shape[1]) if true[:, k].any()])
+
+
+def lovasz(true, said):
+    """The Lovász extension as an integral: over all t, 1 - intersection over union if the positions whose error is
+    t or more were wrong."""
+    errors = np.abs(true.astype(float) - said)
+    steps = np.unique(np.concatenate([[0.0], errors]))
+    wrong = [errors >= high for high in steps[1:]]
+    lost = [1 - (true.astype(bool) & ~w).sum() / (true.astype(bool) | w).sum() for w in wrong]
+    return np.dot(np.diff(steps), lost)
+
+
 SMOOTH = 0.9 * ONE_HOT + 0.1 / 4
 DISTANCE = np.abs(NUMBERS - SCORES)
 SIGNS = 2 * BITS - 1
@@ -91,6 +105,14 @@ VALUES = [
         SCORES,
         -((NUMBERS * SCORES).sum(-1) / np.linalg.norm(NUMBERS, axis=-1) / np.linalg.norm(SCORES, axis=-1)).mean(),
     ),
+    (
+        "jaccard",
+        {},
+        BITS,
+        YES,
+        by_class(lambda t, p: 1 - (t * p).sum() / (t + p - t * p).sum(), BITS, YES),
+    ),
+    ("lovasz_softmax", {}, ONE_HOT, SHARES, by_class(lovasz, ONE_HOT, SHARES)),
     ("dice", {}, BITS, YES, 1 - 2 * (BITS * YES).sum() / (BITS.sum() + YES.sum())),
     (
         "tversky",

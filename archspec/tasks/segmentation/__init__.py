@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MEDIAN_FREQUENCY = "median_frequency"
 PIXELWISE = ("categorical_crossentropy", "sparse_categorical_crossentropy", "categorical_focal")
-REGIONS = ("dice", "tversky")
+REGIONS = ("dice", "tversky", "jaccard", "lovasz_softmax")
 """Losses of whole regions, which compare a share of each class over all pixels of a batch."""
 
 
@@ -55,6 +55,10 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
     """Weight of each class's pixels in a loss of single pixels, in the order of the classes. ``median_frequency``:
     a class's share of the pixels of the images that it occurs in, and the median of these shares over it (Eigen and
     Fergus 2015, SegNet)."""
+
+    hard_pixels: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of a batch's pixels that count in a loss of single pixels: those whose loss is largest (Shrivastava et
+    al. 2016; Wu, Shen and van den Hengel 2016). Null for all."""
 
     def defaults(self, graph: Graph, features: Example) -> Mapping[str, Any]:
         """Images brought to the network's size and, where they are 8-bit and it takes floats, to 0 … 1."""
@@ -105,12 +109,13 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
         with rules_of(output, at):
             kind.target(graph.spec(output.tensor))
             gets_logits(graph, output, kind)
-        if self.class_weights and kind.name in REGIONS:
-            raise TaskError(
-                f"{kind.name} has no single pixels that class_weights would weigh",
-                at=("train", "task", self.name, "class_weights"),
-                help="leave them out, or take categorical_crossentropy",
-            )
+        for name, does in (("class_weights", "weigh"), ("hard_pixels", "choose")):
+            if getattr(self, name) and kind.name in REGIONS:
+                raise TaskError(
+                    f"{kind.name} has no single pixels that {name} would {does}",
+                    at=("train", "task", self.name, name),
+                    help="leave them out, or take categorical_crossentropy",
+                )
         if other := next((metric.name for metric in output.metrics if metric.name != "accuracy"), None):
             raise TaskError(
                 f"segmentation reports mean_iou and accuracy, head '{output.name}' asks for {other}",
@@ -145,7 +150,8 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
             if kind.name in REGIONS:
                 losses[o.name] = RegionLoss(made, classes)
             else:
-                losses[o.name] = PixelLoss(made, classes, weights, spread=kind.labels == "one_hot")
+                spread = kind.labels == "one_hot"
+                losses[o.name] = PixelLoss(made, classes, weights, spread=spread, hardest=self.hard_pixels)
         taken, names = taken_of(graph), tuple(losses)
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:

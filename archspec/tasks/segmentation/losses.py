@@ -18,19 +18,32 @@ def _labels(mask: Any, classes: int) -> tuple[Any, Any]:
 
 class PixelLoss(keras.losses.Loss):
     """The mean over pixels that have a class of a loss of each, weighted by its class: Σ w·l / Σ w, as PyTorch's
-    cross_entropy has it. ``spread`` where the loss takes a share of each class."""
+    cross_entropy has it. ``spread`` where the loss takes a share of each class; ``hardest`` is the share of the batch's
+    pixels with a class that count, those whose loss is largest."""
 
-    def __init__(self, loss: Any, classes: int, weights: Sequence[float] | None, *, spread: bool):
+    def __init__(
+        self, loss: Any, classes: int, weights: Sequence[float] | None, *, spread: bool, hardest: float | None = None
+    ):
         super().__init__(name=loss.name, reduction=None)
-        self.loss, self.classes, self.weights, self.spread = loss, classes, weights, spread
+        self.loss, self.classes, self.weights, self.spread, self.hardest = loss, classes, weights, spread, hardest
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        labels, weight = _labels(y_true, self.classes)
+        labels, valid = _labels(y_true, self.classes)
         target = ops.one_hot(labels, self.classes, dtype=y_pred.dtype) if self.spread else labels
+        single = ops.cast(self.loss.call(target, y_pred), "float32")
+        weight = valid
         if self.weights is not None:
             weight = weight * ops.take(ops.convert_to_tensor(self.weights, "float32"), labels)
-        single = ops.cast(self.loss.call(target, y_pred), "float32")
+        if self.hardest is not None:
+            weight = weight * self._hard(ops.stop_gradient(single), valid)
         return ops.sum(weight * single) / ops.maximum(ops.sum(weight), 1e-7)
+
+    def _hard(self, single: Any, valid: Any) -> Any:
+        """1.0 at the pixels that count. Of equal losses at the edge all do."""
+        ranked = ops.flip(ops.sort(ops.reshape(ops.where(valid > 0, single, -1.0), (-1,))))
+        count = ops.cast(ops.ceil(self.hardest * ops.sum(valid)), "int32")
+        least = ops.take(ranked, ops.maximum(count - 1, 0))
+        return ops.cast(single >= least, "float32")
 
 
 class RegionLoss(keras.losses.Loss):

@@ -7,7 +7,7 @@ from PIL import Image
 import archspec
 from archspec.data.example import Example
 from archspec.data.features.mask import Mask
-from archspec.evaluators.segmentation import PixelClasses
+from archspec.evaluators.segmentation import PixelClasses, boundary_scores
 from archspec.ir.diagnostics import SpecError
 from archspec.ir.tensors import TensorSpec
 from archspec.tasks.segmentation.weights import median_frequency
@@ -88,11 +88,40 @@ def test_regions_leave_void_out_of_truth_and_prediction():
 
 
 @pytest.mark.tensorflow
-def test_a_batch_of_void_alone_costs_nothing():
+@pytest.mark.parametrize("kind", ["jaccard", "lovasz_softmax"])
+def test_void_is_as_if_it_were_not_there(kind):
+    from archspec.ops.loss import Loss
+    from archspec.tasks.segmentation.losses import RegionLoss
+
+    made = Loss.find(kind)().lower()
+    kept = TRUE.reshape(-1) != 255
+    said, true = SAID.reshape(-1, 3)[kept], np.eye(3, dtype="float32")[TRUE.reshape(-1)[kept]]
+    assert float(RegionLoss(made, 3)(TRUE, SAID)) == pytest.approx(float(made(true, said)), rel=1e-6)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("share", [0.01, 0.3, 1.0])
+def test_the_hardest_pixels_are_those_of_the_largest_losses(share):
     from archspec.ops.loss import Loss
     from archspec.tasks.segmentation.losses import PixelLoss
 
-    loss = PixelLoss(Loss.find("categorical_crossentropy")().lower(), 3, None, spread=True)
+    weights = (0.5, 2.0, 7.0)
+    kept = TRUE.reshape(-1) != 255
+    true, said = TRUE.reshape(-1)[kept], SAID.reshape(-1, 3)[kept]
+    single = -np.log(said[np.arange(len(true)), true])
+    hard = np.argsort(-single)[: int(np.ceil(share * len(true)))]
+    weight = np.array(weights)[true[hard]]
+    loss = PixelLoss(Loss.find("categorical_crossentropy")().lower(), 3, weights, spread=True, hardest=share)
+    assert float(loss(TRUE, SAID)) == pytest.approx((weight * single[hard]).sum() / weight.sum(), rel=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("hardest", [None, 0.25])
+def test_a_batch_of_void_alone_costs_nothing(hardest):
+    from archspec.ops.loss import Loss
+    from archspec.tasks.segmentation.losses import PixelLoss
+
+    loss = PixelLoss(Loss.find("categorical_crossentropy")().lower(), 3, None, spread=True, hardest=hardest)
     assert float(loss(np.full_like(TRUE, 255), SAID)) == 0
 
 
@@ -119,16 +148,72 @@ def counted(batches, classes=3):
     return counting.result()
 
 
+def boundaries_by_hand(true, said, classes, tolerance):
+    """From lists of places and all distances between them."""
+    height, width = true.shape
+
+    def edges(mask, k):
+        out = []
+        for y, x in zip(*np.nonzero((mask == k) & (true < classes)), strict=True):
+            beside = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+            beside = [p for p in beside if 0 <= p[0] < height and 0 <= p[1] < width and true[p] < classes]
+            if any(mask[p] != k for p in beside):
+                out.append((y, x))
+        return out
+
+    def share(places, others):
+        near = [any(np.hypot(y - b, x - a) <= tolerance for b, a in others) for y, x in places]
+        return np.mean(near) if near else 0.0
+
+    out = {}
+    for k in range(classes):
+        real, found = edges(true, k), edges(said, k)
+        if real or found:
+            p, r = share(found, real), share(real, found)
+            out[k] = 2 * p * r / (p + r) if p + r else 0.0
+    return out
+
+
+@pytest.mark.parametrize(
+    ("seed", "shape"), [(0, (1, 7)), (1, (9, 13)), (2, (40, 30)), (3, (150, 120)), (4, (150, 120))]
+)
+def test_boundaries_are_those_of_all_distances(shape, seed):
+    random = np.random.default_rng((seed, *shape))
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    cuts = random.uniform(0.2, 0.8, 4) * np.repeat(shape, 2)
+    true, said = (
+        ((y > cuts[i]).astype(np.uint8) + (x > cuts[i + 2])) * np.uint8(1 + (seed % 2)) % np.uint8(4) for i in (0, 1)
+    )
+    true = np.where(random.uniform(size=shape) < 0.02, 255, true).astype(np.uint8)
+    found = boundary_scores(true, said, 4)
+    assert found == pytest.approx(boundaries_by_hand(true, said, 4, 0.0075 * np.hypot(*shape)))
+
+
+def test_boundaries_of_the_same_masks_are_found_and_those_of_flat_ones_do_not_count():
+    true = np.zeros((60, 80), np.uint8)
+    true[20:40, 20:50] = 1
+    assert boundary_scores(true, true, 3) == {0: 1, 1: 1}
+    assert boundary_scores(true, np.zeros_like(true), 3) == {0: 0, 1: 0}
+    assert boundary_scores(true, np.roll(true, 5, 1), 3)[1] == pytest.approx(50 / 96)  # 25 of 30 on two sides
+    assert boundary_scores(np.zeros_like(true), np.zeros_like(true), 3) == {}
+
+
 def test_figures_are_those_of_sets_of_pixels_batch_by_batch():
     found = counted([(TRUE[:1], SAID[:1]), (TRUE[1:], SAID[1:])])
-    assert dict(found.figures) == pytest.approx(figures_by_hand())
+    masks = zip(TRUE[..., 0], SAID.argmax(-1), strict=True)
+    scores = [boundaries_by_hand(true, said, 3, 0.0075 * np.hypot(4, 5)) for true, said in masks]
+    means = [np.mean([s[k] for s in scores if k in s]) for k in range(3)]
+    assert dict(found.figures) == pytest.approx({**figures_by_hand(), "boundary_f1": np.mean(means)})
+    assert found.boundaries == pytest.approx(tuple(means))
     assert found.examples == 2 and sum(map(sum, found.confusion)) == (TRUE != 255).sum()
 
 
 def test_a_class_that_neither_occurs_nor_is_said_is_no_part_of_the_mean():
     more = np.concatenate([SAID, np.zeros_like(SAID[..., :1])], -1)
     found = counted([(TRUE, more)], classes=4)
-    assert found.iou[3] is None and dict(found.figures) == pytest.approx(figures_by_hand())
+    assert found.iou[3] is None and found.boundaries[3] is None
+    figures = {name: value for name, value in found.figures.items() if name != "boundary_f1"}
+    assert figures == pytest.approx(figures_by_hand())
     assert counted([(np.full_like(TRUE, 255), SAID)]).figures == {}
 
 
