@@ -344,7 +344,7 @@ OTHER_WORDS["keras"] = {
 }
 # The figure of segmentation, class by class.
 # What a spec expects of its graph: how many there are.
-OTHER_WORDS["anchors"] = {"analysis/expect", "frontend/expectations", "report/vocabulary"}
+OTHER_WORDS["anchors"] = {"analysis/expect", "frontend/expectations", "ir/meaning", "report/vocabulary"}
 # Tokens or images that are drawn.
 OTHER_WORDS["sample"] = {"cli/sample", "tasks/decoding/__init__", "tasks/language_modelling/generation"}
 OTHER_WORDS["iou"] = {"evaluators/segmentation"}

@@ -14,6 +14,7 @@ from archspec.frontend.elaborate import Elaborator
 from archspec.frontend.heads import heads_of, outputs_of
 from archspec.frontend.inputs import inputs_of
 from archspec.frontend.masks import check_masks
+from archspec.frontend.meanings import meanings
 from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import POISON, StepResult
@@ -85,6 +86,8 @@ def _graph(
         raise Poisoned
     nodes = reachable(tuple(walk.nodes), [o.tensor for o in outputs])
     check_masks(walk, nodes)
+    if spec.train is None:
+        meanings(walk, nodes, {})
     if walk.problems:
         raise Poisoned
     training = _beside(walk, file, end, outputs, nodes)

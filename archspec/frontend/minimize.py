@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.frontend.elaborate import Elaborator
+from archspec.frontend.meanings import check_outputs, meanings
 from archspec.frontend.naming import Names
 from archspec.frontend.operands import computed
 from archspec.frontend.refusal import Poisoned
@@ -54,6 +55,8 @@ def training_beside(
     whole = Graph(document.spec.name, inputs, tuple(inner.nodes), ())
     known = {**end.scope.frame.inputs, **end.scope.names, **given, **place.scope.names}
     objectives = Objectives(whole, known, frozenset(), place, operands)
+    objectives.meanings = meanings(walk, inner.nodes, own.objects)
+    check_outputs(walk, outputs, objectives.meanings, own.objects, whole.by_name)
     terms = list(minimized(walk, train.minimize, objectives, outside))
     of_heads, targets = _of_heads(walk, outputs, objectives)
     terms = list(named([*of_heads, *terms]))

@@ -18,6 +18,7 @@ from archspec.frontend.walk import Place
 from archspec.frontend.yaml_source import Map, Seq, only, value_span
 from archspec.ir.diagnostics import Span, did_you_mean, shown
 from archspec.ir.graph import Graph, Node, Tensor
+from archspec.ir.meaning import Meaning
 from archspec.ir.reading import suggested
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import EXAMPLES, GradientPenalty, Scheduled, Term, ValueSchedule
@@ -51,6 +52,8 @@ class Objectives:
         self.body, self.known, self.networks, self.end = body, dict(known), networks, end
         self.computed = computed
         self.given = frozenset(body.inputs)
+        self.meanings: Mapping[Tensor, Meaning] = {}
+        """What results are, where it is known."""
 
     def owner(self, node: Node) -> str | None:
         """The network that has a node's weights; None for what training does not change."""
@@ -156,6 +159,13 @@ def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span)
             raise OpError(f"{name} of one channel wants yes or no, '{target}' is numbers of classes", help=help)
     except OpError as error:
         raise Refusal("H06", error.message, operands.value_span(1), error.help) from None
+    if isinstance(target, str) and (coding == "classes" or loss.labels == "index"):
+        kinds, scores = objectives.meanings.get(found[target].tensor), found[result].spec.channels
+        if kinds is not None and None not in (kinds.classes, scores) and kinds.classes != scores:
+            message = f"'{result}' has {scores} scores, '{target}' is of {kinds.classes} classes"
+            raise Refusal(
+                "H06", message, operands.value_span(0), "a background is a class where match says background: first"
+            )
     try:
         logits = loss.gets_logits(last_activation(objectives.body.by_name, found[result].tensor))
     except OpError as error:

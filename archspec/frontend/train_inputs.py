@@ -100,7 +100,8 @@ def _objects(raw: Map, outside: Place) -> ObjectsInput:
         if not value.is_integer() or not 1 <= value <= highest:
             what = "a number of classes" if key == OBJECTS else "how many objects a picture has at most"
             raise Refusal("T01", f"{key} is {what}, 1 to {highest}, got {shown(raw[key])}", raw.value_span(key))
-    return ObjectsInput(int(classes), int(most))
+    text = str(raw[OBJECTS]).removeprefix("=").strip()
+    return ObjectsInput(int(classes), int(most), text if text in outside.scope.frame.constants else None)
 
 
 def _drawn(walk: Walk, raw: Map, kind: str, outside: Place) -> tuple[TensorSpec | None, Drawn]:

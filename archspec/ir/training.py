@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from archspec.ir.diagnostics import Span
+from archspec.ir.meaning import Meaning
 from archspec.ir.tensors import TensorSpec
 
 
@@ -40,14 +41,22 @@ class ObjectsInput(NamedTuple):
 
     classes: int
     most: int
+    parameter: str | None = None
+    """The parameter of the file that says how many classes."""
 
     def ports(self) -> dict[str, TensorSpec]:
-        """Their tensors by name: boxes x1, y1, x2, y2 in pixels of the image, classes, and which rows are objects."""
+        """Their tensors by name: boxes x1, y1, x2, y2 in pixels of the image, classes, which rows are objects that
+        count, and which are ignored."""
         return {
             "boxes": TensorSpec((self.most, 4)),
             "classes": TensorSpec((self.most,), "int32"),
             "valid": TensorSpec((self.most,), "bool"),
+            "ignored": TensorSpec((self.most,), "bool"),
         }
+
+    def meanings(self) -> dict[str, Meaning]:
+        """What these are, by name."""
+        return {"boxes": Meaning("objects"), "classes": Meaning("classes", self.classes)}
 
 
 @dataclass(frozen=True, slots=True)

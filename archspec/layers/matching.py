@@ -19,18 +19,22 @@ register = keras.saving.register_keras_serializable("archspec")
 
 @register
 class MatchedAnchors(keras.Layer):
-    """Anchors (batch, A, 4) and objects (batch, N, 4), (batch, N), (batch, N) to classes, boxes, whether positive and
-    counted, and owners, each (batch, A, …)."""
+    """Anchors (batch, A, 4) and objects (batch, N, 4), (batch, N), (batch, N), and perhaps which are ignored (batch,
+    N), to classes, boxes, whether positive and counted, and owners, each (batch, A, …)."""
 
-    def __init__(self, low: float, high: float, force: str, background: str, **kwargs: Any):
+    def __init__(self, low: float, high: float, force: str, background: str, ignored_share: float = 0.5, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.low, self.high, self.force, self.background = low, high, force, background
+        self.ignored_share = ignored_share
 
-    def call(self, anchors: Any, boxes: Any, classes: Any, valid: Any) -> tuple[Any, ...]:
+    def call(self, anchors: Any, boxes: Any, classes: Any, valid: Any, ignored: Any = None) -> tuple[Any, ...]:
         anchors, boxes = ops.stop_gradient(anchors), ops.stop_gradient(boxes)
         best, owner, forced = self._matched(anchors, boxes, valid)
         between = ops.logical_and(best >= self.low, best < self.high)
         owner = ops.where(best >= self.high, owner, ops.where(between, -2, -1))
+        if ignored is not None:
+            within = compiled(self._within)(anchors, boxes, ignored) > self.ignored_share
+            owner = ops.where(ops.logical_and(owner == -1, within), -2, owner)
         owner = ops.where(forced >= 0, forced, owner)
         positive, row = owner >= 0, ops.maximum(owner, 0)
         kinds = ops.take_along_axis(ops.cast(classes, "int32"), row, axis=1)
@@ -72,6 +76,10 @@ class MatchedAnchors(keras.Layer):
             forced = self._pairs(ops.stack([overlaps(i) for i in range(count)], axis=1), place, forced)
         return best, owner, forced
 
+    def _within(self, anchors: Any, boxes: Any, ignored: Any) -> Any:
+        """The largest share of each anchor that lies in an ignored object."""
+        return _largest(_overlaps(anchors, boxes, ignored, of_candidates=True), anchors, boxes)
+
     def _pairs(self, overlaps: Any, place: Any, forced: Any) -> Any:
         """Pairs from the largest overlap down, of (batch, N, A)."""
         count, rows = overlaps.shape[1:]
@@ -90,7 +98,7 @@ class MatchedAnchors(keras.Layer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"low": self.low, "high": self.high, "force": self.force, "background": self.background}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, "ignored_share": self.ignored_share}
 
 
 @register
@@ -111,9 +119,7 @@ class IgnoredOverlaps(keras.Layer):
         return compiled(self._best)
 
     def _best(self, predicted: Any, boxes: Any, valid: Any) -> Any:
-        overlaps = _overlaps(predicted, boxes, valid)
-        start = ops.zeros_like(predicted[..., 0])
-        return ops.fori_loop(0, boxes.shape[1], lambda i, best: ops.maximum(best, overlaps(i)), start)
+        return _largest(_overlaps(predicted, boxes, valid), predicted, boxes)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "iou": self.iou}
@@ -129,8 +135,15 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
 
 
-def _overlaps(candidates: Any, boxes: Any, valid: Any) -> Callable[[Any], Any]:
-    """Intersection over union of all candidates with one object, by its number; -1 with what is no object."""
+def _largest(overlaps: Callable[[Any], Any], candidates: Any, boxes: Any) -> Any:
+    """The largest overlap of each candidate with any object; 0 for none."""
+    start = ops.zeros_like(candidates[..., 0])
+    return ops.fori_loop(0, boxes.shape[1], lambda i, best: ops.maximum(best, overlaps(i)), start)
+
+
+def _overlaps(candidates: Any, boxes: Any, valid: Any, *, of_candidates: bool = False) -> Callable[[Any], Any]:
+    """Intersection over union of all candidates with one object, by its number; -1 with what is no object. The share of
+    the candidates instead, where they say so."""
     x1, y1, x2, y2 = (candidates[..., i] for i in range(4))
     own = area(candidates[..., :2], candidates[..., 2:])
 
@@ -140,7 +153,7 @@ def _overlaps(candidates: Any, boxes: Any, valid: Any) -> Callable[[Any], Any]:
         wide = ops.maximum(ops.minimum(x2, right) - ops.maximum(x1, left), 0.0)
         high = ops.maximum(ops.minimum(y2, bottom) - ops.maximum(y1, top), 0.0)
         inner = wide * high
-        whole = own + area(box[:, :2], box[:, 2:])[:, None] - inner
+        whole = own if of_candidates else own + area(box[:, :2], box[:, 2:])[:, None] - inner
         is_object = ops.expand_dims(ops.take(valid, number, axis=1), 1)
         return ops.where(is_object, share(inner, whole), -1.0)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from archspec.ir.meaning import Meaning, Meanings
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.base import Op, OpError
@@ -119,6 +120,9 @@ class Anchors(Op, name="anchors", main="sizes"):
             raise OpError(f"anchors stand at the positions of a map (height, width, channels), got {x}")
         count, (height, width) = len(self.shapes()), x.shape[:2]
         return TensorSpec((None if height is None or width is None else height * width * count, 4))
+
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        return (Meaning("anchors"),)
 
     def is_positional(self) -> bool:
         return True

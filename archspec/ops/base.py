@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from archspec.ir.declaration import Declaration
+from archspec.ir.meaning import Meanings
 from archspec.ir.tensors import Outputs, TensorSpec, WeightSpec
 from archspec.ops.errors import OpError as OpError
 
@@ -153,6 +154,12 @@ class Op(Declaration, package="archspec.ops"):
                 help="give all of it the mask, or none",
             )
         return max(covered)
+
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        """What the outputs are, where it is known what the inputs are; nothing, unless an op knows better, but of what
+        is elements of inputs that are all the same. Raises OpError for inputs that cannot be what it needs."""
+        is_same = self.is_view or self.hands_on == "elements"
+        return given[:1] if is_same and len(set(given)) == 1 else ()
 
     def at_every_place(self, x: TensorSpec) -> Op | None:
         """What does with the maps of x's size within a larger one what this op does with ``x``; None where it does not

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from archspec.ir.meaning import Meaning, Meanings
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.validation import refuse
 from archspec.ops.base import Op, OpError
@@ -84,6 +85,12 @@ class EncodeBoxes(Op, name="encode_boxes", main="delta"):
     def infer(self, boxes: TensorSpec, anchors: TensorSpec) -> TensorSpec:
         return _rows(self.name, boxes, anchors)
 
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        if _kind(given[0]) == "anchors" or _kind(given[1]) == "objects":
+            message = "encode_boxes takes the boxes of objects, then the anchors: these are the other way round"
+            raise OpError(message, help="from: [owner.box, anchors]")
+        return (Meaning("deltas"),)
+
     def flops(self, out: TensorSpec, boxes: TensorSpec, anchors: TensorSpec) -> int:
         """26 for each box"""
         return 26 * out.size // 4
@@ -108,6 +115,14 @@ class DecodeBoxes(Op, name="decode_boxes", main="delta"):
     def infer(self, deltas: TensorSpec, anchors: TensorSpec) -> TensorSpec:
         return _rows(self.name, deltas, anchors)
 
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        if _kind(given[0]) in ("anchors", "objects"):
+            message = (
+                f"decode_boxes takes what is said of anchors, then the anchors: its first input is {_kind(given[0])}"
+            )
+            raise OpError(message, help="from: [deltas, anchors]")
+        return ()
+
     def flops(self, out: TensorSpec, deltas: TensorSpec, anchors: TensorSpec) -> int:
         """24 for each box"""
         return 24 * out.size // 4
@@ -119,6 +134,10 @@ class DecodeBoxes(Op, name="decode_boxes", main="delta"):
         from archspec.layers.boxes import BoxDecoding
 
         return BoxDecoding(self.delta, self.max_scale)
+
+
+def _kind(meaning: Meaning | None) -> str | None:
+    return None if meaning is None else meaning.kind
 
 
 def _boxes(x: TensorSpec, op: str) -> None:

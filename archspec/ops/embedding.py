@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from archspec.ir.meaning import Meanings
 from archspec.ir.tensors import TensorSpec, WeightSpec
 from archspec.ops.arguments import Initializer, PositiveInt, Width
 from archspec.ops.base import Op, OpError
@@ -84,6 +85,15 @@ class OneHot(Op, name="one_hot", main="vocab"):
     def infer(self, x: TensorSpec) -> TensorSpec:
         _integers(x, "one_hot")
         return TensorSpec((*x.shape, self.vocab))
+
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        (classes,) = given
+        if classes is not None and classes.classes not in (None, self.vocab):
+            raise OpError(
+                f"one_hot has {self.vocab} channels, there are {classes.classes} classes",
+                help=f"one_hot: {classes.classes}",
+            )
+        return ()
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.embedding import OneHot

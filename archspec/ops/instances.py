@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from archspec.ir.meaning import Meanings
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import Sizes
 from archspec.ops.base import Op, OpError
@@ -42,6 +43,15 @@ class OfClass(Op, name="of_class", main="axis"):
         if x.shape[0] != classes.shape[0]:
             raise OpError(f"of_class needs a class of each row, got {x} and {classes}")
         return TensorSpec((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype)
+
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        x, _ = inputs
+        of, classes = x.shape[normalize_axis(self.axis, x, self.name)], given[1]
+        if classes is not None and None not in (of, classes.classes):
+            count = (classes.classes or 0) + (self.background == "first")
+            if of != count:
+                raise OpError(f"of_class: {x} is of {of} classes, and there are {count}")
+        return given[:1]
 
     def lower(self, x: TensorSpec, classes: TensorSpec) -> keras.Layer:
         from archspec.layers.instances import OfClass

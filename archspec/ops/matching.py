@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from archspec.ir.meaning import Meaning, Meanings
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
 from archspec.ops.shapes import floating
@@ -54,11 +55,21 @@ class Match(Op, name="match", main="high"):
     none."""
     background: Literal["none", "first"] = "none"
     """With ``first``, classes are counted from 1 and background is class 0, as softmax heads want it."""
+    ignored_share: Overlap = 0.5
+    """Share of an anchor within an object that is ``ignored``, a crowd or a difficult one, above which it is not
+    background but counts as neither."""
 
     def infer(
-        self, anchors: TensorSpec, boxes: TensorSpec, classes: TensorSpec, valid: TensorSpec
+        self,
+        anchors: TensorSpec,
+        boxes: TensorSpec,
+        classes: TensorSpec,
+        valid: TensorSpec,
+        ignored: TensorSpec | None = None,
     ) -> tuple[TensorSpec, ...]:
         candidates_and_objects(self.name, anchors, boxes, valid)
+        if ignored is not None and (ignored.dtype != "bool" or ignored.shape != valid.shape):
+            raise OpError(f"match needs which objects are ignored {valid} as bool, got {ignored} {ignored.dtype}")
         if classes.rank != 1 or not classes.dtype.startswith("int"):
             raise OpError(f"match needs the class of each object (objects,) as integers, got {classes} {classes.dtype}")
         if boxes.shape[0] != classes.shape[0]:
@@ -69,17 +80,25 @@ class Match(Op, name="match", main="high"):
         flags = TensorSpec(rows, "bool"), TensorSpec(rows, "bool")
         return (TensorSpec(rows, "int32"), TensorSpec((*rows, 4)), *flags, TensorSpec(rows, "int32"))
 
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        swapped("match", "the anchors, then the objects", given[0], given[1])
+        kind = given[2]
+        if kind is not None and kind.classes is not None:
+            kind = kind._replace(classes=kind.classes + (self.background == "first"))
+        return kind, Meaning("objects")
+
     def flops(self, out: tuple[TensorSpec, ...], anchors: TensorSpec, boxes: TensorSpec, *rest: TensorSpec) -> int:
         """14 for each anchor with each object (all rows may be objects), 3 for each box, 2 for each anchor; one more
-        for each pair if objects force theirs"""
+        for each pair if objects force theirs; 10 more for each pair if some may be ignored"""
         pairs = anchors.size * boxes.size // 16
-        return (OVERLAP + 2 + (self.force != "none")) * pairs + 3 * (anchors.size + boxes.size) // 4 + anchors.size // 2
+        one = OVERLAP + 2 + (self.force != "none") + 10 * (len(rest) == 3)
+        return one * pairs + 3 * (anchors.size + boxes.size) // 4 + anchors.size // 2
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.matching import MatchedAnchors
 
         low = self.high if self.low is None else self.low
-        return MatchedAnchors(low, self.high, self.force, self.background)
+        return MatchedAnchors(low, self.high, self.force, self.background, self.ignored_share)
 
 
 class IgnoreOverlaps(Op, name="ignore_overlaps", main="iou"):
@@ -99,6 +118,13 @@ class IgnoreOverlaps(Op, name="ignore_overlaps", main="iou"):
         flags_of_rows(self.name, predicted, positive=positive, counted=counted)
         return TensorSpec(predicted.shape[:1], "bool")
 
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        swapped(self.name, "the boxes that the network says, then the objects", given[0], given[3])
+        if given[0] is not None and given[0].kind == "anchors":
+            message = "ignore_overlaps takes the boxes that the network says, got the anchors"
+            raise OpError(message, help="decode_boxes makes them: from: [owner, decoded, truth]")
+        return ()
+
     def flops(self, out: TensorSpec, predicted: TensorSpec, *rest: TensorSpec) -> int:
         """13 for each prediction with each object (all rows may be objects), 3 for each box, 1 for each prediction"""
         boxes = rest[2]
@@ -109,6 +135,12 @@ class IgnoreOverlaps(Op, name="ignore_overlaps", main="iou"):
         from archspec.layers.matching import IgnoredOverlaps
 
         return IgnoredOverlaps(self.iou)
+
+
+def swapped(op: str, order: str, candidates: Meaning | None, objects: Meaning | None) -> None:
+    """Raises OpError for objects where candidates belong, or for anchors where objects do."""
+    if (candidates is not None and candidates.kind == "objects") or (objects is not None and objects.kind == "anchors"):
+        raise OpError(f"{op} takes {order}: these are the other way round", help="from: [anchors, truth]")
 
 
 def candidates_and_objects(op: str, candidates: TensorSpec, boxes: TensorSpec, valid: TensorSpec) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from archspec.ir.meaning import Meanings
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import Op, OpError
@@ -95,6 +96,9 @@ class SampleRegions(_Drawn, name="sample_regions", main="count"):
         return tuple(
             TensorSpec((self.count, *x.shape[1:]), x.dtype) for x in (boxes, classes, box, positive, counted, owner)
         )
+
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        return given
 
     def flops(self, out: Outputs, boxes: TensorSpec, *owner: TensorSpec) -> int:
         """5 for each row; sorting is not counted"""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from archspec.ir.meaning import Meaning, Meanings
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.arguments import Number, PositiveInt
 from archspec.ops.base import Op, OpError
@@ -63,6 +64,12 @@ class Nms(Op, name="nms", main="iou"):
         keep = self.keep
         floats = TensorSpec((keep, 4)), TensorSpec((keep,))
         return (*floats, TensorSpec((keep,), "int32"), TensorSpec((), "int32"))
+
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        scores = inputs[1]
+        if scores.rank != 2 or scores.channels is None:
+            return ()
+        return None, None, Meaning("classes", scores.channels - (self.background != "none"))
 
     def flops(self, out: Outputs, boxes: TensorSpec, scores: TensorSpec) -> int:
         """at most: 1 for each score; then 3 for each of the n = min(before, scores) best and 13 for each of their

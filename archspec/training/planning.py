@@ -83,14 +83,16 @@ def _check_sampler(pipeline: Pipeline) -> None:
 
 def task_of(run: RunSpec, graph: Graph, features: Example = NOTHING) -> Task:
     """The run's task; where it names none, that of a spec with a ``train`` section, of several heads of which some
-    tell numbers or data with several targets, segmentation for data with masks, detection for data with objects and the
-    heads of a detector, or classification."""
+    tell numbers or data with several targets, segmentation for data with masks, detection for data with objects where
+    a spec is trained on them and a head is of what a detector finds, or classification."""
     numbers = [head for head in graph.outputs if head.loss is not None and head.loss.labels == "numbers"]
     several = (numbers and len(graph.outputs) > 1) or len(features.targets) > 1
     usual = "segmentation" if isinstance(features.features.get(LABEL), Mask) else "classification"
     usual = "multitask" if several else usual
     if graph.training is not None:
-        finds = BOXES in features.features and {*HEADS} <= {head.name for head in graph.outputs}
+        finds = graph.training.objects and BOXES in features.features
+        ends = (graph.by_name.get(head.tensor.node) for head in graph.outputs)
+        finds = finds and any(node is not None and {*HEADS} <= {*node.op.results} for node in ends)
         usual = "adversarial" if graph.networks else "detection" if finds else "training_graph"
     kind = Task.find(usual)
     assert kind is not None

@@ -13,7 +13,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import ObjectsInput
 from archspec.training.errors import TaskError
 
-PARTS = {"boxes": BOXES, "classes": CLASSES, "valid": CLASSES}
+PARTS = {"boxes": BOXES, "classes": CLASSES, "valid": CLASSES, "ignored": CLASSES}
 """The part of the data that a tensor of an input of objects is made of."""
 
 
@@ -56,10 +56,9 @@ def _port(batch: Mapping[str, Any], port: str, most: int) -> Any:
     """A tensor of the objects of pictures, filled up to ``most`` of them."""
     import tensorflow as tf
 
-    if port == "valid":
-        value = batch[CLASSES] >= 0
-        if IGNORED in batch:
-            value &= batch[IGNORED] != 1
+    if port in ("valid", "ignored"):
+        is_ignored = batch[IGNORED] == 1 if IGNORED in batch else tf.zeros_like(batch[CLASSES], tf.bool)
+        value = (batch[CLASSES] >= 0) & (is_ignored if port == "ignored" else ~is_ignored)
     else:
         value = batch[PARTS[port]]
     lacking = [[0, 0], [0, most - value.shape[1]], *[[0, 0]] * (value.shape.rank - 2)]
@@ -80,7 +79,13 @@ def check_objects(name: str, objects: ObjectsInput, features: Example) -> None:
         raise TaskError(message, at=("data",), help=help)
     if kinds.classes != objects.classes:
         message = f"the data have {kinds.classes} classes of objects, '{name}' has {objects.classes}"
-        raise TaskError(message, at=("data",), help=f"objects: {kinds.classes} in the spec")
+        raise TaskError(
+            message,
+            at=("data",),
+            help=f"--set {objects.parameter}={kinds.classes}"
+            if objects.parameter
+            else f"objects: {kinds.classes} in the spec",
+        )
 
 
 def sources(plan: Training, features: Example) -> dict[str, str]:

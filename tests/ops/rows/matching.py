@@ -54,11 +54,22 @@ def owners(table, low, high, force):
     return out
 
 
-def matched(low=0.5, high=0.5, force="none", first=False):
-    def oracle(weights, anchors, boxes, kinds, valid):
+def spare(owner, anchors, boxes, ignored, share):
+    """Background that lies within an ignored object counts as neither."""
+    for i, a in enumerate(anchors):
+        for b, is_ignored in zip(boxes, ignored, strict=True):
+            inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+            if owner[i] == -1 and is_ignored and inner / (a[2:] - a[:2]).prod() > share:
+                owner[i] = -2
+
+
+def matched(low=0.5, high=0.5, force="none", first=False, share=None):
+    def oracle(weights, anchors, boxes, kinds, valid, ignored=None):
         made = []
-        for a, b, k, v in zip(anchors, boxes, kinds, valid, strict=True):
+        for n, (a, b, k, v) in enumerate(zip(anchors, boxes, kinds, valid, strict=True)):
             owner = owners(overlaps(a.astype("float64"), b.astype("float64"), v), low, high, force)
+            if ignored is not None:
+                spare(owner, a.astype("float64"), b.astype("float64"), ignored[n], share)
             none = 0 if first else -1
             made.append(
                 (
@@ -88,22 +99,36 @@ def spared(iou):
 DRAW = (candidates, candidates, classes, some)
 DTYPES = ("float32", "float32", "int32", "bool")
 SHAPES = ((40, 4), (5, 4), (5,), (5,))
-ROWS = [
-    Row("match", args, SHAPES, oracle, dtypes=DTYPES, draw=DRAW)
-    for args, oracle in (
-        ({}, matched()),
-        ({"low": 0.2, "high": 0.4}, matched(0.2, 0.4)),
-        ({"low": 0.3, "high": 0.7, "force": "ties"}, matched(0.3, 0.7, "ties")),
-        ({"high": 0.5, "force": "best", "background": "first"}, matched(force="best", first=True)),
-        ({"high": 0.5, "force": "one_to_one"}, matched(force="one_to_one")),
-    )
-] + [
-    Row(
-        "ignore_overlaps",
-        {"iou": 0.3},
-        ((40, 4), (40,), (40,), (5, 4), (5,)),
-        spared(0.3),
-        dtypes=("float32", "bool", "bool", "float32", "bool"),
-        draw=(candidates, some, some, candidates, some),
-    )
-]
+ROWS = (
+    [
+        Row("match", args, SHAPES, oracle, dtypes=DTYPES, draw=DRAW)
+        for args, oracle in (
+            ({}, matched()),
+            ({"low": 0.2, "high": 0.4}, matched(0.2, 0.4)),
+            ({"low": 0.3, "high": 0.7, "force": "ties"}, matched(0.3, 0.7, "ties")),
+            ({"high": 0.5, "force": "best", "background": "first"}, matched(force="best", first=True)),
+            ({"high": 0.5, "force": "one_to_one"}, matched(force="one_to_one")),
+        )
+    ]
+    + [
+        Row(
+            "match",
+            args,
+            (*SHAPES, (5,)),
+            matched(force=args.get("force", "none"), share=share),
+            dtypes=(*DTYPES, "bool"),
+            draw=(*DRAW, some),
+        )
+        for args, share in (({}, 0.5), ({"ignored_share": 0.2, "force": "best"}, 0.2))
+    ]
+    + [
+        Row(
+            "ignore_overlaps",
+            {"iou": 0.3},
+            ((40, 4), (40,), (40,), (5, 4), (5,)),
+            spared(0.3),
+            dtypes=("float32", "bool", "bool", "float32", "bool"),
+            draw=(candidates, some, some, candidates, some),
+        )
+    ]
+)

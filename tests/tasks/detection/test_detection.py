@@ -127,8 +127,9 @@ def test_boxes_go_back_to_the_file_they_were_seen_in():
         ("a head is something else", ("boxes: {from: found.boxes}", "boxes: {from: logits}")),
     ],
 )
-def test_a_network_that_is_no_detector_is_refused(what, change, tmp_path):
-    named = RUN.replace("train: {", "train: {task: detection, ")
+@pytest.mark.parametrize("says", [True, False], ids=["said", "not said"])
+def test_a_network_that_is_no_detector_is_refused(what, change, says, tmp_path):
+    named = RUN.replace("train: {", "train: {task: detection, ") if says else RUN
     path = write(tmp_path, named, SPEC.replace(*change))
     with refuses(SpecError):
         Run.open(path).plan()
@@ -137,6 +138,20 @@ def test_a_network_that_is_no_detector_is_refused(what, change, tmp_path):
 def test_data_without_objects_are_refused(tmp_path):
     named = RUN.replace("train: {", "train: {task: detection, ").replace("{coco: set}", "digits")
     path = write(tmp_path, named)
+    with refuses(SpecError):
+        Run.open(path).plan()
+
+
+def test_other_classes_than_those_of_the_data_are_refused_with_what_to_set(tmp_path):
+    spec = SPEC.replace("inputs: {image", "params: {labels: 3}\ninputs: {image").replace(
+        "objects: 2", "objects: =labels"
+    )
+    path = write(
+        tmp_path,
+        spec=spec.replace("one_hot: 2", "one_hot: =labels")
+        .replace("filters: 2,", "filters: =labels,")
+        .replace("[-1, 2]", "[-1, =labels]"),
+    )
     with refuses(SpecError):
         Run.open(path).plan()
 

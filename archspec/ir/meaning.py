@@ -1,0 +1,17 @@
+"""What the numbers of a tensor are, beyond their shape and dtype."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+
+class Meaning(NamedTuple):
+    """``anchors`` and ``objects`` are boxes, and ``deltas`` say how the one lies from the other; ``classes`` are
+    numbers of classes, of which there are ``classes``, a background among them."""
+
+    kind: Literal["anchors", "objects", "deltas", "classes"]
+    classes: int | None = None
+
+
+Meanings = tuple[Meaning | None, ...]
+"""What each of several tensors is; None where nothing is known."""
