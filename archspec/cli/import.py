@@ -1,8 +1,8 @@
 """Write the spec of a network that another program's file says, and bring its weights.
 
-FILE is a .cfg of Darknet, a .prototxt of Caffe, or an .onnx file (extra onnx). Weights come out of it, or out of a
-second file, .weights or .caffemodel. What a spec cannot say is refused with its place; what training alone needs is
-left out, with a warning. Nothing of Keras or TensorFlow is needed.
+FILE is a .cfg of Darknet, a .prototxt of Caffe, a .yaml of Ultralytics, or an .onnx file (extra onnx). Weights come out
+of it, or out of a second file, .weights or .caffemodel. What a spec cannot say is refused with its place; what training
+alone needs is left out, with a warning. Nothing of Keras or TensorFlow is needed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from archspec.cli import _arguments
 EXAMPLES = (
     "archspec import net.onnx -o net.yaml --weights net.npz",
     "archspec import net.cfg net.weights -o net.yaml --weights net.npz",
+    "archspec import yolov8n.yaml -o net.yaml",
 )
 
 
