@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.installation import import_keras
-from archspec.backend.seams.models import name_outputs
+from archspec.backend.seams.models import mask_of, name_outputs, takes_list
 from archspec.ir.diagnostics import Diagnostic, SpecError, did_you_mean, shown
 from archspec.ir.graph import Graph, Node, Tensor, must_be_graph
 from archspec.ir.tensors import TensorSpec
@@ -50,13 +51,17 @@ def compile(
     tensors: dict[Tensor, Any] = {Tensor(name): tensor for name, tensor in inputs.items()}
     layers: dict[str, Any] = {}
     policy, heads = keras.config.dtype_policy(), {output.tensor.node for output in graph.outputs}
+    calls = Counter(node.layer for node in graph.nodes)
     for node in graph.nodes:
         layer = layers.get(node.layer)
+        taken = [tensors[tensor] for tensor in node.inputs]
         if layer is None:
             # In half precision probabilities and losses are too coarse.
             computed = keras.DTypePolicy(policy.variable_dtype) if node.name in heads else policy
-            layer = layers[node.layer] = _of_keras(node, partial(_lowered, keras, node, computed))
-        taken = [tensors[tensor] for tensor in node.inputs]
+            # Of a layer that is called again a later call may have a mask.
+            is_unmasked = calls[node.layer] == 1 and all(mask_of(tensor) is None for tensor in taken)
+            layer = _of_keras(node, partial(_lowered, keras, node, computed, is_unmasked))
+            layers[node.layer] = layer
         made = _of_keras(node, partial(called, node, layer, taken))
         _agreed(node, made)
         if len(node.outputs) == 1:
@@ -103,12 +108,13 @@ def _agreed(node: Node, made: Any) -> None:
         raise SpecError([Diagnostic("K01", message, node.span, help if op.shape is not None else None)])
 
 
-def _lowered(keras: Any, node: Node, policy: Any) -> Any:
+def _lowered(keras: Any, node: Node, policy: Any, is_unmasked: bool) -> Any:
     """The layer of a node, which computes by a policy, as do layers within it, unless its op says what it gives."""
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        layer = node.op.lower(*node.input_specs)
+        plain = node.op.lower_unmasked(*node.input_specs) if is_unmasked else None
+        layer = node.op.lower(*node.input_specs) if plain is None else plain
     finally:
         keras.config.set_dtype_policy(usual)
     layer.name = node.layer
@@ -132,7 +138,7 @@ def _optimizer(keras: Any, said: str | Mapping[str, Any] | keras.Optimizer) -> k
 
 def called(node: Node, layer: Any, tensors: Sequence[Any]) -> Any:
     """What a node's layer gives of tensors."""
-    return layer(tensors) if ports(type(node.op))[2] else layer(*tensors)
+    return layer(tensors) if ports(type(node.op))[2] or takes_list(layer) else layer(*tensors)
 
 
 def _verify(graph: Graph, layers: dict[str, Any]) -> None:

@@ -60,11 +60,3 @@ class MatrixProduct(keras.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "transpose_a": self.transpose_a, "transpose_b": self.transpose_b}
-
-
-@keras.saving.register_keras_serializable("archspec")
-class InnerProduct(keras.Layer):
-    """Inner product over the last axis, which stays with size 1."""
-
-    def call(self, a: Any, b: Any) -> Any:
-        return ops.sum(a * b, axis=-1, keepdims=True)

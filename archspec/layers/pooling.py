@@ -33,9 +33,9 @@ def pooling(
     return WindowPooling(mode, size, strides, ((0, 0),) * len(size) if isinstance(padding, str) else padding, ceil)
 
 
-def global_pooling(mode: str, rank: int, keep: bool) -> keras.Layer:
+def global_pooling(mode: str, rank: int, keep: bool, *, is_unmasked: bool = False) -> keras.Layer:
     """Pooling by ``mode`` (max, average) over all of ``rank`` axes; over a single one with respect for masks."""
-    if rank == 1:
+    if rank == 1 and not is_unmasked:
         layer = MaskedGlobalMaxPooling1D if mode == "max" else MaskedGlobalAveragePooling1D
     else:
         layer = getattr(keras.layers, f"Global{'Max' if mode == 'max' else 'Average'}Pooling{rank}D")
@@ -135,6 +135,15 @@ class WindowPooling(keras.Layer):
         return max(0, end - n - sum(self.padding[axis]))
 
 
+def adaptive_pooling(mode: str, size: tuple[int, ...], spatial: tuple[int | None, ...]) -> keras.Layer:
+    """Pooling by ``mode`` (max, average) to ``size`` bins over ``spatial`` axes: Keras's own layer where it does the
+    same."""
+    if mode == "average" and None not in spatial:
+        layer = getattr(keras.layers, f"AdaptiveAveragePooling{len(size)}D")
+        return layer(size, data_format="channels_last")
+    return AdaptivePooling(mode, size)
+
+
 @register
 class IndexedMaxPooling(keras.Layer):
     """Maxima and where each was, counted along the rows of its channel's plane; of equal ones the first, as in PyTorch.
@@ -219,8 +228,9 @@ class Unpooling(keras.Layer):
 class AdaptivePooling(keras.Layer):
     """``max`` or ``average`` over ``size[axis]`` bins per axis; bin i spans ⌊i·H/n⌋ to ⌈(i + 1)·H/n⌉, as in PyTorch.
 
-    Keras has such layers, but they need known sizes, and its maximum over one bin ends a process on the CPU by SIGFPE
-    (Keras 3.15, TensorFlow 2.21: it pools by a window one larger than the input).
+    Keras has such layers, but they need known sizes; its maximum over one bin ends a process on the CPU by SIGFPE, and
+    over an axis of length 1 has no gradient but what lies in memory (Keras 3.15, TensorFlow 2.21: it pools by a window
+    one larger than the input).
     """
 
     def __init__(self, mode: str, size: Any, **kwargs: Any):

@@ -190,6 +190,19 @@ class Attention(Op, name="attention", main="heads"):
             dropout=self.dropout,
         )
 
+    def lower_unmasked(
+        self, query: TensorSpec, value: TensorSpec | None = None, key: TensorSpec | None = None
+    ) -> keras.Layer | None:
+        """Of a query to something else Keras has what depends on no call's arguments."""
+        if value is None or self.causal or self.rotary is not None or self._kv_heads != self.heads:
+            return None
+        import keras
+
+        key_dim, value_dim, dim_out = self._dims(query)
+        return keras.layers.MultiHeadAttention(
+            self.heads, key_dim, value_dim, self.dropout, use_bias=self.bias, output_shape=dim_out
+        )
+
     @property
     def _kv_heads(self) -> int:
         return self.kv_heads or self.heads
@@ -284,6 +297,11 @@ class AdditiveAttention(Op, name="additive_attention"):
         from archspec.layers.attention import AdditiveAttention
 
         return AdditiveAttention(self.scale, self.dropout)
+
+    def lower_unmasked(self, query: TensorSpec, value: TensorSpec, key: TensorSpec | None = None) -> keras.Layer:
+        import keras
+
+        return keras.layers.AdditiveAttention(self.scale, dropout=self.dropout)
 
 
 def _pairs(query: TensorSpec, value: TensorSpec) -> int:

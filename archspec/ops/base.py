@@ -239,6 +239,11 @@ class Op(Declaration, package="archspec.ops"):
         """The Keras layer that is this op on these inputs, unbuilt and unnamed. Called once per layer."""
         raise NotImplementedError
 
+    def lower_unmasked(self, *inputs: TensorSpec) -> keras.Layer | None:
+        """A layer of Keras's own that computes the same where no mask leaves steps out; None where there is none, and
+        where ``lower`` gives it already. A model then loads without archspec."""
+        return None
+
 
 @cache
 def ports(op: type[Op]) -> tuple[tuple[str, ...], int, bool]:

@@ -60,6 +60,15 @@ def axis_layer(self: Any, x: TensorSpec) -> keras.Layer:
     return SoftmaxOverSteps(axis + 1, log=self.name == "log_softmax")
 
 
+@shared
+def unmasked_softmax(self: Any, x: TensorSpec) -> keras.Layer | None:
+    """Keras's layer, over another axis than that of channels."""
+    import keras
+
+    axis = normalize_axis(self.axis, x, self.name)
+    return None if axis == x.rank - 1 else keras.layers.Softmax(axis + 1)
+
+
 class Softmax(Op, name="softmax", main="axis"):
     """exp(x) / Σ exp(x) over an axis."""
 
@@ -74,7 +83,7 @@ class Softmax(Op, name="softmax", main="axis"):
     masked = of_first
     reach, is_constant = along_axis, over_one_value
     infer, flops, transcendentals = over_axis, softmax_flops, per_element(1)
-    lower, function = axis_layer, axis_function
+    lower, lower_unmasked, function = axis_layer, unmasked_softmax, axis_function
 
 
 class LogSoftmax(Op, name="log_softmax", main="axis"):

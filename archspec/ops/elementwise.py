@@ -138,6 +138,10 @@ class ClipValues(Op, name="clip"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.elementwise import ClipValues
 
+        if self.min == 0:
+            import keras
+
+            return keras.layers.ReLU(max_value=self.max)
         return ClipValues(self.min, self.max)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from archspec.ops.activation import activation_layer, keras_function, per_elemen
 from archspec.ops.arguments import Number
 from archspec.ops.base import Op
 from archspec.ops.reach import each_element
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Elu(Op, name="elu", main="alpha"):
@@ -24,7 +27,7 @@ class Elu(Op, name="elu", main="alpha"):
     """Minus the value at -∞."""
 
     reach = each_element
-    infer, transcendentals, lower = same_shape, per_element(1), activation_layer
+    infer, transcendentals = same_shape, per_element(1)
 
     def flops(self, out: TensorSpec, x: TensorSpec) -> int:
         return (2 if self.alpha == 1 else 3) * out.size
@@ -34,6 +37,11 @@ class Elu(Op, name="elu", main="alpha"):
         from archspec.layers.activation import ActivationFunction
 
         return "elu" if self.alpha == 1 else ActivationFunction("elu", alpha=self.alpha)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.Activation("elu") if self.alpha == 1 else keras.layers.ELU(self.alpha)
 
 
 class Selu(Op, name="selu"):

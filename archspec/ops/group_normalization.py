@@ -54,6 +54,9 @@ class GroupNorm(Op, name="group_norm", main="groups"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         return _grouped(self.groups, self, x)
 
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        return _grouped(self.groups, self, x, is_unmasked=True) if x.rank == 2 else None
+
 
 class InstanceNorm(Op, name="instance_norm"):
     """Instance normalisation: per sample and channel, over all positions (Ulyanov et al. 2016). As in PyTorch it learns
@@ -93,12 +96,15 @@ class InstanceNorm(Op, name="instance_norm"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         return _grouped(-1, self, x)
 
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        return _grouped(-1, self, x, is_unmasked=True) if x.rank == 2 else None
 
-def _grouped(groups: int, op: GroupNorm | InstanceNorm, x: TensorSpec) -> keras.Layer:
+
+def _grouped(groups: int, op: GroupNorm | InstanceNorm, x: TensorSpec, *, is_unmasked: bool = False) -> keras.Layer:
     """Keras's layer; over (time, channels) one that knows of masks."""
     import keras
 
     kind = keras.layers.GroupNormalization
-    if x.rank == 2:
+    if x.rank == 2 and not is_unmasked:
         from archspec.layers.normalization import MaskedGroupNormalization as kind
     return kind(groups=groups, epsilon=op.epsilon, scale=op.scale, center=op.center)

@@ -163,6 +163,9 @@ class ExpandDims(Op, name="expand_dims", main="axis"):
 
         return ExpandDims(new_axis(self.axis, x, "expand_dims") + 1, **exact(x))
 
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        return _reshaping(self.infer(x))
+
 
 class Squeeze(Op, name="squeeze", main="axis"):
     """An axis of length 1 taken away."""
@@ -191,3 +194,15 @@ class Squeeze(Op, name="squeeze", main="axis"):
         from archspec.layers.indexing import Squeeze
 
         return Squeeze(normalize_axis(self.axis, x, "squeeze") + 1, **exact(x))
+
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        return _reshaping(self.infer(x))
+
+
+def _reshaping(out: TensorSpec) -> keras.Layer | None:
+    """Keras's layer, which finds one open size at most."""
+    import keras
+
+    if out.shape.count(None) > 1:
+        return None
+    return keras.layers.Reshape([-1 if n is None else n for n in out.shape], **exact(out))

@@ -135,6 +135,11 @@ class RmsNorm(Op, name="rms_norm"):
 
         return RootMeanSquareNormalization(epsilon=self.epsilon)
 
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        return keras.layers.RMSNormalization(epsilon=self.epsilon)
+
     def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         return _last_axis(trace, out, x)
 

@@ -191,6 +191,15 @@ class Subsample(Op, name="subsample", main="stride"):
 
         return Subsample(per_axis(self.stride, x.rank - 1, "stride"))
 
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        """Pooling over windows of one position."""
+        if "float" not in x.dtype:
+            return None
+        from archspec.layers.pooling import pooling
+
+        rank = x.rank - 1
+        return pooling("max", (1,) * rank, per_axis(self.stride, rank, "stride"), "valid", ceil=False)
+
 
 def _sides(margins: int | tuple[tuple[int, int], ...], x: TensorSpec, op: str) -> tuple[tuple[int, int], ...]:
     """(before, after) for every spatial axis of ``x``."""

@@ -31,13 +31,19 @@ class LeakyRelu(Op, name="leaky_relu", main="slope"):
     is 0.01, that of Keras's layer 0.3."""
 
     reach = each_element
-    infer, flops, lower = same_shape, per_element(2), activation_layer
+    infer, flops = same_shape, per_element(2)
 
     def function(self) -> Any:
         """What Keras takes as an ``activation`` argument."""
         from archspec.layers.activation import ActivationFunction
 
         return ActivationFunction("leaky_relu", negative_slope=self.slope)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
+        # The layer takes no slope below 0.
+        return keras.layers.LeakyReLU(self.slope) if self.slope >= 0 else keras.layers.Activation(self.function())
 
 
 class Prelu(Op, name="prelu", main="slope"):

@@ -223,6 +223,11 @@ class GlobalAvgPool(Op, name="global_avg_pool"):
 
         return global_pooling("average", spatial_rank(x, "global_avg_pool"), self.keep)
 
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        from archspec.layers.pooling import global_pooling
+
+        return global_pooling("average", 1, self.keep, is_unmasked=True) if x.rank == 2 else None
+
 
 class GlobalMaxPool(Op, name="global_max_pool"):
     """Maximum over all positions; over time, of the steps that no mask leaves out (0 if there are none)."""
@@ -250,6 +255,11 @@ class GlobalMaxPool(Op, name="global_max_pool"):
         from archspec.layers.pooling import global_pooling
 
         return global_pooling("max", spatial_rank(x, "global_max_pool"), self.keep)
+
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        from archspec.layers.pooling import global_pooling
+
+        return global_pooling("max", 1, self.keep, is_unmasked=True) if x.rank == 2 else None
 
 
 class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):
@@ -280,9 +290,9 @@ class AdaptiveAvgPool(Op, name="adaptive_avg_pool", main="size"):
         return _covered(out, x)
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        from archspec.layers.pooling import AdaptivePooling
+        from archspec.layers.pooling import adaptive_pooling
 
-        return AdaptivePooling("average", per_axis(self.size, spatial_rank(x, "adaptive_avg_pool"), "size"))
+        return adaptive_pooling("average", per_axis(self.size, spatial_rank(x, "adaptive_avg_pool"), "size"), x.spatial)
 
 
 class AdaptiveMaxPool(Op, name="adaptive_max_pool", main="size"):
@@ -304,9 +314,9 @@ class AdaptiveMaxPool(Op, name="adaptive_max_pool", main="size"):
         return _covered(out, x) - out.size
 
     def lower(self, x: TensorSpec) -> keras.Layer:
-        from archspec.layers.pooling import AdaptivePooling
+        from archspec.layers.pooling import adaptive_pooling
 
-        return AdaptivePooling("max", per_axis(self.size, spatial_rank(x, "adaptive_max_pool"), "size"))
+        return adaptive_pooling("max", per_axis(self.size, spatial_rank(x, "adaptive_max_pool"), "size"), x.spatial)
 
 
 def mean_of_map() -> Op:

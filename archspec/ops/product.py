@@ -59,6 +59,15 @@ class Matmul(Op, name="matmul"):
 
         return MatrixProduct(self.transpose_a, self.transpose_b)
 
+    def lower_unmasked(self, a: TensorSpec, b: TensorSpec) -> keras.Layer | None:
+        """Of one matrix by one other for each example Keras has the product, where the sizes summed over are known."""
+        (_, inner), (other, _) = self._matrices(a, b)
+        if a.rank != 2 or inner is None or other is None:
+            return None
+        import keras
+
+        return keras.layers.Dot((1 if self.transpose_a else 2, 2 if self.transpose_b else 1))
+
     def _matrices(self, a: TensorSpec, b: TensorSpec) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         return (
             a.shape[:-3:-1] if self.transpose_a else a.shape[-2:],
@@ -85,6 +94,6 @@ class Dot(Op, name="dot"):
         return self.macs(out, a, b) * sum(needed)
 
     def lower(self, a: TensorSpec, b: TensorSpec) -> keras.Layer:
-        from archspec.layers.merge import InnerProduct
+        import keras
 
-        return InnerProduct()
+        return keras.layers.Dot(1)

@@ -71,6 +71,16 @@ class Reduce(Op, name="reduce", main="reduction"):
 
         return Reduce(self.reduction, [a + 1 for a in sorted(normalize_axes(self.axis, x, "reduce"))], self.keep)
 
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        """Means and maxima over all spatial axes are Keras's global pools."""
+        mode = {"mean": "average", "max": "max"}.get(self.reduction)
+        axes = sorted(normalize_axes(self.axis, x, "reduce"))
+        if mode is None or not 1 < x.rank < 5 or axes != list(range(x.rank - 1)):
+            return None
+        from archspec.layers.pooling import global_pooling
+
+        return global_pooling(mode, x.rank - 1, self.keep, is_unmasked=True)
+
 
 class Argmax(Op, name="argmax", main="axis"):
     """Where the largest number of an axis stands, from 0, as int32; of equal ones the first. No gradient goes through

@@ -262,6 +262,19 @@ class Slice(Op, name="slice", main="range"):
 
         return Slice(*self.range, axis=normalize_axis(self.axis, x, "slice") + 1)
 
+    def lower_unmasked(self, x: TensorSpec) -> keras.Layer | None:
+        """Of a spatial axis whose size is known, a crop."""
+        axis, (start, _) = normalize_axis(self.axis, x, "slice"), self.range
+        size, kept = x.shape[axis], self.infer(x).shape[axis]
+        if size is None or kept is None or axis == x.rank - 1 or x.rank > 4:
+            return None
+        import keras
+
+        before = start + size if start < 0 else start
+        margins = [(before, size - kept - before) if i == axis else (0, 0) for i in range(x.rank - 1)]
+        layer = getattr(keras.layers, f"Cropping{x.rank - 1}D")
+        return layer(margins if x.rank > 2 else margins[0], **exact(x))
+
 
 class Split(Op, name="split", main="parts"):
     """Consecutive parts of one axis, by default of the channels: a bundle."""

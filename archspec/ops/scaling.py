@@ -157,9 +157,13 @@ class L2Normalize(Op, name="l2_normalize", main="axis"):
         return vectors(x, normalize_axis(self.axis, x, "l2_normalize"))
 
     def lower(self, x: TensorSpec) -> keras.Layer:
+        import keras
+
         from archspec.layers.normalization import UnitLengthNormalization
 
-        return UnitLengthNormalization(axis=normalize_axis(self.axis, x, "l2_normalize") + 1)
+        is_wide = keras.config.dtype_policy().compute_dtype in ("float32", "float64")
+        kind = keras.layers.UnitNormalization if is_wide else UnitLengthNormalization
+        return kind(axis=normalize_axis(self.axis, x, "l2_normalize") + 1)
 
 
 def _as_float(x: TensorSpec) -> TensorSpec:

@@ -118,6 +118,35 @@ def test_a_file_says_which_of_its_layers_are_archspecs(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("steps", "own"),
+    [
+        ("[rms_norm, group_norm: 2, instance_norm, global_avg_pool]", ()),
+        ("[{slice: {range: [1, 3], axis: 0}}, subsample: 2, adaptive_avg_pool: 1]", ()),
+        ("[expand_dims: 0, squeeze: 0, flatten]", ()),
+        (
+            "[leaky_relu: 0.1, elu: 0.5, softmax: 0, l2_normalize, clip: {min: 0}, reduce: {reduction: max, axis: 0}]",
+            (),
+        ),
+        (
+            "[{dense: 4, as: a}, {attention: 2, from: [x, a]}, {additive_attention, from: [prev, a]}, global_max_pool]",
+            (),
+        ),
+        ("[{dense: 4, as: a}, {matmul: {transpose_b: true}, from: [x, a]}, flatten]", ()),
+        # One of a layer's calls may have a mask that another has not.
+        ("[norm, norm]\nnetworks: {norm: {inputs: {x: [6, 4]}, body: [rms_norm]}}", ("RootMeanSquareNormalization",)),
+        ("[mask: 0, rms_norm, global_avg_pool]", ("MaskedGlobalAveragePooling1D", "RootMeanSquareNormalization")),
+        ("[attention: 2, global_avg_pool]", ("Attention",)),
+    ],
+)
+def test_where_keras_has_a_layer_that_computes_the_same_it_is_that(steps, own):
+    """Without a mask; with one Keras's own would read what it leaves out, or lose it."""
+    from archspec.backend.export import own_layers
+
+    text = f"archspec: 1\nname: net\ninputs: {{x: [6, 4]}}\nbody: {steps}\n"
+    assert own_layers(archspec.compile(loads(text))) == own
+
+
+@pytest.mark.parametrize(
     ("head", "dtype"),
     [("dense: 2", "float32"), ("spectral_norm: {dense: 2}", "float32"), ("cast: int32", "int32"), ("argmax", "int32")],
 )

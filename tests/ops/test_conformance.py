@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from archspec.backend.seams.models import takes_list
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError, ports
 from tests.ops import rows
@@ -78,6 +79,36 @@ def test_static_equals_keras_and_output_equals_oracle(row):
     assert_close(arrays(call(again, op, inputs)), found, 1e-6)
 
 
+UNMASKED = [row for row in ROWS if Op.find(row.op).lower_unmasked is not Op.lower_unmasked]
+
+
+@pytest.mark.parametrize("row", each_kind(UNMASKED))
+def test_where_no_step_is_masked_a_layer_of_keras_computes_the_same(row):
+    """With the same weights; open sizes included where they are accepted."""
+    op, specs = declared(row)
+    opened = [TensorSpec((*(None,) * (s.rank - 1), *s.shape[-1:]), s.dtype) for s in specs]
+    for given in (specs, opened):
+        try:
+            outs = as_tuple(op.infer(*given))
+        except OpError:
+            continue
+        layer = op.lower_unmasked(*given)
+        if layer is None:
+            continue
+        assert type(layer).__module__.startswith("keras.")
+        y = call(layer, op, [keras.Input(s.shape, dtype=s.dtype) for s in given])
+        assert [(t.shape[1:], t.dtype) for t in as_tuple(y)] == [(o.shape, o.dtype) for o in outs]
+        weights = op.weights(*given)
+        assert [(path_below(layer, w), tuple(w.shape)) for w in layer.weights] == [(w.name, w.shape) for w in weights]
+        values, inputs = fill(layer, row), draw(row)
+        assert_close(arrays(call(layer, op, inputs)), row.oracle(values, *inputs), row.tolerance)
+
+
+def test_some_rows_of_every_such_op_have_a_layer_of_keras():
+    found = {row.op for row in UNMASKED if Op.find(row.op).model_validate(row.args).lower_unmasked(*declared(row)[1])}
+    assert found == {row.op for row in UNMASKED}
+
+
 @pytest.mark.parametrize("row", each_kind(ROWS))
 def test_open_sizes_that_are_accepted_work_in_a_graph(row):
     """All axes but the last open: what ``infer`` then leaves open or knows must be what TensorFlow finds."""
@@ -105,8 +136,8 @@ def test_every_op_has_a_row():
 
 
 def call(layer, op, inputs):
-    """Merges take a list; all others their ports in order."""
-    return layer(inputs) if ports(type(op))[2] else layer(*inputs)
+    """Merges, and what Keras says so of, take a list; all others their ports in order."""
+    return layer(inputs) if ports(type(op))[2] or takes_list(layer) else layer(*inputs)
 
 
 def path_below(layer, weight):

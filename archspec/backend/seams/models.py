@@ -45,6 +45,13 @@ def mask_of(tensor: Any) -> Any:
     return getattr(tensor, "_keras_mask", None)
 
 
+def takes_list(layer: keras.Layer) -> bool:
+    """Whether a layer of several inputs takes them as one list."""
+    import keras
+
+    return isinstance(layer, (keras.layers.Dot, keras.layers.AdditiveAttention))
+
+
 def is_of_generator(variable: Any) -> bool:
     """Whether a variable is the state of a random generator, as of dropout."""
     return "seed_generator" in variable.path
