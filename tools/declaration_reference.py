@@ -22,8 +22,8 @@ INDEX = """\
 
 What specs and run files can name, a page for each kind. Each page has every member with its arguments, their defaults,
 and an example. A member is written `NAME`, `{NAME: VALUE}` for its main argument (set in **bold**), or
-`{NAME: {argument: value}}`. `archspec reference NAME` says the same in a terminal, `archspec reference losses` lists a
-kind. Names of Keras and PyTorch are in [a table of their own](../names.md).
+`{NAME: {argument: value}}`. `archspec reference NAME` prints the same in a terminal, `archspec reference losses` lists
+a kind. Names of Keras and PyTorch are in [a table of their own](../names.md).
 
 | kind | where it is written | members |
 |---|---|---|
@@ -36,7 +36,7 @@ HEAD = """\
 
 {doc} Written as in `{place}`.
 
-This page is written by `tools/declaration_reference.py`; `archspec reference NAME` says the same.
+This page is written by `tools/declaration_reference.py`; `archspec reference NAME` prints the same.
 """
 
 

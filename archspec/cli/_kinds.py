@@ -96,7 +96,7 @@ ABOUT = {
     "schedule": "How the learning rate changes over the epochs of a run.",
     "task": "What the outputs of a network mean: what is minimised, reported, predicted.",
     "data source": "Where examples come from. Paths count from the run file, then from the folder ARCHSPEC_DATA names.",
-    "sampler": "Which training examples stand together in a batch.",
+    "sampler": "Which training examples share a batch.",
     "tokenizer": "How text becomes numbers.",
     "transform": "What happens to examples, in the order of the list; what is random is left out in evaluation.",
 }

@@ -1,4 +1,4 @@
-"""Which training examples stand together in a batch.
+"""Which training examples share a batch.
 
 A sampler is arithmetic: from the number of a step, and what is known of the examples before they are read, follow their
 positions. Any step can therefore be the first, and a run that was killed goes on with what it would have read.

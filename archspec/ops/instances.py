@@ -1,4 +1,4 @@
-"""What belongs to single objects: the part of their own class of what is said of all classes, and masks in their boxes.
+"""Ops on single objects: what a head predicts for an object's own class, out of all classes, and masks within boxes.
 
 A mask of an object is square and fills its box, whatever the box's size; ``paste_masks`` brings it to pixels.
 """
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class OfClass(Op, name="of_class", main="axis"):
-    """Of each row what is said of its class: (rows, …, classes, …) without the axis of the classes. A row of class -1
-    has that of the first, which no loss should count.
+    """The prediction for each row's own class: (rows, …, classes, …) without the axis of classes. A row of class -1
+    gets that of the first class, which no loss should count.
 
     ``{of_class: {axis: 1}, from: [deltas, found.classes]}`` takes (rows, 4) of (rows, classes, 4), ``{of_class: ,
     from: [masks, found.classes]}`` (rows, 28, 28) of (rows, 28, 28, classes).

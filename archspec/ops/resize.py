@@ -99,7 +99,7 @@ class Resize(Op, name="resize", main="size"):
     mode: Mode = "bilinear"
     """Interpolation: ``nearest``, ``bicubic`` and ``area`` are TensorFlow's, those with ``torch_`` PyTorch's."""
     align_corners: bool = False
-    """Have corners fall on corners, as PyTorch does where it is told to: of ``bilinear`` and ``torch_bicubic``."""
+    """Have corners fall on corners, as PyTorch's option of that name does: of ``bilinear`` and ``torch_bicubic``."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         sizes = per_axis(self.size, spatial_rank(x, "resize"), "size")

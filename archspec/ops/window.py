@@ -58,7 +58,7 @@ class WindowReverse(Op, name="window_reverse"):
     shape: Sizes
     """Height and width of the map: ``[=image.height, =image.width]``."""
     grid: bool = False
-    """What ``window_partition`` was told."""
+    """The same as in ``window_partition``."""
 
     masked = refused
 

@@ -19,7 +19,7 @@ Size = Annotated[int, pydantic.Field(ge=1, le=2**16)]
 
 class Classes(Sampler, name="classes"):
     """P classes and K examples of each in every batch, as losses of pairs and triplets need (PK sampling; Hermans et
-    al. 2017). The examples of a class stand beside each other.
+    al. 2017). The examples of a class are adjacent.
 
     Classes come in random order, each once before one comes again, and so do the examples of a class; of a class with
     fewer than K, examples come several times in a batch. So a class counts as much as any other, whatever its size. An

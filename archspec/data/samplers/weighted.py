@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class Weighted(Sampler, name="weighted", main="weights"):
-    """Examples drawn with replacement, each as often as the weight of its class says. An epoch has as many as there
-    are."""
+    """Examples drawn with replacement, with probabilities proportional to the weights of their classes. An epoch draws
+    as many examples as there are."""
 
     weights: ClassWeight = BALANCED
     """Weight of each class's examples: a list, a map by names of classes (others weigh 1), or ``balanced``, with which

@@ -44,7 +44,7 @@ class Csv(DataSource, name="csv", main="path"):
     """Heading of the classes, for ``classification``. Classes are numbered in the order of their labels: integers by
     size, others by name."""
     inputs: Columns = ()
-    """Headings of the numbers to tell it from; all other columns where not given."""
+    """Headings of the input columns; by default all other columns."""
     split_column: str = "split"
     """Heading of the splits, if there is such a column: train, val or test."""
     encoding: Encoding = "utf-8"

@@ -42,9 +42,9 @@ class Npz(DataSource, name="npz", main="path"):
     path: DataPath
     """The file."""
     image: Annotated[str, Field(min_length=1)] = "x"
-    """Name of the array of images (of any rank), or what stands before ``_train``."""
+    """Name of the array of images (of any rank), or its prefix before ``_train``."""
     label: Annotated[str, Field(min_length=1)] = "y"
-    """Name of the array of labels, or what stands before ``_train``."""
+    """Name of the array of labels, or its prefix before ``_train``."""
     holdout: Holdout = 0.2
     """Share held out where the file has no splits."""
     seed: Seed = 0

@@ -47,9 +47,9 @@ class TfRecord(ImageFiles, name="tfrecord", main="path"):
     label: Key = "image/class/label"
     """Feature of the label."""
     first_label: Annotated[int, Field(ge=0)] = 0
-    """Label of the first class; 1 where 0 stands for the background."""
+    """Label of the first class; 1 if 0 is the background."""
     holdout: Holdout = 0.2
-    """Share held out where there are no splits; not stratified, as labels stand inside the records."""
+    """Share held out if there are no splits; not stratified, since labels are inside the records."""
     seed: Seed = 0
     """Seed of that division."""
 

@@ -68,7 +68,7 @@ class Text(DataSource, name="text", main="path"):
     split_column: str = "split"
     """Heading of the splits, if there is such a column: train, val or test."""
     holdout: Holdout = 0.2
-    """Share held out where the data say nothing of splits."""
+    """Share held out if the data have no splits."""
     seed: Seed = 0
     """Seed of that division."""
 

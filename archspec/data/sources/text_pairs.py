@@ -45,7 +45,7 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
     source_column: str = "source"
     """Name of the column of what is read."""
     target_column: str = "target"
-    """Name of the column of what is to be said."""
+    """Name of the column of target texts."""
     split_column: str = "split"
     """Name of the column of splits, if there is one: train, val or test."""
     tokenizer: Tokenizing = Words(start=True, end=True)
@@ -62,7 +62,7 @@ class TextPairs(DataSource, name="text_pairs", main="path"):
     encoding: Encoding = "utf-8"
     """Encoding of the table."""
     holdout: Holdout = 0.1
-    """Share held out where the table says nothing of splits."""
+    """Share held out if the table has no column of splits."""
     seed: Seed = 0
     """Seed of that division."""
 

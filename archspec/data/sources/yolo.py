@@ -34,7 +34,7 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
     path: DataPath
     """The YAML file, or the folder that has it."""
     labels: DataPath | None = None
-    """Folder of the label files, where it is elsewhere: what is below ``images`` stands below it."""
+    """Folder of the label files, if it is elsewhere; it has the same subfolders as ``images``."""
 
     @classmethod
     def is_layout(cls, folder: Path) -> bool:

@@ -61,7 +61,7 @@ class Words(Tokenizer, name="words", main="limit"):
     lowercase: bool = True
     """Make capitals small."""
     punctuation: bool = True
-    """Divide at punctuation too; else words are what stands between spaces, for text that was divided before."""
+    """Split at punctuation as well as at spaces; false for text that is already split."""
     pad: bool = True
     """Have a token, number 0, that fills shorter texts up."""
     unknown: bool = True

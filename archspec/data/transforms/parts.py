@@ -119,7 +119,7 @@ class Apply(Transform, name="apply", main="to"):
 
 
 class Halves(Transform, name="halves"):
-    """A picture of two that stand side by side becomes two parts, in place of ``image``."""
+    """Splits an image of two pictures side by side into two parts, in place of ``image``."""
 
     left: Part = "a"
     """The name of the left half."""

@@ -27,7 +27,7 @@ RANKS = {BOXES: 2, SCORES: 1, CLASSES: 1, COUNT: 0}
 
 class Detection(MinimizingTask, name="detection"):
     """Boxes with classes and scores: heads ``boxes``, ``scores``, ``classes`` and ``count``, as ``nms`` gives them, of
-    a network that minimises what its ``train`` section says, on data with objects.
+    a network that minimises the terms of its ``train`` section, on data with objects.
 
     Reports every term, and after each epoch COCO's twelve numbers and Pascal VOC's average precision on the data that
     are evaluated. Needs pycocotools.

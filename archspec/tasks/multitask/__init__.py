@@ -54,8 +54,8 @@ class Multitask(Task, name="multitask"):
     """The task of each head. Of heads that are not named it follows from the loss: ``regression`` for one that compares
     numbers, ``labelling`` where every step has a class, else ``classification``."""
     targets: Names = {}
-    """What each head tells: a feature of the data, or one of several numbers of one. Of heads that are not named it is
-    what is called as the head is or, where there is no such, ``label``."""
+    """The target of each head: a feature of the data, or one number of several in a feature. By default it is the one
+    with the head's name or, if there is none, ``label``."""
 
     def resolved(self, graph: Graph, features: Example) -> Self:
         names = features.targets

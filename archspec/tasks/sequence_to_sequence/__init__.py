@@ -42,9 +42,9 @@ class SequenceToSequence(Task, name="sequence_to_sequence"):
     predicts = True
 
     decoding: declared(Decoding, "a decoding") = Greedy()  # type: ignore[valid-type]
-    """How the network says something by itself: ``greedy``, ``{beam: {width: 4, alpha: 0.6}}``, ``sample``."""
+    """How the network generates targets: ``greedy``, ``{beam: {width: 4, alpha: 0.6}}``, ``sample``."""
     decoded: Annotated[int, Field(ge=0)] = 1000
-    """Of how many held-out examples, the first, it is told after every epoch; 0 leaves it out."""
+    """How many held-out examples, from the first, are decoded after every epoch; 0 for none."""
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         found = list(
