@@ -126,17 +126,29 @@ def test_broken_files_are_named_and_refused_before_training(tmp_path, name):
         source.open(split)
 
 
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """All odd files in one folder, and what is found there."""
+    source = Folder(path=folder(tmp_path_factory.mktemp("odd"), ODD))
+    return source, check(source)
+
+
 @pytest.mark.parametrize("name", ODD)
-def test_odd_files_are_read_and_noted(tmp_path, name):
-    source = Folder(path=folder(tmp_path, {name: ODD[name]}))
-    report = check(source)
+def test_odd_files_are_noted(odd, name):
+    _, report = odd
     assert report.is_well
     said = [f.message for f in report.findings if f.where.endswith(name)]
     assert said == ([ODD[name][1]] if ODD[name][1] else [])
-    for transform in (RandomResizedCrop(size=8), Resize(size=8)):
-        pipeline = Pipeline(source, source.features(), (transform,), (transform,), 5, 0)
-        ((x, _),) = list(pipeline.training(lambda b: (b["image"], b["label"])).take(1))
-        assert x.shape == (5, 8, 8, 3)
+
+
+@pytest.mark.parametrize("transform", [RandomResizedCrop(size=8), Resize(size=8)], ids=lambda t: t.name)
+def test_odd_files_are_read(odd, transform):
+    source, _ = odd
+    pipeline = Pipeline(source, source.features(), (transform,), (transform,), 5, 0)
+    for split, examples in source.listing().splits.items():
+        x = pipeline.examples_at(range(len(examples)), 0, (transform,), split)["image"]
+        assert x.shape == (len(examples), 8, 8, 3) and np.ptp(x) > 0
+    assert sum(map(len, source.listing().splits.values())) == 12 + len(ODD)
 
 
 def test_what_is_broken_is_skipped_and_counted(tmp_path):
