@@ -54,6 +54,10 @@ class Callee:
     def __init__(self, name: str, block: BlockSection, file: FileContext, network: str | None = None):
         self.name, self.block, self.file, self.network = name, block, file, network
 
+    def __repr__(self) -> str:
+        """As messages show a parameter that holds one."""
+        return f"the {'network' if self.network is not None else 'block'} '{self.name}'"
+
 
 class Place:
     """Where in a body the walk stands: what is visible, the previous step's result, the names given so far."""
