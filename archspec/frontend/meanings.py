@@ -19,11 +19,14 @@ def meanings(walk: Walk, nodes: Iterable[Node], objects: Mapping[str, ObjectsInp
     found: dict[Tensor, Meaning] = {}
     for name, given in objects.items():
         found |= {Tensor(f"{name}.{port}"): meaning for port, meaning in given.meanings().items()}
+    images = [spec for spec in walk.inputs.values() if spec.rank == 3]
     for node in nodes:
         op = node.op
         if not isinstance(op, Op) or (not found and type(op).meanings is Op.meanings):
             continue
         try:
+            if len(images) == 1:
+                op.check_image(images[0], *node.input_specs)
             said = op.meanings(tuple([found.get(tensor) for tensor in node.inputs]), node.input_specs)
         except OpError as error:
             walk.report("H01", error.message, node.span, error.help)

@@ -124,6 +124,15 @@ class Anchors(Op, name="anchors", main="sizes"):
     def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
         return (Meaning("anchors"),)
 
+    def check_image(self, image: TensorSpec, *inputs: TensorSpec) -> None:
+        for side, count, stride in zip(image.shape[:2], inputs[0].shape[:2], self.stride, strict=True):
+            if side is not None and count is not None and (count - 1) * stride >= side:
+                places = f"{count} positions {stride:g} pixels apart"
+                raise OpError(
+                    f"anchors: {places} lie outside of an image of {side} pixels",
+                    help=f"the stride of the map: about {side / count:.3g} pixels",
+                )
+
     def is_positional(self) -> bool:
         return True
 

@@ -161,6 +161,9 @@ class Op(Declaration, package="archspec.ops"):
         is_same = self.is_view or self.hands_on == "elements"
         return given[:1] if is_same and len(set(given)) == 1 else ()
 
+    def check_image(self, image: TensorSpec, *inputs: TensorSpec) -> None:
+        """Raises OpError where the op cannot be about an image of this size."""
+
     def at_every_place(self, x: TensorSpec) -> Op | None:
         """What does with the maps of x's size within a larger one what this op does with ``x``; None where it does not
         take a map as a whole. Raises OpError where none can."""
