@@ -32,6 +32,8 @@ class MatchedAnchors(keras.Layer):
         best, owner, forced = self._matched(anchors, boxes, valid)
         between = ops.logical_and(best >= self.low, best < self.high)
         owner = ops.where(best >= self.high, owner, ops.where(between, -2, -1))
+        is_box = area(anchors[..., :2], anchors[..., 2:]) > 0
+        owner = ops.where(ops.logical_and(owner == -1, ops.logical_not(is_box)), -2, owner)
         if ignored is not None:
             within = compiled(self._within)(anchors, boxes, ignored) > self.ignored_share
             owner = ops.where(ops.logical_and(owner == -1, within), -2, owner)

@@ -27,7 +27,8 @@ OVERLAP = 12
 
 class Match(Op, name="match", main="high"):
     """The object of each anchor: the one that it overlaps most, if by ``high`` or more. One that overlaps no object by
-    ``low`` is background; what lies between counts as neither.
+    ``low`` is background; what lies between counts as neither, and so does a box without an area, such as those that
+    ``nms`` fills up with.
 
     Results by name, one row for each anchor: ``classes`` (int32; -1 for background), ``box``, the object's, or the
     anchor itself where it has none, so that its goals are 0; ``positive``, whether it has an object; ``counted``,
@@ -88,11 +89,11 @@ class Match(Op, name="match", main="high"):
         return kind, Meaning("objects")
 
     def flops(self, out: tuple[TensorSpec, ...], anchors: TensorSpec, boxes: TensorSpec, *rest: TensorSpec) -> int:
-        """14 for each anchor with each object (all rows may be objects), 3 for each box, 2 for each anchor; one more
+        """14 for each anchor with each object (all rows may be objects), 3 for each box, 3 for each anchor; one more
         for each pair if objects force theirs; 10 more for each pair if some may be ignored"""
         pairs = anchors.size * boxes.size // 16
         one = OVERLAP + 2 + (self.force != "none") + 10 * (len(rest) == 3)
-        return one * pairs + 3 * (anchors.size + boxes.size) // 4 + anchors.size // 2
+        return one * pairs + 3 * (anchors.size + boxes.size) // 4 + 3 * anchors.size // 4
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.matching import MatchedAnchors

@@ -12,6 +12,13 @@ def candidates(rng, shape):
     return np.concatenate([low, low + size], axis=-1).astype("float32")
 
 
+def some_empty(rng, shape):
+    """The same, of which every fourth has no area, as rows beyond the last box."""
+    found = candidates(rng, shape)
+    found[:, ::4] = 0
+    return found
+
+
 def classes(rng, shape):
     return rng.integers(0, 7, shape).astype("int32")
 
@@ -59,7 +66,7 @@ def spare(owner, anchors, boxes, ignored, share):
     for i, a in enumerate(anchors):
         for b, is_ignored in zip(boxes, ignored, strict=True):
             inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-            if owner[i] == -1 and is_ignored and inner / (a[2:] - a[:2]).prod() > share:
+            if owner[i] == -1 and is_ignored and inner > share * (a[2:] - a[:2]).prod():
                 owner[i] = -2
 
 
@@ -68,6 +75,7 @@ def matched(low=0.5, high=0.5, force="none", first=False, share=None):
         made = []
         for n, (a, b, k, v) in enumerate(zip(anchors, boxes, kinds, valid, strict=True)):
             owner = owners(overlaps(a.astype("float64"), b.astype("float64"), v), low, high, force)
+            owner = [-2 if o == -1 and (a[i, 2:] <= a[i, :2]).any() else o for i, o in enumerate(owner)]
             if ignored is not None:
                 spare(owner, a.astype("float64"), b.astype("float64"), ignored[n], share)
             none = 0 if first else -1
@@ -96,7 +104,7 @@ def spared(iou):
     return oracle
 
 
-DRAW = (candidates, candidates, classes, some)
+DRAW = (some_empty, candidates, classes, some)
 DTYPES = ("float32", "float32", "int32", "bool")
 SHAPES = ((40, 4), (5, 4), (5,), (5,))
 ROWS = (
