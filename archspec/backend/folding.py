@@ -67,18 +67,22 @@ def _kernel(node: Node) -> WeightSpec:
 
 
 def _as_wide(stored: StoredLayer, nodes: list[Node]) -> Stored:
-    """The kernel in the shape of a node's that has as many elements in the same order: a depthwise one has channels and
-    outputs of each apart, one along time no height."""
+    """The kernel in the shape of a node's that has other axes of length 1 in front: one along time has no height, and
+    a product of vectors may be a convolution of single positions."""
     kernel = stored.arrays["kernel"]
     shapes = {node.weights[0].shape for node in nodes}
     if kernel.shape in shapes:
         return kernel
-    (*taps, last) = kernel.shape or (0,)
     for shape in sorted(shapes):
-        channels_apart = len(shape) == len(taps) + 2 and shape[:-2] == tuple(taps) and shape[-2] * shape[-1] == last
-        if channels_apart or (1, *shape) == kernel.shape:
+        if _without_ones(shape) == _without_ones(kernel.shape):
             return _reshaped(kernel, shape)
     return kernel
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A kernel's shape without the axes of length 1 in front of the last two, which are channels."""
+    ones = next((i for i, n in enumerate(shape[:-2]) if n != 1), max(len(shape) - 2, 0))
+    return shape[ones:]
 
 
 def _reshaped(kernel: Stored, shape: tuple[int, ...]) -> Stored:

@@ -19,6 +19,10 @@ name: net
 inputs: {image: [12, 12, 3]}
 body:
   - conv_bn: {filters: 16, kernel: 3}
+  # As many numbers as the first kernel, its taps in front, too.
+  - {conv: 24, as: wide}
+  - {depthwise_conv: {kernel: 3, multiplier: 2}, as: doubled}
+  - {conv: 16, as: slim}
   - depthwise_conv: {kernel: 3, multiplier: 2}
   - conv_transpose: {filters: 6, kernel: 2, stride: 2}
   - conv: {filters: 16, kernel: 3, bias: false}
@@ -140,3 +144,15 @@ def test_the_order_of_branches_tells_nothing(tmp_path):
             lines[5], lines[6] = lines[6], lines[5]
         with pytest.raises(WeightsError, match="have one shape"):
             match(opened(tmp_path / "net.tflite"), archspec.loads("".join(lines)))
+
+
+def test_a_convolution_of_single_positions_is_the_product_of_a_vector(files, tmp_path):
+    """As networks for phones end, whose specs end in a dense layer."""
+    head = "archspec: 1\nname: net\ninputs: {image: [4, 4, 3]}\nbody: [{conv: 5, as: a}, BODY]\n"
+    written = archspec.compile(archspec.loads(head.replace("BODY", "global_avg_pool: {keep: true}, {conv: 7}, flatten")))
+    written.export(str(tmp_path / "net.tflite"), format="litert", verbose=False)
+    graph = archspec.loads(head.replace("BODY", "global_avg_pool, {dense: 7}"))
+    copy = archspec.compile(graph)
+    assign(copy, imported(tmp_path / "net.tflite", graph).values)
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32")
+    np.testing.assert_allclose(np.asarray(copy(x)), np.asarray(written(x)), atol=1e-6)

@@ -99,6 +99,11 @@ class _Network:
             else:
                 yield kind, inputs
 
+    def channels(self, at: int) -> int:
+        """The last axis of a tensor."""
+        tensor = self.graph.Tensors(at)
+        return int(tensor.Shape(tensor.ShapeLength() - 1))
+
     def constant(self, at: int) -> _Constant | None:
         """What a tensor holds; None where it is computed, or not given. Raises WeightsError."""
         if at < 0:
@@ -142,8 +147,12 @@ HOLDING: dict[str, tuple[int, int, Callable[[Any], Any]]] = {
     "TRANSPOSE_CONV": (1, 3, _transposed_taps),
     "FULLY_CONNECTED": (1, 2, lambda kernel: kernel.T),
 }
-"""Operations, which input is their kernel and which their bias, and how the kernel becomes Keras's. (A depthwise one
-has height, width, and channels with all outputs of each.)"""
+"""Operations, which input is their kernel and which their bias, and how the kernel becomes Keras's."""
+
+
+def _apart(channels: int) -> Callable[[Any], Any]:
+    """A depthwise kernel (1, height, width, channels · outputs of each) with both apart."""
+    return lambda kernel: kernel[0].reshape(*kernel.shape[1:3], channels, -1)
 
 
 def _layers(network: _Network) -> Iterator[StoredLayer]:
@@ -159,6 +168,8 @@ def _layers(network: _Network) -> Iterator[StoredLayer]:
             kernel = network.constant(inputs[at])
             if kernel is None:
                 continue
+            if kind == "DEPTHWISE_CONV_2D":
+                convert = _apart(network.channels(inputs[0]))
             arrays = {"kernel": _stored(kernel, convert)}
             if len(inputs) > beside and (bias := network.constant(inputs[beside])) is not None:
                 arrays["bias"] = _stored(bias, _same)
