@@ -149,7 +149,9 @@ def test_the_order_of_branches_tells_nothing(tmp_path):
 def test_a_convolution_of_single_positions_is_the_product_of_a_vector(files, tmp_path):
     """As networks for phones end, whose specs end in a dense layer."""
     head = "archspec: 1\nname: net\ninputs: {image: [4, 4, 3]}\nbody: [{conv: 5, as: a}, BODY]\n"
-    written = archspec.compile(archspec.loads(head.replace("BODY", "global_avg_pool: {keep: true}, {conv: 7}, flatten")))
+    written = archspec.compile(
+        archspec.loads(head.replace("BODY", "global_avg_pool: {keep: true}, {conv: 7}, flatten"))
+    )
     written.export(str(tmp_path / "net.tflite"), format="litert", verbose=False)
     graph = archspec.loads(head.replace("BODY", "global_avg_pool, {dense: 7}"))
     copy = archspec.compile(graph)

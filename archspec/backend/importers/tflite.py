@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import Archive, Stored, StoredLayer, WeightsError
-from archspec.backend.installation import MissingExtra, has_tensorflow
+from archspec.backend.installation import MissingExtra, has_tensorflow, import_tensorflow, quiet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +68,9 @@ class _Network:
     """The one graph of a file, by TensorFlow's schema."""
 
     def __init__(self, data: bytes):
-        from tensorflow.lite.python import schema_py_generated as schema
+        with quiet():
+            import_tensorflow()
+            from tensorflow.lite.python import schema_py_generated as schema
 
         self.model = schema.Model.GetRootAs(data, 0)
         if self.model.SubgraphsLength() != 1:
