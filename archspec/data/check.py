@@ -7,8 +7,9 @@ from statistics import median
 from typing import cast
 
 from archspec.data import files
-from archspec.data.example import LABEL
+from archspec.data.example import CORNERS, LABEL
 from archspec.data.feature import class_name
+from archspec.data.features.label import Label
 from archspec.data.files import FileEntry, InFiles, Listing
 from archspec.data.findings import Finding, Report, duplicate, merged
 from archspec.data.images import BadImage, header
@@ -32,46 +33,34 @@ def check(source: DataSource) -> Report:
     classes: dict[str, dict[str, int]] = {}
     values: dict[str, float] = {}
     seen: dict[bytes, tuple[str, int, int]] = {}
+    order = [*features.targets, *(name for name in features.features if name not in (*features.targets, CORNERS))]
+    kinds = {name: features.features[name] for name in order}
+    # Where examples have no target, what is to be learnt are their objects.
+    told = features.targets or tuple(name for name, kind in kinds.items() if kind.rows is not None)
+    given = [name for name, kind in kinds.items() if name not in features.targets and kind.rows is None]
     for split in features.splits:
         arrays = source.arrays(split)
-        read = {name: arrays[name].reshape(len(arrays[name]), -1) for name in arrays if name not in features.targets}
-        labels = {name: arrays[name] for name in features.targets}
-        for name, label in labels.items():
-            told, own = features.telling(name), "" if name == LABEL else f"{name} "
-            counts = np.bincount(label, minlength=told.classes) if told.classes else ()
-            for i, n in enumerate(counts):
-                called = own + class_name(told.class_names, i)
-                classes.setdefault(called, {})[split] = int(n)
-                if split == TRAIN and not n:
-                    findings.append(Finding("error", "class without examples", called, "is empty"))
-            if split == TRAIN:
-                findings += [
-                    Finding("note", "the same for all", number, f"is {column[0]:g} for every example of {split}")
-                    for number, column in zip(told.numbers, label.T, strict=False)
-                    if column.min() == column.max()
-                ]
-        for name, flat in read.items():
-            own = "" if len(read) == 1 else f" in {name}"
-            if flat.dtype.kind == "f":
-                findings += [
-                    Finding("error", "not a number", source.describe(split, int(i)), f"holds NaN or infinity{own}")
-                    for i in np.flatnonzero(~np.isfinite(flat).all(1))
-                ]
-            findings += [
-                Finding("note", "one value only", source.describe(split, int(i)), f"is {flat[i, 0]} everywhere{own}")
-                for i in np.flatnonzero(flat.min(1) == flat.max(1))
-                if flat.shape[1] > 1
-            ]
+        for name, feature in kinds.items():
+            before = "" if name == LABEL or name in given else f"{name} "
+            behind = "" if name not in given or len(given) == 1 else f" in {name}"
+            for severity, of, where, message in feature.check(arrays[name], is_training=split == TRAIN):
+                place = f"{before}{where}" if isinstance(where, str) else source.describe(split, where)
+                findings.append(Finding(severity, of, place, message + behind))
+            for called, count in feature.tally(arrays[name]).items() if name in told else ():
+                classes.setdefault(before + called, {})[split] = count
+        read = [arrays[name].reshape(len(arrays[name]), -1) for name in given]
         if split == TRAIN and len(read) == 1:
-            (flat,) = read.values()
+            (flat,) = read
             values = {
                 "least": float(np.min(flat)),
                 "largest": float(np.max(flat)),
                 "mean": round(float(np.mean(flat, dtype=np.float64)), 4),
                 "std": round(float(np.std(flat, dtype=np.float64)), 4),
             }
-        for i, rows in enumerate(zip(*read.values(), strict=True)):
-            number = int(labels[LABEL][i]) if features.classes else 0
+        kind = kinds.get(LABEL)
+        label = arrays[LABEL] if isinstance(kind, Label) and not kind.is_mixed else None
+        for i, rows in enumerate(zip(*read, strict=True)):
+            number = 0 if label is None else int(label[i])
             whole = b"".join(row.tobytes() for row in rows)
             duplicate(whole, split, i, number, seen, findings, source.describe, features.class_names)
     return Report(source.name, dict(features.splits), classes, {}, {}, tuple(findings), values)

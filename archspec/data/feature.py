@@ -7,8 +7,8 @@ the same kinds as an example. What happens to a feature is written once, there, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from archspec.data.errors import DataError
 from archspec.ir.tensors import Size, TensorSpec
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from archspec.data.canvas import Canvas
     from archspec.data.motion import Motion
     from archspec.data.region import Region
+
+
+class Remark(NamedTuple):
+    """One thing about the values of a feature. ``error`` is what training would stop at, ``note`` what to know."""
+
+    severity: Literal["error", "note"]
+    kind: str
+    """What such things are counted by."""
+    where: int | str
+    """The position of an example, or what a part of the feature is called: a class, a number."""
+    message: str
 
 
 class Feature:
@@ -72,6 +83,22 @@ class Feature:
         left; None for all."""
         return None
 
+    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+        """What a person should know of the values of all examples of a split (a NumPy array, examples first);
+        ``is_training`` where these are what is learnt from."""
+        if values.dtype.kind == "f":
+            import numpy as np
+
+            finite = np.isfinite(values.reshape(len(values), -1)).all(1)
+            yield from (
+                Remark("error", "not a number", int(i), "holds NaN or infinity") for i in np.flatnonzero(~finite)
+            )
+
+    def tally(self, values: Any) -> Mapping[str, int]:
+        """In how many of the values, as ``check`` gets them, each class occurs, by what a person calls it; empty where
+        the kind has none."""
+        return {}
+
     def draw(self, canvas: Canvas, value: Any, classes: Sequence[int] | None = None) -> None:
         """Draw a value (a NumPy array, without a batch axis) on the picture of its image; ``classes`` are those of its
         rows, where they have such. Only what ``is_placed`` is drawn."""
@@ -84,6 +111,21 @@ class Feature:
 def class_name(names: Sequence[str], number: int) -> str:
     """The name of a class, or its number where it has none."""
     return names[number] if 0 <= number < len(names) else str(number)
+
+
+def constant(values: Any) -> Iterator[Remark]:
+    """Examples that are one value everywhere, where they have several."""
+    import numpy as np
+
+    flat = values.reshape(len(values), -1)
+    if flat.shape[1] > 1:
+        for i in np.flatnonzero(flat.min(1) == flat.max(1)):
+            yield Remark("note", "one value only", int(i), f"is {flat[i, 0]} everywhere")
+
+
+def empty_classes(counts: Mapping[str, int], severity: Literal["error", "note"]) -> Iterator[Remark]:
+    """Classes that do not occur."""
+    return (Remark(severity, "class without examples", name, "is empty") for name, count in counts.items() if not count)
 
 
 def added(first: Size, second: Size) -> Size:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archspec.data.feature import Feature, added
+from archspec.data.feature import Feature, Remark, added
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ class Boxes(Feature):
         left, before = area(motion.inside(whole)), area(whole)
         return (area(value) > 0) & (left > 0) & (left >= self.visible * before)
 
+    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+        yield from Feature.check(self, values, is_training=is_training)
+        for i, row in zip(*(values[..., 2:] < values[..., :2]).any(-1).nonzero(), strict=True):
+            yield Remark(
+                "error", "inverted", int(i), f"has a box that ends before it begins: {_numbers(values[i, row])}"
+            )
+
     def blended(self, other: Boxes, *, is_mean: bool) -> Boxes:
         return replace(self, count=added(self.count, other.count))
 
@@ -62,7 +69,11 @@ class Boxes(Feature):
                 canvas.box(box, 0 if classes is None else classes[i])
 
     def called(self, value: Any) -> str:
-        return "; ".join(" ".join(f"{n:g}" for n in box) for box in value if box[2] > box[0])
+        return "; ".join(_numbers(box) for box in value if box[2] > box[0])
+
+
+def _numbers(box: Any) -> str:
+    return " ".join(f"{n:g}" for n in box)
 
 
 def hull(boxes: tf.Tensor, motion: Motion) -> tf.Tensor:

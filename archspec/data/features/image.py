@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from archspec.data.feature import Feature
+from archspec.data.feature import Feature, Remark, constant
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ class Image(Feature):
 
     def resized(self, size: Sequence[Size]) -> Image:
         return replace(self, spec=TensorSpec((*size, self.spec.channels), self.spec.dtype))
+
+    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+        yield from Feature.check(self, values, is_training=is_training)
+        yield from constant(values)
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.pixels(value, nearest=False)

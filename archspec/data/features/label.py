@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.feature import Feature, class_name
+from archspec.data.feature import Feature, Remark, class_name, empty_classes
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ class Label(Feature):
     @property
     def spec(self) -> TensorSpec:
         return TensorSpec((self.classes,)) if self.is_mixed else TensorSpec((), "int32")
+
+    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+        yield from Feature.check(self, values, is_training=is_training)
+        if is_training:
+            yield from empty_classes(self.tally(values), "error")
+
+    def tally(self, values: Any) -> Mapping[str, int]:
+        import numpy as np
+
+        counts = np.bincount(values, minlength=self.classes) if self.classes and not self.is_mixed else ()
+        return {class_name(self.class_names, i): int(count) for i, count in enumerate(counts)}
 
     def blended(self, other: Label, *, is_mean: bool) -> Label:
         if self.classes is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.feature import Feature, added, class_name
+from archspec.data.feature import Feature, Remark, added, class_name, empty_classes
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ class Labels(Feature):
     @property
     def fill(self) -> float:
         return -1
+
+    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+        # Of objects, some classes may well be in no picture: crowds, what is difficult.
+        if is_training and self.rows is None:
+            yield from empty_classes(self.tally(values), "error")
+
+    def tally(self, values: Any) -> Mapping[str, int]:
+        flat = values.reshape(len(values), -1)
+        counts = ((class_name(self.class_names, i), (flat == i).any(1).sum()) for i in range(self.classes or 0))
+        return {name: int(count) for name, count in counts}
 
     def blended(self, other: Labels, *, is_mean: bool) -> Labels:
         if self.rows is None:

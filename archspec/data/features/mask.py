@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archspec.data.errors import DataError
-from archspec.data.feature import Feature
+from archspec.data.feature import Feature, Remark, class_name, empty_classes
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
@@ -40,6 +40,15 @@ class Mask(Feature):
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.pixels(value, nearest=True, fill=self.fill)
+
+    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+        if is_training:
+            yield from empty_classes(self.tally(values), "note")
+
+    def tally(self, values: Any) -> Mapping[str, int]:
+        flat = values.reshape(len(values), -1)
+        counts = ((class_name(self.class_names, i), (flat == i).any(1).sum()) for i in range(self.classes or 0))
+        return {name: int(count) for name, count in counts}
 
     def blended(self, other: Mask, *, is_mean: bool) -> Mask:
         if is_mean:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.feature import Feature
+from archspec.data.feature import Feature, Remark, constant
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ class Tokens(Feature):
     @property
     def spec(self) -> TensorSpec:
         return TensorSpec((self.steps,), "int32")
+
+    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+        return constant(values)
 
     def called(self, value: Any) -> str:
         numbers = [int(number) for number in value]

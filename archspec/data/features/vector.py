@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from archspec.data.feature import Feature
+from archspec.data.feature import Feature, Remark, constant
 from archspec.ir.tensors import TensorSpec
 
 
@@ -15,3 +17,7 @@ class Vector(Feature):
     spec: TensorSpec
     columns: tuple[str, ...] = ()
     """Headings of the columns of a table that the numbers are of; empty where they have none."""
+
+    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+        yield from Feature.check(self, values, is_training=is_training)
+        yield from constant(values)
