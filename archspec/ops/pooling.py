@@ -9,7 +9,7 @@ from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.arguments import Padding, Sizes
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import consumed, refused
-from archspec.ops.reach import EVERYTHING, POINT, Axes, enlarged, tiled, windowed
+from archspec.ops.reach import EVERYTHING, POINT, Axes, tiled, windowed
 from archspec.ops.shapes import explicit_padding, floating, per_axis, spatial_rank, windows
 
 if TYPE_CHECKING:
@@ -144,16 +144,6 @@ class Unpool(Op, name="unpool", main="size"):
                     argument="output_size",
                 )
         return tuple(wanted)
-
-    def reach(self, x: TensorSpec, indices: TensorSpec) -> tuple[Axes, ...]:
-        rank = x.rank - 1
-        sizes = per_axis(self.size, rank, "size")
-        strides = sizes if self.stride is None else per_axis(self.stride, rank, "stride")
-        if strides != sizes or (self.padding not in ("same", "valid") and self.padding != 0):
-            return None, None
-        (axes,) = enlarged(x, strides)
-        assert axes is not None
-        return ((*axes[:-1], POINT),) * 2
 
     def lower(self, x: TensorSpec, indices: TensorSpec) -> keras.Layer:
         from archspec.layers.pooling import Unpooling
