@@ -121,5 +121,5 @@ def test_a_result_by_name_goes_to_the_input_of_its_name():
     ports = [str(tensor) for tensor in nodes["asked"].inputs]
     assert ports == ["owner:2", "owner:3"]
     owner = nodes["owner"]
-    assert owner.op.flops(owner.outputs, *owner.input_specs) == 15 * 72 * 6 + 3 * (72 + 6) + 2 * 72
+    assert owner.op.flops(owner.outputs, *owner.input_specs) == 15 * 72 * 6 + 3 * (72 + 6) + 3 * 72
     assert [o.name for o in graph.outputs] == ["goals", "asked.positive", "asked.counted"]

@@ -1,0 +1,24 @@
+"""Small members of the catalogue's detectors learn made-up pictures by heart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from archspec.cli import main
+
+RUNS = Path(__file__).parents[2] / "specs" / "runs" / "detection"
+LEAST = {"ssd_shapes": (0.99, 0.95), "retinanet_shapes": (0.9, 0.9)}
+"""AP50 and AP75 on the pictures that were trained on, below those of the run files."""
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("name", LEAST)
+def test_what_a_run_file_says_of_its_detector_holds(name, tmp_path):
+    assert main(["train", str(RUNS / f"{name}.yaml"), "--logdir", str(tmp_path / "run"), "--quiet"]) == 0
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]
+    assert (found["ap50"], found["ap75"]) >= LEAST[name] and found["ap75"] >= LEAST[name][1]
