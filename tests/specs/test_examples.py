@@ -10,13 +10,16 @@ import yaml
 
 import archspec
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SPECS = Path(__file__).parents[2] / "specs"
 COUNTS = ("params", "trainable_params", "macs")
 
 
 def documents() -> dict[Path, dict[str, Any]]:
     return {
-        path: yaml.safe_load(path.read_text()) for path in sorted(SPECS.glob("*/*.yaml")) if path.parent.name != "runs"
+        path: yaml.load(path.read_text(), LOADER)
+        for path in sorted(SPECS.glob("*/*.yaml"))
+        if path.parent.name != "runs"
     }
 
 

@@ -203,6 +203,7 @@ def test_the_directory_holds_all_that_the_run_was_and_gave(plan, tmp_path):
     assert said["class_names"] == list("0123456789") and said["packages"]["keras"] == keras.__version__
 
 
+@pytest.mark.slow
 def test_the_reported_accuracy_is_that_of_the_saved_model(plan, tmp_path):
     made = plan("{epochs: 3, ema: 0.95}")
     result, _ = trained(made, tmp_path / "run")

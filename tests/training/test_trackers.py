@@ -90,6 +90,7 @@ def test_a_package_follows_a_run_and_one_that_fails_does_not_end_it(plan, tmp_pa
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_run_of_several_fits_begins_and_ends_once(plan, tmp_path, package):
     first = next(node.layer for node in plan("{epochs: 1}").graph.owners() if node.weights)
     made = plan(
@@ -103,6 +104,7 @@ def test_a_run_of_several_fits_begins_and_ends_once(plan, tmp_path, package):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_what_is_no_callback_or_fails_before_the_first_epoch_does_not_end_the_run_either(
     plan, tmp_path, package, capsys
 ):
