@@ -190,6 +190,10 @@ def _results_only() -> Iterator[None]:
         os.close(kept)
 
 
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def _show(result: Result, form: str) -> None:
     """Print what came out of a run."""
     from dataclasses import asdict
@@ -200,7 +204,8 @@ def _show(result: Result, form: str) -> None:
         return
     figures = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
     lines = [
-        f"{result.run}: {result.epochs} epochs, {result.steps} steps, {result.params:,} parameters, seed {result.seed}",
+        f"{result.run}: {_counted(result.epochs, 'epoch')}, {_counted(result.steps, 'step')}, "
+        f"{result.params:,} parameters, seed {result.seed}",
         f"{result.split} ({result.examples:,} examples): {figures}" if result.split else "nothing was evaluated",
         *(f"{count} examples of {split} cannot be read and were left out" for split, count in result.left_out.items()),
         f"{result.cpu_seconds:.0f} CPU seconds, {result.seconds:.0f} s; all of it in {result.logdir}",
