@@ -8,12 +8,13 @@ from typing import Any
 
 from archspec.frontend.references import block_value, evaluated, given_place
 from archspec.frontend.refusal import Refusal
-from archspec.frontend.scope import POISON
+from archspec.frontend.scope import POISON, Bundle, StepResult
 from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import homonym, same, suggested
 from archspec.ir.diagnostics import Span, did_you_mean, listed, meant_by, plain, shown
+from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
 ONE_WORD = {"act": "activation", "activation": "act"}
@@ -57,9 +58,11 @@ def arguments_of(
         assert step.given is not None and step.op is not None
         at = step.given.value_span(step.op)
         if main is None:
-            raise Refusal(
-                "P04", f"{called} takes no single value, got {shown(raw)}", at, _by_name(called, raw, known, extra)
-            )
+            hint = _by_name(called, raw, known, extra)
+            if isinstance(raw, str) and isinstance(place.scope.get(raw), (StepResult, Bundle)):
+                is_merge = (op := Op.find(called)) is not None and op.is_merge
+                hint = hint if is_merge else f"what a step is applied to is said by from: {{{called}, from: {raw}}}"
+            raise Refusal("P04", f"{called} takes no single value, got {shown(raw)}", at, hint)
         out[main] = (_attempted(walk, raw, step.given, step.op, place), given_place(raw, at, place))
     file = place.scope.frame.file
     if (defaults := file.defaults.get(step.op)) is not None:
@@ -103,9 +106,10 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
                 _beside(called, name, given)
                 or _multiplied(called, name)
                 or _operands(called, given, given[name])
+                or (_unnamed_value(name, names) if given[name] is None else None)
                 or (f"a parameter is written ={name}" if given[name] is None and walk.knows(name) else None)
                 or intended_word(name, names.__contains__)
-                or _without_any(called, names)
+                or without_any(called, names)
                 or _suggested(name, names)
                 or (f"it has {listed(names)}" if names else "it takes none")
             )
@@ -115,8 +119,19 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
     return is_known
 
 
-def _without_any(called: str, names: tuple[str, ...]) -> str | None:
+def _unnamed_value(key: str, names: tuple[str, ...]) -> str | None:
+    """What to write for ``{=vocab, =dim}``: an expression as the value of the argument of its name."""
+    if key[:1] != "=":
+        return None
+    name = key[1:].strip()
+    return f"arguments go by name: {name if name in names else 'NAME'}: {key}"
+
+
+def without_any(called: str, names: tuple[str, ...]) -> str | None:
     """Where an op has no arguments, the one that has its name elsewhere: ``linear: {out_features: 10}``."""
+    bounded = f"{called}6"
+    if not names and Op.find(bounded) is not None:
+        return f"it takes none; with a bound of 6 it is an op of its own, {bounded}, and clip: {{max: …}} sets any"
     other = None if names else homonym("op", called)
     return None if other is None else f"{called} takes none here; what is called so elsewhere is {other}"
 
@@ -145,8 +160,10 @@ def _operands(called: str, given: Map, value: object) -> str | None:
 
 
 def _multiplied(called: str, name: str) -> str | None:
-    """What to do with a number of channels for an op that works on each channel."""
+    """What to do with a number of channels, or of groups, for an op that works on each channel."""
     op = Op.find(called)
+    if name == "groups" and op is not None and "multiplier" in op.model_fields:
+        return "leave it out: each channel is a group of its own"
     if (
         name not in ("filters", "channels", "out_channels", "units")
         or op is None
@@ -180,10 +197,9 @@ def _by_name(called: str, raw: object, known: Mapping[str, Any], extra: tuple[st
     if isinstance(raw, bool):
         return f"write {called} alone" if raw else f"leave the step out, or write {{{called}, when: false}}"
     if op is not None and op.is_merge and isinstance(raw, str):
-        words = re.split(r"[\s,+&]+", raw)
-        if len(words) > 1 and all(word.isidentifier() for word in words):
-            return f"operands are a list: {called}: [{', '.join(words)}]"
-        return f"operands are a list: {called}: [{raw}, prev]"
+        words = [word for word in re.split(r"[\s,+&]+(?![^\[]*\])", raw) if word]
+        operands = words if len(words) > 1 and all(_REFERENCE.fullmatch(word) for word in words) else [raw, "prev"]
+        return f"operands are a list: {called}: {plain(operands)}"
     if isinstance(raw, (int, float)) and Op.find(f"{called}{raw}") is not None:
         return f"it is an op of its own: {called}{raw}"
     if type(raw) is int and op is not None and op.normalizes and "groups" not in known:
@@ -207,12 +223,15 @@ def _by_name(called: str, raw: object, known: Mapping[str, Any], extra: tuple[st
     return f"write {called} alone: it has no arguments"
 
 
+_REFERENCE = Pattern(r"[A-Za-z_]\w*(?:\[[^\[\]]{1,60}\])?(?:\.\w+)?", re.ASCII)
+
+
 def _is_value(raw: Map, known: Mapping[str, Any], main: str | None) -> bool:
     """Whether a map is the main argument itself: a one-op map such as ``{leaky_relu: 0.1}``."""
     if main is None or len(raw) != 1:
         return False
     (name,) = raw
-    return name not in known and Op.find(name) is not None
+    return name not in known and Op.find(name) is not None and same("parameter", name, known) is None
 
 
 def _attempted(walk: Walk, raw: Any, container: Any, key: Any, place: Place) -> Any:

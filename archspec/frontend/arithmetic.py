@@ -119,7 +119,8 @@ def compare(op: ast.cmpop, a: object, b: object) -> bool:
 
 def number(value: object) -> Any:
     if not isinstance(value, (int, float)):
-        raise ExpressionError("X04", f"a number is needed, got {shown(value)}")
+        hint = "the length of a list is len(…), one of its elements …[0]" if isinstance(value, list) else None
+        raise ExpressionError("X04", f"a number is needed, got {shown(value)}", hint)
     return value
 
 

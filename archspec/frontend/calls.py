@@ -22,7 +22,7 @@ from archspec.frontend.steps import MODIFIERS, STRUCTURAL, UNNAMED, Step
 from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
 from archspec.ir.aliases import alias, suggested
-from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, known_are, shown
+from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, known_are, meant_by, plain, shown
 from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
@@ -48,20 +48,65 @@ def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
     found = walk.prelude.callees.get(name) or Op.find(name)
     if found is None:
         known = {*Op.names(), *walk.prelude.callees, *file.callees, *file.document.spec.use, *STRUCTURAL}
+        known |= {
+            word for word in (*frame.params, *frame.constants) if isinstance(place.scope.get(word), (Callee, type))
+        }
         from archspec.frontend.intended_words import intended_word
 
         hint = (
-            intended_word(name, known.__contains__, MODIFIERS, step.args)
+            _used(name, step.args, file)
+            or intended_word(name, known.__contains__, MODIFIERS, step.args)
             or alias("op or block", name, known)
             or _of_catalogue(name)
             or suggested("op or block", name, known)
         )
         near = did_you_mean(name, MODIFIERS) if hint is None else None
+        if hint is None or meant_by(hint):
+            hint = _misplaced_name(name, step.args, known) or hint
+        spec = file.document.spec
+        if hint is None and (own := [*spec.blocks, *spec.networks, *spec.use]):
+            hint = f"this file's own are {', '.join(own[:8])}"
+        if hint is not None and "its name from as:" in hint and name.isidentifier():
+            # What was meant as the name of a result: nothing is said of those who take it.
+            place.scope.names.setdefault(name, POISON)
         if name in frame.params or name in frame.constants:
-            hint = f"'{name}' is a parameter; declare it as a block ({name}: block) to call it"
+            hint = _as_block(name, file)
+        elif isinstance(held, (StepResult, Bundle)):
+            hint = f"'{name}' is a result, which a step takes with from: {{OP, from: {name}}}"
         raise Refusal("N00", f"unknown op or block {shown(name)}", step.span, hint or near)
     file.callees[name] = found
     return found
+
+
+def _used(name: str, given: Any, file: FileContext) -> str | None:
+    """How a file under ``use`` is called, where a step says that it is used, or calls it like a function."""
+    if name in ("use", "call", "block", "import", "include") and isinstance(given, str):
+        return f"it is called by its name: {given}"
+    found = re.fullmatch(r"([A-Za-z_]\w*)\(\s*([A-Za-z_][\w.]*)\s*\)", name[:80], re.ASCII)
+    if found is None or not (found[1] in file.callees or found[1] in file.document.spec.use):
+        return None
+    return f"what a step is applied to is said by from: {{{found[1]}, from: {found[2]}}}"
+
+
+def _misplaced_name(name: str, given: Any, known: set[str]) -> str | None:
+    """What to write where the name of a result stands as the op: ``C5: {dense: 120}``, ``C5 = dense``."""
+    assigned = re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*(\w+)", name[:80], re.ASCII)
+    if assigned is not None and assigned[2] in known:
+        rest = f": {plain(given)}" if given is not None else ""
+        return f"a result gets its name from as: {{{assigned[2]}{rest}, as: {assigned[1]}}}"
+    if name.isidentifier() and isinstance(given, str) and given in known and Op.find(given) is None:
+        return f"a result gets its name from as: {{{given}, as: {name}}}"
+    if name.isidentifier() and isinstance(given, Map) and len(given) == 1 and next(iter(given)) in known:
+        return f"a result gets its name from as: {{{plain(given)[1:-1]}, as: {name}}}"
+    return None
+
+
+def _as_block(name: str, file: FileContext) -> str:
+    """How a parameter becomes one that a step may call."""
+    declared = parameters(file.document.spec.params)[0].get(name)
+    default = declared.default if declared is not None else None
+    as_block = f"{{type: block, default: {default}}}" if isinstance(default, str) else "block"
+    return f"'{name}' is a parameter, and no block: declare it as {name}: {as_block} to call it"
 
 
 def _of_catalogue(name: str) -> str | None:
@@ -235,6 +280,8 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
             raise Poisoned
         if variant is not None and not (isinstance(variant, str) and variant in document.spec.variants):
             hint = near_variant(variant, document.spec.name, document.spec.variants)
+            if isinstance(variant, str) and walk.knows(variant) and not hint.startswith("did you mean"):
+                hint = f"an expression starts with '=': ={variant}"
             walk.report("V01", f"{step.op} has no variant {shown(variant)}", span, hint)
             raise Poisoned
     file = file_of(walk, document, args, at, variant=variant, path=f"{path}.", depth=here.depth + 1, name=step.op)
@@ -277,16 +324,23 @@ def file_of(
         walk.keep(problem)
     file = FileContext(document, Constants(), path, depth)
     given: Arguments = {}
+    is_known = True
     if variant is not None:
         section = document.spec.variants[variant]
+        if name is None:
+            at = document.tree["variants"].key_span(variant)
         for key in section:
             if key not in declared:
                 hint = did_you_mean(key, declared) or (known_are(declared, key) if declared else None)
                 walk.report("P01", f"{document.spec.name} has no parameter '{key}'", section.key_span(key), hint)
+                is_known = False
             else:
                 value = walk.attempt(evaluated, section[key], section, key, constants(file))
                 given[key] = (value, section.value_span(key))
     given |= args
+    if not is_known:
+        # Which of the others an unknown name was meant for is not known: nothing is said of those that are missing.
+        given = {key: (POISON, at) for key, parameter in declared.items() if parameter.default is REQUIRED} | given
     bind(walk, name or document.spec.name, declared, given, at, place=constants(file), file=file, into=file.params)
     return file
 
@@ -305,10 +359,14 @@ def bind(
     """Values of all parameters; every mistake is reported, and what it concerns is POISON. ``file`` is the callee's."""
     params = Values() if into is None else into
     missing: list[str] = []
+    is_one = False
     span: Span | None
     if place is None:
         place = Place(Scope(Frame(file, params, {}, file.params)), None, Names("", frozenset()))
     for name, parameter in declared.items():
+        if parameter.default is POISON:
+            params[name] = POISON
+            continue
         if name in args:
             value, span = args[name]
         elif parameter.default is REQUIRED:
@@ -328,18 +386,77 @@ def bind(
             try:
                 value = parameter.accept(value)
             except Mismatch as mismatch:
-                walk.report("T01", f"{called}.{name} {mismatch.message}", span or at, mismatch.help)
+                _refuse(walk, called, parameter, value, mismatch, declared, args, at, span or at)
                 value = POISON
+                # A single value that its parameter does not take is likely more than that parameter's.
+                is_one = is_one or (name in args and _is_its_value(at, args[name][1]))
         params[name] = value
-    if missing:
+    if missing and not is_one:
         names = [name.split()[0].strip("'") for name in missing]
         hint = f"{_word(at, called)}: {{{', '.join(f'{name}: …' for name in names)}}}"
-        if variants := list(file.document.spec.variants) if called == file.document.spec.name else []:
-            hint = f"or name a variant: {', '.join(variants[:12])}{', …' if len(variants) > 12 else ''}"
+        if called == file.document.spec.name and into is not None:
+            at, hint = _own_missing(file.document, declared, names, at)
         walk.report("P02", f"{called} needs parameter{'s' * (len(missing) > 1)} {', '.join(missing)}", at, hint)
-        if into is None:
-            raise Poisoned
+    if missing and into is None:
+        raise Poisoned
     return params
+
+
+def _refuse(
+    walk: Walk,
+    called: str,
+    parameter: Parameter,
+    value: Any,
+    mismatch: Mismatch,
+    declared: Mapping[str, Parameter],
+    args: Arguments,
+    called_at: Span,
+    at: Span,
+) -> None:
+    """Report a value that a parameter does not take, at the declaration where that is what is wrong."""
+    if (wrong := parameter.misdeclared(value)) is not None and parameter.default_span is not None:
+        walk.report("T01", f"{called}.{parameter.name} {wrong.message}", parameter.default_span, wrong.help)
+        return
+    if parameter.type == "bool" and value in (None, parameter.name):
+        hint = f"{called}: {{{parameter.name}: true}}"
+        walk.report("T01", f"{called}.{parameter.name} {mismatch.message}", at, hint)
+        return
+    listed = value
+    if isinstance(value, str):
+        from archspec.frontend.intended import bracketed
+
+        inner = bracketed(value)
+        listed = value if inner is None else [item.strip() for item in inner[1:-1].split(",")]
+    is_flat = isinstance(listed, list) and not any(isinstance(item, (list, dict)) for item in listed)
+    help = mismatch.help
+    is_alone = parameter.name in args and _is_its_value(called_at, args[parameter.name][1])
+    if is_flat and is_alone and 1 < len(listed) <= len(declared) and parameter.name == next(iter(declared)):
+        pairs = ", ".join(f"{name}: {plain(item)}" for name, item in zip(declared, listed, strict=False))
+        help = f"arguments go by name: {called}: {{{pairs}}}"
+    walk.report("T01", f"{called}.{parameter.name} {mismatch.message}", at, help)
+
+
+def _is_its_value(op: Span, value: Span) -> bool:
+    """Whether a value stands right behind the colon of an op, so that it is the only one."""
+    between = op.source.line(op.line)[op.column - 1 + op.length : value.column - 1]
+    return value.source is op.source and value.line == op.line and between.strip() == ":"
+
+
+def _own_missing(document: Document, declared: Mapping[str, Parameter], names: list[str], at: Span) -> tuple[Span, str]:
+    """Where a file is asked for parameters of its own without a value, and what to write."""
+    variants = list(document.spec.variants)
+    variant = written_at(at)
+    if variant in document.spec.variants:
+        values = ", ".join(f"{name}: …" for name in names)
+        return at, f"{variant}: {{{values}}}, beside what else it gives"
+    if variants:
+        return at, f"or name a variant: {', '.join(variants[:12])}{', …' if len(variants) > 12 else ''}"
+    first = declared[names[0]]
+    span = first.section.value_span(first.name) if first.section is not None else at
+    example = {"int": "32", "float": "0.5", "bool": "true", "list": "[1, 2]", "str": "NAME", "block": "NAME"}
+    value = example.get(first.type, "1")
+    default = f"{{type: block, default: {value}}}" if first.type == "block" else value
+    return span, f"a default in place of the type, such as {first.name}: {default}; or --set {first.name}={value}"
 
 
 def _word(at: Span, called: str) -> str:

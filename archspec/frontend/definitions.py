@@ -7,11 +7,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from archspec.frontend.document import Document
+from archspec.frontend.document import SHAPE_WORDS, Document
 from archspec.frontend.scope import NOTHING, POISON, Bundle, Scope, StepResult
 from archspec.frontend.steps import Step, chains_in, steps_of
 from archspec.frontend.yaml_source import Map, Seq
 from archspec.ir.diagnostics import Span, did_you_mean, plain
+from archspec.ops.base import Op
 
 MAX_LISTED = 12
 
@@ -92,6 +93,8 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
         return placed
     known = scope.known()
     variables = _variables(scope)
+    if (said := _meant(name, scope, at, known, variables, is_result=is_result)) is not None:
+        return said
     if line := definitions(document).loops.get(name) if document.source is at.source and not variables else None:
         return f"'{name}' is a variable of the loop at line {line}, not known outside: write its value here"
     if is_result and document.source is at.source and (step := _unnamed(document, name, at)) is not None:
@@ -105,6 +108,38 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
         return f"{are} {', '.join(variables)}"
     fits = [k for k in dict.fromkeys(known) if _is_wanted(scope, k, is_result=is_result)]
     return f"known here are {', '.join(fits[-MAX_LISTED:])}" if fits else None
+
+
+_SIZE = re.compile(rf"(?:([A-Za-z_]\w*?)_)?({'|'.join(SHAPE_WORDS)})", re.ASCII)
+
+
+def _meant(name: str, scope: Scope, at: Span, known: list[str], variables: list[str], *, is_result: bool) -> str | None:
+    """What a name means that means nothing as it is: something of the file that is taken otherwise."""
+    document: Document = scope.frame.file.document
+    declared = document.spec.params
+    if declared is not None and name in declared and document.source is at.source:
+        line = declared.key_span(name).line
+        return f"'{name}' is given later, at line {line}: a parameter is given before it is read"
+    if not is_result and (name in scope.frame.file.callees or Op.find(name) is not None):
+        return f"the name of an op or block has no '=': {name}"
+    base, _, index = name.rpartition("_")
+    if not base and (numbered := re.fullmatch(r"([A-Za-z_]+?)(\d{1,6})", name[:64], re.ASCII)) is not None:
+        base, index = numbered.groups()
+    family = scope.get(base) if base else None
+    if isinstance(family, Bundle) and (index.isdigit() or index in variables):
+        return f'members of a family go by index: "{base}[{index}]"'
+    if is_result:
+        return None
+    if (size := _SIZE.fullmatch(name)) is not None:
+        of = size[1] if size[1] in known else "prev"
+        if size[1] is None or size[1] in known or size[1] in ("in", "out"):
+            return f"sizes are taken of a result: {'input' if size[1] == 'in' else of}.{size[2]}"
+    if name in (document.spec.inputs or {}):
+        return f"a block does not see the file's inputs; what it is given is called input: input.{SHAPE_WORDS[0]}"
+    is_looped = scope.parent is not None and not variables
+    if is_looped and (len(name) == 1 or name in definitions(document).loops):
+        return f"a loop gives its variable a name: {{{name}: …}}"
+    return None
 
 
 def _unnamed(document: Document, name: str, at: Span) -> Step | None:

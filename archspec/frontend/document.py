@@ -212,7 +212,7 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
             what,
             place(tree, path, key=True),
             intended_word(str(path[-1]), keys.__contains__)
-            or (None if owner else _other_section(str(path[-1])))
+            or (None if owner else _other_section(str(path[-1]), tree.get(str(path[-1]))))
             or (_elsewhere(str(path[-1])) if owner in ("", "train") else None)
             or suggested("block key" if path[0] in ("blocks", "networks") else "key", path[-1], keys, known_are(keys)),
         )
@@ -266,7 +266,9 @@ def _elsewhere(key: str) -> str | None:
     return "a loss and metrics stand in a head: heads: {main: {loss: mse}}" if key.lower() in _OF_HEADS else None
 
 
-def _other_section(key: str) -> str | None:
+def _other_section(key: str, value: Any = None) -> str | None:
+    if key.lower() in ("network", "nets", "models") and isinstance(value, Map) and "body" not in value:
+        return "did you mean 'networks'?"
     ours = next((ours for ours, theirs in _SECTIONS.items() if key.lower() in theirs.split(", ")), None)
     return None if ours is None else f"did you mean '{ours}'? ('{key[:40]}' is {ours} in archspec)"
 
@@ -291,6 +293,8 @@ def worded(name: str) -> str | None:
     """The help for what is no name: one that is near to it."""
     if (called := _CALLED.fullmatch(name[:64])) is not None:
         return f"its parameters stand under params: {called[1]}: {{params: {{{called[2] or '…'}: int}}, body: […]}}"
+    if (assigned := re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*(\S.*)", name[:64], re.ASCII)) is not None:
+        return f"a colon stands between a name and its value: {assigned[1]}: {assigned[2]}"
     plain = re.sub(r"\W+", "_", name[:64], flags=re.ASCII).strip("_")
     plain = f"_{plain}" if plain[:1].isdigit() else plain
     return f"write {plain}" if plain else None

@@ -74,8 +74,14 @@ class Elaborator(Walk):
         if step.op is None:
             return given_to(step, place)
         if step.merge is not None and step.each is None and step.op not in ("branches", "residual"):
+            if step.op not in STRUCTURES:
+                callee_of(self, step.op, step, place)
+            hint = "an op of several inputs names what it does: concat: [a, b]; leave merge out"
             raise Refusal(
-                "S05", f"merge belongs to branches, residual and each, not to {step.op}", step.modifier_span("merge")
+                "S05",
+                f"merge belongs to branches, residual and each, not to {step.op}",
+                step.modifier_span("merge"),
+                hint,
             )
         if step.repeat is not None:
             return repeat(self, step, place)

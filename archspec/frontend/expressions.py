@@ -66,7 +66,8 @@ def parse(text: str) -> ast.expr:
         try:
             _check(tree)
         except ExpressionError as error:
-            raise ExpressionError(error.code, error.message, _ours(text) or error.help) from None
+            error.help = _ours(text) or error.help
+            raise error from None
         if len(_PARSED) > 4096:
             _PARSED.clear()
         _PARSED[text] = tree
@@ -93,6 +94,12 @@ _CUT_OFF = Pattern(r"\s*(.*[\w\])])\s*(\*\*|//|[-+*/%]|[<>=!]=|[<>]|\b(?:and|or|
 """An expression that ends with an operator."""
 
 
+_HALF = Pattern(r"(.{1,90}?)\s+if\s+((?:(?!\belse\b).){1,90})")
+_RANGE = Pattern(r"(\w{1,40})\s*(?:\.{2,3}|:|\bto\b)\s*(\w{1,40}|len\(\w{1,40}\))")
+_BESIDE = Pattern(r"(.{1,120}?)\s+(as|from|when|repeat|each):?\s+(\w{1,60})")
+_NOUN = Pattern(r"(.{1,120}?)(?:\.|,|;|\s+(?:times|layers?|units?|filters?|channels?|px|pixels?|steps?|turns?))")
+
+
 def is_expression(text: str) -> bool:
     """Whether a text (without ``=``) can be read as an expression."""
     try:
@@ -114,6 +121,15 @@ def _ours(text: str) -> str | None:
     found = corrected(text, is_expression)
     if found is None and re.search(r"\b(?:elif|else\s+if)\b", text):
         return "there is no elif: =a if p else b if q else c"
+    if found is None and (half := _HALF.fullmatch(text)) is not None and is_expression(half[1]):
+        return f"a choice says what it is otherwise, too: {written(f'{half[1]} if {half[2]} else …')}"
+    if found is None and (ends := _RANGE.fullmatch(text.strip("[] "))) is not None:
+        return f"a range is a function: {written(f'range({ends[1]}, {ends[2]})')}, which ends before {ends[2]}"
+    if found is None and (beside := _BESIDE.fullmatch(text)) is not None and is_expression(beside[1]):
+        step = f"{{…: {written(beside[1])}, {beside[2]}: {beside[3]}}}"
+        return f"modifiers stand beside the op, in braces: {step}"
+    if found is None and (alone := _NOUN.fullmatch(text)) is not None and is_expression(alone[1]):
+        return f"nothing stands behind a value: {written(alone[1])}"
     if found is None and (cut := _CUT_OFF.fullmatch(text)) is not None and is_expression(cut[1]):
         return f"nothing follows '{cut[2]}': {written(cut[1])}, or what stands behind it"
     return None if found is None else f"{found[0]}: {written(found[1])}"
@@ -247,9 +263,7 @@ def _check(tree: ast.expr) -> None:
                 if any(isinstance(a, ast.Starred) for a in node.args):
                     raise ExpressionError("X02", "Starred is not allowed in an expression")
             case ast.Call():
-                raise ExpressionError(
-                    "X02", "Call is not allowed in an expression", f"functions: {', '.join(FUNCTIONS)}"
-                )
+                raise _unknown_function(node)
             case ast.Slice(step=None):
                 pass
             case ast.expr_context() | ast.operator() | ast.unaryop() | ast.boolop():
@@ -261,6 +275,22 @@ def _check(tree: ast.expr) -> None:
                 raise ExpressionError("X02", f"{_described(node)} is not allowed in an expression")
     if count > MAX_NODES:
         raise ExpressionError("X03", f"an expression has at most {MAX_NODES} parts, this one {count}")
+
+
+_FUNCTION_WORDS = {"length": "len", "size": "len", "count": "len", "trunc": "int", "integer": "int", "maximum": "max"}
+"""What other languages call the functions, where the words are not near."""
+
+
+def _unknown_function(call: ast.Call) -> ExpressionError:
+    """The error for a call of what is no function of the language."""
+    if not isinstance(call.func, (ast.Name, ast.Attribute)):
+        return ExpressionError("X02", "only functions can be called", f"functions are {', '.join(FUNCTIONS)}")
+    called = ast.unparse(call.func)[:40]
+    if isinstance(call.func, ast.Name) and called in FUNCTIONS:
+        return ExpressionError("X02", f"{called} takes its arguments by position", f"{called}(a, b)")
+    near = _FUNCTION_WORDS.get(called.lower())
+    hint = f"did you mean '{near}'?" if near else did_you_mean(called.rpartition(".")[2], FUNCTIONS)
+    return UnknownFunction(called, ast.unparse(call.args[0])[:40] if call.args else "0", hint)
 
 
 _SYNTAX: dict[type[ast.AST], str] = {
@@ -374,6 +404,14 @@ def _stretch(target: Any, start: Any, stop: Any) -> Any:
 def missing_element(index: object, valid: list[Any]) -> ExpressionError:
     """The error for an index that a family does not have."""
     return ExpressionError("N03", f"no element [{shown(index)}]", f"valid: {shown(valid)}")
+
+
+class UnknownFunction(ExpressionError):
+    """The error for a call of what is no function of the language."""
+
+    def __init__(self, name: str, argument: str, hint: str | None):
+        super().__init__("X02", f"there is no function '{name}'", hint or f"functions are {', '.join(FUNCTIONS)}")
+        self.name, self.argument = name, argument
 
 
 class UnknownName(ExpressionError):

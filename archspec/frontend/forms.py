@@ -157,6 +157,8 @@ def _variants(value: object) -> str | None:
 
 
 def _variant(path: Path, value: object, parameter: str) -> str | None:
+    if (pairs := _pairs(value)) is not None:
+        return f"a variant is a map of arguments: {path[-1]}: {plain(pairs)}"
     if isinstance(value, (list, dict)) or value is None:
         return None
     return f"a variant is a map of arguments: {path[-1]}: {{{parameter}: {plain(value)}}}"

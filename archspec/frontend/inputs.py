@@ -23,6 +23,7 @@ DTYPE_NAMES = {
     **dict.fromkeys(("long", "i64"), "int64"),
     **dict.fromkeys(("byte", "u8", "char", "uint"), "uint8"),
     **dict.fromkeys(("boolean", "mask"), "bool"),
+    **dict.fromkeys(("str", "string", "text", "tokens", "token"), "int32"),
     **{word: word for word in DTYPES},
 }
 """What other libraries call the types."""
@@ -78,9 +79,13 @@ def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) ->
         sizes = evaluated(raw, container, key, outside)
         if not isinstance(sizes, list):
             message = f"the shape of input '{name}' must be a list, got {shown(sizes)}"
-            raise Refusal("T01", message, value_span(container, key))
+            raise Refusal("T01", message, value_span(container, key), f"a shape is a list: [{raw}]")
         places = [value_span(container, key)] * len(sizes)
     elif isinstance(raw, Seq):
+        for i, word in enumerate(raw):
+            if isinstance(word, str) and word in outside.scope.frame.constants and word not in given:
+                message = f"'{word}' is a parameter, and as the name of an open size would be another thing"
+                raise Refusal("S03", message, raw.value_span(i), f"its value is ={word}; an open size has another name")
         # A bare word that is not an expression is a size left open, under a name.
         sizes = [
             given.get(s) if isinstance(s, str) and s[:1] != "=" else evaluated(s, raw, i, outside)
@@ -89,6 +94,10 @@ def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) ->
         places = [raw.value_span(i) for i in range(len(raw))]
     else:
         hint = "channels last, without the batch: [224, 224, 3]"
+        if type(raw) is int:
+            hint = f"a shape is a list: [{raw}]"
+        elif raw in ("normal", "uniform"):
+            hint = f"what is drawn has a shape: {{{raw}: [100]}}"
         if (sizes_of := re.fullmatch(r"(\d+(?:\s*[xX*,]\s*\d+)+)", str(raw))) is not None:
             hint = f"a shape is a list: [{', '.join(re.findall(r'[0-9]+', sizes_of[1]))}]"
         message = f"the shape of input '{name}' must be a list, got {shown(raw)}"

@@ -111,7 +111,7 @@ def _unlike(slip: WrittenValue) -> str | None:
     return f"{what} stands here: write {plain}"
 
 
-_TEMPLATE = Pattern(r"(?:\$\{?|\{\{?\s*|<|%|@)\s*([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
+_TEMPLATE = Pattern(r"(?:\$\{?|\{\{?\s*|<|%|@|:)\s*([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
 
 
 def _type(slip: WrittenValue) -> str | None:
@@ -139,6 +139,8 @@ def _template(slip: WrittenValue) -> str | None:
 def _null(slip: WrittenValue) -> str | None:
     if slip.text not in ("None", "none", "nil", "NULL", "undefined", "NaN"):
         return None
+    if slip.wants("must be same, valid"):
+        return "write valid: nothing is padded"
     if slip.wants("true or false"):
         return "write false"
     return "write null, or linear" if slip.wants("activation") else "'no value' is written null"
@@ -208,8 +210,8 @@ def _number(slip: WrittenValue) -> str | None:
         return f"digits stand together: {text.replace('_', '')}"
     if slip.wants("less than 1.", "at most 1.") and NUMBER.fullmatch(text) and 2 <= float(text) <= 100:
         return f"a share of 1: {float(text) / (10 if float(text) < 10 else 100):g}"
-    if text.lower() in _IN_WORDS:
-        return f"write {_IN_WORDS.index(text.lower())}"
+    if text.lower() in IN_WORDS:
+        return f"write {IN_WORDS.index(text.lower())}"
     if slip.wants("integer", "count") and (found := _WITH_UNIT.fullmatch(text)):
         return f"digits stand together: {round(float(found[1]) * _UNITS[found[2].lower()])}"
     if slip.wants("an integer", "a number", "count") and (found := _WITH_NOUN.fullmatch(text)):
@@ -223,7 +225,7 @@ def _number(slip: WrittenValue) -> str | None:
 
 _NOUNS = "times|epochs?|steps?|layers?|units?|filters?|channels?|pixels?|px|heads?|turns?|blocks?|neurons?|classes"
 _WITH_NOUN = Pattern(rf"(\d{{1,9}}(?:\.\d+)?)\s*(?:{_NOUNS})", re.ASCII)
-_IN_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+IN_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _UNITS = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
 _WITH_UNIT = Pattern(r"(\d{1,9}(?:\.\d{1,9})?)\s?([kKmMbBgG])", re.ASCII)
 
@@ -244,6 +246,10 @@ def _comment(slip: WrittenValue) -> str | None:
         return f"a comment needs a space before '#': {found[1].strip()}  # {found[2].strip()}"
     value, mark, comment = slip.text.partition(" // ")
     is_prose = mark and not all(slip.known(name) for name in re.findall(r"[A-Za-z_]\w*", comment))
+    if mark and is_expression(slip.text.rstrip("= ")):
+        is_prose = not all(slip.known(name) for name in names_in(slip.text.rstrip("= ")))
+        if not is_prose:
+            return None
     if mark and (is_prose or not is_expression(slip.text)):
         return f"a comment starts with '#': {value.strip()}  # {comment.strip()}"
     return None
@@ -270,6 +276,8 @@ def _several(slip: WrittenValue) -> str | None:
         # A list that the argument takes by its form, as one size per axis, is none of several arguments.
         is_mixed = not all(NUMBER.fullmatch(part.strip()) for part in re.split(TOP_COMMA, listed[1]))
         found = arguments(target[1], listed[1]) if is_mixed or not slip.wants("list") else None
+        if found is None and NUMBER.fullmatch(listed[1].strip()):
+            return f"write {listed[1].strip()}, without brackets"
         return f"arguments are a map: {target[1]}: {found}" if found else _one_each(target[1], target[2], listed[1])
     if target is None or slip.is_quoted or not re.search(r"[,=:]|\d\s+\w", slip.text):
         return None
@@ -283,7 +291,10 @@ def _expression(slip: WrittenValue) -> str | None:
     text = slip.text
     if text[:1] == "=" or (re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) and not slip.known(text)):
         return None
-    text = truths(text.removeprefix("in "))
+    if slip.wants("a loop takes") and (found := _IN.fullmatch(text)) is not None:
+        values = found[2] if found[2].isdigit() else written(found[2])
+        return f"a variable is a key: {{{found[1]}: {values}}}"
+    text = truths(text.removeprefix("in ").rstrip("= ") if not slip.is_quoted else text)
     if text.count("(") == text.count(")") + 1 and not slip.is_quoted and re.match(r"[A-Za-z_]\w*\(", text):
         return f'a comma ends a value inside {{…}}: quote the expression: "={text}, …)"'
     if not is_expression(text):
@@ -302,6 +313,17 @@ def _expression(slip: WrittenValue) -> str | None:
         unknown = next(name for name in names if not slip.known(name))
         return f"an expression starts with '=': {written(text)}, and {unknown} is not known here"
     return f"an expression starts with '=': {written(text)}"
+
+
+_IN = Pattern(r"([A-Za-z_]\w*)\s*(?:\s+in\s+|=\s*=?\s*)([^=\s].{0,80})", re.ASCII)
+"""``i in range(3)``, ``n = depth``."""
+
+
+def _whole_number(slip: WrittenValue) -> str | None:
+    """``2.0`` where integers are wanted, one or several."""
+    if slip.is_quoted or not slip.wants("positive integer") or not re.fullmatch(r"\d{1,9}\.0*", slip.text):
+        return None
+    return f"write {slip.text.partition('.')[0]}"
 
 
 _AXES = ("channels", "height", "width", "length", "depth")
@@ -343,6 +365,8 @@ def _reshaped(slip: WrittenValue) -> str | None:
     first, *rest = (item.strip() for item in found[1].split(","))
     if first in _BATCH and rest:
         return f"the batch is not written: [{', '.join(rest)}]"
+    if [first, *rest].count("-1") > 1:
+        return "one -1 at most, which is what is left: write the other sizes as numbers"
     if [first, *rest].count("null") == 1:
         return f"-1 is what is left: [{', '.join('-1' if item == 'null' else item for item in (first, *rest))}]"
     return None
@@ -370,6 +394,7 @@ READERS: tuple[Callable[[WrittenValue], str | None], ...] = (
     _step_behind,
     _ending,
     _fraction,
+    _whole_number,
     _reshaped,
     _turns,
     _template,

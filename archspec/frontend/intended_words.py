@@ -26,13 +26,17 @@ _CALL = Pattern(r"([A-Za-z_]\w*)\((.*)\)", re.ASCII)
 _APART = Pattern(r"([A-Za-z_]\w*)\s+(=?[\w.*+\-/ ]+)", re.ASCII)
 
 
-_EQUALS = Pattern(r"([A-Za-z_]\w*)\s*=\s*(=?[^=\s].*)", re.ASCII)
+_EQUALS = Pattern(r"([A-Za-z_]\w*)(?:\s*=\s*(?==)|\s*=\s+|=|\s+(?==[A-Za-z_]))(=?[^=\s].*)", re.ASCII)
 
 
 _CALL_CUT = Pattern(r"([A-Za-z_]\w*)\(([^()]*)", re.ASCII)
 
 
 _COMMA_APART = Pattern(r"([A-Za-z_]\w*)\s*,\s*(.+)", re.ASCII)
+_ARROW = Pattern(
+    r"([A-Za-z_]\w*)\s*(?:->|=>|>>|→|\|>?|;|\bthen\b)\s*([A-Za-z_]\w*)(?:\s*(?:->|=>|>>|→|\|>?|;|\bthen\b).*)?",
+    re.ASCII,
+)
 
 
 _ITEM_WITHIN = Pattern(r"([A-Za-z_]\w*)\s+-\s*([A-Za-z_]\w*.*)", re.ASCII)
@@ -70,6 +74,8 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
         return None
     if (found := look_alike(word)) is not None:
         return f"{found[0]} stands here: write {found[1]}"
+    if word[:1] == "(" and isinstance(value, str) and value[-1:] == ")" and known(word[1:].strip()):
+        return f"round brackets make no list: - [{word[1:].strip()}: {value[:-1]}]"
     if (match := _MISSING_SPACE.fullmatch(word)) and known(match[1]):
         return f"a colon needs a space after it: {match[1]}: {match[2]}"
     if (match := _QUOTED_STEP.fullmatch(word)) and known(match[1]):
@@ -96,6 +102,10 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
         if match[2] in modifiers and value is not None:
             return f"modifiers stand beside an op in braces: {{{match[1]}, {match[2]}: {plain(value)}}}"
         return None if value is not None else _after_colon(match[1], match[2])
+    if (match := _ARROW.fullmatch(word)) and known(match[1]) and known(match[2]):
+        return f"each step is an item of its own: - {match[1]}, then - {match[2]}"
+    if word[:1] == "=" and known(word[1:].strip()):
+        return f"an op is called without '=': {word[1:].strip()}"
     if (match := _EQUALS.fullmatch(word)) and known(match[1]):
         return f"a colon stands before a value: {match[1]}: {match[2]}"
     if (match := _APART.fullmatch(word)) and known(match[1]):

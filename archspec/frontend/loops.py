@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil, floor, isfinite
 from typing import Any
 
@@ -19,7 +20,7 @@ from archspec.frontend.yaml_source import Map, written_at
 from archspec.ir.diagnostics import Span, shown
 
 
-def _turns(step: Step, modifier: str, place: Place) -> list[tuple[Any, str, dict[str, Any]]]:
+def _turns(step: Step, modifier: str, place: Place, loops: Sequence[Loop]) -> list[tuple[Any, str, dict[str, Any]]]:
     """Key, path text and variables of every turn."""
     raw = getattr(step, modifier)
     at = step.modifier_span(modifier)
@@ -27,12 +28,17 @@ def _turns(step: Step, modifier: str, place: Place) -> list[tuple[Any, str, dict
     try:
         if type(raw) is Map:
             for name in raw:
-                if why := (None if NAME.match(name) else f"'{name}' is not a name") or place.scope.conflict(name):
-                    raise Refusal("N02", f"a loop variable: {why}", raw.key_span(name))
+                if not NAME.match(name):
+                    message = f"the name of a loop variable is a word, got {shown(name)}"
+                    raise Refusal("S03", message, raw.key_span(name), _assigned(modifier, name))
+                if why := place.scope.conflict(name):
+                    at = raw.key_span(name)
+                    hint = f"{name}_2, or another word, here and where it is read"
+                    raise Refusal("N02", f"a loop variable has a name of its own: {why}", at, hint)
                 values = evaluated(raw[name], raw, name, place)
-                variables[name] = _loop_values(values, raw.value_span(name))
+                variables[name] = _loop_values(values, given_place(raw[name], raw.value_span(name), place, loops))
         else:
-            values = _loop_values(evaluated(raw, step.given, modifier, place), at)
+            values = _loop_values(evaluated(raw, step.given, modifier, place), given_place(raw, at, place, loops))
             keys = _keys(values)
             return [(k, text, {}) for k, text in zip(keys, key_texts(keys), strict=True)]
     except Poisoned:
@@ -56,6 +62,19 @@ def _turns(step: Step, modifier: str, place: Place) -> list[tuple[Any, str, dict
     return [(key, texts[i], {name: values[i] for name, values in variables.items()}) for i, key in enumerate(keys)]
 
 
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)\s*(?:=|\bin\b)\s*=?\s*(\S.*)", re.ASCII)
+
+
+def _assigned(modifier: str, key: str) -> str:
+    """What to write for ``{i = 3}`` and ``{i in range(3)}``, or for an expression without a variable."""
+    if (found := _ASSIGNED.fullmatch(key[:80])) is not None:
+        value = found[2] if found[2].isdigit() else written(found[2])
+        return f"a colon stands between them: {modifier}: {{{found[1]}: {value}}}"
+    if key[:1] == "=":
+        return f"a count alone has no braces, {modifier}: {written(key[1:].strip())}; a variable has a name: {{i: …}}"
+    return f"{modifier}: {{i: 3}}"
+
+
 def _keys(values: list[Any]) -> list[Any]:
     """What the turns are known by: the values themselves, or their positions where two are equal or one is a list."""
     try:
@@ -71,7 +90,7 @@ def _loop_values(value: object, at: Span) -> list[Any]:
         if value < 0:
             text = written_at(at).strip("\"'")
             hint: str | None = "0 or more"
-            if text[:1] == "=":
+            if text[:1] == "=" and at.given is None:
                 hint = f"0 or more: {written(f'max(0, {text[1:].strip()})')} never falls below"
             raise Refusal("T02", f"repeat count is negative: {value}", at, hint)
         if value > MAX_STEPS:
@@ -83,13 +102,25 @@ def _loop_values(value: object, at: Span) -> list[Any]:
         near = dict.fromkeys((max(0, floor(value)), ceil(value)))
         whole = f"a count is an integer: {' or '.join(map(str, near))}"
         raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at, whole)
-    hint = f"an expression starts with =: ={value}" if isinstance(value, str) and NAME.match(value) else None
+    hint = "a count, such as 3, or a variable with its values: {i: 3}"
+    if isinstance(value, str) and (ends := re.fullmatch(r"(\d+)\s*(?:\.{2,3}|:|-|to)\s*(\d+)", value[:80])) is not None:
+        hint = f"a range is a function: {written(f'range({ends[1]}, {ends[2]})')}, which ends before {ends[2]}"
+    elif isinstance(value, str) and value.lower() in _numbers():
+        hint = f"write {_numbers().index(value.lower())}"
+    elif isinstance(value, str) and re.fullmatch(r"\d+(?:\s+\d+)+", value[:80]):
+        hint = f"a comma stands between elements: [{', '.join(value.split())}]"
     raise Refusal("T03", f"a loop takes a count, a list or variables, got {shown(value)}", at, hint)
+
+
+def _numbers() -> list[str]:
+    from archspec.frontend.intended import IN_WORDS
+
+    return IN_WORDS
 
 
 def _run(walk: Walk, step: Step, modifier: str, place: Place, *, sequential: bool) -> Iterator[tuple[Any, Any]]:
     """Key and result of every turn; names given within are visible from outside under the key."""
-    turns = _turns(step, modifier, place)
+    turns = _turns(step, modifier, place, walk.loops)
     walk.loops.append(Loop(len(turns), *_places(walk, step, modifier, place)))
     try:
         yield from _in_turn(walk, step, turns, place, sequential)
@@ -133,7 +164,8 @@ def _in_turn(
         path = None if anchor is None else f"{anchor}.{text}"
         result = walk.attempt(_turn, walk, step, turn, result if sequential else None, path, names)
         for name, at in scope.export(key):
-            walk.report("N02", f"'{name}[{key}]' is already defined", at)
+            hint = f'as: "{name}[…]" has an index of its own; else leave this turn, or the other, out'
+            walk.report("N02", f"'{name}[{key}]' is already defined", at, hint)
         if (
             not variables
             and isinstance(before, StepResult)

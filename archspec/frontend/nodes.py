@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from archspec.frontend.arguments import Arguments, arguments_of, meant
+from archspec.frontend.arguments import Arguments, arguments_of, meant, without_any
 from archspec.frontend.recurring import recurring
 from archspec.frontend.references import port_span, reference
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
@@ -93,7 +93,8 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
                     walk.report(CODES[e.kind], e.message, span, e.help)
                 elif e.kind == "unknown_key":
                     known = tuple(op.model_fields)
-                    hint = suggested("parameter", name, known, f"it has {listed(known)}" if known else "it takes none")
+                    otherwise = f"it has {listed(known)}" if known else "it takes none"
+                    hint = without_any(op.name, known) or suggested("parameter", name, known, otherwise)
                     walk.report("P01", f"{op.name} has no parameter '{name}'", span, hint)
                 elif e.kind == "missing_key":
                     if name not in args:

@@ -12,6 +12,7 @@ from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import alias, suggested
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, known_are, plain, shown
 from archspec.ir.patterns import Pattern
+from archspec.ops.base import Op
 
 TYPES = ("int", "float", "bool", "str", "list", "block", "any")
 _KEYS = ("type", "default", "choices", "min", "max", "doc")
@@ -56,17 +57,48 @@ class Parameter:
         try:
             value = _TAKES[self.type](value)
         except Mismatch as mismatch:
-            if self.type == "list" and isinstance(self.default, list) and not isinstance(value, dict):
-                raise Mismatch(mismatch.message, f"a list, such as the default: {plain(list(self.default))}") from None
-            raise
-        if self.choices is not None and value not in self.choices:
-            hint = did_you_mean(value, self.choices)
-            raise Mismatch(f"must be one of {', '.join(shown(c) for c in self.choices)}, got {shown(value)}", hint)
+            raise Mismatch(mismatch.message, self._like_default(value, mismatch.help), mismatch.key) from None
+        chosen = called_by(value) if self.type == "block" else value
+        if self.choices is not None and chosen not in self.choices:
+            hint = did_you_mean(chosen, self.choices)
+            raise Mismatch(f"must be one of {', '.join(shown(c) for c in self.choices)}, got {shown(chosen)}", hint)
         if self.min is not None and isinstance(value, (int, float)) and value < self.min:
-            raise Mismatch(f"must be at least {self.min}, got {shown(value)}")
+            raise Mismatch(f"must be at least {self.min}, got {shown(value)}", f"{self.min} or more")
         if self.max is not None and isinstance(value, (int, float)) and value > self.max:
-            raise Mismatch(f"must be at most {self.max}, got {shown(value)}")
+            raise Mismatch(f"must be at most {self.max}, got {shown(value)}", f"{self.max} or less")
         return value
+
+    def _like_default(self, value: Any, help: str | None) -> str | None:
+        """The help for a value of another type than the default's, which shows what one looks like."""
+        if self.type == "list" and isinstance(self.default, list) and not isinstance(value, dict):
+            such = f"such as the default: {plain(list(self.default))}"
+            return f"{help}, {such}" if help and not isinstance(value, str) else f"a list, {such}"
+        if self.type != "name" or not isinstance(self.default, str):
+            return help
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+            return f"with an argument it is a map: {{{value[0]}: {plain(value[1])}}}"
+        op = Op.find(self.default)
+        none = "; no activation is linear" if value is False and op is not None and op.is_activation else ""
+        return f"a name, such as the default: {self.default}{none}"
+
+    def misdeclared(self, value: Any) -> Mismatch | None:
+        """What is wrong with the default where it is a word of the text and ``value``, which is none, is not taken for
+        that reason: ``yes``, beside ``false`` in a variant."""
+        is_truth = isinstance(self.default, str) and self.default.lower() in _TRUTHS
+        if self.type != "name" or not is_truth or type(value) is not bool:
+            return None
+        return Mismatch(f"must be true or false, got {shown(self.default)}", f"write {_TRUTHS[self.default.lower()]}")
+
+
+_TRUTHS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+"""Texts that people mean as truth values, in the language's words."""
+
+
+def called_by(value: Any) -> Any:
+    """The name that a block or op is called by; any other value as it is."""
+    if isinstance(value, type) and issubclass(value, Op):
+        return next((name for name in Op.names() if Op.find(name) is value), value.__name__)
+    return getattr(value, "name", value)
 
 
 def whole(value: object) -> Any:
@@ -101,7 +133,10 @@ def _bool(value: object) -> bool:
 
 def _str(value: object) -> str:
     if not isinstance(value, str):
-        raise Mismatch(f"must be text, got {shown(value)}")
+        is_one = isinstance(value, (int, float))
+        raise Mismatch(
+            f"must be text, got {shown(value)}", f'quotes make it text: "{plain(value)}"' if is_one else None
+        )
     return value
 
 
@@ -109,6 +144,23 @@ def _name(value: object) -> Any:
     if isinstance(value, str) or (isinstance(value, dict) and len(value) == 1):
         return value
     raise Mismatch(f"must be a name, or a one-op map, got {shown(value)}")
+
+
+_NUMERIC = Pattern(r"[-+.]?\d[\w.,;%/*^+-]*", re.ASCII)
+"""What begins as a number does, and cannot be a name."""
+_SEPARATED = Pattern(r"-?\d+(?:\.\d+)?(?:\s*[;:|/\s]\s*-?\d+(?:\.\d+)?)+", re.ASCII)
+_SUFFIXED = Pattern(r"([-+]?\d+(?:\.\d+)?(?:[eE]-?\d+)?)[fFlLdD]", re.ASCII)
+
+
+def _no_name(default: str) -> str | None:
+    """What to write for a default that is no number, and that nothing can be called by: ``64,``, ``1e-5f``, ``1/2``."""
+    if not _NUMERIC.fullmatch(default[:80]):
+        return None
+    if (found := _SUFFIXED.fullmatch(default)) is not None:
+        return f"a number has no letter behind it: {found[1]}"
+    from archspec.frontend.intended import intended
+
+    return intended(default, "must be an integer or a number", lambda _: False)
 
 
 def _list(value: object) -> list[Any]:
@@ -170,6 +222,12 @@ def _declared(name: str, value: object) -> Parameter:
             return Parameter(name, value)
         if isinstance(value, str) and (hint := _foreign_type(value)) is not None:
             raise Mismatch(f"has type {shown(value)}, types are {', '.join(TYPES)}", hint)
+        if isinstance(value, str) and (hint := _no_name(value)) is not None:
+            raise Mismatch(f"has the default {shown(value)}, which is neither a number nor a name", hint)
+        if isinstance(value, list) and (hint := _no_elements(value)) is not None:
+            raise Mismatch(f"has the default {shown(value)}, with elements that are neither numbers nor names", hint)
+        if isinstance(value, list) and value and all(isinstance(v, str) and v in TYPES for v in value):
+            raise Mismatch(f"has the default {shown(value)}, which are types", "a list of any length has the type list")
         return Parameter(name, _inferred(value), value)
     for key in value:
         if key not in _KEYS:
@@ -187,7 +245,18 @@ def _declared(name: str, value: object) -> Parameter:
     return Parameter(name, kind, default, tuple(choices) if choices else None, low, high)
 
 
-_DEFAULTED = Pattern(r"(?:int|float|bool|str|list)\s*=\s*(\S.*)")
+def _no_elements(default: list[Any]) -> str | None:
+    """What to write for a list with an element that is several numbers, or a number in quotes beside others."""
+    for element in default:
+        if isinstance(element, str) and _SEPARATED.fullmatch(element[:80]):
+            parts = re.split(r"\s*[;:|/\s]\s*", element)
+            return f"a comma stands between elements: [{', '.join(parts)}]"
+    is_number = [isinstance(element, (int, float)) for element in default]
+    quoted = next((e for e in default if isinstance(e, str) and e.isdigit()), None)
+    return f"a number has no quotes: {quoted}" if quoted is not None and any(is_number) else None
+
+
+_DEFAULTED = Pattern(r"(?:int|float|bool|str|list|block)\s*[=:]?\s+(\S.*)|(?:int|float|bool|str|list|block)=(\S.*)")
 
 
 _WORDS_OF_TYPES = frozenset(
@@ -199,7 +268,10 @@ _WORDS_OF_TYPES = frozenset(
 def _foreign_type(value: str) -> str | None:
     """What to write for a type in another language's word, or with its default: ``Int``, ``integer``, ``int = 8``."""
     if (found := _DEFAULTED.fullmatch(value)) is not None:
-        return f"a default stands alone, and determines the type: {found[1]}"
+        default = found[1] or found[2]
+        if value.startswith("block"):
+            return f"{{type: block, default: {default}}}"
+        return f"a default stands alone, and determines the type: {default}"
     return alias("type", value, TYPES) if value.lower() in _WORDS_OF_TYPES else None
 
 
@@ -222,9 +294,21 @@ def near_variant(variant: object, name: str, known: Iterable[str]) -> str:
     return did_you_mean(variant, known) or known_are(known, variant)
 
 
+_FOREIGN_KEYS = {
+    "default": ("value", "initial", "init", "is"),
+    "choices": ("options", "values", "enum", "one_of", "allowed"),
+    "doc": ("description", "help", "comment", "about"),
+    "type": ("kind", "dtype"),
+}
+"""What other languages call the keys of a parameter."""
+
+
 def _key_hint(key: str) -> str:
     from archspec.frontend.intended_words import intended_word
 
+    ours = next((ours for ours, theirs in _FOREIGN_KEYS.items() if str(key).lower() in theirs), None)
+    if ours is not None:
+        return f"did you mean '{ours}'? ('{key}' is {ours} in archspec)"
     return intended_word(str(key), _KEYS.__contains__) or did_you_mean(key, _KEYS) or f"known are {', '.join(_KEYS)}"
 
 

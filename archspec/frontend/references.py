@@ -11,11 +11,11 @@ from typing import Any
 from archspec.frontend.arithmetic import ExpressionError
 from archspec.frontend.definitions import definitions, unknown_help
 from archspec.frontend.document import SHAPE_WORDS, worded
-from archspec.frontend.expressions import UnknownName, evaluate
+from archspec.frontend.expressions import UnknownFunction, UnknownName, evaluate
 from archspec.frontend.naming import key_texts
 from archspec.frontend.parameters import whole
 from archspec.frontend.refusal import Poisoned, Refusal
-from archspec.frontend.scope import POISON, Bundle, StepResult, described
+from archspec.frontend.scope import NOTHING, POISON, Bundle, StepResult, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Callee, FileContext, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, value_span, written_at
@@ -47,6 +47,10 @@ def truth(raw: Any, container: Any, key: str, place: Place) -> bool:
     value = evaluated(raw, container, key, place)
     if type(value) is not bool:
         hint = "archspec uses YAML 1.2 booleans: true/false" if value in ("yes", "no", "on", "off") else None
+        if type(raw) is str and raw[:1] == "=" and isinstance(value, (int, float, list)):
+            hint = f"a comparison is true or false: {raw} {'!= []' if isinstance(value, list) else '> 0'}"
+        elif raw in ("training", "train", "inference", "test", "eval"):
+            hint = "it is decided when the network is made; dropout and noise act in training alone by themselves"
         raise Refusal("T01", f"{key} must be true or false, got {shown(value)}", value_span(container, key), hint)
     return value
 
@@ -157,8 +161,17 @@ _INDEXED = Pattern(r"([A-Za-z_]\w*)\[(.{1,100})\]\Z", re.ASCII)
 
 def _refusal(error: ExpressionError, at: Span, place: Place, ref: str | None = None) -> Refusal:
     """The refusal of an expression, or of a reference (``ref``), at its place."""
+    if isinstance(error, UnknownFunction) and place.scope.get(error.name) is not NOTHING:
+        element = f"{error.name}[{error.argument}]"
+        is_number = isinstance(place.scope.get(error.name), (int, float))
+        factor = error.argument if re.fullmatch(r"[\w.]+", error.argument) else f"({error.argument})"
+        product = f"a product is written {error.name} * {factor}"
+        index = f'"{element}"' if ref else element
+        hint = product if is_number and not ref else f"an index has square brackets: {index}"
+        return Refusal(error.code, f"'{error.name}' is no function", at, hint)
     if not isinstance(error, UnknownName):
-        return Refusal(error.code, error.message, at, _names_apart(ref) or error.help or _items(at))
+        meant = _names_apart(ref) or _alone(error, ref, place)
+        return Refusal(error.code, error.message, at, meant or error.help or _items(at))
     is_result = ref is not None and re.match(rf"\s*{re.escape(error.name)}\b", ref) is not None
     help = _first_turn(error.name, ref, at, place) if ref is not None else None
     help = help or unknown_help(error.name, place.scope, at, is_result=is_result)
@@ -172,10 +185,27 @@ def _names_apart(ref: str | None) -> str | None:
     words = re.split(r"[\s+&|;]+", ref.strip()[:80])
     if len(words) > 1 and all(word.isidentifier() for word in words):
         return f"several are a list: [{', '.join(words)}]"
+    if (index := _INDEX.fullmatch(ref.strip()[:80])) is not None:
+        parts = index[2] or index[3] or index[4] or ""
+        items = "".join(f"[{part.strip(' =')}]" for part in parts.split(","))
+        return f'an index has square brackets of its own: "{index[1]}{items}"'
     found = re.fullmatch(r"[$%@&*^]\{?(\w+)\}?", ref.strip())
     return f"a name stands alone: {found[1]}" if found is not None else None
 
 
+def _alone(error: ExpressionError, ref: str | None, place: Place) -> str | None:
+    """What to write for ``down.skip[i]``, where the names within a loop or chain are seen without that of the loop."""
+    found = Pattern(r"[A-Za-z_]\w*\.(([A-Za-z_]\w*)(?:\[.{1,60}\])?)").fullmatch(ref or "")
+    if error.code != "N04" or found is None or not isinstance(place.scope.get(found[2]), (StepResult, Bundle)):
+        return None
+    return f"names within a loop or chain stand alone: {found[1]}"
+
+
+_INDEX = re.compile(
+    r"([A-Za-z_][\w.]*?)(?:\{([\w =+-]{1,40})\}|\.(\d{1,6})|\[(=[^\[\],]{1,40}|[^\[\],]{1,30}(?:,[^\[\],]{1,30})+)\])",
+    re.ASCII,
+)
+"""``c{i}``, ``lstm.0``, ``c[=i]``, ``lstm[i, 1]``."""
 _ITEMS = Pattern(r"=?[\w.]+(?:,\s*=?[\w.]+){1,7}", re.ASCII)
 
 
@@ -215,6 +245,12 @@ def reference(raw: object, container: Map | Seq, key: object, place: Place) -> A
     at = value_span(container, key)
     if not isinstance(raw, str) or raw[:1] == "=":
         hint = "a reference has no =" if isinstance(raw, str) else None
+        if raw is None and isinstance(key, str):
+            pair = re.fullmatch(r"(\w+)\s*=\s*(\w+)", key[:80])
+            port = f"{pair[1]}: {pair[2]}" if pair is not None else f"PORT: {key}"
+            hint = f"each input has a name and what comes in: from: {{{port}}}"
+        elif isinstance(raw, list) and len(raw) == 1 and isinstance(raw[0], str):
+            hint = f"one result, without brackets: {raw[0]}"
         if type(raw) is int:
             hint = "steps go by name, not by number: prev is the one before, as: NAME names another"
         raise Refusal("S04", f"a reference is a name, name[index] or name.port, got {shown(raw)}", at, hint)
@@ -237,7 +273,7 @@ def define(walk: Walk, step: Step, result: object, place: Place) -> None:
         name, index = name_of(step, place)
     except (Refusal, Poisoned):
         # Said already, when the step took its path.
-        place.scope.names.setdefault(step.name.partition("[")[0], POISON)
+        place.scope.names.setdefault(step.name.partition("[")[0].strip("= "), POISON)
         return
     if index is not None:
         _extend(walk, place, name, index, result, at)
@@ -286,7 +322,7 @@ def _extend(walk: Walk, place: Place, name: str, index: object, result: object, 
         walk.report("N02", f"'{name}' is already the name of a step", at, _first(name, place))
     elif isinstance(family, Bundle):
         if index in family.elements:
-            walk.report("N02", f"'{name}[{index}]' is already defined", at)
+            walk.report("N02", f"'{name}[{index}]' is already defined", at, _first(name, place))
         family.elements.setdefault(index, result)
 
 

@@ -60,7 +60,8 @@ class StepResult(Indexable):
             raise ExpressionError(
                 "N04",
                 f"a single result has no elements, so no [{shown(index)}]",
-                'names get an index from the loop they are defined in, or where one is given: as: "NAME[3]"',
+                'names get an index from the loop they are defined in, or where one is given: as: "NAME[3]"; '
+                "some ops give several results, such as split, or {lstm: {units: 8, states: true}}",
             )
         return self.family.item(index)
 
@@ -116,6 +117,16 @@ class Bundle(Indexable):
         return f"a bundle of {len(self.elements)}"
 
 
+_SIZES = {
+    **dict.fromkeys(("filters", "units", "features", "dim", "out_channels", "num_channels", "c", "ch"), "channels"),
+    **dict.fromkeys(("h", "rows"), "height"),
+    **dict.fromkeys(("w", "columns", "cols"), "width"),
+    **dict.fromkeys(("time", "steps", "tokens", "seq_len", "len"), "length"),
+    **dict.fromkeys(("ndim", "dims"), "rank"),
+}
+"""What sizes are called elsewhere."""
+
+
 def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
     """``channels``, ``height``, ``width``, ``length`` or ``rank`` of a shape. Raises ExpressionError."""
     shape = spec.shape
@@ -136,9 +147,14 @@ def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
             raise ExpressionError("N04", f"{spec} has no {word}")
         case _:
             known = [*SHAPE_WORDS, *ports]
-            raise ExpressionError(
-                "N04", f"a result has no '{word}'", did_you_mean(word, known) or known_are(known, word)
-            )
+            if word in ("shape", "size", "sizes", "dims") and word not in ports:
+                each = "height, =….width" if len(shape) >= 3 else "length"
+                raise ExpressionError(
+                    "N04", f"a result has no '{word}'", f"its sizes go by name, one by one: [=….{each}]"
+                )
+            meant = _SIZES.get(word.lower())
+            hint = f"did you mean '{meant}'?" if meant else did_you_mean(word, known) or known_are(known, word)
+            raise ExpressionError("N04", f"a result has no '{word}'", hint)
     if size is None:
         raise ExpressionError("X05", f"the {word} of {spec} is open", "give the size with --set, or in inputs")
     return size

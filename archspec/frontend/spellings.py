@@ -26,8 +26,20 @@ def _spelling(pattern: str, ours: str, why: str) -> Spelling:
 
 _OPERAND = r"\s*([\w.]{1,80}(?:\[[^\[\]]{0,80}\])?|\([^()]{0,80}\))\s*"
 _SIDES = {"0": "height", "1": "width", "-3": "height", "-2": "width", "-1": "channels"}
+_DOWN = r"range(\1 - 1, -1, -1)"
 SPELLINGS = (
-    _spelling(r"×", "*", "multiplication is written *"),
+    _spelling(r"[×·∙⋅]", "*", "multiplication is written *"),
+    _spelling(r"\*{3,}", "**", "a power is written **"),
+    _spelling(r"^\s*\{(.{1,120})\}\s*$", r"\1", "an expression has no braces"),
+    _spelling(
+        r"\breversed\(\s*range\(([^(),]{1,60})\)\s*\)", r"range(\1 - 1, -1, -1)", "a range runs down with a step"
+    ),
+    _spelling(r"\brange\(([^(),]{1,60})\)\[::-1\]", r"range(\1 - 1, -1, -1)", "a range runs down with a step"),
+    _spelling(r"\bin\.(?=(?:channels|height|width|length|rank)\b)", "input.", "what comes in is called input"),
+    _spelling(r"\s*>>\s*([\w.]{1,60})", r" // 2**\1", "a shift is a division by a power of 2"),
+    _spelling(r"\s*<<\s*([\w.]{1,60})", r" * 2**\1", "a shift is a product with a power of 2"),
+    _spelling(r"(?<=[\w)\]])\s+[xX]\s+(?=[\w(])", " * ", "multiplication is written *"),
+    _spelling(r"^\s*(int|round|floor|ceil|len|sum|log2|abs)\s+(\S.*)$", r"\1(\2)", "arguments stand in brackets"),
     _spelling(r"÷", "/", "division is written / (or // for integers)"),
     _spelling(r"[−–]", "-", "a typographic minus stands here"),
     _spelling(r"≤", "<=", "comparisons are written <= >= !="),

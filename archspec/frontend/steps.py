@@ -8,6 +8,7 @@ from typing import Any
 from archspec.frontend.yaml_source import Map, Seq, value_span
 from archspec.ir.aliases import same
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, plain, shown
+from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
 MODIFIERS = ("as", "from", "when", "repeat", "each", "merge")
@@ -92,7 +93,12 @@ def _step(chain: Seq, i: int, item: object, diagnostics: list[Diagnostic]) -> St
     elif type(item) is Seq:
         return Step("do", item, chain, i, None)
     message = f"a step is a name, a map or a list of steps, got {shown(item)}"
-    diagnostics.append(Diagnostic("S04", message, chain.value_span(i)))
+    hint: str | None = None
+    if type(item) is str and (name := item[1:].strip()).isidentifier():
+        hint = f"a step is called without '=': {name}; a value goes to an op: conv: ={name}"
+    elif type(item) in (int, float):
+        hint = f"a value goes to an op: dense: {item}"
+    diagnostics.append(Diagnostic("S04", message, chain.value_span(i), hint))
     return None
 
 
@@ -118,14 +124,23 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
         return None
     if step.repeat is not None and step.each is not None:
         message = "a step takes repeat (one after the other) or each (side by side), not both"
-        diagnostics.append(Diagnostic("S04", message, item.key_span("each")))
+        nested = f"{{do: [{{…, each: {plain(step.each)}}}], repeat: {plain(step.repeat)}}}"
+        diagnostics.append(Diagnostic("S04", message, item.key_span("each"), f"leave one out, or nest them: {nested}"))
         return None
     if "as" in item and not isinstance(step.name, str):
         message = f"as: must be a name, or name[index], got {shown(step.name)}"
-        hint = f"a name starts with a letter: as: s{step.name}" if str(step.name).isdigit() else None
-        diagnostics.append(Diagnostic("S03", message, item.value_span("as"), hint))
+        diagnostics.append(Diagnostic("S03", message, item.value_span("as"), _name_hint(step.name)))
         return None
     return step
+
+
+def _name_hint(given: Any) -> str | None:
+    """What to write for a name that is a number or a list."""
+    if isinstance(given, list) and len(given) == 1 and isinstance(given[0], str):
+        return f"a name has no brackets: as: {given[0]}"
+    if isinstance(given, list):
+        return "one name stands for all results, which are taken by index or name: as: found, then found[0]"
+    return f"a name starts with a letter: as: s{given}" if str(given).isdigit() else None
 
 
 def _no_op_hint(chain: Seq, i: int, item: Map) -> str | None:
@@ -162,6 +177,10 @@ PROJECTS = ("shortcut", "skip", "projection", "proj", "downsample", "identity")
 """What other libraries call the steps of a skip."""
 
 
+_MODIFIER_APART = Pattern(rf"({'|'.join(MODIFIERS)})(?:\s+|\s*=\s*)(\S.*)")
+"""``as C5`` in place of ``as: C5``."""
+
+
 def _is_repeat(word: str) -> bool:
     """Whether a word is what other languages call repeat."""
     return _MODIFIER_NAMES.get(word) == "repeat"
@@ -185,7 +204,9 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     before = keys[keys.index(second) - 1]
     if item[second] is None and isinstance(item[before], str) and before in ("from", "merge", *STRUCTURAL):
         rest = [key for key in keys[keys.index(second) :] if item[key] is None]
-        return f"a list needs brackets: {before}: [{', '.join([item[before], *rest])}]"
+        return f"a list needs brackets: {before}: {plain([item[before], *rest])}"
+    if (beside := _MODIFIER_APART.fullmatch(second)) is not None and item[second] is None:
+        return f"a colon is missing: {beside[1]}: {beside[2]}"
     for op in ops:
         if (hint := intended_word(op, lambda name: Op.find(name) is not None, MODIFIERS)) is not None:
             return hint
@@ -208,6 +229,8 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
         return hint
     if _is_repeat(first) and second in CHAINS:
         return f"a loop is written with do: {{do: {plain(item[second])}, repeat: {plain(item[first])}}}"
+    if first == "residual" and isinstance(item[first], bool):
+        return f"residual holds its steps: residual: [{plain({second: item[second]})[1:-1]}]"
     if first == "residual" and second in ("project", *PROJECTS):
         inner = f"body: {plain(item[first])}, project: {plain(item[second])}"
         return f"project is an argument of residual: residual: {{{inner}}}"

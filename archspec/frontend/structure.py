@@ -79,6 +79,10 @@ def _branch_hint(chain: object) -> str | None:
     if type(chain) is Map and all(key in MODIFIERS for key in chain) and chain:
         key = next(iter(chain))
         return f"{key} stands beside branches: {{branches: […], {key}: {plain(chain[key])}}}"
+    if type(chain) is Map and len(chain) == 1 and Op.find(next(iter(chain))) is None:
+        (only,) = chain.values()
+        if type(only) is Seq and all(isinstance(item, (str, Map)) for item in only):
+            return f"a branch has no name: {plain(only)}; as: in its last step gives its result one"
     return f"write [{plain(chain).removeprefix('{').removesuffix('}')}]" if isinstance(chain, (str, Map)) else None
 
 
@@ -90,9 +94,8 @@ def _residual_hint(key: str, given: Map) -> str | None:
         return f"did you mean 'project'? ('{key}' is project in archspec)"
     if key in ("main", "main_path", "residual", *CHAINS) and "body" not in given:
         return f"did you mean 'body'? ('{key}' is body in archspec)"
-    if Op.find(key) is None:
-        return None
-    return form_hint(("residual",), given)
+    is_step = Op.find(key) is not None or (len(given) == 1 and isinstance(given[key], (Map, str)))
+    return form_hint(("residual",), given) if is_step else None
 
 
 def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
@@ -105,12 +108,20 @@ def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
         project, at, body = body.get("project"), body, body.get("body")
     if type(body) is not Seq:
         form = form_hint(("residual",), body) if body is not None else "residual: [conv: 32, relu]"
+        if isinstance(body, str) and isinstance(place.scope.get(body), (StepResult, Bundle)):
+            form = f"a result that meets the one before: add: [prev, {body}]"
         raise Refusal("S04", f"residual takes a list of steps, got {shown(body)}", step.args_span(), form)
     if project is None:
         at = place.scope.frame.file.defaults.get("residual")
         project = at.get("project", "auto") if at is not None else "auto"
     if not (project in ("auto", "none") or type(project) is Seq):
         hint = did_you_mean(project, ("auto", "none"))
+        if type(project) is Map:
+            hint = form_hint(("project",), project)
+        elif isinstance(project, bool) or project in ("conv", "1x1", "conv1x1", "yes"):
+            hint = f"project: {'none' if project is False else 'auto'}"
+        elif isinstance(project, str) and hint is None:
+            hint = f"steps are a list: project: [{project}]"
         message = f"residual.project must be auto, none or a list of steps, got {shown(project)}"
         raise Refusal("T01", message, at.value_span("project") if at else step.span, hint)
     raw = "add" if step.merge is None else step.merge
@@ -239,7 +250,9 @@ def merge_op(walk: Walk, step: Step, place: Place, raw: object) -> Op:
     if type(args) is Map:
         given = {key: (evaluated(args[key], args, key, place), args.value_span(key)) for key in args}
     elif args is not None:
-        raise Refusal("T01", f"merge: {name} takes arguments by name, got {shown(args)}", at)
+        first = next(iter(op.model_fields), None)
+        hint = f"merge: {name}" if first is None else f"merge: {{{name}: {{{first}: {plain(args)}}}}}"
+        raise Refusal("T01", f"merge: {name} takes arguments by name, got {shown(args)}", at, hint)
     return instance(walk, op, given, at)
 
 

@@ -18,7 +18,7 @@ from archspec.frontend.terms import Objectives, scheduled, term
 from archspec.frontend.train_inputs import given_inputs
 from archspec.frontend.walk import FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq
-from archspec.ir.diagnostics import Span, did_you_mean, shown
+from archspec.ir.diagnostics import Span, did_you_mean, plain, shown
 from archspec.ir.graph import Graph, Tensor, Training
 from archspec.ir.training import Term, TrainStep, ValueSchedule, WeightConstraint
 
@@ -108,6 +108,14 @@ def minimized(walk: Walk, minimize: Seq, objectives: Objectives, outside: Place)
     return named([t for t in found if t is not None])
 
 
+_STEP_WORDS = {
+    "turns": ("repeat", "times", "rounds", "repeats", "n"),
+    "minimize": ("loss", "losses", "objective", "terms"),
+    "update": ("train", "networks", "network", "params", "of"),
+}
+"""What other programs call the keys of a training step."""
+
+
 def _train_step(
     walk: Walk, document: Document, steps: Seq, i: int, raw: object, objectives: Objectives, outside: Place
 ) -> Any:
@@ -116,7 +124,11 @@ def _train_step(
         raise Refusal("S04", f"a training step is a map of update and minimize, got {shown(raw)}", at)
     for key in raw:
         if key not in STEP_KEYS:
-            hint = did_you_mean(key, STEP_KEYS) or f"known are {', '.join(STEP_KEYS)}"
+            ours = next((ours for ours, theirs in _STEP_WORDS.items() if key in theirs), None)
+            hint = f"did you mean '{ours}'? ('{key}' is {ours} in archspec)" if ours else did_you_mean(key, STEP_KEYS)
+            if key in ("maximize", "maximise"):
+                hint = "what is to grow is minimised with weight: -1"
+            hint = hint or f"known are {', '.join(STEP_KEYS)}"
             raise Refusal("S01", f"a training step has no key '{key}'", raw.key_span(key), hint)
     update, minimize = raw.get("update"), raw.get("minimize")
     if isinstance(update, str):
@@ -125,7 +137,13 @@ def _train_step(
     if not isinstance(update, Seq) or not update:
         raise Refusal("S02", "a training step needs 'update': the networks that it changes", at)
     if not isinstance(minimize, Seq) or not minimize:
-        raise Refusal("S02", "a training step needs 'minimize': a list of losses", at)
+        if minimize is not None:
+            hint = f"losses are a list: minimize: [{plain(minimize)}]" if isinstance(minimize, Map) else None
+            message = f"minimize must be a list of losses, got {shown(minimize)}"
+            raise Refusal("S02", message, raw.value_span("minimize"), hint)
+        raise Refusal(
+            "S02", "a training step needs 'minimize': a list of losses", at, "minimize: [{mse: [made, real]}]"
+        )
     networks = list(document.spec.networks)
     wrong = False
     for n, name in enumerate(update):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from archspec.frontend.document import BlockSection, Document
 from archspec.frontend.files import Library, prelude
 from archspec.frontend.naming import Names
 from archspec.frontend.refusal import ADD_FROM, LimitExceeded, Poisoned, Refusal
-from archspec.frontend.scope import NOTHING, POISON, Constants, Frame, Scope, Values
+from archspec.frontend.scope import NOTHING, POISON, Bundle, Constants, Frame, Scope, StepResult, Values
 from archspec.frontend.steps import Step, chains_in, given_names
 from archspec.frontend.trace import Trace
 from archspec.frontend.yaml_source import Map, Seq, written_at
-from archspec.ir.diagnostics import Diagnostic, Note, Span, did_you_mean
+from archspec.ir.diagnostics import Diagnostic, Note, Source, Span, did_you_mean
 from archspec.ir.graph import Node
 from archspec.ir.tensors import TensorSpec
 
@@ -24,11 +25,12 @@ MAX_LAYERS = 20_000
 MAX_CALLS = 64
 MAX_DEPTH = 150
 MAX_LISTED = 4
-TRAVELLING = frozenset(("T01", "T02", "T03", "V01", "N00", "H01", "B01", "B02"))
+TRAVELLING = frozenset(("T01", "T02", "T03", "P01", "V01", "N00", "H01", "B01", "B02"))
 """Codes of mistakes that belong to a value, wherever it is read."""
 MANY_TURNS = 100
 """Loops of more turns are named where a limit is passed within them."""
 MANY = "loops within loops multiply"
+BY_NAME = "arguments go by name"
 VALUES = frozenset(("T01", "T03", "P04", "X06"))
 """Codes of mistakes that are one value's, whose text may show what was meant."""
 
@@ -79,6 +81,11 @@ class Loop(NamedTuple):
     turns: int
     span: Span
     places: Mapping[str, Span]
+
+
+def _declares(source: Source, name: str) -> bool:
+    """Whether a text has a name as a key, so that it may mean something where a value was given."""
+    return re.search(rf"(?<!\w){re.escape(name)}\s*:", source.text) is not None
 
 
 class Failed(Exception):
@@ -134,11 +141,17 @@ class Walk:
         self.told += 1
         if self.fails_fast:
             raise Failed
-        notes = tuple(note for _, note in reversed(self.calls))
+        notes, known = tuple(note for _, note in reversed(self.calls)), self.knows
         if code in TRAVELLING:
             # The value is wrong, wherever it is read: where it was given stands first.
             while span.given is not None:
+                if (variable := self._element_of(span.given)) is not None:
+                    # What is wrong is that the whole list is read, in a loop over its elements.
+                    at = Span(span.source, span.line, span.column, span.length)
+                    self.keep(Diagnostic(code, message, at, f"={variable} is the element of this turn", notes))
+                    return
                 used, span = span, span.given
+                known = partial(_declares, span.source)
                 notes = (Note(f"used as {written_at(used) or 'this'}", replace(used, given=None)), *notes)
         prelude = self.prelude.document.source
         if span.source is prelude and (outside := next((n for n in notes if n.span.source is not prelude), None)):
@@ -154,10 +167,23 @@ class Walk:
             text = written_at(span).partition("=")[2] if span.source.is_typed else written_at(span)
             from archspec.frontend.intended import intended
 
-            meant = intended(text, message, self.knows) or self._misspelt(text, message)
-            # Where no value is taken, an expression is not either.
-            help = help if help and code == "P04" and "starts with '='" in str(meant) else meant or help
+            if self.here is not None and isinstance(self.here.scope.get(text), (StepResult, Bundle)):
+                help = help or f"'{text}' is a result: from: {text} takes it, and ={text}.channels is a size of it"
+                self.keep(Diagnostic(code, message, span, help, notes))
+                return
+            meant = intended(text, message, known) or self._misspelt(text, message)
+            # Where no value is taken, an expression is not either; and what is said of all arguments says more.
+            is_more = help and ((code == "P04" and "starts with '='" in str(meant)) or help.startswith(BY_NAME))
+            help = help if is_more else meant or help
         self.keep(Diagnostic(code, message, span, help, notes))
+
+    def _element_of(self, given: Span) -> str | None:
+        """The variable of a loop that the walk is in whose values are those at a place."""
+        for loop in reversed(self.loops):
+            for name, at in loop.places.items():
+                if at.given is not None and at.given.order == given.order:
+                    return name
+        return None
 
     def _misspelt(self, text: str, message: str) -> str | None:
         """The parameter that is near to a word where a number is wanted, whose ``=`` is forgotten, too."""

@@ -369,6 +369,11 @@ def _steps_help(stack: Sequence[tuple[Any, Any]], container: Map, repeated: str)
     """Steps that are written as a map, which has each key once."""
     outer = stack[-1][0] if stack else None
     key = next(reversed(outer.key_marks), "") if type(outer) is Map else ""
+    if type(outer) is Seq:
+        from archspec.ops.base import Op
+
+        if Op.find(repeated) is not None:
+            return f"steps are a list: [{', '.join(f'{op}: …' for op in [*container.key_marks, repeated][:4])}]"
     if key not in ("body", "do", "residual", "branches", "project"):
         return None
     return f"steps are a list: {key}: [{', '.join(f'{op}: …' for op in [*container.key_marks, repeated][:4])}]"

@@ -104,6 +104,8 @@ def _refused(error: Any) -> Refused:
     elif kind == "literal_error":
         words = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         message, help = f"must be {'one of ' * (len(words) > 1)}{', '.join(words)}", did_you_mean(value, words)
+        if help is None and not isinstance(value, str):
+            help = f"a word, such as {words[0]}"
     elif kind in ("too_short", "too_long"):
         limit = context["min_length"] if kind == "too_short" else context["max_length"]
         message = f"must have at {'least' if kind == 'too_short' else 'most'} {limit} item{'s' * (limit != 1)}"
@@ -138,11 +140,14 @@ def _in_range(kind: str, value: Any, context: dict[str, Any]) -> str | None:
         return f"write {int(value)}"
     if kind == "float_type" and isinstance(value, str) and (power := _POWER.fullmatch(value)) is not None:
         return f"a power of ten is written 1e{power[1]}"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and (unit := _UNIT.fullmatch(value)) is not None:
+        return f"the number alone: {unit[1]}"
     if kind in ("int_type", "float_type") and isinstance(value, str) and value.isalnum():
         return "digits without quotes, such as " + ("1" if kind == "int_type" else "0.5")
     return None
 
 
+_UNIT = Pattern(r"(-?\d{1,9}(?:\.\d{1,9})?)\s*(?:°|[A-Za-z]{2,12})")
 _POWER = Pattern(r"(?:1\s*\*\s*)?10\s*(?:\^|\*\*)\s*\(?(-?\d{1,3})\)?")
 _SIZES = r"(\d{1,5})\s*[xX*×]\s*(\d{1,5})(?:\s*[xX*×]\s*(\d{1,5}))?"
 
@@ -154,6 +159,8 @@ def _of_form(message: str, value: object) -> str | None:
         return f"write [{', '.join(n for n in found.groups() if n)}]"
     if message.startswith("must be a list") and isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"write [{value}]"
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) and message == "must be text":
+        return f"write {value[0]}, without brackets"
     if isinstance(value, list) and 1 <= len(value) <= 2 and all(type(v) in (int, float) for v in value):
         if len(value) == 1:
             return f"write {value[0]}, without brackets"

@@ -308,7 +308,10 @@ def _outputs(op: Any, x: TensorSpec, *states: TensorSpec | None) -> Outputs:
     state = TensorSpec((op.units,))
     for given in states:
         if given is not None and given != state:
-            raise OpError(f"{op.name}: a state must be {state} of float32, got {given} of {given.dtype}")
+            raise OpError(
+                f"{op.name}: a state must be {state} of float32, got {given} of {given.dtype}",
+                help="of a layer with states: true, [0] is the output and what follows are its states",
+            )
     op.activation.infer(state)
     out = TensorSpec((x.shape[0], op.units)) if op.sequences else state
     return (out, *(state,) * (2 if op.name == "lstm" else 1)) if op.states else out

@@ -28,8 +28,8 @@ from archspec.ir.aliases import same
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, meant_by
 from archspec.ir.patterns import Pattern
 from archspec.ir.reading import declared
-from archspec.ir.validation import translate_errors
-from archspec.training.fields import STRICT, Clip, named_values
+from archspec.ir.validation import refuse, translate_errors
+from archspec.training.fields import STRICT, Clip, parameter_values
 from archspec.training.hints import Hints
 from archspec.training.settings import Evaluate, Log, TrainSettings
 from archspec.training.task import Task
@@ -44,12 +44,19 @@ class Train(TrainSettings):
     """What the outputs mean; ``classification`` where nothing is said."""
 
 
+def _version(value: Any) -> Any:
+    """The version of the format as it is written; ``true`` is equal to 1, and none."""
+    if isinstance(value, bool):
+        raise refuse("must be 1", "archspec_run: 1")
+    return value
+
+
 class RunSpec(BaseModel):
     """A run file's content."""
 
     model_config = STRICT
 
-    archspec_run: Literal[1]
+    archspec_run: Annotated[Literal[1], BeforeValidator(_version)]
     """Version of the format."""
     doc: str = ""
     """What a person should know of it."""
@@ -57,7 +64,7 @@ class RunSpec(BaseModel):
     """A spec's name, or its path from the run file's folder."""
     variant: str | None = None
     """A variant of the spec."""
-    set: Annotated[dict[str, Any], BeforeValidator(named_values)] = {}
+    set: Annotated[dict[str, Any], BeforeValidator(parameter_values)] = {}
     """Values for the spec's parameters."""
     data: declared(DataSource, "a data source") | None = None  # type: ignore[valid-type]
     """Where examples come from."""

@@ -37,6 +37,17 @@ def named_values(value: Any) -> Any:
     return dict(value)
 
 
+def parameter_values(value: Any) -> Any:
+    """A map whose keys are parameters of a spec."""
+    value = named_values(value)
+    for key in value:
+        if not str(key).isidentifier():
+            pair = re.fullmatch(r"(\w+)\s*[=:]\s*(\S.*)", str(key)[:200])
+            hint = f"set: {{{pair[1]}: {pair[2]}}}" if pair is not None else "set: {width: 32}"
+            raise refuse(f"must be a map of names and values, got the name '{str(key)[:40]}'", hint)
+    return value
+
+
 def _draws(value: Any) -> Any:
     if isinstance(value, bool) or (isinstance(value, int) and value > 0):
         return value

@@ -13,14 +13,19 @@ from archspec.frontend.slips.lines import (
     arguments_below,
     assigned,
     bullet,
+    comma_behind,
     comma_then_key,
     dash,
+    dash_missing,
+    dash_too_many,
     glued,
     indentation,
+    list_behind_key,
     look_alike_character,
     missing_colon,
     missing_colon_before_bracket,
     modifier_beside,
+    round_list,
     tab,
     two_colons,
 )
@@ -31,9 +36,11 @@ from archspec.frontend.slips.values import (
     expression,
     index,
     list_arithmetic,
+    merged,
     missing_comma,
     negation,
     quote,
+    quote_before,
     slashes,
     unclosed,
 )
@@ -54,14 +61,21 @@ READERS: tuple[Callable[[Stop], Slip | None], ...] = (
     tab,
     negation,
     quote,
+    quote_before,
     slashes,
     cannot_start,
     bullet,
     braced,
+    list_behind_key,
+    dash_missing,
+    dash_too_many,
+    comma_behind,
+    round_list,
     missing_colon_before_bracket,
     list_arithmetic,
     expression,
     index,
+    merged,
     missing_comma,
     unclosed,
     modifier_beside,
@@ -81,7 +95,7 @@ WITHOUT_COLON = (tab, dash, look_alike_character, glued, assigned, missing_colon
 
 
 _NUMBERS = re.compile(
-    r"([A-Za-z_]\w*):\s*\(?\s*(-?\d+(?:\s*,\s*-?\d+){1,7})\s*\)?(?=\s*(?:[}\]]|,\s*[A-Za-z_]|$))", re.ASCII
+    r"([A-Za-z_]\w*):\s*=?\(?\s*(-?\d+(?:\s*,\s*-?\d+){1,7})\s*\)?(?=\s*(?:[}\]]|,\s*[A-Za-z_]|$))", re.ASCII
 )
 
 
@@ -92,10 +106,24 @@ def numbers_apart(line: str, column: int) -> tuple[int, str] | None:
     for match in _NUMBERS.finditer(line):
         if match.start(2) <= column <= match.end():
             parts = [part.strip() for part in match[2].split(",")]
+            if (said := _of_op(match[1], match[2])) is not None:
+                return match.start(2), said
             if len(parts) == 2 and "," + parts[1] in match[2] and (parts[0].lstrip("-") == "0" or match[1] in _SHARES):
                 return match.start(2), f"a decimal point is a point: {match[1]}: {parts[0]}.{parts[1]}"
             return match.start(2), f"a list needs brackets: {match[1]}: [{', '.join(parts)}]"
     return None
+
+
+def _of_op(key: str, text: str) -> str | None:
+    """Numbers behind an op as its arguments."""
+    from archspec.frontend.intended_arguments import arguments
+    from archspec.ops.base import Op
+
+    op = Op.find(key)
+    if op is None or op.main is None or op.main in ("shape", "size", "factor", "kernel", "rate"):
+        return None
+    found = arguments(key, text)
+    return f"arguments go by name: {key}: {found}" if found else None
 
 
 _SHARES = ("rate", "weight", "momentum", "epsilon", "dropout", "alpha", "slope", "stddev", "label_smoothing")

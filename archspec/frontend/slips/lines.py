@@ -65,7 +65,7 @@ _SECOND = re.compile(r"(\s*(?:- )?)([A-Za-z_]\w*):\s+([A-Za-z_]\w*):(?:\s+(.+))?
 _INNER = re.compile(r"([A-Za-z_]\w*):\s+([A-Za-z_]\w*:\s+(?:[^{}\[\],:]+|\{[^{}]*\}|\[[^\[\]]*\]))", re.ASCII)
 
 
-_CHAINS = ("body", "do", "residual", "branches", "project")
+_CHAINS = ("body", "do", "residual", "branches", "project", "augment", "metrics", "minimize")
 
 
 _TEXTS = ("doc", "title", "notes", "authors", "source", "name")
@@ -92,7 +92,9 @@ def two_colons(stop: Stop) -> Slip | None:
     for within in _INNER.finditer(line):
         if within.end(1) < stop.column <= within.end():
             opening, closing = "[]" if within[1] in _CHAINS else "{}"
-            help = f"{within[1]}: {opening}{within[2].strip()}{closing}"
+            rest = re.match(r"(?:,\s*(?!as:|when:|repeat:|each:|merge:)\w+: [\w.]+)+", line[within.end() :])
+            more = rest[0] if rest is not None and within[1] == "from" else ""
+            help = f"{within[1]}: {opening}{within[2].strip()}{more}{closing}"
             return Slip(stop.row, within.start(2), 1, "a second ': ' without braces", help)
     return None
 
@@ -162,9 +164,87 @@ def indentation(stop: Stop) -> Slip | None:
     what = "item" if kind is _ITEM else "key"
     if (first := _first_alone(stop, kind, here, near)) is not None:
         return first
+    if (modifier := _MODIFIER_ITEM.fullmatch(stop.line.partition(" #")[0].rstrip())) is not None:
+        message = "a modifier stands beside its op, without a dash"
+        return Slip(stop.row, here, 1, message, f"put it below the first letter of its op: {modifier[1]}")
+    above = _OPENED.fullmatch(line_at(stop.lines, stop.row - 1).partition(" #")[0].rstrip())
+    if above is not None and kind is _KEY and len(above[1]) == near and Op.find(above[2]) is not None:
+        # Below an op without a value stand its arguments, further right than it.
+        near += 2
+        message = f"arguments of {above[2]} stand further right than it, this key at column {here + 1}"
+        return Slip(stop.row, here, 1, message, f"put {near} spaces before it: {' ' * near}{stop.line.strip()}")
     message = f"this {what} stands at column {here + 1}, those beside it at {near + 1}"
     spaces = f"{near} space{'s' * (near != 1)}"
     return Slip(stop.row, here, 1, message, f"put {spaces} before it: {' ' * near}{stop.line.strip()}")
+
+
+_MODIFIER_ITEM = re.compile(r" *- ((?:as|from|when|repeat|each|merge): .+)")
+
+
+_OPENED = re.compile(r"( *- )([A-Za-z_]\w*):\s*", re.ASCII)
+
+
+_SECTIONS = ("params", "inputs", "defaults", "blocks", "networks", "heads", "variants", "use", "expect", "train", "set")
+"""Sections that are maps of names."""
+
+
+def dash_too_many(stop: Stop) -> Slip | None:
+    """``- conv: {…}`` in a section of names, beside keys without a dash."""
+    for row in range(min(stop.row, len(stop.lines) - 1), max(-1, stop.row - REACH), -1):
+        line = stop.lines[row]
+        if not line.strip() or line.lstrip()[:1] == "#":
+            continue
+        if indent_of(line) < indent_of(stop.line):
+            section = line.strip().partition(":")[0]
+            break
+    else:
+        return None
+    if section not in _SECTIONS:
+        return None
+    here = indent_of(stop.line)
+    beside = [r for r in range(row + 1, stop.row + 1) if indent_of(stop.lines[r]) == here]
+    item = next((r for r in beside if re.match(r" *- +[A-Za-z_]\w*:(?: |$)", stop.lines[r])), None)
+    if item is None or all(_ITEM.match(stop.lines[r]) for r in beside):
+        return None
+    message = f"{section} is a map of names, which have no dash"
+    return Slip(item, here, 1, message, stop.lines[item].strip().removeprefix("-").strip())
+
+
+def dash_missing(stop: Stop) -> Slip | None:
+    """``{conv: 6}`` on a line of its own among steps with dashes."""
+    line = stop.line
+    if not _ITEM.match(line):
+        return None
+    above = line_at(stop.lines, stop.row - 1).partition(" #")[0].rstrip()
+    here = indent_of(line)
+    if indent_of(above) != here or above.lstrip()[:1] not in ("{", "[") or above[-1:] not in ("}", "]"):
+        return None
+    return Slip(stop.row - 1, here, 1, "a step in a list has a dash", f"- {above.strip()}")
+
+
+def list_behind_key(stop: Stop) -> Slip | None:
+    """``body: - conv: 6``."""
+    found = re.match(r"(\s*(?:- )?[A-Za-z_]\w*:)\s+(- .*)", stop.line, re.ASCII)
+    if found is None or "sequence entries" not in stop.problem:
+        return None
+    help = f"put it on a line of its own, below {found[1].strip()} {found[2].strip()}"
+    return Slip(stop.row, found.start(2), 1, "a list begins on the line after its key", help)
+
+
+def comma_behind(stop: Stop) -> Slip | None:
+    """``params: {a: int},``: a comma, semicolon or word behind what a bracket closed."""
+    found = re.fullmatch(r"(.*[}\]])\s*([,;.])\s*", stop.line.partition(" #")[0])
+    if found is None or stop.column < len(found[1]):
+        return None
+    return Slip(stop.row, found.start(2), 1, f"nothing follows a closing bracket, got '{found[2]}'", found[1].strip())
+
+
+def round_list(stop: Stop) -> Slip | None:
+    """``- (conv: 8, relu)``: round brackets around a list."""
+    found = re.search(r"(?:^\s*- |[:,\[]\s)\s*(\(([A-Za-z_]\w*:.*)\))\s*$", stop.line, re.ASCII)
+    if found is None or not found.start(1) < stop.column or "mapping values" not in stop.problem:
+        return None
+    return Slip(stop.row, found.start(1), 1, "a list has square brackets", f"[{found[2]}]")
 
 
 def _first_alone(stop: Stop, kind: re.Pattern[str], here: int, there: int) -> Slip | None:

@@ -11,7 +11,8 @@ from archspec.ir.diagnostics import Source
 
 def quoted_whole(source: Source, mark: tuple[int, int, int]) -> str | None:
     """The help for an expression that a comma has cut, with all of it, as far as its brackets reach."""
-    from archspec.frontend.expressions import MAX_LENGTH, is_expression
+    from archspec.frontend.expressions import MAX_LENGTH, is_expression, written
+    from archspec.frontend.spellings import corrected
 
     rest, depth = source.line(mark[0] + 1)[mark[1] : mark[1] + MAX_LENGTH], 0
     for i, c in enumerate(rest):
@@ -19,16 +20,23 @@ def quoted_whole(source: Source, mark: tuple[int, int, int]) -> str | None:
         if c in ")]" and depth == 0:
             end = next((j for j in range(i + 1, len(rest)) if rest[j] in ",}]"), len(rest))
             text = next((t for t in (rest[1:end].strip(), rest[1 : i + 1]) if is_expression(t)), None)
+            if text is None and (foreign := corrected(rest[1 : i + 1], is_expression)) is not None:
+                return f"{foreign[0]}: {written(foreign[1])}"
             return f'inside {{...}} or [...], quote the expression: "={text}"' if text and '"' not in text else None
     return None
 
 
 def closed_once(text: str, source: Source, mark: tuple[int, int, int]) -> str | None:
-    """The help for an expression in quotes whose brackets do not balance."""
-    from archspec.frontend.expressions import is_expression
+    """The help for an expression whose brackets do not balance though nothing cuts it: in quotes, or behind a key."""
+    from archspec.frontend.expressions import is_expression, written
 
-    if source.line(mark[0] + 1)[mark[1] : mark[1] + 1] not in ("'", '"') or len(text) > 200:
+    line = source.line(mark[0] + 1)
+    is_whole = line[mark[1] : mark[1] + 1] in ("'", '"') or not re.search(r"[\[{]", line[: mark[1]])
+    if len(text) > 200:
         return None
+    if not is_whole:
+        fewer = text[1:].removesuffix(")").strip()
+        return f"one bracket too many: {written(fewer)}" if fewer != text[1:] and is_expression(fewer) else None
     for tried in (f"{text[1:]})", f"{text[1:]}]", text[1:].replace(")", "", 1), text[1:-1]):
         if is_expression(tried):
             return f'close every bracket once: "={tried}"'
@@ -58,8 +66,14 @@ def positional(line: str, column: int) -> tuple[int, str] | None:
         return None
     for match in _POSITIONAL.finditer(line[: column + 80]):
         op = Op.find(match[1])
-        if match.start(2) <= column <= match.end() and op is not None and op.main:
+        if not match.start(2) <= column <= match.end():
+            continue
+        if op is not None and op.main:
             return match.start(2), f"arguments go by name: {match[1]}: {{{op.main}: {match[2]}, …}}"
+        inside = re.match(r"\{([^{}:]{1,120})\}", line[match.end(1) + 1 :].lstrip())
+        if inside is not None:
+            return match.start(2), f"a list has square brackets: {match[1]}: [{inside[1].strip()}]"
+        return match.start(2), f"arguments go by name: {match[1]}: {{NAME: {match[2]}, …}}"
     return None
 
 

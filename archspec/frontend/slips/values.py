@@ -53,11 +53,15 @@ def unclosed(stop: Stop) -> Slip | None:
     if wrong is not None:
         bracket, row, column = wrong
         line = stop.lines[row]
+        if not bracket.sign and (opened_at := _unopened(line, column)) is not None:
+            return Slip(row, column, 1, f"'{line[column]}' closes what nothing opens", opened_at)
         if not bracket.sign:
             return Slip(row, column, 1, f"unmatched '{line[column]}'", f"{line[:column]}{line[column + 1 :]}".strip())
         closing = _PAIRS[bracket.sign]
         message = f"'{bracket.sign}' is not closed before '{line[column]}'"
         tries = [f"{line[:column]}{closing}{line[column + n :]}" for n in (1, 0)]
+        if bracket.sign == "[" and (end := _scalars(line, bracket.column, column)) is not None:
+            tries.insert(0, f"{line[:end]}]{line[end:]}")
         fixed = next((t.strip() for t in tries if _brackets([t], 0, 0) == ([], None)), f"'{closing}' closes it")
         return Slip(bracket.row, bracket.column, 1, message, fixed)
     begun = [b for b in opened if b.row < stop.row] or (opened if stop.column >= len(stop.line.rstrip()) else [])
@@ -67,17 +71,48 @@ def unclosed(stop: Stop) -> Slip | None:
     line = stop.lines[bracket.row]
     closing = "".join(_PAIRS[b.sign] for b in reversed(begun) if b.row == bracket.row)
     text = line.partition(" #")[0].rstrip().rstrip(",")
+    beside = re.search(r",\s*(?:as|from|when|repeat|each|merge): ", text[bracket.column :])
+    own = text[bracket.column :].find("{", 1)
+    if closing == "}" and beside is not None and 0 < own < beside.start():
+        at = bracket.column + beside.start()
+        tried = f"{text[:at]}}}{text[at:]}"
+        if _brackets([tried], 0, 0) == ([], None):
+            text, closing = tried, ""
     return Slip(bracket.row, bracket.column, 1, f"'{bracket.sign}' is not closed", f"{text}{closing}".strip())
 
 
-_VALUE = re.compile(r"(?:^|[:,\[{])\s*(=[^\"'{}]*)")
+def _scalars(line: str, opened: int, column: int) -> int | None:
+    """Where a list of words and numbers ends whose bracket is missing before the next key: ``[12, 24, size: 8}``."""
+    inner = line[opened + 1 : column]
+    found = re.match(r"\s*[^\s,:\[\]{}]+(?:\s*,\s*[^\s,:\[\]{}]+)*(?=\s*,\s*[A-Za-z_]\w*: )", inner, re.ASCII)
+    return None if found is None else opened + 1 + found.end()
+
+
+_OPENS = {"}": "{", "]": "["}
+
+
+def _unopened(line: str, column: int) -> str | None:
+    """``- conv: 16, as: C3}`` with the bracket that is missing at its beginning."""
+    text = line[: column + 1].strip()
+    inner = text.removeprefix("- ")
+    if line[column + 1 :].partition("#")[0].strip() or not re.search(r",\s*[A-Za-z_]\w*(?::|\s*\])", inner[:-1]):
+        return None
+    if _brackets([inner[:-1]], 0, 0) != ([], None):
+        return None
+    key = re.match(r"([A-Za-z_]\w*:\s+)(?=[A-Za-z_]\w*: )", inner, re.ASCII)
+    at = key.end() if key is not None else 0
+    lead = "- " if text != inner else ""
+    return f"{lead}{inner[:at]}{_OPENS[line[column]]}{inner[at:]}"
+
+
+_VALUE = re.compile(r"(?:^|[:,\[{])\s*(=(?=[^\"'{}]))")
 
 
 def expression(stop: Stop) -> Slip | None:
     """An expression in another language's spelling, whose colon or bracket YAML reads."""
     line = stop.line
-    start = next((m.start(1) for m in _VALUE.finditer(line) if m.start(1) < stop.column <= m.end(1) + 1), None)
-    if start is None:
+    start = max((m.start(1) for m in _VALUE.finditer(line) if m.start(1) < stop.column), default=None)
+    if start is None or any(c in line[start + 1 : stop.column - 1] for c in "\"'{}"):
         return None
     rest = line[start + 1 :].rstrip()
     ends = [*[i for i, c in enumerate(rest) if c in ",}]"][:24], len(rest)]
@@ -97,7 +132,7 @@ def expression(stop: Stop) -> Slip | None:
 _REPEATED = re.compile(r"(\[[^\[\]]{0,80}\])\s*([*+])\s*(\[[^\[\]]{0,80}\]|[\w.()]{1,40})")
 
 
-_WORD_INDEX = re.compile(r"(?<![\w\"'=.])([A-Za-z_][\w.]{0,60}\[[^\[\]\"']{1,60}\](?:\.\w+)?)", re.ASCII)
+_WORD_INDEX = re.compile(r"(?<![\w\"'=.])([A-Za-z_][\w.]{0,60}(?:\[[^\[\]\"']{1,60}\]){1,4}(?:\.\w+)?)", re.ASCII)
 
 
 def list_arithmetic(stop: Stop) -> Slip | None:
@@ -171,11 +206,37 @@ def missing_comma(stop: Stop) -> Slip | None:
     for match in _MISSING_COMMA.finditer(stop.line):
         if match.start(2) <= stop.column <= match.end() and "',' or" in stop.problem:
             return Slip(stop.row, match.end(1), 1, "a comma is missing", f"{match[1]}, {match[2]}: …")
+    bracket = re.search(r"[\]}](\s+)$", stop.line[: stop.column])
+    own = re.match(r"([A-Za-z_]\w*):(?: |$)", stop.line[stop.column :], re.ASCII)
+    if bracket is not None and own is not None and "',' or" in stop.problem:
+        return Slip(stop.row, bracket.start(1), 1, "a comma is missing", f"…{bracket[0][0]}, {own[1]}: …")
+    quoted = re.search(r"(\"[^\"]{1,60}\"|'[^']{1,60}')\s+$", stop.line[: stop.column])
+    if quoted is not None and "',' or" in stop.problem and re.match(r"[\w=\"']", stop.line[stop.column :]):
+        rest = re.match(r"[\w.=]{1,60}|\"[^\"]{1,60}\"", stop.line[stop.column :])
+        help = f"{quoted[1]}, {rest[0] if rest is not None else '…'}"
+        return Slip(stop.row, quoted.end(1), 1, "a comma is missing", help)
     above = line_at(stop.lines, stop.row - 1).partition(" #")[0].rstrip()
-    if "',' or" in stop.problem and stop.began[0] < stop.row and above[-1:] not in (",", "{", "[", ""):
+    opener = line_at(stop.lines, stop.began[0])[stop.began[1] : stop.began[1] + 1]
+    is_map = opener != "[" and "flow sequence" not in stop.context
+    if is_map and "',' or" in stop.problem and stop.began[0] < stop.row and above[-1:] not in (",", "{", "[", ""):
         own = re.match(r"\s*[A-Za-z_]\w*:", stop.line, re.ASCII)
         if own is not None and indent_of(stop.line) > indent_of(stop.lines[stop.began[0]]):
             return Slip(stop.row - 1, len(above), 1, "a comma is missing", f"{above.strip()},")
+    return None
+
+
+_SUM = re.compile(r"(\"[^\"]{1,60}\"|[A-Za-z_]\w*)\s*([-+*])\s*(\"[^\"]{1,60}\"|[A-Za-z_]\w*)", re.ASCII)
+_MERGES = {"+": "add", "*": "multiply", "-": "subtract"}
+
+
+def merged(stop: Stop) -> Slip | None:
+    """``{"p[3]" + prev, as: m}``: results that meet in the place of a step."""
+    if "',' or" not in stop.problem:
+        return None
+    for match in _SUM.finditer(stop.line):
+        if match.start() <= stop.column <= match.end() and '"' in match[0]:
+            help = f"results meet in a step: {_MERGES[match[2]]}: [{match[1]}, {match[3]}]"
+            return Slip(stop.row, match.start(), len(match[0]), "not a step", help)
     return None
 
 
@@ -187,9 +248,25 @@ def quote(stop: Stop) -> Slip | None:
     line = line_at(stop.lines, row)
     sign = line[column : column + 1]
     text = re.split(r"[,}\]#]", line[column:])[0].rstrip()
+    other = "'" if sign == '"' else '"'
+    if (end := line.find(other, column + 1)) > 0 and sign not in line[column + 1 : end]:
+        inside = line[column + 1 : end]
+        return Slip(row, column, 1, f"a quote ends as it begins, with {sign}", f"{other}{inside}{other}")
     if text == sign:
         return Slip(row, column, 1, f"{sign} opens nothing", f"{line[:column]}{line[column + 1 :]}".strip())
     return Slip(row, column, 1, f"{sign} is not closed", f"{text}{sign}" if text.count(sign) == 1 else None)
+
+
+def quote_before(stop: Stop) -> Slip | None:
+    """A quote that was opened lines before, and closed by the opening one of another value."""
+    if "expected" not in stop.problem or '"' not in stop.line:
+        return None
+    for row in range(stop.row - 1, max(-1, stop.row - 12), -1):
+        line = stop.lines[row]
+        found = re.search(r"(?::|,|-|\[)\s+(\"[^\"#,}\]]*)\s*$", line)
+        if found is not None and line.count('"') % 2:
+            return Slip(row, found.start(1), 1, '" is not closed', f'{found[1].rstrip()}"')
+    return None
 
 
 def negation(stop: Stop) -> Slip | None:
