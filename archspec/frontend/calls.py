@@ -7,22 +7,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from archspec.frontend import catalogue
 from archspec.frontend.arguments import Arguments, arguments_of
 from archspec.frontend.document import Document
 from archspec.frontend.files import MAX_NESTING
 from archspec.frontend.naming import Names
-from archspec.frontend.parameters import REQUIRED, Mismatch, Parameter, blocks_among, near_variant, parameters
+from archspec.frontend.parameters import (
+    REQUIRED,
+    Mismatch,
+    Parameter,
+    blocks_among,
+    near_variant,
+    own_missing,
+    parameters,
+)
 from archspec.frontend.recurring import Recurring
 from archspec.frontend.references import block_value, evaluated, port_span
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.reuse import BlockCall
 from archspec.frontend.scope import POISON, Bundle, Constants, Frame, Scope, StepResult, Values
-from archspec.frontend.steps import MODIFIERS, STRUCTURAL, UNNAMED, Step
+from archspec.frontend.steps import UNNAMED, Step
 from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
-from archspec.ir.aliases import alias, suggested
-from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, known_are, meant_by, plain, shown
+from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, known_are, plain, shown
 from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
@@ -47,75 +53,11 @@ def callee_of(walk: Walk, name: str, step: Step, place: Place) -> Any:
         return file.document
     found = walk.prelude.callees.get(name) or Op.find(name)
     if found is None:
-        known = {*Op.names(), *walk.prelude.callees, *file.callees, *file.document.spec.use, *STRUCTURAL}
-        known |= {
-            word for word in (*frame.params, *frame.constants) if isinstance(place.scope.get(word), (Callee, type))
-        }
-        from archspec.frontend.intended_words import intended_word
+        from archspec.frontend.unknown_ops import unknown_op
 
-        hint = (
-            _used(name, step.args, file)
-            or intended_word(name, known.__contains__, MODIFIERS, step.args)
-            or alias("op or block", name, known)
-            or _of_catalogue(name)
-            or suggested("op or block", name, known)
-        )
-        near = did_you_mean(name, MODIFIERS) if hint is None else None
-        if hint is None or meant_by(hint):
-            hint = _misplaced_name(name, step.args, known) or hint
-        spec = file.document.spec
-        if hint is None and (own := [*spec.blocks, *spec.networks, *spec.use]):
-            hint = f"this file's own are {', '.join(own[:8])}"
-        if hint is not None and "its name from as:" in hint and name.isidentifier():
-            # What was meant as the name of a result: nothing is said of those who take it.
-            place.scope.names.setdefault(name, POISON)
-        if name in frame.params or name in frame.constants:
-            hint = _as_block(name, file)
-        elif isinstance(held, (StepResult, Bundle)):
-            hint = f"'{name}' is a result, which a step takes with from: {{OP, from: {name}}}"
-        raise Refusal("N00", f"unknown op or block {shown(name)}", step.span, hint or near)
+        raise Refusal("N00", f"unknown op or block {shown(name)}", step.span, unknown_op(walk, name, step, place))
     file.callees[name] = found
     return found
-
-
-def _used(name: str, given: Any, file: FileContext) -> str | None:
-    """How a file under ``use`` is called, where a step says that it is used, or calls it like a function."""
-    if name in ("use", "call", "block", "import", "include") and isinstance(given, str):
-        return f"it is called by its name: {given}"
-    found = re.fullmatch(r"([A-Za-z_]\w*)\(\s*([A-Za-z_][\w.]*)\s*\)", name[:80], re.ASCII)
-    if found is None or not (found[1] in file.callees or found[1] in file.document.spec.use):
-        return None
-    return f"what a step is applied to is said by from: {{{found[1]}, from: {found[2]}}}"
-
-
-def _misplaced_name(name: str, given: Any, known: set[str]) -> str | None:
-    """What to write where the name of a result stands as the op: ``C5: {dense: 120}``, ``C5 = dense``."""
-    assigned = re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*(\w+)", name[:80], re.ASCII)
-    if assigned is not None and assigned[2] in known:
-        rest = f": {plain(given)}" if given is not None else ""
-        return f"a result gets its name from as: {{{assigned[2]}{rest}, as: {assigned[1]}}}"
-    if name.isidentifier() and isinstance(given, str) and given in known and Op.find(given) is None:
-        return f"a result gets its name from as: {{{given}, as: {name}}}"
-    if name.isidentifier() and isinstance(given, Map) and len(given) == 1 and next(iter(given)) in known:
-        return f"a result gets its name from as: {{{plain(given)[1:-1]}, as: {name}}}"
-    return None
-
-
-def _as_block(name: str, file: FileContext) -> str:
-    """How a parameter becomes one that a step may call."""
-    declared = parameters(file.document.spec.params)[0].get(name)
-    default = declared.default if declared is not None else None
-    as_block = f"{{type: block, default: {default}}}" if isinstance(default, str) else "block"
-    return f"'{name}' is a parameter, and no block: declare it as {name}: {as_block} to call it"
-
-
-def _of_catalogue(name: str) -> str | None:
-    """How a spec of the catalogue becomes a step, where its name stands as one."""
-    plain = name.lower().replace("-", "").replace("_", "")
-    ours = next((known for known in catalogue.names() if known.replace("_", "") == plain), None)
-    if ours is None:
-        return None
-    return f"a spec of the catalogue is named under use:, at the top of the file: use: {{{ours}: {ours}}}"
 
 
 def completed(walk: Walk, problem: Diagnostic, place: Place) -> Diagnostic:
@@ -395,7 +337,7 @@ def bind(
         names = [name.split()[0].strip("'") for name in missing]
         hint = f"{_word(at, called)}: {{{', '.join(f'{name}: …' for name in names)}}}"
         if called == file.document.spec.name and into is not None:
-            at, hint = _own_missing(file.document, declared, names, at)
+            at, hint = own_missing([*file.document.spec.variants], declared, names, at)
         walk.report("P02", f"{called} needs parameter{'s' * (len(missing) > 1)} {', '.join(missing)}", at, hint)
     if missing and into is None:
         raise Poisoned
@@ -440,23 +382,6 @@ def _is_its_value(op: Span, value: Span) -> bool:
     """Whether a value stands right behind the colon of an op, so that it is the only one."""
     between = op.source.line(op.line)[op.column - 1 + op.length : value.column - 1]
     return value.source is op.source and value.line == op.line and between.strip() == ":"
-
-
-def _own_missing(document: Document, declared: Mapping[str, Parameter], names: list[str], at: Span) -> tuple[Span, str]:
-    """Where a file is asked for parameters of its own without a value, and what to write."""
-    variants = list(document.spec.variants)
-    variant = written_at(at)
-    if variant in document.spec.variants:
-        values = ", ".join(f"{name}: …" for name in names)
-        return at, f"{variant}: {{{values}}}, beside what else it gives"
-    if variants:
-        return at, f"or name a variant: {', '.join(variants[:12])}{', …' if len(variants) > 12 else ''}"
-    first = declared[names[0]]
-    span = first.section.value_span(first.name) if first.section is not None else at
-    example = {"int": "32", "float": "0.5", "bool": "true", "list": "[1, 2]", "str": "NAME", "block": "NAME"}
-    value = example.get(first.type, "1")
-    default = f"{{type: block, default: {value}}}" if first.type == "block" else value
-    return span, f"a default in place of the type, such as {first.name}: {default}; or --set {first.name}={value}"
 
 
 def _word(at: Span, called: str) -> str:

@@ -125,7 +125,7 @@ def _is_head(value: dict[str, Any]) -> bool:
 
 def _chain(path: Path, value: object) -> str | None:
     """A list of steps that is written as a map, or as one step."""
-    from archspec.frontend.intended import look_alike
+    from archspec.frontend.look_alikes import look_alike
 
     if isinstance(value, dict):
         if (unlike := look_alike(next(iter(value), ""))) is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from archspec.frontend.intended import COMMENT, MAX_LENGTH, Known, look_alike
+from archspec.frontend.intended import COMMENT, MAX_LENGTH, Known
 from archspec.frontend.intended_arguments import NUMBER, PAIR, arguments
+from archspec.frontend.look_alikes import look_alike
 from archspec.ir.diagnostics import plain
 from archspec.ir.patterns import Pattern
 
@@ -49,7 +50,7 @@ _SIGNS = {"+": "plus", "*": "mul", "-": "minus", "/": "div"}
 """Signs in the table's words."""
 
 
-def _merged(word: str) -> str | None:
+def merge_of(word: str) -> str | None:
     """``a + b`` as the merge that it is."""
     found = _SUM.fullmatch(word)
     signs = set(re.findall(r"[-+*/](?![^\[]*\])", word)) if found is not None else set()
@@ -110,7 +111,7 @@ def intended_word(word: str, known: Known, modifiers: tuple[str, ...] = (), valu
         return f"a colon stands before a value: {match[1]}: {match[2]}"
     if (match := _APART.fullmatch(word)) and known(match[1]):
         return f"a colon is missing: {match[1]}: {match[2]}" if value is None else None
-    return _merged(word) if value is None else None
+    return merge_of(word) if value is None else None
 
 
 def _first_argument(name: str, given: str) -> str:

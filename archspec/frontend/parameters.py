@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.frontend.scope import POISON
-from archspec.frontend.yaml_source import Map
+from archspec.frontend.yaml_source import Map, written_at
 from archspec.ir.aliases import alias, suggested
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, known_are, plain, shown
 from archspec.ir.patterns import Pattern
@@ -282,6 +282,22 @@ def _flat(value: Map) -> str | None:
     if any(isinstance(inner, (dict, list)) for inner in value.values()):
         return None
     return f"each parameter has a name of its own: params: {plain(dict(value))}"
+
+
+def own_missing(variants: list[str], declared: Mapping[str, Parameter], names: list[str], at: Span) -> tuple[Span, str]:
+    """Where a file is asked for parameters of its own without a value, and what to write."""
+    variant = written_at(at)
+    if variant in variants:
+        values = ", ".join(f"{name}: …" for name in names)
+        return at, f"{variant}: {{{values}}}, beside what else it gives"
+    if variants:
+        return at, f"or name a variant: {', '.join(variants[:12])}{', …' if len(variants) > 12 else ''}"
+    first = declared[names[0]]
+    span = first.section.value_span(first.name) if first.section is not None else at
+    example = {"int": "32", "float": "0.5", "bool": "true", "list": "[1, 2]", "str": "NAME", "block": "NAME"}
+    value = example.get(first.type, "1")
+    default = f"{{type: block, default: {value}}}" if first.type == "block" else value
+    return span, f"a default in place of the type, such as {first.name}: {default}; or --set {first.name}={value}"
 
 
 def near_variant(variant: object, name: str, known: Iterable[str]) -> str:

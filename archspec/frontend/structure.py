@@ -118,7 +118,7 @@ def residual(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
         hint = did_you_mean(project, ("auto", "none"))
         if type(project) is Map:
             hint = form_hint(("project",), project)
-        elif isinstance(project, bool) or project in ("conv", "1x1", "conv1x1", "yes"):
+        elif isinstance(project, bool) or project in ("1x1", "yes", "true"):
             hint = f"project: {'none' if project is False else 'auto'}"
         elif isinstance(project, str) and hint is None:
             hint = f"steps are a list: project: [{project}]"

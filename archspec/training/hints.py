@@ -95,8 +95,8 @@ class Hints:
         section, key = (".".join(map(str, path[:-1])), path[-1]) if path else ("", "")
         if path == ("data",):
             return self._data(value)
-        if path[:3] == ("train", "schedule", "step") and isinstance(value, list):
-            return f"several epochs are milestones: schedule: {{milestones: {plain(value)}}}"
+        if path[:3] == ("train", "schedule", "step"):
+            return f"schedule: {{milestones: {plain(value)}}}" if isinstance(value, list) else None
         if path[:2] == ("train", "optimizer") and len(path) > 2:
             kind = Optimizer.find(str(path[2]))
             return rate_help(value, kind.name) if kind and path[3:] in ((), (kind.main,)) else None
@@ -140,7 +140,7 @@ class Hints:
             return text
         default = model.model_fields[key].default
         if key == "optimizer" and isinstance(value, dict):
-            return self._of_no_name(value) or self._beside(model, value)
+            return self._of_no_name(value) or self._beside(value)
         if key in DECLARED:
             return None
         if isinstance(value, float) and isfinite(value) and (text := self._shown(model, {str(key): ceil(value)})):
@@ -219,19 +219,15 @@ class Hints:
     def _optimizer(self) -> str:
         """The name of the file's optimizer, or a usual one."""
         held = self.tree.get("train")
-        name = _name_of(held.get("optimizer")) if isinstance(held, dict) else ""
-        return name if Optimizer.find(name) else "adam"
+        return name if isinstance(held, dict) and Optimizer.find(name := _name_of(held.get("optimizer"))) else "adam"
 
-    def _beside(self, model: type[BaseModel], value: Mapping[Any, Any]) -> str | None:
+    def _beside(self, value: Mapping[Any, Any]) -> str | None:
         """An optimizer with settings of the section below it that belong beside it."""
-        own = {name: given for name, given in value.items() if Optimizer.find(str(name)) is not None}
+        own = {name: given for name, given in value.items() if Optimizer.find(str(name))}
         others = {name: given for name, given in value.items() if name not in own}
-        if len(own) != 1 or not others or not all(name in model.model_fields for name in others):
+        if len(own) != 1 or not others or not self._is_read("train", found := {"optimizer": own, **others}):
             return None
-        found = {"optimizer": own, **others}
-        names = " and ".join(map(str, others))
-        is_read = self._is_read("train", found)
-        return f"{names} stand{'s' * (len(others) == 1)} beside optimizer: {_text(found)}" if is_read else None
+        return f"beside optimizer stands {' and '.join(map(str, others))}: {_text(found)}"
 
     def _of_no_name(self, value: Mapping[Any, Any]) -> str | None:
         """The usual optimizer with arguments that were given without one."""

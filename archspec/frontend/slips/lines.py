@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from archspec.frontend.intended import look_alike
 from archspec.frontend.intended_arguments import arguments
+from archspec.frontend.look_alikes import look_alike
 from archspec.frontend.slips.stop import REACH, Slip, Stop, indent_of, line_at, near
 from archspec.ops.base import Op
 

@@ -226,17 +226,17 @@ def missing_comma(stop: Stop) -> Slip | None:
 
 
 _SUM = re.compile(r"(\"[^\"]{1,60}\"|[A-Za-z_]\w*)\s*([-+*])\s*(\"[^\"]{1,60}\"|[A-Za-z_]\w*)", re.ASCII)
-_MERGES = {"+": "add", "*": "multiply", "-": "subtract"}
 
 
 def merged(stop: Stop) -> Slip | None:
     """``{"p[3]" + prev, as: m}``: results that meet in the place of a step."""
     if "',' or" not in stop.problem:
         return None
+    from archspec.frontend.intended_words import merge_of
+
     for match in _SUM.finditer(stop.line):
         if match.start() <= stop.column <= match.end() and '"' in match[0]:
-            help = f"results meet in a step: {_MERGES[match[2]]}: [{match[1]}, {match[3]}]"
-            return Slip(stop.row, match.start(), len(match[0]), "not a step", help)
+            return Slip(stop.row, match.start(), len(match[0]), "not a step", merge_of(match[0].replace('"', "")))
     return None
 
 
