@@ -107,7 +107,7 @@ def names_in(text: str) -> set[str]:
 def _ours(text: str) -> str | None:
     from archspec.frontend.other_forms import in_our_form
 
-    return in_our_form(text)
+    return in_our_form(text, is_expression, written)
 
 
 def written(expression: str) -> str:

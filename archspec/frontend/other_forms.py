@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from archspec.frontend.expressions import is_expression, written
 from archspec.frontend.spellings import corrected
 from archspec.ir.patterns import Pattern
 
@@ -18,7 +18,7 @@ _BESIDE = Pattern(r"(.{1,120}?)\s+(as|from|when|repeat|each):?\s+(\w{1,60})")
 _NOUN = Pattern(r"(.{1,120}?)(?:\.|,|;|\s+(?:times|layers?|units?|filters?|channels?|px|pixels?|steps?|turns?))")
 
 
-def in_our_form(text: str) -> str | None:
+def in_our_form(text: str, is_expression: Callable[[str], bool], written: Callable[[str], str]) -> str | None:
     """The help for an expression in another language's spelling."""
     found = corrected(text, is_expression)
     if found is None and re.search(r"\b(?:elif|else\s+if)\b", text):
