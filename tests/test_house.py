@@ -267,7 +267,7 @@ OTHER_WORDS = {
     # What is left out, in words of other libraries: types of inputs, arguments, draws.
     "mask": {"frontend/inputs"}
     # A picture of the class of each pixel.
-    | {"data/sources/masks", "runs/masks", "tasks/segmentation/predictor"},
+    | {"data/sources/masks", "runs/masks", "runs/prediction", "tasks/segmentation/predictor"},
     "dropout": {"frontend/slips/__init__"},
     # What a target holds (``Loss.labels``).
     "one_hot": {
@@ -345,6 +345,10 @@ OTHER_WORDS["keras"] = {
 # The figure of segmentation, class by class.
 # What a spec expects of its graph: how many there are.
 OTHER_WORDS["anchors"] = {"analysis/expect", "frontend/expectations", "ir/meaning", "report/vocabulary"}
+# What shapes are found for, and counted of.
+OTHER_WORDS["anchors"] |= {"cli/_anchors", "cli/data"}
+# Below what share of the images a class is rare.
+OTHER_WORDS.setdefault("threshold", set()).add("data/samplers/repeat_factor")
 # Tokens or images that are drawn.
 OTHER_WORDS["sample"] = {"cli/sample", "tasks/decoding/__init__", "tasks/language_modelling/generation"}
 OTHER_WORDS["iou"] = {"evaluators/segmentation"}

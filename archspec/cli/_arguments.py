@@ -179,6 +179,17 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """A number 0 … 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
+    return number
+
+
 def npz(text: str) -> Path:
     """A path for weights. Raises ArgumentTypeError for another suffix."""
     if not text.endswith(".npz"):

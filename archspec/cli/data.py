@@ -1,7 +1,9 @@
-"""Inspect data before training: check all of it, or show examples beside their augmented versions.
+"""Inspect data before training: check all of it, show examples beside their augmented versions, or find anchors.
 
   archspec data check SOURCE     read and decode everything; report broken or unusual files, and statistics
   archspec data show SOURCE      write a contact sheet (PNG) of originals beside augmented images
+  archspec data anchors SOURCE   shapes for a detector's anchors, by k-means over the objects with IoU for distance;
+                                 of a run file also what share of the objects its spec's anchors reach
 
 A SOURCE is a run file (its data and augmentation), a folder, a file, or a source's name where that is all (digits).
 """
@@ -23,20 +25,30 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "archspec data check run.yaml",
     "archspec data show photos/ --out sheet.png",
+    "archspec data anchors run.yaml --count 5",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from archspec.cli import _arguments
 
-    parser.add_argument("action", choices=("check", "show"), help="what to do")
+    parser.add_argument("action", choices=("check", "show", "anchors"), help="what to do")
     parser.add_argument("source", metavar="SOURCE", help="a run file, a path, or a source's name")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="format of what check reports")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="format of check's report, and of anchors"
+    )
     parser.add_argument("--out", metavar="FILE", type=Path, default=Path("contact-sheet.png"), help="where show writes")
     parser.add_argument("--examples", metavar="N", type=_arguments.positive, default=8, help="rows that show writes")
     parser.add_argument("--draws", metavar="N", type=_arguments.whole, default=5, help="augmented images in each row")
     parser.add_argument("--tile", metavar="N", type=_arguments.positive, default=128, help="pixels of each image")
     parser.add_argument("--seed", metavar="N", type=_arguments.whole, help="seed of the augmentation")
+    parser.add_argument("--count", metavar="N", type=_arguments.positive, default=9, help="shapes that anchors finds")
+    parser.add_argument(
+        "--size",
+        metavar="H,W",
+        type=_size,
+        help="size that pictures are scaled to fit, for anchors; default: as the run file does, else none",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,6 +61,9 @@ def run(args: argparse.Namespace) -> int:
         if args.action == "check":
             is_well = _check(source, args.format)
             return OK if _can_start(args.source) and is_well else FAILED
+        if args.action == "anchors":
+            _print_anchors(source, args)
+            return OK
         if args.tile > 2048 or args.examples * (args.draws + 1) > 2000:
             return _say("the sheet would be too large; at most 2048 pixels and 2000 images", FAILED)
         _show(source, transforms, seed if args.seed is None else args.seed, args)
@@ -58,6 +73,26 @@ def run(args: argparse.Namespace) -> int:
         if error.help:
             print(f"  help: {printable(error.help)}", file=sys.stderr)
         return FAILED
+
+
+def _size(text: str) -> tuple[int, int]:
+    from archspec.cli._arguments import positive
+
+    sides = [positive(part) for part in text.split(",")]
+    if len(sides) > 2:
+        raise argparse.ArgumentTypeError(f"must be a size in pixels, or HEIGHT,WIDTH, got {text!r}")
+    return sides[0], sides[-1]
+
+
+def _print_anchors(source: DataSource, args: argparse.Namespace) -> None:
+    import json
+
+    from archspec.backend.installation import quiet
+    from archspec.cli._anchors import anchors
+
+    with quiet():
+        report = anchors(args.source, args.count, args.size, source)
+    write(json.dumps(report.record(), indent=2) if args.format == "json" else report.text())
 
 
 def _check(source: DataSource, form: str) -> bool:

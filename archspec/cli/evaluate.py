@@ -46,6 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="all of the image in place of its middle: fully connected layers as convolutions, the class map averaged",
     )
     parser.add_argument("--best", action="store_true", help="use the best weights instead of the last")
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="where the objects found are written, as COCO results (JSON)"
+    )
+    parser.add_argument(
+        "--as",
+        dest="tool",
+        choices=("ultralytics",),
+        help="another program whose figures of objects, by its own definition, are printed, too",
+    )
     parser.add_argument("--batch", type=positive, metavar="N", help="batch size; default: as in training")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
@@ -62,7 +71,16 @@ def run(args: argparse.Namespace) -> int:
 
     looking = Looking(args.views, tuple(args.scales), args.dense)
     try:
-        found = evaluate(args.logdir, looking, data=args.data, split=args.split, batch=args.batch, best=args.best)
+        found = evaluate(
+            args.logdir,
+            looking,
+            data=args.data,
+            split=args.split,
+            batch=args.batch,
+            best=args.best,
+            results=args.results,
+            tool=args.tool,
+        )
     except RunError as error:
         return failed(str(error), FAILED)
     if args.format == "json":

@@ -6,12 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-EXAMPLES = ("archspec predict runs/net/1 photo.png",)
+EXAMPLES = (
+    "archspec predict runs/net/1 photo.png",
+    "archspec predict runs/detector/1 photos --draw found",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run directory and images, or text."""
-    from archspec.cli._arguments import positive
+    from archspec.cli._arguments import positive, share
 
     parser.add_argument("logdir", metavar="DIR", type=Path, help="the run directory of 'archspec train'")
     parser.add_argument(
@@ -30,6 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for PNG masks of the predicted classes, in the size of the images",
     )
+    parser.add_argument(
+        "--draw",
+        type=Path,
+        metavar="DIR",
+        help="folder for copies of the images with the objects found drawn on them, turned as EXIF says",
+    )
+    parser.add_argument(
+        "--score", type=share, default=0.3, metavar="S", help="least score of objects that are drawn; default: 0.3"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -44,7 +56,15 @@ def run(args: argparse.Namespace) -> int:
     from archspec.training.errors import RunError
 
     try:
-        found = predict(args.logdir, args.file, top=args.top, best=args.best, masks=args.masks)
+        found = predict(
+            args.logdir,
+            args.file,
+            top=args.top,
+            best=args.best,
+            masks=args.masks,
+            drawings=args.draw,
+            least=args.score,
+        )
     except (RunError, DataError) as error:
         return failed(str(error), FAILED)
     for text in found.notes:

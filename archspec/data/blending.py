@@ -72,3 +72,27 @@ def packed(batch: Batch, features: Mapping[str, Feature], kept: Mapping[str, tf.
             filled = tf.where(tf.reshape(seen, shape), value, tf.cast(feature.fill, value.dtype))
             out[name] = tf.ensure_shape(tf.gather(filled, first, axis=1, batch_dims=1), value.shape)
     return out
+
+
+def filled_up(batch: Batch, features: Mapping[str, Feature], counts: Mapping[str, int]) -> Batch:
+    """A batch with so many rows of some features, which are no fewer than they have: at their end stands what the kind
+    fills up with."""
+    import tensorflow as tf
+
+    out = dict(batch)
+    for name, count in counts.items():
+        value = batch[name]
+        around = [[0, 0], [0, count - tf.shape(value)[1]], *[[0, 0]] * (len(value.shape) - 2)]
+        fill = tf.cast(features[name].fill, value.dtype)
+        shape = (value.shape[0], count, *value.shape[2:])
+        out[name] = tf.ensure_shape(tf.pad(value, around, constant_values=fill), shape)
+    return out
+
+
+def row_counts(features: Mapping[str, Feature]) -> dict[str, int]:
+    """How many rows each feature has that has rows, where that is known."""
+    return {
+        name: count
+        for name, feature in features.items()
+        if feature.rows is not None and (count := feature.spec.shape[0]) is not None
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ COLOURS = (
     (170, 110, 40),
     (128, 0, 0),
 )
-"""By class, over and over."""
+"""Of the first classes."""
+GOLDEN = 0.618034
+"""A turn of the colour circle after which no two of many hues are close."""
 TINT = 0.5
 """What the colour of a class covers of a pixel."""
 
@@ -96,7 +99,8 @@ class Canvas:
         columns = ((np.arange(width) + 0.5) * classes.shape[1] / width).astype(int)
         numbers = classes[rows[:, None], columns[None]].astype(int)
         there = (numbers > 0) & (numbers != (0 if ignored is None else ignored))
-        colours = np.array(COLOURS, float)[numbers % len(COLOURS)]
+        kinds, where = np.unique(numbers, return_inverse=True)
+        colours = np.array([colour(kind) for kind in kinds], float)[where.reshape(numbers.shape)]
         mixed = np.rint((1 - TINT) * self.inside + TINT * colours).astype(np.uint8)
         self.inside[:] = np.where(there[..., None], mixed, self.inside)
 
@@ -123,5 +127,9 @@ class Canvas:
 
 
 def colour(number: int) -> Colour:
-    """The colour of a class."""
-    return COLOURS[int(number) % len(COLOURS)]
+    """The colour of a class, the same in every picture."""
+    number = abs(int(number))
+    if number < len(COLOURS):
+        return COLOURS[number]
+    red, green, blue = colorsys.hls_to_rgb(number * GOLDEN % 1, 0.35 + 0.2 * (number % 2), 0.8)
+    return round(255 * red), round(255 * green), round(255 * blue)

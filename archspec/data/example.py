@@ -28,6 +28,8 @@ POSITION = ("epoch", "index")
 """What stands in a batch besides its features: where its examples come from."""
 CORNERS = "corners"
 """Three points of an image's file, which tell where its pixels are in what the network sees (``data.corners``)."""
+SIDES = "sides"
+"""Width and height of an image's file, where they are known."""
 HELD_OUT = ("val", "test")
 """Names of splits that are not trained on, in order of preference for evaluation."""
 

@@ -38,6 +38,8 @@ class Motion:
     fill: Fill = "constant"
     flow: tf.Tensor | None = None
     sampling: Sampling | None = None
+    by_middle: bool = False
+    """True where a box is kept if its middle is still in the image, however little of it is to be seen."""
 
     def pixels(self, value: tf.Tensor, *, nearest: bool, fill: float = 0.0) -> tf.Tensor:
         """A batch of images after the motion, by bilinear means of their pixels or by the nearest of them; ``fill`` is

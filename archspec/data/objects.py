@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archspec.data.corners import POINTS
-from archspec.data.example import CORNERS
+from archspec.data.example import CORNERS, Example
 from archspec.data.feature import Feature
 from archspec.data.features.boxes import Boxes
 from archspec.data.features.labels import Labels
@@ -202,6 +202,13 @@ def as_stored(box: Box, stored: StoredImage) -> Box:
     return min(a, c), min(b, d), max(a, c), max(b, d)
 
 
+def as_shown(box: Box, stored: StoredImage) -> Box:
+    """A box of the stored image in the picture as it is shown: the inverse of ``as_stored``."""
+    size = (stored.height, stored.width) if stored.orientation >= 5 else (stored.width, stored.height)
+    # A quarter turn is undone by one the other way; all other orientations undo themselves.
+    return as_stored(box, StoredImage(*size, {6: 8, 8: 6}.get(stored.orientation, stored.orientation)))
+
+
 def class_numbers(names: Sequence[str]) -> dict[str, int]:
     """The number of each class by its name."""
     return {name: number for number, name in enumerate(names)}
@@ -216,6 +223,12 @@ def features(names: tuple[str, ...], most: int) -> dict[str, Feature]:
         AREAS: RowNumbers(most),
         CORNERS: Points(len(POINTS)),
     }
+
+
+def object_names(example: Example) -> tuple[str, ...]:
+    """The names of the classes of objects; empty where the data have none."""
+    classes = example.features.get(CLASSES)
+    return classes.class_names if isinstance(classes, Labels) else ()
 
 
 def arrays(examples: Iterable[Sequence[Kept]], most: int) -> dict[str, np.ndarray]:

@@ -34,18 +34,64 @@ def scaled(image: tf.Tensor, size: tuple[int, int], method: str, *, antialias: b
     return tf.transpose(out, (0, 2, 3, 1))
 
 
-def _step(have: tf.Tensor, want: int) -> tf.Tensor:
+def framed(
+    image: tf.Tensor, size: tuple[int, int], inner: tuple[tf.Tensor, tf.Tensor], value: float, *, antialias: bool
+) -> tf.Tensor:
+    """Images scaled to height and width ``inner`` (bilinear) in the middle of ``size``, ``value`` about them, float32,
+    by products of matrices, which every program has."""
     import tensorflow as tf
 
-    return tf.cast(have, tf.float32) / want
+    channels_first = tf.transpose(tf.cast(image, tf.float32) - value, (0, 3, 1, 2))
+    down, across = (
+        _shares(have, want, "bilinear", antialias, within)
+        for have, want, within in zip((tf.shape(image)[1], tf.shape(image)[2]), size, inner, strict=True)
+    )
+    out = tf.matmul(tf.matmul(down, channels_first), across, transpose_b=True)
+    return tf.transpose(out, (0, 2, 3, 1)) + value
 
 
-def _shares(have: tf.Tensor, want: int, method: str, antialias: bool) -> tf.Tensor:
-    """The share of each pixel of a line in each of the scaled one, (want, have)."""
+def placed(
+    image: tf.Tensor, scale: tf.Tensor, start: tf.Tensor, size: tuple[int, int], *, value: float = 0.0
+) -> tf.Tensor:
+    """Images scaled along (y, x), each by its own ``scale`` (batch, 2), averaged where they shrink, so that their
+    corner lies at ``start`` (batch, 2) of an image of ``size``; ``value`` is what they do not cover."""
     import tensorflow as tf
 
-    step = _step(have, want)
-    centre = (tf.range(want, dtype=tf.float32) + 0.5) * step
+    def one(of: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        pixels, factor, corner = of
+        out = tf.raw_ops.ScaleAndTranslate(
+            images=tf.cast(pixels, tf.float32)[None] - value,
+            size=size,
+            scale=factor,
+            translation=corner,
+            kernel_type="triangle",
+            antialias=True,
+        )
+        return out[0] + value
+
+    shape = (*size, image.shape[-1])
+    if image.shape[0] == 1:
+        out = one((image[0], scale[0], start[0]))[None]
+    else:
+        out = tf.map_fn(one, (image, scale, start), fn_output_signature=tf.TensorSpec(shape, tf.float32))
+    return keep_type(tf.ensure_shape(out, (image.shape[0], *shape)), image.dtype)
+
+
+def _step(have: tf.Tensor, want: int | tf.Tensor) -> tf.Tensor:
+    import tensorflow as tf
+
+    return tf.cast(have, tf.float32) / tf.cast(want, tf.float32)
+
+
+def _shares(have: tf.Tensor, want: int, method: str, antialias: bool, within: tf.Tensor | None = None) -> tf.Tensor:
+    """The share of each pixel of a line in each of the scaled one, (want, have); ``within`` is how many pixels in the
+    middle of it the line takes, where it is not all."""
+    import tensorflow as tf
+
+    at = tf.range(want, dtype=tf.float32)
+    first = 0 if within is None else tf.cast((want - within) // 2, tf.float32)
+    step = _step(have, want if within is None else within)
+    centre = (at - first + 0.5) * step
     pixels = tf.cast(tf.range(have), tf.float32) + 0.5
     distance = tf.abs(pixels[None] - centre[:, None]) / (tf.maximum(step, 1.0) if antialias else 1.0)
     if method == "bilinear":
@@ -57,6 +103,10 @@ def _shares(have: tf.Tensor, want: int, method: str, antialias: bool) -> tf.Tens
     else:
         angle = tf.maximum(distance, 1e-6) * pi
         shares = tf.where(distance < 3, 3 * tf.sin(angle) * tf.sin(angle / 3) / (angle * angle), 0.0)
+    if within is not None:
+        inside = (at >= first) & (at < first + tf.cast(within, tf.float32))
+        shares = tf.where(inside[:, None], shares, 0.0)
+        return shares / tf.maximum(tf.reduce_sum(shares, 1, keepdims=True), 1e-6)
     return shares / tf.reduce_sum(shares, 1, keepdims=True)
 
 

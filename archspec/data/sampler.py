@@ -111,6 +111,9 @@ def shuffled(place: tf.Tensor, size: Any, *seed: Any) -> tf.Tensor:
 def training_labels(source: DataSource, split: str = TRAIN) -> Any:
     """The class of every training example, or of those of another split. Raises UnknownLabels, DataError."""
     if source.is_encoded and (listing := cast(Any, source).listing()).class_names:
+        if listing.most is not None:
+            message = f"an example of '{source.name}' has objects, and no class of its own"
+            raise UnknownLabels(message, help="sampler: {repeat_factor: 0.3} draws images of rare classes oftener")
         return [entry.label for entry in listing.splits[split]]
     if source.in_memory and (labels := source.class_labels(split)) is not None and labels.ndim == 1:
         return labels.tolist()

@@ -43,9 +43,10 @@ def contact_sheet(pipeline: Pipeline, *, examples: int = 8, draws: int = 5, tile
     raw = pipeline.raw
     whole = _whole(pipeline, tile)
     total = raw.splits[TRAIN]
-    # Examples are mixed in pairs, so there is an even number of them where there can be.
+    # Examples are joined in pairs and in fours, so there are whole groups of them.
     count = min(examples, total)
-    index: Any = np.arange(count + count % 2) % total * total // (count + count % 2) % total
+    even = count + count % 2
+    index: Any = np.resize(np.arange(even) % total * total // even % total, -(-count // 4) * 4)
     columns = [pipeline.examples_at(index, 0, whole)]
     columns += pipeline.examples_in(index, range(draws), pipeline.augment)
     kinds = [infer(raw, whole)[-1].features, *[infer(raw, pipeline.augment)[-1].features] * draws]

@@ -7,7 +7,7 @@ Evaluators see arrays, and know neither networks nor tasks: a task says what its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -77,11 +77,15 @@ class Figures:
 
     examples: int
     figures: Mapping[str, float]
+    meaning: Mapping[str, str] = field(default_factory=dict)
+    """What a figure is, in a few words."""
 
     def text(self) -> str:
         width = max(8, *map(len, self.figures)) if self.figures else 8
         lines = [f"{'examples':<{width}} {self.examples:,}"]
-        return "\n".join([*lines, *(f"{name:<{width}} {value:.4f}" for name, value in self.figures.items())])
+        for name, value in self.figures.items():
+            lines.append(f"{name:<{width}} {value:.4f}" + (f"  {self.meaning[name]}" if name in self.meaning else ""))
+        return "\n".join(lines)
 
     def record(self) -> dict[str, Any]:
         return dict(self.figures)

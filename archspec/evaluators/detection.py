@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SCORES, COUNT = "scores", "count"
 """What a network says of each box, beside ``boxes`` and ``classes``: how sure it is, and how many boxes count."""
 IN_FILE = "in_file"
-"""The boxes in pixels of the files, by which they are small or large."""
+"""The boxes in pixels of the files, in which they are compared: how a network sees a file changes no figure."""
 HEADS = (BOXES, SCORES, CLASSES, COUNT)
 """All of it."""
 COCO = (
@@ -50,6 +50,12 @@ MEANING = {
     "voc": "IoU above .5, area under the curve (VOC 2010)",
 }
 """What each figure is, in a few words."""
+
+
+SURE = 0.3
+"""Score from which boxes count in the confusion matrix."""
+NOTHING = "nothing"
+"""What an object that was missed was called, and what a box that was invented is of."""
 
 
 class Objects(Evaluator):
@@ -88,7 +94,7 @@ class ObjectMatching:
 
     def update(self, truth: Batch, said: Batch) -> None:
         """Count images. Of the truth ``boxes`` (n, most, 4), ``classes``, ``ignored`` and perhaps ``areas`` (n, most),
-        class -1 where no object is; of the network ``boxes`` and perhaps ``in_file`` (n, keep, 4), ``classes`` and
+        class -1 where no object is; of the network ``in_file``, or else ``boxes`` (n, keep, 4), ``classes`` and
         ``scores`` (n, keep), of which the first ``count`` (n,) are meant."""
         import numpy as np
 
@@ -99,13 +105,10 @@ class ObjectMatching:
             is_there = classes >= 0
             own = None if areas is None else np.asarray(areas[i])[is_there]
             self.true.append(Found(boxes[is_there], classes[is_there], ignored[is_there] > 0, own))
-        in_file = np.asarray(said.get(IN_FILE, said[BOXES]))
-        sizes = (in_file[..., 2:] - in_file[..., :2]).prod(-1)
-        for boxes, classes, scores, count, size in zip(
-            *(np.asarray(said[name]) for name in (BOXES, CLASSES, SCORES, COUNT)), sizes, strict=True
-        ):
+        rows = said.get(IN_FILE, said[BOXES]), said[CLASSES], said[SCORES], said[COUNT]
+        for boxes, classes, scores, count in zip(*map(np.asarray, rows), strict=True):
             n = int(count)
-            self.said.append(Found(boxes[:n], classes[:n], scores[:n], size[:n]))
+            self.said.append(Found(boxes[:n], classes[:n], scores[:n]))
 
     def result(self) -> DetectionAssessment:
         return assess(self.true, self.said, self.names)
@@ -125,6 +128,14 @@ class DetectionAssessment:
     ap50: tuple[float | None, ...]
     matches: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
     """Of each box, surest first: whether it is an object's at an IoU of .5, and its score."""
+    true: Sequence[Found] = field(default=(), repr=False, compare=False)
+    said: Sequence[Found] = field(default=(), repr=False, compare=False)
+    """What was compared, image by image, in pixels of the files."""
+
+    @property
+    def compared(self) -> tuple[Sequence[Found], Sequence[Found], int]:
+        """The objects and the boxes of each image, and how many classes there are."""
+        return self.true, self.said, len(self.classes)
 
     def text(self) -> str:
         lines = [f"{'images':<10} {self.examples:>8,}", f"{'objects':<10} {self.objects:>8,}"]
@@ -150,7 +161,10 @@ class DetectionAssessment:
         }
 
     def panels(self) -> Mapping[str, np.ndarray]:
-        return {}
+        from archspec.evaluators.panels import confusion_picture
+
+        counts = confusion(self.true, self.said, len(self.classes))
+        return {"confusion": confusion_picture(counts, (*map(printable, self.classes), NOTHING))}
 
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         return {"IoU 0.5": self.matches} if self.matches is not None and len(self.matches[0]) else {}
@@ -181,7 +195,35 @@ def assess(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) -
         ap=tuple(_mean(of) for of in by_class),
         ap50=tuple(_mean(of[0]) for of in by_class),
         matches=_matches(evaluation),
+        true=true,
+        said=said,
     )
+
+
+def confusion(true: Sequence[Found], said: Sequence[Found], count: int, sure: float = SURE) -> np.ndarray:
+    """How often an object of a class (row) was called one of another (column), int of shape (classes + 1, classes + 1):
+    last are ``nothing``'s row, what was invented, and its column, what was missed.
+
+    Boxes with a score of at least ``sure``, surest first, take the free object that they overlap most, of whatever
+    class, from an IoU of .5 on. Ignored objects count nowhere.
+    """
+    import numpy as np
+
+    out = np.zeros((count + 1, count + 1), np.int64)
+    for truth, found in zip(true, said, strict=True):
+        owners = np.full(len(truth.classes), count)
+        for at in np.argsort(-found.marks, kind="stable"):
+            if found.marks[at] < sure:
+                break
+            shares = np.where(owners == count, overlaps(truth.boxes.astype(np.float64), found.boxes[at]), 0.0)
+            best = int(shares.argmax()) if len(shares) else -1
+            if best >= 0 and shares[best] >= 0.5:
+                owners[best] = found.classes[at]
+            else:
+                out[count, found.classes[at]] += 1
+        counted = ~np.asarray(truth.marks, bool)
+        np.add.at(out, (truth.classes[counted], owners[counted]), 1)
+    return out
 
 
 def _mean(precision: np.ndarray) -> float | None:
@@ -286,9 +328,9 @@ def matched(true: Sequence[Found], said: Sequence[Found], label: int, least: flo
     taken = [np.zeros(len(at), bool) for at in ignored]
     hits = []
     for _, number, box in boxes:
-        overlaps = _iou(objects[number], box)
-        best = int(overlaps.argmax()) if len(overlaps) else -1
-        if best < 0 or overlaps[best] <= least:
+        shares = overlaps(objects[number], box)
+        best = int(shares.argmax()) if len(shares) else -1
+        if best < 0 or shares[best] <= least:
             hits.append(False)
         elif not ignored[number][best]:
             hits.append(not taken[number][best])
@@ -323,11 +365,12 @@ def average_precision(hits: np.ndarray, total: int, *, eleven: bool) -> float:
     return float(np.sum(np.diff(found / total, prepend=0.0) * best_from))
 
 
-def _iou(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
+def overlaps(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The IoU of boxes (n, 4) with one (4,)."""
     import numpy as np
 
     sides = np.clip(np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2]), 0, None)
     common: np.ndarray = sides.prod(1)
     union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common
-    overlaps: np.ndarray = common / np.maximum(union, 1e-12)
-    return overlaps
+    shares: np.ndarray = common / np.maximum(union, 1e-12)
+    return shares

@@ -57,13 +57,20 @@ def evaluate(
     split: str | None = None,
     batch: int | None = None,
     best: bool = False,
+    results: Path | None = None,
+    tool: str | None = None,
 ) -> Evaluation:
-    """Evaluate the networks of run directories, several as an ensemble.
+    """Evaluate the networks of run directories, several as an ensemble. ``results`` is where COCO results of the
+    objects found are written, ``tool`` another program whose figures of objects are wanted, too.
 
     Raises RunError for what does not go with the networks or each other, SpecError, WeightsError, DataError, OSError.
     """
     from archspec.data.example import IMAGE
+    from archspec.evaluators import ultralytics
+    from archspec.evaluators.base import Figures
+    from archspec.evaluators.detection import DetectionAssessment
     from archspec.ir.diagnostics import advised
+    from archspec.runs.coco_results import write_results
     from archspec.training import evaluation
     from archspec.training.errors import RunError, TaskError
     from archspec.training.trained import weights_file
@@ -73,6 +80,9 @@ def evaluate(
     first = plans[0]
     if first.split is None:
         raise RunError("the data have no split that was held out; choose one with --split")
+    for option, is_asked in (("--results", results is not None), (f"--as {tool}", tool is not None)):
+        if is_asked and not first.task.tells_objects:
+            raise RunError(f"{option} is for objects, and {first.task.name} finds none")
     asked = [f"--views {looking.views}"] * (looking.views != "single") + ["--scales"] * bool(looking.scales)
     asked += ["--dense"] * looking.dense
     if asked and IMAGE not in first.features.parts:
@@ -90,6 +100,12 @@ def evaluate(
         found = evaluation.evaluate(plans, files, looking)
     except TaskError as error:
         raise RunError(advised(error.message, error.help)) from None
+    of_objects = next((one for one in found if isinstance(one, DetectionAssessment)), None)
+    if results is not None and of_objects is not None:
+        write_results(results, first, of_objects.said)
+    if tool is not None and of_objects is not None:
+        theirs = Figures(of_objects.examples, ultralytics.figures(*of_objects.compared), ultralytics.MEANING)
+        found = (*found, theirs)
     looked = looking if first.task.is_averaged else None
     told = f", {_told(looking)}" if looked and IMAGE in first.features.parts else ""
     return Evaluation(tuple(logdirs), first.split, _described(first) + told, looked, found)

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archspec.training.task import PixelPredictor
-
-ORIENTATION = 0x0112
-"""EXIF's tag of how a picture is to be turned for a person."""
-
-
-def mask_files(images: Sequence[Path], folder: Path) -> dict[str, Path]:
-    """The file of the mask of each image, by the image's path: its name, with the ending .png. Raises RunError where
-    two images would have one, or the mask would stand in the place of an image."""
-    from archspec.training.errors import RunError
-
-    out: dict[str, Path] = {}
-    by_mask: dict[Path, Path] = {}
-    sources = {path.resolve() for path in images}
-    for path in images:
-        mask = folder / f"{path.stem}.png"
-        if mask.resolve() in sources:
-            raise RunError(f"the mask of {path} would overwrite an image, {mask}")
-        if (other := by_mask.get(mask)) is not None and other != path:
-            raise RunError(f"{other} and {path} would have one mask, {mask}")
-        out[str(path)] = by_mask[mask] = mask
-        by_mask[mask] = path
-    folder.mkdir(parents=True, exist_ok=True)
-    return out
 
 
 def write_mask(
@@ -46,6 +23,7 @@ def write_mask(
 
     from archspec.data.corners import placement
     from archspec.data.example import CORNERS
+    from archspec.runs.beside import ORIENTATION
     from archspec.storage.atomic import write_bytes
 
     with Image.open(image) as given:

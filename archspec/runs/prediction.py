@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from archspec.runs.directory import preparation, without_data
+
+LEAST = 0.3
+"""Score from which objects are drawn where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,28 @@ class Predictions:
 
 
 def predict(
-    logdir: Path, paths: Sequence[Path], *, top: int = 5, best: bool = False, masks: Path | None = None
+    logdir: Path,
+    paths: Sequence[Path],
+    *,
+    top: int = 5,
+    best: bool = False,
+    masks: Path | None = None,
+    drawings: Path | None = None,
+    least: float = LEAST,
 ) -> Predictions:
     """Read, prepare as the run evaluated, ask; a folder stands for the images below it. Classes of pixels are written
-    into ``masks``, a folder, as a PNG file of the size of each image. Raises RunError, SpecError, DataError, OSError.
+    into ``masks``, a folder, as a PNG file of the size of each image; copies of images with the objects whose score is
+    at least ``least`` into ``drawings``. Raises RunError, SpecError, DataError, OSError.
     """
     from archspec.backend.installation import quiet_start
     from archspec.data.example import IMAGE
     from archspec.data.features.image import Image
     from archspec.data.features.tokens import Tokens
     from archspec.data.images import MAX_PIXELS
-    from archspec.runs.masks import mask_files, write_mask
+    from archspec.data.objects import object_names
+    from archspec.runs.beside import files_beside
+    from archspec.runs.drawings import ending, write_drawing
+    from archspec.runs.masks import write_mask
     from archspec.runs.other_data import recorded_source
     from archspec.training.errors import RunError
     from archspec.training.planning import task_of
@@ -63,7 +77,10 @@ def predict(
         paths = [path for given in paths for path in (_images_below(given) if given.is_dir() else [given])]
     if masks is not None and not task.tells_pixels:
         raise RunError(f"{task.name} has no classes of pixels to make masks of")
-    named = {} if masks is None else mask_files(paths, masks)
+    if drawings is not None and not task.tells_objects:
+        raise RunError(f"{task.name} finds no objects, which could be drawn")
+    named = {} if masks is None else files_beside(paths, masks, "mask")
+    copies = {} if drawings is None else files_beside(paths, drawings, "drawing", ending)
     quiet_start()
     predictor = task.predictor(graph.inference(), trained(graph, path), found.run.train, features)
     assert predictor is not None
@@ -79,8 +96,13 @@ def predict(
     else:
         asked = together(paths, parts, features, preparation(logdir, found), encoding, most, cuts=predictor.cuts)
 
-    def kept(name: str, batch: Any, said: Any) -> dict[str, Any]:
-        return write_mask(named[name], Path(name), batch, said, cast(PixelPredictor, predictor)) if named else {}
+    def kept(name: str, batch: Any, said: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        if named:
+            out |= write_mask(named[name], Path(name), batch, said, cast(PixelPredictor, predictor))
+        if copies:
+            out |= write_drawing(copies[name], Path(name), record, object_names(features), least)
+        return out
 
     records = tuple(answers(predictor, asked, features, top, kept))
     return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad, asked.notes)

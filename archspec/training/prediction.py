@@ -41,21 +41,22 @@ def answers(
     asked: Asked,
     features: Example,
     top: int,
-    kept: Callable[[str, Batch, Batch], dict[str, Any]] = lambda name, batch, said: {},
+    kept: Callable[[str, Batch, Batch, Mapping[str, Any]], dict[str, Any]] = lambda name, batch, said, record: {},
 ) -> Iterator[dict[str, Any]]:
     """A record for each example, with what it is called under its kind, and what ``kept`` makes of an example's name,
-    batch and answer."""
+    batch, answer and record."""
     for names, batch, lengths in asked.batches:
         said = predictor(batch)
         records = predictor.records(said, features, top, lengths)
         for name, record in zip(names, records, strict=True):
-            yield {asked.kind: name} | record | kept(name, batch, said)
+            yield {asked.kind: name} | record | kept(name, batch, said, record)
 
 
 def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform], max_pixels: int) -> Asked:
     """Every image as the network takes it, prepared as the run evaluated, one by one."""
     from archspec.backend.installation import quiet_start
-    from archspec.data.example import CORNERS
+    from archspec.data.example import CORNERS, SIDES
+    from archspec.data.images import stored_size
     from archspec.data.loose import ASKED, Loose
     from archspec.data.pipeline import Pipeline
 
@@ -72,7 +73,7 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
     source = asked.model_copy(update={"paths": sound})
     batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch, ()))
     items = [
-        ([path], {IMAGE: batch[IMAGE], CORNERS: batch[CORNERS]}, None)
+        ([path], {IMAGE: batch[IMAGE], CORNERS: batch[CORNERS], SIDES: [stored_size(path)[:2]]}, None)
         for path, (batch, _) in zip(sound, batches, strict=True)
     ]
     return Asked(IMAGE, items, bad)

@@ -171,6 +171,8 @@ class Task(Declaration, package="archspec.tasks"):
     """True where ``predictor`` has an answer for an example."""
     tells_pixels: ClassVar[bool] = False
     """True where ``predictor`` tells a class of each pixel."""
+    tells_objects: ClassVar[bool] = False
+    """True where records list the objects of an image, with boxes in pixels of its file."""
     is_averaged: ClassVar[bool] = False
     """True where what several networks say, or one of several looks at an image, can be averaged."""
     sample_options: ClassVar[tuple[str, ...]] = ()

@@ -45,6 +45,8 @@ UPRIGHT = {
     "resized_center_crop": [{"size": [40, 36]}, {"size": 24, "short": 30}],
     "random_resized_crop": [{"size": [40, 48], "area": [0.2, 1.0]}],
     "scale_jitter": [{"size": 40, "short": [42, 70]}],
+    "letterbox": [{"size": [64, 64]}, {"size": [90, 41]}, {"size": [99, 120], "enlarge": False}],
+    "large_scale_jitter": [{"size": [60, 64], "scale": [0.7, 1.8]}],
 }
 """Those under which it stays one, between pixels."""
 SLANTED = {
@@ -226,6 +228,78 @@ def test_the_area_of_a_polygon_that_a_border_cuts_is_exact():
     assert got[1] == 1200 and got[3] == 0
 
 
+def test_a_letterbox_goes_back_to_the_pixel_whatever_the_file_is():
+    """By hand: 100 × 37 in 64 × 64 is 64 × 24 (23.68, rounded), 20 rows down; each axis has a scale of its own."""
+    motion = made("letterbox", {"size": 64}).motion((37, 100), Draw(0, "", tf.zeros((1,), tf.int64), tf.range(1)))
+    seen = motion.points(tf.constant([[[0.0, 0.0], [100.0, 37.0], [50.0, 18.5]]]))[0].numpy()
+    assert np.allclose(seen, [[0, 20], [64, 44], [32, 32]], atol=1e-4)
+    assert np.allclose(motion.inverse().points(tf.constant(seen[None])), [[[0, 0], [100, 37], [50, 18.5]]], atol=1e-4)
+    image = motion.pixels(tf.ones((1, 37, 100, 3)), nearest=False).numpy()[0, ..., 0]
+    assert np.allclose(image[20:44], 1) and (image[:20] == 114).all() and (image[44:] == 114).all()
+
+
+def test_exports_frame_images_as_training_does():
+    step = made("letterbox", {"size": [48, 64]})
+    for shape in ((1, 37, 100, 3), (1, 90, 31, 3), (1, 20, 30, 1)):
+        image = tf.constant(np.random.default_rng(1).integers(0, 256, shape), tf.uint8)
+        seen = step.apply({"image": image}, Draw(0, "", tf.zeros((1,), tf.int64), tf.range(1)))["image"]
+        assert np.abs(seen.numpy().astype(int) - step.exported(image).numpy()).max() <= 1
+
+
+def test_a_crop_by_overlap_keeps_what_has_its_middle_in_it():
+    """Every part of the image overlaps an object by what was asked, or is the whole; who stays, by hand."""
+    rng = np.random.default_rng(5)
+    start = rng.uniform(0, [WIDTH - 30, HEIGHT - 24], (COUNT, 3, 2))
+    boxes = np.concatenate([start, start + rng.uniform(8, 24, (COUNT, 3, 2))], -1).astype(np.float32)
+    boxes[:, 2] *= (rng.uniform(size=COUNT) < 0.5)[:, None]
+    # Each pixel is its own place, so that the part can be read off the image.
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32) + 0.5
+    image = np.broadcast_to(np.stack([columns, rows], -1), (COUNT, HEIGHT, WIDTH, 2))
+    features = {"image": Image(TensorSpec((HEIGHT, WIDTH, 2))), "boxes": Boxes(3), "labels": Labels(3, rows="object")}
+    labels = np.where(boxes[..., 2] > 0, [[5, 6, 7]], -1).astype(np.int32)
+    batch = {"image": tf.constant(image), "boxes": tf.constant(boxes), "labels": tf.constant(labels)}
+    for least in (0.0, 0.5, 0.9, 1.0):
+        step = made("iou_crop", {"size": [56, 72], "least": [least]})
+        out = {n: v.numpy() for n, v in step.transform(batch, drawn(), features).items()}
+        whole = 0
+        for seen, kept, own, have in zip(out["image"], out["labels"], boxes, labels, strict=True):
+            step_x, step_y = seen[28, 37, 0] - seen[28, 36, 0], seen[29, 36, 1] - seen[28, 36, 1]
+            x1, y1 = seen[28, 36, 0] - 36.5 * step_x, seen[28, 36, 1] - 28.5 * step_y
+            x2, y2 = x1 + 72 * step_x, y1 + 56 * step_y
+            middle = (own[:, :2] + own[:, 2:]) / 2
+            stays = (have >= 0) & (middle >= [x1, y1]).all(-1) & (middle < [x2, y2]).all(-1)
+            assert kept[kept >= 0].tolist() == have[stays].tolist()
+            if (x2 - x1) * (y2 - y1) > HEIGHT * WIDTH - 1:
+                whole += 1
+                continue
+            common = np.clip(np.minimum(own[:, 2:], [x2, y2]) - np.maximum(own[:, :2], [x1, y1]), 0, None).prod(-1)
+            union = (own[:, 2:] - own[:, :2]).prod(-1) + (x2 - x1) * (y2 - y1) - common
+            assert (common / union)[stays].max() >= least - 1e-3
+            assert 0.45 <= (x2 - x1) / (y2 - y1) <= 2.1
+        # A part is found for most where any overlap will do, for none where it is to be the whole.
+        assert {0.0: whole < COUNT / 5, 0.5: whole < COUNT, 0.9: True, 1.0: whole == COUNT}[least], (least, whole)
+    with refuses(TransformError):
+        infer(Example({"image": features["image"]}), [step])
+    assert step.evaluation() == made("resize", {"size": [56, 72]})
+
+
+def test_steps_end_with_an_epoch():
+    step = made("until", {"epoch": 3, "steps": [{"mirror": {"probability": 1}}]})
+    boxes = tf.constant(rectangles()[:4, None])
+    features = {"image": FEATURES["image"], "boxes": Boxes(1)}
+    image = tf.constant(painted(rectangles()[:4]))
+    for epoch, is_changed in ((0, True), (2, True), (3, False), (50, False)):
+        at = tf.fill((4,), tf.constant(epoch, tf.int64))
+        batch = {"image": image, "boxes": boxes, "epoch": at, "index": tf.range(4, dtype=tf.int64)}
+        out = step.transform(batch, Draw(0, "", at, batch["index"]), features)
+        assert np.array_equal(out["image"], image[:, :, ::-1] if is_changed else image)
+        assert np.array_equal(out["boxes"][..., 0], WIDTH - boxes[..., 2] if is_changed else boxes[..., 0])
+    assert step.evaluation() is None
+    for steps in ([{"resize": 20}], ["rescale"], ["cache"], [{"normalize": {"mean": "data", "std": "data"}}]):
+        with refuses(TransformError):
+            infer(Example(features), [made("until", {"epoch": 3, "steps": steps})])
+
+
 def test_a_left_hand_is_a_right_one_in_a_mirror():
     points = tf.constant([[[[2.0, 3], [9, 4], [5, 1]]]] * 2)
     step = made("mirror", {"probability": 1})
@@ -315,8 +389,11 @@ class Files(DataSource):
         [("random_resized_crop", {"size": 64, "area": [0.4, 1.0]})],
         [("scale_jitter", {"size": [48, 56], "short": [60, 80]}), ("mirror", {})],
         [("resize", {"size": [66, 88]}), ("random_crop", {"size": 60})],
+        [("letterbox", {"size": 72, "value": 0.0}), ("until", {"epoch": 2, "steps": ["mirror"]})],
+        [("large_scale_jitter", {"size": 80, "scale": [0.7, 1.3], "value": 0.0})],
+        [("iou_crop", {"size": 72})],
     ],
-    ids=["window", "window and mirror", "whole"],
+    ids=["window", "window and mirror", "whole", "letterbox", "large scale jitter", "crop by overlap"],
 )
 def test_boxes_follow_the_part_of_a_file_that_is_decoded(chain):
     """Of JPEG files only a window is read. Each box is where the bright pixels are, between dark ones."""

@@ -62,6 +62,7 @@ SOME = [
     ("classes", 12, {"p": 3, "k": 4}),
     ("weighted", 24, {"weights": "balanced"}),
     ("pairs", 24, {"same": 0.5}),
+    ("repeat_factor", 24, {"threshold": 0.3}),
 ]
 
 

@@ -25,6 +25,8 @@ ARGUMENTS = {
     "random_resized_crop": {"size": 16},
     "resized_center_crop": {"size": 16},
     "scale_jitter": {"size": 16, "short": [20, 40]},
+    "letterbox": {"size": [20, 16]},
+    "large_scale_jitter": {"size": 16},
     "shift": {"share": 0.2},
     "rotate": {"degrees": 30},
     "shear": {"degrees": 20},
@@ -35,7 +37,11 @@ ARGUMENTS = {
     "grayscale": {"probability": 0.5},
     "pca_noise": AXES,
 }
-NAMES = [n for n in Transform.names() if n not in ("subtract_mean_image", "apply", "halves", "shrink")]
+NAMES = [
+    n
+    for n in Transform.names()
+    if n not in ("subtract_mean_image", "apply", "halves", "shrink", "iou_crop", "until", "mosaic", "copy_paste")
+]
 
 
 def made(name, **arguments):

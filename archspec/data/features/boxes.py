@@ -23,7 +23,8 @@ class Boxes(Feature):
     to k + 1. Behind the last box stand zeros.
 
     A box moves by its four corners, and becomes the least upright box about them, cut at the border of the image. One
-    of which less than ``visible`` of its area is left is dropped.
+    of which less than ``visible`` of its area is left is dropped; where a motion goes by middles, one whose middle is
+    outside.
     """
 
     is_placed: ClassVar[bool] = True
@@ -41,7 +42,14 @@ class Boxes(Feature):
         return motion.inside(hull(value, motion))
 
     def kept(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        import tensorflow as tf
+
         whole = hull(value, motion)
+        if motion.by_middle:
+            height, width = (tf.cast(n, tf.float32) for n in motion.size)
+            middle = (whole[..., :2] + whole[..., 2:]) / 2
+            is_inside = tf.reduce_all((middle >= 0) & (middle < tf.stack([width, height])), -1)
+            return (area(value) > 0) & is_inside
         left, before = area(motion.inside(whole)), area(whole)
         return (area(value) > 0) & (left > 0) & (left >= self.visible * before)
 

@@ -58,6 +58,11 @@ class Coco(ObjectFiles, name="coco", main="path"):
             names, pictures[split], found = read.names, read.pictures, [*found, *read.found]
         return Annotations(names, pictures, found=tuple(found))
 
+    def ids(self, images: Sequence[str], numbers: Sequence[int]) -> tuple[Sequence[Any], Sequence[int]]:
+        read = [self._read(path) for _, path in self._files()]
+        known = {path: key for one in read for path, key in one.ids.items()}
+        return [known[path] for path in images], read[0].categories
+
     def _files(self) -> list[tuple[str, Path]]:
         """The JSON file of each split. Raises DataError."""
         if not self.path.is_dir():
@@ -94,6 +99,10 @@ class _Read(NamedTuple):
     names: tuple[str, ...]
     pictures: list[Picture]
     found: list[Judged]
+    ids: Mapping[str, Any]
+    """The id of each image, by its path."""
+    categories: tuple[int, ...]
+    """The ids of the classes, in their order."""
 
 
 @lru_cache(maxsize=4)
@@ -116,7 +125,7 @@ def _read(path: Path, images: Path | None, size: int, changed: int) -> _Read:
             found.append(Judged("id twice", f"{path}, {where}", "has the id of another annotation", False))
         ids.add(own if _is_id(own) else None)
         marked[one["image_id"]].append(_marked(one, where, numbers))
-    pictures = []
+    pictures, ids_of = [], {}
     for key, image in by_id.items():
         place = os.path.join(folder, str(image["file_name"]))
         if not os.path.isfile(place):
@@ -126,7 +135,8 @@ def _read(path: Path, images: Path | None, size: int, changed: int) -> _Read:
         sides = [image.get("width"), image.get("height")]
         known = (int(sides[0]), int(sides[1])) if all(_is_number(n) and n > 0 for n in sides) else None
         pictures.append(Picture(place, str(path), marked[key], known))
-    return _Read(names, pictures, found)
+        ids_of[place] = key
+    return _Read(names, pictures, found, ids_of, tuple(numbers))
 
 
 def _folder(path: Path, images: Path | None, names: Sequence[str]) -> str:

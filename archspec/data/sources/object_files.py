@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -54,6 +54,10 @@ class ObjectFiles(ImageFiles):
     def annotations(self) -> Annotations:
         """What the files say. Raises DataError."""
         raise NotImplementedError
+
+    def ids(self, images: Sequence[str], numbers: Sequence[int]) -> tuple[Sequence[Any], Sequence[int]]:
+        """What files of results call these images and the classes: as the annotations do, or by their numbers."""
+        return range(1, len(images) + 1), numbers
 
     def fingerprint(self) -> str:
         return stamp(self, self.paths())

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from archspec.data.example import IMAGE, Example
+from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.features.boxes import Boxes
 from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
-from archspec.evaluators.base import Batch, Evaluator
+from archspec.evaluators.base import Assessment, Batch, Evaluator
 from archspec.evaluators.detection import COUNT, HEADS, SCORES, Objects
 from archspec.ir.graph import Graph
 from archspec.tasks.minimizing import MinimizingTask
 from archspec.training.inputs import taken
-from archspec.training.task import Predictor, TaskError
+from archspec.training.task import Predictor, RunContext, TaskError
 
 if TYPE_CHECKING:
     import keras
@@ -34,6 +34,7 @@ class Detection(MinimizingTask, name="detection"):
     """
 
     predicts = True
+    tells_objects = True
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         if find_spec("pycocotools") is None:
@@ -76,4 +77,12 @@ class Detection(MinimizingTask, name="detection"):
         return (IMAGE,)
 
     def truth(self, batch: Batch, features: Example) -> Batch:
-        return {name: batch[name] for name in (BOXES, CLASSES, IGNORED, AREAS) if name in batch}
+        from archspec.tasks.detection.predictor import in_file
+
+        told = {name: batch[name] for name in (CLASSES, IGNORED, AREAS) if name in batch}
+        return told | {BOXES: in_file(batch[BOXES], batch[CORNERS])}
+
+    def panels(self, plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, Any]:
+        from archspec.tasks.detection.panels import examples
+
+        return examples(plan, assessments)

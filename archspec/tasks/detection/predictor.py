@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from archspec.data.corners import placement
-from archspec.data.example import CORNERS, IMAGE, Example
+from archspec.data.example import CORNERS, IMAGE, SIDES, Example
 from archspec.data.feature import class_name
 from archspec.data.features.labels import Labels
 from archspec.data.objects import BOXES, CLASSES
@@ -35,7 +35,9 @@ class BoxPredictor(Predictor):
         said: dict[str, Any] = self.outputs(self.inputs(batch))
         height, width = np.asarray(batch[IMAGE]).shape[1:3]
         seen = np.clip(said[BOXES], 0, [width, height, width, height])
-        return said | {IN_FILE: in_file(seen, np.asarray(batch[CORNERS]))}
+        there = np.maximum(in_file(seen, np.asarray(batch[CORNERS])), 0.0)
+        # Beside the file there is nothing, though the network may see a frame about it.
+        return said | {IN_FILE: np.minimum(there, np.tile(batch[SIDES], 2)) if SIDES in batch else there}
 
     def records(
         self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None

@@ -82,6 +82,19 @@ def write(folder, run=RUN, spec=SPEC):
     return str(path)
 
 
+def coco_figures(truth, results):
+    """What pycocotools says of two files."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    known = COCO(str(truth))
+    evaluation = COCOeval(known, known.loadRes(str(results)), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation.stats
+
+
 @pytest.mark.tensorflow
 @pytest.mark.slow
 def test_squares_are_found_in_photos_of_another_size(tmp_path, capsys):
@@ -104,6 +117,15 @@ def test_squares_are_found_in_photos_of_another_size(tmp_path, capsys):
         x, y, w, h = row["bbox"]
         near = [o for o in record["objects"] if np.abs(np.array(o["box"]) - [x, y, x + w, y + h]).max() < 6]
         assert near and near[0]["class"] == ("red", "blue")[NUMBERS.index(row["category_id"])]
+    # What is written for COCO reads the same figures there, and other tools' figures say whose they are.
+    results = tmp_path / "results.json"
+    assert main(["evaluate", str(run), "--results", str(results), "--as", "ultralytics"]) == 0
+    assert "mAP50 " in (said := capsys.readouterr().out) and "(Ultralytics)" in said
+    stats = coco_figures(tmp_path / "set" / "annotations" / "instances_val.json", results)
+    assert [found["ap"], found["ap50"], found["ar_100"]] == pytest.approx([stats[0], stats[1], stats[8]], abs=1e-6)
+    assert main(["predict", str(run), str(photo.parent), "--draw", str(tmp_path / "drawn")]) == 0
+    capsys.readouterr()
+    assert len(list((tmp_path / "drawn").iterdir())) == 16
     assert main(["predict", str(run), str(photo)]) == 0
     assert record["objects"][0]["class"] in capsys.readouterr().out
 

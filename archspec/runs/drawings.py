@@ -1,0 +1,51 @@
+"""Copies of images with the objects drawn on them that a network found."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+JPEG = (".jpg", ".jpeg")
+
+
+def ending(image: Path) -> str:
+    """Of the copy of an image: photos stay JPEG, everything else becomes PNG."""
+    return ".jpg" if image.suffix.lower() in JPEG else ".png"
+
+
+def write_drawing(
+    copy: Path, image: Path, record: Mapping[str, Any], names: Sequence[str], least: float
+) -> dict[str, Any]:
+    """Write a copy of an image, turned as a person is to see it, with the objects of ``record`` whose score is at least
+    ``least``, the surest on top. Returns what a record says of it."""
+    from PIL import Image, ImageOps
+
+    from archspec.data.annotated import DrawnBox, draw
+    from archspec.data.objects import StoredImage, as_shown, class_numbers
+    from archspec.ir.diagnostics import printable
+    from archspec.runs.beside import ORIENTATION
+    from archspec.storage.atomic import write_bytes
+
+    numbers = class_numbers(names)
+    with Image.open(image) as given:
+        turned: Any = given.getexif().get(ORIENTATION)
+        stored = StoredImage(given.width, given.height, turned if turned in range(1, 9) else 1)
+        picture = ImageOps.exif_transpose(given).convert("RGB")
+    found = sorted((one for one in record["objects"] if one["score"] >= least), key=lambda one: one["score"])
+    draw(
+        picture,
+        [
+            DrawnBox(
+                as_shown(tuple(one["box"]), stored),
+                numbers.get(one["class"], 0),
+                f"{printable(one['class'])} {one['score']:.2f}",
+            )
+            for one in found
+        ],
+    )
+    out = io.BytesIO()
+    picture.save(out, "JPEG" if copy.suffix == ".jpg" else "PNG", **({"quality": 92} if copy.suffix == ".jpg" else {}))
+    write_bytes(copy, out.getvalue())
+    return {"drawing": str(copy)}

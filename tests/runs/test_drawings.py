@@ -1,0 +1,69 @@
+"""Objects drawn on copies of photos: in their places whichever way EXIF turns them, and legible."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from archspec.data.annotated import DrawnBox, draw
+from archspec.data.canvas import colour
+from archspec.data.objects import StoredImage, as_shown, as_stored
+from archspec.runs.beside import ORIENTATION, files_beside
+from archspec.runs.drawings import ending, write_drawing
+from archspec.training.errors import RunError
+from tests.wording import refuses
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_is_drawn_where_its_pixels_are_shown(orientation, tmp_path):
+    """Pillow turns the photo; around the bright pixels stands the line."""
+    pixels = np.full((60, 90, 3), 20, np.uint8)
+    pixels[10:30, 40:75] = 250
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    photo = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(photo, exif=exif)
+    with Image.open(photo) as given:
+        shown = np.asarray(ImageOps.exif_transpose(given))
+    rows, columns = np.nonzero(shown[..., 0] > 200)
+    box = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    stored = StoredImage(90, 60, orientation)
+    assert as_shown((40, 10, 75, 30), stored) == box
+    assert as_stored(as_shown((1, 2, 30, 44), stored), stored) == (1, 2, 30, 44)
+    copy = tmp_path / "copy.png"
+    found = {"class": "cell", "score": 0.8, "box": [40, 10, 75, 30]}
+    unsure = {"class": "cell", "score": 0.2, "box": [0, 0, 90, 60]}
+    assert write_drawing(copy, photo, {"objects": [found, unsure]}, ("other", "cell"), 0.3) == {"drawing": str(copy)}
+    with Image.open(copy) as made:
+        drawn = np.asarray(made)
+        assert made.getexif().get(ORIENTATION) is None
+    assert drawn.shape == shown.shape
+    lines = (drawn == colour(1)).all(-1)
+    x1, y1, x2, y2 = box
+    assert lines[y2 - 1, x1:x2].all() and lines[y2 - 4 : y2, x2 - 1].all() and not lines[y2:, x1:x2].any()
+    assert not lines[0, 0] or y1 < 20
+
+
+def test_colours_of_classes_are_stable_and_apart():
+    some = [colour(k) for k in range(80)]
+    assert some == [colour(k) for k in range(80)] and len(set(some)) == 80
+    assert all(0 <= n <= 255 for one in some for n in one)
+
+
+@pytest.mark.parametrize("box", [(2, 2, 30, 30), (380, 1, 400, 40), (-20, 290, 500, 340), (5, 150, 5, 150)])
+def test_what_is_written_stays_in_the_picture(box):
+    """At corners and beyond: black or white letters stand on the class's colour, whole."""
+    picture = Image.new("RGB", (400, 300), (90, 90, 90))
+    draw(picture, [DrawnBox(box, 0, "platelets 0.87")])
+    pixels = np.asarray(picture).astype(int)
+    letters = pixels.min(-1) > 130  # white, on a dark red
+    rows, columns = np.nonzero(letters)
+    assert letters.sum() > 60 and columns.min() > 0 and columns.max() < 399 and rows.min() > 0 and rows.max() < 299
+
+
+def test_copies_do_not_overwrite(tmp_path):
+    one, other = tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.JPG"
+    assert ending(one) == ending(other) == ".jpg" and ending(tmp_path / "x.bmp") == ".png"
+    with refuses(RunError):
+        files_beside([one, other], tmp_path / "out", "drawing", ending)
+    with refuses(RunError):
+        files_beside([one], tmp_path / "a", "drawing", ending)
