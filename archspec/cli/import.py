@@ -16,7 +16,7 @@ from archspec.cli import _arguments
 EXAMPLES = (
     "archspec import net.onnx -o net.yaml --weights net.npz",
     "archspec import net.cfg net.weights -o net.yaml --weights net.npz",
-    "archspec import yolov8n.yaml -o net.yaml",
+    "archspec import model.yaml -o net.yaml",
 )
 
 

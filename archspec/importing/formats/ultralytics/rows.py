@@ -254,16 +254,14 @@ def _scale(model: Map, name: str) -> ModelScale:
 
 
 def _letter(name: str) -> str:
-    """``n`` of yolov8n and of yolov8n-seg, as Ultralytics finds it."""
-    match = re.search(r"yolo(?:e-)?v?\d+([nslmx])", name)
+    """The letter behind the first digits of a name, as ``n`` in ``net8n`` and in ``net8n-seg``."""
+    match = re.match(r"\D*\d+([a-z])(?![a-z])", name)
     return match[1] if match else ""
 
 
 def _scaled_name(name: str, scale: str) -> str:
-    """``yolov8n`` of yolov8 at scale n."""
-    if not scale or _letter(name):
-        return name
-    return re.sub(r"^(yolo(?:e-)?v?\d+)", rf"\1{scale}", name)
+    """``net8n`` of net8 at scale n."""
+    return name if _letter(name) else re.sub(r"^(\D*\d+)", rf"\1{scale}", name)
 
 
 def _factor(model: Map, key: str) -> float:
