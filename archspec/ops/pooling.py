@@ -95,7 +95,6 @@ class Unpool(Op, name="unpool", main="size"):
 
     moves_data = True
     convention = "image"
-    keeps_zero = True
 
     size: Sizes = 2
     """Extent of the pool's window, per axis."""
