@@ -94,6 +94,9 @@ class _Reader:
         for name, block in self.blocks.items():
             names = bodies[name]
             self.body(block.body, names)
+            if isinstance(block.results, Seq):
+                for i, result in enumerate(block.results):
+                    self.references(result, block.results, i, names)
             self.ports[name] = {n: s for n, s in names.own.items() if s.kind == "step"}
         for name, given in spec.defaults.items():
             self.called(name, tree["defaults"].key_span(name), self.constants)
