@@ -156,7 +156,7 @@ def test_which_channels_are_turned_together_is_asked_for():
     rules = Rules.of({"names": LLAMA_RULES["names"]})
     with pytest.raises(WeightsError) as refused:
         imported(file_of("llama"), graph_of("llama"), rules)
-    assert "say it in rules\n  rotary: halves" in str(refused.value)
+    assert "state it in rules\n  rotary: halves" in str(refused.value)
     kernels = [
         imported(file_of("llama"), graph_of("llama"), Rules.of(LLAMA_RULES | {"rotary": way})).values[
             "decoder_layer.0.attention/query/kernel"

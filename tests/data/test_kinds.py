@@ -6,7 +6,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from archspec.cli import main
-from archspec.data.canvas import COLOURS, Canvas
+from archspec.data.canvas import COLOURS, Canvas, colour
 from archspec.data.drawing import picture
 from archspec.data.features.boxes import Boxes
 from archspec.data.features.image import Image
@@ -75,7 +75,8 @@ def test_boxes_have_the_colour_of_their_class_and_lie_on_their_pixels():
     parts = {"image": GREY, "boxes": boxes, "classes": np.array([1, 12, -1]), "ignored": np.array([0, 0, 0])}
     wanted, draw = pillow()
     draw.rectangle([3, 4, 19, 29], outline=COLOURS[1])
-    draw.rectangle([30, 0, 49, 11], outline=COLOURS[2])
+    draw.rectangle([30, 0, 49, 11], outline=colour(12))
+    assert len({*COLOURS, *map(colour, range(30))}) == 30
     assert np.array_equal(picture(features, parts), np.asarray(wanted))
     assert (GREY == 100).all()
 
