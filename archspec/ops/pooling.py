@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from archspec.ir.meaning import Meaning, Meanings
 from archspec.ir.tensors import TensorSpec, elements
 from archspec.ops.arguments import Padding, Sizes
 from archspec.ops.base import Op, OpError
@@ -58,6 +59,9 @@ class MaxPool(Op, name="max_pool", main="size"):
             raise OpError(f"max_pool: {x} has more places than int32 counts", argument="indices")
         return out, TensorSpec(out.shape, "int32")
 
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        return (None, Meaning("places", sizes=inputs[0].spatial)) if self.indices else ()
+
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return windowed(x, self.size, self.size if self.stride is None else self.stride, self.padding)
 
@@ -104,7 +108,7 @@ class Unpool(Op, name="unpool", main="size"):
     """Where the pool's windows reached over the border."""
     output_size: Sizes | None = None
     """Sizes of the pool's input, per axis, where they do not follow: n · stride (``same``) or (n - 1) · stride + size
-    less the padding. A pool of 45 rows by 2 gives 23, which would become 46."""
+    less the padding. A pool of 45 columns by 2 gives 23, which would become 46, and is refused."""
 
     masked = refused
 
@@ -116,6 +120,19 @@ class Unpool(Op, name="unpool", main="size"):
                 help="from: [prev, pool.indices], of {max_pool: {size: 2, indices: true}, as: pool}",
             )
         return TensorSpec((*self._sizes(x), x.channels))
+
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        plane = given[1]
+        if plane is not None and plane.kind == "places":
+            own = self._sizes(inputs[0])
+            # Further rows move none of the places that were counted along those before.
+            if own[1:] != plane.sizes[1:] or (self.output_size is not None and own < plane.sizes):
+                before, after = TensorSpec(plane.sizes), TensorSpec(own)
+                raise OpError(
+                    f"unpool would misplace numbers: the indices are those of a plane {before}, and its own is {after}",
+                    help=f"output_size: [{', '.join(map(str, plane.sizes))}]",
+                )
+        return ()
 
     def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
         rank = spatial_rank(x, "unpool")

@@ -98,7 +98,9 @@ def measured(
 
 def worthwhile(members: int) -> int:
     """Processes that so many members keep busy, at most one for each processor."""
-    return max(1, min(len(os.sched_getaffinity(0)), members // WORTHWHILE))
+    # Only Linux says which processors a process may use.
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(processors, members // WORTHWHILE))
 
 
 def _measure(

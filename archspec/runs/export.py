@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archspec.data.transform import Transform
     from archspec.ir.graph import Graph
     from archspec.runs.request import RunRequest
+    from archspec.training.task import Task
 
 SUFFIXES = {".onnx": "onnx", ".tflite": "litert", ".keras": "keras"}
 FORMATS = (*SUFFIXES.values(), "saved_model")
@@ -74,6 +75,8 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_pre
         raise NotExported(str(error)) from None
     if described is None or steps is None:
         return Exported(output, note)
+    if within:
+        note = "; ".join(filter(None, (note, boxes_note(task_of(found.run, graph), graph.inference()))))
     before = () if within else steps
     path = _with_preprocessing(output, described, steps)
     return Exported(output, note, path, *(tuple(step.name for step in some) for some in (before, within)))
@@ -99,6 +102,14 @@ def _prepared(
         return with_preprocessing(model, features.parts[part], steps, activations, task.units(inference))
     except DataError as error:
         raise NotExported(error.message) from None
+
+
+def boxes_note(task: Task, graph: Graph) -> str:
+    """Where the boxes of a file lie that prepares images itself; empty where a task finds none."""
+    if not task.tells_objects:
+        return ""
+    height, width = (n or "?" for n in next(iter(graph.inputs.values())).shape[:2])
+    return f"boxes are in pixels of the prepared image of {height}×{width}, not of the image given"
 
 
 def chosen(output: Path, form: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from io import StringIO
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import archspec
 from archspec.analysis.pareto import front
 from archspec.cli import main
+from archspec.report.members import WORTHWHILE, worthwhile
 
 SPEC = """archspec: 1
 name: net
@@ -129,6 +131,13 @@ def test_what_is_refused(sweep, args, said):
 
 
 VARIED = ("--vary", "width=4:40:4", "--vary", "kernel=1:5")
+
+
+@pytest.mark.parametrize(("count", "expected"), [(8, 4), (1, 1), (None, 1)])
+def test_processors_are_counted_where_no_system_says_which_a_process_may_use(monkeypatch, count, expected):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert worthwhile(4 * WORTHWHILE) == expected
 
 
 def test_two_processes_find_what_one_does(sweep):

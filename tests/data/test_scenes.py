@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from archspec.data.sources.scenes import Scenes
+from archspec.data.sources.synthetic import Shapes
 from tests.wording import refuses
 
 
@@ -63,3 +64,11 @@ def test_a_mask_is_called_by_the_classes_that_occur():
         "background, disc",
         "background, disc, square",
     ]
+
+
+@pytest.mark.parametrize("kind", [Scenes, Shapes])
+def test_the_largest_seed_has_pictures_of_its_own(kind):
+    made = [kind(classes=2, size=32, train=2, test=2, seed=seed).arrays("train") for seed in (0, 2**31 - 1)]
+    assert (made[0]["image"] != made[1]["image"]).any()
+    with pytest.raises(ValidationError):
+        kind(classes=2, seed=2**31)

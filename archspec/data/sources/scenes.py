@@ -54,7 +54,7 @@ class Scenes(DataSource, name="scenes", main="classes"):
     """Pictures to evaluate on."""
     noise: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Largest deviation of a pixel, as a share of white."""
-    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the pictures; not that of the training."""
 
     @model_validator(mode="after")

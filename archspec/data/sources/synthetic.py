@@ -38,7 +38,7 @@ class Shapes(DataSource, name="shapes", main="classes"):
     """Examples to evaluate on."""
     noise: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Largest deviation of a pixel, as a share of white."""
-    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the examples; not that of the training."""
 
     def features(self) -> Example:
