@@ -98,24 +98,19 @@ def _row(best: np.ndarray) -> dict[str, Any]:
 
 
 def _anchors_of(graph: Graph) -> np.ndarray:
-    """The anchors of all maps of a graph, (count, 4); none where a map has an open size."""
+    """The anchors of all maps of a graph, (count, 4), as the network makes them; none where a map has an open size."""
     import numpy as np
 
-    made = [np.zeros((0, 4))]
+    from archspec.backend.installation import import_keras
+
+    keras, made = import_keras(), [np.zeros((0, 4))]
     for node in graph.nodes:
         op: Any = node.op
-        if getattr(op, "rows_are", None) != "anchors":
+        if op.rows_are != "anchors" or node.output.shape[0] is None:
             continue
-        height, width = graph.spec(node.inputs[0]).shape[:2]
-        if height is None or width is None:
-            continue
-        down, right = op.stride
-        y, x = np.meshgrid(
-            (np.arange(height) + op.offset) * down, (np.arange(width) + op.offset) * right, indexing="ij"
-        )
-        half = np.array(op.shapes()) / 2
-        middle = np.stack([x, y], -1).reshape(-1, 1, 2)
-        made.append(np.concatenate([middle - half, middle + half], -1).reshape(-1, 4))
+        like = graph.spec(node.inputs[0])
+        found = op.lower(like)(keras.ops.zeros((1, *like.shape[:2], 1)))
+        made.append(keras.ops.convert_to_numpy(found)[0].astype(np.float64))
     return np.concatenate(made)
 
 

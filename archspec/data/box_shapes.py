@@ -29,8 +29,8 @@ class BoxShapes(NamedTuple):
 
 
 def seen_boxes(source: DataSource, transforms: Sequence[Transform], split: str = TRAIN) -> list[np.ndarray]:
-    """The boxes (n, 4) of each picture as a network sees them: after the steps that move pixels, without reading any.
-    Raises DataError where the data have no objects."""
+    """The boxes (n, 4) of each picture as a network sees them: after the steps that move pixels, without reading any,
+    and without objects that are ignored. Raises DataError where the data have no objects."""
     import numpy as np
     import tensorflow as tf
 
@@ -47,7 +47,8 @@ def seen_boxes(source: DataSource, transforms: Sequence[Transform], split: str =
     steps = [step for step in transforms if isinstance(step, Geometric)]
     out = []
     for entry in listing.splits[split]:
-        batch: Any = {k: tf.constant(v) for k, v in arrays([entry.objects], listing.most).items() if k in kinds}
+        counted = [one for one in entry.objects if not one.is_ignored]
+        batch: Any = {k: tf.constant(v) for k, v in arrays([counted], listing.most).items() if k in kinds}
         width, height = stored_size(entry.path)[:2]
         size: Any = height, width
         for k, step in enumerate(steps):

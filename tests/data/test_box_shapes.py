@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import archspec
 from archspec.cli import main
+from archspec.cli._anchors import _anchors_of
 from archspec.data.box_shapes import clustered, reached
 from archspec.data.errors import DataError
 from tests.wording import refuses
@@ -68,6 +70,8 @@ def test_a_run_file_tells_what_its_anchors_reach(tmp_path, capsys):
     (tmp_path / "set" / "annotations").mkdir()
     boxes = [[24, 40, 32, 32], [0, 100, 190, 8]]
     objects = [{"id": k, "image_id": 1, "category_id": 1, "bbox": box, "iscrowd": 0} for k, box in enumerate(boxes, 1)]
+    # A crowd is nothing that anchors are to reach.
+    objects.append({"id": 3, "image_id": 1, "category_id": 1, "bbox": [0, 0, 192, 128], "iscrowd": 1})
     Image.new("RGB", (192, 128), "gray").save(tmp_path / "set" / "train" / "a.png")
     document = {
         "images": [{"id": 1, "file_name": "a.png", "width": 192, "height": 128}],
@@ -87,3 +91,11 @@ def test_a_run_file_tells_what_its_anchors_reach(tmp_path, capsys):
     assert set(said["spec"]["recall"]) == {"all", "small"}
     assert main(["data", "anchors", str(tmp_path / "set"), "--count", "1", "--size", "32"]) == 0
     assert "sizes: [[" in (text := capsys.readouterr().out) and "just fits 32×32" in text
+
+
+@pytest.mark.tensorflow
+def test_anchors_are_compared_as_the_network_makes_them(tmp_path):
+    """15 pixels about a middle at 0, rounded: 7.5 becomes 8, the even one."""
+    (tmp_path / "net.yaml").write_text(SPEC.replace("sizes: 16,", "sizes: 15, round: true, offset: 0,"))
+    made = _anchors_of(archspec.load(tmp_path / "net.yaml"))
+    assert made.shape == (96, 4) and made[[0, 1, 12]].tolist() == [[-8, -8, 8, 8], [0, -8, 16, 8], [-8, 0, 8, 16]]
