@@ -75,6 +75,9 @@ def evaluate(
     from archspec.training.errors import RunError, TaskError
     from archspec.training.trained import weights_file
 
+    if results is not None and (results.is_dir() or not results.absolute().parent.is_dir()):
+        # An evaluation may take hours, whose figures would be lost.
+        raise RunError(f"--results: {results} cannot be written: it is a folder, or lies in none")
     files = [weights_file(logdir, best=best) for logdir in logdirs]
     plans = [recorded(logdir, data=data, split=split, batch=batch).plan() for logdir in logdirs]
     first = plans[0]
