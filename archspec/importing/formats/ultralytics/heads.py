@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archspec.importing.formats.ultralytics.pieces import Pieces
-from archspec.importing.formats.ultralytics.rows import ModuleRow, RowReader, net_width
+from archspec.importing.formats.ultralytics.rows import MOST, ModuleRow, RowReader, net_width
 from archspec.importing.maps import MapResult
 from archspec.importing.network import refused
+from archspec.ir.diagnostics import shown
 
 BINS = 16
 """Distances to a side of a box that a cell may say (Li et al. 2020, Generalized Focal Loss)."""
@@ -32,7 +33,7 @@ def detect(net: RowReader, row: ModuleRow) -> None:
         if not anchors or len(anchors) != len(row.taken):
             raise refused("I03", f"anchors are a list for each of {len(row.taken)} levels", row.span)
         for i, (x, sizes) in enumerate(zip(row.taken, anchors, strict=True), 1):
-            count = len(sizes) // 2 if isinstance(sizes, list) else sizes
+            count = _anchor_count(sizes, row)
             net.ends.append((f"boxes_{i}", b.plain_conv(x, count * (classes + 5)).name))
         return
     first = row.taken[0].channels
@@ -47,6 +48,15 @@ def detect(net: RowReader, row: ModuleRow) -> None:
             made = b.conv(b.depthwise(x, x.channels, 3), narrow)
             made = b.conv(b.depthwise(made, narrow, 3), narrow)
         net.ends.append((f"classes_{i}", b.plain_conv(made, classes).name))
+
+
+def _anchor_count(sizes: object, row: ModuleRow) -> int:
+    """How many anchors a level has, of which a file has widths and heights, or the number. Raises SpecError (I03)."""
+    if isinstance(sizes, list) and sizes and len(sizes) % 2 == 0:
+        return len(sizes) // 2
+    if type(sizes) is int and 0 < sizes <= MOST:
+        return sizes
+    raise refused("I03", f"anchors of a level are widths and heights, or a number, got {shown(sizes)}", row.span)
 
 
 def segment(net: RowReader, row: ModuleRow) -> None:
