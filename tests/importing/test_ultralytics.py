@@ -140,6 +140,7 @@ def test_scales_are_chosen_as_ultralytics_does(tmp_path):
     assert found.notes[0] == "scale n of n, m, x"
 
 
+LEVEL = "backbone: [[-1, 1, Conv, [8]]]\nhead: [[[0], 1, Detect, [2, anchors]]]\n"
 ODD = {
     "a spec": "archspec: 1\nname: net\n",
     "no head": "backbone: []\n",
@@ -159,8 +160,8 @@ ODD = {
     "another interpolation": '[-1, 1, nn.Upsample, [None, 2, "bilinear"]]',
     "boxes of boxes": "[-1, 1, Detect, [nc]]",
     "anchors of nothing": "[-1, 1, Pose, [nc, kpt_shape]]",
-    "anchors that are words": "anchors: [words]\nbackbone: [[-1, 1, Conv, [8]]]\nhead: [[[0], 1, Detect, [2, anchors]]]\n",
-    "half an anchor": "anchors: [[10, 13, 16]]\nbackbone: [[-1, 1, Conv, [8]]]\nhead: [[[0], 1, Detect, [2, anchors]]]\n",
+    "anchors that are words": "anchors: [words]\n" + LEVEL,
+    "half an anchor": "anchors: [[10, 13, 16]]\n" + LEVEL,
     "groups that do not divide": "[-1, 1, Conv, [16, 3, 1, None, 7]]",
 }
 
