@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from archspec.runs.evaluation import evaluate
 from archspec.training.errors import RunError
 from archspec.training.evaluation import PLAIN
+from tests.wording import refuses
 
 
-@pytest.mark.parametrize("name", ["none/found.json", "."])
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(tmp_path, name):
-    with pytest.raises(RunError) as caught:
-        evaluate([tmp_path / "no_run"], PLAIN, results=tmp_path / name)
-    assert str(caught.value) == f"--results: {tmp_path / name} cannot be written: it is a folder, or lies in none"
+@pytest.mark.parametrize("name", ["none/found.json", "."], ids=["no folder", "a folder"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with refuses(RunError):
+        evaluate([Path("no_run")], PLAIN, results=Path(name))
