@@ -147,10 +147,12 @@ def _of_plan(request: RunRequest) -> list[Diagnostic]:
         except SpecError as error:
             new = [d for d in error.diagnostics if not any(d.span == known.span for known in out)]
             out += new
-            smaller = _without(request.run, _path(request, new[0].span)) if len(new) == 1 else None
-            if smaller is None:
+            run = request.run
+            for found in new:
+                run = _without(run, _path(request, found.span)) or run
+            if run is request.run:
                 return out
-            request = replace(request, run=smaller)
+            request = replace(request, run=run)
     return out
 
 

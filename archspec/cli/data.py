@@ -15,11 +15,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.cli._output import write
+from archspec.cli._output import print_diagnostics, write
 
 if TYPE_CHECKING:
     from archspec.data.source import DataSource
     from archspec.data.transform import Transform
+    from archspec.ir.diagnostics import Diagnostic
 
 
 EXAMPLES = (
@@ -59,8 +60,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         source, transforms, seed = _found(args.source)
         if args.action == "check":
-            is_well = _check(source, args.format)
-            return OK if _can_start(args.source) and is_well else FAILED
+            faults = _faults(args.source)
+            is_well = _check(source, args.format, starts=not faults)
+            print_diagnostics(faults)
+            return OK if is_well and not faults else FAILED
         if args.action == "anchors":
             _print_anchors(source, args)
             return OK
@@ -95,7 +98,7 @@ def _print_anchors(source: DataSource, args: argparse.Namespace) -> None:
     write(json.dumps(report.record(), indent=2) if args.format == "json" else report.text())
 
 
-def _check(source: DataSource, form: str) -> bool:
+def _check(source: DataSource, form: str, *, starts: bool) -> bool:
     from archspec.backend.installation import quiet
     from archspec.data.check import check
 
@@ -106,20 +109,17 @@ def _check(source: DataSource, form: str) -> bool:
 
         write(json.dumps(report.record(), indent=2, ensure_ascii=False))
     else:
-        write(report.text())
+        write(report.text(praised=starts))
     return report.is_well
 
 
-def _can_start(text: str) -> bool:
-    """Whether what was looked at is no run file, or one that could start; says what is wrong with it."""
+def _faults(text: str) -> list[Diagnostic]:
+    """What keeps a run file from starting; nothing where what is looked at is none."""
     from archspec.cli import _run_check
-    from archspec.cli._output import print_diagnostics
 
     source = _run_check.source_of(text)
     found = _run_check.faults(source, Path(text).parent) if source is not None else []
-    errors = [d for d in found if d.severity == "error"]
-    print_diagnostics(errors)
-    return not errors
+    return [d for d in found if d.severity == "error"]
 
 
 def _show(source: DataSource, transforms: tuple[Transform, ...], seed: int, args: argparse.Namespace) -> None:

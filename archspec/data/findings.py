@@ -65,8 +65,9 @@ class Report:
             ],
         }
 
-    def text(self) -> str:
-        """For a person: the numbers, then findings by kind, the worst first."""
+    def text(self, *, praised: bool = True) -> str:
+        """For a person: the numbers, then findings by kind, the worst first; where there are none that is said, if
+        ``praised``."""
         out = [f"{self.source}: " + ", ".join(f"{n} in {s}" for s, n in self.splits.items())]
         if self.classes:
             counts = [c.get(TRAIN, 0) for c in self.classes.values()]
@@ -94,7 +95,7 @@ class Report:
             out += [f"  {printable(f.where)} {printable(f.message)}" for f in found[:MAX_EXAMPLES]]
             if len(found) > MAX_EXAMPLES:
                 out.append(f"  … and {len(found) - MAX_EXAMPLES} more")
-        if not self.findings:
+        if praised and not self.findings:
             out.append("nothing to object to")
         return "\n".join(out)
 

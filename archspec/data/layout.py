@@ -20,12 +20,13 @@ WORDS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
-"""What people call the splits."""
+"""What people call the splits, alone or as sets: ``training_set``, ``Test set``."""
 
 
 def split_of(word: str) -> str | None:
     """The split that a word means, in any case."""
-    return WORDS.get(word.strip().lower())
+    said = word.strip().lower()
+    return WORDS.get(said) or WORDS.get(said.removesuffix("set").rstrip(" _-"))
 
 
 def split_said(word: str, at: str) -> str:

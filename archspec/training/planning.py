@@ -63,11 +63,18 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
             is_own = wrong.at == ("evaluate", "transforms") and run.evaluate.transforms is not None
             if is_own or (run.augment is not None and wrong.at == ("augment",)):
                 sized(wrong, features, steady if is_own else augment)
-    if found := [e for i, e in enumerate(told) if all(e.message != other.message for other in told[:i])]:
+    made = Plan(name, run, graph, source, task, features, split, pipeline)
+    found = [e for i, e in enumerate(told) if all(e.message != other.message for other in told[:i])]
+    try:
+        _check_train(made)
+    except TaskError as error:
+        found.append(error)
+    except DataError:
+        if not found:
+            raise
+    if found:
         found[0].others = tuple(found[1:])
         raise found[0]
-    made = Plan(name, run, graph, source, task, features, split, pipeline)
-    _check_train(made)
     return made
 
 

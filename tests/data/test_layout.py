@@ -28,12 +28,13 @@ def of(files, folders=()):
     return scan_class_folders("here", files, {*folders_of(files), *folders}, 0.5, 0)
 
 
-@pytest.mark.parametrize("train", ["train", "Train", "training", "TRAINING"])
+@pytest.mark.parametrize("train", ["train", "Train", "training", "TRAINING", "training_set"])
 @pytest.mark.parametrize(
     ("held", "means"),
     [
         *(("valid", "val"), ("validation", "val"), ("Val", "val"), ("dev", "val")),
         *(("Test", "test"), ("testing", "test"), ("eval", "test"), ("evaluation", "test")),
+        *(("test_set", "test"), ("Validation Set", "val"), ("valset", "val")),
     ],
 )
 def test_the_usual_names_of_splits_are_taken_as_such_in_any_case(train, held, means):
@@ -138,7 +139,7 @@ def test_an_empty_class_of_an_archive_is_refused_as_that_of_a_folder(tmp_path):
 
 
 def test_words_that_mean_no_split():
-    assert [split_of(w) for w in ("", "trains", "cat", "tests")] == [None] * 4
+    assert [split_of(w) for w in ("", "trains", "cat", "tests", "set", "train_cat", "asset")] == [None] * 7
 
 
 SQUARE = "label,text,split\npos,good,train\nneg,bad,Training\npos,fine,valid\nneg,awful,dev\n"
