@@ -90,7 +90,8 @@ def sweep(
 
     Raises:
         SpecError: no member can be built.
-        ValueError: a column that there is not, an expression without truth, more than 100,000 members.
+        ValueError: a column that there is not or that cannot be compared, an expression without truth, more than
+            100,000 members.
     """
     condition = None if where is None else Condition(where)
     aims = [*pareto, *([] if best is None else [best])]
@@ -100,6 +101,9 @@ def sweep(
         check(name)
         if COLUMNS[name].needs_hardware:
             raise ValueError(f"column {name} needs hardware, which a sweep does not take")
+    for name in (aim.lstrip("+") for aim in aims):
+        if COLUMNS[name].is_text or name == "offset":
+            raise ValueError(f"column {name} has no figures, of which one could be better")
     combinations = Combinations(spec, variant, dict(set or {}), {name: list(values) for name, values in vary.items()})
     members = measured(combinations, needed, batch, processes=processes, progress=progress)
     built = [member for member in members if member.reason is None]
