@@ -126,7 +126,7 @@ def _rehearsed(run: Run, args: argparse.Namespace) -> int:
         memory = "" if found.memory is None else f", memory {found.memory / 1e6:,.0f} MB at most"
         write(
             f"{found.spec}{variant} on {found.data}: {found.params:,} parameters, {found.trainable:,} trained\n"
-            f"{found.epochs} epochs of {found.steps} steps, {found.batch} examples each\n"
+            f"{_counted(found.epochs, 'epoch')} of {_counted(found.steps, 'step')}, {found.batch} examples each\n"
             f"one step: {loss}, {found.seconds:.1f} s with compilation{memory}\n"
             f"dry run: nothing is written; the run would go to {logdir}"
         )
@@ -207,7 +207,7 @@ def _show(result: Result, form: str) -> None:
         f"{result.run}: {_counted(result.epochs, 'epoch')}, {_counted(result.steps, 'step')}, "
         f"{result.params:,} parameters, seed {result.seed}",
         f"{result.split} ({result.examples:,} examples): {figures}" if result.split else "nothing was evaluated",
-        *(f"{count} examples of {split} cannot be read and were left out" for split, count in result.left_out.items()),
+        *(f"{_counted(n, 'example')} of {split} could not be read: left out" for split, n in result.left_out.items()),
         f"{result.cpu_seconds:.0f} CPU seconds, {result.seconds:.0f} s; all of it in {result.logdir}",
     ]
     write("\n".join(lines))

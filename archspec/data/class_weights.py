@@ -1,4 +1,4 @@
-"""Factors of examples by their class: a list, a map by names of classes, or ``balanced``."""
+"""Factors of examples by their class: a list, a map by names or numbers of classes, or ``balanced``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,11 @@ def class_factors(said: Any, features: Example, counts: Callable[[], Counter[int
         present = sum(1 for n in found.values() if n)
         return {k: sum(found.values()) / (present * found[k]) if found[k] else 1.0 for k in range(classes)}
     if isinstance(said, Mapping):
-        names = list(features.class_names) or [str(k) for k in range(classes)]
+        numbers = [str(k) for k in range(classes)]
+        names = list(features.class_names) or numbers
+        # As Keras's fit takes them; classes that are called by numbers are meant by their names.
+        if not {*said} & {*names} and {*said} <= {*numbers}:
+            names = numbers
         for name in said:
             if name not in names:
                 known = f"classes are {', '.join(names[:4])}{', …' if len(names) > 4 else ''}"

@@ -1,4 +1,4 @@
-"""Factors of examples by their class: a list, a map by names of classes, or ``balanced``."""
+"""Factors of examples by their class: a list, a map by names or numbers of classes, or ``balanced``."""
 
 from __future__ import annotations
 

@@ -2,14 +2,20 @@
 
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 
+from archspec.data.class_weights import class_factors
+from archspec.data.errors import DataError
+from archspec.data.sources.folder import Folder
 from archspec.ir.diagnostics import SpecError
+from archspec.training.document import Train
 from archspec.training.freezing import matches
 from archspec.training.identity import fingerprint
 from archspec.training.record import run_text
+from tests.data.conftest import picture, save
 from tests.shares import few
 from tests.training import runs
 from tests.wording import refuses
@@ -118,6 +124,29 @@ def test_class_weights_by_name_and_balanced(plan):
     labels = made.source.arrays("train")["label"]
     wanted = compute_class_weight("balanced", classes=np.arange(10), y=labels)
     assert class_weights(made) == pytest.approx(dict(enumerate(wanted)))
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "factors"),
+    [
+        ("ab", {0: 1, 1: 3}, {0: 1, 1: 3}),  # Keras's map
+        ("ab", {1: 3}, {0: 1, 1: 3}),
+        ("12", {1: 3}, {0: 3, 1: 1}),  # of classes called by numbers, the names
+        ("12", {0: 3, 1: 2}, None),
+        ("ab", {"b": 2, 0: 3}, None),
+        ("ab", {2: 3}, None),
+    ],
+)
+def test_class_weights_by_number(tmp_path, names, said, factors):
+    for name in names:
+        for i in range(2):
+            save(tmp_path / name / f"{i}.png", picture(8, 8, i))
+    read, features = Train(class_weight=said).class_weight, Folder(path=tmp_path).features()
+    if factors is None:
+        with refuses(DataError):
+            class_factors(read, features, Counter, "class_weight")
+    else:
+        assert class_factors(read, features, Counter, "class_weight") == factors
 
 
 TWO = runs.SPEC.replace(
