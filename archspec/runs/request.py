@@ -49,7 +49,12 @@ class RunRequest:
         names = tuple(map(str, path))
         if said := next((self.words[names[:n]] for n in range(len(names), 0, -1) if names[:n] in self.words), None):
             return said
-        return typed("", self.run.spec) if self.tree is None else place(self.tree, path)
+        if self.tree is None:
+            return typed("", self.run.spec)
+        if path and path[0] not in self.tree:
+            # What is not written has no place: it is the data that nothing augments, and the spec that is trained.
+            path = ("data",) if path[0] == "augment" else ("spec",)
+        return place(self.tree, path)
 
     def graph(self) -> Graph:
         """The graph of the run's spec. Raises SpecError, OSError."""
