@@ -122,7 +122,7 @@ def _of_data(request: RunRequest) -> list[Diagnostic]:
     except DataError as error:
         return [Diagnostic("R05", error.message, at, error.help)]
     out = []
-    for level, code, what in (("error", "R05", "cannot be read"), ("note", "W25", "look broken")):
+    for level, code, what in (("error", "R05", "cannot be read"), ("note", "W25", "may be broken")):
         bad = [f"{one.where} {one.message}" for one in found if one.severity == level]
         if bad:
             count = f"{len(bad)} image{'s' * (len(bad) > 1)} of those looked at"

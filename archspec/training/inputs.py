@@ -171,6 +171,8 @@ def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...], part
                 asked = sizes[0] if sizes[0] == sizes[1] else list(sizes)
                 mend = f"put {_step(part, f'resize: {plain(asked)}')} first in augment"
         message = f"the network takes {images} {wanted}, it would get {image}"
+        if image.rank != wanted.rank:
+            message = f"the network takes {wanted.dtype} {wanted}, it would get {images} {image}"
         if asked is not None and part == IMAGE:
             wrong = WrongSize(message, at=at, help=mend)
             wrong.size = asked
