@@ -65,13 +65,12 @@ def make_plan(run: RunSpec, graph: Graph, name: str) -> Plan:
                 sized(wrong, features, steady if is_own else augment)
     made = Plan(name, run, graph, source, task, features, split, pipeline)
     found = [e for i, e in enumerate(told) if all(e.message != other.message for other in told[:i])]
-    try:
-        _check_train(made)
-    except TaskError as error:
-        found.append(error)
-    except DataError:
-        if not found:
-            raise
+    # A size is wrong by itself; behind what a task does not take, the same would be told in other words.
+    if all(isinstance(e, WrongSize) for e in found):
+        try:
+            _check_train(made)
+        except TaskError as error:
+            found.append(error)
     if found:
         found[0].others = tuple(found[1:])
         raise found[0]
