@@ -8,6 +8,7 @@ from PIL import ImageDraw
 from archspec.cli import main
 from archspec.data.canvas import COLOURS, Canvas, colour
 from archspec.data.drawing import picture
+from archspec.data.example import OF_FILE, input_of
 from archspec.data.features.boxes import Boxes
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
@@ -112,3 +113,7 @@ def test_points_and_masks_are_drawn():
     assert (canvas.pixels[5:9] == 100).all() and (canvas.pixels[12:] == 100).all()
     for rows, number in ((slice(0, 5), 2), (slice(9, 12), 4)):
         assert (canvas.pixels[rows] == np.rint((100 + np.array(COLOURS[number])) / 2)).all()
+
+
+def test_where_a_file_s_pixels_are_is_no_input():
+    assert input_of(("image", "label", "epoch", "index", *OF_FILE)) == "image"
