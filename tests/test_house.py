@@ -346,7 +346,7 @@ OTHER_WORDS["keras"] = {
 # What a spec expects of its graph: how many there are.
 OTHER_WORDS["anchors"] = {"analysis/expect", "frontend/expectations", "ir/meaning", "report/vocabulary"}
 # What shapes are found for, and counted of.
-OTHER_WORDS["anchors"] |= {"cli/_anchors", "cli/data"}
+OTHER_WORDS["anchors"] |= {"cli/data", "runs/anchor_report"}
 # Below what share of the images a class is rare.
 OTHER_WORDS.setdefault("threshold", set()).add("data/samplers/repeat_factor")
 # Tokens or images that are drawn.

@@ -91,7 +91,7 @@ def _print_anchors(source: DataSource, args: argparse.Namespace) -> None:
     import json
 
     from archspec.backend.installation import quiet
-    from archspec.cli._anchors import anchors
+    from archspec.runs.anchor_report import anchors
 
     with quiet():
         report = anchors(args.source, args.count, args.size, source)

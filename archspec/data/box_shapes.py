@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.errors import DataError
+from archspec.data.overlap import overlaps
 from archspec.data.source import TRAIN
 from archspec.data.sources.object_files import ObjectFiles
 
@@ -89,13 +90,8 @@ def reached(boxes: Sequence[np.ndarray], anchors: np.ndarray) -> np.ndarray:
 
     flat = np.concatenate([np.zeros((0, 4)), *boxes]).astype(np.float64)
     out, step = np.zeros(len(flat)), max(1, CHUNK // max(1, len(anchors)))
-    area = (anchors[:, 2:] - anchors[:, :2]).prod(1)
     for first in range(0, len(flat), step):
-        some = flat[first : first + step, None]
-        common = np.minimum(some[..., 2:], anchors[:, 2:]) - np.maximum(some[..., :2], anchors[:, :2])
-        both = np.clip(common, 0, None).prod(-1)
-        own = (some[..., 2:] - some[..., :2]).prod(-1)
-        out[first : first + step] = (both / (own + area - both)).max(1, initial=0.0)
+        out[first : first + step] = overlaps(flat[first : first + step], anchors).max(1, initial=0.0)
     return out
 
 

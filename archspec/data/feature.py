@@ -14,6 +14,7 @@ from archspec.data.errors import DataError
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
     from archspec.data.canvas import Canvas
@@ -75,8 +76,11 @@ class Feature:
         raise DataError("is of one example, and has no meaning for two that become one")
 
     def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
-        """The values of two batches of examples of which each two become one, where ``blended`` allows that."""
-        raise NotImplementedError
+        """The values of two batches of examples of which each two become one, where ``blended`` allows that. By default
+        the rows of both, those of the second behind those of the first."""
+        import tensorflow as tf
+
+        return tf.concat([first, second], 1)
 
     def shown(self, value: tf.Tensor, region: Region) -> tf.Tensor | None:
         """Which rows, bool of shape (batch, rows), are still to be seen where of an image only a region's first part is
@@ -106,6 +110,12 @@ class Feature:
     def called(self, value: Any) -> str:
         """What a person calls a value (a NumPy array, without a batch axis)."""
         return str(value)
+
+
+def occurrences(values: np.ndarray, classes: int, names: Sequence[str]) -> dict[str, int]:
+    """In how many of the values, examples first, each class occurs, by what a person calls it."""
+    flat = values.reshape(len(values), -1)
+    return {class_name(names, i): int((flat == i).any(1).sum()) for i in range(classes)}
 
 
 def class_name(names: Sequence[str], number: int) -> str:

@@ -136,6 +136,15 @@ def image_of(features: Example, name: str) -> TensorSpec:
     return image
 
 
+def partner(x: tf.Tensor, number: int) -> tf.Tensor:
+    """For each example of a batch another one of its group (groups of 2 for ``number`` 1, of 4 for 1 … 3); the last
+    example where the last group is not whole."""
+    import tensorflow as tf
+
+    count = tf.shape(x)[0]
+    return tf.gather(x, tf.minimum(tf.bitwise.bitwise_xor(tf.range(count), number), count - 1))
+
+
 def infer(features: Example, transforms: Sequence[Transform]) -> tuple[Example, ...]:
     """What an example is before the first transform and after each. Raises TransformError."""
     out = [features]

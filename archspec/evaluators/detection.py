@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.data.features.labels import Labels
 from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
+from archspec.data.overlap import overlaps
 from archspec.evaluators.base import Accumulator, Batch, Better, Evaluator
 from archspec.ir.diagnostics import printable
 
@@ -215,7 +216,8 @@ def confusion(true: Sequence[Found], said: Sequence[Found], count: int, sure: fl
         for at in np.argsort(-found.marks, kind="stable"):
             if found.marks[at] < sure:
                 break
-            shares = np.where(owners == count, overlaps(truth.boxes.astype(np.float64), found.boxes[at]), 0.0)
+            shares = overlaps(truth.boxes.astype(np.float64), found.boxes[at : at + 1])[:, 0]
+            shares = np.where(owners == count, shares, 0.0)
             best = int(shares.argmax()) if len(shares) else -1
             if best >= 0 and shares[best] >= 0.5:
                 owners[best] = found.classes[at]
@@ -328,7 +330,7 @@ def matched(true: Sequence[Found], said: Sequence[Found], label: int, least: flo
     taken = [np.zeros(len(at), bool) for at in ignored]
     hits = []
     for _, number, box in boxes:
-        shares = overlaps(objects[number], box)
+        shares = overlaps(objects[number], box[None])[:, 0]
         best = int(shares.argmax()) if len(shares) else -1
         if best < 0 or shares[best] <= least:
             hits.append(False)
@@ -363,14 +365,3 @@ def average_precision(hits: np.ndarray, total: int, *, eleven: bool) -> float:
         return float(np.mean(at_recall))
     best_from = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.sum(np.diff(found / total, prepend=0.0) * best_from))
-
-
-def overlaps(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The IoU of boxes (n, 4) with one (4,)."""
-    import numpy as np
-
-    sides = np.clip(np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2]), 0, None)
-    common: np.ndarray = sides.prod(1)
-    union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common
-    shares: np.ndarray = common / np.maximum(union, 1e-12)
-    return shares

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from archspec.data.overlap import overlaps
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -53,14 +55,12 @@ def _hits(truth: Found, found: Found, least: np.ndarray) -> np.ndarray:
     """Whether each box is an object's at each threshold, bool of shape (boxes, thresholds)."""
     import numpy as np
 
-    from archspec.evaluators.detection import overlaps
-
     boxes, classes = _counted(truth)
     order = np.argsort(-found.marks, kind="stable")
     out = np.zeros((len(found.classes), len(least)), bool)
     if not len(boxes) or not len(out):
         return out
-    iou = np.stack([overlaps(boxes, box) for box in found.boxes[order].astype(np.float64)], 1)
+    iou = overlaps(boxes, found.boxes[order].astype(np.float64))
     iou = iou * (classes[:, None] == found.classes[order][None])
     for k, threshold in enumerate(least):
         own, box = np.nonzero(iou >= threshold)

@@ -22,7 +22,7 @@ from archspec.frontend.parameters import (
 )
 from archspec.frontend.recurring import Recurring
 from archspec.frontend.references import block_value, evaluated, port_span
-from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
+from archspec.frontend.refusal import ADD_FROM, LimitExceeded, Poisoned, Refusal
 from archspec.frontend.reuse import BlockCall
 from archspec.frontend.scope import POISON, Bundle, Constants, Frame, Scope, StepResult, Values
 from archspec.frontend.steps import UNNAMED, Step
@@ -160,11 +160,11 @@ def _inputs_of(walk: Walk, callee: Callee, given: object, at: Span, source: obje
         if isinstance(given, dict):
             for name in given:
                 raise Refusal("H04", f"{callee.name} has no input '{name}': it takes one, without a name", at)
-            raise Refusal("H04", f"{callee.name} needs an input, and from names none", at, "add from: NAME")
+            raise Refusal("H04", f"{callee.name} needs an input, and from names none", at, f"{ADD_FROM} NAME")
         if isinstance(given, list):
             return {"input": Bundle(dict(enumerate(given)))}
         if given is None:
-            raise Refusal("N01", "there is no previous step here", at, "add from:")
+            raise Refusal("N01", "there is no previous step here", at, ADD_FROM)
         return {"input": given}
     return _by_input(walk, callee.name, list(declared), given, at, source)
 
@@ -181,7 +181,7 @@ def _by_input(
         values = dict(given)
     else:
         if given is None:
-            raise Refusal("N01", "there is no previous step here", at, "add from:")
+            raise Refusal("N01", "there is no previous step here", at, ADD_FROM)
         listed = given if isinstance(given, list) else [given]
         if len(listed) == 1 and len(names) > 1 and isinstance(listed[0], Bundle):
             listed = list(listed[0].elements.values())

@@ -9,7 +9,7 @@ from archspec.frontend.forms import form_hint
 from archspec.frontend.naming import Names, key_texts
 from archspec.frontend.objectives import declared
 from archspec.frontend.references import number, reference, truth
-from archspec.frontend.refusal import Poisoned, Refusal
+from archspec.frontend.refusal import ADD_FROM, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Bundle, Scope, StepResult
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq
@@ -49,7 +49,7 @@ def _head(walk: Walk, document: Document, heads: Map, name: str, end: Place) -> 
     if head.from_ is not None:
         start = walk.attempt(_from, raw, end)
     if start is None:
-        raise Refusal("N01", f"head '{name}' has nothing to stand on", at, "add from:")
+        raise Refusal("N01", f"head '{name}' has nothing to stand on", at, ADD_FROM)
     inner = Place(
         scope, start, Names(f"{name}.", walk.names_given(head.body) if head.body is not None else frozenset())
     )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from archspec.frontend.arguments import Arguments, arguments_of, meant, without_any
 from archspec.frontend.recurring import recurring
 from archspec.frontend.references import port_span, reference
-from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
+from archspec.frontend.refusal import ADD_FROM, LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Bundle, StepResult, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
@@ -145,7 +145,7 @@ def operands(op: type[Op], given: object, step: Step) -> list[StepResult]:
     if given is POISON:
         raise Poisoned
     if given is None:
-        raise Refusal("N01", "there is no previous step here", at, "add from:")
+        raise Refusal("N01", "there is no previous step here", at, ADD_FROM)
     if isinstance(given, dict):
         if variadic:
             raise Refusal("H04", f"{op.name} takes any number of tensors, not ports", at, "from: [a, b]")

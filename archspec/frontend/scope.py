@@ -8,7 +8,7 @@ from typing import Any
 from archspec.frontend.arithmetic import ExpressionError
 from archspec.frontend.document import SHAPE_WORDS
 from archspec.frontend.expressions import Indexable, UnknownName, missing_element
-from archspec.frontend.refusal import Poisoned
+from archspec.frontend.refusal import ADD_FROM, Poisoned
 from archspec.ir.diagnostics import Span, did_you_mean, known_are, shown
 from archspec.ir.graph import Tensor
 from archspec.ir.tensors import TensorSpec
@@ -259,7 +259,7 @@ class Scope:
         if name == "prev":
             value = prev
             if value is None:
-                raise ExpressionError("N01", "there is no previous step here", "add from:")
+                raise ExpressionError("N01", "there is no previous step here", ADD_FROM)
         else:
             value = self.get(name)
             if value is NOTHING and name == "input":

@@ -31,10 +31,8 @@ SPELLINGS = (
     _spelling(r"[×·∙⋅]", "*", "multiplication is written *"),
     _spelling(r"\*{3,}", "**", "a power is written **"),
     _spelling(r"^\s*\{(.{1,120})\}\s*$", r"\1", "an expression has no braces"),
-    _spelling(
-        r"\breversed\(\s*range\(([^(),]{1,60})\)\s*\)", r"range(\1 - 1, -1, -1)", "a range runs down with a step"
-    ),
-    _spelling(r"\brange\(([^(),]{1,60})\)\[::-1\]", r"range(\1 - 1, -1, -1)", "a range runs down with a step"),
+    _spelling(r"\breversed\(\s*range\(([^(),]{1,60})\)\s*\)", _DOWN, "a range runs down with a step"),
+    _spelling(r"\brange\(([^(),]{1,60})\)\[::-1\]", _DOWN, "a range runs down with a step"),
     _spelling(r"\bin\.(?=(?:channels|height|width|length|rank)\b)", "input.", "what comes in is called input"),
     _spelling(r"\s*>>\s*([\w.]{1,60})", r" // 2**\1", "a shift is a division by a power of 2"),
     _spelling(r"\s*<<\s*([\w.]{1,60})", r" * 2**\1", "a shift is a product with a power of 2"),

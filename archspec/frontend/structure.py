@@ -11,7 +11,7 @@ from archspec.frontend.forms import form_hint
 from archspec.frontend.naming import Names
 from archspec.frontend.nodes import add, instance, tensors
 from archspec.frontend.references import evaluated
-from archspec.frontend.refusal import Poisoned, Refusal
+from archspec.frontend.refusal import ADD_FROM, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Bundle, Scope, StepResult
 from archspec.frontend.steps import CHAINS, MODIFIERS, PROJECTS, Step
 from archspec.frontend.walk import Place, Walk, constants
@@ -49,7 +49,7 @@ def branches(walk: Walk, step: Step, place: Place, path: str | None) -> Any:
         walk.chain(chain, branch)
         if branch.prev is None:
             message = "a branch gives nothing: there is no previous step here"
-            walk.report("N01", message, chains.value_span(i), "add from:")
+            walk.report("N01", message, chains.value_span(i), ADD_FROM)
         elements[i] = POISON if branch.prev is None else branch.prev
     if step.merge is None:
         return Bundle(elements, origin=("branches", step.span))
@@ -270,7 +270,7 @@ def merge(walk: Walk, step: Step, op: Op, values: list[Any], path: Callable[[str
 def one(given: object, step: Step) -> Any:
     """A single value for a structural step."""
     if given is None and step.op == "residual":
-        raise Refusal("N01", "there is no previous step here", step.span, "add from:")
+        raise Refusal("N01", "there is no previous step here", step.span, ADD_FROM)
     if isinstance(given, list):
         return Bundle(dict(enumerate(given)))
     if isinstance(given, dict):

@@ -161,7 +161,7 @@ class Walk:
         if (code, span.order) in self.problems:
             return
         if help == ADD_FROM and self.here is not None and (inputs := self.here.scope.frame.inputs):
-            help = f"add from: {' or '.join(list(inputs)[:MAX_LISTED])}, or the name of a step"
+            help = f"{ADD_FROM} {' or '.join(list(inputs)[:MAX_LISTED])}, or the name of a step"
         if code in VALUES or (code == "N00" and message.startswith("there is no")):
             # Of words of the command line, the value alone.
             text = written_at(span).partition("=")[2] if span.source.is_typed else written_at(span)

@@ -35,7 +35,7 @@ class MatchedAnchors(keras.Layer):
         is_box = area(anchors[..., :2], anchors[..., 2:]) > 0
         owner = ops.where(ops.logical_and(owner == -1, ops.logical_not(is_box)), -2, owner)
         if ignored is not None:
-            within = compiled(self._within)(anchors, boxes, ignored) > self.ignored_share
+            within = self._within(anchors, boxes, ignored) > self.ignored_share
             owner = ops.where(ops.logical_and(owner == -1, within), -2, owner)
         owner = ops.where(forced >= 0, forced, owner)
         positive, row = owner >= 0, ops.maximum(owner, 0)
@@ -49,6 +49,11 @@ class MatchedAnchors(keras.Layer):
     def _matched(self) -> Callable[..., Any]:
         """Compiled once for all calls of the layer."""
         return compiled(self._owners)
+
+    @cached_property
+    def _within(self) -> Callable[..., Any]:
+        """Compiled once for all calls of the layer."""
+        return compiled(self._ignored_shares)
 
     def _owners(self, anchors: Any, boxes: Any, valid: Any) -> tuple[Any, Any, Any]:
         """The largest overlap of each anchor, with which object, and the object that forces it, or -1."""
@@ -78,7 +83,7 @@ class MatchedAnchors(keras.Layer):
             forced = self._pairs(ops.stack([overlaps(i) for i in range(count)], axis=1), place, forced)
         return best, owner, forced
 
-    def _within(self, anchors: Any, boxes: Any, ignored: Any) -> Any:
+    def _ignored_shares(self, anchors: Any, boxes: Any, ignored: Any) -> Any:
         """The largest share of each anchor that lies in an ignored object."""
         return _largest(_overlaps(anchors, boxes, ignored, of_candidates=True), anchors, boxes)
 

@@ -8,9 +8,9 @@ from PIL import Image
 
 import archspec
 from archspec.cli import main
-from archspec.cli._anchors import _anchors_of
 from archspec.data.box_shapes import clustered, reached
 from archspec.data.errors import DataError
+from archspec.runs.anchor_report import _anchors_of
 from tests.wording import refuses
 
 SHAPES = np.array([[8.0, 8.0], [40.0, 10.0], [30.0, 60.0]])

@@ -63,11 +63,6 @@ class Boxes(Feature):
     def blended(self, other: Boxes, *, is_mean: bool) -> Boxes:
         return replace(self, count=added(self.count, other.count))
 
-    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
-        import tensorflow as tf
-
-        return tf.concat([first, second], 1)
-
     def shown(self, value: tf.Tensor, region: Region) -> tf.Tensor:
         return (area(value) > 0) & (region.within(value) >= self.visible)
 

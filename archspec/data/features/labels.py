@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.feature import Feature, Remark, added, class_name, empty_classes
+from archspec.data.feature import Feature, Remark, added, class_name, empty_classes, occurrences
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
-    from archspec.data.region import Region
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +38,12 @@ class Labels(Feature):
             yield from empty_classes(self.tally(values), "error")
 
     def tally(self, values: Any) -> Mapping[str, int]:
-        flat = values.reshape(len(values), -1)
-        counts = ((class_name(self.class_names, i), (flat == i).any(1).sum()) for i in range(self.classes or 0))
-        return {name: int(count) for name, count in counts}
+        return occurrences(values, self.classes or 0, self.class_names)
 
     def blended(self, other: Labels, *, is_mean: bool) -> Labels:
         if self.rows is None:
             return Feature.blended(self, other, is_mean=is_mean)
         return replace(self, steps=added(self.steps, other.steps))
-
-    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
-        import tensorflow as tf
-
-        return tf.concat([first, second], 1)
 
     def called(self, value: Any) -> str:
         return ", ".join(class_name(self.class_names, int(number)) for number in value if number >= 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archspec.data.errors import DataError
-from archspec.data.feature import Feature, Remark, class_name, empty_classes
+from archspec.data.feature import Feature, Remark, empty_classes, occurrences
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ class Mask(Feature):
             yield from empty_classes(self.tally(values), "note")
 
     def tally(self, values: Any) -> Mapping[str, int]:
-        flat = values.reshape(len(values), -1)
-        counts = ((class_name(self.class_names, i), (flat == i).any(1).sum()) for i in range(self.classes or 0))
-        return {name: int(count) for name, count in counts}
+        return occurrences(values, self.classes or 0, self.class_names)
 
     def blended(self, other: Mask, *, is_mean: bool) -> Mask:
         if is_mean:

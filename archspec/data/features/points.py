@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from archspec.data.canvas import Canvas
     from archspec.data.motion import Motion
-    from archspec.data.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +52,6 @@ class Points(Feature):
         if self.rows is None:
             return Feature.blended(self, other, is_mean=is_mean)
         return replace(self, objects=added(self.objects, other.objects))
-
-    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
-        import tensorflow as tf
-
-        return tf.concat([first, second], 1)
 
     def draw(self, canvas: Canvas, value: Any, classes: Sequence[int] | None = None) -> None:
         for i, points in enumerate([value] if self.rows is None else value):

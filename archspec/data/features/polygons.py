@@ -52,11 +52,6 @@ class Polygons(Feature):
     def blended(self, other: Polygons, *, is_mean: bool) -> Polygons:
         return replace(self, count=added(self.count, other.count))
 
-    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
-        import tensorflow as tf
-
-        return tf.concat([first, second], 1)
-
     def shown(self, value: tf.Tensor, region: Region) -> tf.Tensor:
         import tensorflow as tf
 

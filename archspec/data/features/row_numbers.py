@@ -9,9 +9,7 @@ from archspec.data.feature import Feature, added
 from archspec.ir.tensors import Size, TensorSpec
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
-    from archspec.data.region import Region
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,3 @@ class RowNumbers(Feature):
 
     def blended(self, other: RowNumbers, *, is_mean: bool) -> RowNumbers:
         return replace(self, count=added(self.count, other.count))
-
-    def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
-        import tensorflow as tf
-
-        return tf.concat([first, second], 1)

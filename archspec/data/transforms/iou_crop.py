@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -83,8 +82,7 @@ class IouCrop(Transform, name="iou_crop", main="size"):
                 return warped(image, matrix, self.size, "nearest", nearest=True)
             return placed(image, scale, -tf.stack([top, left], 1) * scale, self.size)
 
-        motion = Motion(matrix, size, self.size, sampling=sampling)
-        return moved(batch, features, replace(motion, by_middle=True))
+        return moved(batch, features, Motion(matrix, size, self.size, sampling=sampling, by_middle=True))
 
     def _drawn(self, draw: Draw, high: Any, wide: Any) -> tf.Tensor:
         """Corners of parts in whole pixels, (batch, TRIES, 4)."""

@@ -16,7 +16,7 @@ from archspec.data.blending import blend, blended
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL, Example, feature_of
 from archspec.data.features.label import Label
-from archspec.data.transform import Share, Transform, TransformError, image_of, with_probability
+from archspec.data.transform import Share, Transform, TransformError, image_of, partner, with_probability
 from archspec.ir.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Mixing(Transform):
         raise NotImplementedError
 
     def transform(self, batch: Batch, draw: Draw, features: Mapping[str, Feature]) -> Batch:
-        other = {name: _partner(batch[name]) for name in features}
+        other = {name: partner(batch[name], 1) for name in features}
         return blend(batch, other, features, self.region(batch[IMAGE], draw))
 
     def apply(self, batch: Batch, draw: Draw) -> Batch:
@@ -124,14 +124,6 @@ def rectangle(
         masks.append(mask)
         share *= tf.reduce_mean(tf.cast(mask, tf.float32), 1)
     return (masks[0][:, :, None] & masks[1][:, None, :])[..., None], share
-
-
-def _partner(x: tf.Tensor) -> tf.Tensor:
-    """The other of each pair; of an odd batch the last is its own."""
-    import tensorflow as tf
-
-    count = tf.shape(x)[0]
-    return tf.gather(x, tf.minimum(tf.bitwise.bitwise_xor(tf.range(count), 1), count - 1))
 
 
 def _beta(uniform: tf.Tensor, alpha: float) -> tf.Tensor:

@@ -21,7 +21,7 @@ from archspec.data.fields import Interval
 from archspec.data.motion import Motion, affine
 from archspec.data.pixels import warped
 from archspec.data.region import Region
-from archspec.data.transform import Share, Transform, TransformError, image_of, where_example
+from archspec.data.transform import Share, Transform, TransformError, image_of, partner, where_example
 from archspec.data.transforms.geometric import moved, sides
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Mosaic(Joining, name="mosaic", main="scale"):
             seen = tf.stack([*first, *last], 1)
             matrix = affine(1 / scale, zero, (0.5 - left) / scale - 0.5, zero, 1 / scale, (0.5 - top) / scale - 0.5)
             motion = _Within(matrix, (height, width), (height, width), sampling=self._sampling(matrix), rectangle=seen)
-            one = moved({name: _partner(batch[name], k) for name in features}, features, motion)
+            one = moved({name: partner(batch[name], k) for name in features}, features, motion)
             inside = (rows[None] >= seen[:, 1:2]) & (rows[None] < seen[:, 3:])
             beside = (columns[None] >= seen[:, :1]) & (columns[None] < seen[:, 2:3])
             mine = (inside[:, :, None] & beside[:, None, :])[..., None]
@@ -149,7 +149,7 @@ class CopyPaste(Joining, name="copy_paste", main="share"):
     def transform(self, batch: Batch, draw: Draw, features: Mapping[str, Feature]) -> Batch:
         import tensorflow as tf
 
-        other = {name: _partner(batch[name], 1) for name in features}
+        other = {name: partner(batch[name], 1) for name in features}
         name = next(name for name, kind in features.items() if isinstance(kind, Boxes))
         boxes = other[name]
         chosen = (draw.pixels((boxes.shape[1],)) < self.share) & (area(boxes) > 0)
@@ -164,11 +164,3 @@ class CopyPaste(Joining, name="copy_paste", main="share"):
         kept = 1 - tf.reduce_mean(tf.cast(pasted, tf.float32), (1, 2, 3))
         joined = blend(batch, other, features, Region(~pasted, kept))
         return self.settled(draw, joined, batch, features)
-
-
-def _partner(x: tf.Tensor, number: int) -> tf.Tensor:
-    """Another of each group; where the last group is not whole, the last example."""
-    import tensorflow as tf
-
-    count = tf.shape(x)[0]
-    return tf.gather(x, tf.minimum(tf.bitwise.bitwise_xor(tf.range(count), number), count - 1))

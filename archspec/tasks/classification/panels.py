@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE
@@ -24,7 +24,6 @@ TILE = 96
 
 def examples(plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, np.ndarray]:
     """A grid of images, each with the most probable class; none where the data are no images."""
-    import numpy as np
 
     from archspec.data.sheet import tiles
 
@@ -33,9 +32,7 @@ def examples(plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str
         return {}
     split = plan.split
     assert split is not None
-    positions = spread(plan, split, EXAMPLES)
-    usable = plan.source.usable(split)
-    rows: Any = positions if usable is None else np.searchsorted(usable, positions)
+    rows, positions = spread(plan, split, EXAMPLES)
     try:
         images = tiles(plan.pipeline, positions.tolist(), split, TILE)
     except DataError:

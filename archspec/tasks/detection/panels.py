@@ -36,9 +36,7 @@ def examples(plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str
         return {}
     split = plan.split
     assert split is not None
-    positions = spread(plan, split, EXAMPLES)
-    usable = plan.source.usable(split)
-    rows: Any = positions if usable is None else np.searchsorted(usable, positions)
+    rows, positions = spread(plan, split, EXAMPLES)
     try:
         seen = plan.pipeline.examples_at(positions.tolist(), 0, (Letterbox(size=(TILE, TILE), value=255.0),), split)
     except DataError:

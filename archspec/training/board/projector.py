@@ -54,7 +54,7 @@ def write_points(plan: Plan, model: keras.Model, layer: str, events: Events) -> 
 
     split = plan.split
     assert split is not None
-    positions = spread(plan, split, MAX_POINTS)
+    _, positions = spread(plan, split, MAX_POINTS)
     seen = plan.pipeline.examples_at(positions.tolist(), 0, plan.pipeline.eval_transforms, split)
     inner = keras.Model(model.input, model.get_layer(layer).output)
     points = np.asarray(inner.predict(_read(plan, seen), batch_size=plan.pipeline.batch, verbose=0))
@@ -79,15 +79,16 @@ def _read(plan: Plan, batch: dict[str, Any]) -> Any:
     return taken_of(plan.graph)({name: value for name, value in batch.items() if name not in targets})
 
 
-def spread(plan: RunContext, split: str, most: int) -> np.ndarray:
-    """Positions of examples of a split, spread evenly over those that can be read."""
+def spread(plan: RunContext, split: str, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Examples of a split, spread evenly over those that can be read: their places among these, in which an evaluation
+    has them, and their positions in the split."""
     import numpy as np
 
     usable = plan.source.usable(split)
     usable = np.arange(plan.features.splits[split]) if usable is None else usable
     count = min(most, len(usable))
-    chosen: np.ndarray = usable[np.arange(count) * len(usable) // count]
-    return chosen
+    places = np.arange(count) * len(usable) // count
+    return places, usable[places]
 
 
 def _sprite(plan: Plan, split: str, positions: np.ndarray, folder: Path) -> bool:

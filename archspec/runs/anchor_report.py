@@ -1,8 +1,8 @@
-"""``archspec data anchors``: shapes for the anchors of a set, and what the anchors of a run file's spec reach of it."""
+"""Shapes for the anchors of a set, and what the anchors of a run file's spec reach of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ class AnchorReport:
     objects: int
     pixels: str
     sizes: list[list[float]]
-    mean: float
+    mean_iou: float
     recall: dict[str, float]
     spec: dict[str, Any] | None
 
@@ -35,7 +35,7 @@ class AnchorReport:
         near = ", ".join(f"{share:.3f} from {level}" for level, share in self.recall.items())
         lines = [
             f"# {self.objects:,} objects, in pixels of {self.pixels}",
-            f"# nearest shape: IoU {self.mean:.3f} in the mean; share of objects: {near}",
+            f"# nearest shape: IoU {self.mean_iou:.3f} in the mean; share of objects: {near}",
             f"sizes: {_yaml(self.sizes)}    # [width, height]",
         ]
         if self.spec is not None:
@@ -48,14 +48,7 @@ class AnchorReport:
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "objects": self.objects,
-            "pixels": self.pixels,
-            "sizes": self.sizes,
-            "mean_iou": self.mean,
-            "recall": self.recall,
-            "spec": self.spec,
-        }
+        return asdict(self)
 
 
 def anchors(text: str, count: int, size: tuple[int, int] | None, found: DataSource) -> AnchorReport:
@@ -65,7 +58,7 @@ def anchors(text: str, count: int, size: tuple[int, int] | None, found: DataSour
 
     from archspec.data.box_shapes import clustered, reached, seen_boxes
     from archspec.data.transforms.letterboxes import Letterbox
-    from archspec.runs import Run
+    from archspec.runs.run import Run
 
     steps: tuple[Transform, ...] = (Letterbox(size=size),) if size else ()
     pixels, graph = "the files", None
