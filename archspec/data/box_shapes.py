@@ -36,7 +36,6 @@ def seen_boxes(source: DataSource, transforms: Sequence[Transform], split: str =
     import tensorflow as tf
 
     from archspec.data.draw import Draw
-    from archspec.data.images import stored_size
     from archspec.data.objects import BOXES, arrays, features
     from archspec.data.transforms.geometric import Geometric, moved
 
@@ -49,9 +48,8 @@ def seen_boxes(source: DataSource, transforms: Sequence[Transform], split: str =
     out = []
     for entry in listing.splits[split]:
         counted = [one for one in entry.objects if not one.is_ignored]
-        batch: Any = {k: tf.constant(v) for k, v in arrays([counted], listing.most).items() if k in kinds}
-        width, height = stored_size(entry.path)[:2]
-        size: Any = height, width
+        batch: Any = {k: tf.constant(v) for k, v in arrays([counted], [entry.size], listing.most).items() if k in kinds}
+        size: Any = entry.size[::-1]
         for k, step in enumerate(steps):
             motion = step.motion(size, Draw(0, str(k), tf.zeros((1,), tf.int64), tf.zeros((1,), tf.int64)))
             batch, size = moved(batch, kinds, motion), motion.size

@@ -27,11 +27,8 @@ IMAGE, TOKENS, VECTOR, LABEL = "image", "tokens", "vector", "label"
 POSITION = ("epoch", "index")
 """What stands in a batch besides its features: where its examples come from."""
 CORNERS = "corners"
-"""Three points of an image's file, which tell where its pixels are in what the network sees (``data.corners``)."""
-SIDES = "sides"
-"""Width and height of an image's file, where they are known."""
-OF_FILE = (CORNERS, SIDES)
-"""What a batch says of files: no input of a network."""
+"""Points of an image's file, which tell its size and where its pixels are in what the network sees (``data.corners``);
+no input of a network."""
 HELD_OUT = ("val", "test")
 """Names of splits that are not trained on, in order of preference for evaluation."""
 
@@ -161,7 +158,7 @@ class Example:
 
 def input_of(parts: Iterable[str]) -> str:
     """The one part of an example, or of a batch, that is no label: what a network gets of it. Raises DataError."""
-    found = [name for name in parts if name not in (LABEL, *POSITION, *OF_FILE)]
+    found = [name for name in parts if name not in (LABEL, *POSITION, CORNERS)]
     if len(found) != 1:
         raise DataError(f"one input beside the label is needed, the data have {', '.join(found) or 'none'}")
     return found[0]

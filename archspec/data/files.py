@@ -60,6 +60,8 @@ class FileEntry(NamedTuple):
     """Numbers that are given beside its image."""
     objects: tuple[Kept, ...] = ()
     """The objects on it, where those are the target."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height of the image where there may be objects on it; 0 where its file does not say."""
     mask: str = ""
     """The file of its mask, the target of its pixels."""
 
@@ -185,7 +187,7 @@ def _beside(listing: Listing, entries: Sequence[FileEntry]) -> dict[str, np.ndar
 
     given = {VECTOR: np.array([e.vector for e in entries], np.float32)} if listing.inputs else {}
     if listing.most is not None:
-        return given | objects.arrays([e.objects for e in entries], listing.most)
+        return given | objects.arrays([e.objects for e in entries], [e.size for e in entries], listing.most)
     numbers = np.array([e.numbers for e in entries], np.float32) if listing.numbers else None
     label = None if listing.numbers and not listing.class_names else np.array([e.label for e in entries], np.int32)
     return given | told(label, numbers)

@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from archspec.data import files
-from archspec.data.corners import POINTS
+from archspec.data import corners, files
 from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.feature import Feature
 from archspec.data.features.image import Image
@@ -15,7 +14,7 @@ from archspec.data.features.points import Points
 from archspec.data.features.tokens import Tokens
 from archspec.data.features.vector import Vector
 from archspec.data.files import FileEntry, Listing
-from archspec.data.images import MAX_PIXELS
+from archspec.data.images import MAX_PIXELS, stored_size
 from archspec.data.source import ENCODED, DataSource, in_order
 from archspec.ir.tensors import TensorSpec
 
@@ -90,17 +89,20 @@ class Loose(DataSource):
 
     def features(self) -> Example:
         image = Image(TensorSpec((None, None, self.channels), "uint8"))
-        return Example({IMAGE: image, CORNERS: Points(len(POINTS))}, {ASKED: len(self.paths)})
+        return Example({IMAGE: image, CORNERS: Points(corners.COUNT)}, {ASKED: len(self.paths)})
 
     def encoded(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
         import tensorflow as tf
 
         paths = tf.constant([os.fsencode(path) for path in self.paths])
         order = in_order(len(self.paths)) if order is None else order
-        corners = tf.constant(POINTS)
-        return order.map(
-            lambda at: {**at, ENCODED: tf.io.read_file(tf.gather(paths, at["index"])), CORNERS: tf.identity(corners)}
-        )
+        placed = tf.constant(corners.corners([stored_size(path)[:2] for path in self.paths]))
+
+        def read(at: dict[str, Any]) -> dict[str, Any]:
+            row = at["index"]
+            return {**at, ENCODED: tf.io.read_file(tf.gather(paths, row)), CORNERS: tf.gather(placed, row)}
+
+        return order.map(read)
 
     def parsed(self, data: tf.Tensor) -> dict[str, Any]:
         """As every source in files has it."""

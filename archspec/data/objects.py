@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from archspec.data.corners import POINTS
+from archspec.data import corners
 from archspec.data.example import CORNERS, Example
 from archspec.data.feature import Feature
 from archspec.data.features.boxes import Boxes
@@ -221,7 +221,7 @@ def features(names: tuple[str, ...], most: int) -> dict[str, Feature]:
         CLASSES: Labels(most, len(names), names, rows="object"),
         IGNORED: Labels(most, 2, ("counted", "ignored"), rows="object"),
         AREAS: RowNumbers(most),
-        CORNERS: Points(len(POINTS)),
+        CORNERS: Points(corners.COUNT),
     }
 
 
@@ -231,8 +231,9 @@ def object_names(example: Example) -> tuple[str, ...]:
     return classes.class_names if isinstance(classes, Labels) else ()
 
 
-def arrays(examples: Iterable[Sequence[Kept]], most: int) -> dict[str, np.ndarray]:
-    """The arrays of these features, filled up behind the last object of each example."""
+def arrays(examples: Iterable[Sequence[Kept]], sizes: Sequence[tuple[int, int]], most: int) -> dict[str, np.ndarray]:
+    """The arrays of these features, filled up behind the last object of each example; ``sizes`` are width and height of
+    each image."""
     import numpy as np
 
     rows = list(examples)
@@ -244,5 +245,5 @@ def arrays(examples: Iterable[Sequence[Kept]], most: int) -> dict[str, np.ndarra
         for k, one in enumerate(kept):
             boxes[i, k], classes[i, k], ignored[i, k] = one.box, one.label, one.is_ignored
             areas[i, k] = one.size
-    corners = np.tile(np.array(POINTS, np.float32), (len(rows), 1, 1))
-    return {BOXES: boxes, CLASSES: classes, IGNORED: ignored, AREAS: areas, CORNERS: corners}
+    placed = corners.corners(np.reshape(sizes, (len(rows), 2)))
+    return {BOXES: boxes, CLASSES: classes, IGNORED: ignored, AREAS: areas, CORNERS: placed}

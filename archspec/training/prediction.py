@@ -55,8 +55,7 @@ def answers(
 def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform], max_pixels: int) -> Asked:
     """Every image as the network takes it, prepared as the run evaluated, one by one."""
     from archspec.backend.installation import quiet_start
-    from archspec.data.example import CORNERS, SIDES
-    from archspec.data.images import stored_size
+    from archspec.data.example import CORNERS
     from archspec.data.loose import ASKED, Loose
     from archspec.data.pipeline import Pipeline
 
@@ -73,7 +72,7 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
     source = asked.model_copy(update={"paths": sound})
     batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch, ()))
     items = [
-        ([path], {IMAGE: batch[IMAGE], CORNERS: batch[CORNERS], SIDES: [stored_size(path)[:2]]}, None)
+        ([path], {IMAGE: batch[IMAGE], CORNERS: batch[CORNERS]}, None)
         for path, (batch, _) in zip(sound, batches, strict=True)
     ]
     return Asked(IMAGE, items, bad)

@@ -8,7 +8,7 @@ from PIL import ImageDraw
 from archspec.cli import main
 from archspec.data.canvas import COLOURS, Canvas, colour
 from archspec.data.drawing import picture
-from archspec.data.example import OF_FILE, input_of
+from archspec.data.example import CORNERS, input_of
 from archspec.data.features.boxes import Boxes
 from archspec.data.features.image import Image
 from archspec.data.features.label import Label
@@ -116,4 +116,4 @@ def test_points_and_masks_are_drawn():
 
 
 def test_where_a_file_s_pixels_are_is_no_input():
-    assert input_of(("image", "label", "epoch", "index", *OF_FILE)) == "image"
+    assert input_of(("image", "label", "epoch", "index", CORNERS)) == "image"

@@ -152,7 +152,7 @@ def test_ignored_objects_are_neither_missed_nor_wrong():
 
 
 def test_rows_behind_the_last_object_and_box_do_not_count():
-    truth = objects.arrays([[objects.Kept(A, 1)], []], 3)
+    truth = objects.arrays([[objects.Kept(A, 1)], []], [(100, 100)] * 2, 3)
     comparison = ObjectMatching(("a", "b"))
     comparison.update(
         truth,
@@ -175,7 +175,7 @@ def test_what_is_found_is_small_or_large_in_the_file():
     """A wrong box that scores more than the right one, both 40 × 40 in the file and 20 × 20 in what was seen."""
     comparison = ObjectMatching(("a",))
     seen, wrong = [0, 0, 20, 20], [50, 50, 70, 70]
-    truth = objects.arrays([[objects.Kept((0, 0, 40, 40), 0, False, 1600.0)]], 1)
+    truth = objects.arrays([[objects.Kept((0, 0, 40, 40), 0, False, 1600.0)]], [(100, 100)], 1)
     said = {"boxes": np.array([[wrong, seen]], np.float32), "classes": np.zeros((1, 2), int)}
     said |= {"scores": np.array([[0.9, 0.8]]), "count": np.array([2]), "in_file": 2 * said["boxes"]}
     comparison.update(truth, said)

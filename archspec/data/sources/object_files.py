@@ -82,10 +82,12 @@ def _listed(source: ObjectFiles, fingerprint: str) -> Listing:
     for split, members in said.pictures.items():
         entries = splits.setdefault(split, [])
         for picture in members:
-            judged = objects.judge(picture, sizes[picture.path], numbers, len(names))
+            stored = sizes[picture.path]
+            judged = objects.judge(picture, stored, numbers, len(names))
             found += judged.found
             if judged.kept is not None:
-                entries.append(FileEntry(picture.path, 0, picture.path, objects=judged.kept))
+                size = stored.width, stored.height
+                entries.append(FileEntry(picture.path, 0, picture.path, objects=judged.kept, size=size))
     faults = [one for one in found if one.is_fault]
     if faults and source.on_object == "fail":
         first = "; ".join(f"{one.where} {one.message}" for one in faults[:3])

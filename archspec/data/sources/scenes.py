@@ -90,7 +90,7 @@ class Scenes(DataSource, name="scenes", main="classes"):
         for i in range(count):
             image[i], mask[i], found = self._drawn(first + np.uint64(i))
             kept.append(found)
-        return {IMAGE: image, **objects.arrays(kept, self.most), LABEL: mask}
+        return {IMAGE: image, **objects.arrays(kept, [(self.size, self.size)] * count, self.most), LABEL: mask}
 
     def _drawn(self, key: np.uint64) -> tuple[np.ndarray, np.ndarray, list[Kept]]:
         """A picture, its mask and its objects; they follow from the key alone."""

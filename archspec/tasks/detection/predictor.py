@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from archspec.data.corners import placement
-from archspec.data.example import CORNERS, IMAGE, SIDES, Example
+from archspec.data.corners import file_sizes, placement
+from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.feature import class_name
 from archspec.data.features.labels import Labels
 from archspec.data.objects import BOXES, CLASSES
@@ -35,9 +35,10 @@ class BoxPredictor(Predictor):
         said: dict[str, Any] = self.outputs(self.inputs(batch))
         height, width = np.asarray(batch[IMAGE]).shape[1:3]
         seen = np.clip(said[BOXES], 0, [width, height, width, height])
-        there = np.maximum(in_file(seen, np.asarray(batch[CORNERS])), 0.0)
+        corners = np.asarray(batch[CORNERS])
         # Beside the file there is nothing, though the network may see a frame about it.
-        return said | {IN_FILE: np.minimum(there, np.tile(batch[SIDES], 2)) if SIDES in batch else there}
+        sizes = np.tile(file_sizes(corners), 2)[:, None]
+        return said | {IN_FILE: np.clip(in_file(seen, corners), 0.0, np.where(sizes > 0, sizes, np.inf))}
 
     def records(
         self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
@@ -65,7 +66,7 @@ class BoxPredictor(Predictor):
 
 def in_file(boxes: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Boxes (batch, keep, 4) of what a network saw, in pixels of the files: the least upright boxes about their moved
-    corners. ``corners`` (batch, 3, 2) are those of ``placement``."""
+    corners. ``corners`` (batch, 4, 2) are those of ``placement``."""
     there = placement(corners)
     x1, y1, x2, y2 = np.moveaxis(boxes.astype(np.float64), -1, 0)
     points = np.stack([np.stack([x, y], -1) for x, y in ((x1, y1), (x2, y1), (x2, y2), (x1, y2))], -2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.data.example import IMAGE, LABEL, OF_FILE, POSITION, Example
+from archspec.data.example import CORNERS, IMAGE, LABEL, POSITION, Example
 from archspec.data.features.labels import Labels
 from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
 from archspec.ir.graph import Training
@@ -28,7 +28,7 @@ def named(plan: Training, parts: Mapping[str, Any]) -> dict[str, str]:
     wanted = [name for name in arrays(plan) if name not in plan.targets and name not in of_objects]
     found = {name: name for name in wanted if name in parts}
     own = {name: PARTS[name.rpartition(".")[2]] for name in of_objects}
-    taken = {LABEL, *POSITION, *OF_FILE, *found, *((BOXES, CLASSES, IGNORED, AREAS) if own else ())}
+    taken = {LABEL, *POSITION, CORNERS, *found, *((BOXES, CLASSES, IGNORED, AREAS) if own else ())}
     free = [name for name in parts if name not in taken]
     rest = [name for name in wanted if name not in found]
     if len(rest) == 1 and (len(wanted) == 1 or plan.is_of_one) and (IMAGE in free or len(free) == 1):

@@ -131,15 +131,29 @@ def test_squares_are_found_in_photos_of_another_size(tmp_path, capsys):
 
 
 def test_boxes_go_back_to_the_file_they_were_seen_in():
-    from archspec.data.corners import SPAN
+    from archspec.data import corners
     from archspec.tasks.detection.predictor import in_file
 
     # The network sees the file at half its width and a quarter of its height, 3 pixels to the right, mirrored.
     place = lambda x, y: (20 - x / 2 + 3, y / 4)  # noqa: E731
-    corners = np.array([[place(0, 0), place(SPAN, 0), place(0, SPAN)]])
+    moved = np.stack(place(*np.moveaxis(corners.corners([(40, 24)]), -1, 0)), -1)
     (x1, y1), (x2, y2) = place(4, 8), place(30, 20)
     seen = np.array([[[min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)]]])
-    np.testing.assert_allclose(in_file(seen, corners), [[[4, 8, 30, 20]]])
+    np.testing.assert_allclose(in_file(seen, moved), [[[4, 8, 30, 20]]])
+    assert corners.file_sizes(moved).tolist() == [[40, 24]]
+
+
+def test_boxes_end_where_their_file_does_in_a_letterbox():
+    """A file of 40 × 20 in the middle of 64 × 64: what reaches into the margins is cut at each side of the file."""
+    from archspec.data import corners
+    from archspec.tasks.detection.predictor import BoxPredictor
+
+    predictor = BoxPredictor.__new__(BoxPredictor)
+    found = {"boxes": np.array([[[-5.0, 0.0, 70.0, 64.0], [16.0, 24.0, 32.0, 60.0]]])}
+    predictor.inputs, predictor.outputs = (lambda batch: batch), (lambda batch: dict(found))
+    moved = corners.corners([(40, 20)]) * 1.6 + [0, 16]
+    said = predictor({"image": np.zeros((1, 64, 64, 3)), "corners": moved})
+    np.testing.assert_allclose(said["in_file"], [[[0, 0, 40, 20], [10, 5, 20, 20]]], atol=1e-4)
 
 
 @pytest.mark.parametrize(
