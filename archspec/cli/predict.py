@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draw",
         type=Path,
         metavar="DIR",
-        help="folder for copies of the images with the objects found drawn on them, turned as EXIF says",
+        help="folder for copies of the images with the objects found, or the classes of pixels, drawn on them, turned "
+        "as EXIF says",
     )
     parser.add_argument(
         "--score", type=share, default=0.3, metavar="S", help="least score of objects that are drawn; default: 0.3"

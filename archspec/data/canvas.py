@@ -94,15 +94,26 @@ class Canvas:
         is what is no object, stay. ``classes`` is (height, width), as large as the image."""
         import numpy as np
 
-        height, width = self.inside.shape[:2]
-        rows = ((np.arange(height) + 0.5) * classes.shape[0] / height).astype(int)
-        columns = ((np.arange(width) + 0.5) * classes.shape[1] / width).astype(int)
-        numbers = classes[rows[:, None], columns[None]].astype(int)
+        numbers = self._enlarged(classes).astype(int)
         there = (numbers > 0) & (numbers != (0 if ignored is None else ignored))
         kinds, where = np.unique(numbers, return_inverse=True)
         colours = np.array([colour(kind) for kind in kinds], float)[where.reshape(numbers.shape)]
         mixed = np.rint((1 - TINT) * self.inside + TINT * colours).astype(np.uint8)
         self.inside[:] = np.where(there[..., None], mixed, self.inside)
+
+    def paint(self, where: np.ndarray, ink: Colour) -> None:
+        """A colour at the pixels of the image where ``where`` (height, width), as large as the image, is true."""
+        self.inside[self._enlarged(where)] = ink
+
+    def _enlarged(self, values: np.ndarray) -> np.ndarray:
+        """Of each pixel of the picture within the image the nearest of an array (height, width) over the image."""
+        import numpy as np
+
+        height, width = self.inside.shape[:2]
+        rows = ((np.arange(height) + 0.5) * values.shape[0] / height).astype(int)
+        columns = ((np.arange(width) + 0.5) * values.shape[1] / width).astype(int)
+        out: np.ndarray = values[rows[:, None], columns[None]]
+        return out
 
     def _line(self, start: np.ndarray, end: np.ndarray, number: int) -> None:
         """The pixels of a straight line that lie in the picture."""

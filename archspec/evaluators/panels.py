@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,6 +77,33 @@ def confusion_picture(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
     for i, name in enumerate(names if named else ()):
         draw.text((side - margin + 4, margin + i * cell + cell // 2), _cut(name), "black", font, anchor="lm")
     return np.asarray(picture.rotate(90))
+
+
+def legend(body: np.ndarray, titles: Sequence[str], inks: Mapping[str, tuple[int, int, int]]) -> np.ndarray:
+    """A picture of columns of equal width, with their titles above, and below what each colour stands for."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    font, width = _font(), body.shape[1]
+    places: list[tuple[str, int, int]] = []
+    x, line = 4, 0
+    for name in inks:
+        wide = round(font.getlength(_cut(name))) + 24
+        if x > 4 and x + wide > width:
+            x, line = 4, line + 1
+        places.append((name, x, line))
+        x += wide
+    below = (line + 1) * (LINE + 2) + 4
+    picture = Image.new("RGB", (width, LINE + 4 + len(body) + below), "white")
+    picture.paste(Image.fromarray(body), (0, LINE + 4))
+    draw = ImageDraw.Draw(picture)
+    for k, title in enumerate(titles):
+        draw.text((round((k + 0.5) * width / len(titles)), 2), title, "black", font, anchor="mt")
+    for name, x, line in places:
+        top = LINE + 8 + len(body) + line * (LINE + 2)
+        draw.rectangle((x, top, x + 10, top + 10), fill=inks[name])
+        draw.text((x + 14, top - 1), _cut(name), "black", font)
+    return np.asarray(picture)
 
 
 def _percent(share: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.example import LABEL
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archspec.data.example import Example
+
+
+KEPT = 8
+"""Most pictures whose masks are kept to be shown, spread over all."""
 
 
 class PixelClasses(Evaluator):
@@ -42,21 +46,29 @@ class _PixelCounting:
         self.confusion = np.zeros((len(names), len(names)), np.int64)
         # Of each class the sum of its boundary's F1 over pictures, and their number.
         self.boundaries = np.zeros((len(names), 2))
+        # Every picture whose number the step divides: of any number of pictures, few are held at a time.
+        self.step, self.shown = 1, dict[int, tuple[np.ndarray, np.ndarray]]()
 
     def update(self, truth: Batch, said: Batch) -> None:
         import numpy as np
 
         labels = np.asarray(truth[LABEL])[..., 0]
         found = np.asarray(said[PROBABILITIES]).argmax(-1)
-        self.examples += len(labels)
         self.confusion += confusion(labels, found, len(self.names))
-        for one, other in zip(labels, found, strict=True):
+        for row, (one, other) in enumerate(zip(labels, found, strict=True), self.examples):
+            if row % self.step == 0:
+                self.shown[row] = one.astype(np.uint8), other.astype(np.uint8)
+            if len(self.shown) > KEPT:
+                self.step *= 2
+                self.shown = {k: masks for k, masks in self.shown.items() if k % self.step == 0}
             for k, score in boundary_scores(one, other, len(self.names)).items():
                 self.boundaries[k] += score, 1
+        self.examples += len(labels)
 
     def result(self) -> PixelAssessment:
         boundaries = tuple(total / count if count else None for total, count in self.boundaries.tolist())
-        return PixelAssessment(self.examples, self.names, tuple(map(tuple, self.confusion.tolist())), boundaries)
+        counts = tuple(map(tuple, self.confusion.tolist()))
+        return PixelAssessment(self.examples, self.names, counts, boundaries, dict(self.shown))
 
 
 def confusion(true: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
@@ -130,12 +142,14 @@ def _near(edges: np.ndarray, radius: float) -> np.ndarray:
 @dataclass(frozen=True, slots=True)
 class PixelAssessment:
     """``confusion[true][said]`` counts pixels; ``boundaries`` has the F1 of each class's boundary, the mean over the
-    pictures in which it has one, None where there is none."""
+    pictures in which it has one, None where there is none. ``shown`` has the true and the predicted mask of a few
+    pictures, by their place in the order of the evaluation."""
 
     examples: int
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     boundaries: tuple[float | None, ...]
+    shown: Mapping[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def iou(self) -> tuple[float | None, ...]:

@@ -1,11 +1,15 @@
-"""Copies of images with the objects drawn on them that a network found."""
+"""Copies of images with what a network found drawn on them: objects, or classes of pixels."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image as Picture
 
 JPEG = (".jpg", ".jpeg")
 
@@ -26,7 +30,6 @@ def write_drawing(
     from archspec.data.objects import StoredImage, as_shown, class_numbers
     from archspec.ir.diagnostics import printable
     from archspec.runs.beside import ORIENTATION
-    from archspec.storage.atomic import write_bytes
 
     numbers = class_numbers(names)
     with Image.open(image) as given:
@@ -45,6 +48,34 @@ def write_drawing(
             for one in found
         ],
     )
+    return _write(copy, picture)
+
+
+def write_overlay(copy: Path, image: Path, mask: np.ndarray) -> dict[str, Any]:
+    """Write a copy of an image under the colours of the classes of its pixels, turned as a person is to see it.
+    ``mask`` (height, width) has a number for each pixel of the file; class 0 and 255, which is none, are not coloured.
+    Returns what a record says of it."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    from archspec.data.canvas import Canvas
+    from archspec.data.mask_values import VOID
+    from archspec.runs.beside import ORIENTATION
+
+    with Image.open(image) as given:
+        turned = given.getexif().get(ORIENTATION)
+        canvas = Canvas(np.asarray(given.convert("RGB")))
+    canvas.tint(mask, VOID)
+    picture = Image.fromarray(canvas.pixels)
+    if turned is not None:
+        picture.getexif()[ORIENTATION] = turned
+        picture = ImageOps.exif_transpose(picture)
+    return _write(copy, picture)
+
+
+def _write(copy: Path, picture: Picture) -> dict[str, Any]:
+    from archspec.storage.atomic import write_bytes
+
     out = io.BytesIO()
     picture.save(out, "JPEG" if copy.suffix == ".jpg" else "PNG", **({"quality": 92} if copy.suffix == ".jpg" else {}))
     write_bytes(copy, out.getvalue())

@@ -7,37 +7,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from archspec.training.task import PixelPredictor
 
 
-def write_mask(
-    mask: Path, image: Path, batch: Mapping[str, Any], said: Mapping[str, Any], predictor: PixelPredictor
-) -> dict[str, Any]:
-    """Write the mask of one image: pixels are numbers of classes, 255 where the network saw nothing. It lies on the
-    pixels as the image's file has them; where that asks to be turned, the mask does as well. Returns what a record says
-    of it."""
-    import io
-
+def mask_of(image: Path, batch: Mapping[str, Any], said: Mapping[str, Any], predictor: PixelPredictor) -> np.ndarray:
+    """The number of the class of each pixel as the image's file has them, 255 where the network saw nothing: uint8 of
+    shape (height, width)."""
     import numpy as np
     from PIL import Image
 
     from archspec.data.corners import placement
     from archspec.data.example import CORNERS
+
+    with Image.open(image) as given:
+        size = given.height, given.width
+    found: np.ndarray = predictor.mask(said, placement(np.asarray(batch[CORNERS])[0]), size)
+    return found
+
+
+def write_mask(path: Path, image: Path, mask: np.ndarray) -> dict[str, Any]:
+    """Write the mask of one image. Where the image's file asks to be turned, the mask does as well. Returns what a
+    record says of it."""
+    import io
+
+    from PIL import Image
+
     from archspec.runs.beside import ORIENTATION
     from archspec.storage.atomic import write_bytes
 
     with Image.open(image) as given:
-        size, turned = (given.height, given.width), given.getexif().get(ORIENTATION)
-    there = placement(np.asarray(batch[CORNERS])[0])
-    picture = Image.fromarray(predictor.mask(said, there, size))
+        turned = given.getexif().get(ORIENTATION)
+    picture = Image.fromarray(mask)
     picture.putpalette(palette())
     exif = Image.Exif()
     if turned is not None:
         exif[ORIENTATION] = turned
     out = io.BytesIO()
     picture.save(out, "PNG", **({} if turned is None else {"exif": exif}))
-    write_bytes(mask, out.getvalue())
-    return {"mask": str(mask)}
+    write_bytes(path, out.getvalue())
+    return {"mask": str(path)}
 
 
 def palette() -> list[int]:

@@ -45,8 +45,8 @@ def predict(
     least: float = LEAST,
 ) -> Predictions:
     """Read, prepare as the run evaluated, ask; a folder stands for the images below it. Classes of pixels are written
-    into ``masks``, a folder, as a PNG file of the size of each image; copies of images with the objects whose score is
-    at least ``least`` into ``drawings``. Raises RunError, SpecError, DataError, OSError.
+    into ``masks``, a folder, as a PNG file of the size of each image; copies of images with these classes, or with the
+    objects whose score is at least ``least``, into ``drawings``. Raises RunError, SpecError, DataError, OSError.
     """
     from archspec.backend.installation import quiet_start
     from archspec.data.example import IMAGE
@@ -55,8 +55,8 @@ def predict(
     from archspec.data.images import MAX_PIXELS
     from archspec.data.objects import object_names
     from archspec.runs.beside import files_beside
-    from archspec.runs.drawings import ending, write_drawing
-    from archspec.runs.masks import write_mask
+    from archspec.runs.drawings import ending, write_drawing, write_overlay
+    from archspec.runs.masks import mask_of, write_mask
     from archspec.runs.other_data import recorded_source
     from archspec.training.errors import RunError
     from archspec.training.planning import task_of
@@ -77,8 +77,8 @@ def predict(
         paths = [path for given in paths for path in (_images_below(given) if given.is_dir() else [given])]
     if masks is not None and not task.tells_pixels:
         raise RunError(f"{task.name} has no classes of pixels to make masks of")
-    if drawings is not None and not task.tells_objects:
-        raise RunError(f"{task.name} finds no objects, which could be drawn")
+    if drawings is not None and not (task.tells_objects or task.tells_pixels):
+        raise RunError(f"{task.name} finds neither objects nor classes of pixels, which could be drawn")
     named = {} if masks is None else files_beside(paths, masks, "mask")
     copies = {} if drawings is None else files_beside(paths, drawings, "drawing", ending)
     quiet_start()
@@ -98,9 +98,11 @@ def predict(
 
     def kept(name: str, batch: Any, said: Any, record: Mapping[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}
-        if named:
-            out |= write_mask(named[name], Path(name), batch, said, cast(PixelPredictor, predictor))
-        if copies:
+        if task.tells_pixels and (named or copies):
+            mask = mask_of(Path(name), batch, said, cast(PixelPredictor, predictor))
+            out |= write_mask(named[name], Path(name), mask) if named else {}
+            out |= write_overlay(copies[name], Path(name), mask) if copies else {}
+        elif copies:
             out |= write_drawing(copies[name], Path(name), record, object_names(features), least)
         return out
 

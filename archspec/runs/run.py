@@ -187,15 +187,19 @@ class Run:
         top: int = 5,
         best: bool = False,
         masks: str | os.PathLike[str] | None = None,
+        drawings: str | os.PathLike[str] | None = None,
     ) -> Predictions:
         """What the trained network says of image files, of every line of text files where it reads text, or of every
         row of tables where it reads numbers or has several inputs; ``top`` is how many classes are named, ``masks`` a
-        folder for PNG files of the class of each pixel. Raises RunError, SpecError, DataError, OSError."""
+        folder for PNG files of the class of each pixel, ``drawings`` one for copies of the images with what was found
+        drawn on them. Raises RunError, SpecError, DataError, OSError."""
         from archspec.runs.prediction import predict
 
         paths = [files] if isinstance(files, (str, os.PathLike)) else files
-        folder = None if masks is None else Path(masks)
-        return predict(self._directory(), [Path(path) for path in paths], top=top, best=best, masks=folder)
+        folders = {
+            name: None if given is None else Path(given) for name, given in (("masks", masks), ("drawings", drawings))
+        }
+        return predict(self._directory(), [Path(path) for path in paths], top=top, best=best, **folders)
 
     def sample(self, count: int | None = None, *, seed: int = 0, **options: Any) -> Samples | str:
         """Draws from the trained network: so many samples as an array, or text of so many tokens; equal where ``seed``

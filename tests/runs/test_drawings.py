@@ -1,4 +1,4 @@
-"""Objects drawn on copies of photos: in their places whichever way EXIF turns them, and legible."""
+"""Objects and classes drawn on copies of photos: in their places whichever way EXIF turns them, and legible."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from archspec.data.annotated import DrawnBox, draw
 from archspec.data.canvas import colour
 from archspec.data.objects import StoredImage, as_shown, as_stored
 from archspec.runs.beside import ORIENTATION, files_beside
-from archspec.runs.drawings import ending, write_drawing
+from archspec.runs.drawings import ending, write_drawing, write_overlay
 from archspec.training.errors import RunError
 from tests.wording import refuses
 
@@ -41,6 +41,26 @@ def test_a_box_is_drawn_where_its_pixels_are_shown(orientation, tmp_path):
     x1, y1, x2, y2 = box
     assert lines[y2 - 1, x1:x2].all() and lines[y2 - 4 : y2, x2 - 1].all() and not lines[y2:, x1:x2].any()
     assert not lines[0, 0] or y1 < 20
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_classes_of_pixels_are_drawn_where_they_are_shown(orientation, tmp_path):
+    """Where the photo is bright the copy has the colour of the class, and is the photo elsewhere."""
+    pixels = np.full((60, 90, 3), 20, np.uint8)
+    pixels[10:30, 40:75] = 250
+    mask = np.where(pixels[..., 0] > 200, 2, 0).astype(np.uint8)
+    mask[50:, :20] = 255
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    photo, copy = tmp_path / "photo.png", tmp_path / "copy.png"
+    Image.fromarray(pixels).save(photo, exif=exif)
+    assert write_overlay(copy, photo, mask) == {"drawing": str(copy)}
+    with Image.open(photo) as given, Image.open(copy) as made:
+        shown, drawn = np.asarray(ImageOps.exif_transpose(given)), np.asarray(made)
+        assert made.getexif().get(ORIENTATION) is None
+    bright = shown[..., 0] > 200
+    assert (drawn[~bright] == 20).all()
+    np.testing.assert_allclose(drawn[bright], np.tile((250 + np.array(colour(2))) / 2, (bright.sum(), 1)), atol=0.51)
 
 
 def test_colours_of_classes_are_stable_and_apart():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.mask import Mask
-from archspec.evaluators.base import Batch, Better, Evaluator
+from archspec.evaluators.base import Assessment, Batch, Better, Evaluator
 from archspec.evaluators.segmentation import PixelClasses
 from archspec.ir.graph import Graph, Output
 from archspec.ir.validation import refuse
@@ -18,7 +18,7 @@ from archspec.ops.base import Op
 from archspec.ops.loss import Loss, last_activation, probabilities_by
 from archspec.training.inputs import input_faults, refuse_networks, taken_of, usual_augment
 from archspec.training.losses import chosen, gets_logits, place, rules_of
-from archspec.training.task import Objective, Predictor, Task, TaskError, class_fault, faults
+from archspec.training.task import Objective, Predictor, RunContext, Task, TaskError, class_fault, faults
 
 if TYPE_CHECKING:
     import keras
@@ -173,6 +173,11 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (PixelClasses(),)
+
+    def panels(self, plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, Any]:
+        from archspec.tasks.segmentation.panels import examples
+
+        return examples(plan, assessments)
 
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
         output = _first(graph)

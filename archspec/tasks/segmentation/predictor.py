@@ -42,7 +42,8 @@ class MaskPredictor(HeadPredictor):
 
     def line(self, example: str, record: Mapping[str, Any]) -> str:
         said = "  ".join(f"{name} {100 * share:.1f} %" for name, share in record["pixels"].items())
-        return f"{example}: {said}" + (f"  → {record['mask']}" if "mask" in record else "")
+        written = ", ".join(record[name] for name in ("mask", "drawing") if name in record)
+        return f"{example}: {said}" + (f"  → {written}" if written else "")
 
     def mask(self, said: Batch, there: Any, size: tuple[int, int]) -> np.ndarray:
         return resampled(np.asarray(said[PROBABILITIES])[0], np.asarray(there, np.float64), size)

@@ -217,6 +217,16 @@ def test_a_class_that_neither_occurs_nor_is_said_is_no_part_of_the_mean():
     assert counted([(np.full_like(TRUE, 255), SAID)]).figures == {}
 
 
+@pytest.mark.parametrize(("sizes", "kept"), [((3, 2), [0, 1, 2, 3, 4]), ((5, 5, 5, 5), [0, 4, 8, 12, 16])])
+def test_few_pictures_are_kept_to_be_shown_spread_over_all(sizes, kept):
+    batches = [(RANDOM.integers(0, 3, (n, 4, 5, 1)).astype(np.uint8), RANDOM.uniform(size=(n, 4, 5, 3))) for n in sizes]
+    shown = counted(batches).shown
+    assert list(shown) == kept
+    true, said = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    for row, masks in shown.items():
+        assert np.array_equal(masks[0], true[row, ..., 0]) and np.array_equal(masks[1], said[row].argmax(-1))
+
+
 @pytest.mark.tensorflow
 def test_metrics_of_training_are_those_figures():
     from archspec.tasks.segmentation.losses import MeanIoU, PixelAccuracy
@@ -281,12 +291,21 @@ def test_from_photos_to_masks(tmp_path, monkeypatch):
     run = archspec.Run.open(run_file(tmp_path, "{segmentation: median_frequency}"))
     run.train(tmp_path / "out")
     done = archspec.Run.open(tmp_path / "out")
-    assert dict(done.evaluate().assessments[-1].figures)["mean_iou"] > 0.8
+    (*_, pixels) = done.evaluate().assessments
+    assert pixels.figures["mean_iou"] > 0.8
+    plan = archspec.Run.open(tmp_path / "run.yaml").plan()
+    errors = plan.task.panels(plan, (pixels,))["examples"][18:, 3 * 160 :]
+    red = [
+        (rows == (207, 34, 46)).all(-1).sum() for rows in np.split(errors[: 160 * len(pixels.shown)], len(pixels.shown))
+    ]
+    assert red == [100 * (true != said).sum() for true, said in pixels.shown.values()]
     photo = Image.open(tmp_path / "photos" / "images" / "0.png").resize((72, 48), Image.Resampling.BILINEAR)
     exif = Image.Exif()
     exif[0x0112] = 6
     photo.save(tmp_path / "new.jpg", quality=95, exif=exif)
-    (record,) = done.predict(tmp_path / "new.jpg", masks=tmp_path / "masks")
+    (record,) = done.predict(tmp_path / "new.jpg", masks=tmp_path / "masks", drawings=tmp_path / "drawn")
+    with Image.open(tmp_path / "drawn" / "new.jpg") as drawn:
+        assert drawn.size == (48, 72)
     with Image.open(tmp_path / "masks" / "new.png") as mask:
         assert (mask.mode, mask.size, mask.getexif()[0x0112]) == ("P", (72, 48), 6)
         assert mask.getpalette()[:9] == [0, 0, 0, 128, 0, 0, 0, 128, 0]
