@@ -196,10 +196,14 @@ class Run:
         from archspec.runs.prediction import predict
 
         paths = [files] if isinstance(files, (str, os.PathLike)) else files
-        folders = {
-            name: None if given is None else Path(given) for name, given in (("masks", masks), ("drawings", drawings))
-        }
-        return predict(self._directory(), [Path(path) for path in paths], top=top, best=best, **folders)
+        return predict(
+            self._directory(),
+            [Path(path) for path in paths],
+            top=top,
+            best=best,
+            masks=None if masks is None else Path(masks),
+            drawings=None if drawings is None else Path(drawings),
+        )
 
     def sample(self, count: int | None = None, *, seed: int = 0, **options: Any) -> Samples | str:
         """Draws from the trained network: so many samples as an array, or text of so many tokens; equal where ``seed``
