@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.data.example import LABEL
 from archspec.data.source import IGNORED
 from archspec.evaluators.averages import averages, roc_auc
-from archspec.evaluators.base import Accumulator, Batch, Evaluator
+from archspec.evaluators.base import Accumulator, Batch, Evaluator, Mistake, largest
 from archspec.evaluators.calibration import calibration_error
 from archspec.ir.diagnostics import printable
 
@@ -113,6 +113,22 @@ class AccuracyAssessment:
 
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         return curves(*self.scores, self.classes) if self.scores else {}
+
+    def worst(self, count: int) -> Sequence[Mistake]:
+        """By the loss, the negative logarithm of what the true class was given."""
+        import numpy as np
+
+        if self.scores is None:
+            return ()
+        shares, labels = self.scores
+        own = shares[np.arange(len(labels)), labels]
+        out = []
+        for row in largest(-np.log(np.maximum(own, 1e-7)), count):
+            best, true = int(shares[row].argmax()), int(labels[row])
+            told = f"{self.classes[best]} {shares[row, best]:.2f}"
+            told += f", is {self.classes[true]} {own[row]:.2f}" if best != true else ", which it is"
+            out.append(Mistake(row, float(-np.log(max(own[row], 1e-7))), told))
+        return out
 
     @property
     def _names(self) -> tuple[str, ...]:

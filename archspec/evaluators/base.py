@@ -6,9 +6,9 @@ Evaluators see arrays, and know neither networks nor tasks: a task says what its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,23 @@ class Assessment(Protocol):
         0 … 1; arrays of equal length."""
 
 
+class Mistake(NamedTuple):
+    """An example by its row among those evaluated, how bad its prediction is (the larger, the worse), and both in a few
+    words."""
+
+    row: int
+    error: float
+    told: str
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """An assessment that tells which examples were predicted worst."""
+
+    def worst(self, count: int) -> Sequence[Mistake]:
+        """Up to ``count`` examples, the worst first; none where a row is no example of the data."""
+
+
 class Accumulator(Protocol):
     """An evaluation under way."""
 
@@ -69,6 +86,14 @@ class Evaluator:
     def begin(self, features: Example) -> Accumulator:
         """An evaluation of data that are as ``features`` say."""
         raise NotImplementedError
+
+
+def largest(errors: np.ndarray, count: int) -> list[int]:
+    """Rows of the largest errors of shape (examples,), the largest first; of equal ones the first counts."""
+    import numpy as np
+
+    order: list[int] = np.argsort(-errors, kind="stable")[:count].tolist()
+    return order
 
 
 @dataclass(frozen=True, slots=True)

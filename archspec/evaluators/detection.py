@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archspec.data.features.labels import Labels
 from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
 from archspec.data.overlap import overlaps
-from archspec.evaluators.base import Accumulator, Batch, Better, Evaluator
+from archspec.evaluators.base import Accumulator, Batch, Better, Evaluator, Mistake, largest
 from archspec.ir.diagnostics import printable
 
 if TYPE_CHECKING:
@@ -166,6 +166,20 @@ class DetectionAssessment:
 
         counts = confusion(self.true, self.said, len(self.classes))
         return {"confusion": confusion_picture(counts, (*map(printable, self.classes), NOTHING))}
+
+    def worst(self, count: int) -> Sequence[Mistake]:
+        """By how many objects of a picture were missed or taken for others, and how many boxes are of none."""
+        import numpy as np
+
+        classes, out = len(self.classes), []
+        tables = [confusion([true], [said], classes) for true, said in zip(self.true, self.said, strict=True)]
+        errors = np.array([table.sum() - np.diag(table).sum() for table in tables], float)
+        for row in largest(errors, count):
+            table = tables[row]
+            missed, invented = int(table[:classes, classes].sum()), int(table[classes].sum())
+            told = f"{missed} missed, {invented} of no object, {int(errors[row]) - missed - invented} of another class"
+            out.append(Mistake(row, float(errors[row]), told))
+        return out
 
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         return {"IoU 0.5": self.matches} if self.matches is not None and len(self.matches[0]) else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.example import LABEL
-from archspec.evaluators.base import Accumulator, Batch, Evaluator
+from archspec.evaluators.base import Accumulator, Batch, Evaluator, Mistake, largest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +92,18 @@ class RegressionAssessment:
         for k, name in enumerate(self.names):
             out[f"{name}/predictions"] = scatter_panel(self.said[:, k], self.true[:, k])
             out[f"{name}/residuals"] = histogram_panel(self.said[:, k] - self.true[:, k])
+        return out
+
+    def worst(self, count: int) -> Sequence[Mistake]:
+        """By the error of an output over its RMSE, of the output where that is largest."""
+        import numpy as np
+
+        errors = np.abs(self.said - self.true) / np.maximum(self.rmse, 1e-12)
+        out = []
+        for row in largest(errors.max(1), count):
+            k = int(errors[row].argmax())
+            told = f"{self.names[k]} {self.said[row, k]:.4g}, is {self.true[row, k]:.4g}"
+            out.append(Mistake(row, float(errors[row, k]), told))
         return out
 
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:

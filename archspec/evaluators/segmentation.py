@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.example import LABEL
 from archspec.evaluators.accuracy import MAX_CLASSES, PROBABILITIES
-from archspec.evaluators.base import Accumulator, Batch, Evaluator
+from archspec.evaluators.base import Accumulator, Batch, Evaluator, Mistake, largest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +48,7 @@ class _PixelCounting:
         self.boundaries = np.zeros((len(names), 2))
         # Every picture whose number the step divides: of any number of pictures, few are held at a time.
         self.step, self.shown = 1, dict[int, tuple[np.ndarray, np.ndarray]]()
+        self.right: list[float] = []
 
     def update(self, truth: Batch, said: Batch) -> None:
         import numpy as np
@@ -61,6 +62,8 @@ class _PixelCounting:
             if len(self.shown) > KEPT:
                 self.step *= 2
                 self.shown = {k: masks for k, masks in self.shown.items() if k % self.step == 0}
+            counts = one < len(self.names)
+            self.right.append(float((one == other)[counts].mean()) if counts.any() else 1.0)
             for k, score in boundary_scores(one, other, len(self.names)).items():
                 self.boundaries[k] += score, 1
         self.examples += len(labels)
@@ -68,7 +71,7 @@ class _PixelCounting:
     def result(self) -> PixelAssessment:
         boundaries = tuple(total / count if count else None for total, count in self.boundaries.tolist())
         counts = tuple(map(tuple, self.confusion.tolist()))
-        return PixelAssessment(self.examples, self.names, counts, boundaries, dict(self.shown))
+        return PixelAssessment(self.examples, self.names, counts, boundaries, tuple(self.right), dict(self.shown))
 
 
 def confusion(true: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
@@ -142,13 +145,14 @@ def _near(edges: np.ndarray, radius: float) -> np.ndarray:
 @dataclass(frozen=True, slots=True)
 class PixelAssessment:
     """``confusion[true][said]`` counts pixels; ``boundaries`` has the F1 of each class's boundary, the mean over the
-    pictures in which it has one, None where there is none. ``shown`` has the true and the predicted mask of a few
-    pictures, by their place in the order of the evaluation."""
+    pictures in which it has one, None where there is none; ``right`` is the share of each picture's pixels that are.
+    ``shown`` has the true and the predicted mask of a few pictures, by their place in the order of the evaluation."""
 
     examples: int
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     boundaries: tuple[float | None, ...]
+    right: tuple[float, ...] = ()
     shown: Mapping[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -203,6 +207,13 @@ class PixelAssessment:
         from archspec.evaluators.panels import confusion_picture
 
         return {"confusion": confusion_picture(np.array(self.confusion), self.classes)}
+
+    def worst(self, count: int) -> Sequence[Mistake]:
+        """By the share of a picture's pixels that are wrong."""
+        import numpy as np
+
+        rows = largest(1 - np.array(self.right), count)
+        return [Mistake(row, 1 - self.right[row], f"{100 * self.right[row]:.1f} % of pixels right") for row in rows]
 
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         return {}

@@ -54,7 +54,7 @@ def _run(logdir: Path) -> TrainedRun:
         for row in read_rows(logdir / "log.jsonl")
         if "step" not in row
     ]
-    result, environment = _json(logdir / "result.json"), _json(logdir / "environment.json")
+    result, environment = read_json(logdir / "result.json"), read_json(logdir / "environment.json")
     written = {key: said[key] for key in COMPARED if key in said}
     if isinstance(train := written.get("train"), Mapping):
         written["train"] = {key: _spelled_out(key, value) for key, value in train.items()}
@@ -67,7 +67,7 @@ def _best(logdir: Path, result: Mapping[str, Any], history: list[dict[str, float
     """The epoch that is best in what the run monitors, or else in the loss."""
     last = max((logdir / "checkpoints").glob("[0-9]*"), default=logdir)
     # A run that goes on after its end has come further than its result says.
-    manifest = max((result, _json(last / "manifest.json")), key=_steps)
+    manifest = max((result, read_json(last / "manifest.json")), key=_steps)
     done, best = _steps(manifest), manifest.get("best")
     epochs = manifest.get("epochs", len(manifest.get("history") or ()))
     if isinstance(best, dict) and done and epochs:
@@ -121,7 +121,7 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """A file's map; an empty one where it is not there, or damaged."""
     try:
         found = json.loads(path.read_bytes())

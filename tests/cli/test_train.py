@@ -1,6 +1,7 @@
 """The verbs around a run, from the command line: train, evaluate, predict, export."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -45,6 +46,18 @@ def test_evaluate_says_what_training_said(trained, capsys):
     assert found["top_1"] == pytest.approx(result["metrics"]["accuracy"])
     assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-4)
     assert sum(map(sum, found["confusion"])) == found["examples"] == 360
+
+
+@pytest.mark.slow
+def test_the_page_of_a_run_has_the_confusion_and_the_worst_examples(trained, tmp_path, capsys):
+    code, _, err = output(capsys, "report", trained / "run1", "-o", tmp_path / "run.html")
+    text = (tmp_path / "run.html").read_text(encoding="utf-8")
+    result = json.loads((trained / "run1" / "result.json").read_text())
+    assert (code, err) == (0, "") and f"top-1    {result['metrics']['accuracy']:.4f}" in text
+    assert 'alt="confusion"' in text
+    told = re.findall(r"<span>(\d) ([\d.]+), (?:is (\d) ([\d.]+)|which it is)</span>", text)
+    own = [float(is_share or share) for _, share, _, is_share in told]
+    assert len(told) == 12 and own == sorted(own), "the least probable true class comes first"
 
 
 @pytest.mark.slow

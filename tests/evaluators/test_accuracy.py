@@ -30,6 +30,14 @@ def test_figures_are_scikit_learns():
     np.testing.assert_allclose(found.f1, metrics.f1_score(LABELS, said, average=None))
 
 
+def test_the_worst_are_those_whose_class_was_given_least():
+    found = assess(SHARES, LABELS, NAMES)
+    worst, own = found.worst(5), SHARES[np.arange(200), LABELS]
+    assert [one.row for one in worst] == np.argsort(own)[:5].tolist()
+    (row, error, told) = worst[0]
+    assert error == pytest.approx(-np.log(own.min())) and told.endswith(f"is c{LABELS[row]} {own.min():.2f}")
+
+
 def test_averages_are_scikit_learns():
     from sklearn import metrics
 

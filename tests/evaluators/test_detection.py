@@ -166,6 +166,8 @@ def test_rows_behind_the_last_object_and_box_do_not_count():
     it = comparison.result()
     assert it.examples == 2 and it.objects == 1 and it.counts == (0, 1)
     assert [it.figures[name] for name in ("ap", "voc", "voc_2007")] == pytest.approx([1.0, 1.0, 1.0])
+    told = [(one.row, one.error, one.told) for one in it.worst(1)]
+    assert told == [(0, 0, "0 missed, 0 of no object, 0 of another class")]
     assert it.ap[0] is None and it.ap[1] == pytest.approx(1.0)
     assert "ap_large" not in it.figures, "no object is large"
     assert json.loads(json.dumps(it.record()))["class_ap50"][0] is None

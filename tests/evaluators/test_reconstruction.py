@@ -19,6 +19,8 @@ def test_errors_are_those_of_all_numbers_whatever_the_batches():
         assert found.figures["mse"] == pytest.approx(((made - true) ** 2).mean())
         assert found.figures["mae"] == pytest.approx(np.abs(made - true).mean())
         assert found.examples == 11 and len(found.shown) == MAX_IMAGES
+        errors = ((made - true) ** 2).mean((1, 2, 3))
+        assert [one.row for one in found.worst(3)] == np.argsort(-errors)[:3].tolist()
         assert found.panels()["reconstructions"].shape == (9, 3 * MAX_IMAGES, 1)
 
 

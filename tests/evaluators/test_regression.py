@@ -49,3 +49,9 @@ def test_errors_are_counted_from_the_lowest():
     heights = (picture < 250).any(-1).sum(0)[::6]
     assert heights.tolist() == [SIDE - 1, 0, round((SIDE - 1) / 2), 0, round((SIDE - 1) / 2)]
     assert (picture[-1, 12] == (26, 127, 55)).all()
+
+
+def test_the_worst_are_far_from_the_truth_for_their_output():
+    true, said = np.zeros((3, 2)), np.array([[1.0, 0.0], [0.0, 100.0], [2.0, 1.0]])
+    found = assess(true, said, ("near", "far"))
+    assert [(one.row, one.told) for one in found.worst(2)] == [(1, "far 100, is 0"), (2, "near 2, is 0")]

@@ -16,11 +16,13 @@ NEWS = '<div id="news" role="alert" hidden></div>'
 _IN_JSON = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
-def document(title: str, body: str, data: object, *, live: str | None = None) -> str:
+def document(title: str, body: str, data: object, *, live: str | None = None, has_images: bool = False) -> str:
     """A page of ``body``, which is HTML, and ``data``, which is anything that JSON has. A ``live`` one is that version,
-    and may ask its own server for news."""
+    and may ask its own server for news; one that ``has_images`` holds them itself."""
     style, script = asset("page.css"), asset("page.js")
     policy, of = POLICY.format(style=_source(style), script=_source(script)), ""
+    if has_images:
+        policy = f"{policy}; img-src data:"
     if live is not None:
         policy, of = f"{policy}; connect-src 'self'", f' data-live="{escape(live)}"'
     return (

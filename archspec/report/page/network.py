@@ -23,6 +23,7 @@ from archspec.report.page import charts
 from archspec.report.page.document import document, header
 from archspec.report.page.drawings import Level, levels, section
 from archspec.report.page.listing import listing
+from archspec.report.page.trained import ReportedRun, sections
 from archspec.report.picture import LayoutError
 from archspec.report.table import table
 
@@ -96,17 +97,18 @@ def reported(
     return Reported(called, measured, found, training)
 
 
-def page(of: Reported, *, live: str | None = None) -> str:
-    """The page of a network; ``live`` is its version where it follows a file."""
+def page(of: Reported, *, live: str | None = None, run: ReportedRun | None = None) -> str:
+    """The page of a network, and of the ``run`` that trained it; ``live`` is its version where it follows a file."""
     made = table(of.graph, training=of.is_training, batch=of.measured.batch)
     grid = of_nodes(of.measured, SHOWN, depth=0)
     drawn, chosen, missing = _drawn(of.graph)
     body = "\n".join(
         [
-            header(title(made), of.graph.doc),
+            header(title(made) if run is None else f"{run.name}, a run of {title(made)}", of.graph.doc),
             '<main class="network">',
             section(drawn, chosen, missing),
             '<div class="sections">',
+            *(_section(_id(head), head, body) for head, body in (sections(run) if run else {}).items()),
             _section("figures", "Figures", _figures(of) + _notes([*footnotes(made), *grid.notes])),
             _section("findings", "Findings", _findings(of.diagnostics)),
             _section("layers", "Layers", _layers(grid, of)),
@@ -123,7 +125,11 @@ def page(of: Reported, *, live: str | None = None) -> str:
         "sort": _sortable(grid),
         "levels": [level.record() for level in drawn],
     }
-    return document(of.name, body, data, live=live)
+    return document(of.name if run is None else run.name, body, data, live=live, has_images=run is not None)
+
+
+def _id(head: str) -> str:
+    return head.lower().replace(" ", "-")
 
 
 def _drawn(graph: Graph) -> tuple[list[Level], int, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archspec.evaluators.base import Accumulator, Assessment, Batch, Evaluator
+from archspec.evaluators.base import Accumulator, Assessment, Batch, Evaluator, Mistake, Ranking
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,6 +79,9 @@ class HeadAssessment:
 
     def panels(self) -> Mapping[str, np.ndarray]:
         return of_part(self.inner.panels(), self.head)
+
+    def worst(self, count: int) -> Sequence[Mistake]:
+        return self.inner.worst(count) if isinstance(self.inner, Ranking) else ()
 
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         return of_part(self.inner.curves(), self.head)

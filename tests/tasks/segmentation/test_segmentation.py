@@ -206,6 +206,8 @@ def test_figures_are_those_of_sets_of_pixels_batch_by_batch():
     assert dict(found.figures) == pytest.approx({**figures_by_hand(), "boundary_f1": np.mean(means)})
     assert found.boundaries == pytest.approx(tuple(means))
     assert found.examples == 2 and sum(map(sum, found.confusion)) == (TRUE != 255).sum()
+    right = [(t == s)[t != 255].mean() for t, s in zip(TRUE[..., 0], SAID.argmax(-1), strict=True)]
+    assert [one.row for one in found.worst(2)] == np.argsort(right).tolist()
 
 
 def test_a_class_that_neither_occurs_nor_is_said_is_no_part_of_the_mean():
