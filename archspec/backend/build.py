@@ -13,7 +13,8 @@ from archspec.backend.seams.models import mask_of, name_outputs, takes_list
 from archspec.ir.diagnostics import Diagnostic, SpecError, did_you_mean, shown
 from archspec.ir.graph import Graph, Node, Tensor, must_be_graph
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.base import ports
+from archspec.ops.base import Op, ports
+from archspec.ops.per_item import PerItem
 
 if TYPE_CHECKING:
     import keras
@@ -136,9 +137,34 @@ def _optimizer(keras: Any, said: str | Mapping[str, Any] | keras.Optimizer) -> k
     raise ValueError(f"Keras has no optimizer {shown(name)}; {hint}")
 
 
-def called(node: Node, layer: Any, tensors: Sequence[Any]) -> Any:
-    """What a node's layer gives of tensors."""
-    return layer(tensors) if ports(type(node.op))[2] or takes_list(layer) else layer(*tensors)
+def called(node: Node, layer: Any, tensors: Sequence[Any], **options: Any) -> Any:
+    """What a node's layer gives of tensors, one of each input; ``options`` are arguments of the call."""
+    op: Any = node.op
+    if isinstance(op, PerItem):
+        return _per_item(node, op, layer, tensors, options)
+    return _called(op, layer, tensors, options)
+
+
+def _called(op: Op, layer: Any, tensors: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    takes_all = ports(type(op))[2] or takes_list(layer)
+    return layer(list(tensors), **options) if takes_all else layer(*tensors, **options)
+
+
+def _per_item(node: Node, op: PerItem, layer: Any, tensors: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """What a layer gives of every item of its inputs."""
+    from archspec.layers.items import FoldItems, UnfoldItems
+
+    items = op.items(node.input_specs)
+    taken = [
+        FoldItems(0 if split else items, dtype=spec.dtype, name=f"{node.name}.item.{k}")(tensor)
+        for k, (tensor, spec, split) in enumerate(zip(tensors, node.input_specs, op.is_split, strict=True))
+    ]
+    made = _called(op.op, layer, taken, options)
+    found = [
+        UnfoldItems(items, dtype=spec.dtype, name=f"{node.name}.items.{k}")(tensor)
+        for k, (tensor, spec) in enumerate(zip(made if len(node.outputs) > 1 else [made], node.outputs, strict=True))
+    ]
+    return found if len(node.outputs) > 1 else found[0]
 
 
 def _verify(graph: Graph, layers: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from archspec.frontend.recurring import recurring
 from archspec.frontend.references import anchor_of, define, flag, given_to
 from archspec.frontend.refusal import LimitExceeded, Refusal
 from archspec.frontend.scope import NOTHING, POISON, Bundle, Constants
-from archspec.frontend.steps import Step, steps_of, words_in
+from archspec.frontend.steps import ITEMS, Step, steps_of, words_in
 from archspec.frontend.structure import STRUCTURES, one
 from archspec.frontend.walk import MAX_DEPTH, Callee, FileContext, Place, Walk
 from archspec.frontend.yaml_source import Seq
@@ -85,6 +85,10 @@ class Elaborator(Walk):
             )
         if step.repeat is not None:
             return repeat(self, step, place)
+        if step.each == ITEMS:
+            from archspec.frontend.items import each_item
+
+            return each_item(self, step, place)
         if step.each is not None:
             return each(self, step, place)
         anchor = anchor_of(step, place, looped=False)

@@ -19,6 +19,9 @@ from archspec.frontend.walk import MANY, MAX_STEPS, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, written_at
 from archspec.ir.diagnostics import Span, shown
 
+ITEM_WORDS = ("item", "items", "element", "elements", "row", "rows", "frame", "frames", "time", "timestep", "timesteps")
+"""What people call the items of a first axis."""
+
 
 def _turns(step: Step, modifier: str, place: Place, loops: Sequence[Loop]) -> list[tuple[Any, str, dict[str, Any]]]:
     """Key, path text and variables of every turn."""
@@ -105,6 +108,8 @@ def _loop_values(value: object, at: Span) -> list[Any]:
     hint = "a count, such as 3, or a variable with its values: {i: 3}"
     if isinstance(value, str) and (ends := re.fullmatch(r"(\d+)\s*(?:\.{2,3}|:|-|to)\s*(\d+)", value[:80])) is not None:
         hint = f"a range is a function: {written(f'range({ends[1]}, {ends[2]})')}, which ends before {ends[2]}"
+    elif isinstance(value, str) and value.lower() in ITEM_WORDS:
+        hint = "each: items does a step for every item of the first axis"
     elif isinstance(value, str) and value.lower() in _numbers():
         hint = f"write {_numbers().index(value.lower())}"
     elif isinstance(value, str) and re.fullmatch(r"\d+(?:\s+\d+)+", value[:80]):

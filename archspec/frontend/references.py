@@ -262,6 +262,10 @@ def reference(raw: object, container: Map | Seq, key: object, place: Place) -> A
         raise Poisoned
     if not isinstance(value, (StepResult, Bundle)):
         raise Refusal("N01", f"'{raw}' is {shown(value)}, not a step's result", at)
+    if place.scope.items and isinstance(value, StepResult):
+        # Of a result that is taken item by item, a name within means the item.
+        one = place.scope.items.get(value.tensor)
+        return one if one is not None and one.spec.rank + 1 == value.spec.rank else value
     return value
 
 

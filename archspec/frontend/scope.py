@@ -201,12 +201,13 @@ class Frame:
 
 
 class Scope:
-    """Names of a body, or of one turn of a loop within it."""
+    """Names of a body, or of one turn of a loop within it. ``items`` are what results are that are taken one by one."""
 
-    __slots__ = ("frame", "names", "parent", "places", "variables")
+    __slots__ = ("frame", "items", "names", "parent", "places", "variables")
 
     def __init__(self, frame: Frame, parent: Scope | None = None, variables: dict[str, Any] | None = None):
         self.frame, self.parent = frame, parent
+        self.items: Mapping[Tensor, StepResult] = {} if parent is None else parent.items
         self.names: dict[str, Any] = {}
         self.places: dict[str, Span] = {}
         self.variables = variables or {}

@@ -12,6 +12,8 @@ from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
 MODIFIERS = ("as", "from", "when", "repeat", "each", "merge")
+ITEMS = "items"
+"""What stands after ``each:`` where the turns are the items of a first axis."""
 STRUCTURAL = ("do", "branches", "residual")
 
 

@@ -8,6 +8,7 @@ from archspec.frontend.arithmetic import FUNCTIONS
 from archspec.frontend.expectations import FIGURES
 from archspec.frontend.inputs import DTYPES
 from archspec.frontend.schema.values import NAME, TYPES, kinds, or_expression, parameters, section
+from archspec.frontend.steps import ITEMS
 from archspec.ir.json_schema import Json, closed, list_of, map_of
 from archspec.ir.training import GradientPenalty
 from archspec.ops.base import Op
@@ -115,7 +116,10 @@ def definitions(calls: Mapping[str, Json], bare: Iterable[str], *, is_any: bool)
         },
         "when": or_expression({"type": "boolean", "description": "where false, the step is the identity"}),
         "repeat": {"$ref": "#/$defs/loop", "description": "sequential: each turn takes the output of the last"},
-        "each": {"$ref": "#/$defs/loop", "description": "parallel: every turn takes the same input, or its own 'from'"},
+        "each": {
+            "anyOf": [{"$ref": "#/$defs/loop"}, {"const": ITEMS}],
+            "description": "parallel: every turn takes the same input, or its own 'from'; items: of the first axis",
+        },
         "merge": {
             **or_expression(
                 {"enum": merges},

@@ -8,9 +8,11 @@ from typing import Any
 
 import keras
 
+from archspec.backend.build import called as layer_called
 from archspec.backend.seams.models import is_of_generator
 from archspec.ir.graph import Node, Tensor, Training, called, calls
 from archspec.ops.base import ports
+from archspec.ops.per_item import of_layer
 
 Values = dict[Tensor, Any]
 
@@ -37,9 +39,10 @@ class Forward:
                 # Without weights or states it is one of its own for each call, whose sizes may differ.
                 own = node.op.lower(*node.input_specs)
                 own.name = node.layer
-                if len(node.input_specs) == 1 and not ports(type(node.op))[2]:
+                op, specs = of_layer(node.op, node.input_specs)
+                if len(specs) == 1 and not ports(type(op))[2]:
                     # Constants that a layer makes when it is built would else belong to the first trace of a step.
-                    own.build((None, *node.input_specs[0].shape))
+                    own.build((None, *specs[0].shape))
             if known is None:
                 self.generators += [v for v in own.non_trainable_variables if is_of_generator(v)]
             self.layer_of[node.name] = own
@@ -67,7 +70,7 @@ class Forward:
                 layer, options = self.layer_of[node.name], {}
                 if (trains := self.trains[node.name]) is not None:
                     options["training"] = training and trains
-                made = layer(taken, **options) if ports(type(node.op))[2] else layer(*taken, **options)
+                made = layer_called(node, layer, taken, **options)
                 for port, value in enumerate([made] if len(node.outputs) == 1 else made):
                     values[Tensor(node.name, port)] = value
         return scope, values
