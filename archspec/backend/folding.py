@@ -25,8 +25,8 @@ def unfolded(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[
     """Layer of the graph → layer with the node's weights, and what to know of them. Raises WeightsError."""
     owners = [node for node in graph.owners() if node.weights]
     norms = {node.layer: node for node in owners if {w.name for w in node.weights} >= MOMENTS}
-    nodes = [replace(node, weights=(_kernel(node),)) for node in owners if node.layer not in norms]
-    layers = [StoredLayer(stored.name, {"kernel": _as_wide(stored, nodes)}) for stored in archive.layers]
+    nodes = [replace(node, weights=tuple(_kernels(node))) for node in owners if node.layer not in norms]
+    layers = [StoredLayer(stored.name, _kept(stored, nodes)) for stored in archive.layers]
     kept, known = rules.apply(nodes, layers) if rules else (layers, {})
     matching = Matching(nodes, kept, archive, graph, known)
     found = matching.run()
@@ -40,10 +40,8 @@ def unfolded(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[
             raise WeightsError(
                 f"{node.span}: {stored.name} of the file adds a bias, {layer!r} has none, and no batch_norm behind it"
             )
-        arrays = {
-            w.name: stored.arrays["kernel"] if w.name == _kernel(node).name else _bias(w, None if norm else bias)
-            for w in node.weights
-        }
+        kernels = {w.name: array for w, array in zip(_kernels(node), stored.arrays.values(), strict=True)}
+        arrays = {w.name: kernels.get(w.name) or _bias(w, None if norm else bias) for w in node.weights}
         out[layer] = StoredLayer(stored.name, arrays)
         if norm is not None:
             out[norm.layer] = StoredLayer(stored.name, _identity(norm, bias))
@@ -57,13 +55,19 @@ def unfolded(archive: Archive, graph: Graph, rules: Rules | None) -> tuple[dict[
     return out, [*([said] if identities else []), *matching.notes()]
 
 
-def _kernel(node: Node) -> WeightSpec:
-    """The one array beside a bias. Raises WeightsError."""
+def _kernels(node: Node) -> list[WeightSpec]:
+    """The one array beside a bias, or the two of a recurrent layer. Raises WeightsError."""
     rest = [w for w in node.weights if w.name.rpartition("/")[2] != "bias"]
-    if len(rest) != 1:
+    if len(rest) != 1 and [w.name.rpartition("/")[2] for w in rest] != ["kernel", "recurrent_kernel"]:
         names = ", ".join(w.name for w in node.weights)
         raise WeightsError(f"{node.span}: {node.layer!r} has {names}, which are not followed into a compiled network")
-    return rest[0]
+    return rest
+
+
+def _kept(stored: StoredLayer, nodes: list[Node]) -> dict[str, Stored]:
+    """The arrays by which a layer is known: all but the bias, which may have been put in."""
+    arrays = {role: array for role, array in stored.arrays.items() if role != "bias"}
+    return arrays if len(arrays) > 1 else {"kernel": _as_wide(stored, nodes)}
 
 
 def _as_wide(stored: StoredLayer, nodes: list[Node]) -> Stored:

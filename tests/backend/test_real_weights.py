@@ -10,6 +10,7 @@ from PIL import Image
 
 import archspec
 from archspec.backend import weights
+from archspec.backend.rules import Rules
 from tests.backend.caffe import caffemodel
 from tests.shares import few
 
@@ -85,6 +86,66 @@ def test_squeezenet_on_a_photograph_that_everybody_has(photo, likely, squeezenet
     top = np.argsort(-out)[: len(likely)]
     assert [names[k] for k in top] == list(likely)
     assert out[top] == pytest.approx(list(likely.values()), abs=0.02)
+
+
+DEEPLAB = """
+names:
+  conv_2d_35: branches.1.conv_bn.conv
+  conv_2d_36: branches.0.conv_bn.conv
+"""
+"""Which of the pyramid's two convolutions of one shape is which."""
+
+
+@pytest.mark.parametrize(
+    "photo", few(["bird_segmentation.bmp", "dog_segmentation.bmp", "cat.bmp"], "bird_segmentation.bmp")
+)
+def test_deeplab_finds_what_the_interpreter_finds(photo, data, tmp_path):
+    """Of the pixels 97 % and more: the interpreter computes in 8 bits, of which the spec has the weights alone."""
+    path = data("w_coral_tflite/deeplabv3_mnv2_dm05_pascal_quant.tflite")
+    (tmp_path / "rules.yaml").write_text(DEEPLAB)
+    model = with_weights("deeplabv3_mobilenet_v2_dm05", path, Rules.read(tmp_path / "rules.yaml"))
+    image = np.asarray(Image.open(data(f"w_coral_tflite/{photo}")).resize((513, 513), Image.Resampling.BILINEAR))
+    wanted = interpreted(path, image[None])[0]
+    found = np.asarray(model.predict((image[None] - 128.0) / 128, verbose=0))[0].argmax(-1)
+    assert len(np.unique(wanted)) > 1
+    assert (found == wanted).mean() >= 0.97
+
+
+def test_an_lstm_reads_digits_as_the_interpreter_does(data, tmp_path):
+    import gzip
+
+    path = data("w_coral_tflite/keras_lstm_mnist_ptq.tflite")
+    (tmp_path / "net.yaml").write_text(
+        "archspec: 1\nname: net\ninputs: {rows: [28, 28]}\nbody: [lstm: {units: 20, sequences: true}, flatten]\n"
+        "heads:\n  main: {body: [dense: {units: 10, activation: softmax}], loss: sparse_categorical_crossentropy}\n"
+    )
+    model = with_weights(str(tmp_path / "net.yaml"), path)
+    images, labels = (
+        gzip.decompress(data(f"mnist/t10k-{name}-ubyte.gz").read_bytes()) for name in ("images-idx3", "labels-idx1")
+    )
+    x = np.frombuffer(images[16:], "uint8").reshape(-1, 28, 28)[:500]
+    found = np.asarray(model.predict(x / 255, verbose=0))
+    wanted = np.concatenate([interpreted(path, image[None]) for image in x]) / 256
+    np.testing.assert_allclose(found, wanted, atol=0.03)
+    assert (found.argmax(1) == np.frombuffer(labels[8:], "uint8")[:500]).mean() >= 0.96
+
+
+def with_weights(name: str, path: Path, rules: Rules | None = None):
+    graph = archspec.load(name).inference()
+    model = archspec.compile(graph)
+    weights.assign(model, weights.imported(path, graph, rules).values)
+    return model
+
+
+def interpreted(path: Path, x: np.ndarray) -> np.ndarray:
+    """What TensorFlow Lite's own interpreter makes of a file's input."""
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(str(path))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
 def prepared(image: Image.Image) -> np.ndarray:

@@ -158,3 +158,78 @@ def test_a_convolution_of_single_positions_is_the_product_of_a_vector(files, tmp
     assign(copy, imported(tmp_path / "net.tflite", graph).values)
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32")
     np.testing.assert_allclose(np.asarray(copy(x)), np.asarray(written(x)), atol=1e-6)
+
+
+RECURRENT = """
+archspec: 1
+name: net
+inputs: {x: [5, 3]}
+body: [lstm: {units: 4, sequences: true}]
+"""
+
+
+def lstm_file(path, changes=()):
+    """A file of an LSTM whose gates lie apart, as TensorFlow's converter writes one. ``changes``: other inputs, by
+    their positions."""
+    import flatbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    draw, arrays = np.random.default_rng(0), {}
+    for first, shape in ((1, (4, 3)), (5, (4, 4)), (12, (4,))):
+        arrays |= {at: draw.normal(size=shape).astype("float32") for at in range(first, first + 4)}
+    arrays |= dict(changes)
+    model, graph, operator = schema.ModelT(), schema.SubGraphT(), schema.OperatorT()
+    model.version, model.subgraphs, model.buffers = 3, [graph], [schema.BufferT()]
+    graph.tensors, graph.operators = [], [operator]
+
+    def tensor(shape, array=None, *, is_variable=False):
+        kept = schema.TensorT()
+        kept.name, kept.shape, kept.type = f"t{len(graph.tensors)}", list(shape), schema.TensorType.FLOAT32
+        kept.isVariable, kept.buffer = is_variable, 0
+        if array is not None:
+            buffer = schema.BufferT()
+            buffer.data = list(array.tobytes())
+            kept.buffer = len(model.buffers)
+            model.buffers.append(buffer)
+        graph.tensors.append(kept)
+        return len(graph.tensors) - 1
+
+    x = tensor((1, 5, 3))
+    given = [arrays.get(at) for at in range(1, 24)]
+    operator.inputs = [x, *(-1 if array is None else tensor(array.shape, array) for array in given)]
+    operator.inputs[18:20] = [tensor((1, 4), is_variable=True), tensor((1, 4), is_variable=True)]
+    operator.outputs = [tensor((1, 5, 4))]
+    graph.inputs, graph.outputs = [x], operator.outputs
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
+    code.version, model.operatorCodes = 1, [code]
+    operator.opcodeIndex, operator.builtinOptionsType = 0, schema.BuiltinOptions.UnidirectionalSequenceLSTMOptions
+    operator.builtinOptions = schema.UnidirectionalSequenceLSTMOptionsT()
+    operator.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.TANH
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+
+
+def test_an_lstm_computes_what_the_interpreter_does(tmp_path):
+    import tensorflow as tf
+
+    lstm_file(tmp_path / "net.tflite")
+    graph = archspec.loads(RECURRENT)
+    model = archspec.compile(graph)
+    assign(model, imported(tmp_path / "net.tflite", graph).values)
+    x = np.random.default_rng(1).normal(size=(1, 5, 3)).astype("float32")
+    interpreter = tf.lite.Interpreter(str(tmp_path / "net.tflite"))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+    interpreter.invoke()
+    wanted = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    assert np.ptp(wanted) > 0.5
+    np.testing.assert_allclose(np.asarray(model(x)), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{9: np.ones(4, "float32")}, {1: None}], ids=["peepholes", "one gate less"])
+def test_an_lstm_that_keras_lacks_is_refused(changes, tmp_path):
+    lstm_file(tmp_path / "net.tflite", changes)
+    with refuses(WeightsError):
+        opened(tmp_path / "net.tflite")

@@ -150,6 +150,10 @@ HOLDING: dict[str, tuple[int, int, Callable[[Any], Any]]] = {
     "FULLY_CONNECTED": (1, 2, lambda kernel: kernel.T),
 }
 """Operations, which input is their kernel and which their bias, and how the kernel becomes Keras's."""
+LSTM = {"kernel": (1, 2, 3, 4), "recurrent_kernel": (5, 6, 7, 8), "bias": (12, 13, 14, 15)}
+"""Inputs of UNIDIRECTIONAL_SEQUENCE_LSTM by gate, in Keras's order: input, forget, cell, output."""
+NOT_KERAS = {"peepholes": (9, 10, 11), "a projection": (16, 17), "layer normalisation": (20, 21, 22, 23)}
+"""Its inputs that an LSTM of Keras does not have."""
 
 
 def _apart(channels: int) -> Callable[[Any], Any]:
@@ -177,11 +181,37 @@ def _layers(network: _Network) -> Iterator[StoredLayer]:
                 arrays["bias"] = _stored(bias, _same)
             yield StoredLayer(called(kind), arrays)
             continue
+        if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            yield _lstm(called(kind), network, inputs)
+            continue
         for at in inputs:
             held = network.constant(at)
             # Single numbers are arguments.
             if held is not None and len(held.data) > len(held.read().ravel()[:1].tobytes()):
                 yield StoredLayer(called(kind), {"kernel": _stored(held, _same)})
+
+
+def _lstm(name: str, network: _Network, inputs: list[int]) -> StoredLayer:
+    """An LSTM, whose gates lie apart in such a file. Raises WeightsError where Keras has none like it."""
+    import numpy as np
+
+    given = dict(enumerate(inputs))
+    for what, places in NOT_KERAS.items():
+        if any(given.get(at, -1) >= 0 for at in places):
+            raise WeightsError(f"{name} of the file has {what}, which an lstm of Keras has not")
+    arrays = {}
+    for role, places in LSTM.items():
+        gates = [network.constant(inputs[at]) for at in places]
+        parts = [gate for gate in gates if gate is not None]
+        if len(parts) < len(gates):
+            raise WeightsError(f"{name} of the file has gates without a {role}, or ones that are computed")
+        rows, *columns = parts[0].shape
+
+        def joined(parts: list[_Constant] = parts) -> np.ndarray:
+            return np.concatenate([part.read() for part in parts]).T
+
+        arrays[role] = Stored((*columns, 4 * rows), joined)
+    return StoredLayer(name, arrays)
 
 
 def _stored(constant: _Constant, convert: Callable[[Any], Any]) -> Stored:
