@@ -3,6 +3,7 @@ place of either."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,13 @@ def section(document: object, key: str) -> Json:
 
 def taken_by(member: type[Declaration]) -> Json:
     """The arguments of a declaration, opened for expressions, with the strings below its fields as descriptions."""
+    taken = _taken_by(member)
+    return {**taken, "properties": dict(taken["properties"])}
+
+
+# Models are read once: the schema of each file has the arguments of all ops.
+@functools.cache
+def _taken_by(member: type[Declaration]) -> Json:
     docs = member.field_docs()
     schema = member.model_json_schema()
     properties: dict[str, Json] = {}
