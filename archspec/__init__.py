@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from archspec.backend import compile
     from archspec.backend.conformance import ConformanceError, check_op
+    from archspec.data.errors import DataError
     from archspec.ir.diagnostics import Diagnostic, SpecError
     from archspec.ir.graph import Graph, Node
     from archspec.ir.tensors import TensorSpec, WeightSpec
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ConformanceError": "archspec.backend.conformance",
+    "DataError": "archspec.data.errors",
     "Diagnostic": "archspec.ir.diagnostics",
     "Diagram": "archspec.report.picture",
     "Diff": "archspec.report.difference",
@@ -66,6 +68,7 @@ _HOMES = {
 
 __all__ = [
     "ConformanceError",
+    "DataError",
     "Diagnostic",
     "Diagram",
     "Diff",

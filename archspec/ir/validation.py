@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from operator import index
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -231,3 +232,13 @@ def _fields(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
             return []
         model = inner
     return list(model.model_fields)
+
+
+def must_be_integer(name: str, value: object) -> int:
+    """An argument of a function that is an integer, of whatever type of them. Raises TypeError."""
+    try:
+        if not isinstance(value, bool):
+            return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be an integer, got {value!r}")

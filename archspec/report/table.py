@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from operator import index
 from typing import Any, NamedTuple
 
 from archspec.analysis.blocks import folded, readable_depth
@@ -14,6 +13,7 @@ from archspec.analysis.cost import Totals, counted, node_costs, total, uncounted
 from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph, must_be_graph
 from archspec.ir.tensors import Size, TensorSpec
+from archspec.ir.validation import must_be_integer
 
 READABLE_LINES = 60
 """Tables of more lines are folded to blocks where a person reads them, unless a depth is asked for."""
@@ -125,8 +125,8 @@ def table(
     ``depth`` is negative, TypeError for what is no graph, or no integer.
     """
     must_be_graph(graph, "archspec.table")
-    batch = _integer("batch", batch)
-    depth = None if depth is None else _integer("depth", depth)
+    batch = must_be_integer("batch", batch)
+    depth = None if depth is None else must_be_integer("depth", depth)
     if batch < 1:
         raise ValueError(f"batch must be a positive integer, got {batch}")
     if depth is not None and depth < 0:
@@ -160,16 +160,6 @@ def table(
         in_bounds=in_bounds,
         uncounted=uncounted(graph),
     )
-
-
-def _integer(name: str, value: object) -> int:
-    """An integer, of whatever type of them. Raises TypeError."""
-    try:
-        if not isinstance(value, bool):
-            return index(value)  # type: ignore[arg-type]
-    except TypeError:
-        pass
-    raise TypeError(f"{name} must be an integer, got {value!r}")
 
 
 def fold_rows(rows: tuple[Row, ...], depth: int) -> tuple[Row, ...]:

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from archspec.ir.diagnostics import SpecError
+from archspec.runs.notation import FLAGS, Notation
 from archspec.runs.request import RunRequest, changed, requested
 
 if TYPE_CHECKING:
+    from archspec.data.feature import Feature
+    from archspec.data.source import DataSource
     from archspec.data.transform import Transform
     from archspec.ir.diagnostics import Span
+    from archspec.runs.other_data import Data
     from archspec.training.plan import Plan
 
 STARTING = ("weights", "vectors", "steps_per_execution")
@@ -23,12 +27,14 @@ STARTING = ("weights", "vectors", "steps_per_execution")
 def recorded(
     logdir: Path,
     *,
-    data: str | None = None,
+    data: Data | None = None,
     split: str | None = None,
     batch: int | None = None,
     epochs: int | None = None,
+    notation: Notation = FLAGS,
 ) -> RunRequest:
-    """The run of a directory, for more epochs, or on other data. Raises SpecError, OSError."""
+    """The run of a directory, for more epochs, or on other data; ``notation`` is how errors call these. Raises
+    SpecError, OSError."""
     from archspec.runs.other_data import given
     from archspec.training.record import recorded_name, with_recorded_columns
 
@@ -39,16 +45,36 @@ def recorded(
     if found.run.data is not None:
         own = with_recorded_columns(found.run.data, logdir)
         found = replace(found, run=found.run.model_copy(update={"data": own}))
-    found = changed(found, {"batch": batch, "epochs": epochs}, words=_flags)
+    found = changed(found, {"batch": batch, "epochs": epochs}, words=notation.at)
     if data or split:
-        source, split = given(logdir, found.run.data, data, split)
+        source, split = given(logdir, found.run.data, data, split, notation)
         found = replace(found, run=found.run.model_copy(update={"data": source}))
+        if data and source is not None:
+            found = _at_recorded_size(found, source, logdir)
     if split or data or batch:
         changes: dict[str, Any] = {"split": split} if split or data else {}
         evaluate = found.run.evaluate.model_copy(update={**changes, **({"batch": batch} if batch else {})})
-        said: dict[tuple[str, ...], Span] = {("evaluate", "split"): _flags("split", split)} if split else {}
+        said: dict[tuple[str, ...], Span] = {("evaluate", "split"): notation.at("split", split)} if split else {}
         found = replace(found, run=found.run.model_copy(update={"evaluate": evaluate}), words={**found.words, **said})
     return replace(found, name=recorded_name(logdir))
+
+
+def _at_recorded_size(found: RunRequest, source: DataSource, logdir: Path) -> RunRequest:
+    """The run with images of any size brought to the one that its own data had, on which its transforms count."""
+    from archspec.data.features.image import Image
+    from archspec.training.prediction import sized
+    from archspec.training.record import recorded_features
+
+    def is_open(kind: Feature | None) -> bool:
+        return isinstance(kind, Image) and None in kind.spec.spatial
+
+    features = source.features().features
+    kinds = {n: k for n, k in recorded_features(logdir).features.items() if is_open(features.get(n)) and not is_open(k)}
+    if not kinds:
+        return found
+    run, transforms = found.run, found.run.evaluate.transforms
+    evaluate = run.evaluate.model_copy(update={"transforms": transforms and sized(kinds, transforms)})
+    return replace(found, run=run.model_copy(update={"evaluate": evaluate, "augment": sized(kinds, run.augment or ())}))
 
 
 def preparation(logdir: Path, found: RunRequest) -> tuple[Transform, ...]:
@@ -116,9 +142,3 @@ def _with_data(logdir: Path) -> RunRequest:
         if problem := lost(logdir, error):
             raise SpecError([problem]) from None
         raise
-
-
-def _flags(key: str, value: Any) -> Any:
-    from archspec.ir.diagnostics import typed
-
-    return typed(f"--{key}", str(value))

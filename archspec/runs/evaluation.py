@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.runs.directory import recorded
+from archspec.runs.notation import FLAGS, Notation
 
 if TYPE_CHECKING:
     from archspec.evaluators.base import Assessment
+    from archspec.runs.other_data import Data
     from archspec.training.evaluation import Looking
     from archspec.training.plan import Plan
+
+
+TOOLS = ("ultralytics",)
+"""Programs whose figures of objects, by their own definitions, can be added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +59,17 @@ def evaluate(
     logdirs: Sequence[Path],
     looking: Looking,
     *,
-    data: str | None = None,
+    data: Data | None = None,
     split: str | None = None,
     batch: int | None = None,
     best: bool = False,
     results: Path | None = None,
     tool: str | None = None,
+    notation: Notation = FLAGS,
 ) -> Evaluation:
     """Evaluate the networks of run directories, several as an ensemble. ``results`` is where COCO results of the
-    objects found are written, ``tool`` another program whose figures of objects are wanted, too.
+    objects found are written, ``tool`` another program whose figures of objects are wanted, too, and ``notation`` how
+    errors call all of these.
 
     Raises RunError for what does not go with the networks or each other, SpecError, WeightsError, DataError, OSError.
     """
@@ -77,22 +85,24 @@ def evaluate(
 
     if results is not None and (results.is_dir() or not results.absolute().parent.is_dir()):
         # An evaluation may take hours, whose figures would be lost.
-        raise RunError(f"--results: {results} cannot be written: it is a folder, or lies in none")
+        raise RunError(f"{notation.name('results')}: {results} cannot be written: it is a folder, or lies in none")
     files = [weights_file(logdir, best=best) for logdir in logdirs]
-    plans = [recorded(logdir, data=data, split=split, batch=batch).plan() for logdir in logdirs]
+    plans = [recorded(logdir, data=data, split=split, batch=batch, notation=notation).plan() for logdir in logdirs]
     first = plans[0]
     if first.split is None:
-        raise RunError("the data have no split that was held out; choose one with --split")
-    for option, is_asked in (("--results", results is not None), (f"--as {tool}", tool is not None)):
+        raise RunError("the data have no split that was held out; choose one with " + notation.name("split"))
+    for option, is_asked in (
+        ("results", results is not None),
+        ("as" if notation is FLAGS else "tool", tool is not None),
+    ):
         if is_asked and not first.task.tells_objects:
-            raise RunError(f"{option} is for objects, and {first.task.name} finds none")
-    asked = [f"--views {looking.views}"] * (looking.views != "single") + ["--scales"] * bool(looking.scales)
-    asked += ["--dense"] * looking.dense
+            raise RunError(f"{notation.name(option)} is for objects, and {first.task.name} finds none")
+    asked = ["views"] * (looking.views != "single") + ["scales"] * bool(looking.scales) + ["dense"] * looking.dense
     if asked and IMAGE not in first.features.parts:
-        raise RunError(f"{asked[0]} is for images")
+        raise RunError(f"{notation.name(asked[0])} is for images")
     for plan, logdir in zip(plans, logdirs, strict=True):
         if plan.features.classes != first.features.classes or _data(plan) != _data(first):
-            raise RunError(f"{logdir} was trained on other data than {logdirs[0]}; give --data")
+            raise RunError(f"{logdir} was trained on other data than {logdirs[0]}; give {notation.name('data')}")
         tells, wanted = plan.task.answers(plan.graph), first.task.answers(first.graph)
         if tells != wanted:
             said = f"{logdir} predicts {', '.join(sorted(tells - wanted) or tells)}"

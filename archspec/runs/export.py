@@ -46,7 +46,7 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_pre
 
     form = chosen(output, form)
     if with_preprocessing and form == "keras":
-        raise Misused("--with-preprocessing is for SavedModel, ONNX and LiteRT: Keras saves no transforms")
+        raise Misused("a .keras file cannot hold preprocessing: export a SavedModel, ONNX or LiteRT file")
     weights = weights_file(logdir, best=best)
     if form == "onnx" and (missing := _missing("tf2onnx", "onnx")):
         raise NotExported(missing)
@@ -94,7 +94,7 @@ def _prepared(
 
     part = valued(features.features)
     if part is None or steps is None:
-        raise NotExported("--with-preprocessing is for networks of images or of rows of numbers")
+        raise NotExported("preprocessing can be exported for networks of images or of rows of numbers only")
     inference = graph.inference()
     task = task_of(found.run, graph, features)
     activations = task.shared_by(inference, found.run.train, features)

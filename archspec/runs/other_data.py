@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from archspec.ir.diagnostics import Diagnostic, SpecError, shown, typed
+from archspec.ir.diagnostics import Diagnostic, SpecError, did_you_mean, shown
+from archspec.runs.notation import Notation
 
 if TYPE_CHECKING:
     from archspec.data.source import DataSource
 
+Data = str | os.PathLike[str] | Mapping[str, Any]
+"""Data in place of a run's: the name of a source, a path, or ``{NAME: {argument: value}}``."""
+
 
 def given(
-    logdir: Path, own: DataSource | None, data: str | None, split: str | None
+    logdir: Path, own: DataSource | None, data: Data | None, split: str | None, notation: Notation
 ) -> tuple[DataSource | None, str | None]:
     """The source to evaluate a run on, with the run's classes and vocabularies, and the split: of other data that have
     none of their own, all. Raises SpecError, OSError."""
@@ -23,48 +28,86 @@ def given(
 
     if data is None and (split != ALL or own is None):
         return own, split
-    source = own if data is None else _other(logdir, data)
+    source = own if data is None else _other(logdir, data, notation)
     recorded = recorded_features(logdir)
     known = tuple((name, recorded.telling(name).class_names) for name in recorded.targets)
     made = Given(source=with_recorded_vocabularies(source, logdir), known=known)  # type: ignore[arg-type]
     try:
         features = made.features()
     except DataError as error:
-        raise SpecError([_typed(data or "", error.message, error.help)]) from None
+        at = notation.at("data", data) if data is not None else notation.at("split", ALL)
+        raise SpecError([Diagnostic("R05", error.message, at, error.help)]) from None
     if split is None and ALL in features.splits and (features.is_divided or features.held_out is None):
         split = ALL
     return made, split
 
 
-def _other(logdir: Path, text: str) -> DataSource:
-    """What was typed after ``--data``, read as the run read its own: arguments that are no paths stay as they were."""
+def _other(logdir: Path, data: Data, notation: Notation) -> DataSource:
+    """The data that were asked for, read as the run read its own: arguments that are no paths stay as they were, and
+    images have the channels that they had."""
     from pydantic import ValidationError
 
     from archspec.data.errors import DataError
-    from archspec.data.source import DataSource, source_for
+    from archspec.data.example import IMAGE
+    from archspec.data.features.image import Image
+    from archspec.data.source import DataSource
     from archspec.ir.validation import translate_errors
+    from archspec.training.record import recorded_features
 
     name, args = recorded_source(logdir)
-    own = DataSource.find(name)
-    path = Path(text).expanduser()
+    own, at = DataSource.find(name), notation.at("data", data)
     try:
-        if own is not None and own.main and path.exists() and _is_text(own):
-            # A table, or a folder, may hold texts as well as images: the run says what it is.
-            found, said = own.name, {own.main: str(path.absolute())}
-        else:
-            found, said = source_for(text)
-            said = {key: str(path.absolute()) if path.exists() else value for key, value in said.items()}
+        found, said = _written(data) if isinstance(data, Mapping) else _named(os.fspath(data), own)
     except DataError as error:
-        raise SpecError([_typed(text, error.message, error.help)]) from None
+        raise SpecError([Diagnostic("R05", error.message, at, error.help)]) from None
     kind = DataSource.find(found)
     assert kind is not None
     if own is not None:
         said = {**_kept(own, kind, args), **said}
+    image = recorded_features(logdir).features.get(IMAGE)
+    if "channels" in kind.model_fields and isinstance(image, Image):
+        said = {"channels": image.spec.channels, **said}
     try:
         return kind.model_validate(said, context={"folder": logdir})
     except ValidationError as error:
         problems = [e["type"].context or {} for e in translate_errors(error, kind, found)]  # type: ignore[union-attr]
-        raise SpecError(_typed(text, p["message"], p.get("help")) for p in problems) from None
+        raise SpecError(Diagnostic("R05", p["message"], at, p.get("help")) for p in problems) from None
+
+
+def _named(text: str, own: type[DataSource] | None) -> tuple[str, dict[str, Any]]:
+    """The source that a name or path means to a run with a source ``own``, and its arguments. Raises DataError."""
+    from archspec.data.source import source_for
+
+    path = Path(text).expanduser()
+    if own is not None and own.main and path.exists() and _is_text(own):
+        # A table, or a folder, may hold texts as well as images: the run says what it is.
+        return own.name, {own.main: str(path.absolute())}
+    found, said = source_for(text)
+    return found, {key: str(path.absolute()) if path.exists() else value for key, value in said.items()}
+
+
+def _written(data: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A source as a run file has it: NAME: {argument: value}, or NAME: main. Raises DataError."""
+    from archspec.data.errors import DataError
+    from archspec.data.source import DataSource
+
+    name = next(iter(data)) if len(data) == 1 else None
+    kind = DataSource.find(name) if isinstance(name, str) else None
+    if kind is None:
+        known = f"the sources are {', '.join(DataSource.names())}"
+        raise DataError(
+            "data must be {SOURCE: {argument: value}}", help=did_you_mean(str(name), DataSource.names()) or known
+        )
+    value = data[kind.name]
+    if not isinstance(value, Mapping):
+        if kind.main is None:
+            raise DataError(f"{kind.name} takes {{argument: value}}, got {shown(value)}")
+        value = {kind.main: value}
+    paths = {key for key, field in kind.model_fields.items() if is_path(field.annotation)}
+    return kind.name, {
+        key: os.path.abspath(one) if key in paths and isinstance(one, (str, os.PathLike)) else one
+        for key, one in value.items()
+    }
 
 
 def _kept(own: type[DataSource], kind: type[DataSource], args: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,7 +176,3 @@ def lost(logdir: Path, error: SpecError) -> Diagnostic | None:
         first.span,
         "put them back, or write here where they are",
     )
-
-
-def _typed(text: str, message: str, help: str | None) -> Diagnostic:
-    return Diagnostic("R05", message, typed("--data", text) if text else typed("--split", "all"), help)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -36,7 +36,7 @@ class Predictions:
 
 def predict(
     logdir: Path,
-    paths: Sequence[Path],
+    inputs: Any,
     *,
     top: int = 5,
     best: bool = False,
@@ -44,9 +44,10 @@ def predict(
     drawings: Path | None = None,
     least: float = LEAST,
 ) -> Predictions:
-    """Read, prepare as the run evaluated, ask; a folder stands for the images below it. Classes of pixels are written
-    into ``masks``, a folder, as a PNG file of the size of each image; copies of images with these classes, or with the
-    objects whose score is at least ``least``, into ``drawings``. Raises RunError, SpecError, DataError, OSError.
+    """Read, prepare as the run evaluated, ask. ``inputs`` are paths, of which a folder stands for the images below it,
+    or arrays as ``array_inputs`` takes them. Classes of pixels are written into ``masks``, a folder, as a PNG file of
+    the size of each image; copies of images with these classes, or with the objects whose score is at least ``least``,
+    into ``drawings``. Raises RunError, SpecError, DataError, OSError.
     """
     from archspec.backend.installation import quiet_start
     from archspec.data.example import IMAGE
@@ -58,6 +59,7 @@ def predict(
     from archspec.runs.drawings import ending, write_drawing, write_overlay
     from archspec.runs.masks import mask_of, write_mask
     from archspec.runs.other_data import recorded_source
+    from archspec.training.array_inputs import arrays, is_array
     from archspec.training.errors import RunError
     from archspec.training.planning import task_of
     from archspec.training.prediction import answers, images, rows, texts, together
@@ -73,6 +75,10 @@ def predict(
         drawn = f"; 'archspec sample {logdir}' draws from it" if task.sample_options else ""
         raise RunError(f"{task.name} gives no class for an example{drawn}")
     parts = task.reads(graph, features)
+    by_value = is_array(inputs)
+    if by_value and (masks or drawings):
+        raise RunError("masks and drawings are written for image files, not for arrays")
+    paths: list[Path] = [] if by_value else list(inputs)
     if parts == (IMAGE,):
         paths = [path for given in paths for path in (_images_below(given) if given.is_dir() else [given])]
     if masks is not None and not task.tells_pixels:
@@ -87,7 +93,9 @@ def predict(
     said = recorded_source(logdir)[1]
     most, encoding = said.get("max_pixels", MAX_PIXELS), said.get("encoding", "utf-8")
     kind = features.features[parts[0]] if len(parts) == 1 else None
-    if isinstance(kind, Tokens) and parts[0] in features.vocabularies:
+    if by_value:
+        asked = arrays(inputs, parts, features, preparation(logdir, found))
+    elif isinstance(kind, Tokens) and parts[0] in features.vocabularies:
         asked = texts(paths, graph, features, parts[0], predictor)
     elif parts == (IMAGE,):
         asked = images(paths, features, preparation(logdir, found), most)

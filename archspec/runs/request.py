@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, retyped, shown, typed
+from archspec.runs.notation import KEYWORDS
 
 if TYPE_CHECKING:
     from archspec.frontend.yaml_source import Map
@@ -198,7 +199,7 @@ def run_file(name: str) -> Path | None:
 
 def by_keyword(key: str, value: Any) -> Span:
     """A change that was made in Python: its keyword and value."""
-    return typed("set:", str(value)) if key == "set" else typed(f"{key} =", repr(value))
+    return typed("set:", str(value)) if key == "set" else KEYWORDS.at(key, value)
 
 
 def changed(found: RunRequest, changes: Mapping[str, Any], words: Words = by_keyword) -> RunRequest:

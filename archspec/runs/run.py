@@ -6,13 +6,15 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from archspec.runs.directory import extend, recorded, without_data
+from archspec.runs.notation import KEYWORDS, integer, one_of
 from archspec.runs.request import RunRequest, changed, requested
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import ArrayLike
 
     from archspec.ir.diagnostics import Diagnostic
     from archspec.ir.graph import Graph
@@ -131,13 +133,13 @@ class Run:
     def resume(
         self, *, epochs: int | None = None, progress: TextIO | None = sys.stderr, distributed: bool = False
     ) -> Result:
-        """Go on with a run that was stopped, from its last checkpoint that is whole; ``epochs`` are those in all, for a
-        run that is to have more.
+        """Continue a run that was stopped, from its last intact checkpoint; a finished run returns its result.
+        ``epochs`` is the total number of epochs, for a run that is to have more.
 
         Raises as ``train``, and RunError where the checkpoint is of another run, or there is nothing left to do.
         """
         logdir, together = self._directory(), peers() if distributed else None
-        plan = recorded(logdir, epochs=epochs).plan(starts=True, peers=together)
+        plan = recorded(logdir, epochs=epochs, notation=KEYWORDS).plan(starts=True, peers=together)
         if epochs is not None and not (together and together.rank):
             extend(plan, logdir)
             if progress:
@@ -158,63 +160,115 @@ class Run:
     def evaluate(
         self,
         *,
-        data: str | None = None,
+        data: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         split: str | None = None,
         batch: int | None = None,
         best: bool = False,
         views: Views = "single",
         scales: Sequence[int] = (),
         dense: bool = False,
+        results: str | os.PathLike[str] | None = None,
+        tool: Literal["ultralytics"] | None = None,
     ) -> Evaluation:
-        """What the task's evaluators say of the trained network on a split: by default the one that the run evaluated.
+        """The figures of the task's evaluators for the trained network on a split; default: the split that the run
+        evaluated.
 
-        ``data`` are others than the run's, by a source's name or a path; with ``best`` the best weights are taken
-        instead of the last. Of images ``views`` (``single``, ``flip``, ``ten_crop``), ``scales`` (lengths of the short
-        side, in pixels) and ``dense`` say how they are looked at (test-time augmentation).
+        ``data`` replaces the run's: the name of a source, a path, or ``{NAME: {argument: value}}``. With ``best`` the
+        best weights are taken instead of the last. For images, ``views`` (``single``, ``flip``, ``ten_crop``),
+        ``scales`` (lengths of the short side, in pixels) and ``dense`` are test-time augmentation. For detectors,
+        ``results`` is a file for COCO results, and ``tool`` adds figures by another program's definition.
 
-        Raises RunError, SpecError, DataError, OSError.
+        Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
         """
-        from archspec.runs.evaluation import evaluate
+        from archspec.runs.evaluation import TOOLS, evaluate
         from archspec.training.evaluation import Looking
+        from archspec.training.views import NAMES
 
-        looking = Looking(views, tuple(scales), dense)
-        return evaluate([self._directory()], looking, data=data, split=split, batch=batch, best=best)
+        one_of("views", views, NAMES)
+        if tool is not None:
+            one_of("tool", tool, TOOLS)
+        if isinstance(scales, (str, int)):
+            raise TypeError(f"scales must be a sequence of integers, got {scales!r}")
+        looking = Looking(views, tuple(integer("scales", scale, 1) for scale in scales), dense)
+        batch = None if batch is None else integer("batch", batch, 1)
+        return evaluate(
+            [self._directory()],
+            looking,
+            data=data,
+            split=split,
+            batch=batch,
+            best=best,
+            results=None if results is None else Path(results),
+            tool=tool,
+            notation=KEYWORDS,
+        )
 
     def predict(
         self,
-        files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ArrayLike | Mapping[str, ArrayLike],
         *,
         top: int = 5,
         best: bool = False,
         masks: str | os.PathLike[str] | None = None,
         drawings: str | os.PathLike[str] | None = None,
+        score: float = 0.3,
     ) -> Predictions:
-        """What the trained network says of image files, of every line of text files where it reads text, or of every
-        row of tables where it reads numbers or has several inputs; ``top`` is how many classes are named, ``masks`` a
-        folder for PNG files of the class of each pixel, ``drawings`` one for copies of the images with what was found
-        drawn on them. Raises RunError, SpecError, DataError, OSError."""
-        from archspec.runs.prediction import predict
+        """The trained network's predictions, for examples that are prepared as the run evaluated.
 
-        paths = [files] if isinstance(files, (str, os.PathLike)) else files
+        ``inputs`` are files: images, or folders of them; texts, one per line; or tables, one example per row. Images
+        and rows of numbers may also be an array with a row for each example, in the shape and type that the run's data
+        had before any transform (images: ``(examples, height, width, channels)``, of any size); for a network of
+        several inputs, a map of such arrays by the names of the inputs.
+
+        ``top`` is the number of classes in a record, ``masks`` a folder for PNG files of the class of each pixel,
+        ``drawings`` a folder for copies of the images with the classes of pixels, or the objects whose score is at least
+        ``score``, drawn on them.
+
+        Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
+        """
+        from archspec.runs.prediction import predict
+        from archspec.training.array_inputs import is_array
+
+        top = integer("top", top, 1)
+        found: Any = inputs
+        if not is_array(inputs):
+            several = inputs if isinstance(inputs, Iterable) and not isinstance(inputs, (str, Mapping)) else [inputs]
+            found = []
+            for path in several:
+                if not isinstance(path, (str, os.PathLike)):
+                    raise TypeError(f"inputs must be paths or one array of all examples, got {type(path).__name__}")
+                found.append(Path(path))
+        folders = (None if folder is None else Path(folder) for folder in (masks, drawings))
+        masks, drawings = folders
         return predict(
             self._directory(),
-            [Path(path) for path in paths],
+            found,
             top=top,
             best=best,
-            masks=None if masks is None else Path(masks),
-            drawings=None if drawings is None else Path(drawings),
+            masks=masks,
+            drawings=drawings,
+            least=score,
         )
 
     def sample(self, count: int | None = None, *, seed: int = 0, **options: Any) -> Samples | str:
-        """Draws from the trained network: so many samples as an array, or text of so many tokens; equal where ``seed``
-        is. ``options`` are the task's: ``result`` and ``label`` of several networks, ``prompt`` and ``decoding`` of
-        text. Raises RunError, SpecError, DataError, OSError."""
+        """Draws from the trained network: ``count`` samples as an array, or a text of ``count`` tokens. The same
+        ``seed`` gives the same draws.
+
+        ``options`` are the task's: ``result``, ``label`` and ``interpolate`` for several networks and autoencoders;
+        ``prompt`` and ``decoding`` for text, the latter as in a run file (``"greedy"``,
+        ``{"sample": {"temperature": 0.5}}``).
+
+        Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
+        """
         from archspec.ir.diagnostics import advised
-        from archspec.runs.sampling import SampleSource
+        from archspec.runs.sampling import SampleSource, checked_options
         from archspec.training.errors import RunError, TaskError
 
+        count = None if count is None else integer("count", count, 1)
+        seed = integer("seed", seed, 0)
         try:
-            return SampleSource.of(self._request, self._directory()).drawing(None, count, seed, options).draw()
+            source = SampleSource.of(self._request, self._directory())
+            return source.drawing(None, count, seed, checked_options(source.task, options), KEYWORDS).draw()
         except TaskError as error:
             raise RunError(advised(error.message, error.help)) from None
 
@@ -240,10 +294,12 @@ class Run:
         SavedModel; of images, what is done to them before it beside.
 
         Raises RunError where there is no trained network, or a name does not fit ``form`` (``onnx``, ``litert``,
-        ``keras``, ``saved_model``); SpecError, OSError.
+        ``keras``, ``saved_model``); SpecError, OSError; ValueError for another form.
         """
-        from archspec.runs.export import export
+        from archspec.runs.export import FORMATS, export
 
+        if form is not None:
+            one_of("form", form, FORMATS)
         return export(self._directory(), Path(path), form=form, best=best, with_preprocessing=with_preprocessing)
 
     def _directory(self) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.runs.notation import FLAGS, KEYWORDS, Notation, integer
 from archspec.runs.request import RunRequest
 
 if TYPE_CHECKING:
@@ -37,8 +38,16 @@ class SampleSource:
             raise TaskError(f"nothing is drawn from networks of {task.name}", at=())
         return cls(found, logdir, graph, task)
 
-    def drawing(self, weights: Path | None, count: int | None, seed: int, options: Mapping[str, Any]) -> Drawing:
+    def drawing(
+        self,
+        weights: Path | None,
+        count: int | None,
+        seed: int,
+        options: Mapping[str, Any],
+        notation: Notation = FLAGS,
+    ) -> Drawing:
         """Refuse what cannot be drawn, before TensorFlow is imported; without ``weights`` those of the run are taken.
+        ``notation`` is how errors call the options.
 
         Raises TaskError, DataError, NotTrained, SpecError, OSError.
         """
@@ -48,7 +57,8 @@ class SampleSource:
 
         for name in options:
             if name not in self.task.sample_options:
-                raise TaskError(f"{self.task.name} takes no --{name}", at=())
+                known = ", ".join(map(notation.name, self.task.sample_options))
+                raise TaskError(f"{self.task.name} takes no {notation.name(name)}", at=(), help=f"it takes {known}")
         if weights is None and self.logdir is None:
             said = self.found.spec if self.found.tree is None else self.found.tree.source.name
             raise TaskError(f"--weights is needed: {said} is no run directory", at=())
@@ -82,3 +92,20 @@ class Drawing:
         quiet_start()
         graph, task = self.source.graph, self.source.task
         return task.sample(graph, trained(graph, self.weights), self.wanted)
+
+
+def checked_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as keyword arguments give them, with ``decoding`` read as a run file has it. Raises TypeError,
+    ValueError, SpecError."""
+    from archspec.training.document import read_section
+
+    out: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    for name, value in out.items():
+        if name in ("label", "interpolate"):
+            out[name] = integer(name, value, 0 if name == "label" else 1)
+        elif name in ("prompt", "result") and not isinstance(value, str):
+            raise TypeError(f"{name} must be a str, got {value!r}")
+        elif name == "decoding" and name in task.sample_options:
+            section: Any = read_section(type(task), {name: value}, KEYWORDS.at(name, value))
+            out[name] = section.decoding
+    return out

@@ -68,7 +68,7 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
     sound = tuple(path for path in asked.paths if path not in unsound)
     if not sound:
         return Asked(IMAGE, (), bad)
-    steps = _sized({IMAGE: Image(spec)}, steps)
+    steps = sized({IMAGE: Image(spec)}, steps)
     source = asked.model_copy(update={"paths": sound})
     batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch, ()))
     items = [
@@ -247,7 +247,7 @@ def _value(
     return row if length is None else [*row[:length], *[0] * (length - len(row))]
 
 
-def _sized(kinds: Mapping[str, Feature], steps: Sequence[Transform]) -> tuple[Transform, ...]:
+def sized(kinds: Mapping[str, Feature], steps: Sequence[Transform]) -> tuple[Transform, ...]:
     """The steps of a run for images of any size: where its data had one, which its transforms count on, they are
     brought to it first."""
     from archspec.data.transforms.caching import Cache
@@ -269,5 +269,5 @@ def _prepared(source: Together, steps: Sequence[Transform]) -> list[dict[str, An
     from archspec.data.pipeline import Pipeline
 
     quiet_start()
-    pipeline = Pipeline(source, source.features(), (), _sized(source.kinds, steps), 1, 0)
+    pipeline = Pipeline(source, source.features(), (), sized(source.kinds, steps), 1, 0)
     return [dict(batch) for batch, _ in pipeline.evaluation(ASKED, lambda batch: (batch, ()))]

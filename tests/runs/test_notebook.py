@@ -48,6 +48,32 @@ def test_its_model_is_what_it_predicts_with(run, tmp_path):
     assert record["classes"][0]["probability"] == pytest.approx(scores.max(), abs=1e-5)
     assert len(found.unreadable) == 1 and "b.png" in found.unreadable[0]
     assert str(found) == found.lines[0] and found.lines[0].startswith(str(tmp_path / "a.png"))
+    # An array of the same pixels, of integers of another type.
+    (same,) = run.predict(image[None, :, :, None].astype(int), top=3)
+    assert same == {"example": "0", "classes": record["classes"]}
+    assert len(run.predict({"image": np.zeros((40, 5, 9, 1), "uint8")})) == 40
+    assert not len(run.predict(np.zeros((0, 8, 8, 1), "uint8")))
+
+
+@pytest.mark.slow
+def test_it_is_evaluated_on_other_data(run, tmp_path):
+    """Grey pictures in a folder: as many channels are read as the run's images had."""
+    from PIL import Image
+
+    draw = np.random.default_rng(1)
+    pictures = draw.integers(0, 255, (12, 8, 8)).astype("uint8")
+    for k, picture in enumerate(pictures):
+        (tmp_path / "others" / str(k % 3)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(tmp_path / "others" / str(k % 3) / f"{k}.png")
+    said = [int(record["classes"][0]["class"]) for record in run.predict(pictures[..., None], top=1)]
+    right = np.mean([one == k % 3 for k, one in enumerate(said)])
+    for data in (tmp_path / "others", {"folder": str(tmp_path / "others")}):
+        found = run.evaluate(data=data)
+        assert found.figures["top_1"] == pytest.approx(right) and found.data == "all of folder"
+    with refuses(archspec.SpecError):
+        run.evaluate(data={"folders": "others"})
+    with refuses(archspec.SpecError):
+        run.evaluate(split="tset")
 
 
 @pytest.mark.slow

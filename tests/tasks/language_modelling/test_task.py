@@ -320,6 +320,10 @@ def test_a_text_is_learnt_and_told(trained, capsys, tmp_path):
     assert drawn == told("--prompt", "fox ", "-n", "60", "--temperature", "3", "--seed", "4")
     assert drawn != told("--prompt", "fox ", "-n", "60", "--temperature", "3", "--seed", "5")
     assert told("-n", "20", "--top-k", "1") == told("-n", "20", "--decoding", "greedy")
+    run = Run.open(logdir)
+    assert run.sample(35, prompt="the quick", decoding="greedy") == line
+    hot = run.sample(60, prompt="fox ", decoding={"sample": {"temperature": 3}}, seed=4)
+    assert hot + "\n" == drawn
     told("-n", "5", "-o", str(tmp_path / "said.txt"))
     assert (tmp_path / "said.txt").read_text() == "the quic\n"
     weights = ["--weights", str(logdir / "weights.npz")]
