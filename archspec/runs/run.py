@@ -221,8 +221,8 @@ class Run:
         several inputs, a map of such arrays by the names of the inputs.
 
         ``top`` is the number of classes in a record, ``masks`` a folder for PNG files of the class of each pixel,
-        ``drawings`` a folder for copies of the images with the classes of pixels, or the objects whose score is at least
-        ``score``, drawn on them.
+        ``drawings`` a folder for copies of the images with the classes of pixels drawn on them, or the objects whose
+        score is at least ``score``.
 
         Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
         """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archspec.data.corners import POINTS
+from archspec.data import corners
 from archspec.data.errors import DataError
-from archspec.data.example import CORNERS, IMAGE, SIDES, Example
+from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.features.image import Image
 from archspec.data.features.points import Points
 from archspec.data.features.vector import Vector
@@ -71,19 +71,16 @@ def arrays(given: Any, parts: Sequence[str], features: Example, steps: Sequence[
         return Asked("example")
     quiet_start()
     kinds: dict[str, Feature] = {part: _kind(features.features[part], value) for part, value in values.items()}
-    sides = None
     if tuple(parts) == (IMAGE,):
-        sides = values[IMAGE].shape[1:3]
-        kinds[CORNERS] = Points(len(POINTS))
-        values[CORNERS] = np.tile(np.asarray(POINTS, np.float32), (count, 1, 1))
+        height, width = values[IMAGE].shape[1:3]
+        kinds[CORNERS] = Points(corners.COUNT)
+        values[CORNERS] = np.tile(corners.corners((width, height)), (count, 1, 1))
     source = Arrays(kinds=kinds, values=values)
     pipeline = Pipeline(source, source.features(), (), sized({p: features.features[p] for p in parts}, steps), BATCH, 0)
     names = iter(range(count))
     items: list[tuple[list[str], dict[str, Any], list[int] | None]] = []
     for batch, _ in pipeline.evaluation(ASKED, lambda batch: (batch, ())):
-        rows = len(batch[parts[0]])
-        beside = {} if sides is None else {SIDES: [sides] * rows}
-        items.append(([str(next(names)) for _ in range(rows)], {**batch, **beside}, None))
+        items.append(([str(next(names)) for _ in range(len(batch[parts[0]]))], dict(batch), None))
     return Asked("example", items)
 
 

@@ -69,7 +69,7 @@ def test_it_is_evaluated_on_other_data(run, tmp_path):
     right = np.mean([one == k % 3 for k, one in enumerate(said)])
     for data in (tmp_path / "others", {"folder": str(tmp_path / "others")}):
         found = run.evaluate(data=data)
-        assert found.figures["top_1"] == pytest.approx(right) and found.data == "all of folder"
+        assert found.figures["top_1"] == pytest.approx(right) and found.data.startswith("all of folder")
     with refuses(archspec.SpecError):
         run.evaluate(data={"folders": "others"})
     with refuses(archspec.SpecError):
