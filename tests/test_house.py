@@ -284,6 +284,7 @@ OTHER_WORDS = {
     "split": {
         "runs/directory",
         "runs/evaluation",
+        "runs/other_data",
         "data/sources/csv",
         "data/sources/folder",
         "data/sources/text",

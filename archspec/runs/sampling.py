@@ -101,11 +101,12 @@ def checked_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
 
     out: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     for name, value in out.items():
-        if name in ("label", "interpolate"):
-            out[name] = integer(name, value, 0 if name == "label" else 1)
-        elif name in ("prompt", "result") and not isinstance(value, str):
-            raise TypeError(f"{name} must be a str, got {value!r}")
+        if name in ("prompt", "result"):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a str, got {value!r}")
         elif name == "decoding" and name in task.sample_options:
             section: Any = read_section(type(task), {name: value}, KEYWORDS.at(name, value))
             out[name] = section.decoding
+        elif name in task.sample_options:
+            out[name] = integer(name, value, 0 if name == "label" else 1)
     return out
