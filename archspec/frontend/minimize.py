@@ -18,7 +18,6 @@ from archspec.frontend.walk import FileContext, Place, Walk, constants
 from archspec.ir.graph import Graph, Node, Output, Tensor, Training, reachable
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import Term, TrainStep
-from archspec.ops.base import OpError
 from archspec.ops.loss import last_activation
 
 PREFIX = "train."
@@ -79,12 +78,6 @@ def _of_heads(
     nodes = objectives.body.by_name
     for output in outputs:
         if output.loss is None:
-            continue
-        try:
-            output.loss.check_computable()
-        except OpError as error:
-            assert output.span is not None
-            walk.report("H06", error.message, output.span, error.help)
             continue
         result, target = output.name, f"{output.name}.target"
         if result in objectives.known:

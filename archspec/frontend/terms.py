@@ -137,10 +137,6 @@ def _loss(raw: Map, name: str, objectives: Objectives, outside: Place, at: Span)
             raise Refusal("P01", f"{name} has no parameter '{key}'", raw.key_span(key), meant)
     said = _arguments(raw, name)
     loss = declared(Loss, name if said is None else said, raw if said is None else said, name, outside)
-    try:
-        loss.check_computable()
-    except OpError as error:
-        raise Refusal("H06", error.message, raw.key_span(name), error.help) from None
     operands = raw[name]
     if not isinstance(operands, Seq) or len(operands) != 2:
         hint = f"{name}: [{operands if isinstance(operands, str) else 'result'}, TARGET]: a result, or a number"

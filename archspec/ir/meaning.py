@@ -6,11 +6,11 @@ from typing import Literal, NamedTuple
 
 
 class Meaning(NamedTuple):
-    """``anchors`` and ``objects`` are boxes, and ``deltas`` say how the one lies from the other; ``classes`` are
-    numbers of classes, of which there are ``classes``, a background among them; ``places`` are positions in a plane of
-    ``sizes``, counted along its rows."""
+    """``anchors``, their ``cells`` and ``objects`` are boxes, and ``deltas`` say how the last lie from the first;
+    ``classes`` are numbers of classes, of which there are ``classes``, a background among them; ``places`` are
+    positions in a plane of ``sizes``, counted along its rows."""
 
-    kind: Literal["anchors", "objects", "deltas", "classes", "places"]
+    kind: Literal["anchors", "cells", "objects", "deltas", "classes", "places"]
     classes: int | None = None
     sizes: tuple[int | None, ...] = ()
 

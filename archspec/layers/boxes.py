@@ -21,70 +21,108 @@ class _OfBoxes(keras.Layer):
 
 @keras.saving.register_keras_serializable("archspec")
 class BoxOverlap(_OfBoxes):
-    """(batch, A, 4) and (batch, B, 4) to (batch, A, B)."""
+    """(batch, A, 4) and (batch, B, 4) to (batch, A, B), or row by row to (batch, A)."""
 
-    def __init__(self, variant: str, **kwargs: Any):
+    def __init__(self, variant: str, pairs: str = "all", **kwargs: Any):
         super().__init__(**kwargs)
-        self.variant = variant
+        self.variant, self.pairs = variant, pairs
 
     def call(self, a: Any, b: Any) -> Any:
-        a, b = ops.expand_dims(a, -2), ops.expand_dims(b, -3)
-        inner = area(ops.maximum(a[..., :2], b[..., :2]), ops.minimum(a[..., 2:], b[..., 2:]))
-        union = area(a[..., :2], a[..., 2:]) + area(b[..., :2], b[..., 2:]) - inner
-        iou = share(inner, union)
-        if self.variant == "plain":
-            return iou
-        low, high = ops.minimum(a[..., :2], b[..., :2]), ops.maximum(a[..., 2:], b[..., 2:])
-        if self.variant == "generalized":
-            hull = area(low, high)
-            return iou - share(hull - union, hull)
-        apart = ops.sum(ops.square((a[..., :2] + a[..., 2:]) / 2 - (b[..., :2] + b[..., 2:]) / 2), axis=-1)
-        closer = iou - apart / (ops.sum(ops.square(high - low), axis=-1) + _LEAST)
-        if self.variant == "distance":
-            return closer
-        unlike = 4 / math.pi**2 * ops.square(_angle(a) - _angle(b))
-        return closer - ops.stop_gradient(unlike / (1 - iou + unlike + _LEAST)) * unlike
+        if self.pairs == "all":
+            a, b = ops.expand_dims(a, -2), ops.expand_dims(b, -3)
+        return overlap(a, b, self.variant)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "variant": self.variant}
+        return {**super().get_config(), "variant": self.variant, "pairs": self.pairs}
+
+
+@keras.saving.register_keras_serializable("archspec")
+class BoxArea(_OfBoxes):
+    """(batch, …, 4) to (batch, …)."""
+
+    def call(self, boxes: Any) -> Any:
+        return area(boxes[..., :2], boxes[..., 2:])
+
+
+@keras.saving.register_keras_serializable("archspec")
+class BoxOverlapLoss(keras.losses.Loss):
+    """1 less the overlap of each box with the one in its row."""
+
+    def __init__(self, variant: str = "plain", name: str = "iou", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.variant = variant
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """One value for each box (…, 4)."""
+        return 1.0 - overlap(ops.cast(y_pred, "float32"), ops.cast(y_true, "float32"), self.variant)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"variant": self.variant, **super().get_config()}
+
+
+def overlap(a: Any, b: Any, variant: str) -> Any:
+    """Of boxes (…, 4) that meet by broadcasting: (…)."""
+    inner = area(ops.maximum(a[..., :2], b[..., :2]), ops.minimum(a[..., 2:], b[..., 2:]))
+    union = area(a[..., :2], a[..., 2:]) + area(b[..., :2], b[..., 2:]) - inner
+    iou = share(inner, union)
+    if variant == "plain":
+        return iou
+    low, high = ops.minimum(a[..., :2], b[..., :2]), ops.maximum(a[..., 2:], b[..., 2:])
+    if variant == "generalized":
+        hull = area(low, high)
+        return iou - share(hull - union, hull)
+    apart = ops.sum(ops.square((a[..., :2] + a[..., 2:]) / 2 - (b[..., :2] + b[..., 2:]) / 2), axis=-1)
+    closer = iou - apart / (ops.sum(ops.square(high - low), axis=-1) + _LEAST)
+    if variant == "distance":
+        return closer
+    unlike = 4 / math.pi**2 * ops.square(_angle(a) - _angle(b))
+    return closer - ops.stop_gradient(unlike / (1 - iou + unlike + _LEAST)) * unlike
 
 
 @keras.saving.register_keras_serializable("archspec")
 class BoxEncoding(_OfBoxes):
     """Boxes and anchors (batch, …, 4) to goals of the same shape."""
 
-    def __init__(self, delta: Sequence[float], **kwargs: Any):
+    def __init__(self, delta: Sequence[float], sides: str = "log", **kwargs: Any):
         super().__init__(**kwargs)
-        self.delta = tuple(delta)
+        self.delta, self.sides = tuple(delta), sides
 
-    def call(self, boxes: Any, anchors: Any) -> Any:
+    def call(self, boxes: Any, anchors: Any, cells: Any = None) -> Any:
         (centre, size), (at, side) = _centred(boxes), _centred(anchors)
         size, side = ops.maximum(size, _LEAST), ops.maximum(side, _LEAST)
-        moved = (centre - at) / side * ops.convert_to_tensor(self.delta[:2], "float32")
-        grown = ops.log(size / side) * ops.convert_to_tensor(self.delta[2:], "float32")
+        at, unit = (at, side) if cells is None else (cells[..., :2], cells[..., 2:] - cells[..., :2])
+        moved = (centre - at) / ops.maximum(unit, _LEAST) * ops.convert_to_tensor(self.delta[:2], "float32")
+        told = ops.log if self.sides == "log" else ops.sqrt
+        grown = told(size / side) * ops.convert_to_tensor(self.delta[2:], "float32")
         return ops.concatenate([moved, grown], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "delta": self.delta}
+        return {**super().get_config(), "delta": self.delta, "sides": self.sides}
 
 
 @keras.saving.register_keras_serializable("archspec")
 class BoxDecoding(_OfBoxes):
     """Goals and anchors (batch, …, 4) to boxes of the same shape."""
 
-    def __init__(self, delta: Sequence[float], max_scale: float, **kwargs: Any):
+    def __init__(self, delta: Sequence[float], max_scale: float, sides: str = "log", **kwargs: Any):
         super().__init__(**kwargs)
-        self.delta, self.max_scale = tuple(delta), max_scale
+        self.delta, self.max_scale, self.sides = tuple(delta), max_scale, sides
 
-    def call(self, deltas: Any, anchors: Any) -> Any:
+    def call(self, deltas: Any, anchors: Any, cells: Any = None) -> Any:
         at, side = _centred(anchors)
         deltas = deltas / ops.convert_to_tensor(self.delta, "float32")
-        centre = deltas[..., :2] * side + at
-        half = ops.exp(ops.minimum(deltas[..., 2:], math.log(self.max_scale))) * side / 2
+        at, unit = (at, side) if cells is None else (cells[..., :2], cells[..., 2:] - cells[..., :2])
+        centre = deltas[..., :2] * unit + at
+        if self.sides == "log":
+            grown = ops.exp(ops.minimum(deltas[..., 2:], math.log(self.max_scale)))
+        else:
+            grown = ops.minimum(ops.square(deltas[..., 2:]), self.max_scale)
+        half = grown * side / 2
         return ops.concatenate([centre - half, centre + half], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "delta": self.delta, "max_scale": self.max_scale}
+        own = {"delta": self.delta, "max_scale": self.max_scale, "sides": self.sides}
+        return {**super().get_config(), **own}
 
 
 def _centred(boxes: Any) -> tuple[Any, Any]:

@@ -38,12 +38,7 @@ class MatchedAnchors(keras.Layer):
             within = self._within(anchors, boxes, ignored) > self.ignored_share
             owner = ops.where(ops.logical_and(owner == -1, within), -2, owner)
         owner = ops.where(forced >= 0, forced, owner)
-        positive, row = owner >= 0, ops.maximum(owner, 0)
-        kinds = ops.take_along_axis(ops.cast(classes, "int32"), row, axis=1)
-        first = self.background == "first"
-        kinds = ops.where(positive, kinds + int(first), 0 if first else -1)
-        box = ops.where(ops.expand_dims(positive, -1), rows_of(boxes, row), anchors)
-        return kinds, box, positive, owner != -2, owner
+        return owned(owner, anchors, boxes, classes, first=self.background == "first")
 
     @cached_property
     def _matched(self) -> Callable[..., Any]:
@@ -57,7 +52,7 @@ class MatchedAnchors(keras.Layer):
 
     def _owners(self, anchors: Any, boxes: Any, valid: Any) -> tuple[Any, Any, Any]:
         """The largest overlap of each anchor, with which object, and the object that forces it, or -1."""
-        overlaps = _overlaps(anchors, boxes, valid)
+        overlaps = overlaps_with(anchors, boxes, valid)
         zeros = ops.zeros_like(anchors[..., 0])
         number = ops.cast(zeros, "int32")
         place = ops.cumsum(number + 1, axis=1) - 1
@@ -85,7 +80,7 @@ class MatchedAnchors(keras.Layer):
 
     def _ignored_shares(self, anchors: Any, boxes: Any, ignored: Any) -> Any:
         """The largest share of each anchor that lies in an ignored object."""
-        return _largest(_overlaps(anchors, boxes, ignored, of_candidates=True), anchors, boxes)
+        return _largest(overlaps_with(anchors, boxes, ignored, of_candidates=True), anchors, boxes)
 
     def _pairs(self, overlaps: Any, place: Any, forced: Any) -> Any:
         """Pairs from the largest overlap down, of (batch, N, A)."""
@@ -110,13 +105,16 @@ class MatchedAnchors(keras.Layer):
 
 @register
 class IgnoredOverlaps(keras.Layer):
-    """Predicted boxes (batch, A, 4), two flags (batch, A) and objects (batch, N, 4), (batch, N) to one (batch, A)."""
+    """Predicted boxes (batch, A, 4), two flags (batch, A) and objects (batch, N, 4), (batch, N), and perhaps which are
+    ignored (batch, N), to one flag (batch, A)."""
 
     def __init__(self, iou: float, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.iou = iou
 
-    def call(self, predicted: Any, positive: Any, counted: Any, boxes: Any, valid: Any) -> Any:
+    def call(self, predicted: Any, positive: Any, counted: Any, boxes: Any, valid: Any, ignored: Any = None) -> Any:
+        if ignored is not None:
+            valid = ops.logical_or(valid, ignored)
         best = self._largest(ops.stop_gradient(predicted), ops.stop_gradient(boxes), valid)
         return ops.logical_and(counted, ops.logical_or(positive, best <= self.iou))
 
@@ -126,10 +124,19 @@ class IgnoredOverlaps(keras.Layer):
         return compiled(self._best)
 
     def _best(self, predicted: Any, boxes: Any, valid: Any) -> Any:
-        return _largest(_overlaps(predicted, boxes, valid), predicted, boxes)
+        return _largest(overlaps_with(predicted, boxes, valid), predicted, boxes)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "iou": self.iou}
+
+
+def owned(owner: Any, anchors: Any, boxes: Any, classes: Any, *, first: bool = False) -> tuple[Any, ...]:
+    """What anchors are taught whose owners are known: classes, boxes, whether positive and counted, and the owners."""
+    positive, row = owner >= 0, ops.maximum(owner, 0)
+    kinds = ops.take_along_axis(ops.cast(classes, "int32"), row, axis=1)
+    kinds = ops.where(positive, kinds + int(first), 0 if first else -1)
+    box = ops.where(ops.expand_dims(positive, -1), rows_of(boxes, row), anchors)
+    return kinds, box, positive, owner != -2, owner
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,7 +155,7 @@ def _largest(overlaps: Callable[[Any], Any], candidates: Any, boxes: Any) -> Any
     return ops.fori_loop(0, boxes.shape[1], lambda i, best: ops.maximum(best, overlaps(i)), start)
 
 
-def _overlaps(candidates: Any, boxes: Any, valid: Any, *, of_candidates: bool = False) -> Callable[[Any], Any]:
+def overlaps_with(candidates: Any, boxes: Any, valid: Any, *, of_candidates: bool = False) -> Callable[[Any], Any]:
     """Intersection over union of all candidates with one object, by its number; -1 with what is no object. The share of
     the candidates instead, where they say so."""
     x1, y1, x2, y2 = (candidates[..., i] for i in range(4))

@@ -78,7 +78,64 @@ Stride = Annotated[tuple[float, float], PlainValidator(_strides), WithJsonSchema
 """Pixels of the input from one position of a map to the next, down and to the right, or one number for both."""
 
 
-class Anchors(Op, name="anchors", main="sizes"):
+class _AtPositions(Op):
+    """The same boxes at every position of a map."""
+
+    moves_data = True
+    stops_gradient = True
+
+    stride: Stride
+    """Pixels of the input from one position of the map to the next; one number, or two: down and to the right."""
+
+    masked, reach = refused, reads_nothing
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        if x.rank != 3:
+            raise OpError(f"{self.name} stand at the positions of a map (height, width, channels), got {x}")
+        count, (height, width) = len(self.shapes()), x.shape[:2]
+        return TensorSpec((None if height is None or width is None else height * width * count, 4))
+
+    def check_image(self, image: TensorSpec, *inputs: TensorSpec) -> None:
+        for side, count, stride in zip(image.shape[:2], inputs[0].shape[:2], self.stride, strict=True):
+            if side is not None and count is not None and (count - 1) * stride >= side:
+                places = f"{count} positions {stride:g} pixels apart"
+                raise OpError(
+                    f"{self.name}: {places} lie outside of an image of {side} pixels",
+                    help=f"the stride of the map: about {side / count:.3g} pixels",
+                )
+
+    def is_positional(self) -> bool:
+        return True
+
+    def shapes(self) -> list[tuple[float, float]]:
+        """Width and height of the boxes of a position, in their order. Raises OpError."""
+        raise NotImplementedError
+
+
+class Cells(_AtPositions, name="cells", main="stride"):
+    """The part of the image that each position of a map stands for, as a box, once for each anchor that stands there:
+    (height · width · count, 4), in the order of ``anchors``. YOLO tells the centre of a box within its cell (Redmon et
+    al. 2015): ``encode_boxes``, ``decode_boxes`` and ``match_cells`` take them. Of the map only its height and width
+    count.
+    """
+
+    count: Annotated[int, Field(ge=1, le=1024)] = 1
+    """How many anchors a position has."""
+
+    def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
+        return (Meaning("cells"),)
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.anchors import Anchors
+
+        return Anchors(self.shapes(), self.stride, 0.5, round=False)
+
+    def shapes(self) -> list[tuple[float, float]]:
+        """Width and height of the cell, for each anchor."""
+        return [(self.stride[1], self.stride[0])] * self.count
+
+
+class Anchors(_AtPositions, name="anchors", main="sizes"):
     """Boxes of given sizes and shapes at every position of a map: (height · width · shapes, 4), row by row, then
     position by position, then shape by shape, as ``reshape: [-1, 4]`` reads a map of 4 · shapes channels. They may
     reach over the border.
@@ -89,15 +146,11 @@ class Anchors(Op, name="anchors", main="sizes"):
     height and width count.
     """
 
-    moves_data = True
-    stops_gradient = True
     rows_are = "anchors"
 
     sizes: Shapes
     """Sides of a square, whose area the anchors of all ratios have, in pixels of the input; or shapes, [width, height]
     each, which are taken as they are."""
-    stride: Stride
-    """Pixels of the input from one position of the map to the next; one number, or two: down and to the right."""
     ratios: Lengths = (1.0,)
     """Height over width of the anchors of each size."""
     octaves: Annotated[int, Field(ge=1, le=64)] = 1
@@ -113,28 +166,8 @@ class Anchors(Op, name="anchors", main="sizes"):
     round: bool = False
     """Round corners to whole pixels around a middle at 0, halves to the even one, as torchvision does."""
 
-    masked, reach = refused, reads_nothing
-
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        if x.rank != 3:
-            raise OpError(f"anchors stand at the positions of a map (height, width, channels), got {x}")
-        count, (height, width) = len(self.shapes()), x.shape[:2]
-        return TensorSpec((None if height is None or width is None else height * width * count, 4))
-
     def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
         return (Meaning("anchors"),)
-
-    def check_image(self, image: TensorSpec, *inputs: TensorSpec) -> None:
-        for side, count, stride in zip(image.shape[:2], inputs[0].shape[:2], self.stride, strict=True):
-            if side is not None and count is not None and (count - 1) * stride >= side:
-                places = f"{count} positions {stride:g} pixels apart"
-                raise OpError(
-                    f"anchors: {places} lie outside of an image of {side} pixels",
-                    help=f"the stride of the map: about {side / count:.3g} pixels",
-                )
-
-    def is_positional(self) -> bool:
-        return True
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.anchors import Anchors

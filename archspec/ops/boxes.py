@@ -41,20 +41,35 @@ Weights = Annotated[
     WithJsonSchema({"anyOf": [_positive, {"type": "array", "items": _positive, "minItems": 4, "maxItems": 4}]}),
 ]
 """What goals of x, y, width and height are multiplied by; one number for all four."""
+Sides = Literal["log", "sqrt"]
+"""What is told of how many times as long as its anchor's the side of a box is."""
+
+
+Variant = Literal["plain", "generalized", "distance", "complete"]
+"""Less nothing; less the share of the smallest box around both that neither covers (Rezatofighi et al. 2019); less the
+squared distance of the centres over that box's squared diagonal; the same less what the ratios of the sides differ by
+(Zheng et al. 2020)."""
 
 
 class Iou(Op, name="iou", main="variant"):
-    """Intersection over union of each box of ``a`` (A, 4) with each of ``b`` (B, 4): (A, B). An empty box overlaps
-    nothing: 0."""
+    """Intersection over union of each box of ``a`` (A, 4) with each of ``b`` (B, 4): (A, B). With ``pairs: rows`` of
+    each box of ``a`` (…, 4) with the one in the same place of ``b``: (…). An empty box overlaps nothing: 0."""
 
-    variant: Literal["plain", "generalized", "distance", "complete"] = "plain"
+    variant: Variant = "plain"
     """Less nothing; less the share of the smallest box around both that neither covers (Rezatofighi et al. 2019); less
     the squared distance of the centres over that box's squared diagonal; the same less what the ratios of the sides
     differ by (Zheng et al. 2020)."""
+    pairs: Literal["all", "rows"] = "all"
+    """Each box with every box of the other list, or with the one in its row."""
 
     def infer(self, a: TensorSpec, b: TensorSpec) -> TensorSpec:
         for x in (a, b):
             _boxes(x, "iou")
+        if self.pairs == "rows":
+            if a.rank != b.rank or a.rank < 2:
+                raise OpError(f"iou of rows needs as many axes of both, got {a} and {b}")
+            return TensorSpec(broadcast([a.shape, b.shape], self.name)[:-1])
+        for x in (a, b):
             if x.rank != 2:
                 raise OpError(f"iou needs lists of boxes (boxes, 4), got {x}")
         return TensorSpec((a.shape[0], b.shape[0]))
@@ -71,73 +86,112 @@ class Iou(Op, name="iou", main="variant"):
     def lower(self, a: TensorSpec, b: TensorSpec) -> keras.Layer:
         from archspec.layers.boxes import BoxOverlap
 
-        return BoxOverlap(self.variant)
+        return BoxOverlap(self.variant, self.pairs)
+
+
+class BoxArea(Op, name="box_area"):
+    """The area of each box (…, 4): (…). 0 where the second corner is not beyond the first."""
+
+    def infer(self, x: TensorSpec) -> TensorSpec:
+        _boxes(x, self.name)
+        if x.rank < 2:
+            raise OpError(f"box_area needs boxes (boxes, 4), got {x}")
+        return TensorSpec(x.shape[:-1])
+
+    def flops(self, out: TensorSpec, x: TensorSpec) -> int:
+        """3 for each box"""
+        return 3 * out.size
+
+    def lower(self, x: TensorSpec) -> keras.Layer:
+        from archspec.layers.boxes import BoxArea
+
+        return BoxArea()
 
 
 class EncodeBoxes(Op, name="encode_boxes", main="delta"):
     """What a detector is to say of an anchor that stands for a box: by how many sides of the anchor the centre moves,
     and the logarithms of what width and height grow by, times ``delta`` (Girshick et al. 2014). A side that is empty
-    counts as 1e-7 long."""
+    counts as 1e-7 long.
+
+    With ``cells``, the box of each anchor's cell, the centre is told within the cell: 0 at its left or upper edge, 1 at
+    the other. ``{encode_boxes, from: [owner.box, anchors, cells]}`` is what YOLO v2 and later are to say (Redmon and
+    Farhadi 2016), with ``sides: sqrt`` and anchors as large as the image YOLO v1 (Redmon et al. 2015).
+    """
 
     delta: Weights = (1.0, 1.0, 1.0, 1.0)
     """What to multiply the four by, or one number for all: [10, 10, 5, 5] are SSD's variances 0.1 and 0.2."""
+    sides: Sides = "log"
+    """The logarithm of what a side grows by, or its square root."""
 
-    def infer(self, boxes: TensorSpec, anchors: TensorSpec) -> TensorSpec:
-        return _rows(self.name, boxes, anchors)
+    def infer(self, boxes: TensorSpec, anchors: TensorSpec, cells: TensorSpec | None = None) -> TensorSpec:
+        return _rows(self.name, boxes, anchors, cells)
 
     def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
-        if _kind(given[0]) == "anchors" or _kind(given[1]) == "objects":
+        first, second, *third = kinds(*given)
+        if first == "anchors" or second == "objects":
             message = "encode_boxes takes the boxes of objects, then the anchors: these are the other way round"
             raise OpError(message, help="from: [owner.box, anchors]")
+        _check_cells(self.name, "owner.box", first, second, *third)
         return (Meaning("deltas"),)
 
-    def flops(self, out: TensorSpec, boxes: TensorSpec, anchors: TensorSpec) -> int:
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
         """26 for each box"""
         return 26 * out.size // 4
 
-    def transcendentals(self, out: TensorSpec, boxes: TensorSpec, anchors: TensorSpec) -> int:
+    def transcendentals(self, out: TensorSpec, *inputs: TensorSpec) -> int:
         return out.size // 2
 
-    def lower(self, boxes: TensorSpec, anchors: TensorSpec) -> keras.Layer:
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.boxes import BoxEncoding
 
-        return BoxEncoding(self.delta)
+        return BoxEncoding(self.delta, self.sides)
 
 
 class DecodeBoxes(Op, name="decode_boxes", main="delta"):
-    """The boxes that a detector means by what it says of each anchor: the inverse of ``encode_boxes``."""
+    """The boxes that a detector means by what it says of each anchor: the inverse of ``encode_boxes``, with ``cells``
+    as with those."""
 
     delta: Weights = (1.0, 1.0, 1.0, 1.0)
     """What ``encode_boxes`` multiplies by, and this divides by."""
     max_scale: Annotated[float, PlainValidator(_ratio), WithJsonSchema({"type": "number", "minimum": 1})] = 62.5
     """How many times as long as the anchor's a side may become, so that none overflows: 1000 / 16, as in Detectron."""
+    sides: Sides = "log"
+    """What ``encode_boxes`` tells of a side; squares of numbers below 0 are sides, too."""
 
-    def infer(self, deltas: TensorSpec, anchors: TensorSpec) -> TensorSpec:
-        return _rows(self.name, deltas, anchors)
+    def infer(self, deltas: TensorSpec, anchors: TensorSpec, cells: TensorSpec | None = None) -> TensorSpec:
+        return _rows(self.name, deltas, anchors, cells)
 
     def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
-        if _kind(given[0]) in ("anchors", "objects"):
-            message = (
-                f"decode_boxes takes what is said of anchors, then the anchors: its first input is {_kind(given[0])}"
-            )
+        first, second, *third = kinds(*given)
+        if first in ("anchors", "objects"):
+            message = f"decode_boxes takes what is said of anchors, then the anchors: its first input is {first}"
             raise OpError(message, help="from: [deltas, anchors]")
+        _check_cells(self.name, "deltas", first, second, *third)
         return ()
 
-    def flops(self, out: TensorSpec, deltas: TensorSpec, anchors: TensorSpec) -> int:
+    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
         """24 for each box"""
         return 24 * out.size // 4
 
-    def transcendentals(self, out: TensorSpec, deltas: TensorSpec, anchors: TensorSpec) -> int:
-        return out.size // 2
+    def transcendentals(self, out: TensorSpec, *inputs: TensorSpec) -> int:
+        return out.size // 2 if self.sides == "log" else 0
 
-    def lower(self, deltas: TensorSpec, anchors: TensorSpec) -> keras.Layer:
+    def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.boxes import BoxDecoding
 
-        return BoxDecoding(self.delta, self.max_scale)
+        return BoxDecoding(self.delta, self.max_scale, self.sides)
 
 
-def _kind(meaning: Meaning | None) -> str | None:
-    return None if meaning is None else meaning.kind
+def kinds(*given: Meaning | None) -> tuple[str | None, ...]:
+    """What each is, where it is known."""
+    return tuple(None if meaning is None else meaning.kind for meaning in given)
+
+
+def _check_cells(op: str, said: str, *given: str | None) -> None:
+    """Raises OpError for cells where they do not belong, and for what is none where they do."""
+    if "cells" in given[:2] or given[2:3] not in ((), (None,), ("cells",)):
+        message = f"{op} takes cells behind the anchors, and nothing else there"
+        raise OpError(message, help=f"from: [{said}, anchors], or from: [{said}, anchors, cells]")
 
 
 def _boxes(x: TensorSpec, op: str) -> None:
@@ -149,10 +203,19 @@ def _boxes(x: TensorSpec, op: str) -> None:
         )
 
 
-def _rows(op: str, said: TensorSpec, anchors: TensorSpec) -> TensorSpec:
-    """One row for each anchor. Raises OpError where the two are not as many."""
-    for x in (said, anchors):
+def _may_be_as_many(one: TensorSpec, other: TensorSpec) -> bool:
+    return all(None in pair or pair[0] == pair[1] for pair in zip(one.shape, other.shape, strict=True))
+
+
+def _rows(op: str, said: TensorSpec, anchors: TensorSpec, cells: TensorSpec | None) -> TensorSpec:
+    """One row for each anchor. Raises OpError where they are not as many."""
+    given = [said, anchors] if cells is None else [said, anchors, cells]
+    for x in given:
         _boxes(x, op)
-    if said.rank != anchors.rank:
-        raise OpError(f"{op} needs one row for each anchor, got {said} and {anchors}")
-    return TensorSpec(broadcast([said.shape, anchors.shape], op))
+        if x.rank != said.rank:
+            what = "row" if x is anchors else "cell"
+            raise OpError(f"{op} needs one {what} for each anchor, got {anchors if x is cells else said} and {x}")
+    if cells is not None and 1 not in anchors.shape and not _may_be_as_many(anchors, cells):
+        message = f"{op} needs one cell for each anchor, got anchors {anchors} and cells {cells}"
+        raise OpError(message, help="{cells: {stride: 32, count: 3}} gives three for each position of a map")
+    return TensorSpec(broadcast([x.shape for x in given], op))

@@ -55,9 +55,6 @@ class Loss(Declaration, package="archspec.ops"):
         """Whether a prediction is logits for this loss, if ``last`` is the activation it comes from. Raises OpError."""
         return False
 
-    def check_computable(self) -> None:
-        """Refuse a loss that a prediction and its target alone do not give. Raises OpError."""
-
     def lower(self, from_logits: bool = False) -> keras.losses.Loss:
         """The Keras loss, for predictions that are logits or not."""
         raise NotImplementedError

@@ -68,13 +68,8 @@ class Match(Op, name="match", main="high"):
         valid: TensorSpec,
         ignored: TensorSpec | None = None,
     ) -> tuple[TensorSpec, ...]:
-        candidates_and_objects(self.name, anchors, boxes, valid)
-        if ignored is not None and (ignored.dtype != "bool" or ignored.shape != valid.shape):
-            raise OpError(f"match needs which objects are ignored {valid} as bool, got {ignored} {ignored.dtype}")
-        if classes.rank != 1 or not classes.dtype.startswith("int"):
-            raise OpError(f"match needs the class of each object (objects,) as integers, got {classes} {classes.dtype}")
-        if boxes.shape[0] != classes.shape[0]:
-            raise OpError(f"match needs a class for each object, got boxes {boxes} and classes {classes}")
+        check_objects(self.name, anchors, boxes, classes, valid)
+        _check_ignored(self.name, ignored, valid)
         if self.low is not None and self.low > self.high:
             raise OpError(f"match: low is {self.low:g}, above high, {self.high:g}", argument="low")
         rows = anchors.shape[:1]
@@ -105,7 +100,8 @@ class Match(Op, name="match", main="high"):
 class IgnoreOverlaps(Op, name="ignore_overlaps", main="iou"):
     """``counted`` without the background whose predicted box overlaps an object: YOLO does not teach such a box that it
     is none (Redmon and Farhadi 2018). ``{ignore_overlaps: 0.7, from: [owner, boxes, truth]}``, where ``owner`` is what
-    ``match`` gave and ``boxes`` are those that the network says."""
+    ``match`` or ``match_cells`` gave and ``boxes`` are those that the network says. An object that is ``ignored``, a
+    crowd or a difficult one, is overlapped as any other."""
 
     stops_gradient = True
 
@@ -113,9 +109,16 @@ class IgnoreOverlaps(Op, name="ignore_overlaps", main="iou"):
     """Overlap above which it does not count."""
 
     def infer(
-        self, predicted: TensorSpec, positive: TensorSpec, counted: TensorSpec, boxes: TensorSpec, valid: TensorSpec
+        self,
+        predicted: TensorSpec,
+        positive: TensorSpec,
+        counted: TensorSpec,
+        boxes: TensorSpec,
+        valid: TensorSpec,
+        ignored: TensorSpec | None = None,
     ) -> TensorSpec:
         candidates_and_objects(self.name, predicted, boxes, valid)
+        _check_ignored(self.name, ignored, valid)
         flags_of_rows(self.name, predicted, positive=positive, counted=counted)
         return TensorSpec(predicted.shape[:1], "bool")
 
@@ -142,6 +145,21 @@ def swapped(op: str, order: str, candidates: Meaning | None, objects: Meaning | 
     """Raises OpError for objects where candidates belong, or for anchors where objects do."""
     if (candidates is not None and candidates.kind == "objects") or (objects is not None and objects.kind == "anchors"):
         raise OpError(f"{op} takes {order}: these are the other way round", help="from: [anchors, truth]")
+
+
+def check_objects(op: str, anchors: TensorSpec, boxes: TensorSpec, classes: TensorSpec, valid: TensorSpec) -> None:
+    """Raises OpError for what are not anchors, and objects with classes, of which some are valid."""
+    candidates_and_objects(op, anchors, boxes, valid)
+    if classes.rank != 1 or not classes.dtype.startswith("int"):
+        raise OpError(f"{op} needs the class of each object (objects,) as integers, got {classes} {classes.dtype}")
+    if boxes.shape[0] != classes.shape[0]:
+        raise OpError(f"{op} needs a class for each object, got boxes {boxes} and classes {classes}")
+
+
+def _check_ignored(op: str, ignored: TensorSpec | None, valid: TensorSpec) -> None:
+    """Raises OpError for what does not say of each object whether it is ignored."""
+    if ignored is not None and (ignored.dtype != "bool" or ignored.shape != valid.shape):
+        raise OpError(f"{op} needs which objects are ignored {valid} as bool, got {ignored} {ignored.dtype}")
 
 
 def candidates_and_objects(op: str, candidates: TensorSpec, boxes: TensorSpec, valid: TensorSpec) -> None:

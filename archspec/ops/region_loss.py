@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.arguments import PositiveInt
 from archspec.ops.base import OpError
+from archspec.ops.boxes import Variant
 from archspec.ops.loss import (
     Loss,
     Share,
@@ -83,33 +83,22 @@ class Ctc(Loss, name="ctc"):
         return TensorSpec((None,), "int32")
 
 
-class Yolo(Loss, name="yolo", main="anchors"):
-    """Boxes, objectness and classes on a grid (Redmon and Farhadi 2018), as heads declare it: it says what the channels
-    of a prediction are. Nothing computes it, as it does not say which box answers for which object: a ``train`` section
-    with ``match`` and ``encode_boxes`` does, and has a term for each part."""
+class Iou(Loss, name="iou", main="variant"):
+    """1 less the overlap of each box with the one in its row of the target (Zheng et al. 2020)."""
 
-    anchors: PositiveInt = 3
-    """Boxes of each cell; a box is 4 numbers, its objectness, and a score for each class."""
+    entries = "positions"
 
-    gets_logits = requires_raw_scores
+    variant: Variant = "plain"
+    """As of the op ``iou``: ``complete`` is CIoU, ``distance`` DIoU, ``generalized`` GIoU (Rezatofighi et al. 2019)."""
 
     def target(self, spec: TensorSpec) -> TensorSpec:
-        if channels_of(self, spec).rank != 3:
-            raise OpError(f"yolo needs predictions of shape (height, width, channels), got {spec}")
-        channels = spec.channels
-        if channels is not None and (channels % self.anchors or channels // self.anchors < 6):
+        if channels_of(self, spec).channels != 4:
             raise OpError(
-                f"yolo with {self.anchors} anchors needs {self.anchors} · (5 + classes) channels, got {channels}",
-                argument="anchors",
+                f"iou compares boxes, four numbers each, got {spec}", help="decode_boxes makes boxes of what is said"
             )
         return TensorSpec(spec.shape)
 
-    def check_computable(self) -> None:
-        raise OpError(
-            "yolo compares boxes with objects, and does not say which with which",
-            help="in train: match and encode_boxes make targets, and terms compare boxes, objectness and classes",
-        )
-
     def lower(self, from_logits: bool = False) -> keras.losses.Loss:
-        self.check_computable()
-        raise NotImplementedError
+        from archspec.layers.boxes import BoxOverlapLoss
+
+        return BoxOverlapLoss(self.variant)

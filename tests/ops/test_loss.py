@@ -1,5 +1,8 @@
 """Losses: values against Keras's own functions, target shapes, and what a head may end in."""
 
+import json
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -69,6 +72,8 @@ DENSITY = np.exp(-(POINTS**2) / 2) / np.sqrt(2 * np.pi)
 NORMAL_KL = ((LOG_P - LOG_Q) * DENSITY).sum(-1).dot(np.ones(4)) * (POINTS[1] - POINTS[0])
 
 # Loss, arguments, target, what it gets, and the value in NumPy.
+BOXES = json.loads((Path(__file__).parents[1] / "reference" / "vectors_boxes.json").read_text())["iou"]
+"""torchvision's."""
 VALUES = [
     ("categorical_crossentropy", {}, ONE_HOT, SHARES, cross_entropy(ONE_HOT, SHARES)),
     ("categorical_crossentropy", {"label_smoothing": 0.1}, ONE_HOT, SHARES, cross_entropy(SMOOTH, SHARES)),
@@ -121,6 +126,13 @@ VALUES = [
         YES,
         1 - (BITS * YES).sum() / ((BITS * YES).sum() + 0.3 * ((1 - BITS) * YES).sum() + 0.7 * (BITS * (1 - YES)).sum()),
     ),
+    *(
+        ("iou", {"variant": variant}, np.array(a, "float32"), np.array(b, "float32"), np.mean(1 - np.diag(known)[:2]))
+        for variant, known, a, b in (
+            (variant, np.array(BOXES[name])[:2, :2], BOXES["b"][:2], BOXES["a"][:2])
+            for variant, name in (("plain", "iou"), ("generalized", "giou"), ("distance", "diou"), ("complete", "ciou"))
+        )
+    ),
     ("circle", {}, INDEX, UNIT, None),
     ("wasserstein", {}, SIGNS, SCORES, -(SIGNS * SCORES).mean()),
     ("normal_kl", {}, NUMBERS, SCORES, NORMAL_KL.mean()),
@@ -159,7 +171,7 @@ def test_logits_give_what_probabilities_give(name, target, probabilities):
 
 
 def test_every_loss_that_lowers_is_compared():
-    assert set(Loss.names()) - {name for name, *_ in VALUES} == {"ctc", "yolo"}
+    assert set(Loss.names()) - {name for name, *_ in VALUES} == {"ctc"}
 
 
 def test_ctc_is_kerass():
@@ -242,7 +254,7 @@ def test_the_last_activation_of_a_head(steps, last):
         ("ctc", {}, (5,), "ctc needs scores of shape (time, classes), got (5,)"),
         ("normal_kl", {}, (4,), "normal_kl is of two results, means and log-variances: no data have them"),
         ("circle", {}, (2, 5), "circle needs an embedding of each example, got (2, 5)"),
-        ("yolo", {}, (13, 13, 256), "yolo with 3 anchors needs 3 · (5 + classes) channels, got 256"),
+        ("iou", {}, (10, 5), "iou compares boxes, four numbers each, got (10, 5)"),
     ],
 )
 def test_predictions_that_a_loss_cannot_be_applied_to(name, args, shape, message):
@@ -259,10 +271,3 @@ def test_operands_of_a_training_step():
         check_operands(mse, TensorSpec((8,)), TensorSpec((9,)))
     with refuses(OpError):
         check_operands(cross, TensorSpec((8,)), 1)
-
-
-def test_yolo_is_declared_and_refuses_to_lower():
-    yolo = Loss.find("yolo")()
-    assert yolo.target(TensorSpec((13, 13, 255))) == TensorSpec((13, 13, 255))
-    with refuses(OpError):
-        yolo.lower()

@@ -46,5 +46,7 @@ ROWS = [
         placed(BY_SIZE, 4),
     ),
     Row("anchors", {"sizes": 60, "next_size": 111, "ratios": [1, 0.5, 2], "stride": 16}, ((2, 2, 1),), placed(SSD, 16)),
+    Row("cells", {"stride": 8, "count": 2}, ((3, 5, 2),), placed([(8, 8)] * 2, 8)),
+    Row("cells", {"stride": [4, 8]}, ((3, 5, 2),), placed([(8, 4)], (4, 8))),
     Row("anchors", {"sizes": [[5, 5]], "stride": 2, "round": True}, ((1, 2, 3),), placed([(4, 4)], 2)),
 ]

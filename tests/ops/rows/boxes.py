@@ -49,6 +49,64 @@ def overlap(variant):
     return oracle
 
 
+def beside(variant):
+    """Each box with the one in its row."""
+
+    def oracle(weights, a, b):
+        pairs = overlap(variant)(weights, a, b)
+        return np.stack([np.diag(table) for table in pairs])
+
+    return oracle
+
+
+def drawn_shares(rng, shape):
+    """What a network may say: also below 0."""
+    return rng.uniform(-1, 1, shape).astype("float32")
+
+
+def areas(weights, boxes):
+    return np.array([[max(c - a, 0) * max(d - b, 0) for a, b, c, d in rows] for rows in boxes], "float32")
+
+
+def cells_of(rng, shape):
+    """Cells of a map of 4 columns, 8 pixels wide and 4 high."""
+    at = np.arange(shape[1])
+    low = np.stack([at % 4 * 8, at // 4 * 4], -1)
+    return np.broadcast_to(np.concatenate([low, low + np.array([8, 4])], -1), shape).astype("float32")
+
+
+def told(box, anchor, cell):
+    """Darknet's region_layer.c: x · w - i, y · h - j, and the logarithms."""
+    centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return [
+        centre[0] / 8 - cell[0] / 8,
+        centre[1] / 4 - cell[1] / 4,
+        math.log((box[2] - box[0]) / (anchor[2] - anchor[0])),
+        math.log((box[3] - box[1]) / (anchor[3] - anchor[1])),
+    ]
+
+
+def told_as_roots(box, anchor, cell):
+    """Darknet's detection_layer.c, whose sides are roots of shares."""
+    roots = [math.sqrt((box[2 + i] - box[i]) / (anchor[2 + i] - anchor[i])) for i in range(2)]
+    return [*told(box, anchor, cell)[:2], *roots]
+
+
+def meant(said, anchor, cell):
+    """get_region_box of region_layer.c, in pixels."""
+    wide = math.exp(min(said[2], math.log(62.5))) * (anchor[2] - anchor[0])
+    high = math.exp(min(said[3], math.log(62.5))) * (anchor[3] - anchor[1])
+    x, y = (cell[0] / 8 + said[0]) * 8, (cell[1] / 4 + said[1]) * 4
+    return [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2]
+
+
+def meant_by_roots(said, anchor, cell):
+    """get_detection_detections of detection_layer.c with sqrt=1: pow(·, 2) times the image's side."""
+    wide, high = said[2] ** 2 * (anchor[2] - anchor[0]), said[3] ** 2 * (anchor[3] - anchor[1])
+    x, y = (cell[0] / 8 + said[0]) * 8, (cell[1] / 4 + said[1]) * 4
+    return [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2]
+
+
 def encoded(wx, wy, ww, wh):
     def one(box, anchor):
         width, height = max(anchor[2] - anchor[0], 1e-7), max(anchor[3] - anchor[1], 1e-7)
@@ -74,9 +132,10 @@ def decoded(wx, wy, ww, wh, most=62.5):
 
 
 def by_row(rule):
-    def oracle(weights, said, anchors):
-        pairs = zip(*(x.reshape(-1, 4).astype("float64") for x in np.broadcast_arrays(said, anchors)), strict=True)
-        return np.array([rule(s, a) for s, a in pairs]).reshape(said.shape).astype("float32")
+    def oracle(weights, *given):
+        rows = zip(*(x.reshape(-1, 4).astype("float64") for x in np.broadcast_arrays(*given)), strict=True)
+        said = given[0]
+        return np.array([rule(*row) for row in rows]).reshape(said.shape).astype("float32")
 
     return oracle
 
@@ -92,4 +151,18 @@ ROWS = [
     Row("decode_boxes", {}, ((6, 4), (6, 4)), decoded(1, 1, 1, 1)),
     Row("decode_boxes", {"delta": [10, 10, 5, 5]}, ((2, 3, 4), (2, 3, 4)), decoded(10, 10, 5, 5)),
     Row("decode_boxes", {"max_scale": 1.5}, ((6, 4), (6, 4)), decoded(1, 1, 1, 1, 1.5)),
+    Row("box_area", {}, ((6, 4),), areas, tolerance=1e-4),
+    *(
+        Row("iou", {"variant": variant, "pairs": "rows"}, ((5, 4), (5, 4)), beside(variant), draw=full, tolerance=1e-4)
+        for variant in ("plain", "complete")
+    ),
+    *(
+        Row(op, args, ((12, 4), (12, 4), (12, 4)), by_row(rule), draw=(first, full, cells_of), tolerance=1e-4)
+        for op, args, rule, first in (
+            ("encode_boxes", {}, told, full),
+            ("encode_boxes", {"sides": "sqrt"}, told_as_roots, full),
+            ("decode_boxes", {}, meant, full),
+            ("decode_boxes", {"sides": "sqrt"}, meant_by_roots, drawn_shares),
+        )
+    ),
 ]

@@ -94,7 +94,8 @@ def matched(low=0.5, high=0.5, force="none", first=False, share=None):
 
 
 def spared(iou):
-    def oracle(weights, predicted, positive, counted, boxes, valid):
+    def oracle(weights, predicted, positive, counted, boxes, valid, ignored=None):
+        valid = valid if ignored is None else valid | ignored
         out = counted.copy()
         for n in range(len(predicted)):
             best = overlaps(predicted[n].astype("float64"), boxes[n].astype("float64"), valid[n]).max(1)
@@ -137,6 +138,14 @@ ROWS = (
             spared(0.3),
             dtypes=("float32", "bool", "bool", "float32", "bool"),
             draw=(candidates, some, some, candidates, some),
-        )
+        ),
+        Row(
+            "ignore_overlaps",
+            {"iou": 0.3},
+            ((40, 4), (40,), (40,), (5, 4), (5,), (5,)),
+            spared(0.3),
+            dtypes=("float32", "bool", "bool", "float32", "bool", "bool"),
+            draw=(candidates, some, some, candidates, some, some),
+        ),
     ]
 )
