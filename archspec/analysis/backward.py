@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 
 from archspec.ir.graph import Graph, Node, Tensor
 
 
-def differentiable(graph: Graph) -> set[Tensor]:
+def _is_trained(node: Node) -> bool:
+    return node.is_trained
+
+
+def differentiable(graph: Graph, is_trained: Callable[[Node], bool] = _is_trained) -> set[Tensor]:
     """Tensors by which a loss is differentiated on the way to a trainable weight: those that depend on one."""
     found: set[Tensor] = set()
     for node in graph.nodes:
         if getattr(node.op, "stops_gradient", False):
             continue
-        if takes_part(node, found):
+        if takes_part(node, found, is_trained):
             found.update(node.tensors)
     return found
 
 
-def takes_part(node: Node, needed: Set[Tensor]) -> bool:
+def takes_part(node: Node, needed: Set[Tensor], is_trained: Callable[[Node], bool] = _is_trained) -> bool:
     """Whether a node computes gradients, by its weights or by inputs that are ``needed``."""
-    return node.is_trained or any(tensor in needed for tensor in node.inputs)
+    return is_trained(node) or any(tensor in needed for tensor in node.inputs)
 
 
 def backward_macs(graph: Graph, batch: int = 1) -> list[int | None]:

@@ -6,19 +6,23 @@ written over its input where that is read no more, and with none.
 
 For training, what a gradient is computed from stays until it is: the inputs of convolutions, dense layers, products,
 normalisations and pools, the outputs of ReLU, sigmoid, tanh and softmax, the inputs of other activations, masks of
-dropout, and 8 bytes for each maximum of a pool, each tensor once. To that come weights, gradients, what an optimiser
-keeps, and the gradients that are in hand at one time. What a framework needs for itself, and scratch memory of kernels,
-is not counted: all figures are lower bounds.
+dropout, and 8 bytes for each maximum of a pool, each tensor once. The backward pass frees it from the last node to the
+first, and makes the gradients of weights on the way: the peak is where both together are most, with the gradients by
+activations that are in hand. To that come weights and what an optimiser keeps. Of a spec with ``train:``, each update
+needs the nodes that its losses are computed from and the gradients of the networks that it changes; the largest counts,
+or all as one where they are made at the same time. What a framework needs for itself, scratch memory of kernels, and
+second derivatives of gradient penalties are not counted: all figures are lower bounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from archspec.analysis.backward import differentiable, takes_part
 from archspec.analysis.traffic import size_in_bytes
-from archspec.ir.graph import Graph, Node, Tensor
+from archspec.ir.graph import Graph, Node, Tensor, reachable
 from archspec.ir.tensors import POLICIES, TensorSpec, UnknownSize, bytes_each
 from archspec.ops.base import Op
 from archspec.ops.reach import POINT
@@ -33,8 +37,18 @@ class Peak(NamedTuple):
     in_place: int
 
 
+class Moment(NamedTuple):
+    """Bytes that a training step holds at one moment beside weights and the optimiser's: whatever the batch is, and for
+    each sample."""
+
+    fixed: int
+    each: int
+
+
 class Memory(NamedTuple):
-    """Bytes for ``batch`` samples. ``weights`` are all weights, ``gradients`` and ``slots`` those that are trained."""
+    """Bytes for ``batch`` samples. ``weights`` are all weights, ``gradients`` those that one update makes, ``slots``
+    what is kept for all that are trained; ``saved`` and ``transient`` (gradients by activations) are the most of one
+    update. The ``moments`` are those of a training step at which the peak may be, by the batch."""
 
     batch: int
     weights: int
@@ -43,6 +57,7 @@ class Memory(NamedTuple):
     slots: int
     saved: int
     transient: int
+    moments: tuple[Moment, ...]
 
     @property
     def inference(self) -> int:
@@ -51,8 +66,9 @@ class Memory(NamedTuple):
 
     @property
     def training(self) -> int:
-        """Weights, gradients, what the optimiser keeps, what is saved, and the gradients in hand."""
-        return self.weights + self.gradients + self.slots + self.saved + self.transient
+        """Weights, what the optimiser keeps, and the most that gradients and what is saved for them take at once."""
+        step = max((moment.fixed + self.batch * moment.each for moment in self.moments), default=0)
+        return self.weights + self.slots + step
 
 
 def memory(graph: Graph, batch: int = 1, *, policy: str = "float32", slots: int = 2) -> Memory:
@@ -65,23 +81,29 @@ def memory(graph: Graph, batch: int = 1, *, policy: str = "float32", slots: int 
     in_place = max((batch * n for n in live(runs, each, in_place=True)), default=0)
     name = "" if where is None else runs.nodes[where].name
     peak = Peak(max(lives, default=0), name, in_place)
-    trained = sum(node.trainable_params for node in graph.owners()) * bytes_each(kept)
+    updates = [Update(step, trained, each, kept) for step, trained in _updates(graph)]
+    trained = {layer: count for update in updates for layer, count in update.trained.items()}
     return Memory(
         batch=batch,
         weights=sum(node.params for node in graph.owners()) * bytes_each(kept),
         peak=peak,
-        gradients=trained,
-        slots=trained * slots,
-        saved=batch * sum(saved(graph, each)),
-        transient=batch * max(_gradients(graph, each), default=0),
+        gradients=max(sum(update.trained.values()) for update in updates),
+        slots=sum(trained.values()) * slots,
+        saved=batch * max(sum(update.saved) for update in updates),
+        transient=batch * max(max(update.in_hand, default=0) for update in updates),
+        moments=tuple(dict.fromkeys(moment for update in updates for moment in update.moments())),
     )
 
 
 def largest_batch(one: Memory, budget: int, *, training: bool) -> int | None:
-    """The most samples that ``budget`` bytes hold at once, by what ``one`` of them needs; 0 if not one fits, None if
-    samples need none."""
-    total, activations = (one.training, one.saved + one.transient) if training else (one.inference, one.peak.bytes)
-    return max(0, (budget - (total - activations)) // activations) if activations else None
+    """The most samples that ``budget`` bytes hold at once; 0 if not one fits, None if samples need none."""
+    if training:
+        left, moments = budget - one.weights - one.slots, one.moments
+    else:
+        left, moments = budget - one.weights, (Moment(0, one.peak.bytes // one.batch),)
+    if any(moment.fixed > left for moment in moments):
+        return 0
+    return min(((left - moment.fixed) // moment.each for moment in moments if moment.each), default=None)
 
 
 def types(policy: str) -> tuple[str, str]:
@@ -125,18 +147,79 @@ def live(graph: Graph, dtype: str = "float32", *, in_place: bool = False) -> lis
 
 def saved(graph: Graph, dtype: str = "float32") -> list[int]:
     """Bytes per sample that each node keeps for the backward pass and no node before it does. Raises UnknownSize."""
-    root, needed = _roots(graph, is_training=True), differentiable(graph)
-    kept: set[Tensor] = set()
+    return Update(graph, None, dtype, dtype).saved
+
+
+class Update:
+    """One update of weights: a graph, and the networks whose weights change, None for all. For each node the bytes per
+    sample that it keeps, and of the gradients by its outputs and inputs; by layer those of its gradients. Raises
+    UnknownSize."""
+
+    def __init__(self, graph: Graph, networks: tuple[str, ...] | None, dtype: str, kept: str):
+        self.nodes = graph.nodes
+        self._networks = networks
+        needed = differentiable(graph, self._is_trained)
+        self._takes_part = [takes_part(node, needed, self._is_trained) for node in graph.nodes]
+        self.saved = list(self._saved(graph, dtype))
+        self.in_hand = [
+            sum(
+                size_in_bytes(spec, dtype)
+                for spec in (*(graph.spec(t) for t in node.inputs if t in needed), *node.outputs)
+            )
+            if is_part
+            else 0
+            for node, is_part in zip(graph.nodes, self._takes_part, strict=True)
+        ]
+        self.trained = {
+            node.layer: node.trainable_params * bytes_each(kept) for node in graph.nodes if self._is_trained(node)
+        }
+
+    def _is_trained(self, node: Node) -> bool:
+        """Whether the update changes a weight of the node."""
+        return node.is_trained and (self._networks is None or node.layer.partition(".")[0] in self._networks)
+
+    def _saved(self, graph: Graph, dtype: str) -> Iterator[int]:
+        root = _roots(graph, is_training=True)
+        kept: set[Tensor] = set()
+        for node, is_part in zip(graph.nodes, self._takes_part, strict=True):
+            count = 0
+            if is_part:
+                for tensor in _saved_tensors(node):
+                    if root[tensor] not in kept:
+                        kept.add(root[tensor])
+                        count += size_in_bytes(graph.spec(root[tensor]), dtype)
+                count += sum(size_in_bytes(spec, dtype) for spec in _saved_within(node))
+            yield count
+
+    def moments(self) -> list[Moment]:
+        """Those of the backward pass at which no later one needs as much for each sample, and its end."""
+        made: dict[str, int] = {}
+        left, passed = sum(self.saved), []
+        for node, kept, in_hand in zip(reversed(self.nodes), self.saved[::-1], self.in_hand[::-1], strict=True):
+            if node.layer in self.trained:
+                made[node.layer] = self.trained[node.layer]
+            passed.append(Moment(sum(made.values()), left + in_hand))
+            left -= kept
+        out = [Moment(sum(made.values()), 0)]
+        for moment in reversed(passed):
+            if moment.each > out[-1].each:
+                out.append(moment)
+        return out
+
+
+def _updates(graph: Graph) -> Iterable[tuple[Graph, tuple[str, ...] | None]]:
+    """The graphs whose losses are minimised, each with the networks that are changed by it; None for all there are."""
+    training = graph.training
+    if training is None or training.is_of_one:
+        return [(graph.with_training(), None)]
+    steps = [(step.update, [step]) for step in training.steps]
+    if training.together:
+        steps = [(tuple(name for update, _ in steps for name in update), list(training.steps))]
     out = []
-    for node in graph.nodes:
-        count = 0
-        if takes_part(node, needed):
-            for tensor in _saved_tensors(node):
-                if root[tensor] not in kept:
-                    kept.add(root[tensor])
-                    count += size_in_bytes(graph.spec(root[tensor]), dtype)
-            count += sum(size_in_bytes(spec, dtype) for spec in _saved_within(node))
-        out.append(count)
+    for networks, parts in steps:
+        names = [name for step in parts for term in step.minimize for name in term.results]
+        nodes = reachable(training.body.nodes, [training.results[name] for name in names])
+        out.append((replace(training.body, nodes=nodes), networks))
     return out
 
 
@@ -153,15 +236,6 @@ def _saved_within(node: Node) -> Iterator[TensorSpec]:
     yield from op.saved_within(node.outputs[0] if len(node.outputs) == 1 else node.outputs, *node.input_specs)
     if activation is not None and activation.saves == "inputs" and not activation.is_view:
         yield node.output
-
-
-def _gradients(graph: Graph, dtype: str) -> Iterator[int]:
-    """Bytes per sample of the gradients by a node's outputs and inputs."""
-    needed = differentiable(graph)
-    for node in graph.nodes:
-        if takes_part(node, needed):
-            handed = [spec for t, spec in zip(node.inputs, node.input_specs, strict=True) if t in needed]
-            yield sum(size_in_bytes(spec, dtype) for spec in (*handed, *node.outputs))
 
 
 def _roots(graph: Graph, *, is_training: bool) -> dict[Tensor, Tensor]:

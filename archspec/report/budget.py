@@ -45,7 +45,7 @@ def json(name: str, graph: Graph, budget: int, *, policy: str, optimizer: str, s
         "name": name,
         "policy": policy,
         "optimizer": optimizer,
-        **one._asdict(),
+        **{part: count for part, count in one._asdict().items() if part != "moments"},
         "peak": one.peak._asdict(),
         "inference": one.inference,
         "training": one.training,

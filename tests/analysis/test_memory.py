@@ -92,8 +92,42 @@ def test_training_is_the_sum_of_its_parts(tmp_path):
     params, trained = 3 * 3 * 4 * 8 + 8 + 32, 3 * 3 * 4 * 8 + 8 + 16
     assert (one.weights, one.gradients, one.slots) == (4 * params, 4 * trained, 8 * trained)
     assert (four.saved, four.transient, four.weights) == (4 * one.saved, 4 * one.transient, one.weights)
-    assert one.training == one.weights + one.gradients + one.slots + one.saved + one.transient
+    # Backwards: all that is saved and ReLU's two gradients; without ReLU's output, batch normalisation's two and the
+    # gradients of its weights; the image, the gradient of the convolution's output, and all gradients of weights.
+    assert one.saved == 1024 + 2048 + 2048
+    assert one.moments == ((4 * trained, 0), (4 * trained, 1024 + 2048), (64, 3072 + 4096), (0, 5120 + 4096))
+    assert one.training == one.weights + one.slots + 5120 + 4096
+    assert four.training == four.weights + four.slots + 4 * (5120 + 4096)
     assert memory(graph, slots=0).training == one.training - one.slots
+
+
+ADVERSARIES = """archspec: 1
+name: pair
+networks:
+  make: {inputs: {z: [4]}, body: [{dense: {units: 8, bias: false}}]}
+  judge: {inputs: {x: [8]}, body: [{dense: {units: 16, bias: false}}, relu, {dense: {units: 1, bias: false}}]}
+train:
+  inputs: {real: [8], z: {normal: [4]}}
+  body:
+    - {make, from: z, as: fake}
+    - {detach, from: fake, as: shown}
+    - {judge, from: real, as: of_real}
+    - {judge, from: shown, as: of_shown}
+    - {judge, from: fake, as: of_fake}
+  steps:
+    - {update: [judge], minimize: [{mse: [of_real, 1]}, {mse: [of_shown, 0]}]}
+    - {update: [make], minimize: [{mse: [of_fake, 1]}]}
+"""
+
+
+def test_each_update_of_several_networks_needs_its_own(tmp_path):
+    """Who judges saves two inputs of 8 and two hidden layers of 16 numbers, and makes gradients of 8 · 16 + 16 weights;
+    who makes saves less, and makes fewer."""
+    path = tmp_path / "pair.yaml"
+    path.write_text(ADVERSARIES, encoding="utf-8")
+    found = memory(archspec.load(str(path)), slots=2)
+    assert (found.weights, found.gradients, found.slots) == (4 * 176, 4 * 144, 8 * 176)
+    assert found.saved == 4 * 2 * (8 + 16)
 
 
 def test_types(tmp_path):
