@@ -27,7 +27,8 @@ class BuildError(Exception):
 def compile(
     graph: Graph, *, training: bool = False, optimizer: str | Mapping[str, Any] | keras.Optimizer | None = None
 ) -> keras.Model:
-    """The Keras model of a graph: one layer for each node, named as the node; nodes of one layer share it.
+    """The Keras model of a graph: one layer for each node, named as the node; nodes of one layer share it. Around the
+    layer of a node of items, two others fold these into the batch and back.
 
     A single input or output is plain; several are dicts by their names. Without ``training``, the heads that only
     training needs are left out. The model's ``output_names`` are those of the heads. With an ``optimizer``, as
