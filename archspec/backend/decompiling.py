@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backend.archive import ZIP_FAULTS, WeightsError, bundled_config
+from archspec.backend.archive import ZIP_FAULTS, Archive, WeightsError, bundled_config
 from archspec.backend.importers import keras_calls
+from archspec.backend.importers.keras_arguments import UnsaidLayer, gives_several
 from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput
-from archspec.backend.importers.keras_steps import UnsaidLayer, step_of
+from archspec.backend.importers.keras_statistics import is_adapted, with_statistics
+from archspec.backend.importers.keras_steps import parts_of
 from archspec.ir.graph import Graph
 from archspec.writing import Unwritable, spec_text
 from archspec.writing.draft import Draft, RefusedSteps
@@ -31,8 +35,14 @@ def of_file(path: Path) -> str:
         raise WeightsError(f"{path}: this is no .keras file, or a damaged one") from None
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
+
+    def archive() -> Archive:
+        from archspec.backend.importers import hdf5
+
+        return hdf5.archive(path)
+
     try:
-        return _of_config(config, path.stem)
+        return _of_config(config, path.stem, archive)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
 
@@ -40,16 +50,24 @@ def of_file(path: Path) -> str:
 def of_model(model: keras.Model) -> str:
     """The spec of a functional or sequential model in memory. Raises WeightsError with the name of a layer that no
     spec says."""
-    return _of_config(model.get_config(), model.name)
+
+    def archive() -> Archive:
+        from archspec.backend.importers import keras_config
+
+        return keras_config.archive(model)
+
+    return _of_config(model.get_config(), model.name, archive)
 
 
-def _of_config(config: Any, name: str) -> str:
+def _of_config(config: Any, name: str, archive: Callable[[], Archive]) -> str:
     try:
         calls = keras_calls.of_model(config, "")
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         raise WeightsError("its config is not that of a Keras model") from None
     if calls is None:
         raise WeightsError("the model is neither functional nor sequential: its wiring is not known")
+    if any(map(is_adapted, calls.calls)):
+        calls = with_statistics(calls, archive().by_name)
     graph = graph_of(calls, name)
     try:
         return spec_text(graph)
@@ -65,19 +83,35 @@ def graph_of(calls: Calls, name: str) -> Graph:
         if shape is None:
             raise WeightsError(f"the shape of the input {layer!r} is not known")
         names[LayerOutput(layer)] = draft.input(layer, shape[1:], dtype)
+    bundles: set[LayerOutput] = set()
+
+    def taken(at: LayerOutput, call: LayerCall) -> str:
+        whole = replace(at, port=0)
+        if whole not in names:
+            raise WeightsError(f"layer {call.layer!r}, {_article(call.kind)}, takes what is no result of a layer")
+        return names[whole] + (f"[{at.port}]" if whole in bundles else "")
+
+    masks = _masks_alone(calls)
     for call in calls.calls:
+        if (call.layer, call.turn) in masks:
+            continue
         try:
-            step = step_of(call)
+            parts = parts_of(call)
         except UnsaidLayer as error:
             raise _refused(call, error) from None
-        taken = [
-            names.get(LayerOutput(at.layer, at.turn), "") + (f"[{at.port}]" if at.port else "") for at in call.operands
-        ]
-        if not taken or "" in taken:
+        operands = [taken(at, call) for at in call.operands]
+        if not operands:
             raise WeightsError(f"layer {call.layer!r}, {_article(call.kind)}, takes what is no result of a layer")
-        names[LayerOutput(call.layer, call.turn)] = draft.add(step, taken, call)
+        made: list[str] = []
+        for part in parts:
+            made.append(draft.add(part.step, [operands[k] if k >= 0 else made[-1 - k] for k in part.taken], call))
+        own = LayerOutput(call.layer, call.turn)
+        names[own] = made[-1]
+        if gives_several(parts[-1].step):
+            bundles.add(own)
     for end, said in zip(calls.outputs, calls.output_names, strict=True):
-        draft.output(said, names[LayerOutput(end.layer, end.turn)] + (f"[{end.port}]" if end.port else ""))
+        whole = replace(end, port=0)
+        draft.output(said, names[whole] + (f"[{end.port}]" if whole in bundles else ""))
     try:
         graph = draft.graph()
     except RefusedSteps as error:
@@ -85,26 +119,48 @@ def graph_of(calls: Calls, name: str) -> Graph:
         if origin is not None:
             raise _refused(origin, found.message) from None
         raise WeightsError(found.message) from None
-    _check_shared(graph, calls)
-    _check_axes(graph, calls)
+    _check_shared(graph, draft)
+    _check_axes(graph, draft)
     return graph
 
 
-def _check_shared(graph: Graph, calls: Calls) -> None:
+def _masks_alone(calls: Calls) -> set[tuple[str, int]]:
+    """Calls whose results are masks of steps and nothing else: Keras writes down what marks padding, which follows from
+    the layers here."""
+    used = {(at.layer, at.turn) for call in calls.calls for at in call.operands}
+    used |= {(at.layer, at.turn) for at in calls.outputs}
+    masks = {(at.layer, at.turn) for call in calls.calls for at in call.taken} - used
+    while True:
+        before = len(masks)
+        for call in calls.calls:
+            takers = {(c.layer, c.turn) for c in calls.calls if (call.layer, call.turn) in _places(c)}
+            if takers and takers <= masks:
+                masks.add((call.layer, call.turn))
+        if len(masks) == before:
+            return masks
+
+
+def _places(call: LayerCall) -> set[tuple[str, int]]:
+    return {(at.layer, at.turn) for at in call.taken}
+
+
+def _check_shared(graph: Graph, draft: Draft[LayerCall]) -> None:
     """Raises WeightsError where a layer that has weights is called several times."""
     seen: set[str] = set()
-    for k, call in enumerate(calls.calls):
-        node = graph.by_name.get(f"n{k}")
-        if call.layer in seen and node is not None and node.weights:
+    for node in graph.nodes:
+        call = draft.origin(node.name)
+        if node.weights and call.layer in seen:
             raise WeightsError(f"layer {call.layer!r} is called several times: its weights are shared")
-        seen.add(call.layer)
+        if node.weights:
+            seen.add(call.layer)
 
 
-def _check_axes(graph: Graph, calls: Calls) -> None:
+def _check_axes(graph: Graph, draft: Draft[LayerCall]) -> None:
     """Raises WeightsError where a layer normalises along another axis than the last, which shapes do not tell."""
-    for k, call in enumerate(calls.calls):
-        axis, node = call.config.get("axis"), graph.by_name.get(f"n{k}")
-        if node is None or not call.kind.endswith("Normalization") or axis is None:
+    for node in graph.nodes:
+        call = draft.origin(node.name)
+        axis = call.config.get("axis")
+        if not call.kind.endswith("Normalization") or axis is None or call.kind == "UnitNormalization":
             continue
         axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
         if axes not in ([-1], [node.input_specs[0].rank]):

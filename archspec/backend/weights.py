@@ -16,6 +16,7 @@ from archspec.backend.archive import Archive, StoredLayer, WeightsError
 from archspec.backend.build import weight_name
 from archspec.backend.ends import in_order_of
 from archspec.backend.folding import unfolded
+from archspec.backend.importers.keras_statistics import without_statistics
 from archspec.backend.layouts import (
     converted,
     heads_of_keys,
@@ -73,7 +74,7 @@ def match(archive: Archive, graph: Graph, rules: Rules | None = None) -> dict[st
 
 def matched(archive: Archive, graph: Graph, rules: Rules | None = None) -> tuple[dict[str, StoredLayer], list[str]]:
     """``match``, and what to know of how layers were told apart."""
-    archive, notes = in_order_of(graph, archive)
+    archive, notes = in_order_of(graph, without_statistics(archive, graph))
     if archive.layout == "torch":
         weights, left_out = without_buffers(rules.kept(archive.layers) if rules else archive.layers, graph)
         archive, notes = replace(archive, layers=tuple(weights)), [*notes, *left_out]

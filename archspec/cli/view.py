@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         live = LivePage(args.spec, hardware(args.hardware), **_arguments.counting(args))
     except ValueError as error:
         return refused("view", str(error))
-    if not any(path.is_file() for path in live.files[:1]):
+    if not live.is_mendable or not any(path.is_file() for path in live.files[:1]):
         print(live.wrong, file=sys.stderr)
         return FAILED
     try:

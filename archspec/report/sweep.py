@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archspec.report.columns import COLUMNS, extent
+from archspec.report.columns import COLUMNS, LOWER_BOUNDS, extent
 from archspec.report.grid import Grid, check, in_order
 from archspec.report.members import Combinations, Member, Progress, measured
 
@@ -108,9 +108,12 @@ def sweep(
     members = measured(combinations, needed, batch, processes=processes, progress=progress)
     built = [member for member in members if member.reason is None]
     considered = kept = [member for member in built if condition is None or condition.holds(member.values)]
+    uncompared: list[str] = []
     if pareto:
+        uncompared += _uncompared(kept, pareto)
         kept = _front(kept, pareto)
     if best is not None:
+        uncompared += _uncompared(kept, [best])
         kept = _best(kept, best)
     rows = [(member.name, dict(member.values)) for member in kept]
     if sort is not None:
@@ -122,7 +125,7 @@ def sweep(
         "member",
         tuple(columns),
         tuple((name, tuple(values[column] for column in columns)) for name, values in rows),
-        notes=(*dict.fromkeys(note for member in built for note in member.notes), note),
+        notes=(*dict.fromkeys(note for member in built for note in member.notes), *uncompared, note),
         bounds=frozenset(member.name for member in built if member.is_bound),
     )
     return Sweep(grid, unbuilt, tuple(considered), tuple(pareto))
@@ -170,11 +173,29 @@ def number(value: object) -> float | None:
     return value if isinstance(value, (int, float)) else None
 
 
+def _figures(member: Member, columns: Sequence[str]) -> list[float | None]:
+    """Its figures in these columns, None for one that is not known: a lower bound says not how large it is."""
+    names = [column.lstrip("+") for column in columns]
+    bounds = LOWER_BOUNDS if member.is_bound else ()
+    return [None if name in bounds else number(member.values[name]) for name in names]
+
+
+def _uncompared(members: list[Member], columns: Sequence[str]) -> list[str]:
+    """A note on the members of which a figure is not known."""
+    left_out = [member.name for member in members if None in _figures(member, columns)]
+    if not left_out:
+        return []
+    some = ", ".join(left_out[:3]) + (", …" if len(left_out) > 3 else "")
+    names = ", ".join(column.lstrip("+") for column in columns)
+    are = "is" if len(left_out) == 1 else "are"
+    return [f"{len(left_out)} of {len(members)} {are} not compared, for {names} {are} not known in full: {some}"]
+
+
 def _aimed(members: list[Member], columns: Sequence[str]) -> list[tuple[tuple[float, ...], Member]]:
     """What is to be small of every member, with the member; without those of which a figure is not known."""
     out = []
     for member in members:
-        numbers = [number(member.values[column.lstrip("+")]) for column in columns]
+        numbers = _figures(member, columns)
         point = [-n if c.startswith("+") else n for c, n in zip(columns, numbers, strict=True) if n is not None]
         if len(point) == len(columns):
             out.append((tuple(point), member))

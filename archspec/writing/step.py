@@ -77,6 +77,8 @@ def of_op(op: Declaration, channels: int | None = None) -> WrittenStep:
         is_count = isinstance(value, int) and not isinstance(value, bool)
         if name not in defaults or is_count or not _equal(value, defaults[name]):
             args[name] = value
+    # Arguments that an op has beside its own, as a layer of Keras's has.
+    args |= {name: plain(value) for name, value in (op.model_extra or {}).items()}
     return WrittenStep(op.name, args, channels=channels, main=type(op).main, defaults=defaults)
 
 

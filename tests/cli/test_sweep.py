@@ -80,6 +80,18 @@ def test_fronts_by_definition(points):
     assert front(points) == [i for i, p in enumerate(points) if not is_beaten(p)]
 
 
+def test_members_with_a_lower_bound_are_on_no_front_and_told(tmp_path, capsys):
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archspec: 1\nname: net\nparams: {width: 8}\ninputs: {image: [8, 8, 4]}\n"
+        "body: [conv: =width, {keras: {layer: GaussianNoise, stddev: 0.1}, when: =width < 12}]\n",
+        encoding="utf-8",
+    )
+    assert main(["sweep", str(path), "--vary", "width=8:16:4", "--pareto", "macs"]) == 0
+    out = capsys.readouterr().out
+    assert "width=12" in out and "1 of 3 is not compared, for macs is not known in full: width=8" in out
+
+
 def test_members_that_cannot_be_built_are_told_and_left_out(sweep):
     code, out, err = sweep("--vary", "groups=1:4", "--format", "csv")
     assert code == 0 and [line.split(",")[0] for line in out.splitlines()[1:]] == ["groups=1", "groups=2", "groups=4"]

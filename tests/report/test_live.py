@@ -66,6 +66,14 @@ class News:
         return None
 
 
+def test_what_no_edit_could_mend_is_told_and_nothing_is_served(net, capsys):
+    assert main(["view", str(net), "--set", "wdth=3"]) == 1
+    assert "--set wdth=3: net has no parameter 'wdth'" in capsys.readouterr().err
+    net.write_text("archspec_run: 1\nspec: net.yaml\n", encoding="utf-8")
+    assert main(["view", str(net)]) == 1
+    assert "this is a run file, not a spec" in capsys.readouterr().err
+
+
 def test_the_page_is_served_to_this_machine_alone(net):
     with served(net) as server:
         status, text, headers = got(server)

@@ -6,96 +6,74 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from archspec.backend.importers.keras_calls import LayerCall
+from archspec.backend.importers import keras_functions, keras_sequences, own_layers
+from archspec.backend.importers.keras_arguments import (
+    ACTIVATIONS,
+    LayerPart,
+    Step,
+    UnsaidLayer,
+    activation,
+    alike,
+    axis_of,
+    listed,
+    of_part,
+    one,
+    said,
+    sides,
+)
+from archspec.backend.importers.keras_calls import LayerCall, is_mask, module_of
+from archspec.backend.importers.keras_functions import MERGES
 
-Step = dict[str, Any]
-
-
-class UnsaidLayer(ValueError):
-    """A layer that no step says; its message says why."""
-
-
-FUNCTIONS = {
-    **{name: name for name in ("relu", "relu6", "sigmoid", "tanh", "softmax", "softplus", "softsign", "selu", "mish")},
-    **{name: name for name in ("hard_sigmoid", "hard_tanh", "log_softmax", "gelu", "elu", "leaky_relu", "silu")},
-    "swish": "silu",
-    "hard_swish": "hard_swish",
-    "hard_silu": "hard_swish",
-    "exponential": "exp",
-}
-"""Keras's activation functions → ops."""
-MERGES = {
-    **{"Add": "add", "Multiply": "multiply", "Average": "average", "Maximum": "maximum", "Minimum": "minimum"},
-    **{"Subtract": "subtract", "Concatenate": "concat"},
-}
 TRAINING_ALONE = ("initializer", "regularizer", "constraint")
 """Ends of names of arguments that a trained model does not compute by; they are not carried over."""
 WITHOUT_MEANING = frozenset(("name", "trainable", "dtype", "data_format", "seed", "build_config"))
 
 
-def step_of(call: LayerCall) -> Step:
-    """The step, without its place among others. Raises UnsaidLayer."""
-    config = call.config
+def parts_of(call: LayerCall) -> list[LayerPart]:
+    """The steps of a call, without their place among others. Raises UnsaidLayer."""
+    config, package = call.config, call.module.partition(".")[0]
     if config.get("data_format") == "channels_first":
         raise UnsaidLayer("channels come first; a spec has them last")
-    if "keras" not in call.module.partition(".")[0] or "Lambda" in call.kind:
+    if package not in ("keras", "archspec") or "Lambda" in call.kind:
         raise UnsaidLayer("it is not a layer of Keras's own, and what it computes is not known")
-    if ".ops." in call.module:
-        return _operation(call)
+    if package == "keras" and ".ops." in call.module:
+        return keras_functions.parts(call)
     if call.kwargs.get("training"):
         raise UnsaidLayer("it is called as in training")
-    if given := [name for name, value in call.kwargs.items() if value is not None and name != "training"]:
-        raise UnsaidLayer(f"it is called with {given[0]}")
-    rule = RULES.get(call.kind)
-    return rule(config, call) if rule else _layer(config, call)
+    _check_given(call)
+    if package == "archspec" and call.kind not in RULES and call.kind not in keras_sequences.RULES:
+        return own_layers.parts(call)
+    if call.kind == "TimeDistributed":
+        return _at_every_step(config, call)
+    if ".applications." in call.module and (scaled := OF_APPLICATIONS.get(call.kind)):
+        return scaled(config)
+    if rule := keras_sequences.RULES.get(call.kind):
+        return rule(config, call)
+    made = RULES.get(call.kind)
+    return one(made(config, call) if made else _layer(config, call), range(len(call.operands)))
 
 
-def _operation(call: LayerCall) -> Step:
-    """A function of ``keras.ops`` of one tensor and a number, or of two tensors."""
-    numbers = [
-        v for v in (*call.args, *call.kwargs.values()) if isinstance(v, (int, float)) and not isinstance(v, bool)
-    ]
-    if len(call.operands) == 2 and not numbers and call.kind in ("Add", "Multiply", "Subtract", "Maximum", "Minimum"):
-        return {MERGES[call.kind]: None}
-    if len(call.operands) == 1 and len(numbers) == 1:
-        (number,) = numbers
-        is_first = isinstance(call.args[0], (int, float))
-        match call.kind:
-            case "Add":
-                return {"scale": {"factor": 1, "offset": number}}
-            case "Multiply":
-                return {"scale": number}
-            case "Subtract":
-                return {"scale": {"factor": -1, "offset": number} if is_first else {"factor": 1, "offset": -number}}
-            case "TrueDivide" | "Divide" if not is_first and number:
-                return {"scale": 1 / number}
-    raise UnsaidLayer("it is a function that no op says")
+def _check_given(call: LayerCall) -> None:
+    """Raises UnsaidLayer for what a layer is called with besides tensors. Masks follow from what marks padding."""
+    known = {"training"}
+    if call.kind in keras_sequences.RECURRENT:
+        known.add(keras_sequences.INITIAL_STATE)
+    if call.kind in ("MultiHeadAttention", "Attention", "AdditiveAttention"):
+        known |= {"use_causal_mask", "query", "value", "key"}
+    for name, value in call.kwargs.items():
+        if value is not None and name not in known and not is_mask(name):
+            raise UnsaidLayer(f"it is called with {name}")
+    if call.kwargs.get("use_causal_mask") and call.kind != "MultiHeadAttention":
+        raise UnsaidLayer("it is called with use_causal_mask")
 
 
-def _alike(value: object) -> Any:
-    """One number where all axes have it."""
-    if isinstance(value, (list, tuple)):
-        items = [_alike(item) for item in value]
-        return (
-            items[0] if items and all(item == items[0] for item in items) and not isinstance(items[0], list) else items
-        )
-    return value
-
-
-def _activation(value: object) -> Any:
-    """An activation argument; None where it does nothing."""
-    match value:
-        case None | "linear":
-            return None
-        case str() if value in FUNCTIONS:
-            return FUNCTIONS[value]
-        case {"class_name": "function", "config": str(name)} if name in FUNCTIONS:
-            return FUNCTIONS[name]
-        case {"class_name": str(kind), "config": Mapping() as config} if kind in RULES:
-            (step,) = [RULES[kind](config, None)]
-            ((op, argument),) = step.items()
-            return op if argument is None else {op: argument}
-    raise UnsaidLayer(f"its activation is none that an op says: {value!r:.60}")
+def _at_every_step(config: Mapping[str, Any], call: LayerCall) -> list[LayerPart]:
+    layer = config["layer"]
+    kind, module = layer["class_name"], module_of(layer)
+    if kind not in keras_sequences.STEPWISE:
+        raise UnsaidLayer(f"no op applies a {kind} at every step")
+    inner = LayerCall(call.layer, call.turn, kind, module, layer["config"], call.args, call.kwargs)
+    return parts_of(inner)
 
 
 def _conv(op: str) -> Callable[..., Step]:
@@ -106,46 +84,31 @@ def _conv(op: str) -> Callable[..., Step]:
         ]
         args: Step = {
             "filters": config.get("filters"),
-            "kernel": _alike(config["kernel_size"]),
-            "stride": _alike(config["strides"]),
-            "padding": [[span[0], 0]] if padding == "causal" else padding,
-            "dilation": _alike(config.get("dilation_rate") or 1),
+            "kernel": alike(config["kernel_size"]),
+            "stride": alike(config["strides"]),
+            "padding": [[span[0], 0]] if padding == "causal" else sides(padding),
+            "dilation": alike(config.get("dilation_rate") or 1),
             "groups": config.get("groups", 1),
             "multiplier": config.get("depth_multiplier", 1),
-            "output_padding": _alike(config.get("output_padding")),
+            "output_padding": alike(config.get("output_padding")),
             "bias": config["use_bias"],
-            "activation": _activation(config.get("activation")),
+            "activation": activation(config.get("activation")),
         }
-        return _said(op, args)
+        return said(op, args)
 
     return rule
 
 
-def _said(op: str, args: Step) -> Step:
-    """A step with those of the arguments that the op has and that say something."""
-    from archspec.ops.base import Op
-
-    fields: Any = Op.find(op).model_fields  # type: ignore[union-attr]
-    left = {
-        name: value
-        for name, value in args.items()
-        if name in fields and (fields[name].is_required() or value != fields[name].default)
-    }
-    if lost := [k for k, v in args.items() if k not in fields and v not in (None, 1, False)]:
-        raise UnsaidLayer(f"{op} has no {lost[0]}")
-    return {op: left or None}
-
-
 def _pool(op: str) -> Callable[..., Step]:
     def rule(config: Mapping[str, Any], call: LayerCall | None) -> Step:
-        size, stride = _alike(config["pool_size"]), _alike(config["strides"])
-        return _said(op, {"size": size, "stride": None if stride == size else stride, "padding": config["padding"]})
+        size, stride = alike(config["pool_size"]), alike(config["strides"])
+        return said(op, {"size": size, "stride": None if stride == size else stride, "padding": config["padding"]})
 
     return rule
 
 
 def _global_pool(op: str) -> Callable[..., Step]:
-    return lambda config, call: _said(op, {"keep": bool(config.get("keepdims"))})
+    return lambda config, call: said(op, {"keep": bool(config.get("keepdims"))})
 
 
 def _norm(op: str) -> Callable[..., Step]:
@@ -153,7 +116,7 @@ def _norm(op: str) -> Callable[..., Step]:
         if config.get("rms_scaling"):
             raise UnsaidLayer("it scales by the root mean square")
         names = ("momentum", "epsilon", "scale", "center", "groups")
-        return _said(
+        return said(
             op,
             {name: config[name] for name in names if name in config and not (name == "groups" and op != "group_norm")},
         )
@@ -161,25 +124,11 @@ def _norm(op: str) -> Callable[..., Step]:
     return rule
 
 
-def _relu(config: Mapping[str, Any], call: LayerCall | None) -> Step:
-    most, slope = config.get("max_value"), config.get("negative_slope") or 0
-    if config.get("threshold") or (most is not None and (most != 6 or slope)):
-        raise UnsaidLayer("relu has no such bound or threshold")
-    return {"leaky_relu": slope} if slope else {"relu6" if most is not None else "relu": None}
-
-
 def _act(config: Mapping[str, Any], call: LayerCall | None) -> Step:
-    found = _activation(config.get("activation"))
+    found = activation(config.get("activation"))
     if isinstance(found, dict):
         return found
     return {found or "linear": None}
-
-
-def _softmax(config: Mapping[str, Any], call: LayerCall | None) -> Step:
-    axis = config.get("axis", -1)
-    if axis != -1:
-        raise UnsaidLayer(f"its axis is {axis!r}; use -1")
-    return {"softmax": None}
 
 
 def _scale(config: Mapping[str, Any], call: LayerCall | None) -> Step:
@@ -190,7 +139,7 @@ def _scale(config: Mapping[str, Any], call: LayerCall | None) -> Step:
             raise UnsaidLayer("it multiplies by 0")
         mean = [-o / f if o else 0.0 for o, f in zip(offsets, factor, strict=True)]
         return {"normalize": {"mean": mean, "std": [1 / f for f in factor]}}
-    return _said("scale", {"factor": float(factor), "offset": float(offset)})
+    return said("scale", {"factor": float(factor), "offset": float(offset)})
 
 
 def _normalize(config: Mapping[str, Any], call: LayerCall | None) -> Step:
@@ -202,13 +151,21 @@ def _normalize(config: Mapping[str, Any], call: LayerCall | None) -> Step:
     return {"normalize": {"mean": list(map(float, mean)), "std": [math.sqrt(v) for v in variance]}}
 
 
+def _single(axis: int | list[int]) -> int:
+    """The one axis that there is. Raises UnsaidLayer."""
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    if len(axes) != 1:
+        raise UnsaidLayer(f"its axes are {axes!r}; an op normalises along one")
+    return axes[0]
+
+
 def _dense(config: Mapping[str, Any], call: LayerCall | None) -> Step:
-    args = {"units": config["units"], "bias": config["use_bias"], "activation": _activation(config.get("activation"))}
-    return _said("dense", args)
+    args = {"units": config["units"], "bias": config["use_bias"], "activation": activation(config.get("activation"))}
+    return said("dense", args)
 
 
 def _shaped(op: str, argument: str, key: str) -> Callable[..., Step]:
-    return lambda config, call: {op: {argument: _alike(config[key])}}
+    return lambda config, call: {op: {argument: alike(config[key])}}
 
 
 def _reshape(config: Mapping[str, Any], call: LayerCall | None) -> Step:
@@ -220,7 +177,7 @@ def _permute(config: Mapping[str, Any], call: LayerCall | None) -> Step:
 
 
 def _upsample(config: Mapping[str, Any], call: LayerCall | None) -> Step:
-    return _said("upsample", {"factor": _alike(config["size"]), "mode": config.get("interpolation", "nearest")})
+    return said("upsample", {"factor": alike(config["size"]), "mode": config.get("interpolation", "nearest")})
 
 
 def _rate(op: str) -> Callable[..., Step]:
@@ -229,7 +186,7 @@ def _rate(op: str) -> Callable[..., Step]:
 
 def _concat(config: Mapping[str, Any], call: LayerCall | None) -> Step:
     axis = config.get("axis", -1)
-    return _said("concat", {"axis": axis - 1 if axis > 0 else axis})
+    return said("concat", {"axis": axis - 1 if axis > 0 else axis})
 
 
 def _layer(config: Mapping[str, Any], call: LayerCall) -> Step:
@@ -241,23 +198,33 @@ def _layer(config: Mapping[str, Any], call: LayerCall) -> Step:
     known = table().layers.get(table().others.get(call.kind, call.kind))
     if known is None:
         raise UnsaidLayer("no op says it yet, and no keras step")
-    usual = {name: said[1] if len(said) > 1 else ... for name, said in known.arguments.items()}
+    usual = {name: kind[1] if len(kind) > 1 else ... for name, kind in known.arguments.items()}
     args = {
-        name: config[name]
+        name: activation(config[name]) if known.arguments[name][0] == "activation" else listed(config[name])
         for name in usual
-        if name in config
-        and not name.endswith(TRAINING_ALONE)
-        and name not in WITHOUT_MEANING
-        and config[name] != usual[name]
+        if name in config and not name.endswith(TRAINING_ALONE) and name not in WITHOUT_MEANING
     }
-    return {"keras": {"layer": call.kind, **args}}
+    return {"keras": {"layer": call.kind, **{k: v for k, v in args.items() if v != usual[k]}}}
+
+
+def _scaled_sum(config: Mapping[str, Any]) -> list[LayerPart]:
+    """The first operand plus a multiple of the second, as Keras's Inception-ResNet adds its branches."""
+    return [LayerPart({"scale": float(config["scale"])}, (1,)), LayerPart({"add": None}, (0, of_part(0)))]
+
+
+OF_APPLICATIONS: Mapping[str, Callable[[Mapping[str, Any]], list[LayerPart]]] = {
+    "CustomScaleLayer": _scaled_sum,
+    "LayerScale": lambda config: one(said("layer_scale", {"init": config["init_values"]}), (0,)),
+}
+"""Layers that ``keras.applications`` defines for itself → the rule that makes their steps."""
 
 
 RULES: Mapping[str, Callable[..., Step]] = {
-    **{f"Conv{n}D": _conv("conv") for n in (1, 2, 3)},
-    **{f"DepthwiseConv{n}D": _conv("depthwise_conv") for n in (1, 2)},
-    **{f"SeparableConv{n}D": _conv("separable_conv") for n in (1, 2)},
+    **{f"{kind}{n}D": _conv("conv") for n in (1, 2, 3) for kind in ("Conv", "Convolution")},
+    **{f"{kind}{n}D": _conv("depthwise_conv") for n in (1, 2) for kind in ("DepthwiseConv", "DepthwiseConvolution")},
+    **{f"{kind}{n}D": _conv("separable_conv") for n in (1, 2) for kind in ("SeparableConv", "SeparableConvolution")},
     **{f"Conv{n}DTranspose": _conv("conv_transpose") for n in (1, 2, 3)},
+    **{f"TransposedConvolution{n}D": _conv("conv_transpose") for n in (1, 2, 3)},
     **{f"MaxPooling{n}D": _pool("max_pool") for n in (1, 2, 3)},
     **{f"AveragePooling{n}D": _pool("avg_pool") for n in (1, 2, 3)},
     **{f"GlobalAveragePooling{n}D": _global_pool("global_avg_pool") for n in (1, 2, 3)},
@@ -271,16 +238,15 @@ RULES: Mapping[str, Callable[..., Step]] = {
     "Flatten": lambda config, call: {"flatten": None},
     "Dropout": _rate("dropout"),
     "Activation": _act,
-    "ReLU": _relu,
-    "LeakyReLU": lambda config, call: {"leaky_relu": config.get("negative_slope", 0.3)},
-    "ELU": lambda config, call: {"elu": config.get("alpha", 1.0)},
-    "Softmax": _softmax,
+    **{kind: (lambda config, call, rule=rule: rule(config)) for kind, rule in ACTIVATIONS.items()},
     "BatchNormalization": _norm("batch_norm"),
     "LayerNormalization": _norm("layer_norm"),
     "GroupNormalization": _norm("group_norm"),
+    "RMSNormalization": lambda config, call: said("rms_norm", {"epsilon": config["epsilon"]}),
+    "UnitNormalization": lambda config, call: said("l2_normalize", {"axis": axis_of(_single(config["axis"]))}),
     "Rescaling": _scale,
     "Normalization": _normalize,
     "Reshape": _reshape,
     "Permute": _permute,
 }
-"""Class of ``keras.layers`` → the rule that makes its step."""
+"""Class of ``keras.layers``, and of archspec's own that takes the same arguments → the rule that makes its step."""

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from archspec.analysis.hardware import Hardware
 from archspec.frontend import analyse
-from archspec.ir.diagnostics import SpecError, printable
+from archspec.ir.diagnostics import Diagnostic, SpecError, printable
 from archspec.report.page.document import NEWS, document
 from archspec.report.page.network import page, reported
 
@@ -31,6 +31,7 @@ Stamp = tuple[int, int, int] | None
 class LivePage:
     """The page of what ``called`` names as it was when it last could be made, and what is wrong with it now.
 
+    ``is_mendable`` is False where no edit could help: the mistake is in the command, or the file is a run's.
     ``version`` is another for every page, of every process: a browser says which it has. What waits for news waits for
     ``changed``.
     """
@@ -39,7 +40,7 @@ class LivePage:
         self.called, self.machine, self.how = called, machine, how
         self.changed = Condition()
         self.has_ended = False
-        self.wrong = ""
+        self.wrong, self.is_mendable = "", True
         self._stamps: dict[Path, Stamp] = {}
         self._start, self._count = time_ns(), 0
         self._page = document(called, NEWS, {}, live=self.version)
@@ -86,6 +87,8 @@ class LivePage:
             wrong = f"{error.filename or self.called}: {error.strerror or error}"
         except (SpecError, ValueError) as error:
             wrong = str(error)
+            found = error.diagnostics if isinstance(error, SpecError) else ()
+            self.is_mendable = not any(d.span.source.is_typed or _is_of_a_run(d) for d in found)
         except Exception as error:
             # A page that stands still without a word would be taken for the truth.
             wrong = f"a defect of archspec, please report it: {type(error).__name__}: {error}"
@@ -96,6 +99,10 @@ class LivePage:
                 self._count += 1
             self.wrong = wrong
             self.changed.notify_all()
+
+
+def _is_of_a_run(said: Diagnostic) -> bool:
+    return said.code == "S02" and any(line.startswith("archspec_run:") for line in said.span.source.lines)
 
 
 def _stamp(path: Path) -> Stamp:

@@ -1,0 +1,162 @@
+"""Layers of archspec's own as the ops that made them: their arguments are those of the ops, under few other names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archspec.backend.importers.keras_arguments import (
+    LayerPart,
+    Step,
+    UnsaidLayer,
+    activation,
+    alike,
+    axis_of,
+    listed,
+    one,
+    said,
+    sides,
+)
+from archspec.backend.importers.keras_calls import LayerCall
+
+Config = Mapping[str, Any]
+OF_KERAS = frozenset(("name", "trainable", "dtype", "activity_regularizer", "quantization_config"))
+"""Arguments of every layer."""
+OPS = {
+    "AdditiveAttention": "additive_attention",
+    "Anchors": "anchors",
+    "Attention": "attention",
+    "Bias": "bias",
+    "BoxDecoding": "decode_boxes",
+    "BoxEncoding": "encode_boxes",
+    "BoxOverlap": "iou",
+    "ChannelShuffle": "channel_shuffle",
+    "ClassToken": "class_token",
+    "Divide": "divide",
+    "Folding": "folding",
+    "KMaxPooling": "k_max_pool",
+    "LayerScale": "layer_scale",
+    "SampleNormal": "sample_normal",
+    "MatrixProduct": "matmul",
+    "Maxout": "maxout",
+    "OneHot": "one_hot",
+    "PadChannels": "pad_channels",
+    "PixelShuffle": "pixel_shuffle",
+    "PixelUnshuffle": "pixel_unshuffle",
+    "PositionEmbedding": "position_embedding",
+    "Rbf": "rbf",
+    "RotaryPosition": "rotary_position",
+    "SinusoidalPosition": "sinusoidal_position",
+    "StopGradient": "detach",
+    "WindowPartition": "window_partition",
+}
+"""Classes whose arguments are called as those of the op."""
+
+
+def parts(call: LayerCall) -> list[LayerPart]:
+    """The steps of a call. Raises UnsaidLayer."""
+    operands = range(len(call.operands))
+    if rule := RULES.get(call.kind):
+        return one(rule(call.config), operands)
+    if op := OPS.get(call.kind):
+        return one(_as_named(op, call.config), operands)
+    raise UnsaidLayer("it is a layer of archspec's own that is not read back yet")
+
+
+def _as_named(op: str, config: Config) -> Step:
+    return said(op, {k: v for k, v in config.items() if k not in OF_KERAS})
+
+
+def _local_response(config: Config) -> Step:
+    return said("lrn", {k: config[k] for k in ("size", "alpha", "beta", "k")})
+
+
+def _pad(config: Config) -> Step:
+    return said("pad", {"padding": sides(config["padding"]), "mode": config["mode"]})
+
+
+def _slice(config: Config) -> Step:
+    return said("slice", {"range": [config["start"], config["stop"]], "axis": axis_of(config["axis"])})
+
+
+def _split(config: Config) -> Step:
+    sizes = listed(config["sizes"])
+    parts = len(sizes) if len({*sizes}) == 1 else sizes
+    return said("split", {"parts": parts, "axis": axis_of(config["axis"])})
+
+
+def _of_elements(config: Config) -> Step:
+    second = config.get("x2")
+    return {config["function"]: second}
+
+
+def _gated(config: Config) -> Step:
+    return said("glu", {"gate": activation(config["gate"]) or "linear"})
+
+
+def _pool(config: Config) -> Step:
+    size, stride = alike(config["size"]), alike(config["strides"])
+    args = {"size": size, "stride": None if stride == size else stride, "padding": sides(config["padding"])}
+    if args["padding"] == 0:
+        args["padding"] = "valid"
+    return said(f"{'max' if config['mode'] == 'max' else 'avg'}_pool", {**args, "ceil": config.get("ceil", False)})
+
+
+def _indexed_pool(config: Config) -> Step:
+    ((op, args),) = _pool({**config, "mode": "max"}).items()
+    return {op: {**args, "indices": True}}
+
+
+def _dtype(policy: Any) -> Any:
+    """The type of a layer's dtype policy."""
+    return policy["config"]["name"] if isinstance(policy, Mapping) else policy
+
+
+def _resize(config: Config) -> Step:
+    args = {"size": alike(config["size"]), "mode": config["mode"], "align_corners": config["align_corners"]}
+    return said("resize", args)
+
+
+def _reduce(config: Config) -> Step:
+    axes = [axis_of(axis) for axis in config["axis"]]
+    return said("reduce", {"reduction": config["kind"], "axis": axes, "keep": config["keepdims"]})
+
+
+def _window_attention(config: Config) -> Step:
+    args = {"heads": config["heads"], "window": alike(config["window"]), "shift": alike(config["shift"])}
+    return said("window_attention", {**args, **{name: config[name] for name in ("grid", "bias", "dropout")}})
+
+
+RULES: Mapping[str, Callable[[Config], Step]] = {
+    "LocalResponseNormalization": _local_response,
+    "Pad": _pad,
+    "Slice": _slice,
+    "Split": _split,
+    "GatedLinearUnit": _gated,
+    "Elementwise": _of_elements,
+    "WindowPooling": _pool,
+    "IndexedMaxPooling": _indexed_pool,
+    "Resize": _resize,
+    "Reduce": _reduce,
+    "WindowAttention": _window_attention,
+    "SoftmaxOverSteps": lambda config: said(
+        "log_softmax" if config["log"] else "softmax", {"axis": axis_of(config["axis"])}
+    ),
+    "MaskedGlobalAveragePooling1D": lambda config: said("global_avg_pool", {"keep": bool(config.get("keepdims"))}),
+    "MaskedGlobalMaxPooling1D": lambda config: said("global_max_pool", {"keep": bool(config.get("keepdims"))}),
+    "UnitLengthNormalization": lambda config: said("l2_normalize", {"axis": axis_of(alike(config["axis"]))}),
+    "WindowReverse": lambda config: said(
+        "window_reverse", {**{name: alike(config[name]) for name in ("size", "shape")}, "grid": config["grid"]}
+    ),
+    "Argmax": lambda config: said("argmax", {"axis": axis_of(config["axis"])}),
+    "Cast": lambda config: {"cast": _dtype(config["dtype"])},
+    "ExpandDims": lambda config: said("expand_dims", {"axis": axis_of(config["axis"])}),
+    "Squeeze": lambda config: said("squeeze", {"axis": axis_of(config["axis"])}),
+    "Tile": lambda config: {"tile": listed(config["repeats"])},
+    "LinearUpsampling": lambda config: said("upsample", {"factor": alike(config["factors"]), "mode": "bilinear"}),
+    "Subsample": lambda config: said("subsample", {"stride": alike(config["strides"])}),
+    "Stack": lambda config: said("stack", {"axis": axis_of(config["axis"])}),
+    "ClipValues": lambda config: said("clip", {"min": config["least"], "max": config["most"]}),
+    "RootMeanSquareNormalization": lambda config: said("rms_norm", {"epsilon": config["epsilon"]}),
+}
+"""Class → the rule that makes its step."""
