@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from archspec.data.image_sizes import format_of, jpeg_segments, size_of
 from archspec.storage.regular import opened
@@ -12,10 +13,12 @@ from archspec.storage.regular import opened
 if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
+    from PIL import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm")
-MAX_PIXELS = 178_956_970
-"""Most pixels of one image, where nothing else is said: Pillow, too, takes more for a decompression bomb."""
+MAX_PIXELS = 2**30 // 12
+"""Most pixels of one image, where nothing else is said: 256 MiB of three bytes each, above which Pillow, too, warns
+of a decompression bomb."""
 FIRST, REST = 1 << 16, 1 << 24
 """Bytes of a file in which its size usually stands, and after them those in which it may."""
 NAMES = {"jpeg": "jpg", "tif": "tiff", "pgm": "pnm", "ppm": "pnm", "pbm": "pnm"}
@@ -49,7 +52,7 @@ def header(data: bytes, *, name: str = "", max_pixels: int = MAX_PIXELS) -> Imag
         raise BadImage(f"is not an image of a kind that can be read ({_kind(data)})", is_certain=True)
     size = size_of(form, data)
     if size is not None and size.pixels > max_pixels:
-        raise BadImage(f"has {size.width}×{size.height} pixels, more than {max_pixels}{size.note}", is_certain=True)
+        raise BadImage(too_large(size.width, size.height, max_pixels) + size.note, is_certain=True)
     found = (
         _CHECKED[form](data)
         if form in _CHECKED
@@ -61,6 +64,28 @@ def header(data: bytes, *, name: str = "", max_pixels: int = MAX_PIXELS) -> Imag
     if f".{suffix}" in SUFFIXES and NAMES.get(suffix, suffix) != NAMES.get(found.format, found.format):
         found = found._replace(notes=(f"is named .{suffix} but is {found.format.upper()}", *found.notes))
     return found
+
+
+def too_large(width: int, height: int, max_pixels: int) -> str:
+    """Why an image of this size is not decoded."""
+    return f"has {width}×{height} pixels, more than {max_pixels} (max_pixels)"
+
+
+def by_pillow(file: str | BinaryIO, formats: Sequence[str] | None = None) -> Image.Image:
+    """An image as Pillow opens it, whatever its size: Pillow's own limit gives way to ``max_pixels``, to which callers
+    hold it before anything is unpacked."""
+    from PIL import Image
+
+    with _ONE_AT_A_TIME:
+        most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file, formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = most
+
+
+_ONE_AT_A_TIME = Lock()
+"""Around a limit that is one for the process."""
 
 
 def stored_size(path: str) -> tuple[int, int, int]:
@@ -172,22 +197,21 @@ OTHERS = (b"II", b"MM", *(b"P%d" % n for n in range(1, 7)))
 """First two bytes of the files that TensorFlow has no decoder for: TIFF, PBM, PGM and PPM."""
 
 
-def _by_pillow(data: bytes) -> np.ndarray:
+def _decoded_by_pillow(data: bytes) -> np.ndarray:
     """The first picture of a file, uint8 of three channels; of 16 bits the upper 8 are kept. Raises BadImage."""
     import io
 
     import numpy as np
-    from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data), formats=("TIFF", "PPM")) as image:
+        with by_pillow(io.BytesIO(data), formats=("TIFF", "PPM")) as image:
             if image.mode.startswith("I"):
                 values = np.asarray(image).astype(np.int64)
                 return np.repeat(np.clip(values >> 8, 0, 255).astype(np.uint8)[..., None], 3, -1)
             if image.mode == "F":
                 raise BadImage("holds floating-point numbers, which have no range of their own")
             return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, EOFError):
         raise BadImage(f"is a broken {(format_of(data) or 'unknown').upper()} file") from None
 
 
@@ -197,17 +221,17 @@ def decode(data: tf.Tensor, channels: int) -> tf.Tensor:
 
     data = tf.convert_to_tensor(data)
 
-    def by_pillow() -> tf.Tensor:
+    def pillow() -> tf.Tensor:
         if tf.executing_eagerly():
-            return tf.convert_to_tensor(_by_pillow(data.numpy()))
-        return tf.numpy_function(_by_pillow, [data], tf.uint8, stateful=False)
+            return tf.convert_to_tensor(_decoded_by_pillow(data.numpy()))
+        return tf.numpy_function(_decoded_by_pillow, [data], tf.uint8, stateful=False)
 
-    def by_tensorflow() -> tf.Tensor:
+    def tensorflow() -> tf.Tensor:
         # Of WebP only the decoder of its own takes one channel or an animation's first picture; grey is made of colour.
         return tf.io.decode_image(data, 3, expand_animations=False)
 
     is_other = tf.reduce_any(tf.equal(tf.strings.substr(data, 0, 2), tf.constant(OTHERS)))
-    image = tf.ensure_shape(tf.cond(is_other, by_pillow, by_tensorflow), (None, None, 3))
+    image = tf.ensure_shape(tf.cond(is_other, pillow, tensorflow), (None, None, 3))
     if channels == 3:
         return image
     return tf.cast(tf.round(tf.image.rgb_to_grayscale(tf.cast(image, tf.float32))), tf.uint8)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from archspec.data.images import by_pillow, too_large
 from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
@@ -119,16 +120,14 @@ class MaskValues:
 
 
 def _opened(path: str, max_pixels: int) -> Any:
-    from PIL import Image
-
     try:
-        image = Image.open(path)
+        image = by_pillow(path)
         if image.width * image.height > max_pixels:
-            raise MaskError(f"has {image.width}×{image.height} pixels, more than {max_pixels}")
+            raise MaskError(too_large(image.width, image.height, max_pixels))
         if image.format == "JPEG":
             raise MaskError("is a JPEG file, which keeps no values: masks are PNG, TIFF, BMP or GIF")
         image.load()
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise MaskError(f"cannot be read ({getattr(error, 'strerror', None) or 'not an image'})") from None
     return image
 

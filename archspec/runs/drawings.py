@@ -24,15 +24,16 @@ def write_drawing(
 ) -> dict[str, Any]:
     """Write a copy of an image, turned as a person is to see it, with the objects of ``record`` whose score is at least
     ``least``, the surest on top. Returns what a record says of it."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     from archspec.data.annotated import DrawnBox, draw
+    from archspec.data.images import by_pillow
     from archspec.data.objects import StoredImage, as_shown, class_numbers
     from archspec.ir.diagnostics import printable
     from archspec.runs.beside import ORIENTATION
 
     numbers = class_numbers(names)
-    with Image.open(image) as given:
+    with by_pillow(str(image)) as given:
         turned: Any = given.getexif().get(ORIENTATION)
         stored = StoredImage(given.width, given.height, turned if turned in range(1, 9) else 1)
         picture = ImageOps.exif_transpose(given).convert("RGB")
@@ -59,10 +60,11 @@ def write_overlay(copy: Path, image: Path, mask: np.ndarray) -> dict[str, Any]:
     from PIL import Image, ImageOps
 
     from archspec.data.canvas import Canvas
+    from archspec.data.images import by_pillow
     from archspec.data.mask_values import VOID
     from archspec.runs.beside import ORIENTATION
 
-    with Image.open(image) as given:
+    with by_pillow(str(image)) as given:
         turned = given.getexif().get(ORIENTATION)
         canvas = Canvas(np.asarray(given.convert("RGB")))
     canvas.tint(mask, VOID)

@@ -16,12 +16,12 @@ def mask_of(image: Path, batch: Mapping[str, Any], said: Mapping[str, Any], pred
     """The number of the class of each pixel as the image's file has them, 255 where the network saw nothing: uint8 of
     shape (height, width)."""
     import numpy as np
-    from PIL import Image
 
     from archspec.data.corners import placement
     from archspec.data.example import CORNERS
+    from archspec.data.images import by_pillow
 
-    with Image.open(image) as given:
+    with by_pillow(str(image)) as given:
         size = given.height, given.width
     found: np.ndarray = predictor.mask(said, placement(np.asarray(batch[CORNERS])[0]), size)
     return found
@@ -34,10 +34,11 @@ def write_mask(path: Path, image: Path, mask: np.ndarray) -> dict[str, Any]:
 
     from PIL import Image
 
+    from archspec.data.images import by_pillow
     from archspec.runs.beside import ORIENTATION
     from archspec.storage.atomic import write_bytes
 
-    with Image.open(image) as given:
+    with by_pillow(str(image)) as given:
         turned = given.getexif().get(ORIENTATION)
     picture = Image.fromarray(mask)
     picture.putpalette(palette())

@@ -11,7 +11,7 @@ from archspec.cli import main
 from archspec.data.check import check
 from archspec.data.errors import DataError
 from archspec.data.files import broken
-from archspec.data.images import BadImage, header
+from archspec.data.images import MAX_PIXELS, BadImage, header
 from archspec.data.pipeline import Pipeline
 from archspec.data.sources.folder import Folder, ListFile
 from archspec.data.sources.npz import Npz
@@ -58,11 +58,11 @@ BROKEN = {
     "most.jpg": (cut(0.95), "is a truncated JPEG file"),
     "head.jpg": (cut(0.05), "is a truncated JPEG file"),
     "flipped.png": (flipped, "is a PNG file with a wrong checksum"),
-    "bomb.png": (bomb, "has 30000×30000 pixels, more than 178956970"),
+    "bomb.png": (bomb, "has 30000×30000 pixels, more than 89478485 (max_pixels)"),
     # A whole one: 50 MB of grey in 50 kB, 1.2 GB once it is decoded.
     "whole.png": (
         lambda p: bomb(p, 20000, bytes(2501 * 20000), (1, 0)),
-        "has 20000×20000 pixels, more than 178956970",
+        "has 20000×20000 pixels, more than 89478485 (max_pixels)",
     ),
     "half.tif": (lambda p: (IMAGE.save(p), p.write_bytes(p.read_bytes()[:3000])), "is a broken TIFF file"),
     "half.pgm": (lambda p: p.write_bytes(b"P5 40 50 255\n" + bytes(99)), "is a broken PNM file"),
@@ -336,7 +336,7 @@ def test_a_decompression_bomb_of_any_format_is_known_by_its_header(name):
     data = BOMBS[name]()
     with refuses(BadImage):
         header(data)
-    assert not is_within(data, 178956970) and is_within(data, 2**48)
+    assert not is_within(data, MAX_PIXELS) and is_within(data, 2**48)
 
 
 def test_the_limit_of_pixels_can_be_set(tmp_path):
@@ -344,7 +344,7 @@ def test_the_limit_of_pixels_can_be_set(tmp_path):
     save(root / "a" / "large.png", picture(100, 100))
     assert broken(Folder(path=root), "train") == broken(Folder(path=root), "val") == {}
     found = [why for s in ("train", "val") for why in broken(Folder(path=root, max_pixels=9999), s).values()]
-    assert found == ["has 100×100 pixels, more than 9999"]
+    assert found == ["has 100×100 pixels, more than 9999 (max_pixels)"]
 
 
 def test_an_archive_whose_member_unpacks_without_end_is_known(tmp_path):
