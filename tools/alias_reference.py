@@ -45,6 +45,7 @@ PLURAL = {
     "task": "Tasks",
     "data source": "Data sources",
     "parameter": "Parameters",
+    "family parameter": "Parameters of used files",
     "run key": "Keys of run files",
     "train key": "Keys below `train`",
     "evaluate key": "Keys below `evaluate`",

@@ -12,7 +12,7 @@ from archspec.frontend.scope import POISON, Bundle, StepResult
 from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
-from archspec.ir.aliases import homonym, same, suggested
+from archspec.ir.aliases import alias, homonym, same, suggested
 from archspec.ir.diagnostics import Span, did_you_mean, listed, meant_by, plain, shown
 from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
@@ -141,7 +141,7 @@ def _suggested(name: str, names: tuple[str, ...]) -> str | None:
     if "variant" not in names:
         return suggested("parameter", name, names)
     near = same("parameter", name, names)
-    own = f"did you mean '{near}'?" if near else did_you_mean(name, names)
+    own = f"did you mean '{near}'?" if near else did_you_mean(name, names) or alias("family parameter", name)
     others = [n for n in names if n != "variant"]
     return own or f"a member of a family goes by variant: NAME; else it has {listed(others) or 'no parameters'}"
 
@@ -219,7 +219,9 @@ def _by_name(called: str, raw: object, known: Mapping[str, Any], extra: tuple[st
     if known:
         return f"arguments go by name: it has {', '.join(known)}"
     if (other := homonym("op", called)) is not None:
-        return f"write {called} alone: it has no arguments; with weights it is {other}: {plain(raw)}"
+        # PyTorch's have the sizes of both sides: of the input's, nothing is written.
+        given = raw[-1] if isinstance(raw, list) and len(raw) == 2 else raw
+        return f"write {called} alone: it has no arguments; with weights it is {other}: {plain(given)}"
     return f"write {called} alone: it has no arguments"
 
 

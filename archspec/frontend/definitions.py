@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
 from archspec.frontend.document import SHAPE_WORDS, Document
@@ -88,6 +89,9 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
         rest = re.search(rf"\b{name}\.(\w+)", at.source.line(at.line)[at.column - 1 :][:80], re.ASCII)
         if rest is not None and scope.get(rest[1]) is not NOTHING:
             return f"names stand alone: {rest[1]} instead of {name}.{rest[1]}"
+    compared = re.search(rf"\b(\w+)\s*[=!]=\s*{name}\b", at.source.line(at.line)[at.column - 1 :][:80], re.ASCII)
+    if compared is not None and isinstance(scope.get(compared[1]), str):
+        return f'a word has quotes: {compared[0][: -len(name)]}"{name}"'
     document: Document = scope.frame.file.document
     if document.source is at.source and (placed := _elsewhere(definitions(document), name, at)):
         return placed
@@ -107,6 +111,8 @@ def unknown_help(name: str, scope: Scope, at: Span, *, is_result: bool) -> str |
         are = "loop variables here are" if len(variables) > 1 else "the loop variable here is"
         return f"{are} {', '.join(variables)}"
     fits = [k for k in dict.fromkeys(known) if _is_wanted(scope, k, is_result=is_result)]
+    if not fits and not is_result and not iskeyword(name):
+        return f"a block and a file see their own parameters: params: {{{name}: int}}"
     return f"known here are {', '.join(fits[-MAX_LISTED:])}" if fits else None
 
 

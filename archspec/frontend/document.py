@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from archspec.frontend.forms import form_hint, head_form, head_hint
+from archspec.frontend.other_sections import OF_RUNS, elsewhere, of_other_program, other_section
 from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, known_are, shown
@@ -171,6 +172,8 @@ def document(source: Source) -> Document:
         at = span(tree)
         if "archspec_run" in tree:
             message, hint = "this is a run file, not a spec", "archspec train takes it"
+        elif (other := of_other_program(tree)) is not None:
+            message, hint = "a spec starts with 'archspec: 1'", other
         else:
             near = next((k for k in tree if did_you_mean(k, ["archspec"])), None)
             message, hint = (
@@ -194,7 +197,7 @@ _KEYS: dict[str, type[BaseModel]] = {"blocks": BlockSection, "networks": BlockSe
 
 def _those_that_count(errors: list[Refused]) -> list[Refused]:
     """The mistakes but for what ``train`` lacks where it holds what a run file says."""
-    is_of_runs = any(e.kind == "unknown_key" and e.path[0] == "train" and e.path[-1] in _OF_RUNS for e in errors)
+    is_of_runs = any(e.kind == "unknown_key" and e.path[0] == "train" and e.path[-1] in OF_RUNS for e in errors)
     return [e for e in errors if not (is_of_runs and e.kind == "missing_key" and e.path[0] == "train")]
 
 
@@ -212,8 +215,8 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
             what,
             place(tree, path, key=True),
             intended_word(str(path[-1]), keys.__contains__)
-            or (None if owner else _other_section(str(path[-1]), tree.get(str(path[-1]))))
-            or (_elsewhere(str(path[-1])) if owner in ("", "train") else None)
+            or (None if owner else other_section(str(path[-1]), tree.get(str(path[-1]))))
+            or (elsewhere(str(path[-1])) if owner in ("", "train") else None)
             or suggested("block key" if path[0] in ("blocks", "networks") else "key", path[-1], keys, known_are(keys)),
         )
     if error.kind == "value" and (hint := form_hint(path, error.value, _first(tree))):
@@ -223,54 +226,6 @@ def _located(error: Refused, tree: Map) -> Diagnostic:
         return Diagnostic("S02", f"{owner or 'a spec'} needs {shown(path[-1])}", place(tree, path[:-1], key=True), hint)
     help = "write archspec: 1, the version of the language" if path == ("archspec",) else error.help
     return Diagnostic("S02", f"{'.'.join(map(str, path))} {error.message}", place(tree, path), help)
-
-
-_SECTIONS = {
-    "body": "layers, model, architecture, network, steps, sequential, modules, backbone, graph, nodes, net, forward",
-    "inputs": "input, input_shape, in, image, placeholders",
-    "params": "parameters, variables, constants, args, arguments, hyperparameters, vars, config, settings",
-    "heads": "outputs, output, head, out, classifier, tasks",
-    "blocks": "functions, definitions, defs, macros, components, block, modules",
-    "variants": "configs, versions, sizes, models, presets, variant",
-    "use": "imports, import, include, includes, uses, requires",
-    "defaults": "default, global, globals",
-    "doc": "description, notes, comment, docs, about, title",
-    "expect": "expected, checks, tests, assert",
-    "train": "training",
-}
-"""What other formats call the sections of a file."""
-
-
-_OPTIMISING = ("optimizer", "optimiser", "optim", "learning_rate", "lr", "schedule", "scheduler", "weight_decay")
-_FEEDING = (
-    "epochs",
-    "batch",
-    "batch_size",
-    "dataset",
-    "data",
-    "augment",
-    "augmentation",
-    "seed",
-    "callbacks",
-    "patience",
-)
-_OF_RUNS = frozenset((*_OPTIMISING, *_FEEDING))
-"""What is said in a run file."""
-_OF_HEADS = ("loss", "losses", "metrics", "criterion", "metric")
-
-
-def _elsewhere(key: str) -> str | None:
-    """Where a key stands that is none of a spec."""
-    if key.lower() in _OF_RUNS:
-        return "how a network is trained stands in a run file (archspec_run: 1), or in flags of 'archspec train'"
-    return "a loss and metrics stand in a head: heads: {main: {loss: mse}}" if key.lower() in _OF_HEADS else None
-
-
-def _other_section(key: str, value: Any = None) -> str | None:
-    if key.lower() in ("network", "nets", "models") and isinstance(value, Map) and "body" not in value:
-        return "did you mean 'networks'?"
-    ours = next((ours for ours, theirs in _SECTIONS.items() if key.lower() in theirs.split(", ")), None)
-    return None if ours is None else f"did you mean '{ours}'? ('{key[:40]}' is {ours} in archspec)"
 
 
 def _other_name(name: str, what: str) -> str:
@@ -295,6 +250,8 @@ def worded(name: str) -> str | None:
         return f"its parameters stand under params: {called[1]}: {{params: {{{called[2] or '…'}: int}}, body: […]}}"
     if (assigned := re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*(\S.*)", name[:64], re.ASCII)) is not None:
         return f"a colon stands between a name and its value: {assigned[1]}: {assigned[2]}"
+    if (indexed := re.fullmatch(r"([A-Za-z]\w*?)_?\$?\{+\s*(\w+)\s*\}+", name[:64], re.ASCII)) is not None:
+        return f'within a loop a name has an index of its own: as: {indexed[1]}, outside "{indexed[1]}[{indexed[2]}]"'
     plain = re.sub(r"\W+", "_", name[:64], flags=re.ASCII).strip("_")
     plain = f"_{plain}" if plain[:1].isdigit() else plain
     return f"write {plain}" if plain else None

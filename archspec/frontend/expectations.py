@@ -109,6 +109,16 @@ class ExpectSection(FigureBounds):
     source: Text
 
 
+_CALLED = {
+    **dict.fromkeys(("parameters", "weights", "num_params", "n_params", "total_params"), "params"),
+    **dict.fromkeys(("mac", "madds", "multiply_adds", "mult_adds", "gmacs"), "macs"),
+    **dict.fromkeys(("flop", "gflops"), "flops"),
+    **dict.fromkeys(("output", "shape", "out_shape"), "output_shape"),
+    **dict.fromkeys(("ref", "paper", "reference", "by", "from"), "source"),
+}
+"""What people call the figures."""
+
+
 def is_direct(expect: Mapping[str, Any]) -> bool:
     """Whether ``expect`` states the file's own figures, rather than those of named variants."""
     return any(key in expect for key in (*FIGURES, "source", "training", "networks"))
@@ -125,7 +135,8 @@ def expectations(found: Document) -> list[Diagnostic]:
     for path, value in entries.items():
         if path and path[0] not in known:
             at = expect.key_span(path[0])
-            hint = did_you_mean(path[0], known)
+            ours = _CALLED.get(path[0].lower()) or did_you_mean(path[0], (*FIGURES, "source"))
+            hint = f"did you mean '{ours}'?" if path[0].lower() in _CALLED else did_you_mean(path[0], known) or ours
             out.append(Diagnostic("V01", f"expect: there is no variant {shown(path[0])}", at, hint))
             continue
         known_networks = list(found.spec.networks)

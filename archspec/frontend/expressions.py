@@ -23,6 +23,7 @@ from archspec.frontend.arithmetic import (
     compare,
     number,
 )
+from archspec.frontend.spellings import LOOPS, instead
 from archspec.ir.diagnostics import did_you_mean, shown
 
 MAX_LENGTH = 200
@@ -247,7 +248,7 @@ def _check(tree: ast.expr) -> None:
                 if isinstance(node, (ast.Is, ast.IsNot)):
                     raise ExpressionError("X02", "use == and != in an expression")
             case _:
-                raise ExpressionError("X02", f"{_described(node)} is not allowed in an expression")
+                raise ExpressionError("X02", f"{_described(node)} is not allowed in an expression", instead(node))
     if count > MAX_NODES:
         raise ExpressionError("X03", f"an expression has at most {MAX_NODES} parts, this one {count}")
 
@@ -263,6 +264,8 @@ def _unknown_function(call: ast.Call) -> ExpressionError:
     called = ast.unparse(call.func)[:40]
     if isinstance(call.func, ast.Name) and called in FUNCTIONS:
         return ExpressionError("X02", f"{called} takes its arguments by position", f"{called}(a, b)")
+    if called in LOOPS:
+        return UnknownFunction(called, "0", LOOPS[called])
     near = _FUNCTION_WORDS.get(called.lower())
     hint = f"did you mean '{near}'?" if near else did_you_mean(called.rpartition(".")[2], FUNCTIONS)
     return UnknownFunction(called, ast.unparse(call.args[0])[:40] if call.args else "0", hint)

@@ -36,6 +36,8 @@ def _section(of: Callable[[Any], str | None]) -> Callable[[Path, Any], str | Non
         pairs = _pairs(value)
         if pairs is not None and path[-1] == "heads" and _are_steps(pairs):
             return f"heads is a map of names: heads: {{main: {plain(value)}}}"
+        if pairs is not None and path[-1] == "variants" and not all(isinstance(v, dict) for v in pairs.values()):
+            return f"variants is a map of names: variants: {{NAME: {plain(pairs)}}}"
         inner = plain(pairs) if pairs is not None else of(value)
         if inner is None or inner == "…":
             return f"{path[-1]} is a map of names"
@@ -156,6 +158,28 @@ def _variants(value: object) -> str | None:
     return f"{{{', '.join(f'{word}: {{…}}' for word in words)}}}" if words else None
 
 
+def _blocks(value: object) -> str | None:
+    """Blocks that are a list: each says its name."""
+    names = [v.get("name") for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+    named = [name for name in names if isinstance(name, str)]
+    return f"{{{', '.join(f'{name}: {{body: […]}}' for name in named)}}}" if named else None
+
+
+def _default(path: Path, value: object) -> str | None:
+    """A default that says of no op whose argument it is."""
+    key = str(path[-1])
+    for name in ("conv", "dense", "batch_norm", "lstm"):
+        op = Op.find(name)
+        assert op is not None
+        ours = key if key in op.model_fields else same("parameter", key, op.model_fields)
+        if ours is not None:
+            return f"defaults are given op by op: defaults: {{{name}: {{{ours}: {plain(value)}}}}}"
+    op = Op.find(key)
+    if op is None or op.main is None or isinstance(value, (list, dict)):
+        return None
+    return f"defaults are arguments by name: {key}: {{{op.main}: {plain(value)}}}"
+
+
 def _variant(path: Path, value: object, parameter: str) -> str | None:
     if (pairs := _pairs(value)) is not None:
         return f"a variant is a map of arguments: {path[-1]}: {plain(pairs)}"
@@ -169,9 +193,9 @@ FORMS: dict[str, Callable[[Path, Any], str | None]] = {
     "params": _section(_params),
     "inputs": _section(_inputs),
     "heads": _section(_heads),
-    "blocks": _section(lambda value: None),
-    "networks": _section(lambda value: None),
-    "defaults": _section(lambda value: None),
+    "blocks": _section(_blocks),
+    "networks": _section(_blocks),
+    "defaults": _section(lambda value: "{conv: {kernel: 3, activation: relu}}"),
     "variants": _section(_variants),
     "body": _chain,
     "do": _chain,
@@ -190,6 +214,8 @@ def form_hint(path: Path, value: object, parameter: str = "PARAMETER") -> str | 
         return _variant(path, value, parameter)
     if len(path) == 2 and path[0] in ("blocks", "networks") and isinstance(value, list):
         return f"a block is a map with a body: {path[-1]}: {{body: {plain(value)}}}"
+    if len(path) == 2 and path[0] == "defaults":
+        return _default(path, value)
     form = FORMS.get(str(path[-1])) if path else None
     return form(path, value) if form is not None else None
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from archspec.frontend.document import NAME
 from archspec.frontend.references import evaluated
 from archspec.frontend.refusal import Refusal
 from archspec.frontend.scope import POISON
@@ -48,6 +49,14 @@ def symbols(section: Map | None) -> set[str]:
     return {s for shape in shapes if type(shape) is Seq for s in shape if isinstance(s, str) and s[:1] != "="}
 
 
+def _open_hint(word: str) -> str | None:
+    """What to write for a word that is no name of a size: sizes without commas, or a sign for what is open."""
+    parts = re.findall(r"[0-9]+", word[:64])
+    if len(parts) > 1:
+        return f"a comma stands between sizes: {', '.join(parts)}"
+    return f"a number stands alone: {parts[0]}" if word[:1].isdigit() else "an open size is null"
+
+
 def _size_hint(size: object, sizes: list[Any]) -> str | None:
     """What to write in place of -1: nothing for the batch, null for a size that is open."""
     if size != -1 or type(size) is not int:
@@ -83,6 +92,9 @@ def _input(section: Any, name: str, outside: Place, given: Mapping[str, int]) ->
         places = [value_span(container, key)] * len(sizes)
     elif isinstance(raw, Seq):
         for i, word in enumerate(raw):
+            if isinstance(word, str) and word[:1] != "=" and NAME.match(word) is None:
+                message = f"the name of an open size must be letters, digits and _, got {shown(word)}"
+                raise Refusal("S03", message, raw.value_span(i), _open_hint(word))
             if isinstance(word, str) and word in outside.scope.frame.constants and word not in given:
                 message = f"'{word}' is a parameter, and as the name of an open size would be another thing"
                 raise Refusal("S03", message, raw.value_span(i), f"its value is ={word}; an open size has another name")

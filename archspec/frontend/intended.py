@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from archspec.frontend.expressions import is_expression, names_in, written
 from archspec.frontend.intended_arguments import (
@@ -19,6 +19,16 @@ from archspec.frontend.intended_arguments import (
     TOP_COMMA,
     are_taken,
     arguments,
+    of_torch,
+)
+from archspec.frontend.intended_numbers import (
+    THOUSANDS,
+    Known,
+    WrittenValue,
+    number,
+    sizes_apart,
+    strength,
+    whole_number,
 )
 from archspec.frontend.look_alikes import look_alike
 from archspec.frontend.spellings import corrected, truths
@@ -29,23 +39,6 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 200
 """Longer texts are not looked at."""
-
-Known = Callable[[str], bool]
-"""Whether a name means something where the value stands."""
-
-
-class WrittenValue(NamedTuple):
-    """A value as it is written: its text without quotes, whether it has quotes, what is said of it, what is known."""
-
-    text: str
-    is_quoted: bool
-    message: str
-    known: Known
-
-    def wants(self, *words: str) -> bool:
-        """Whether the message asks for one of these."""
-        wanted = self.message.partition(", got ")[0]
-        return any(word in wanted for word in words)
 
 
 def intended(text: str, message: str, known: Known) -> str | None:
@@ -85,7 +78,7 @@ def _unlike(slip: WrittenValue) -> str | None:
     return f"{what} stands here: write {plain}"
 
 
-_TEMPLATE = Pattern(r"(?:\$\{?|\{\{?\s*|<|%|@|:)\s*([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
+_TEMPLATE = Pattern(r"(?:\$\{?|\{\{?\s*|<|%|@|:)\s*(?:[A-Za-z_]\w*\.){0,3}([A-Za-z_]\w*)\s*(?:\}?\}|>|%)?", re.ASCII)
 
 
 def _type(slip: WrittenValue) -> str | None:
@@ -127,7 +120,7 @@ def _quotes(slip: WrittenValue) -> str | None:
         return f"write {truth}" if truth else None
     if slip.wants("number", "integer", "count") and NUMBER.fullmatch(slip.text):
         return f"a number has no quotes: {slip.text}"
-    if slip.wants("number", "integer", "count") and _THOUSANDS.fullmatch(slip.text):
+    if slip.wants("number", "integer", "count") and THOUSANDS.fullmatch(slip.text):
         return f"digits stand together, without quotes: {re.sub(r'[^0-9]', '', slip.text)}"
     if slip.wants("true or false") and slip.text.lower() in ("true", "false"):
         return f"a truth value has no quotes: {slip.text.lower()}"
@@ -168,40 +161,17 @@ def _bare_list(slip: WrittenValue) -> str | None:
     return None
 
 
-_THOUSANDS = Pattern(r"[1-9]\d{0,2}(?:[,'_ ]\d{3})+", re.ASCII)
-_GROUPED = Pattern(r"\d{1,9}(?:_\d{1,9})+", re.ASCII)
-_COMMA = Pattern(r"(-?\d*),(\d+)", re.ASCII)
-_PERCENT = Pattern(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_NEXT = Pattern(r"([^|>\s-][^|>]{0,60}?)\s*(?:->|=>|→|\|>?)\s*([A-Za-z_]\w*)", re.ASCII)
 
 
-def _number(slip: WrittenValue) -> str | None:
-    text = slip.text
-    if not slip.wants("number", "integer", "count", "size", "name", " 1."):
+def _next_step(slip: WrittenValue) -> str | None:
+    """``8 -> relu``: the next step behind a value."""
+    from archspec.ops.base import Op
+
+    found = None if slip.is_quoted else _NEXT.fullmatch(slip.text)
+    if found is None or Op.find(found[2]) is None or slip.known(found[2]):
         return None
-    if slip.wants("integer", "count", "size") and (_THOUSANDS.fullmatch(text) or _GROUPED.fullmatch(text)):
-        return f"digits stand together: {re.sub(r'[^0-9]', '', text)}"
-    if slip.wants("a number") and _GROUPED.fullmatch(text):
-        return f"digits stand together: {text.replace('_', '')}"
-    if slip.wants("less than 1.", "at most 1.") and NUMBER.fullmatch(text) and 2 <= float(text) <= 100:
-        return f"a share of 1: {float(text) / (10 if float(text) < 10 else 100):g}"
-    if text.lower() in IN_WORDS:
-        return f"write {IN_WORDS.index(text.lower())}"
-    if slip.wants("integer", "count") and (found := _WITH_UNIT.fullmatch(text)):
-        return f"digits stand together: {round(float(found[1]) * _UNITS[found[2].lower()])}"
-    if slip.wants("an integer", "a number", "count") and (found := _WITH_NOUN.fullmatch(text)):
-        return f"a number stands alone: {found[1]}"
-    if (found := _COMMA.fullmatch(text)) and slip.wants("a number"):
-        return f"a decimal point is a point: {found[1] or 0}.{found[2]}"
-    if (found := _PERCENT.fullmatch(text)) and slip.wants("a number"):
-        return f"a share of 1: {float(found[1]) / 100:g}"
-    return None
-
-
-_NOUNS = "times|epochs?|steps?|layers?|units?|filters?|channels?|pixels?|px|heads?|turns?|blocks?|neurons?|classes"
-_WITH_NOUN = Pattern(rf"(\d{{1,9}}(?:\.\d+)?)\s*(?:{_NOUNS})", re.ASCII)
-IN_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-_UNITS = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
-_WITH_UNIT = Pattern(r"(\d{1,9}(?:\.\d{1,9})?)\s?([kKmMbBgG])", re.ASCII)
+    return f"each step is an item of its own: {found[1]} here, then - {found[2]}"
 
 
 def _ending(slip: WrittenValue) -> str | None:
@@ -241,7 +211,9 @@ def _one_each(op_name: str, argument: str, text: str) -> str | None:
     are_numbers = all(NUMBER.fullmatch(n) for n in numbers)
     if op is None or op.main != argument or not are_numbers or not all(are_taken(op, {argument: n}) for n in numbers):
         return None
-    return f"each is a step of its own: {', '.join(f'{op_name}: {n}' for n in numbers)}"
+    each = f"each is a step of its own: {', '.join(f'{op_name}: {n}' for n in numbers)}"
+    is_torch = op_name == "dense" and len(numbers) == 2
+    return f"{each}; the size of the input, which PyTorch has first, is not written" if is_torch else each
 
 
 def _several(slip: WrittenValue) -> str | None:
@@ -250,6 +222,8 @@ def _several(slip: WrittenValue) -> str | None:
         # A list that the argument takes by its form, as one size per axis, is none of several arguments.
         is_mixed = not all(NUMBER.fullmatch(part.strip()) for part in re.split(TOP_COMMA, listed[1]))
         found = arguments(target[1], listed[1]) if is_mixed or not slip.wants("list") else None
+        if (torch := of_torch(target[1], target[2], listed[1])) is not None:
+            return torch
         if found is None and NUMBER.fullmatch(listed[1].strip()):
             return f"write {listed[1].strip()}, without brackets"
         return f"arguments are a map: {target[1]}: {found}" if found else _one_each(target[1], target[2], listed[1])
@@ -291,13 +265,6 @@ def _expression(slip: WrittenValue) -> str | None:
 
 _IN = Pattern(r"([A-Za-z_]\w*)\s*(?:\s+in\s+|=\s*=?\s*)([^=\s].{0,80})", re.ASCII)
 """``i in range(3)``, ``n = depth``."""
-
-
-def _whole_number(slip: WrittenValue) -> str | None:
-    """``2.0`` where integers are wanted, one or several."""
-    if slip.is_quoted or not slip.wants("positive integer") or not re.fullmatch(r"\d{1,9}\.0*", slip.text):
-        return None
-    return f"write {slip.text.partition('.')[0]}"
 
 
 _AXES = ("channels", "height", "width", "length", "depth")
@@ -364,11 +331,14 @@ def _step_behind(slip: WrittenValue) -> str | None:
 
 
 READERS: tuple[Callable[[WrittenValue], str | None], ...] = (
+    sizes_apart,
     _unlike,
     _step_behind,
+    _next_step,
+    strength,
     _ending,
     _fraction,
-    _whole_number,
+    whole_number,
     _reshaped,
     _turns,
     _template,
@@ -376,7 +346,7 @@ READERS: tuple[Callable[[WrittenValue], str | None], ...] = (
     _type,
     _quotes,
     _tuple,
-    _number,
+    number,
     _bare_list,
     _several,
     _comment,

@@ -64,6 +64,21 @@ def arguments(op_name: str, text: str) -> str | None:
     return f"{{{', '.join(out)}}}" if are_taken(op, values) else None
 
 
+def of_torch(op_name: str, argument: str, text: str) -> str | None:
+    """``conv: [3, 64, 3]``: the channels of both sides, and the kernel, as PyTorch's layers have them."""
+    numbers = [part.strip() for part in text.split(",")]
+    if op_name not in ("conv", "conv_transpose") or argument != "filters" or len(numbers) not in (3, 4):
+        return None
+    if not all(n.isdigit() for n in numbers) or int(numbers[2]) > LARGEST_KERNEL:
+        return None
+    found = arguments(op_name, ", ".join(numbers[1:]))
+    return f"channels of inputs are not written, as PyTorch does: {op_name}: {found}" if found else None
+
+
+LARGEST_KERNEL = 15
+"""Of kernels; a larger number is none."""
+
+
 def are_taken(op: type[Op], values: dict[str, str]) -> bool:
     """Whether an op takes values as they are written; of expressions that cannot be told."""
     from pydantic import ValidationError

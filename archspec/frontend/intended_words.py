@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from archspec.frontend.intended import COMMENT, MAX_LENGTH, Known
+from archspec.frontend.intended import COMMENT, MAX_LENGTH
 from archspec.frontend.intended_arguments import NUMBER, PAIR, arguments
+from archspec.frontend.intended_numbers import Known
 from archspec.frontend.look_alikes import look_alike
 from archspec.ir.diagnostics import plain
 from archspec.ir.patterns import Pattern

@@ -118,7 +118,7 @@ def _loop_values(value: object, at: Span) -> list[Any]:
 
 
 def _numbers() -> list[str]:
-    from archspec.frontend.intended import IN_WORDS
+    from archspec.frontend.intended_numbers import IN_WORDS
 
     return IN_WORDS
 

@@ -5,6 +5,7 @@ Nothing here is accepted: ``corrected`` gives what a person could write instead,
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -47,8 +48,8 @@ SPELLINGS = (
     _spelling(r"[‘’]", "'", "typographic quotes stand here"),
     _spelling(r"\s*&&\s*|\s+AND\s+", " and ", "'and' is a word"),
     _spelling(r"\s*\|\|\s*|\s+OR\s+", " or ", "'or' is a word"),
-    _spelling(r"(?<![&])&(?![&])", " and ", "'and' is a word"),
-    _spelling(r"(?<![|])\|(?![|])", " or ", "'or' is a word"),
+    _spelling(r"\s*(?<![&])&(?![&])\s*", " and ", "'and' is a word"),
+    _spelling(r"\s*(?<![|])\|(?![|])\s*", " or ", "'or' is a word"),
     _spelling(r"!==|<>|~=", "!=", "'not equal' is written !="),
     _spelling(r"===", "==", "'equal' is written =="),
     _spelling(r"!(?!=)\s*|~|\bNOT\s+", "not ", "'not' is a word"),
@@ -84,6 +85,27 @@ _TERNARY = Pattern(r"([^?]+)\?([^:?]+):(.+)")
 _STRING = Pattern(r"('[^']*'|\"[^\"]*\")")
 _HALF_FLIPPED = Pattern(r"([^:]{1,90}?)\s+if\s+([^:]{1,90}?)\s*:\s*([^:]{1,90})")
 _FLIPPED = Pattern(r"if\s+(.{1,90}?)\s+(?:then|:)\s*(.{1,90}?)\s+else\s*:?\s*(.{1,90})")
+
+
+LOOPS = {
+    "zip": "loop variables advance together: repeat: {a: =first, b: =second}",
+    "enumerate": "loop variables advance together: repeat: {i: =len(values), value: =values}",
+    "map": "a loop computes from its variable: repeat: {i: 3}, and =2 * i in its steps",
+    "list": "a list stands alone: =values, =range(3)",
+    "reversed": "a list runs down with a step: =range(3, -1, -1)",
+    "sorted": "write the values in their order",
+}
+"""What Python's functions of lists are here."""
+
+
+def instead(node: ast.AST) -> str | None:
+    """What to write for syntax that is not of the language."""
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp)) and len(node.generators) == 1:
+        one = node.generators[0]
+        values, each = ast.unparse(one.iter)[:40], ast.unparse(node.elt)[:40]
+        loop = f'repeat: {{{ast.unparse(one.target)[:20]}: "={values}"}}'
+        return f"a loop has the values, and its steps compute: {loop}, ={each}"
+    return None
 
 
 def truths(text: str) -> str:

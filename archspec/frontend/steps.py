@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.frontend.yaml_source import Map, Seq, value_span
-from archspec.ir.aliases import same
-from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, plain, shown
+from archspec.ir.aliases import alias, same
+from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, meant_by, plain, shown
 from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
@@ -93,6 +93,10 @@ def _step(chain: Seq, i: int, item: object, diagnostics: list[Diagnostic]) -> St
     elif type(item) is Map:
         return _mapped(chain, i, item, diagnostics)
     elif type(item) is Seq:
+        if _is_row(item):
+            message = f"a step is a name, a map or a list of steps, got {shown(item)}"
+            diagnostics.append(Diagnostic("S04", message, chain.value_span(i), ROW_HELP))
+            return None
         return Step("do", item, chain, i, None)
     message = f"a step is a name, a map or a list of steps, got {shown(item)}"
     hint: str | None = None
@@ -102,6 +106,19 @@ def _step(chain: Seq, i: int, item: object, diagnostics: list[Diagnostic]) -> St
         hint = f"a value goes to an op: dense: {item}"
     diagnostics.append(Diagnostic("S04", message, chain.value_span(i), hint))
     return None
+
+
+ROW_HELP = (
+    "it looks like a row of an Ultralytics file (from, number, module, arguments): 'archspec import FILE' reads such "
+    "files; a step is written {conv: {filters: 64, kernel: 3}, from: NAME, repeat: 2}"
+)
+
+
+def _is_row(item: Seq) -> bool:
+    """Whether a list is a row of an Ultralytics file: ``[-1, 3, C2f, [128, True]]``."""
+    if len(item) < 3 or not isinstance(item[2], str):
+        return False
+    return type(item[1]) is int and (type(item[0]) is int or isinstance(item[0], Seq))
 
 
 def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Step | None:
@@ -171,6 +188,8 @@ _MODIFIER_NAMES = {
 
 UNNAMED = "NAME"
 """Stands in a help for the main argument of a block, which is known where the block is."""
+ARGUMENTS = ("config", "args", "arguments", "kwargs", "params", "parameters")
+"""What other formats call the arguments of a step."""
 CHAINS = ("body", "steps", "layers", "chain")
 """What other formats call the steps within a step."""
 SKIPS = ("skip", "shortcut", "residual", "skip_from", "residual_from")
@@ -188,7 +207,20 @@ def _is_repeat(word: str) -> bool:
     return _MODIFIER_NAMES.get(word) == "repeat"
 
 
-_KINDS = ("type", "op", "layer", "class", "class_name", "kind", "module", "name", "operation")
+_KINDS = (
+    "_target_",
+    "pool",
+    "norm",
+    "type",
+    "op",
+    "layer",
+    "class",
+    "class_name",
+    "kind",
+    "module",
+    "name",
+    "operation",
+)
 """What says in other formats which op a step is."""
 
 
@@ -199,9 +231,11 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     first, second = ops[0], ops[1]
     keys = list(item)
     if first in _KINDS and isinstance(item[first], str):
-        named = item[first] if Op.find(item[first]) else same("op", item[first], Op.names())
+        word = item[first].rpartition(".")[2]
+        named = word if Op.find(word) else same("op", word, Op.names())
         if named is not None:
-            rest = [f"{key}: {plain(item[key])}" for key in ops[1:]]
+            inner = item[second] if second in ARGUMENTS and type(item[second]) is Map and len(ops) == 2 else None
+            rest = [f"{key}: {plain(v)}" for key, v in (inner or {key: item[key] for key in ops[1:]}).items()]
             return f"the op is the key: {named}: {{{', '.join(rest)}}}"
     before = keys[keys.index(second) - 1]
     if item[second] is None and isinstance(item[before], str) and before in ("from", "merge", *STRUCTURAL):
@@ -212,6 +246,8 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     for op in ops:
         if (hint := intended_word(op, lambda name: Op.find(name) is not None, MODIFIERS)) is not None:
             return hint
+    if (choice := _choice(item, ops)) is not None:
+        return choice
     if first in _MODIFIER_NAMES and Op.find(first) is None and (second in STRUCTURAL or Op.find(second) is not None):
         return f"'{first}' is written '{_MODIFIER_NAMES[first]}'"
     other = Op.find(second)
@@ -236,10 +272,24 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     if first == "residual" and second in ("project", *PROJECTS):
         inner = f"body: {plain(item[first])}, project: {plain(item[second])}"
         return f"project is an argument of residual: residual: {{{inner}}}"
+    if called is not None and (told := alias("parameter", second, called.model_fields)) and meant_by(told) is None:
+        return told
     if Op.find(second) is None and item[second] is not None:
         main = called.main if called is not None else _likely(first, second)
         return f"arguments of {first} stand inside: {_inside(item, ops, main)}"
     return f"put each op in its own list item; modifiers are {', '.join(MODIFIERS)}"
+
+
+def _choice(item: Map, ops: list[str]) -> str | None:
+    """What to write for ``if``, ``then`` and ``else``: two steps, each with its condition."""
+    if "else" not in ops or not ({"when", "if"} & item.keys()):
+        return None
+    given = str(item.get("when", item.get("if")))
+    condition = given[1:].strip() if given[:1] == "=" else given
+    opposite = condition[4:] if condition.startswith("not ") else f"not ({condition})"
+    if condition.isidentifier():
+        opposite = f"not {condition}"
+    return f"a choice is two steps: {{…, when: ={condition}}}, then {{…, when: ={opposite}}}"
 
 
 def _likely(called: str, argument: str) -> str:

@@ -12,7 +12,7 @@ from archspec.frontend.scope import POISON, Bundle, StepResult
 from archspec.frontend.steps import MODIFIERS, STRUCTURAL, Step
 from archspec.frontend.walk import Callee, FileContext, Place, Walk
 from archspec.frontend.yaml_source import Map
-from archspec.ir.aliases import alias, suggested
+from archspec.ir.aliases import alias, same, suggested
 from archspec.ir.diagnostics import did_you_mean, meant_by, plain
 from archspec.ops.base import Op
 
@@ -36,6 +36,7 @@ def unknown_op(walk: Walk, name: str, step: Step, place: Place) -> str | None:
         or intended_word(name, known.__contains__, MODIFIERS, step.args)
         or alias("op or block", name, known)
         or _of_catalogue(name)
+        or _loss(name)
         or suggested("op or block", name, known)
     )
     if (hint is None or meant_by(hint)) and (named := _misplaced_name(name, step.args, known)) is not None:
@@ -76,6 +77,16 @@ def _as_block(name: str, file: FileContext) -> str:
     default = declared.default if declared is not None else None
     as_block = f"{{type: block, default: {default}}}" if isinstance(default, str) else "block"
     return f"'{name}' is a parameter, and no block: declare it as {name}: {as_block} to call it"
+
+
+def _loss(name: str) -> str | None:
+    """Where a loss stands, whose name stands as a step."""
+    from archspec.ops.loss import Loss
+
+    ours = name if Loss.find(name) is not None else same("loss", name, Loss.names())
+    if ours is None:
+        return None
+    return f"a loss stands beside the steps of a head: heads: {{main: {{body: […], loss: {ours}}}}}"
 
 
 def _of_catalogue(name: str) -> str | None:

@@ -194,7 +194,8 @@ def _apart(shapes: list[tuple[Size, ...]]) -> tuple[TensorSpec, TensorSpec]:
 def normalize_axis(axis: int, x: TensorSpec, op: str) -> int:
     """A non-negative axis of ``x`` (the batch axis is not counted). Raises OpError if there is none such."""
     if not -x.rank <= axis < x.rank:
-        raise OpError(f"{op}: axis {axis} does not exist in {x}", argument="axis")
+        help = f"the batch is not counted: 0 to {x.rank - 1}, or -1 for the last" if x.rank else None
+        raise OpError(f"{op}: axis {axis} does not exist in {x}", help=help, argument="axis")
     return axis % x.rank
 
 

@@ -181,6 +181,25 @@ def _maker(graph: Graph, tensor: Tensor) -> Any:
     return None
 
 
+FORGETFUL = 0.1
+"""A momentum of at most so much is one as PyTorch counts it."""
+
+
+def momentum_of_pytorch(subject: Subject) -> Iterator[Diagnostic]:
+    """W29: averages of a batch norm that forget almost all at each step, as with PyTorch's momentum of 0.1."""
+    seen: set[int] = set()
+    for graph, trace in zip(subject.graphs, subject.traces, strict=True):
+        for node in graph.nodes:
+            momentum = getattr(node.op, "momentum", None)
+            if id(node.op) in seen or momentum is None or not 0 < momentum <= FORGETFUL:
+                continue
+            seen.add(id(node.op))
+            at = node.span if (step := _step(trace, node, subject)) is None else step.span
+            kept = f"{100 * momentum:g} % of its averages"
+            what = f"{node.op.name} keeps {kept} at each step, and is evaluated with those of the last batches"
+            yield warning("W29", what, at, f"momentum: {1 - momentum:g}, which PyTorch calls {momentum:g}")
+
+
 def _heads(subject: Subject) -> Iterator[tuple[Graph, Trace, Output]]:
     for graph, trace in zip(subject.graphs, subject.traces, strict=True):
         for output in graph.outputs:
@@ -221,12 +240,13 @@ def _activation_span(subject: Subject, trace: Trace, node: Node) -> tuple[Span, 
     return node.span, None
 
 
-def _step(trace: Trace, node: Node) -> Step | None:
-    """The innermost step that made a node."""
+def _step(trace: Trace, node: Node, within: Subject | None = None) -> Step | None:
+    """The innermost step that made a node; of those in a file's own text, where one is given."""
     index = next((i for i, made in enumerate(trace.nodes) if made is node), None)
     found = None
     for execution in trace.executions:
-        if index is not None and execution.first <= index < execution.last:
+        is_own = within is None or execution.step.container.source is within.document.source
+        if index is not None and execution.first <= index < execution.last and is_own:
             found = execution.step
     return found
 
@@ -239,4 +259,5 @@ BUILT: tuple[Rule, ...] = (
     without_gradient,
     without_weight,
     one_answer,
+    momentum_of_pytorch,
 )

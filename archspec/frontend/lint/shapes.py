@@ -43,6 +43,10 @@ def batch_of_pictures(subject: Subject) -> Iterator[Diagnostic]:
         if len(shape) != 4 or not all(type(n) is int for n in shape) or name.lower() not in PICTURES:
             continue
         batch, height, width, channels = shape
+        if batch in BATCHES and height in COLORS and width == channels >= PICTURE:
+            what = f"the shape of '{name}' begins with {batch}: the batch is never written"
+            help = f"[{width}, {channels}, {height}]: channels come last; a volume or a video is not called '{name}'"
+            yield warning("W03", what, shape.value_span(0), help)
         if batch in BATCHES and channels in COLORS and height == width != batch:
             rest = f"[{height}, {width}, {channels}]"
             what = f"the shape of '{name}' begins with {batch}: the batch is never written"
@@ -65,6 +69,20 @@ def untouched_axis(subject: Subject) -> Iterator[Diagnostic]:
             rest = ", ".join("null" if n is None else str(n) for n in spec.shape[1:])
             help = f"[{rest}] for one example; time is read by lstm or conv"
             yield warning("W03", what, input_span(subject, name), help)
+
+
+def batch_in_reshape(subject: Subject) -> Iterator[Diagnostic]:
+    """W03: a vector that is reshaped to one row, with -1 for the batch: ``view(-1, 8192)`` of PyTorch."""
+    seen: set[int] = set()
+    for graph in subject.graphs:
+        for node in graph.nodes:
+            shape = getattr(node.op, "shape", None)
+            if node.op.name != "reshape" or id(node) in seen or not isinstance(shape, (list, tuple)):
+                continue
+            seen.add(id(node))
+            if len(shape) == 2 and shape[0] == -1 and node.output.shape[0] == 1:
+                what = f"reshape gives {node.output}: -1 is no batch, which is never written"
+                yield warning("W03", what, node.span, "flatten, or reshape: [-1], gives a vector of all")
 
 
 def pixels_apart(graph: Graph) -> dict[str, set[str]]:
@@ -165,4 +183,4 @@ def _all(subject: Subject) -> Iterator[Graph]:
 
 
 DECLARED: tuple[Rule, ...] = (batch_axis, batch_of_pictures, none_is_a_name)
-BUILT: tuple[Rule, ...] = (channels_first, unequal_channels, untouched_axis)
+BUILT: tuple[Rule, ...] = (channels_first, unequal_channels, untouched_axis, batch_in_reshape)

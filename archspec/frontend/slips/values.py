@@ -174,7 +174,12 @@ _CANNOT_START = re.compile(r"[@%`]\{?([A-Za-z_]\w*)", re.ASCII)
 
 def cannot_start(stop: Stop) -> Slip | None:
     """``@width``, ``%width``, `` `width` ``."""
-    match = _CANNOT_START.match(stop.line, stop.column) if "cannot start" in stop.problem else None
+    if "cannot start" not in stop.problem:
+        return None
+    if (share := re.compile(r"%\s*(\d{1,3})(?![\w.])").match(stop.line, stop.column)) is not None:
+        help = f"a share of 1: {int(share[1]) / 100:g}"
+        return Slip(stop.row, stop.column, len(share[0]), "a value cannot start with '%'", help)
+    match = _CANNOT_START.match(stop.line, stop.column)
     if match is None:
         return None
     return Slip(
@@ -186,11 +191,16 @@ def cannot_start(stop: Stop) -> Slip | None:
     )
 
 
-_BRACED = re.compile(r"\$\{([A-Za-z_]\w*)\}|\{\{\s*([A-Za-z_]\w*)\s*\}\}", re.ASCII)
+_BRACED = re.compile(r"\$\{(?:[A-Za-z_]\w*\.){0,3}([A-Za-z_]\w*)\}|\{\{\s*([A-Za-z_]\w*)\s*\}\}", re.ASCII)
+_ENVIRONMENT = re.compile(r"\$\{[\w.]*env[\w.]*[:.](\w+)[^}]*\}", re.ASCII | re.IGNORECASE)
 
 
 def braced(stop: Stop) -> Slip | None:
     """``${width}`` and ``{{width}}``."""
+    for match in _ENVIRONMENT.finditer(stop.line):
+        if match.start() <= stop.column <= match.end():
+            help = "no file reads the environment: write a value, which --set NAME=VALUE changes"
+            return Slip(stop.row, match.start(), len(match[0]), "not a value", help)
     for match in _BRACED.finditer(stop.line):
         if match.start() <= stop.column <= match.end():
             help = f"a parameter is written ={match[1] or match[2]}"
