@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -71,7 +71,7 @@ def too_large(width: int, height: int, max_pixels: int) -> str:
     return f"has {width}×{height} pixels, more than {max_pixels} (max_pixels)"
 
 
-def by_pillow(file: str | BinaryIO, formats: Sequence[str] | None = None) -> Image.Image:
+def by_pillow(file: str | BinaryIO, formats: tuple[str, ...] | None = None) -> Image.Image:
     """An image as Pillow opens it, whatever its size: Pillow's own limit gives way to ``max_pixels``, to which callers
     hold it before anything is unpacked."""
     from PIL import Image
