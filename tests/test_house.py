@@ -323,8 +323,10 @@ OTHER_WORDS = {
         "cli/_lsp/server",
         "cli/reference",
         "frontend/arguments",
+        "frontend/forms",
         "frontend/nodes",
         "frontend/schema/file",
+        "frontend/steps",
         "frontend/symbol_reader",
         "ir/reading",
     }

@@ -168,12 +168,9 @@ def _blocks(value: object) -> str | None:
 def _default(path: Path, value: object) -> str | None:
     """A default that says of no op whose argument it is."""
     key = str(path[-1])
-    for name in ("conv", "dense", "batch_norm", "lstm"):
-        op = Op.find(name)
-        assert op is not None
-        ours = key if key in op.model_fields else same("parameter", key, op.model_fields)
-        if ours is not None:
-            return f"defaults are given op by op: defaults: {{{name}: {{{ours}: {plain(value)}}}}}"
+    fields = {field for name in Op.names() if (op := Op.find(name)) is not None for field in op.model_fields}
+    if (ours := key if key in fields else same("parameter", key, sorted(fields))) is not None:
+        return f"defaults are given op by op: defaults: {{OP: {{{ours}: {plain(value)}}}}}"
     op = Op.find(key)
     if op is None or op.main is None or isinstance(value, (list, dict)):
         return None

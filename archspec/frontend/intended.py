@@ -212,7 +212,7 @@ def _one_each(op_name: str, argument: str, text: str) -> str | None:
     if op is None or op.main != argument or not are_numbers or not all(are_taken(op, {argument: n}) for n in numbers):
         return None
     each = f"each is a step of its own: {', '.join(f'{op_name}: {n}' for n in numbers)}"
-    is_torch = op_name == "dense" and len(numbers) == 2
+    is_torch = argument == "units" and len(numbers) == 2
     return f"{each}; the size of the input, which PyTorch has first, is not written" if is_torch else each
 
 

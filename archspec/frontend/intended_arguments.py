@@ -67,7 +67,10 @@ def arguments(op_name: str, text: str) -> str | None:
 def of_torch(op_name: str, argument: str, text: str) -> str | None:
     """``conv: [3, 64, 3]``: the channels of both sides, and the kernel, as PyTorch's layers have them."""
     numbers = [part.strip() for part in text.split(",")]
-    if op_name not in ("conv", "conv_transpose") or argument != "filters" or len(numbers) not in (3, 4):
+    from archspec.ops.base import Op
+
+    op = Op.find(op_name)
+    if op is None or "kernel" not in op.model_fields or argument != op.main or len(numbers) not in (3, 4):
         return None
     if not all(n.isdigit() for n in numbers) or int(numbers[2]) > LARGEST_KERNEL:
         return None

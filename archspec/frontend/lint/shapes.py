@@ -77,11 +77,11 @@ def batch_in_reshape(subject: Subject) -> Iterator[Diagnostic]:
     for graph in subject.graphs:
         for node in graph.nodes:
             shape = getattr(node.op, "shape", None)
-            if node.op.name != "reshape" or id(node) in seen or not isinstance(shape, (list, tuple)):
+            if id(node) in seen or not isinstance(shape, (list, tuple)):
                 continue
             seen.add(id(node))
             if len(shape) == 2 and shape[0] == -1 and node.output.shape[0] == 1:
-                what = f"reshape gives {node.output}: -1 is no batch, which is never written"
+                what = f"{node.op.name} gives {node.output}: -1 is no batch, which is never written"
                 yield warning("W03", what, node.span, "flatten, or reshape: [-1], gives a vector of all")
 
 
