@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -185,6 +187,12 @@ def outputs(made) -> np.ndarray:
     return keras.ops.convert_to_numpy(made(example(made)))
 
 
+@functools.cache
+def wanted_of(kind: str) -> np.ndarray:
+    """What the model as it stands gives."""
+    return outputs(model(PARTS[kind][0]))
+
+
 FAST = ("no causal mask", "a turn by a function")
 """Of text, whose recurrences take long to build."""
 
@@ -200,8 +208,8 @@ def test_what_computes_something_else_is_refused(change, tmp_path):
     kind, old, new = CHANGES[change]
     text, body = PARTS[kind]
     assert old in text
-    whole, changed = model(text), model(text.replace(old, new, 1))
-    wanted, found = outputs(whole), outputs(changed)
+    changed = model(text.replace(old, new, 1))
+    wanted, found = wanted_of(kind), outputs(changed)
     is_equal = wanted.shape == found.shape and np.abs(wanted - found).max() < 1e-5
     graph = spec(body, tmp_path)
     ours = archspec.compile(graph)

@@ -156,6 +156,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("old", "new", "message"), CHANGES, ids=[new for _, new, _ in CHANGES])
+@pytest.mark.slow
 def test_a_run_file_that_was_changed_is_refused_with_what_was(copy, old, new, message):
     changed(copy, old, new)
     with pytest.raises(CheckpointError) as caught:
@@ -163,6 +164,7 @@ def test_a_run_file_that_was_changed_is_refused_with_what_was(copy, old, new, me
     assert f"is of another run: {message}" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_changed_spec_refuses_to_resume_and_nothing_is_overwritten(copy):
     changed(copy, "filters: 8", "filters: 9", "spec/small.yaml")
     (copy / "model.keras").unlink()
@@ -180,6 +182,7 @@ def test_a_changed_spec_refuses_to_resume_and_nothing_is_overwritten(copy):
         ("evaluate:\n", "log: {pictures: 0}\nevaluate:\n"),
     ],
 )
+@pytest.mark.slow
 def test_what_changes_no_step_may_change(copy, old, new):
     changed(copy, old, new)
     assert Checkpoints(copy, identity(Run.open(copy).plan())).position().step == 176
@@ -194,6 +197,7 @@ def rewritten(copy, change):
         path.write_bytes(checkpoint.sealed(json.dumps(manifest).encode()))
 
 
+@pytest.mark.slow
 def test_checkpoints_of_the_version_before_are_taken(copy):
     found = identity(Run.open(copy).plan())
 
@@ -206,6 +210,7 @@ def test_checkpoints_of_the_version_before_are_taken(copy):
     assert (position.step, len(position.history), position.unjudged) == (176, 4, None)
 
 
+@pytest.mark.slow
 def test_a_manifest_that_lacks_what_is_needed_is_refused_in_words(copy):
     rewritten(copy, lambda manifest: manifest.pop("history"))
     with refuses(CheckpointError):

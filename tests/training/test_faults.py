@@ -101,7 +101,7 @@ def test_a_disk_that_fills_up_at_any_byte_spoils_nothing(tmp_path, saved):
     model, kept, first = saved
     size = max(p.stat().st_size for p in (tmp_path / "checkpoints" / "000000001").iterdir())
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for limit in range(0, size, max(1, size // 100)):
+    for limit in range(0, size, max(1, size // 40)):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
         try:
             with pytest.raises(OSError, match=r"a checkpoint takes [\d,]+ bytes, [\d,]+ are free") as found:

@@ -47,7 +47,12 @@ GLOVE = "good 1 2 3\nbad -1 -2 -3.5\nunheard 9 9 9\ngood 7 7 7\n"
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
-    "text", [GLOVE, "3 3\n" + GLOVE, GLOVE.replace("\n", " \n")], ids=["glove", "word2vec", "space"]
+    "text",
+    [
+        pytest.param(GLOVE, id="glove"),
+        pytest.param("3 3\n" + GLOVE, id="word2vec", marks=pytest.mark.slow),
+        pytest.param(GLOVE.replace("\n", " \n"), id="space", marks=pytest.mark.slow),
+    ],
 )
 def test_words_of_the_file_have_its_vectors_and_static_ones_keep_them(plan, text, tmp_path):
     from archspec.training.run import run
