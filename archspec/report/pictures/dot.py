@@ -24,7 +24,8 @@ def render(picture: Diagram) -> str:
         # Where a path parts or meets, all ways weigh the same, or the heaviest would pull the picture aside.
         weight = 8 if leaving[edge.source] == entering[edge.target] == 1 else 1 if edge.is_skip else 2
         ends = f"{_quoted(edge.source)} -> {_quoted(edge.target)}"
-        lines.append(f"  {ends} [label={_quoted(f'  {edge.label} ')}, weight={weight}]")
+        text = r"\n".join(f"  {_escaped(label)} " for label in edge.labels)
+        lines.append(f'  {ends} [label="{text}", weight={weight}]')
     return "\n".join([*lines, "}"])
 
 

