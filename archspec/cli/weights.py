@@ -1,9 +1,10 @@
 """Bring weights from elsewhere into a spec, and show what a file of weights holds.
 
 import reads .npz, .safetensors, .h5, .weights.h5, .keras, PyTorch's .pth and .th (state dicts), Caffe's .caffemodel,
-and .tflite; it writes a .npz that 'archspec compile SPEC --weights FILE' takes. The layers of a Keras model are told by
-how they are wired; all others by shape, and by names where shapes are alike. Where that leaves a choice, or a Keras
-model computes something else than the spec, nothing is written: say in a file of rules (YAML)
+.tflite, and Darknet's .weights; it writes a .npz that 'archspec compile SPEC --weights FILE' takes. The layers of a
+Keras model are told by how they are wired; numbers of Darknet, which have neither names nor shapes, are taken in the
+order of the spec's layers; all others by shape, and by names where shapes are alike. Where that leaves a choice, or a
+Keras model computes something else than the spec, nothing is written: say in a file of rules (YAML)
 
   ignore: ['aux\\..*']                      layers of the file that the spec has no place for
   names: {'layer(\\d)\\.conv': 'c.\\1.conv'}   layer of the file (a regular expression): layer of the spec; also with
@@ -61,9 +62,18 @@ def _import(args: argparse.Namespace) -> int:
     from archspec.backend import weights
     from archspec.backend.rules import Rules
     from archspec.cli._output import write
+    from archspec.importing import ordered_weights
 
     graph = _arguments.load(args)
     graph = graph if args.training else graph.inference()
+    ordered = ordered_weights(args.file, graph)
+    if ordered is not None:
+        weights.write(args.output, ordered)
+        count = sum(v.size for v in ordered.values())
+        print(
+            f"archspec: wrote {args.output}: {count:,} parameters, in the order of the spec's layers", file=sys.stderr
+        )
+        return 0
     found = weights.imported(args.file, graph, Rules.read(args.rules) if args.rules else None)
     values, names = found.values, found.names
     weights.write(args.output, values)

@@ -127,3 +127,23 @@ def _weights(network: ReadNetwork, graph: Graph, path: Path) -> dict[str, dict[s
                 raise refused("I05", f"its {weight.name} holds NaN or infinity", origin)
             values.setdefault(node.name, {})[weight.name] = array
     return values
+
+
+def ordered_weights(path: Path, graph: Graph) -> dict[str, np.ndarray] | None:
+    """Weights by ``layer/weight`` out of a file that says no names and no shapes, in the order of the graph's layers;
+    None for other files. Raises SpecError (I05) where they do not fit, OSError."""
+    for module in readers():
+        if path.suffix.lower() in module.WEIGHTS and hasattr(module, "ordered"):
+            found = module.ordered(path, graph)
+            values = {f"{layer}/{name}": read() for layer, arrays in found.items() for name, read in arrays.items()}
+            _check_order(path, values)
+            return values
+    return None
+
+
+def _check_order(path: Path, values: dict[str, np.ndarray]) -> None:
+    """Raises SpecError where numbers cannot be what they were taken for: another order gives variances below 0."""
+    for name, array in values.items():
+        if name.endswith("/moving_variance") and not (array >= 0).all():
+            said = f"{name} would have numbers below 0: its layers are in another order than the spec's"
+            raise refused("I05", said, whole(path), "archspec import takes the network's own file beside it")

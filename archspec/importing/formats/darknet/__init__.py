@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from archspec.importing.formats.darknet.graphs import stored
 from archspec.importing.formats.darknet.layers import NetReader
 from archspec.importing.formats.darknet.sections import sections
-from archspec.importing.formats.darknet.weights import assign
+from archspec.importing.formats.darknet.weights import Arrays, assign
 from archspec.importing.network import ReadNetwork, text_of
+from archspec.ir.graph import Graph
 
 SUFFIXES = (".cfg",)
 WEIGHTS = (".weights",)
@@ -24,5 +26,13 @@ def read(path: Path, weights: Path | None) -> ReadNetwork:
         reader.network.left_out(f"{key} stands twice; the first counts", at)
     reader.run()
     if weights is not None:
-        assign(reader, weights)
+        assign(reader.stored, reader.network.arrays, weights)
     return reader.network
+
+
+def ordered(path: Path, graph: Graph) -> Arrays:
+    """The arrays of a graph's layers out of a .weights file alone, which says neither names nor shapes: they are taken
+    in the order of the graph. Raises SpecError (I05), OSError."""
+    arrays: Arrays = {}
+    assign(stored(graph), arrays, path)
+    return arrays

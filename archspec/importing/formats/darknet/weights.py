@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.importing.formats.darknet.layers import NetReader, StoredSection
+from archspec.importing.formats.darknet.layers import StoredSection
 from archspec.importing.maps import Reading, rows_moved, turned
 from archspec.importing.network import refused, whole
 
@@ -17,8 +18,12 @@ NORM = ("beta", "gamma", "moving_mean", "moving_variance")
 """Arrays of a normalisation, in the order in which they stand."""
 
 
-def assign(reader: NetReader, path: Path) -> None:
-    """Give the network its arrays. Raises SpecError (I05), OSError."""
+Arrays = dict[str, dict[str, Reading]]
+"""Of each step by its name, its arrays as Keras has them."""
+
+
+def assign(layers: Sequence[StoredSection], arrays: Arrays, path: Path) -> None:
+    """Give steps their arrays. Raises SpecError (I05), OSError."""
     from archspec.storage.regular import opened
 
     with opened(path) as file:
@@ -29,16 +34,15 @@ def assign(reader: NetReader, path: Path) -> None:
     if not (0 <= major < 1000 and 0 <= minor < 1000):
         raise refused("I05", "this is no .weights file: its version is none of Darknet's", whole(path))
     at = 20 if major * 10 + minor >= 2 else 16
-    needed = sum(prod(layer.axes) + layer.axes[0] * (4 if layer.norm else 1) for layer in reader.stored)
+    needed = sum(prod(layer.axes) + layer.axes[0] * (4 if layer.norm else 1) for layer in layers)
     if len(data) != at + 4 * needed:
         held = (len(data) - at) / 4
         raise refused("I05", f"it holds {held:,.10g} numbers, the network has {needed:,}", whole(path))
-    for layer in reader.stored:
-        at = _assign(reader, layer, data, at)
+    for layer in layers:
+        at = _assign(arrays, layer, data, at)
 
 
-def _assign(reader: NetReader, layer: StoredSection, data: bytes, at: int) -> int:
-    arrays = reader.network.arrays
+def _assign(arrays: Arrays, layer: StoredSection, data: bytes, at: int) -> int:
     out = layer.axes[0]
     is_dense = len(layer.axes) == 2
 
