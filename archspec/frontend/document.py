@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from archspec.frontend.forms import form_hint, head_form, head_hint
-from archspec.frontend.other_sections import OF_RUNS, elsewhere, of_other_program, other_section
 from archspec.frontend.yaml_source import Map, Seq, read, span
 from archspec.ir.aliases import suggested
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError, did_you_mean, known_are, shown
@@ -168,6 +167,8 @@ def document(source: Source) -> Document:
         start = "a spec starts with 'archspec: 1'"
         raise SpecError([Diagnostic("S02", f"a spec file is a map, got {shown(tree)}", Span(source, 1, 1), start)])
     if "archspec" not in tree:
+        from archspec.frontend.other_sections import of_other_program
+
         hint: str | None
         at = span(tree)
         if "archspec_run" in tree:
@@ -197,12 +198,15 @@ _KEYS: dict[str, type[BaseModel]] = {"blocks": BlockSection, "networks": BlockSe
 
 def _those_that_count(errors: list[Refused]) -> list[Refused]:
     """The mistakes but for what ``train`` lacks where it holds what a run file says."""
+    from archspec.frontend.other_sections import OF_RUNS
+
     is_of_runs = any(e.kind == "unknown_key" and e.path[0] == "train" and e.path[-1] in OF_RUNS for e in errors)
     return [e for e in errors if not (is_of_runs and e.kind == "missing_key" and e.path[0] == "train")]
 
 
 def _located(error: Refused, tree: Map) -> Diagnostic:
     from archspec.frontend.intended_words import intended_word
+    from archspec.frontend.other_sections import elsewhere, other_section
 
     path = error.path
     owner = ".".join(str(p) for p in path[:-1])

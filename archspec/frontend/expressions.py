@@ -23,7 +23,6 @@ from archspec.frontend.arithmetic import (
     compare,
     number,
 )
-from archspec.frontend.spellings import LOOPS, instead
 from archspec.ir.diagnostics import did_you_mean, shown
 
 MAX_LENGTH = 200
@@ -248,13 +247,19 @@ def _check(tree: ast.expr) -> None:
                 if isinstance(node, (ast.Is, ast.IsNot)):
                     raise ExpressionError("X02", "use == and != in an expression")
             case _:
-                raise ExpressionError("X02", f"{_described(node)} is not allowed in an expression", instead(node))
+                raise _not_allowed(node)
     if count > MAX_NODES:
         raise ExpressionError("X03", f"an expression has at most {MAX_NODES} parts, this one {count}")
 
 
 _FUNCTION_WORDS = {"length": "len", "size": "len", "count": "len", "trunc": "int", "integer": "int"}
 """What other languages call the functions, where the words are not near."""
+
+
+def _not_allowed(node: ast.AST) -> ExpressionError:
+    from archspec.frontend.spellings import described, instead
+
+    return ExpressionError("X02", f"{described(node)} is not allowed in an expression", instead(node))
 
 
 def _unknown_function(call: ast.Call) -> ExpressionError:
@@ -264,44 +269,13 @@ def _unknown_function(call: ast.Call) -> ExpressionError:
     called = ast.unparse(call.func)[:40]
     if isinstance(call.func, ast.Name) and called in FUNCTIONS:
         return ExpressionError("X02", f"{called} takes its arguments by position", f"{called}(a, b)")
+    from archspec.frontend.spellings import LOOPS
+
     if called in LOOPS:
         return UnknownFunction(called, "0", LOOPS[called])
     near = _FUNCTION_WORDS.get(called.lower())
     hint = f"did you mean '{near}'?" if near else did_you_mean(called.rpartition(".")[2], FUNCTIONS)
     return UnknownFunction(called, ast.unparse(call.args[0])[:40] if call.args else "0", hint)
-
-
-_SYNTAX: dict[type[ast.AST], str] = {
-    ast.Tuple: "a tuple",
-    ast.Dict: "a map",
-    ast.Set: "a set",
-    ast.ListComp: "a comprehension",
-    ast.GeneratorExp: "a comprehension",
-    ast.SetComp: "a comprehension",
-    ast.DictComp: "a comprehension",
-    ast.Lambda: "lambda",
-    ast.JoinedStr: "an f-string",
-    ast.NamedExpr: "an assignment",
-    ast.Starred: "a star",
-    ast.Slice: "a slice with a step",
-    ast.Constant: "this constant",
-    ast.UnaryOp: "~",
-}
-_OPERATORS: dict[type[ast.AST], str] = {
-    ast.BitXor: "^",
-    ast.BitAnd: "&",
-    ast.BitOr: "|",
-    ast.LShift: "<<",
-    ast.RShift: ">>",
-    ast.MatMult: "@",
-}
-
-
-def _described(node: ast.AST) -> str:
-    """Syntax that is not of the language, as a person would call it."""
-    if isinstance(node, ast.BinOp):
-        return f"'{_OPERATORS.get(type(node.op), type(node.op).__name__)}'"
-    return _SYNTAX.get(type(node), type(node).__name__)
 
 
 def _value(node: ast.expr, lookup: Callable[[str], Any]) -> Any:

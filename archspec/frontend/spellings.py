@@ -87,6 +87,39 @@ _HALF_FLIPPED = Pattern(r"([^:]{1,90}?)\s+if\s+([^:]{1,90}?)\s*:\s*([^:]{1,90})"
 _FLIPPED = Pattern(r"if\s+(.{1,90}?)\s+(?:then|:)\s*(.{1,90}?)\s+else\s*:?\s*(.{1,90})")
 
 
+_SYNTAX: dict[type[ast.AST], str] = {
+    ast.Tuple: "a tuple",
+    ast.Dict: "a map",
+    ast.Set: "a set",
+    ast.ListComp: "a comprehension",
+    ast.GeneratorExp: "a comprehension",
+    ast.SetComp: "a comprehension",
+    ast.DictComp: "a comprehension",
+    ast.Lambda: "lambda",
+    ast.JoinedStr: "an f-string",
+    ast.NamedExpr: "an assignment",
+    ast.Starred: "a star",
+    ast.Slice: "a slice with a step",
+    ast.Constant: "this constant",
+    ast.UnaryOp: "~",
+}
+_OPERATORS: dict[type[ast.AST], str] = {
+    ast.BitXor: "^",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.MatMult: "@",
+}
+
+
+def described(node: ast.AST) -> str:
+    """Syntax that is not of the language, as a person would call it."""
+    if isinstance(node, ast.BinOp):
+        return f"'{_OPERATORS.get(type(node.op), type(node.op).__name__)}'"
+    return _SYNTAX.get(type(node), type(node).__name__)
+
+
 LOOPS = {
     "zip": "loop variables advance together: repeat: {a: =first, b: =second}",
     "enumerate": "loop variables advance together: repeat: {i: =len(values), value: =values}",

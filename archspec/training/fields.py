@@ -31,7 +31,9 @@ STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_al
 def named_values(value: Any) -> Any:
     """A map whose keys are names."""
     if not isinstance(value, dict):
-        pairs = re.findall(r"(\w+)\s*[=:]\s*([^\s,=]+)", value[:200]) if isinstance(value, str) else []
+        words = value if isinstance(value, list) else [value]
+        text = ", ".join(word[:200] for word in words[:20] if isinstance(word, str))
+        pairs = re.findall(r"(\w+)\s*[=:]\s*([^\s,=]+)", text)
         hint = f"set: {{{', '.join(f'{name}: {given}' for name, given in pairs)}}}" if pairs else None
         raise refuse("must be a map of names and values", hint)
     return dict(value)

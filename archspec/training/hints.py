@@ -103,7 +103,7 @@ class Hints:
         if len(path) == 3 and path[0] == "data":
             return self._held_out(path, value)
         if path == ("spec",) and isinstance(value, dict):
-            return "a spec is a file of its own, which this names: spec: net.yaml"
+            return f"a spec is a name or a file: spec: {value.get('variant') or value.get('name') or 'net.yaml'}"
         if path == ("variant",) and isinstance(value, int) and isinstance(self.tree.get("spec"), str):
             return self._variant(value)
         if path == ("archspec_run",):
