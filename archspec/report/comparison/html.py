@@ -34,6 +34,8 @@ def render(comparison: Comparison) -> str:
         runs, *settings = setting_rows(comparison)
         parts.append(_table("Settings that differ", runs, [list(map(escape, row)) for row in settings]))
     charts = "\n".join(filter(None, (chart(comparison.runs, figure) for figure in comparison.figures)))
+    if charts:
+        parts.append("<p>Dark lines are of the evaluated split, pale ones of training.</p>")
     parts.append(f'<div class="charts">\n{charts}\n</div>')
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Runs side by side</title>\n'
