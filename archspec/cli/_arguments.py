@@ -195,3 +195,30 @@ def npz(text: str) -> Path:
     if not text.endswith(".npz"):
         raise argparse.ArgumentTypeError(f"must end in .npz, got {text!r}")
     return Path(text)
+
+
+def add_looks(parser: argparse.ArgumentParser) -> None:
+    """How a trained network looks at an image: ``views``, ``scales`` and ``dense``."""
+    parser.add_argument(
+        "--views",
+        choices=("single", "flip", "ten_crop"),
+        default="single",
+        help="test-time augmentation: views of an image whose probabilities are averaged; default: single",
+    )
+    parser.add_argument(
+        "--scales",
+        type=_scales,
+        default=(),
+        metavar="N,N,…",
+        help="lengths of the short side, in pixels; the probabilities at each are averaged, too",
+    )
+    parser.add_argument(
+        "--dense",
+        action="store_true",
+        help="all of the image in place of its middle: fully connected layers as convolutions, the class map averaged; "
+        "of classes of pixels, window by window",
+    )
+
+
+def _scales(text: str) -> tuple[int, ...]:
+    return tuple(positive(part) for part in text.split(","))

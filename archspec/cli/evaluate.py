@@ -14,7 +14,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Run directories, data, and how to look at an image."""
-    from archspec.cli._arguments import positive
+    from archspec.cli._arguments import add_looks, positive
 
     parser.add_argument(
         "logdir", nargs="+", metavar="DIR", type=Path, help="run directories; several are evaluated as an ensemble"
@@ -27,24 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a split, or 'all'; default: what the run evaluated, or all of other data without splits of their own",
     )
-    parser.add_argument(
-        "--views",
-        choices=("single", "flip", "ten_crop"),
-        default="single",
-        help="test-time augmentation: views of an image whose probabilities are averaged; default: single",
-    )
-    parser.add_argument(
-        "--scales",
-        type=_scales,
-        default=(),
-        metavar="N,N,…",
-        help="lengths of the short side, in pixels; the probabilities at each are averaged, too",
-    )
-    parser.add_argument(
-        "--dense",
-        action="store_true",
-        help="all of the image in place of its middle: fully connected layers as convolutions, the class map averaged",
-    )
+    add_looks(parser)
     parser.add_argument("--best", action="store_true", help="use the best weights instead of the last")
     parser.add_argument(
         "--results", type=Path, metavar="FILE", help="where the objects found are written, as COCO results (JSON)"
@@ -90,9 +73,3 @@ def run(args: argparse.Namespace) -> int:
     print(f"archspec: {of}, {found.data}", file=sys.stderr)
     write(found.text())
     return 0
-
-
-def _scales(text: str) -> tuple[int, ...]:
-    from archspec.cli._arguments import positive
-
-    return tuple(positive(part) for part in text.split(","))

@@ -9,12 +9,13 @@ from pathlib import Path
 EXAMPLES = (
     "archspec predict runs/net/1 photo.png",
     "archspec predict runs/detector/1 photos --draw found",
+    "archspec predict runs/segmenter/1 photos --masks found --dense",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run directory and images, or text."""
-    from archspec.cli._arguments import positive, share
+    from archspec.cli._arguments import add_looks, positive, share
 
     parser.add_argument("logdir", metavar="DIR", type=Path, help="the run directory of 'archspec train'")
     parser.add_argument(
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--score", type=share, default=0.3, metavar="S", help="least score of objects that are drawn; default: 0.3"
     )
+    add_looks(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -55,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from archspec.data.errors import DataError
     from archspec.runs.prediction import predict
     from archspec.training.errors import RunError
+    from archspec.training.evaluation import Looking
 
     try:
         found = predict(
@@ -65,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
             masks=args.masks,
             drawings=args.draw,
             least=args.score,
+            looking=Looking(args.views, args.scales, args.dense),
         )
     except (RunError, DataError) as error:
         return failed(str(error), FAILED)

@@ -53,8 +53,8 @@ class _PixelCounting:
     def update(self, truth: Batch, said: Batch) -> None:
         import numpy as np
 
-        labels = np.asarray(truth[LABEL])[..., 0]
         found = np.asarray(said[PROBABILITIES]).argmax(-1)
+        labels = np.asarray(middle(truth[LABEL], found.shape[1:]))[..., 0]
         self.confusion += confusion(labels, found, len(self.names))
         for row, (one, other) in enumerate(zip(labels, found, strict=True), self.examples):
             if row % self.step == 0:
@@ -72,6 +72,16 @@ class _PixelCounting:
         boundaries = tuple(total / count if count else None for total, count in self.boundaries.tolist())
         counts = tuple(map(tuple, self.confusion.tolist()))
         return PixelAssessment(self.examples, self.names, counts, boundaries, tuple(self.right), dict(self.shown))
+
+
+def middle(masks: Any, size: Sequence[int | None]) -> Any:
+    """What masks (batch, height, width, 1) have where scores of a height and width lie, which may lack a margin."""
+    (top, rows), (left, columns) = (
+        (0, have) if want is None else ((have - want) // 2, want)
+        for have, want in zip(masks.shape[1:3], size, strict=True)
+    )
+    whole = (top, left, rows, columns) == (0, 0, *masks.shape[1:3])
+    return masks if whole else masks[:, top : top + rows, left : left + columns]
 
 
 def confusion(true: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:

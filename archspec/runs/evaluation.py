@@ -119,7 +119,7 @@ def evaluate(
     if tool is not None and of_objects is not None:
         theirs = Figures(of_objects.examples, ultralytics.figures(*of_objects.compared), ultralytics.MEANING)
         found = (*found, theirs)
-    looked = looking if first.task.is_averaged else None
+    looked = looking if first.task.is_averaged or not looking.is_plain else None
     told = f", {_told(looking)}" if looked and IMAGE in first.features.parts else ""
     return Evaluation(tuple(logdirs), first.split, _described(first) + told, looked, found)
 

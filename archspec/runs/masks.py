@@ -18,12 +18,13 @@ def mask_of(image: Path, batch: Mapping[str, Any], said: Mapping[str, Any], pred
     import numpy as np
 
     from archspec.data.corners import placement
-    from archspec.data.example import CORNERS
+    from archspec.data.example import CORNERS, IMAGE
     from archspec.data.images import by_pillow
 
     with by_pillow(str(image)) as given:
         size = given.height, given.width
-    found: np.ndarray = predictor.mask(said, placement(np.asarray(batch[CORNERS])[0]), size)
+    seen = batch[IMAGE].shape[1:3]
+    found: np.ndarray = predictor.mask(said, placement(np.asarray(batch[CORNERS])[0]), seen, size)
     return found
 
 

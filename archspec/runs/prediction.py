@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from archspec.runs.directory import preparation, without_data
+from archspec.training.evaluation import PLAIN, Looking, whole
 
 LEAST = 0.3
 """Score from which objects are drawn where nothing else is said."""
@@ -43,11 +44,14 @@ def predict(
     masks: Path | None = None,
     drawings: Path | None = None,
     least: float = LEAST,
+    looking: Looking = PLAIN,
 ) -> Predictions:
     """Read, prepare as the run evaluated, ask. ``inputs`` are paths, of which a folder stands for the images below it,
     or arrays as ``array_inputs`` takes them. Classes of pixels are written into ``masks``, a folder, as a PNG file of
     the size of each image; copies of images with these classes, or with the objects whose score is at least ``least``,
-    into ``drawings``. Raises RunError, SpecError, DataError, OSError.
+    into ``drawings``. Classes of pixels may be the mean of several looks.
+
+    Raises RunError, SpecError, DataError, OSError.
     """
     from archspec.backend.installation import quiet_start
     from archspec.data.example import IMAGE
@@ -55,12 +59,15 @@ def predict(
     from archspec.data.features.tokens import Tokens
     from archspec.data.images import MAX_PIXELS
     from archspec.data.objects import object_names
+    from archspec.data.transforms.crops import CenterCrop
+    from archspec.data.transforms.tiles import CenterTile
+    from archspec.ir.diagnostics import advised
     from archspec.runs.beside import files_beside
     from archspec.runs.drawings import ending, write_drawing, write_overlay
     from archspec.runs.masks import mask_of, write_mask
     from archspec.runs.other_data import recorded_source
     from archspec.training.array_inputs import arrays, is_array
-    from archspec.training.errors import RunError
+    from archspec.training.errors import RunError, TaskError
     from archspec.training.planning import task_of
     from archspec.training.prediction import answers, images, rows, texts, together
     from archspec.training.record import recorded_features
@@ -85,24 +92,32 @@ def predict(
         raise RunError(f"{task.name} has no classes of pixels to make masks of")
     if drawings is not None and not (task.tells_objects or task.tells_pixels):
         raise RunError(f"{task.name} finds neither objects nor classes of pixels, which could be drawn")
+    if not looking.is_plain and not task.tells_pixels:
+        raise RunError(f"{task.name}: predict looks at an example once; --views, --scales and --dense are for masks")
     named = {} if masks is None else files_beside(paths, masks, "mask")
     copies = {} if drawings is None else files_beside(paths, drawings, "drawing", ending)
     quiet_start()
-    predictor = task.predictor(graph.inference(), trained(graph, path), found.run.train, features)
+    steps = preparation(logdir, found)
+    network = graph.inference(), trained(graph, path), found.run.train, features
+    try:
+        predictor = task.predictor(*network) if looking.is_plain else task.looking(*network, looking)
+        steps = whole(steps, looking)
+    except TaskError as error:
+        raise RunError(advised(error.message, error.help)) from None
     assert predictor is not None
     said = recorded_source(logdir)[1]
     most, encoding = said.get("max_pixels", MAX_PIXELS), said.get("encoding", "utf-8")
     kind = features.features[parts[0]] if len(parts) == 1 else None
     if by_value:
-        asked = arrays(inputs, parts, features, preparation(logdir, found))
+        asked = arrays(inputs, parts, features, steps)
     elif isinstance(kind, Tokens) and parts[0] in features.vocabularies:
         asked = texts(paths, graph, features, parts[0], predictor)
     elif parts == (IMAGE,):
-        asked = images(paths, features, preparation(logdir, found), most)
+        asked = images(paths, features, steps, most)
     elif kind is not None and not isinstance(kind, Image):
-        asked = rows(paths, parts[0], features, preparation(logdir, found), encoding)
+        asked = rows(paths, parts[0], features, steps, encoding)
     else:
-        asked = together(paths, parts, features, preparation(logdir, found), encoding, most, cuts=predictor.cuts)
+        asked = together(paths, parts, features, steps, encoding, most, cuts=predictor.cuts)
 
     def kept(name: str, batch: Any, said: Any, record: Mapping[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -115,7 +130,14 @@ def predict(
         return out
 
     records = tuple(answers(predictor, asked, features, top, kept))
-    return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad, asked.notes)
+    notes = asked.notes
+    if task.tells_pixels and (
+        step := next((step for step in steps if isinstance(step, (CenterCrop, CenterTile))), None)
+    ):
+        notes += (
+            f"the middle of each image was looked at, as {step.name} of the run says; --dense looks at all of it",
+        )
+    return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad, notes)
 
 
 def _images_below(folder: Path) -> list[Path]:

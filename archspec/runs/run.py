@@ -212,6 +212,9 @@ class Run:
         masks: str | os.PathLike[str] | None = None,
         drawings: str | os.PathLike[str] | None = None,
         score: float = 0.3,
+        views: Views = "single",
+        scales: Sequence[int] = (),
+        dense: bool = False,
     ) -> Predictions:
         """The trained network's predictions, for examples that are prepared as the run evaluated.
 
@@ -222,12 +225,13 @@ class Run:
 
         ``top`` is the number of classes in a record, ``masks`` a folder for PNG files of the class of each pixel,
         ``drawings`` a folder for copies of the images with the classes of pixels drawn on them, or the objects whose
-        score is at least ``score``.
+        score is at least ``score``. For classes of pixels ``views``, ``scales`` and ``dense`` are those of ``evaluate``.
 
         Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
         """
         from archspec.runs.prediction import predict
         from archspec.training.array_inputs import is_array
+        from archspec.training.evaluation import Looking
 
         top = integer("top", top, 1)
         found: Any = inputs
@@ -248,6 +252,7 @@ class Run:
             masks=masks,
             drawings=drawings,
             least=score,
+            looking=Looking(views, tuple(scales), dense),
         )
 
     def sample(self, count: int | None = None, *, seed: int = 0, **options: Any) -> Samples | str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.data.transforms.caching import Cache
+from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
+from archspec.data.transforms.tiles import CenterTile
 from archspec.evaluators.base import Assessment, Batch, Figures
 from archspec.training.plan import Plan
 from archspec.training.task import Predictor, TaskError
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Looking:
     """How an image is looked at (test-time augmentation): what is said in each view, at each length of the short side,
-    is averaged. With ``dense`` all of an image, fully connected layers as convolutions."""
+    is averaged. With ``dense`` all of an image: fully connected layers as convolutions; for classes of pixels window by
+    window."""
 
     views: Views = "single"
     scales: tuple[int, ...] = ()
@@ -49,9 +53,7 @@ def evaluate(plans: Sequence[Plan], weights: Sequence[Path], looking: Looking = 
     if not first.task.is_averaged:
         if len(plans) > 1:
             raise TaskError(f"{first.task.name}: one run at a time", at=())
-        if not looking.is_plain:
-            raise TaskError(f"{first.task.name}: what several looks at an example say is not averaged", at=())
-        return evaluated(first, weights[0])
+        return evaluated(first, weights[0]) if looking.is_plain else looked(first, weights[0], looking)
     looks = [_looks(plan, looking) for plan in plans]
     graphs = [_dense(plan) if looking.dense else plan.graph.inference() for plan in plans]
     quiet_start()
@@ -103,15 +105,40 @@ def evaluated(plan: Plan, weights: Path) -> tuple[Assessment, ...]:
     return (figures, *(assessment for assessment in assessments if not isinstance(assessment, Figures)))
 
 
-def assess(plan: Plan, predictor: Predictor) -> tuple[Assessment, ...]:
+def looked(plan: Plan, weights: Path, looking: Looking) -> tuple[Assessment, ...]:
+    """What the evaluators say of the mean of several looks at all of an image. Raises WeightsError, OSError, TaskError
+    where the task takes no such mean."""
+    from archspec.backend.installation import quiet_start
+    from archspec.training.trained import trained
+
+    pipeline = replace(plan.pipeline, eval_transforms=whole(plan.pipeline.eval_transforms, looking))
+    quiet_start()
+    graph = plan.graph.inference()
+    model = trained(graph, weights)
+    predictor = plan.task.looking(graph, model, plan.spec.train, plan.features, looking)
+    return assess(plan, predictor, pipeline)
+
+
+def whole(steps: Sequence[Transform], looking: Looking) -> tuple[Transform, ...]:
+    """The transforms for looks at all of an image: with ``dense`` without those that take its middle alone. Raises
+    TaskError for one that scales what it takes."""
+    if not looking.dense:
+        return tuple(steps)
+    if step := next((step for step in steps if isinstance(step, ResizedCenterCrop)), None):
+        message = f"--dense looks at all of an image, {step.name} at a part that it scales"
+        raise TaskError(message, at=("evaluate", "transforms"), help="put a resize in its place")
+    return tuple(step for step in steps if not isinstance(step, (CenterCrop, CenterTile, Cache)))
+
+
+def assess(plan: Plan, predictor: Predictor, pipeline: Pipeline | None = None) -> tuple[Assessment, ...]:
     """What the task's evaluators say of the plan's split, by what a network says of it now; none where they look at no
-    example."""
+    example. ``pipeline`` is the plan's where none is given."""
     evaluators = [e for e in plan.task.evaluators(plan.graph, plan.features) if e.most != 0]
     accumulators = [e.begin(plan.features) for e in evaluators]
     limits = [e.most for e in evaluators]
     most = None if None in limits else max((n for n in limits if n is not None), default=0)
     seen = 0
-    for batch in held_out(plan, plan.pipeline) if most != 0 else ():
+    for batch in held_out(plan, pipeline or plan.pipeline) if most != 0 else ():
         rows = len(next(iter(batch.values())))
         if most is not None and rows > most - seen:
             rows = most - seen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ class Asked:
     ``notes`` of what may be read otherwise than is meant."""
 
     kind: str
-    batches: Sequence[tuple[list[str], dict[str, Any], list[int] | None]] = ()
+    batches: Iterable[tuple[list[str], dict[str, Any], list[int] | None]] = ()
     bad: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = ()
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from archspec.data.pipeline import Pipeline
     from archspec.data.source import DataSource
     from archspec.training.board.events import Board
+    from archspec.training.evaluation import Looking
 
 
 class RunContext(Protocol):
@@ -110,10 +111,10 @@ class Predictor(Protocol):
 class PixelPredictor(Predictor, Protocol):
     """One that tells a class of each pixel (``Task.tells_pixels``)."""
 
-    def mask(self, said: Batch, there: Any, size: tuple[int, int]) -> Any:
+    def mask(self, said: Batch, there: Any, seen: tuple[int, int], size: tuple[int, int]) -> Any:
         """The number of the class of each pixel of the one image of a batch, in a file of this height and width: uint8,
         255 where the network saw nothing of it. ``there`` (2, 3) takes pixels (x, y, 1) of the file, counted from its
-        edge, to those of what the network saw."""
+        edge, to those of what the network saw, of which ``seen`` are height and width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,13 @@ class Task(Declaration, package="archspec.tasks"):
         """What a model of the graph, or of its inference network, says of examples of the data; None where it has no
         answer for an example."""
         return None
+
+    def looking(
+        self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example, looking: Looking
+    ) -> Predictor:
+        """``predictor`` by the mean of several looks at all of an image, whatever its size. Raises TaskError where
+        that means nothing."""
+        raise TaskError(f"{self.name}: what several looks at an example say is not averaged", at=())
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         """What compares the predictor's answers with the truth."""

@@ -112,6 +112,9 @@ MOVES = [
     # 21 places for the top, 25 for the left.
     ("random_crop", {"size": [28, 40]}, (0.5, 0.9), A, (16 - 10, 40 - 22)),
     ("random_crop", {"size": [32, 40], "padding": 4}, (0.5, 0.25), A, (16 + 4 - 12, 40 + 4 - 8)),
+    ("center_tile", {"size": [28, 40]}, (), A, (16 - 10, 40 - 12)),
+    # 29 places for the top, 33 for the left, of which the first four lie before the image.
+    ("random_tile", {"size": [28, 40], "margin": 4}, (0.5, 0.75), A, (16 + 4 - 14, 40 + 4 - 24)),
     ("resized_center_crop", {"size": 24, "share": 0.75}, (), A, windowed(A, 6, 14, 36, 36, (24, 24))),
     # 24 of 48 rows are 16 of 32: as much of a wide part as of a high one.
     ("resized_center_crop", {"size": [16, 20], "short": 32}, (), A, windowed(A, 12, 17, 24, 30, (16, 20))),
@@ -318,6 +321,8 @@ EVALUATED = [
     ("grayscale", {"probability": 0.5}, None),
     ("grayscale", {"probability": 1}, ("grayscale", {"probability": 1})),
     ("random_crop", {"size": [28, 24], "padding": 4}, ("center_crop", {"size": [28, 24]})),
+    ("random_tile", {"size": 24, "margin": 4}, ("center_tile", {"size": 24, "margin": 4})),
+    ("center_tile", {"size": 24}, ("center_tile", {"size": 24})),
     ("random_resized_crop", {"size": [28, 24], "area": [0.5, 1]}, center((28, 24), 0.875)),
     ("scale_jitter", {"size": 224}, center_of((224, 224), 384)),
     ("scale_jitter", {"size": 224, "short": [256, 256]}, center_of((224, 224), 256)),

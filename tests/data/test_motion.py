@@ -113,7 +113,7 @@ def drawn(seed=5):
 
 def test_every_geometric_transform_is_tried():
     kinds = {kind.name for kind in Transform.all() if issubclass(kind, Geometric)}
-    assert kinds == {*EXACT, *UPRIGHT, *SLANTED, "elastic"}
+    assert kinds == {*EXACT, *UPRIGHT, *SLANTED, "elastic", "random_tile", "center_tile"}
 
 
 @pytest.mark.parametrize(("name", "arguments", "tolerance"), CASES, ids=IDS)

@@ -22,6 +22,8 @@ ARGUMENTS = {
     "resize": {"size": [10, 12]},
     "center_crop": {"size": 10},
     "random_crop": {"size": [24, 32], "padding": 4},
+    "random_tile": {"size": [20, 40], "margin": 3},
+    "center_tile": {"size": [20, 40]},
     "random_resized_crop": {"size": 16},
     "resized_center_crop": {"size": 16},
     "scale_jitter": {"size": 16, "short": [20, 40]},

@@ -1,7 +1,7 @@
 """What the documentation tells a reader to type: every command runs, and what is shown below one is what it prints.
 
-A block of ``console`` is run line by line in a folder of its own, which has the files of the page: blocks of ``yaml``
-and ``ini`` with a name behind. ``[1]`` below a command is an exit code other than 0.
+A block of ``console`` is run line by line in a folder of its own, which has the files of the page: blocks of ``yaml``,
+``ini`` and ``python`` with a name behind. ``[1]`` below a command is an exit code other than 0.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from tests.docs.blocks import ROOT, shown
 
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("editors", "importing", "language_models", "reports", "training")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("editors", "importing", "language_models", "reports", "segmentation", "training")
+    ),
 ]
 ELSEWHERE = {"make demo", "make test", "pip install archspec-keras", "pip install 'archspec-keras[tensorflow]'"}
 """Commands that set up environments: .ci/run and tools/check_installs.py run them."""
-TENSORFLOW = re.compile(r"archspec (compile|weights|train|evaluate|export|data|sample)\b|\bcompile\(")
+TENSORFLOW = re.compile(r"archspec (compile|weights|train|evaluate|export|data|sample|predict)\b|\bcompile\(")
 
 
 def marked(block):
@@ -32,7 +35,7 @@ def marked(block):
 
 def prepared(page: Path, folder: Path) -> dict[str, str]:
     """The environment of a page's commands, in a folder with the files that it shows."""
-    for block in shown("yaml", "ini", pages=[page]):
+    for block in shown("yaml", "ini", "python", pages=[page]):
         if block.file:
             (folder / block.file).write_text(block.text, encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

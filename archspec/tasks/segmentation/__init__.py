@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from archspec.analysis.receptive import receptive_fields
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.mask import Mask
 from archspec.evaluators.base import Assessment, Batch, Better, Evaluator
-from archspec.evaluators.segmentation import PixelClasses
+from archspec.evaluators.segmentation import PixelClasses, middle
 from archspec.ir.graph import Graph, Output
+from archspec.ir.tensors import Size
 from archspec.ir.validation import refuse
 from archspec.ops.base import Op
 from archspec.ops.loss import Loss, last_activation, probabilities_by
@@ -23,6 +25,7 @@ from archspec.training.task import Objective, Predictor, RunContext, Task, TaskE
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.evaluation import Looking
     from archspec.training.settings import TrainSettings
 
 MEDIAN_FREQUENCY = "median_frequency"
@@ -152,11 +155,11 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
             else:
                 spread = kind.labels == "one_hot"
                 losses[o.name] = PixelLoss(made, classes, weights, spread=spread, hardest=self.hard_pixels)
-        taken, names = taken_of(graph), tuple(losses)
+        taken, sizes = taken_of(graph), {o.name: graph.spec(o.tensor).spatial for o in graph.outputs}
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
-            mask = batch[LABEL]
-            return taken(batch), mask if len(names) == 1 else dict.fromkeys(names, mask)
+            masks = {name: middle(batch[LABEL], size) for name, size in sizes.items()}
+            return taken(batch), next(iter(masks.values())) if len(masks) == 1 else masks
 
         return Objective(
             model=model,
@@ -170,6 +173,21 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
         from archspec.tasks.segmentation.predictor import MaskPredictor
 
         return MaskPredictor(model, _first(graph).name, taken_of(graph), self.scored_by(graph, train))
+
+    def looking(
+        self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example, looking: Looking
+    ) -> Predictor:
+        seen = next(iter(graph.inputs.values())).spatial
+        told = graph.spec(_first(graph).tensor).spatial
+        if looking.views == "ten_crop":
+            raise TaskError("segmentation has --views single and flip: --dense looks at all of an image", at=())
+        if len(graph.inputs) > 1 or None in (*seen, *told):
+            raise TaskError("windows of an image need a network with one input, of one size", at=())
+        from archspec.tasks.segmentation.predictor import MaskPredictor
+        from archspec.tasks.segmentation.windows import Looks, Windows
+
+        looks = Looks(Windows(seen, told), looking.scales, looking.views == "flip")  # type: ignore[arg-type]
+        return MaskPredictor(model, _first(graph).name, taken_of(graph), self.scored_by(graph, train), looks)
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (PixelClasses(),)
@@ -192,8 +210,19 @@ def _loss(output: Output, given: Loss | None) -> Loss:
     return chosen(output, given, "categorical_crossentropy")
 
 
+def _lies_within(graph: Graph, output: Output, sides: tuple[tuple[Size, Size], ...]) -> bool:
+    """Whether scores are of the pixels in the middle of a mask, by what each reads: those of coarser maps are not.
+    ``sides`` are the lengths of both, axis by axis."""
+    field = receptive_fields(graph)[output.tensor]
+    return all(
+        a is not None and b is not None and a <= b and stride == 1 and offset == (b - a) / 2
+        for (a, b), stride, offset in zip(sides, field.stride, field.offset, strict=True)
+    )
+
+
 def _check_scores(graph: Graph, output: Output, training: Example, evaluation: Example) -> None:
-    """Refuse a head that has not one score for each class of the data at each pixel of the masks."""
+    """Refuse a head that has not one score for each class of the data at each pixel of the masks, or of their middle: a
+    network without padding says nothing of a margin."""
     spec = graph.spec(output.tensor)
     if spec.rank != 3:
         raise TaskError(
@@ -204,7 +233,8 @@ def _check_scores(graph: Graph, output: Output, training: Example, evaluation: E
         raise class_fault(graph, training, f"head '{output.name}'", spec.channels, hint)
     for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
         mask = features.parts[LABEL]
-        if any(None not in (a, b) and a != b for a, b in zip(spec.spatial, mask.spatial, strict=True)):
+        sides = tuple(zip(spec.spatial, mask.spatial, strict=True))
+        if any(None not in (a, b) and a != b for a, b in sides) and not _lies_within(graph, output, sides):
             size = " × ".join(map(str, mask.spatial))
             raise TaskError(
                 f"head '{output.name}' gives scores {spec}, masks are {size} pixels as the images are",

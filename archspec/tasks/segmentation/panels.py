@@ -10,7 +10,7 @@ from archspec.data.errors import DataError
 from archspec.data.example import IMAGE
 from archspec.evaluators.base import Assessment
 from archspec.evaluators.panels import legend
-from archspec.evaluators.segmentation import PixelAssessment
+from archspec.evaluators.segmentation import PixelAssessment, middle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,19 +44,14 @@ def examples(plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str
         return {}
     count = len(found.classes)
     pairs = zip(images, found.shown.values(), strict=True)
-    rows = [np.concatenate(_row(_middle(image, true.shape), true, said, count), 1) for image, (true, said) in pairs]
-    body = np.concatenate(rows)
+    body = np.concatenate(
+        [_row(middle(image[None], true.shape)[0], true, said, count) for image, (true, said) in pairs]
+    )
     inks = {name: colour(k) for k, name in enumerate(found.classes) if k}
     return {"examples": legend(body, TITLES, inks | {"wrong": WRONG, "without a class": UNKNOWN})}
 
 
-def _middle(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """What masks of this size lie on: a network may say nothing of an image's margin."""
-    top, left = (image.shape[0] - size[0]) // 2, (image.shape[1] - size[1]) // 2
-    return image[top : top + size[0], left : left + size[1]]
-
-
-def _row(image: np.ndarray, true: np.ndarray, said: np.ndarray, classes: int) -> list[np.ndarray]:
+def _row(image: np.ndarray, true: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     import numpy as np
 
     pictures = [Canvas(image, TILE) for _ in TITLES]
@@ -67,4 +62,4 @@ def _row(image: np.ndarray, true: np.ndarray, said: np.ndarray, classes: int) ->
     errors.inside[:] = np.rint(255 * (1 - PALE) + PALE * errors.inside)
     errors.paint(known & (true != said), WRONG)
     errors.paint(~known, UNKNOWN)
-    return [canvas.pixels for canvas in pictures]
+    return np.concatenate([canvas.pixels for canvas in pictures], 1)

@@ -13,18 +13,36 @@ from archspec.data.mask_values import VOID
 from archspec.evaluators.accuracy import PROBABILITIES
 from archspec.evaluators.base import Batch
 from archspec.ops.base import Op
+from archspec.tasks.segmentation.windows import Looks
 from archspec.training.forward import HeadPredictor
 from archspec.training.probabilities import probabilities
 
 
 class MaskPredictor(HeadPredictor):
-    """Probabilities of each class at each pixel; ``activation`` turns scores into such, None where they are."""
+    """Probabilities of each class at each pixel; ``activation`` turns scores into such, None where they are. Of what a
+    network sees its scores lie in the middle; ``looks`` gives them for all of it."""
 
     def __init__(
-        self, model: keras.Model, head: str, inputs: Callable[[Mapping[str, Any]], Any], activation: Op | None
+        self,
+        model: keras.Model,
+        head: str,
+        inputs: Callable[[Mapping[str, Any]], Any],
+        activation: Op | None,
+        looks: Looks | None = None,
     ):
         super().__init__(model, head, inputs)
-        self.activation = activation
+        self.activation, self.looks = activation, looks
+
+    def __call__(self, batch: Batch) -> dict[str, Any]:
+        if self.looks is None:
+            return super().__call__(batch)
+        # Images of a batch have one size; their scores together may be large.
+        images = np.asarray(self.inputs(batch))
+        return {PROBABILITIES: np.stack([self.looks(self._probabilities, image) for image in images])}
+
+    def _probabilities(self, images: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self.said(self.outputs(images)[self.head])[PROBABILITIES]
+        return found
 
     def said(self, given: np.ndarray) -> dict[str, Any]:
         return {PROBABILITIES: probabilities(given, self.activation)}
@@ -45,8 +63,11 @@ class MaskPredictor(HeadPredictor):
         written = ", ".join(record[name] for name in ("mask", "drawing") if name in record)
         return f"{example}: {said}" + (f"  → {written}" if written else "")
 
-    def mask(self, said: Batch, there: Any, size: tuple[int, int]) -> np.ndarray:
-        return resampled(np.asarray(said[PROBABILITIES])[0], np.asarray(there, np.float64), size)
+    def mask(self, said: Batch, there: Any, seen: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+        scores, there = np.asarray(said[PROBABILITIES])[0], np.array(there, np.float64)
+        top, left = ((n - told) // 2 for n, told in zip(seen, scores.shape[:2], strict=True))
+        there[:, 2] -= left, top
+        return resampled(scores, there, size)
 
 
 ROWS = 1 << 20

@@ -27,6 +27,10 @@ spec: net.yaml
 data: {masks: {path: photos, values: {0: ground, 9: disc}}}
 train: {epochs: 20, batch: 4, seed: 1, optimizer: {adam: 0.02}, task: TASK}
 """
+UNPADDED = SPEC.replace("inputs: {image: [16, 16, 3]}", "inputs: {image: [20, 20, 3]}").replace(
+    "kernel: 3", "kernel: 3, padding: valid"
+)
+COARSE = UNPADDED.replace("heads:", "  - max_pool: 2\nheads:")
 RANDOM = np.random.default_rng(3)
 TRUE = RANDOM.choice([0, 1, 2, 255], (2, 4, 5, 1)).astype(np.uint8)
 SAID = RANDOM.dirichlet((1, 1, 1), (2, 4, 5)).astype(np.float32)
@@ -46,11 +50,11 @@ def photos(folder, count=10, size=24):
         Image.fromarray(np.uint8(disc * 9)).save(folder / "masks" / f"{i}.png")
 
 
-def run_file(folder, task="segmentation", classes=2):
+def run_file(folder, task="segmentation", classes=2, spec=SPEC, augment=None):
     photos(folder / "photos")
-    (folder / "net.yaml").write_text(SPEC.replace("CLASSES", str(classes)))
+    (folder / "net.yaml").write_text(spec.replace("CLASSES", str(classes)))
     path = folder / "run.yaml"
-    path.write_text(RUN.replace("TASK", task))
+    path.write_text(RUN.replace("TASK", task) + (f"augment: {augment}\n" if augment else ""))
     return path
 
 
@@ -296,11 +300,10 @@ def test_from_photos_to_masks(tmp_path, monkeypatch):
     (*_, pixels) = done.evaluate().assessments
     assert pixels.figures["mean_iou"] > 0.8
     plan = archspec.Run.open(tmp_path / "run.yaml").plan()
-    errors = plan.task.panels(plan, (pixels,))["examples"][18:, 3 * 160 :]
-    red = [
-        (rows == (207, 34, 46)).all(-1).sum() for rows in np.split(errors[: 160 * len(pixels.shown)], len(pixels.shown))
-    ]
-    assert red == [100 * (true != said).sum() for true, said in pixels.shown.values()]
+    errors = plan.task.panels(plan, (pixels,))["examples"][18 : 18 + 2 * 160, 3 * 160 :]
+    red = (errors == (207, 34, 46)).all(-1)
+    wrong = np.concatenate([true != said for true, said in pixels.shown.values()])
+    assert wrong.any() and np.array_equal(red[5::10, 5::10], wrong)
     photo = Image.open(tmp_path / "photos" / "images" / "0.png").resize((72, 48), Image.Resampling.BILINEAR)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -317,3 +320,41 @@ def test_from_photos_to_masks(tmp_path, monkeypatch):
     assert (disc & (said == 1)).sum() / (disc | (said == 1)).sum() > 0.6
     assert record["mask"] == str(tmp_path / "masks" / "new.png")
     assert record["pixels"]["disc"] == pytest.approx((said == 1).mean(), abs=0.05)
+
+
+TILES = "[random_tile: {size: 20, margin: 2}, rescale]"
+
+
+def test_scores_of_the_middle_are_taken_and_those_of_a_coarser_map_refused(tmp_path):
+    for name, spec in (("fine", UNPADDED), ("coarse", COARSE)):
+        (tmp_path / name).mkdir()
+        run_file(tmp_path / name, spec=spec, augment=TILES)
+    plan = archspec.Run.open(tmp_path / "fine" / "run.yaml").plan()
+    assert plan.graph.spec(plan.graph.outputs[0].tensor).spatial == (16, 16)
+    with pytest.raises(SpecError) as error:
+        archspec.Run.open(tmp_path / "coarse" / "run.yaml").plan()
+    assert "gives scores (8, 8, 2), masks are 20 × 20 pixels" in error.value.diagnostics[0].message
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_network_without_padding_is_trained_on_tiles_and_sees_whole_images(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
+    run = archspec.Run.open(run_file(tmp_path, "{segmentation: median_frequency}", spec=UNPADDED, augment=TILES))
+    run.train(tmp_path / "out")
+    done = archspec.Run.open(tmp_path / "out")
+    (*_, middle), (whole,) = done.evaluate().assessments, done.evaluate(dense=True, views="flip").assessments
+    assert (sum(map(sum, middle.confusion)), sum(map(sum, whole.confusion))) == (2 * 16 * 16, 2 * 24 * 24)
+    assert min(middle.figures["mean_iou"], whole.figures["mean_iou"]) > 0.8
+    photo, masks = tmp_path / "photos" / "images" / "0.png", tmp_path / "masks"
+    true = np.asarray(Image.open(tmp_path / "photos" / "masks" / "0.png")) == 9
+    found = done.predict(photo, masks=masks)
+    assert "the middle of each image was looked at, as center_tile of the run says" in found.notes[0]
+    with Image.open(masks / "0.png") as mask:
+        part = np.asarray(mask)
+    assert ((part == 255) == np.pad(np.zeros((16, 16), bool), 4, constant_values=True)).all()
+    assert not done.predict(photo, masks=masks, dense=True, scales=(24, 36)).notes
+    with Image.open(masks / "0.png") as mask:
+        said = np.asarray(mask)
+    assert (true & (said == 1)).sum() / (true | (said == 1)).sum() > 0.7 and said.max() == 1
