@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archspec.data.draw import Draw
 
 
-class Tile(Geometric):
+class ImageTile(Geometric):
     """A window of an image; images may differ in size, and be smaller than it."""
 
     size: Extent
@@ -62,7 +62,7 @@ class Tile(Geometric):
         return Motion(affine(one, zero, x, zero, one, y), size, self.size, "reflect", sampling=sampling)
 
 
-class CenterTile(Tile, name="center_tile", main="size"):
+class CenterTile(ImageTile, name="center_tile", main="size"):
     """A window in the middle of the image, mirrored beyond the border."""
 
     def start(self, extent: tf.Tensor, size: int, draw: Draw) -> tf.Tensor:
@@ -71,7 +71,7 @@ class CenterTile(Tile, name="center_tile", main="size"):
         return tf.repeat((extent - size) // 2, draw.batch)
 
 
-class RandomTile(Tile, name="random_tile", main="size"):
+class RandomTile(ImageTile, name="random_tile", main="size"):
     """A window of the image in its own scale, anywhere, mirrored beyond the border (the overlap-tile strategy of
     Ronneberger et al. 2015, figure 2). In evaluation ``center_tile``; ``evaluate --dense`` and ``predict --dense`` look
     at all of an image, window by window."""
