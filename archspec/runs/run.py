@@ -225,7 +225,7 @@ class Run:
 
         ``top`` is the number of classes in a record, ``masks`` a folder for PNG files of the class of each pixel,
         ``drawings`` a folder for copies of the images with the classes of pixels drawn on them, or the objects whose
-        score is at least ``score``. For classes of pixels ``views``, ``scales`` and ``dense`` are those of ``evaluate``.
+        score is at least ``score``. ``views``, ``scales`` and ``dense`` are of ``evaluate``, for classes of pixels.
 
         Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
         """
