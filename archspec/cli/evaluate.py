@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from archspec.cli._output import failed, write
     from archspec.runs.evaluation import evaluate
     from archspec.training.errors import RunError
-    from archspec.training.evaluation import Looking
+    from archspec.training.looking import Looking
 
     looking = Looking(args.views, tuple(args.scales), args.dense)
     try:

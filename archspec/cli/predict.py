@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from archspec.data.errors import DataError
     from archspec.runs.prediction import predict
     from archspec.training.errors import RunError
-    from archspec.training.evaluation import Looking
+    from archspec.training.looking import Looking
 
     try:
         found = predict(

@@ -13,7 +13,7 @@ from archspec.runs.notation import FLAGS, Notation
 if TYPE_CHECKING:
     from archspec.evaluators.base import Assessment
     from archspec.runs.other_data import Data
-    from archspec.training.evaluation import Looking
+    from archspec.training.looking import Looking
     from archspec.training.plan import Plan
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from archspec.runs.directory import preparation, without_data
-from archspec.training.evaluation import PLAIN, Looking, whole
+from archspec.training.evaluation import whole
+from archspec.training.looking import PLAIN, Looking
 
 LEAST = 0.3
 """Score from which objects are drawn where nothing else is said."""

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from archspec.runs.export import Exported
     from archspec.runs.prediction import Predictions
     from archspec.training.launch import ProcessGroup
+    from archspec.training.looking import Views
     from archspec.training.outcome import Result
     from archspec.training.plan import Plan
     from archspec.training.rehearsal import Rehearsal
     from archspec.training.task import Samples
-    from archspec.training.views import Views
 
 
 class Run:
@@ -181,8 +181,7 @@ class Run:
         Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
         """
         from archspec.runs.evaluation import TOOLS, evaluate
-        from archspec.training.evaluation import Looking
-        from archspec.training.views import NAMES
+        from archspec.training.looking import NAMES, Looking
 
         one_of("views", views, NAMES)
         if tool is not None:
@@ -231,7 +230,7 @@ class Run:
         """
         from archspec.runs.prediction import predict
         from archspec.training.array_inputs import is_array
-        from archspec.training.evaluation import Looking
+        from archspec.training.looking import Looking
 
         top = integer("top", top, 1)
         found: Any = inputs

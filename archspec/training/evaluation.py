@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,33 +11,15 @@ from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
 from archspec.data.transforms.tiles import CenterTile
 from archspec.evaluators.base import Assessment, Batch, Figures
+from archspec.training.looking import PLAIN, Looking
 from archspec.training.plan import Plan
 from archspec.training.task import Predictor, TaskError
-from archspec.training.views import Views, scaled, views
+from archspec.training.views import scaled, views
 
 if TYPE_CHECKING:
     from archspec.data.pipeline import Pipeline
     from archspec.data.transform import Transform
     from archspec.ir.graph import Graph
-
-
-@dataclass(frozen=True, slots=True)
-class Looking:
-    """How an image is looked at (test-time augmentation): what is said in each view, at each length of the short side,
-    is averaged. With ``dense`` all of an image: fully connected layers as convolutions; for classes of pixels window by
-    window."""
-
-    views: Views = "single"
-    scales: tuple[int, ...] = ()
-    dense: bool = False
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether each image is seen once, as in training's evaluations."""
-        return self == Looking()
-
-
-PLAIN = Looking()
 
 
 def evaluate(plans: Sequence[Plan], weights: Sequence[Path], looking: Looking = PLAIN) -> tuple[Assessment, ...]:

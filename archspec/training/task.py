@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from archspec.data.pipeline import Pipeline
     from archspec.data.source import DataSource
     from archspec.training.board.events import Board
-    from archspec.training.evaluation import Looking
+    from archspec.training.looking import Looking
 
 
 class RunContext(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import PositiveInt
 
@@ -15,6 +15,7 @@ from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
 from archspec.data.transforms.geometry import Resize
 from archspec.ir.tensors import TensorSpec
+from archspec.training.looking import Views
 from archspec.training.task import TaskError
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from archspec.data.draw import Draw
     from archspec.data.transform import Batch
-
-Views = Literal["single", "flip", "ten_crop"]
-NAMES: tuple[Views, ...] = ("single", "flip", "ten_crop")
 
 PLACES = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))
 """Corners and middle: the share of the rows left over that lies above the part, and of the columns left of it."""

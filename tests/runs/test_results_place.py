@@ -8,7 +8,7 @@ import pytest
 
 from archspec.runs.evaluation import evaluate
 from archspec.training.errors import RunError
-from archspec.training.evaluation import PLAIN
+from archspec.training.looking import PLAIN
 from tests.wording import refuses
 
 

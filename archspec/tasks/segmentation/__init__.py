@@ -25,7 +25,7 @@ from archspec.training.task import Objective, Predictor, RunContext, Task, TaskE
 if TYPE_CHECKING:
     import keras
 
-    from archspec.training.evaluation import Looking
+    from archspec.training.looking import Looking
     from archspec.training.settings import TrainSettings
 
 MEDIAN_FREQUENCY = "median_frequency"

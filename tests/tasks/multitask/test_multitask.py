@@ -11,7 +11,7 @@ from archspec.cli import main
 from archspec.runs import Run
 from archspec.runs.evaluation import evaluate
 from archspec.training.errors import RunError
-from archspec.training.evaluation import PLAIN
+from archspec.training.looking import PLAIN
 from archspec.training.record import write_plan
 from tests.wording import refuses
 
