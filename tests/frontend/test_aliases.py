@@ -146,6 +146,9 @@ def read_as(key, value, section):
     if not isinstance(value, dict):
         return None
     (name, args), *modifiers = value.items()
+    if section == "loss" and isinstance(args, list):
+        # A term of what is minimised: operands, and the loss's arguments beside.
+        return member(Loss, {name: dict(modifiers)}, "a loss")
     assert {key for key, _ in modifiers} <= set(MODIFIERS), f"{modifiers} beside {name}"
     kinds = members()
     found = kinds.get(section) or next((k for k in kinds.values() if k.find(name) is not None), None)
