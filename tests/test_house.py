@@ -353,7 +353,7 @@ OTHER_WORDS["keras"] = {
 OTHER_WORDS["anchors"] = {"analysis/expect", "frontend/expectations", "ir/meaning", "report/vocabulary"}
 # What shapes are found for, and counted of.
 OTHER_WORDS["anchors"] |= {"cli/data", "runs/anchor_report"}
-OTHER_WORDS["cells"] = {"ir/meaning"}
+OTHER_WORDS["cells"] = {"ir/meaning", "report/vocabulary"}
 # Below what share of the images a class is rare.
 OTHER_WORDS.setdefault("threshold", set()).add("data/samplers/repeat_factor")
 # Tokens or images that are drawn.

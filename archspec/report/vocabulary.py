@@ -231,7 +231,7 @@ _LAST = (
 """What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel, boxes,
 classes, places of maxima."""
 _NAMED: dict[str, TensorSpec] = {
-    **dict.fromkeys(("anchors", "boxes", "box", "predicted"), TensorSpec((20, 4))),
+    **dict.fromkeys(("anchors", "cells", "boxes", "box", "predicted"), TensorSpec((20, 4))),
     **dict.fromkeys(("classes", "owner"), TensorSpec((20,), "int32")),
     **dict.fromkeys(("positive", "counted", "valid"), TensorSpec((20,), "bool")),
     "masks": TensorSpec((20, 28, 28)),
