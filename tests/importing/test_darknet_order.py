@@ -8,6 +8,7 @@ import pytest
 import archspec
 from archspec.cli import main
 from tests.importing import darknet
+from tests.shares import few
 
 SIZE, CLASSES, WIDTH = 64, 3, 4
 OUT = 3 * (5 + CLASSES)
@@ -97,7 +98,7 @@ NETS = {
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", few(NETS, "yolov2", "yolov4_tiny"))
 def test_numbers_in_the_order_of_the_spec_compute_what_darknet_computes(name, tmp_path):
     import keras
     import numpy as np
