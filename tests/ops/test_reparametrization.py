@@ -64,7 +64,7 @@ def test_lengths_start_as_they_are():
 def test_it_is_saved_with_its_layer_and_trained_in_a_model(op, tmp_path):
     x = keras.Input(SPEC.shape)
     model = keras.Model(x, lowered(op)[0](x))
-    model.compile(optimizer="sgd", loss="mse", jit_compile=False)
+    model.compile(optimizer="sgd", loss="mse")
     before = model.get_weights()
     value = np.random.default_rng(0).normal(size=(4, *SPEC.shape)).astype("float32")
     model.fit(value, np.ones((4, 6, 5, 4), "float32"), verbose=0)

@@ -353,7 +353,7 @@ def test_embeddings_that_are_not_trained_stay():
     embedded = op.lower(TensorSpec((3,), "int32"))(tokens)
     model = keras.Model(tokens, keras.layers.Dense(1)(keras.layers.Flatten()(embedded)))
     before = [np.array(w) for w in model.get_weights()]
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse")
     model.fit(np.array([[1, 2, 3]]), np.array([[1.0]]), verbose=0)
     after = model.get_weights()
     np.testing.assert_array_equal(before[0], after[0])

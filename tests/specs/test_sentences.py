@@ -118,7 +118,7 @@ def test_the_longest_vector_of_textcnn_is_three_after_every_step():
     before = [layer.get_weights()[0].copy() for layer in (fixed, learnt)]
     classifier = model.get_layer("label.dense")
     classifier.set_weights([5 * w + 1 for w in classifier.get_weights()])
-    model.compile(keras.optimizers.Adam(0.5), "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile(keras.optimizers.Adam(0.5), "sparse_categorical_crossentropy")
     draw, longest = np.random.default_rng(0), []
     for _ in range(12):
         tokens = draw.integers(0, 20, (16, 9))

@@ -71,7 +71,7 @@ def test_averages_are_the_mean_of_the_weights_after_each_step(plan, tmp_path, la
     layer = model.get_layer("batch_norm")
     layer.moving_mean.assign(found["moving_mean"])
     layer.moving_variance.assign(found["moving_variance"])
-    model.compile(loss="categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
     loss, accuracy = model.evaluate(made.pipeline.evaluation(made.split, objective.pairs), verbose=0)
     assert result.metrics["loss"] == pytest.approx(loss, abs=1e-4)
     assert result.metrics["accuracy"] == pytest.approx(accuracy, abs=1e-6)

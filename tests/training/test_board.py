@@ -176,7 +176,7 @@ def test_gradients_are_those_of_a_training_step_and_leave_everything_as_it_was(p
     keras.utils.set_random_seed(0)
     made = plan(spec=runs.SPEC.replace("rate: 0.3", "rate: 0.0"))
     model = compile(made.graph, training=True)
-    model.compile("sgd", "categorical_crossentropy", jit_compile=False)
+    model.compile("sgd", "categorical_crossentropy")
     x, y = next(
         iter(made.pipeline.training(made.task.trainer(made.graph, model, made.spec.train, made.features).pairs))
     )

@@ -309,7 +309,7 @@ def test_only_the_last_generations_and_the_best_stay(plan, tmp_path):
 def generations(tmp_path, best):
     """Checkpoints saved at 10, 20 …, where ``best`` says at each save which step is the best, and what is kept then."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse")
     kept = Checkpoints(tmp_path, RunIdentity("network"))
     for step, which in zip(range(10, 1000, 10), best, strict=False):
         model.weights[0].assign([[float(step)]])

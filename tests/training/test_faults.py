@@ -56,7 +56,7 @@ def failing(monkeypatch, below, k, error):
 def saved(tmp_path):
     """A model with one generation on the disk; its weights are other ones since."""
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.1)])
-    model.compile("adam", "mse", jit_compile=False)
+    model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
     kept = Checkpoints(tmp_path, RunIdentity("this"))
     assert kept.save(model, Position(1))

@@ -29,7 +29,7 @@ def loss_of(task, shape: str, weight: float, x: np.ndarray, y: np.ndarray) -> fl
     model = archspec.compile(graph)
     model.set_weights([0.1 * (np.arange(w.size).reshape(w.shape) % 3) for w in model.get_weights()])
     objective = task.trainer(graph, model, TrainSettings(), Example({}))
-    model.compile("sgd", **objective.compiled(), jit_compile=False)
+    model.compile("sgd", **objective.compiled())
     keras.utils.set_random_seed(0)
     return float(model.evaluate(x, y, verbose=0, return_dict=True)["loss"])
 

@@ -54,7 +54,7 @@ def test_plateaus_are_found_where_keras_finds_them():
     losses = np.random.default_rng(3).random(60) + np.exp(-np.arange(60) / 10)
     schedule = Schedule.find("plateau")(patience=3, by=0.5, least=0.01)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(RATE), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(RATE), "mse")
     watch = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=3, min_delta=0, min_lr=0.01 * RATE)
     watch.set_model(model)
     watch.on_train_begin()

@@ -29,7 +29,7 @@ def rounds(tmp_path, text, *, rate=1.0, seed=3) -> StepsModel:
     keras.utils.set_random_seed(seed)
     graph = specs.graph(tmp_path, text)
     model = (SimultaneousUpdates if graph.training.together else AlternatingUpdates)(graph, seed=seed)
-    model.compile(keras.optimizers.SGD(rate), jit_compile=False)
+    model.compile(keras.optimizers.SGD(rate))
     return model
 
 
@@ -181,7 +181,7 @@ def test_the_gradient_penalty_is_exact_and_of_second_order(tmp_path):
 def test_the_critic_of_wgan_stays_within_its_clip_after_every_turn():
     graph = archspec.load("wgan", size=16, width=4, channels=1, noise=4, first_turns=4, turns=2, clip=0.02)
     model = AlternatingUpdates(graph)
-    model.compile(keras.optimizers.RMSprop(0.01), jit_compile=False)
+    model.compile(keras.optimizers.RMSprop(0.01))
     largest, turns = [], []
 
     class Watch(keras.callbacks.Callback):
@@ -262,7 +262,7 @@ def test_what_variables_hold_is_all_that_goes_on(tmp_path, text):
     def fresh():
         keras.utils.set_random_seed(5)
         model = AlternatingUpdates(specs.graph(tmp_path, text), seed=5)
-        model.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+        model.compile(keras.optimizers.Adam(0.01))
         return model
 
     whole, first, second = fresh(), fresh(), fresh()
@@ -366,8 +366,8 @@ def test_dropout_acts_in_networks_that_are_updated_and_is_drawn_anew(tmp_path):
 def test_optimizers_are_one_for_each_step(tmp_path):
     model = AlternatingUpdates(specs.graph(tmp_path, specs.NETWORKS + specs.D_FIRST))
     with refuses(ValueError):
-        model.compile([keras.optimizers.SGD(0.1)], jit_compile=False)
-    model.compile([keras.optimizers.SGD(0.0), keras.optimizers.Adam(0.1)], jit_compile=False)
+        model.compile([keras.optimizers.SGD(0.1)])
+    model.compile([keras.optimizers.SGD(0.0), keras.optimizers.Adam(0.1)])
     before = state(model, ["D"])[0], state(model, ["G"])[0]
     model.train_on_batch(REAL)
     assert (before[0] == state(model, ["D"])[0]).all()
@@ -378,7 +378,7 @@ def test_learning_rates_follow_rounds_not_turns(tmp_path):
     text = specs.NETWORKS + specs.D_FIRST.replace("update: [D]\n", "update: [D]\n      turns: 3\n")
     model = AlternatingUpdates(specs.graph(tmp_path, text))
     steps = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.0])
-    model.compile(keras.optimizers.SGD(steps), jit_compile=False)
+    model.compile(keras.optimizers.SGD(steps))
     for _ in range(2):
         model.train_on_batch(REAL)
     still = state(model, ["G"])[0]

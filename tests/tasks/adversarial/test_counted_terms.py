@@ -60,7 +60,7 @@ def test_entries_that_count_by_hand(tmp_path):
     from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     model = AlternatingUpdates(specs.graph(tmp_path, SPEC))
-    model.compile("sgd", jit_compile=False)
+    model.compile("sgd")
     rng = np.random.default_rng(1)
     batch = {
         "x": rng.normal(size=(5, 4, 3)).astype("float32"),
@@ -112,7 +112,7 @@ def test_what_does_not_count_may_be_no_number_and_nothing_may_count(tmp_path):
     text = SPEC.partition("        - {mse: [made.scores, y], where: each}")[0]
     text += "        - {smooth_l1: [made.scores, y], where: chosen, per: chosen}\n"
     model = AlternatingUpdates(specs.graph(tmp_path, text))
-    model.compile("sgd", jit_compile=False)
+    model.compile("sgd")
     rng = np.random.default_rng(2)
     batch = {
         "x": rng.normal(size=(4, 4, 3)).astype("float32"),

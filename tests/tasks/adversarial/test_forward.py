@@ -30,7 +30,7 @@ def test_constants_of_a_layer_serve_every_step(tmp_path):
     from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     model = AlternatingUpdates(specs.graph(tmp_path, NORMALIZED))
-    model.compile("adam", jit_compile=False)
+    model.compile("adam")
     a = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
     model.fit(a, batch_size=4, epochs=2, verbose=0)
     kernel = model.networks.get_layer("V.dense").get_weights()[0]

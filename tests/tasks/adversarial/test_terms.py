@@ -74,7 +74,7 @@ def test_terms_are_kerass_losses_of_what_they_name(tmp_path):
     from archspec.training.updates.alternating_updates import AlternatingUpdates
 
     model = AlternatingUpdates(specs.graph(tmp_path, SPEC))
-    model.compile("sgd", jit_compile=False)
+    model.compile("sgd")
     rng = np.random.default_rng(1)
     share = rng.uniform(0.1, 1, (8, 3))
     batch = {

@@ -40,7 +40,7 @@ def test_minus_the_elbo_is_that_of_numpy(tmp_path):
 
     graph = archspec.load("vae", **SMALL, beta=2.0)
     model = SimultaneousUpdates(graph, seed=5)
-    model.compile("adam", jit_compile=False)
+    model.compile("adam")
     image = np.random.default_rng(0).uniform(size=(6, 8, 8, 1)).astype("float32")
     weight = lambda name: [np.asarray(w, "float64") for w in model.get_layer(name).get_weights()]  # noqa: E731
     dense = lambda x, name: x @ weight(name)[0] + weight(name)[1]  # noqa: E731
@@ -88,7 +88,7 @@ def test_what_a_step_draws_beside_its_networks_is_drawn_in_training_and_follows_
     def spoilt(rounds, seed=3):
         graph = specs.graph(tmp_path, NOISY.replace("TOGETHER", together))
         model = _steps(graph, archspec.compile(graph), seed)
-        model.compile("sgd", jit_compile=False)
+        model.compile("sgd")
         model.networks.get_layer("D.dense").set_weights([np.zeros((64, 64))])
         (step,) = graph.training.steps
         real = np.ones((16, 64), "float32")

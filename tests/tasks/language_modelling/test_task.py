@@ -222,7 +222,7 @@ def compiled(made, seed=0):
     model = archspec.compile(made.graph, training=True)
     objective = made.task.trainer(made.graph, model, made.spec.train, made.features)
     (loss,), (metrics,) = objective.losses.values(), objective.metrics.values()
-    model.compile("sgd", loss=loss, metrics=metrics, jit_compile=False)
+    model.compile("sgd", loss=loss, metrics=metrics)
     return model, made.pipeline.evaluation("val", objective.pairs)
 
 

@@ -124,7 +124,7 @@ def test_losses_are_added_by_their_weights_and_each_head_has_its_target(folder):
     made = opened(folder).plan().fitted()
     model = archspec.compile(made.graph, training=True)
     objective = made.task.trainer(made.graph, model, made.train, made.features)
-    model.compile("sgd", **objective.compiled(), jit_compile=False)
+    model.compile("sgd", **objective.compiled())
     arrays = {name: values[:40] for name, values in made.source.arrays("test").items()}
     x, y = objective.pairs({**arrays, "image": arrays["image"] / np.float32(255)})
     found = model.evaluate(x, y, batch_size=40, return_dict=True, verbose=0)

@@ -90,7 +90,7 @@ def test_an_update_by_hand(graph):
     other.set_weights(own.get_weights())
     start = {"conv": own.get_layer("conv").get_weights()}
     step = SingleUpdate(graph, own)
-    step.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    step.compile(keras.optimizers.SGD(0.1))
     given = batch(np.random.default_rng(4))
     told = step.train_on_batch(given, given["image"], return_dict=True)
     with tf.GradientTape() as tape:
@@ -122,7 +122,7 @@ def test_an_evaluation_is_without_train_only_heads_and_their_terms(graph):
     assert [t.name for t in inference.training.steps[0].minimize] == [t.name for t in graph.training.steps[0].minimize]
     model = compile(inference)
     step = SingleUpdate(inference, model)
-    step.compile(jit_compile=False)
+    step.compile()
     given = batch(np.random.default_rng(5))
     told = step.test_on_batch(given, given["image"], return_dict=True)
     *_, total = by_hand(model, given, training=False)
