@@ -7,7 +7,8 @@ exchanged, a reference to another result. Each is checked as ``archspec check`` 
 the collector of garbage, in one process; what all need is loaded before, and not counted. Printed are how many of each
 kind are found and by what (an error of the schema, an error of the network, a figure that is not what the spec expects,
 a lint warning, or only a difference to the spec without the slip, as ``archspec diff`` would show it), the slowest in
-CPU seconds, and the exit code is 1 where one is slower than the limit. CPU seconds depend on the machine.
+CPU seconds, and the exit code is 1 where one is slower than the limit. CPU seconds depend on the machine, and on what
+else runs there: one above the limit is checked twice more, and the least of the three is its figure.
 """
 
 from __future__ import annotations
@@ -125,8 +126,16 @@ class Checked(NamedTuple):
     graphs: int
 
 
-def checked(mutant: Mutant) -> Checked:
-    """A mutant, checked; beyond what a check says, in no time that counts."""
+def checked(mutant: Mutant, limit: float) -> Checked:
+    """A mutant, checked; beyond what a check says, in no time that counts. One above the limit is timed three times."""
+    seconds, analysis, is_unmet = _timed(mutant)
+    if seconds > limit:
+        seconds = min(seconds, _timed(mutant)[0], _timed(mutant)[0])
+    return Checked(seconds, _found(mutant, analysis, is_unmet), len(analysis.graphs))
+
+
+def _timed(mutant: Mutant) -> tuple[float, Analysis, bool]:
+    """CPU seconds of a check, what it says, and whether a figure is not what the spec expects."""
     gc.collect()
     gc.disable()
     start = time.process_time()
@@ -134,7 +143,7 @@ def checked(mutant: Mutant) -> Checked:
     is_unmet = bool([figure for graph in analysis.graphs for figure in unmet(graph)])
     seconds = time.process_time() - start
     gc.enable()
-    return Checked(seconds, _found(mutant, analysis, is_unmet), len(analysis.graphs))
+    return seconds, analysis, is_unmet
 
 
 def _found(mutant: Mutant, analysis: Analysis, is_unmet: bool) -> str:
@@ -187,7 +196,7 @@ def main() -> int:
     by: dict[str, Counter[str]] = defaultdict(Counter)
     spent: list[tuple[Checked, Mutant]] = []
     for mutant in mutants(args.count, args.seed):
-        one = checked(mutant)
+        one = checked(mutant, args.limit)
         by[mutant.kind][one.found] += 1
         spent.append((one, mutant))
     print(f"{'':<8} {'mutants':>8}" + "".join(f"{what:>9}" for what in FOUND))
