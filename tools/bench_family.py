@@ -3,8 +3,9 @@
     python tools/bench_family.py [--members N] [--json]
 
 Members of ResNet-50's family, of 1 to 3, 4, 6 and 3 units in its stages, no two alike within 216, one after another:
-with all that is kept between them, with what is kept within each alone, and with nothing kept. CPU seconds depend on
-the machine; their ratios hardly do.
+with all that is kept between them, with what is kept within each alone, and with nothing kept. Then those of a sweep over
+widths and depths, and members of which no two have a width in common, so that all shapes are new each time. CPU seconds
+depend on the machine; their ratios hardly do.
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ def members(count: int) -> list[dict[str, Any]]:
     """Parameters of so many members."""
     depths = product(range(1, 4), range(1, 5), range(1, 7), range(1, 4))
     return [{"depths": list(one)} for one in islice(cycle(depths), count)]
+
+
+def sweep(count: int) -> list[dict[str, Any]]:
+    """Parameters of so many members: 54 depths for each of as many widths as that takes, from 72 on."""
+    depths = list(product(range(1, 4), range(1, 4), range(1, 4), range(1, 3)))
+    made = ({"width": 72 + 8 * k, "depths": list(one)} for k in range(count) for one in depths)
+    return list(islice(made, count))
 
 
 def rate(given: list[dict[str, Any]], before: Callable[[], None]) -> tuple[float, float]:
@@ -58,6 +66,8 @@ def run(count: int) -> dict[str, float]:
     given = members(count)
     load(SPEC)
     among, nodes = rate(given, nothing)
+    swept, _ = rate(sweep(count), nothing)
+    unlike, _ = rate([{"width": width} for width in range(160, 160 + max(1, count // 8))], nothing)
     within, _ = rate(given[: max(1, count // 4)], forget)
     with (
         patch.object(reuse.BlockCall, "again", lambda call: None),
@@ -70,6 +80,8 @@ def run(count: int) -> dict[str, float]:
         "members/s, kept within each": within,
         "members/s, nothing kept": anew,
         "times as fast": among / anew,
+        "members/s of a sweep over widths and depths": swept,
+        "members/s of widths that are all unlike": unlike,
     }
 
 

@@ -74,7 +74,7 @@ def torch_holds(spec: str, graph: Graph, batch: int) -> Held:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with FakeTensorMode():
-        net = _network(TORCHVISION[spec])
+        net = network(TORCHVISION[spec])
         shape = next(iter(graph.inputs.values())).shape
         image, truth = torch.empty(batch, shape[-1], *shape[:-1]), torch.zeros(batch, dtype=torch.long)
         _require(sum(p.numel() for p in net.parameters()), graph)
@@ -96,7 +96,7 @@ def torch_holds(spec: str, graph: Graph, batch: int) -> Held:
         return Held(saved, inference + image.nbytes, _peak(net, (optimizer,), step, training=True) + image.nbytes)
 
 
-def _network(name: str) -> Any:
+def network(name: str) -> Any:
     from torch import library
 
     for op in ("nms", "qnms"):

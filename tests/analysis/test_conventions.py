@@ -37,6 +37,33 @@ def test_one_network_and_the_answers_of_all(resnet50, tool, number):
     assert sum(found.terms.values()) == number
 
 
+@pytest.mark.parametrize(
+    ("spec", "tool", "number", "beside"),
+    [
+        # As each tool printed it of torchvision's network; ``beside`` is what that network has and the spec has not, or
+        # calls as a function: an average of 7×7 before VGG's dense layers, and the last average of MobileNet v2.
+        ("squeezenet1_1", "torch", 698_303_872, 0),
+        ("squeezenet1_1", "fvcore", 349_320_936, 0),
+        ("squeezenet1_1", "thop", 349_321_936, 0),
+        ("squeezenet1_1", "torchinfo", 351_741_288, 0),
+        ("squeezenet1_1", "ptflops", 359_982_728, 0),
+        ("squeezenet1_1", "ptflops_aten", 351_741_288, 0),
+        ("vgg16", "ptflops_aten", 15_483_821_032, 0),
+        ("vgg16", "torchinfo", 15_483_821_032, 0),
+        ("vgg16", "fvcore", 15_470_289_408, 7 * 7 * 512),
+        ("vgg16", "thop", 15_470_314_496, 2 * 7 * 7 * 512),
+        ("vgg16", "ptflops", 15_523_225_576, 2 * 7 * 7 * 512),
+        ("mobilenet_v2", "fvcore", 314_193_216, 0),
+        ("mobilenet_v2", "torchinfo", 300_809_384, 0),
+        ("mobilenet_v2", "thop", 327_486_720, -50 * 1280),
+        ("mobilenet_v2", "ptflops", 320_300_008, -49 * 1280),
+        ("mobilenet_v2", "ptflops_aten", 300_775_272, 0),
+    ],
+)
+def test_what_tools_printed_of_other_networks(spec, tool, number, beside):
+    assert answer(archspec.load(spec), tool).number + beside == number
+
+
 def net(tmp_path, step, shape="[8, 8, 4]", dtype="float32"):
     path = tmp_path / "net.yaml"
     text = f"archspec: 1\nname: net\ninputs: {{x: {{shape: {shape}, dtype: {dtype}}}}}\nbody:\n  - {step}\n"

@@ -10,7 +10,7 @@ from archspec.ir.tensors import elements
 
 CALLS = "MAC"
 SOURCE = "https://github.com/sovrasov/flops-counter.pytorch/blob/master/ptflops/pytorch_ops.py"
-TWICE = ("relu", "relu6", "elu", "prelu", "gelu")
+TWICE = ("relu", "elu", "prelu", "gelu")
 STEPS = {"rnn": 1, "gru": 7, "lstm": 10}
 """What a step counts for each unit beside its kernels."""
 
@@ -29,7 +29,7 @@ def terms(piece: Piece) -> Terms:
         return [("2 · elements that pools read", 2 * piece.taken)]
     if kind in TWICE:
         return [(f"2 · elements of {kind}", 2 * piece.taken)]
-    if kind in ("leaky_relu", "silu", "softmax"):
+    if kind in ("relu6", "leaky_relu", "silu", "softmax"):
         return [(f"elements of {kind}", piece.taken)]
     if kind in ("matmul", "attention"):
         return [(KERNELS, piece.macs)] if kind == "matmul" else _attention(piece)

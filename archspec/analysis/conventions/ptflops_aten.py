@@ -1,5 +1,4 @@
-"""ptflops's MACs by its ``aten`` backend: multiplications of convolutions and dense layers, and the biases of dense
-layers. LSTMs count 0."""
+"""ptflops's MACs by its ``aten`` backend: multiplications and biases of convolutions and dense layers. LSTMs count 0."""
 
 from __future__ import annotations
 
@@ -11,9 +10,11 @@ SOURCE = "https://github.com/sovrasov/flops-counter.pytorch/blob/master/ptflops/
 
 
 def terms(piece: Piece) -> Terms:
-    """MACs + biases of dense layers."""
+    """MACs and biases."""
     kind = piece.kind
-    if kind in (*CONVOLUTIONS, "conv_transpose", "matmul"):
+    if kind in (*CONVOLUTIONS, "conv_transpose"):
+        return [(KERNELS, piece.macs), ("biases of convolutions", piece.out.size * piece.bias)]
+    if kind == "matmul":
         return [(KERNELS, piece.macs)]
     if kind == "dense":
         return [(KERNELS, piece.macs), ("biases of dense layers", piece.op.units * piece.bias)]
