@@ -3,9 +3,9 @@
     python tools/bench_family.py [--members N] [--json]
 
 Members of ResNet-50's family, of 1 to 3, 4, 6 and 3 units in its stages, no two alike within 216, one after another:
-with all that is kept between them, with what is kept within each alone, and with nothing kept. Then those of a sweep over
-widths and depths, and members of which no two have a width in common, so that all shapes are new each time. CPU seconds
-depend on the machine; their ratios hardly do.
+with all that is kept between them, with what is kept within each alone, and with nothing kept. Then those of a sweep
+over widths and depths, and members of which no two have a width in common, so that all shapes are new each time. CPU
+seconds depend on the machine; their ratios hardly do.
 """
 
 from __future__ import annotations

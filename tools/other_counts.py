@@ -2,9 +2,9 @@
 
     python tools/other_counts.py [SPEC ...]      # in an environment with torchvision and the tools
 
-Each tool counts torchvision's network by its own means: fvcore, thop, torchinfo, ptflops (both of its ways) and PyTorch's
-FlopCounterMode, as far as they are installed. Printed is the tool's number, archspec's, and their difference; layers
-whose rule archspec does not know make its number a lower bound, marked by ≥.
+Each tool counts torchvision's network by its own means: fvcore, thop, torchinfo, ptflops (both of its ways) and
+PyTorch's FlopCounterMode, as far as they are installed. Printed is the tool's number, archspec's, and their difference;
+layers whose rule archspec does not know make its number a lower bound, marked by ≥.
 """
 
 from __future__ import annotations

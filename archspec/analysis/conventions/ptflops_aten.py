@@ -1,4 +1,5 @@
-"""ptflops's MACs by its ``aten`` backend: multiplications and biases of convolutions and dense layers. LSTMs count 0."""
+"""ptflops's MACs by its ``aten`` backend: multiplications and biases of convolutions and dense layers.
+LSTMs count 0."""
 
 from __future__ import annotations
 
