@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.cli.train import flags
-from archspec.ir.diagnostics import Diagnostic, SpecError, in_order
+from archspec.ir.diagnostics import Diagnostic, SpecError, amount, in_order
 from archspec.runs.request import RunRequest, changed, reported
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _of_data(request: RunRequest) -> list[Diagnostic]:
     for level, code, what in (("error", "R05", "cannot be read"), ("note", "W25", "may be broken")):
         bad = [f"{one.where} {one.message}" for one in found if one.severity == level]
         if bad:
-            count = f"{len(bad)} image{'s' * (len(bad) > 1)} of those looked at"
+            count = f"{amount(len(bad), 'image')} of those looked at"
             more = f" (and {len(bad) - 3} more)" if len(bad) > 3 else ""
             message = f"{count} {what}: {'; '.join(bad[:3])}{more}"
             help = "'archspec data check' decodes them all; on_bad: skip, beside the path, leaves out what is broken"

@@ -127,4 +127,6 @@ def _typed_run(name: str, data: bytes) -> Source | None:
 
 
 def _counted(warnings: list[Diagnostic]) -> str:
-    return f", {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
+    from archspec.ir.diagnostics import amount
+
+    return f", {amount(len(warnings), 'warning')}" if warnings else ""

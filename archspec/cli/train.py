@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.cli import _arguments
 from archspec.cli._output import failed, print_diagnostics, write
-from archspec.ir.diagnostics import Span, advised, typed
+from archspec.ir.diagnostics import Span, advised, amount, typed
 
 if TYPE_CHECKING:
     from archspec.runs.run import Run
@@ -126,7 +126,7 @@ def _rehearsed(run: Run, args: argparse.Namespace) -> int:
         memory = "" if found.memory is None else f", memory {found.memory / 1e6:,.0f} MB at most"
         write(
             f"{found.spec}{variant} on {found.data}: {found.params:,} parameters, {found.trainable:,} trained\n"
-            f"{_counted(found.epochs, 'epoch')} of {_counted(found.steps, 'step')}, {found.batch} examples each\n"
+            f"{amount(found.epochs, 'epoch')} of {amount(found.steps, 'step')}, {found.batch} examples each\n"
             f"one step: {loss}, {found.seconds:.1f} s with compilation{memory}\n"
             f"dry run: nothing is written; the run would go to {logdir}"
         )
@@ -190,10 +190,6 @@ def _results_only() -> Iterator[None]:
         os.close(kept)
 
 
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
-
-
 def _show(result: Result, form: str) -> None:
     """Print what came out of a run."""
     from dataclasses import asdict
@@ -204,10 +200,10 @@ def _show(result: Result, form: str) -> None:
         return
     figures = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
     lines = [
-        f"{result.run}: {_counted(result.epochs, 'epoch')}, {_counted(result.steps, 'step')}, "
+        f"{result.run}: {amount(result.epochs, 'epoch')}, {amount(result.steps, 'step')}, "
         f"{result.params:,} parameters, seed {result.seed}",
         f"{result.split} ({result.examples:,} examples): {figures}" if result.split else "nothing was evaluated",
-        *(f"{_counted(n, 'example')} of {split} could not be read: left out" for split, n in result.left_out.items()),
+        *(f"{amount(n, 'example')} of {split} could not be read: left out" for split, n in result.left_out.items()),
         f"{result.cpu_seconds:.0f} CPU seconds, {result.seconds:.0f} s; all of it in {result.logdir}",
     ]
     write("\n".join(lines))

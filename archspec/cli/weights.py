@@ -83,7 +83,9 @@ def _import(args: argparse.Namespace) -> int:
     count = sum(v.size for v in values.values())
     for note in found.notes:
         print(f"archspec: note: {note}", file=sys.stderr)
-    layers = f"{len(names)} layer{'s' * (len(names) != 1)}"
+    from archspec.ir.diagnostics import amount
+
+    layers = amount(len(names), "layer")
     print(f"archspec: wrote {args.output}: {layers}, {count:,} parameters", file=sys.stderr)
     return 0
 

@@ -32,7 +32,7 @@ def blended(first: Example, second: Example, *, is_mean: bool) -> Example:
         if name == CORNERS:
             out[name] = feature
         elif isinstance(feature, Image) and name != IMAGE:
-            raise DataError(f"two examples become one in {IMAGE}, and {name} is another image of them")
+            raise DataError(f"{IMAGE} alone is mixed, and {name} is a further image of the example")
         else:
             try:
                 out[name] = feature.blended(second.features[name], is_mean=is_mean)

@@ -65,7 +65,7 @@ def clustered(sizes: np.ndarray, count: int, seed: int = 0) -> BoxShapes:
     import numpy as np
 
     if len(np.unique(sizes, axis=0)) < count:
-        raise DataError(f"{len(np.unique(sizes, axis=0))} different sizes of objects make no {count} anchors")
+        raise DataError(f"{len(np.unique(sizes, axis=0))} different sizes of objects are too few for {count} anchors")
     random = np.random.default_rng(seed)
     means = sizes[random.integers(len(sizes))][None]
     while len(means) < count:

@@ -73,7 +73,7 @@ class Feature:
     def blended(self, other: Self, *, is_mean: bool) -> Self:
         """The same once two examples are one; ``is_mean`` where pixels are means of both, and not each of one of them.
         Raises DataError where the kind has no such thing."""
-        raise DataError("is of one example, and has no meaning for two that become one")
+        raise DataError("cannot be mixed with that of another example")
 
     def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:
         """The values of two batches of examples of which each two become one, where ``blended`` allows that. By default

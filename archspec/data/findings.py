@@ -96,7 +96,7 @@ class Report:
             if len(found) > MAX_EXAMPLES:
                 out.append(f"  … and {len(found) - MAX_EXAMPLES} more")
         if praised and not self.findings:
-            out.append("nothing to object to")
+            out.append("no problems found")
         return "\n".join(out)
 
 

@@ -21,7 +21,7 @@ def check_vocabularies(source: Vocabulary, target: Vocabulary) -> None:
     if target.start is None or target.end is None:
         missing = "start" if target.start is None else "end"
         raise DataError(
-            f"a target has to begin and to end: its tokenizer puts no token at the {missing}",
+            f"targets need a start and an end token: the tokenizer adds none at the {missing}",
             help="target_tokenizer: {words: {start: true, end: true}}",
         )
 

@@ -161,7 +161,7 @@ def number(cell: str, place: str, column: str) -> float:
     except ValueError:
         value = None
     if value is None or not isfinite(value) or abs(value) > 3e38:
-        what = f"holds {shown(cell)}, which is no number" if cell else "is empty"
+        what = f"holds {shown(cell)}, which is not a number" if cell else "is empty"
         raise DataError(
             f"{place}: {column} {what}",
             help="numbers are written with a point: 2.5" if "," in cell else "leave the row or the column out",

@@ -155,7 +155,7 @@ def infer(features: Example, transforms: Sequence[Transform]) -> tuple[Example, 
     for position, transform in enumerate(transforms):
         try:
             if transform.name == "cache" and any(t.is_random for t in transforms[:position]):
-                raise TransformError(f"cache stands after {drawn}, which is random", help="put it before")
+                raise TransformError(f"cache follows {drawn}, which is random", help="put it before")
             out.append(transform.infer(out[-1]))
         except TransformError as error:
             error.position = position

@@ -17,7 +17,7 @@ from archspec.frontend.steps import Step
 from archspec.frontend.structure import merge, merge_op
 from archspec.frontend.walk import MANY, MAX_STEPS, Loop, Place, Walk
 from archspec.frontend.yaml_source import Map, written_at
-from archspec.ir.diagnostics import Span, shown
+from archspec.ir.diagnostics import Span, amount, shown
 
 ITEM_WORDS = ("item", "items", "element", "elements", "row", "rows", "frame", "frames", "time", "timestep", "timesteps")
 """What people call the items of a first axis."""
@@ -58,7 +58,7 @@ def _turns(step: Step, modifier: str, place: Place, loops: Sequence[Loop]) -> li
             "T05",
             f"loop variables advance together, but their lengths differ: {said}",
             raw.value_span(odd) if type(raw) is Map else at,
-            f"give {odd} {common} element{'s' * (common != 1)}, or the others {lengths[odd]}",
+            f"give {odd} {amount(common, 'element')}, or the others {lengths[odd]}",
         )
     keys = _keys(next(iter(variables.values())))
     texts = key_texts(keys)

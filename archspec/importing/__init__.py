@@ -118,7 +118,9 @@ def _weights(network: ReadNetwork, graph: Graph, path: Path) -> dict[str, dict[s
             origin = network.draft.origin(node.name)
             if weight.name not in stored:
                 if not network.arrays:
-                    raise refused("I05", "it holds no weights; name the file that does behind it", whole(path))
+                    raise refused(
+                        "I05", "it holds no weights; give the file that does as a second argument", whole(path)
+                    )
                 raise refused("I05", f"{path.name} has no {weight.name} for this layer", origin)
             array = np.asarray(stored[weight.name](), "float32")
             if array.shape != weight.shape:

@@ -221,6 +221,11 @@ def listed(words: Iterable[object], limit: int = 8) -> str:
     return ", ".join(found if len(found) <= limit else [*found[:limit], "…"])
 
 
+def amount(count: int, thing: str) -> str:
+    """So many of a thing: ``1 layer``, ``2,000 layers``."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def shown(value: object, limit: int = 80) -> str:
     """``value`` as an error message quotes it: YAML's words, strings in quotes, never longer than ``limit``."""
     if value is None:

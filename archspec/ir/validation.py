@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from archspec.ir.aliases import suggested
-from archspec.ir.diagnostics import did_you_mean, known_are, shown
+from archspec.ir.diagnostics import amount, did_you_mean, known_are, shown
 from archspec.ir.patterns import Pattern
 
 
@@ -109,7 +109,7 @@ def _refused(error: Any) -> Refused:
             help = f"a word, such as {words[0]}"
     elif kind in ("too_short", "too_long"):
         limit = context["min_length"] if kind == "too_short" else context["max_length"]
-        message = f"must have at {'least' if kind == 'too_short' else 'most'} {limit} item{'s' * (limit != 1)}"
+        message = f"must have at {'least' if kind == 'too_short' else 'most'} {amount(limit, 'item')}"
     elif kind in _WORDS:
         message = f"must be {_WORDS[kind].format(**context)}"
     else:

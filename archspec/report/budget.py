@@ -6,6 +6,7 @@ from json import dumps
 from textwrap import wrap
 
 from archspec.analysis.memory import largest_batch, memory
+from archspec.ir.diagnostics import amount
 from archspec.ir.graph import Graph
 from archspec.report.format import binary
 
@@ -66,4 +67,4 @@ def is_enough(graph: Graph, budget: int, policy: str) -> bool:
 def _said(batch: int | None) -> str:
     if batch is None:
         return "any number of samples"
-    return f"{batch:,} sample{'s' * (batch > 1)}" if batch else "no sample"
+    return amount(batch, "sample") if batch else "no sample"

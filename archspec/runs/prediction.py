@@ -81,7 +81,7 @@ def predict(
     task = task_of(found.run, graph, features)
     if not task.predicts:
         drawn = f"; 'archspec sample {logdir}' draws from it" if task.sample_options else ""
-        raise RunError(f"{task.name} gives no class for an example{drawn}")
+        raise RunError(f"{task.name} has no predictions for single examples{drawn}")
     parts = task.reads(graph, features)
     by_value = is_array(inputs)
     if by_value and (masks or drawings):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.ir.diagnostics import Diagnostic, Span, SpecError, did_you_mean, retyped, shown, typed
+from archspec.ir.diagnostics import Diagnostic, Span, SpecError, amount, did_you_mean, retyped, shown, typed
 from archspec.runs.notation import KEYWORDS
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class RunRequest:
 
         spec, run = self.spec, self.run
         count = len(analyse(spec, variant=run.variant, set=run.set).warnings)
-        return f"{spec}: {count} warning{'s' * (count > 1)}; 'archspec check {spec}' shows them" if count else None
+        return f"{spec}: {amount(count, 'warning')}; 'archspec check {spec}' shows them" if count else None
 
 
 def requested(what: str) -> RunRequest:

@@ -35,7 +35,7 @@ class SampleSource:
         graph = found.graph()
         task = task_of(found.run, graph)
         if not task.sample_options:
-            raise TaskError(f"nothing is drawn from networks of {task.name}", at=())
+            raise TaskError(f"networks of {task.name} cannot be sampled", at=())
         return cls(found, logdir, graph, task)
 
     def drawing(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from archspec.training.settings import TrainSettings
 
 NOT_TAKEN = {
-    "loss": ("what is minimised is said by the spec's train section", "leave loss out"),
+    "loss": ("the spec's train section defines the loss", "leave loss out"),
     "cache_features": ("a training graph has no part that is computed once for all", None),
     "class_weight": ("examples of a training graph have no weights", "in the spec: 'where: weights' of a term"),
 }
@@ -101,7 +101,7 @@ class MinimizingTask(Task):
             message = f"{self.name} trains one network, '{graph.name}' has {len(graph.networks)}"
             raise TaskError(message, at=("spec",), help="task: adversarial, or leave task out")
         if graph.training is None:
-            message = f"'{graph.name}' has no 'train' section, which says what it minimises"
+            message = f"'{graph.name}' has no 'train' section, which defines the loss"
             raise TaskError(message, at=("spec",), help="train: {inputs: …, minimize: […]}")
         return graph.training
 

@@ -53,11 +53,11 @@ def only_head(graph: Graph, task: str) -> Output:
 def refuse_networks(graph: Graph, task: str) -> None:
     """Refuse a spec that says itself how its networks are trained. Raises TaskError."""
     if graph.training and not graph.networks:
-        message = f"'{graph.name}' says by its train section what it minimises, {task} has a loss of its own"
+        message = f"'{graph.name}' defines its loss in its train section, {task} has a loss of its own"
         raise TaskError(message, at=("spec",), help="task: training_graph, or leave task out")
     if graph.training:
         raise TaskError(
-            f"{task} trains one network, '{graph.name}' says by its train section how several are trained",
+            f"{task} trains one network, '{graph.name}' defines in its train section how several are trained",
             at=("spec",),
             help="task: adversarial, or leave task out",
         )
@@ -170,9 +170,9 @@ def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...], part
             elif None not in sizes:
                 asked = sizes[0] if sizes[0] == sizes[1] else list(sizes)
                 mend = f"put {_step(part, f'resize: {plain(asked)}')} first in augment"
-        message = f"the network takes {images} {wanted}, it would get {image}"
+        message = f"the network takes {images} {wanted}, the data give {image}"
         if image.rank != wanted.rank:
-            message = f"the network takes {wanted.dtype} {wanted}, it would get {images} {image}"
+            message = f"the network takes {wanted.dtype} {wanted}, the data give {images} {image}"
         if asked is not None and part == IMAGE:
             wrong = WrongSize(message, at=at, help=mend)
             wrong.size = asked
@@ -185,7 +185,7 @@ def check_image(wanted: TensorSpec, image: TensorSpec, at: tuple[str, ...], part
         rescale = "rescale" if part == IMAGE else _step(part, "rescale")
         mend = f"add {rescale} to augment: 0 … 255 becomes 0 … 1" if "float" in wanted.dtype else None
         takes = wanted.dtype if part == IMAGE else f"{wanted.dtype} for '{part}'"
-        raise TaskError(f"the network takes {takes}, it would get {image.dtype}", at=at, help=mend)
+        raise TaskError(f"the network takes {takes}, the data give {image.dtype}", at=at, help=mend)
 
 
 def _step(part: str, step: str) -> str:

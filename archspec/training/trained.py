@@ -19,7 +19,7 @@ def weights_file(logdir: Path, *, best: bool) -> Path:
     path = logdir / (BEST if best else LAST)
     if not path.is_file():
         if best and (logdir / LAST).is_file():
-            raise NotTrained(f"{logdir} kept no best weights: its run file names nothing to 'monitor'")
+            raise NotTrained(f"{logdir} kept no best weights: its run file has no 'monitor'")
         ready = (logdir / "checkpoints").is_dir()
         hint = f"; 'archspec resume {logdir}' goes on with it" if ready else ""
         raise NotTrained(f"{logdir} holds no finished run{hint}")

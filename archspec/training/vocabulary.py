@@ -19,7 +19,7 @@ def check_sequence(wanted: TensorSpec, features: Example, part: str) -> None:
     got = features.parts[part]
     alike = got.rank == wanted.rank and ("int" in got.dtype) == ("int" in wanted.dtype)
     if not alike:
-        raise TaskError(f"the network takes {wanted}, it would get {part} of {got}", at=("data",))
+        raise TaskError(f"the network takes {wanted}, the data give {part} of {got}", at=("data",))
     for want, have in zip(wanted.shape, got.shape, strict=True):
         if want is not None and want != have:
             varies = f"{part} that differ in length" if have is None else f"{part} of {got}"
@@ -28,7 +28,7 @@ def check_sequence(wanted: TensorSpec, features: Example, part: str) -> None:
                 columns = ", ".join(features.columns.get(part, ()))
                 help = f"{have} in place of {want} in the spec's input, or another choice of columns"
                 help += f" than {columns}" if columns else ""
-            raise TaskError(f"the network takes {wanted}, it would get {varies}", at=("data",), help=help)
+            raise TaskError(f"the network takes {wanted}, the data give {varies}", at=("data",), help=help)
 
 
 def check_vocabulary(graph: Graph, name: str, features: Example, part: str) -> None:

@@ -50,7 +50,7 @@ def test_a_grid_of_samples_is_seeded(weights, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["resnet18"], "nothing is drawn from networks of classification"),
+        (["resnet18"], "networks of classification cannot be sampled"),
         (["dcgan", "--label", "3"], "there is no class 3: it draws no labels"),
         (["cgan", "--label", "10"], "there is no class 10: the classes are 0 to 9"),
         (["dcgan", "--result", "fak"], "'fak' is no result that needs only what is drawn; did you mean 'fake'?"),

@@ -188,7 +188,7 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, arguments, code, message)
 @pytest.mark.slow
 def test_best_weights_that_were_not_kept(trained, capsys):
     code, _, err = output(capsys, "evaluate", trained / "run1", "--best")
-    assert (code, "names nothing to 'monitor'" in err) == (1, True)
+    assert (code, "has no 'monitor'" in err) == (1, True)
 
 
 @pytest.mark.slow

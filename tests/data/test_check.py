@@ -244,12 +244,12 @@ def test_data_of_a_run_that_cannot_start_are_not_praised(tmp_path, capsys):
     run.write_text("archspec_run: 1\nspec: lenet5\ndata: digits\naugment: [resize: 30, rescale]\n")
     assert main(["data", "check", str(run)]) == 1
     out, err = capsys.readouterr()
-    assert "10 classes of" in out and "nothing to object to" not in out
+    assert "10 classes of" in out and "no problems found" not in out
     assert "run.yaml:4:11: error[R05]" in err
     run.write_text(run.read_text().replace("30", "32"))
     assert main(["data", "check", str(run)]) == 0
     out, err = capsys.readouterr()
-    assert out.endswith("nothing to object to\n") and not err
+    assert out.endswith("no problems found\n") and not err
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,10 @@ REFUSED = [
         {"augment": "[resize: 32, rescale]"},
         4,
         11,
-        "the network takes images (8, 8, 1), it would get (32, 32, 1)",
+        "the network takes images (8, 8, 1), the data give (32, 32, 1)",
         "change it to {resize: 8}",
     ),
-    ({"augment": "[shift: 0.1]"}, 4, 10, "the network takes float32, it would get uint8", None),
+    ({"augment": "[shift: 0.1]"}, 4, 10, "the network takes float32, the data give uint8", None),
     ({"data": "digit"}, 3, 7, "there is no data source 'digit'", "did you mean 'digits'?"),
     (
         {"rest": "set: {classes: 3}"},
@@ -295,7 +295,7 @@ def test_a_task_tells_all_that_is_wrong_with_a_network(plan):
         plan(rest="set: {classes: 3}", spec=spec)
     said = "\n".join(d.message for d in caught.value.diagnostics)
     assert len(caught.value.diagnostics) == 3
-    assert "the network takes images (8, 8, 3), it would get (8, 8, 1)" in said
+    assert "the network takes images (8, 8, 3), the data give (8, 8, 1)" in said
     assert "head 'main' has 3" in said and "mse compares numbers" in said
 
 

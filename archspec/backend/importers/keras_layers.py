@@ -112,7 +112,7 @@ def _layer(kind: str, module: str, config: Mapping[str, Any], version: str) -> A
     own = keras.saving.get_registered_object(f"archspec>{kind}") if module.startswith("archspec") else None
     kind = EXPORTED.get(kind, kind)
     if own is None and not (module.startswith("keras") and (kind in LAYERS or FOR_RANKS.fullmatch(kind))):
-        raise Incomparable("it is not one of Keras's layers of which archspec knows that they only compute")
+        raise Incomparable("it is not a Keras layer that archspec knows to be free of state")
     cls = own or getattr(keras.layers, kind, None)
     if cls is None:
         raise Incomparable(f"Keras {keras.__version__} has no such layer")

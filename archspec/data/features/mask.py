@@ -50,7 +50,7 @@ class Mask(Feature):
 
     def blended(self, other: Mask, *, is_mean: bool) -> Mask:
         if is_mean:
-            raise DataError("has one class at a pixel, and there is none between two")
+            raise DataError("has one class per pixel, which cannot be averaged")
         return self
 
     def blend(self, first: tf.Tensor, second: tf.Tensor, region: Region) -> tf.Tensor:

@@ -25,7 +25,7 @@ class Pairs(Sampler, name="pairs", main="same"):
     def check(self, keys: Keys, batch: int) -> None:
         counts = keys.by_class.counts
         if batch % 2:
-            raise DataError(f"pairs: a batch of {batch} is no number of pairs", help=f"batch: {batch + 1}")
+            raise DataError(f"pairs: a batch of {batch} cannot be divided into pairs", help=f"batch: {batch + 1}")
         if self._same(batch) < batch // 2 and (counts > 0).sum() < 2:
             raise DataError("pairs: all training examples have one class", help="same: 1")
         if self._same(batch) and (counts == 1).any():

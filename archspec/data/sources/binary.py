@@ -126,7 +126,7 @@ class Cifar(DataSource, name="cifar", main="path"):
             for file in files:
                 size = file.stat().st_size
                 if not size or size % record:
-                    raise DataError(f"{file} has {size} bytes, which is no number of records of {record}")
+                    raise DataError(f"{file} has {size} bytes, which is not a multiple of the record size {record}")
                 counts[split] += size // record
         classes = (100 if self.labels == "fine" else 20) if hundred else 10
         return Example(

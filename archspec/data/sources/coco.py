@@ -188,7 +188,7 @@ def _images(path: Path, said: Sequence[Any], found: list[Judged]) -> Iterator[tu
         if os.path.isabs(name) or ".." in Path(name).parts:
             raise DataError(f"{where}: {shown(name)} leads out of the folder of the images")
         if one["id"] in ids:
-            raise DataError(f"{where}: two images have this id, so that nobody knows whose the objects are")
+            raise DataError(f"{where}: two images have this id, so that their objects cannot be told apart")
         if name in names:
             found.append(Judged("image twice", where, f"is {name} again"))
             continue

@@ -111,7 +111,7 @@ class Corpus(DataSource, name="corpus", main="path"):
         tokens = len(self._tokens(split))
         if tokens <= self.window:
             part = "held-out text" if split == VAL else "text to train on"
-            raise DataError(f"the {part} has {tokens} tokens, a window takes {self.window} and the one that follows")
+            raise DataError(f"the {part} has {tokens} tokens, a window needs {self.window} and the next one")
         return (tokens - 1) // self.window
 
     def _read(self) -> tuple[Path, str, str, float, Tokenizer]:

@@ -180,7 +180,7 @@ def _marked(cells: list[str], place: str) -> Marked:
     except ValueError:
         return _faulty(place, "box cannot be read", f"is no line of numbers: {shown(' '.join(cells))}")
     if not math.isfinite(label) or label != int(label):
-        return _faulty(place, "unknown class", f"begins with {cells[0]}, which is no number of a class")
+        return _faulty(place, "unknown class", f"begins with {cells[0]}, which is not the number of a class")
     if len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2):
         kinds = "four for a box, or an even number of at least six for a polygon"
         return _faulty(place, "box cannot be read", f"has {len(numbers)} numbers after the class, not {kinds}")

@@ -130,4 +130,4 @@ def which(draw: Draw, probability: float) -> tf.Tensor | None:
 def alone(features: Example, name: str) -> None:
     """Refuse examples in whose image something lies that would not follow. Raises TransformError."""
     if others := [part for part in features.placed if part != IMAGE]:
-        raise TransformError(f"{name} changes the image, and what lies in it ({', '.join(others)}) would not follow")
+        raise TransformError(f"{name} changes the image, but cannot move its coordinates ({', '.join(others)})")

@@ -262,7 +262,7 @@ class Elastic(Geometric, name="elastic", main="strength"):
             raise TransformError(f"elastic needs images of one size, the data are {image}", help="resize first")
         for name, feature in features.placed.items():
             if name != IMAGE and not isinstance(feature, Mask):
-                raise TransformError(f"elastic moves pixels one by one, which coordinates ({name}) cannot follow")
+                raise TransformError(f"elastic displaces single pixels, and cannot move coordinates ({name})")
         return features
 
     def motion(self, size: Sides, draw: Draw) -> Motion:

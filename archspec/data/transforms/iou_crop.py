@@ -49,7 +49,7 @@ class IouCrop(Transform, name="iou_crop", main="size"):
     def infer(self, features: Example) -> Example:
         image = image_of(features, "iou_crop")
         if not any(isinstance(feature, Boxes) for feature in features.features.values()):
-            raise TransformError("iou_crop goes by boxes, and the data have none", help="random_resized_crop")
+            raise TransformError("iou_crop needs boxes, the data have none", help="random_resized_crop")
         if self.side[1] > 1:
             raise TransformError(f"iou_crop: side {self.side[1]:g} is more than the image")
         return features.with_image(TensorSpec((*self.size, image.channels), image.dtype))

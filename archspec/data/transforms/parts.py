@@ -61,7 +61,7 @@ class Apply(Transform, name="apply", main="to"):
         left = [part for part in features.placed if part not in self.to]
         if IMAGE in self.to and left and any(isinstance(step, Geometric) for step in self.steps):
             raise TransformError(
-                f"apply: what lies in the image ({', '.join(left)}) would stay where it is",
+                f"apply: the coordinates in the image ({', '.join(left)}) would not be moved with it",
                 help="the same steps without apply move all of it",
             )
         for name in self.to:
@@ -78,7 +78,7 @@ class Apply(Transform, name="apply", main="to"):
                     )
                 if is_classes and not isinstance(step, Geometric):
                     raise TransformError(
-                        f"apply: {step.name} would change numbers of classes, which {name!r} holds",
+                        f"apply: {step.name} would change the class numbers in {name!r}",
                         help="give them an apply of their own, with what moves pixels only",
                     )
             outcome = infer(Example({IMAGE: made[name]}), self.steps)[-1].features

@@ -46,7 +46,7 @@ class Until(Transform, name="until", main="epoch"):
             if before != after and name != LABEL and not is_longer:
                 made = f"{_said(before)} becomes {_said(after)}" if before and after else "comes or goes"
                 raise TransformError(
-                    f"until: {shown(name)} {made}, and would be another after epoch {self.epoch}",
+                    f"until: {shown(name)} {made}, and would change after epoch {self.epoch}",
                     help="steps that change sizes or types stand outside of until",
                 )
         return out

@@ -7,6 +7,7 @@ import re
 from archspec.frontend.intended_arguments import arguments
 from archspec.frontend.look_alikes import look_alike
 from archspec.frontend.slips.stop import REACH, Slip, Stop, indent_of, line_at, near
+from archspec.ir.diagnostics import amount
 from archspec.ops.base import Op
 
 
@@ -174,7 +175,7 @@ def indentation(stop: Stop) -> Slip | None:
         message = f"arguments of {above[2]} stand further right than it, this key at column {here + 1}"
         return Slip(stop.row, here, 1, message, f"put {near} spaces before it: {' ' * near}{stop.line.strip()}")
     message = f"this {what} stands at column {here + 1}, those beside it at {near + 1}"
-    spaces = f"{near} space{'s' * (near != 1)}"
+    spaces = amount(near, "space")
     return Slip(stop.row, here, 1, message, f"put {spaces} before it: {' ' * near}{stop.line.strip()}")
 
 
@@ -256,7 +257,7 @@ def _first_alone(stop: Stop, kind: re.Pattern[str], here: int, there: int) -> Sl
         return None
     what = "item" if kind is _ITEM else "key"
     message = f"this {what} stands at column {there + 1}, those beside it at {here + 1}"
-    spaces = f"{here} space{'s' * (here != 1)}"
+    spaces = amount(here, "space")
     return Slip(stop.row - 1, there, 1, message, f"put {spaces} before it: {' ' * here}{above.strip()}")
 
 

@@ -174,7 +174,7 @@ def _check_length(graph: Graph, wanted: TensorSpec, features: Example) -> None:
         )
     known = f"--set length={have - 1}, or " if "length" in graph.params else ""
     raise TaskError(
-        f"the network reads {want} tokens at a time, the examples have {have - 1} and the one that follows",
+        f"the network reads {want} tokens at a time, the examples have {have - 1} and the next one",
         at=("data",),
         help=f"{known}window: {want}, in the data",
     )

@@ -164,7 +164,7 @@ def _check_length(graph: Graph, features: Example, name: str) -> None:
     if want is not None and want != have:
         raise TaskError(
             f"the network reads {want} tokens of a {name}, "
-            + ("the data's differ in length" if have is None else f"it would get {have}"),
+            + ("the data's differ in length" if have is None else f"the data give {have}"),
             at=("data",),
             help=_set(graph, (f"{name}_length",), have) or f"{name}_length: {want + (name == TARGET)}, in the data",
         )

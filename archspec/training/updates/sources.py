@@ -110,7 +110,7 @@ def check_part(name: str, wanted: TensorSpec, given: TensorSpec, at: tuple[str, 
         help = None
         if wanted.rank == given.rank == 3 and None not in wanted.spatial and wanted.channels == given.channels:
             help = f"put {{resize: [{wanted.spatial[0]}, {wanted.spatial[1]}]}} first in augment"
-        raise TaskError(f"'{name}' is to be {wanted}, it would get {given}", at=at, help=help)
+        raise TaskError(f"'{name}' is to be {wanted}, the data give {given}", at=at, help=help)
     if ("float" in wanted.dtype) != ("float" in given.dtype):
         mend = "rescale: {low: -1} in augment: 0 … 255 becomes -1 … 1" if "float" in wanted.dtype else None
-        raise TaskError(f"'{name}' is {wanted.dtype}, it would get {given.dtype}", at=at, help=mend)
+        raise TaskError(f"'{name}' is {wanted.dtype}, the data give {given.dtype}", at=at, help=mend)

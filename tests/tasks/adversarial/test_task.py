@@ -55,11 +55,11 @@ def test_inputs_go_by_their_names_where_there_are_several():
 
 def test_data_that_do_not_fit_are_refused():
     assert refusal(small(), features((8, 8, 1))) == (
-        "'real' is to be (16, 16, 1), it would get (8, 8, 1)",
+        "'real' is to be (16, 16, 1), the data give (8, 8, 1)",
         ("augment",),
         "put {resize: [16, 16]} first in augment",
     )
-    assert refusal(small(), features(dtype="uint8"))[0] == "'real' is float32, it would get uint8"
+    assert refusal(small(), features(dtype="uint8"))[0] == "'real' is float32, the data give uint8"
     assert refusal(archspec.load("cgan", size=16), features(classes=4)) == (
         "the data have 4 classes, input 'label' has 10",
         ("data",),

@@ -86,7 +86,7 @@ FAULTS = {
         RUN.replace("window: 8", "window: 9"),
         SPEC,
         "3:7",
-        "the network reads 8 tokens at a time, the examples have 9 and the one that follows",
+        "the network reads 8 tokens at a time, the examples have 9 and the next one",
         "--set length=9, or window: 8, in the data",
         None,
     ),

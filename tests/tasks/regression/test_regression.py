@@ -56,7 +56,7 @@ REFUSED = [
     (RUN.replace("[far, near]", "far"), SPEC, "the data have 1 numbers to predict (far), head 'main' has 2"),
     (RUN, SPEC.replace("loss: mse", "loss: categorical_crossentropy"), "regression compares numbers"),
     (RUN, SPEC.replace("loss: mse", "loss: mse, metrics: [cosine_similarity]"), "regression reports mae, rmse, r2"),
-    (RUN, SPEC.replace("vector: [2]", "vector: [3]"), "the network takes (3,), it would get vector of (2,)"),
+    (RUN, SPEC.replace("vector: [2]", "vector: [3]"), "the network takes (3,), the data give vector of (2,)"),
     (
         RUN.replace("task: regression", "task: {regression: {weights: [1]}}"),
         SPEC,

@@ -81,14 +81,14 @@ FAULTS = {
         RUN,
         replaced(SPEC, ("source_length: 14", "source_length: 12")),
         "3:7",
-        "the network reads 12 tokens of a source, it would get 14",
+        "the network reads 12 tokens of a source, the data give 14",
         "--set source_length=14",
     ),
     "target length": (
         RUN,
         replaced(SPEC, ("target_length: 13", "target_length: 14")),
         "3:7",
-        "the network reads 14 tokens of a target, it would get 13",
+        "the network reads 14 tokens of a target, the data give 13",
         "--set target_length=13",
     ),
     "lengths vary": (
@@ -158,7 +158,7 @@ FAULTS = {
         replaced(RUN, ("symbols: {train: 200, test: 30}", "text_pairs: {path: pairs.tsv, tokenizer: words}")),
         SPEC,
         "3:7",
-        "a target has to begin and to end: its tokenizer puts no token at the start",
+        "targets need a start and an end token: the tokenizer adds none at the start",
         "target_tokenizer: {words: {start: true, end: true}}",
     ),
     "decoding": (

@@ -199,7 +199,7 @@ def _elu(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
 def _swish(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapResult:
     param = layer.message("swish_param")
     if (beta := param.number("beta", 1.0)) != 1:
-        raise refused("I02", f"no op says x · sigmoid(beta · x) with beta {beta:g}", param.place("beta"))
+        raise refused("I02", f"no op corresponds to x · sigmoid(beta · x) with beta {beta:g}", param.place("beta"))
     return net.step({"silu": None}, taken[:1], layer.span, taken[0])
 
 
@@ -251,7 +251,7 @@ def _eltwise(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapRes
     weights = [value for value, _ in param.all("coeff")]
     op = {"SUM": "add", "PROD": "multiply", "MAX": "maximum"}.get(kind)
     if op is None:
-        raise refused("I02", f"no op says {shown(kind)}", param.place("operation"))
+        raise refused("I02", f"no op corresponds to {shown(kind)}", param.place("operation"))
     if weights in ([1, -1], [1.0, -1.0]) and len(taken) == 2:
         op = "subtract"
     elif any(weight != 1 for weight in weights):

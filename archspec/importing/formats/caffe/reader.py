@@ -116,14 +116,14 @@ class LayerReader(MapReader):
                 self._input(name, shapes[min(k, len(shapes) - 1)] if shapes else [], at)
             return
         if kind in OF_TRAINING:
-            self.network.left_out(f"{kind} is of training alone", layer.span)
+            self.network.left_out(f"{kind} is used only in training", layer.span)
             if kind == "SoftmaxWithLoss":
                 self.used.update(name for name, _ in layer.texts("bottom")[1:])
             return
         rule = self.rules.get(kind)
         if rule is None:
             hint = did_you_mean(kind, self.rules)
-            raise refused("I02", f"no op says what {shown(kind)} does", layer.place("type"), hint)
+            raise refused("I02", f"no op corresponds to {shown(kind)}", layer.place("type"), hint)
         taken = []
         for name, at in layer.texts("bottom"):
             if name not in self.results:
@@ -134,7 +134,7 @@ class LayerReader(MapReader):
             self.used.add(name)
         tops = layer.texts("top")
         if not taken or not tops:
-            raise refused("I03", "it takes nothing, or gives nothing", layer.span)
+            raise refused("I03", "the layer has no bottom or no top", layer.span)
         made = rule(self, layer, taken)
         self._unread(layer, kind)
         given = made if isinstance(made, list) else [made] * len(tops)

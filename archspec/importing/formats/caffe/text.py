@@ -167,7 +167,9 @@ def _tokens(source: Source) -> list[tuple[str, str, Span]]:
             found = _TOKEN.match(line, at)
             if found is None:
                 raise refused(
-                    "I01", f"no field begins like that: {shown(line[at : at + 20])}", Span(source, number, at + 1)
+                    "I01",
+                    f"expected the name of a field, got {shown(line[at : at + 20])}",
+                    Span(source, number, at + 1),
                 )
             kind = found.lastgroup or ""
             if kind != "space":
@@ -190,4 +192,4 @@ def _value(kind: str, said: str, at: Span) -> Any:
             return float(said.rstrip("fF"))
         except ValueError:
             pass
-    raise refused("I01", f"this is no value: {shown(said)}", at)
+    raise refused("I01", f"expected a value, got {shown(said)}", at)

@@ -23,7 +23,7 @@ def read(path: Path, weights: Path | None) -> ReadNetwork:
     found, twice = sections(text_of(path))
     reader = NetReader(path.stem, found)
     for key, at in twice:
-        reader.network.left_out(f"{key} stands twice; the first counts", at)
+        reader.network.left_out(f"{key} occurs twice; the first is used", at)
     reader.run()
     if weights is not None:
         assign(reader.stored, reader.network.arrays, weights)

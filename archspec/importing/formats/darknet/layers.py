@@ -71,7 +71,7 @@ class NetReader(MapReader):
             rule = RULES.get(section.kind)
             if rule is None:
                 hint = did_you_mean(section.kind, RULES)
-                raise refused("I02", f"no op says what [{section.kind}] does", section.span, hint)
+                raise refused("I02", f"no op corresponds to [{section.kind}]", section.span, hint)
             made = rule(self, section, last)
             self.results.append(made)
             last = made or last
@@ -88,7 +88,9 @@ class NetReader(MapReader):
         said = section.text("activation", usual)
         if said not in ACTIVATIONS:
             hint = did_you_mean(said, ACTIVATIONS)
-            raise refused("I02", f"no op says the activation {shown(said)}", section.place("activation"), hint)
+            raise refused(
+                "I02", f"no op corresponds to the activation {shown(said)}", section.place("activation"), hint
+            )
         found = ACTIVATIONS[said]
         if found is None:
             return x
@@ -103,10 +105,12 @@ class NetReader(MapReader):
         for number in section.all(key, []):
             place = number if number >= 0 else here + number
             if not 0 <= place < here:
-                raise refused("I03", f"{key} {number} is no layer before this one, which is {here}", section.place(key))
+                raise refused(
+                    "I03", f"{key} {number} is not a layer before this one, which is layer {here}", section.place(key)
+                )
             found = self.results[place]
             if found is None:
-                said = f"{key} {number} is [{self.sections[place].kind}], whose boxes no op takes"
+                said = f"{key} {number} is [{self.sections[place].kind}], which decodes boxes; no op takes them"
                 raise refused("I02", said, section.place(key))
             out.append(found)
         return out
@@ -114,7 +118,7 @@ class NetReader(MapReader):
     def only(self, section: Section, key: str, value: int) -> None:
         """Raises SpecError (I02) where an option has another value than the one that an op has."""
         if (said := section.whole(key, value)) != value:
-            raise refused("I02", f"no op says {key}={said}", section.place(key))
+            raise refused("I02", f"no op corresponds to {key}={said}", section.place(key))
 
     def count(self, section: Section, key: str, default: int) -> int:
         """A positive whole number. Raises SpecError (I03)."""
@@ -265,7 +269,7 @@ def _route(net: NetReader, section: Section, x: MapResult) -> MapResult:
 def _shortcut(net: NetReader, section: Section, x: MapResult) -> MapResult:
     for key in ("weights_type", "weights_normalization"):
         if section.text(key, "none") != "none":
-            raise refused("I02", f"no op says {key}={section.text(key, '')}", section.place(key))
+            raise refused("I02", f"no op corresponds to {key}={section.text(key, '')}", section.place(key))
     taken = [x, *net.earlier(section, "from")]
     for other in taken[1:]:
         if other.shape != x.shape:
@@ -309,7 +313,7 @@ def _reorg(net: NetReader, section: Section, x: MapResult) -> MapResult:
 
 def _dropout(net: NetReader, section: Section, x: MapResult) -> MapResult:
     if section.whole("dropblock", 0):
-        net.network.left_out("dropblock is of training alone", section.place("dropblock"))
+        net.network.left_out("dropblock is used only in training", section.place("dropblock"))
         return x
     rate = section.number("probability", 0.5)
     return net.step({"dropout": {"rate": rate}}, [x], section.span, x)
@@ -333,13 +337,13 @@ def _activation(net: NetReader, section: Section, x: MapResult) -> MapResult:
 
 
 def _cost(net: NetReader, section: Section, x: MapResult) -> MapResult:
-    net.network.left_out("[cost] is of training alone", section.span)
+    net.network.left_out("[cost] is used only in training", section.span)
     section.asked.update(section.options)
     return x
 
 
 def _boxes(net: NetReader, section: Section, x: MapResult) -> None:
-    said = f"[{section.kind}] makes boxes: what it takes is an output"
+    said = f"[{section.kind}] decodes boxes: its inputs become outputs of the spec"
     net.network.left_out(said, section.span)
     net.ends.append((f"boxes_{len(net.ends) + 1}", x.name))
 

@@ -73,7 +73,7 @@ class GraphReader:
         for node in self.graph.nodes:
             rule = self.rules.get(node.kind)
             if rule is None:
-                raise refused("I02", f"no op says what {node.kind} does", node.at)
+                raise refused("I02", f"no op corresponds to {node.kind}", node.at)
             rule(self, node)
         for name in self.graph.outputs:
             if name not in self.values:
@@ -156,7 +156,7 @@ class GraphReader:
         """An axis of ONNX's tensor, with the batch, as one here. Raises SpecError (I02) for the batch."""
         rank = len(value.axes) + 1
         if not -rank <= axis < rank or axis % rank == 0:
-            raise refused("I02", f"it works along axis {axis}, which is the batch or none", node.at)
+            raise refused("I02", f"it works along axis {axis}, which is the batch axis or does not exist", node.at)
         return value.axes[axis % rank - 1]
 
     def arranged(self, value: Value, axes: tuple[int, ...], at: Span) -> Value:

@@ -97,4 +97,4 @@ def _beside(net: RowReader, row: ModuleRow, name: str, channels: int) -> None:
 
 
 def _boxes_left_out(net: RowReader, row: ModuleRow) -> None:
-    net.network.left_out(f"{row.module} makes boxes: what they are made of are outputs", row.span)
+    net.network.left_out(f"{row.module} decodes boxes: its inputs become outputs of the spec", row.span)

@@ -152,10 +152,10 @@ class RowReader(MapReader):
     def _earlier(self, place: Any, last: MapResult | None, at: Span) -> MapResult:
         here = len(self.results)
         if type(place) is not int or not -max(1, here) <= place < here:
-            raise refused("I03", f"{shown(place)} is no row before this one, which is {here}", at)
+            raise refused("I03", f"{shown(place)} is not a row before this one, which is row {here}", at)
         found = last if place == -1 else self.results[place]
         if found is None:
-            raise refused("I02", f"row {place} makes boxes, which no op takes", at)
+            raise refused("I02", f"row {place} decodes boxes; no op takes them", at)
         return found
 
     def _value(self, value: Any) -> Any:
@@ -178,7 +178,9 @@ class RowReader(MapReader):
         if match is None or match[1] not in ACTIVATIONS:
             known = ", ".join(f"nn.{name}()" for name in ACTIVATIONS)
             raise refused(
-                "I02", f"no op says the activation {shown(said)}; known are {known}", self.model.value_span(key)
+                "I02",
+                f"no op corresponds to the activation {shown(said)}; known are {known}",
+                self.model.value_span(key),
             )
         return ACTIVATIONS[match[1]]
 
