@@ -70,7 +70,7 @@ Found = Iterator[tuple[Node | Span, str, str]]
 def bias_before_norm(family: Family) -> Found:
     """L01"""
     for node in family.graph.nodes:
-        op: Any = node.op
+        op = node.op
         after = family.readers.get(node.name, [])
         # A bias that differs from place to place is none of a channel's.
         has_bias = any(w.name == "bias" and w.trainable and w.shape == (node.output.channels,) for w in node.weights)

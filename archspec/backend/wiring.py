@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from archspec.ir.graph import Graph
 
@@ -50,7 +50,7 @@ class Wiring:
         """The wiring of a graph; ``arrays`` are the shapes of its weights."""
         vertices = []
         for node in graph.nodes:
-            op: Any = node.op
+            op = node.op
             arrays = tuple(w.shape for w in node.weights) or None
             taken = without_repeats(tuple((t.node, t.port) for t in node.inputs)) if arrays else node.inputs
             vertices.append(Vertex(node.name, node.layer, tuple((n, port) for n, port in taken), arrays, op.operands))

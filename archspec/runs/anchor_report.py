@@ -98,7 +98,7 @@ def _anchors_of(graph: Graph) -> np.ndarray:
 
     keras, made = import_keras(), [np.zeros((0, 4))]
     for node in graph.nodes:
-        op: Any = node.op
+        op = node.op
         if op.rows_are != "anchors" or node.output.shape[0] is None:
             continue
         like = graph.spec(node.inputs[0])

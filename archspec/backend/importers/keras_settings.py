@@ -114,7 +114,7 @@ def differences(
 def _differences(
     node: Node, graph: Graph, users: Mapping[str, list[Node]], said: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any]]:
-    op: Any = node.op.within
+    op = node.op.within
     rank = node.input_specs[0].rank
     if said.get("data_format") == "channels_first":
         yield "data_format", "channels_first", "channels_last"
