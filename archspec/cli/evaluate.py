@@ -30,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_looks(parser)
     parser.add_argument("--best", action="store_true", help="use the best weights instead of the last")
     parser.add_argument(
-        "--results", type=Path, metavar="FILE", help="where the objects found are written, as COCO results (JSON)"
+        "--results", type=Path, metavar="FILE", help="write the detected objects to this file, as COCO results (JSON)"
     )
     parser.add_argument(
         "--as",
         dest="tool",
         choices=("ultralytics",),
-        help="another program whose figures of objects, by its own definition, are printed, too",
+        help="also print detection figures by the definition of another program",
     )
     parser.add_argument("--batch", type=positive, metavar="N", help="batch size; default: as in training")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")

@@ -1,8 +1,8 @@
-"""Write the spec of a network that another program's file says, and bring its weights.
+"""Convert a network of another program to a spec, with its weights.
 
-FILE is a .cfg of Darknet, a .prototxt of Caffe, a .yaml of Ultralytics, or an .onnx file (extra onnx). Weights come out
-of it, or out of a second file, .weights or .caffemodel. What a spec cannot say is refused with its place; what training
-alone needs is left out, with a warning. Nothing of Keras or TensorFlow is needed.
+FILE is a .cfg of Darknet, a .prototxt of Caffe, a .yaml of Ultralytics, or an .onnx file (extra onnx). Weights come
+from it, or from a second file, .weights or .caffemodel. What a spec cannot express is an error with its place; what
+only training needs is omitted, with a warning. Neither Keras nor TensorFlow is needed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The files, and where to write."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="what says the network")
-    parser.add_argument("numbers", metavar="NUMBERS", type=Path, nargs="?", help="its weights, where they are apart")
+    parser.add_argument("file", metavar="FILE", type=Path, help="the file of the network")
+    parser.add_argument(
+        "numbers", metavar="NUMBERS", type=Path, nargs="?", help="the file of its weights, if they are separate"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="write the spec here instead of to stdout")
     parser.add_argument("--weights", type=_arguments.npz, metavar="OUT", help="write the weights here; ends in .npz")
 

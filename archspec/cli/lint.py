@@ -28,7 +28,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC…, and what is done with what is found."""
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="paths, folders, patterns, or names of the catalogue")
-    help = "take out what does nothing, where the network stays the same to the number; files alone"
+    help = "remove what has no effect, if the network stays exactly the same; files only"
     parser.add_argument("--fix", action="store_true", help=help)
     _arguments.add_findings_format(parser)
 

@@ -1,7 +1,7 @@
 """Serve editors by the Language Server Protocol: mistakes while typing, completion, hover, renaming, formatting.
 
-An editor starts this and speaks with it over stdin and stdout; docs/editors.md has the set-up for each. Texts are
-analysed from the editor's memory, saved or not. It needs an extra: pip install 'archspec-keras[lsp]'.
+Editors start this command and communicate with it over stdin and stdout; docs/editors.md has the set-up for each. Texts
+are analysed from the editor's memory, saved or not. It needs an extra: pip install 'archspec-keras[lsp]'.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ EXAMPLES = ("archspec lsp",)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Nothing but what editors add to the command of every server."""
-    parser.add_argument("--stdio", action="store_true", help="over stdin and stdout: the only way")
+    parser.add_argument("--stdio", action="store_true", help="use stdin and stdout (the only transport)")
 
 
 def run(args: argparse.Namespace) -> int:

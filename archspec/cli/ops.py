@@ -1,4 +1,4 @@
-"""The earlier name of 'archspec reference', which it stays."""
+"""Earlier name of 'archspec reference'; both work."""
 
 from archspec.cli.reference import add_arguments, run
 

@@ -1,11 +1,11 @@
-"""Write what is known of a network as one page of HTML, or set several side by side.
+"""Write a report of a network as one HTML page, or compare several networks.
 
-A run directory is reported with its network: curves, what an evaluation of the trained network says with pictures such
-as the confusion matrix, the worst examples, the run file and the environment.
+For a run directory the report also has curves, an evaluation of the trained network with pictures such as the confusion
+matrix, the worst predictions, the run file and the environment.
 
-The page holds the picture (to zoom, fold and search), the table (to sort, filter and copy), charts of what is where
-along the depth, the roofline, what lint finds, and the text with its costs; what is chosen in one is shown in all. It
-loads nothing from anywhere. The picture needs Graphviz: pip install 'archspec-keras[diagram]'; without it the page says
+The page holds the picture (to zoom, fold and search), the table (to sort, filter and copy), charts of costs over the
+depth, the roofline, the findings of lint, and the text with its costs; a selection in one is highlighted in all. It
+loads no external resources. The picture needs Graphviz: pip install 'archspec-keras[diagram]'; without it the page says
 so in its place. Several specs make a row each, and two are compared layer by layer.
 """
 

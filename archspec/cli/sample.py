@@ -1,9 +1,8 @@
 """Draw from a trained network: a grid of images, an array of other samples, or text.
 
-WHAT is a run directory, whose weights are taken where no others are named; or a run file, or a spec. Of several
-networks with a 'train' section a result is drawn that needs only what is drawn itself (noise, labels); labels count
-through the classes, one column each. A language model goes on with a prompt. Weights are a .npz: 'weights.npz' of a
-run, or what 'archspec weights import' wrote.
+WHAT is a run directory, or a run file or spec with --weights. For several networks with a 'train' section, the result
+must depend only on random inputs (noise, labels); labels cycle through the classes, one column each. A language model
+continues a prompt. Weights are a .npz file: 'weights.npz' of a run, or the output of 'archspec weights import'.
 """
 
 from __future__ import annotations
@@ -38,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add_settings(parser)
     parser.add_argument("--weights", type=Path, metavar="FILE", help="weights (.npz); default: those of the run")
     parser.add_argument(
-        "-n", "--count", type=_arguments.positive, metavar="N", help="samples, or tokens of text; default: 64, 400"
+        "-n",
+        "--count",
+        type=_arguments.positive,
+        metavar="N",
+        help="number of samples, or of tokens of text; default: 64 or 400",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .png, .npy for numbers, .txt for text")
     parser.add_argument("--seed", type=_arguments.whole, default=0, metavar="N", help="of the draws; default: 0")
@@ -46,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images.add_argument(
         "--result",
         metavar="NAME",
-        help="what to draw, of several networks: default, the first result that needs no data",
+        help="result to draw, for several networks; default: the first that needs no data",
     )
     images.add_argument("--label", type=_arguments.whole, metavar="CLASS", help="this class only")
     images.add_argument(

@@ -50,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number of devices that each batch is split over; default: 1",
     )
     parser.add_argument(
-        "--from", dest="weights", metavar="FILE", help="weights to start from; a head for other classes starts anew"
+        "--from",
+        dest="weights",
+        metavar="FILE",
+        help="weights to start from; a head for other classes is initialised at random",
     )
     parser.add_argument("--logdir", type=Path, metavar="DIR", help="run directory; default: runs/NAME/1, 2, …")
     parser.add_argument(
@@ -65,7 +68,7 @@ def add_distributed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--distributed",
         action="store_true",
-        help="one of several processes, which SLURM, torchrun, Kubernetes or ARCHSPEC_COORDINATOR tell of each other",
+        help="run as one of several processes that SLURM, torchrun, Kubernetes or ARCHSPEC_* variables configure",
     )
 
 

@@ -1,8 +1,8 @@
 """Show the report of a network in a browser, and follow the file while it is edited.
 
-The page is that of 'archspec report', served on 127.0.0.1 to this machine alone. It is loaded again when the file, or
-one that it uses, is saved: what was chosen, searched and unfolded stays. While the file has mistakes, they are shown
-with their places above the last picture that could be made. Ctrl-C ends it.
+The page is that of 'archspec report', served on 127.0.0.1 to this machine alone. It reloads when the file, or a file
+that it uses, is saved; selection, search and folding are kept. While the file has errors, they are shown with their
+places above the last valid picture. Ctrl-C ends it.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""Bring weights from elsewhere into a spec, and show what a file of weights holds.
+"""Convert weights of other programs to a spec's weights, or show the layers of a weights file.
 
 import reads .npz, .safetensors, .h5, .weights.h5, .keras, PyTorch's .pth and .th (state dicts), Caffe's .caffemodel,
 .tflite, and Darknet's .weights; it writes a .npz that 'archspec compile SPEC --weights FILE' takes. The layers of a
-Keras model are told by how they are wired; numbers of Darknet, which have neither names nor shapes, are taken in the
-order of the spec's layers; all others by shape, and by names where shapes are alike. Where that leaves a choice, or a
-Keras model computes something else than the spec, nothing is written: say in a file of rules (YAML)
+Keras model are matched by its wiring; the numbers of Darknet, which have neither names nor shapes, in the order of the
+spec's layers; others by shape, and by name if shapes are equal. If the match is ambiguous, or a Keras model computes
+something else than the spec, nothing is written. A file of rules (YAML) can then state
 
   ignore: ['aux\\..*']                      layers of the file that the spec has no place for
   names: {'layer(\\d)\\.conv': 'c.\\1.conv'}   layer of the file (a regular expression): layer of the spec; also with
                                            sums of groups, 'c.{\\1 - 1}.conv'
   axes: {reshape: first}                   step of the spec: where its channels are in the file, first or last
-  unchecked: [scale_.*]                    layers of the file that are taken for what the spec has there
-  rotary: halves                           channels of a head that are turned together: halves, or pairs, as here
+  unchecked: [scale_.*]                    layers of the file that are not compared with the spec
+  rotary: halves                           channels of a head that are rotated together: halves or pairs (the spec's)
   fused: heads                             query_key_value holds the three of a head together, or parts, of all
 
 Rules need not name all layers: what they do not name is matched as always.
