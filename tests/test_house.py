@@ -357,7 +357,12 @@ OTHER_WORDS["cells"] = {"ir/meaning", "report/vocabulary"}
 # Below what share of the images a class is rare.
 OTHER_WORDS.setdefault("threshold", set()).add("data/samplers/repeat_factor")
 # Tokens or images that are drawn.
-OTHER_WORDS["sample"] = {"cli/sample", "tasks/decoding/__init__", "tasks/language_modelling/generation"}
+OTHER_WORDS["sample"] = {
+    "cli/sample",
+    "report/budget",
+    "tasks/decoding/__init__",
+    "tasks/language_modelling/generation",
+}
 OTHER_WORDS["iou"] = {"evaluators/segmentation"}
 OTHER_WORDS["lstm"] = OTHER_WORDS["lstm"] | {"report/vocabulary"}
 OTHER_WORDS["conv"] = OTHER_WORDS["conv"] | {"report/vocabulary"}
