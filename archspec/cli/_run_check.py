@@ -59,6 +59,7 @@ def faults(
         request = RunRequest(Path(source.name).stem, run, tree, folder)
         request = changed(request, {"variant": variant, "set": settings or None}, flags)
         found += _of_plan(request) if not found else _of_parts(request)
+        found += _of_callbacks(request)
     return list(in_order(dict.fromkeys(found)))
 
 
@@ -105,6 +106,19 @@ def _of_parts(request: RunRequest) -> list[Diagnostic]:
         except SpecError as error:
             out += error.diagnostics
     return out + _of_data(request)
+
+
+def _of_callbacks(request: RunRequest) -> list[Diagnostic]:
+    """Callbacks that no package here brings, which training refuses before its first step."""
+    if not request.run.log.callbacks or request.tree is None:
+        return []
+    from archspec.training import trackers
+    from archspec.training.document import place
+
+    wrong = trackers.faults(request.run.log.callbacks)
+    at = {name: place(request.tree, ("log", "callbacks", name)) for name in wrong}
+    help = "'archspec reference callbacks' lists those that installed packages bring"
+    return [Diagnostic("R05", message, at[name], help) for name, message in wrong.items()]
 
 
 def _of_data(request: RunRequest) -> list[Diagnostic]:

@@ -25,12 +25,20 @@ GROUP = "archspec.callbacks"
 
 def check(plan: Plan) -> None:
     """Refuse callbacks that no installed package has, and arguments that are no map. Raises Misused."""
-    for name, arguments in (plan.log.callbacks or {}).items():
+    for message in faults(plan.log.callbacks or {}).values():
+        raise Misused(f"log.callbacks: {message}")
+
+
+def faults(callbacks: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with callbacks that a run file names, by their names; no package is imported to say so."""
+    found = {}
+    for name, arguments in callbacks.items():
         if name not in (known := installed()):
             have = f"they have {', '.join(sorted(known))}" if known else "they have none"
-            raise Misused(f"log.callbacks: no installed package has a callback '{name}'; {have}")
-        if not isinstance(arguments, Mapping | None):
-            raise Misused(f"log.callbacks: the arguments of '{name}' are a map: {{{name}: {{project: digits}}}}")
+            found[name] = f"no installed package has a callback '{name}'; {have}"
+        elif not isinstance(arguments, Mapping | None):
+            found[name] = f"the arguments of '{name}' are a map: {{{name}: {{project: digits}}}}"
+    return found
 
 
 def trackers(plan: Plan, logdir: Path, say: Callable[[str], None]) -> list[keras.callbacks.Callback]:
