@@ -146,6 +146,19 @@ def test_a_name_that_is_none_is_refused(editor):
     assert "is no name" in editor.reply("textDocument/rename", params)["error"]["message"]
 
 
+def test_a_name_that_is_taken_is_refused(editor):
+    start = "archspec: 1\nname: n\nparams: {width: 8, depth: 2}\ninputs: {image: [8, 8, 3]}\nbody:\n"
+    uri, _ = editor.open(
+        f"{start}  - {{conv: =width, as: one}}\n  - {{conv: =depth, as: two}}\n  - add: [one, one]\n", "t.yaml"
+    )
+    for line, character, name, said in (
+        (2, 10, "depth", "'depth' cannot stand here: "),
+        (5, 23, "two", "'two' cannot stand here: "),
+    ):
+        params = {"textDocument": {"uri": uri}, "position": {"line": line, "character": character}, "newName": name}
+        assert said in editor.reply("textDocument/rename", params)["error"]["message"]
+
+
 def test_mistakes_are_said_while_typing_with_what_would_mend_them(editor):
     text = SPEC.replace("- relu", "- {dropout: 0.1}  # 𝔸\n  - reul")
     uri, said = editor.open(text, "typed.yaml")

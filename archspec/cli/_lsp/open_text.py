@@ -92,12 +92,31 @@ def read(path: Path, places: Places, before: OpenText | None = None) -> OpenText
     return out
 
 
-def renamed(symbol: Symbol, name: str) -> Iterator[Span]:
-    """The places of a name that get another. Raises ValueError for what is no name, or a name that is shared."""
+def renamed(text: OpenText, symbol: Symbol, name: str) -> list[tuple[int, int]]:
+    """First and last offsets of the places of a name that get another. Raises ValueError for what is no name, a name
+    that is shared, and one that has a meaning where it would stand."""
     if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) is None:
         raise ValueError(f"'{name}' is no name: letters, digits and _, no digit first")
     refuse_shared(symbol)
-    yield from (replace(span, given=None) for span in symbol.places)
+    places = sorted(text.reach(replace(span, given=None)) for span in symbol.places)
+    if text.analysis.graphs and not text.analysis.errors:
+        _refuse_taken(text, places, name)
+    return places
+
+
+def _refuse_taken(text: OpenText, places: Sequence[tuple[int, int]], name: str) -> None:
+    """Raises ValueError where the text with another name in these places is wrong, or says another network."""
+    from archspec.writing.equality import is_same
+
+    new, at = "", 0
+    for start, end in places:
+        new, at = f"{new}{text.places.text[at:start]}{name}", end
+    new += text.places.text[at:]
+    then = analyse(str(text.path), data=new.encode("utf-8", "replace"), folder=text.path.parent)
+    if then.errors:
+        raise ValueError(f"'{name}' cannot stand here: {then.errors[0].message}")
+    if len(then.graphs) != len(text.analysis.graphs) or not all(map(is_same, then.graphs, text.analysis.graphs)):
+        raise ValueError(f"'{name}' is taken: the network would be another")
 
 
 def hover(text: OpenText, line: int, column: int) -> str | None:

@@ -219,10 +219,10 @@ class Served:
         if symbol is None:
             return None
         try:
-            spans = list(open_text.renamed(symbol, params.new_name))
+            places = open_text.renamed(text, symbol, params.new_name)
         except ValueError as error:
             raise JsonRpcInvalidParams(str(error)) from None
-        edits = [lsp.TextEdit(_range(text.places, *text.reach(span)), params.new_name) for span in spans]
+        edits = [lsp.TextEdit(_range(text.places, *place), params.new_name) for place in places]
         return lsp.WorkspaceEdit(changes={params.text_document.uri: edits})
 
     def formatting(self, params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit]:
