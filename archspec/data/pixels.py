@@ -30,8 +30,7 @@ def scaled(image: tf.Tensor, size: tuple[int, int], method: str, *, antialias: b
         return tf.cast(tf.gather(tf.gather(image, rows, axis=1), columns, axis=2), tf.float32)
     channels_first = tf.transpose(tf.cast(image, tf.float32), (0, 3, 1, 2))
     down, across = (_shares(have, want, method, antialias) for have, want in ((height, size[0]), (width, size[1])))
-    out = tf.matmul(tf.matmul(down, channels_first), across, transpose_b=True)
-    return tf.transpose(out, (0, 2, 3, 1))
+    return _scaled_by(channels_first, down, across)
 
 
 def framed(
@@ -46,8 +45,7 @@ def framed(
         _shares(have, want, "bilinear", antialias, within)
         for have, want, within in zip((tf.shape(image)[1], tf.shape(image)[2]), size, inner, strict=True)
     )
-    out = tf.matmul(tf.matmul(down, channels_first), across, transpose_b=True)
-    return tf.transpose(out, (0, 2, 3, 1)) + value
+    return _scaled_by(channels_first, down, across) + value
 
 
 def placed(
@@ -75,6 +73,15 @@ def placed(
     else:
         out = tf.map_fn(one, (image, scale, start), fn_output_signature=tf.TensorSpec(shape, tf.float32))
     return keep_type(tf.ensure_shape(out, (image.shape[0], *shape)), image.dtype)
+
+
+def _scaled_by(channels_first: tf.Tensor, down: tf.Tensor, across: tf.Tensor) -> tf.Tensor:
+    """Images (batch, channels, height, width) by the shares of rows and of columns, channels last. The products are of
+    two matrices each: of a batch of single channels by one matrix, TensorFlow 2.21 with oneDNN computes another."""
+    import tensorflow as tf
+
+    columns = tf.transpose(tf.tensordot(channels_first, across, [[3], [1]]), (0, 1, 3, 2))
+    return tf.transpose(tf.tensordot(columns, down, [[3], [1]]), (0, 3, 2, 1))
 
 
 def _step(have: tf.Tensor, want: int | tf.Tensor) -> tf.Tensor:

@@ -256,3 +256,17 @@ def test_of_several_heads_each_that_has_classes_gives_their_probabilities(task, 
         if head in shared:
             expected = np.exp(expected) / np.exp(expected).sum(-1, keepdims=True)
         np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_grey_images_of_a_batch_are_resized_as_each_of_them(count):
+    import tensorflow as tf
+
+    from archspec.data.pixels import framed, scaled
+
+    images = np.random.default_rng(count).integers(0, 256, (count, 8, 8, 1)).astype("uint8")
+    wanted = tf.image.resize(images, (32, 24), antialias=True)
+    np.testing.assert_allclose(scaled(images, (32, 24), "bilinear", antialias=True), wanted, atol=1e-3)
+    found = framed(images, (32, 40), (tf.constant(32), tf.constant(24)), 114.0, antialias=True)
+    np.testing.assert_allclose(found[:, :, 8:32], wanted, atol=1e-3)
