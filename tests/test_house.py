@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from archspec.data.source import DataSource
 from archspec.ops.base import Op
 from archspec.ops.loss import Loss
 from tests.wording import sections
@@ -227,11 +228,11 @@ def architectures() -> set[str]:
         document = yaml.load(path.read_text(encoding="utf-8"), LOADER)
         names |= {path.parent.name, path.stem, document["name"], *(document.get("variants") or {})}
     stems = {re.sub(r"[\d.].*$", "", name).strip("_").lower() for name in names} | {n.lower() for n in names}
-    # Words of the field and programs, besides being names of networks, and losses that the language calls after their
-    # paper.
+    # Words of the field and programs, besides being names of networks; losses that the language calls after their
+    # paper, and formats of data that are called after a network.
     words = {"darknet"}
     words |= {"rnn", "lstm", "gru", "transformer", "seq", "attention", "plain", "mlp", "captioner", "siamese", "style"}
-    words |= set(Loss.names())
+    words |= {*Loss.names(), *DataSource.names()}
     return {s for s in stems if len(s) > 2} - words
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 EXAMPLES = (
     "archspec predict runs/net/1 photo.png",
     "archspec predict runs/detector/1 photos --draw found",
-    "archspec predict runs/segmenter/1 photos --masks found --dense",
+    "archspec predict runs/photos/1 photos --masks found --dense",
 )
 
 
