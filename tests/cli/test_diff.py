@@ -126,3 +126,9 @@ def test_long_differences_are_cut_unless_all_is_asked_for(capsys):
     _, cut, _ = run(capsys, "resnet50", "--new-set", "width=32")
     _, whole, _ = run(capsys, "resnet50", "--new-set", "width=32", "--all")
     assert "more: --all shows them" in cut and len(whole.splitlines()) > len(cut.splitlines())
+
+
+def test_an_argument_of_an_op_around_items():
+    text = "archspec: 1\nname: n\ninputs: {parts: [5, 8, 8, 3]}\nbody: [{do: [conv: 4], each: items}]\n"
+    before, after = (loads(one) for one in (text, text.replace("conv: 4", "conv: {filters: 4, bias: false}")))
+    assert [change.arguments for change in difference(before, after).changes] == [{"bias": (True, False)}]
