@@ -321,6 +321,7 @@ EVALUATED = [
     ("grayscale", {"probability": 0.5}, None),
     ("grayscale", {"probability": 1}, ("grayscale", {"probability": 1})),
     ("random_crop", {"size": [28, 24], "padding": 4}, ("center_crop", {"size": [28, 24]})),
+    ("border_weights", {}, None),
     ("random_tile", {"size": 24, "margin": 4}, ("center_tile", {"size": 24, "margin": 4})),
     ("center_tile", {"size": 24}, ("center_tile", {"size": 24})),
     ("random_resized_crop", {"size": [28, 24], "area": [0.5, 1]}, center((28, 24), 0.875)),

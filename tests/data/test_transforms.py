@@ -42,7 +42,18 @@ ARGUMENTS = {
 NAMES = [
     n
     for n in Transform.names()
-    if n not in ("subtract_mean_image", "apply", "halves", "shrink", "iou_crop", "until", "mosaic", "copy_paste")
+    if n
+    not in (
+        "subtract_mean_image",
+        "apply",
+        "halves",
+        "shrink",
+        "iou_crop",
+        "until",
+        "mosaic",
+        "copy_paste",
+        "border_weights",
+    )
 ]
 
 

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from archspec.data.arguments import two_numbers
 from archspec.data.example import IMAGE, Example
 from archspec.data.features.mask import Mask
+from archspec.data.features.weight_map import WeightMap
 from archspec.data.fields import Extent
 from archspec.data.motion import Fill, Motion, Sides, affine, homography, some
 from archspec.data.pixels import keep_type, scaled
@@ -261,7 +262,7 @@ class Elastic(Geometric, name="elastic", main="strength"):
         if features.has_open_sizes:
             raise TransformError(f"elastic needs images of one size, the data are {image}", help="resize first")
         for name, feature in features.placed.items():
-            if name != IMAGE and not isinstance(feature, Mask):
+            if name != IMAGE and not isinstance(feature, (Mask, WeightMap)):
                 raise TransformError(f"elastic displaces single pixels, and cannot move coordinates ({name})")
         return features
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from archspec.analysis.receptive import receptive_fields
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.mask import Mask
+from archspec.data.transforms.borders import BorderWeights
 from archspec.evaluators.base import Assessment, Batch, Better, Evaluator
 from archspec.evaluators.segmentation import PixelClasses, middle
 from archspec.ir.graph import Graph, Output
@@ -89,7 +90,7 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
         for output in graph.outputs:
             for error in faults(
                 partial(_check_scores, graph, output, training, evaluation),
-                partial(self._check_loss, graph, output, train),
+                partial(self._check_loss, graph, output, train, BorderWeights.name in training.features),
             ):
                 yield error.of_head(output)
 
@@ -102,7 +103,7 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
         if not any(self.class_weights):
             raise TaskError("all classes have the weight 0: nothing would be learnt", at=at)
 
-    def _check_loss(self, graph: Graph, output: Output, train: TrainSettings) -> None:
+    def _check_loss(self, graph: Graph, output: Output, train: TrainSettings, has_borders: bool) -> None:
         given = train.loss if output is _first(graph) else None
         kind, at = _loss(output, given), place(given)
         if kind.name not in PIXELWISE + REGIONS:
@@ -112,6 +113,9 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
         with rules_of(output, at):
             kind.target(graph.spec(output.tensor))
             gets_logits(graph, output, kind)
+        if has_borders and kind.name in REGIONS:
+            message = f"{kind.name} has no single pixels that border_weights would weigh"
+            raise TaskError(message, at=("augment",), help="leave them out, or take categorical_crossentropy")
         for name, does in (("class_weights", "weigh"), ("hard_pixels", "choose")):
             if getattr(self, name) and kind.name in REGIONS:
                 raise TaskError(
@@ -158,7 +162,8 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
         taken, sizes = taken_of(graph), {o.name: graph.spec(o.tensor).spatial for o in graph.outputs}
 
         def pairs(batch: dict[str, Any]) -> tuple[Any, Any]:
-            masks = {name: middle(batch[LABEL], size) for name, size in sizes.items()}
+            mask, batch = _weighted(batch)
+            masks = {name: middle(mask, size) for name, size in sizes.items()}
             return taken(batch), next(iter(masks.values())) if len(masks) == 1 else masks
 
         return Objective(
@@ -200,6 +205,16 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
     def scored_by(self, graph: Graph, train: TrainSettings) -> Op | None:
         output = _first(graph)
         return probabilities_by(_loss(output, train.loss), last_activation(graph.by_name, output.tensor))
+
+
+def _weighted(batch: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The masks of a batch, with weights of pixels behind the numbers where there are some, and what else it has."""
+    rest = {name: value for name, value in batch.items() if name != BorderWeights.name}
+    if len(rest) == len(batch):
+        return batch[LABEL], rest
+    import tensorflow as tf
+
+    return tf.concat([tf.cast(batch[LABEL], tf.float32), batch[BorderWeights.name]], -1), rest
 
 
 def _first(graph: Graph) -> Output:

@@ -10,8 +10,9 @@ from keras import ops
 
 
 def _labels(mask: Any, classes: int) -> tuple[Any, Any]:
-    """Numbers of classes (batch, height, width), and 1.0 where there is one; 0 in both at a void pixel."""
-    labels = ops.cast(ops.squeeze(mask, -1) if len(mask.shape) == 4 else mask, "int32")
+    """Numbers of classes (batch, height, width), and 1.0 where there is one; 0 in both at a void pixel. Behind the
+    numbers a mask may have weights."""
+    labels = ops.cast(mask[..., 0] if len(mask.shape) == 4 else mask, "int32")
     valid = labels < classes
     return ops.where(valid, labels, 0), ops.cast(valid, "float32")
 
@@ -19,7 +20,8 @@ def _labels(mask: Any, classes: int) -> tuple[Any, Any]:
 class PixelLoss(keras.losses.Loss):
     """The mean over pixels that have a class of a loss of each, weighted by its class: Σ w·l / Σ w, as PyTorch's
     cross_entropy has it. ``spread`` where the loss takes a share of each class; ``hardest`` is the share of the batch's
-    pixels with a class that count, those whose loss is largest."""
+    pixels with a class that count, those whose loss is largest. What stands behind the class of a pixel is added to the
+    weight of its class."""
 
     def __init__(
         self, loss: Any, classes: int, weights: Sequence[float] | None, *, spread: bool, hardest: float | None = None
@@ -34,6 +36,8 @@ class PixelLoss(keras.losses.Loss):
         weight = valid
         if self.weights is not None:
             weight = weight * ops.take(ops.convert_to_tensor(self.weights, "float32"), labels)
+        if len(y_true.shape) == 4 and y_true.shape[-1] == 2:
+            weight = weight + valid * ops.cast(y_true[..., 1], "float32")
         if self.hardest is not None:
             weight = weight * self._hard(ops.stop_gradient(single), valid)
         return ops.sum(weight * single) / ops.maximum(ops.sum(weight), 1e-7)

@@ -82,6 +82,24 @@ def test_cross_entropy_is_the_weighted_mean_over_pixels_that_have_a_class(kind, 
 
 
 @pytest.mark.tensorflow
+def test_weights_of_pixels_are_added_to_those_of_their_classes():
+    from archspec.ops.loss import Loss
+    from archspec.tasks.segmentation.losses import PixelAccuracy, PixelLoss
+
+    classes, border = np.array([0.5, 2.0, 7.0]), RANDOM.uniform(0, 9, TRUE.shape).astype(np.float32)
+    loss = PixelLoss(Loss.find("categorical_crossentropy")().lower(), 3, classes, spread=True)
+    both = np.concatenate([TRUE.astype(np.float32), border], -1)
+    kept = TRUE.reshape(-1) != 255
+    true, said = TRUE.reshape(-1)[kept], SAID.reshape(-1, 3)[kept]
+    weight = classes[true] + border.reshape(-1)[kept]
+    found = -(weight * np.log(said[np.arange(len(true)), true])).sum() / weight.sum()
+    assert float(loss(both, SAID)) == pytest.approx(found, rel=1e-5)
+    metric = PixelAccuracy(3)
+    metric.update_state(both, SAID)
+    assert float(metric.result()) == pytest.approx((said.argmax(-1) == true).mean(), rel=1e-6)
+
+
+@pytest.mark.tensorflow
 def test_regions_leave_void_out_of_truth_and_prediction():
     from archspec.ops.loss import Loss
     from archspec.tasks.segmentation.losses import RegionLoss
@@ -288,6 +306,15 @@ def test_data_with_masks_mean_this_task(tmp_path):
     path = run_file(tmp_path)
     path.write_text(path.read_text().replace(", task: segmentation", ""))
     assert archspec.Run.open(path).plan().task.name == "segmentation"
+
+
+def test_borders_are_weighed_in_losses_of_single_pixels_alone(tmp_path):
+    for name, task in (("pixels", "segmentation"), ("regions", "segmentation, loss: dice")):
+        (tmp_path / name).mkdir()
+        run_file(tmp_path / name, task, augment="[resize: 16, border_weights, cache, mirror, rescale]")
+    archspec.Run.open(tmp_path / "pixels" / "run.yaml").plan()
+    with refuses(SpecError):
+        archspec.Run.open(tmp_path / "regions" / "run.yaml").plan()
 
 
 @pytest.mark.tensorflow
