@@ -267,8 +267,8 @@ def test_code_in_a_file_is_not_run(file, tmp_path):
     text = f"{POOL}\ny = L.Lambda(lambda t: t * 2, name='twice')(y)\n{END}"
     said = refusal(text, tmp_path, file=file)
     assert said == (
-        "/net.yaml:5:61: 'twice' (Lambda) of the file cannot be compared with the spec: it is not one of Keras's "
-        "layers of which archspec knows that they only compute; if the spec computes what it does, state in rules\n"
+        "/net.yaml:5:61: 'twice' (Lambda) of the file cannot be compared with the spec: it is not a Keras "
+        "layer that archspec knows to be free of state; if the spec computes what it does, state in rules\n"
         "  unchecked: [twice]"
     )
     assert imported(tmp_path / file, spec(SMALL, tmp_path), Rules.of({"unchecked": ["twice"]})).notes

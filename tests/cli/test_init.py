@@ -55,7 +55,7 @@ def test_a_run_file_is_the_catalogue_s_where_its_data_come_with_archspec(here):
 
 
 def test_no_run_file_is_written_where_no_data_can_be_made_up(here, capsys):
-    assert main(["init", "mine", "--from", "unet"]) == 0
+    assert main(["init", "mine", "--from", "captioner"]) == 0
     assert not Path("mine.run.yaml").exists()
     assert "none of archspec's own data fit it" in capsys.readouterr().out
 

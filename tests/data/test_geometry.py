@@ -198,7 +198,7 @@ def test_every_transform_has_a_rule():
     """``perspective`` has tests of its own below, and what depends on objects or on other images in ``test_motion`` and
     ``test_mosaic``; a mean image is of its image's size, pixel by pixel."""
     ruled = {row[0] for row in (*MOVES, *PARTS)} | set(KEEP)
-    elsewhere = {"letterbox", "iou_crop", "large_scale_jitter", "mosaic", "copy_paste", "until"}
+    elsewhere = {"letterbox", "iou_crop", "large_scale_jitter", "mosaic", "copy_paste", "until", "border_weights"}
     assert set(Transform.names()) - ruled == {"perspective", "subtract_mean_image"} | elsewhere
 
 

@@ -109,6 +109,7 @@ def test_what_a_help_shows_can_be_copied(text, tmp_path):
         "path/to/mnist",
         "houses/kinds.csv",
         "pets",
+        "reviews",
         "weights.npz",
         "weights.pth",
         "images.npz",

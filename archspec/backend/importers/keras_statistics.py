@@ -34,4 +34,8 @@ def without_statistics(archive: Archive, graph: Graph) -> Archive:
     if not learnt:
         return archive
     left = tuple(layer for layer in archive.layers if layer.name not in learnt)
-    return replace(archive, layers=left, calls=with_statistics(archive.calls, archive.by_name))
+    wiring = archive.wiring
+    if wiring is not None:
+        vertices = (replace(v, arrays=None) if v.layer in learnt else v for v in wiring.vertices)
+        wiring = replace(wiring, vertices=tuple(vertices))
+    return replace(archive, layers=left, wiring=wiring, calls=with_statistics(archive.calls, archive.by_name))
