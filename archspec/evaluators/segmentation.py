@@ -138,17 +138,9 @@ def _edges(mask: np.ndarray, is_void: np.ndarray) -> np.ndarray:
 def _near(edges: np.ndarray, radius: float) -> np.ndarray:
     """Where some edge lies no farther than the radius, between centres of pixels."""
     import numpy as np
+    from scipy import ndimage
 
-    height, width = edges.shape
-    # Along each row the distance to the nearest edge before and behind; then all rows within the radius.
-    places = np.arange(width)
-    before = np.maximum.accumulate(np.where(edges, places, -(2 * width)), 1)
-    behind = np.minimum.accumulate(np.where(edges, places, 3 * width)[:, ::-1], 1)[:, ::-1]
-    along = np.minimum(places - before, behind - places)
-    out = np.zeros(edges.shape, bool)
-    for down in range(-min(int(radius), height - 1), min(int(radius), height - 1) + 1):
-        reached = along <= np.sqrt(radius**2 - down**2)
-        out[max(-down, 0) : height - max(down, 0)] |= reached[max(down, 0) : height - max(-down, 0)]
+    out: np.ndarray = ndimage.distance_transform_edt(~edges) <= radius if edges.any() else np.zeros_like(edges)
     return out
 
 
