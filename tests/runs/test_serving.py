@@ -206,7 +206,7 @@ def test_an_exported_file_gives_numbers_in_the_units_of_the_data(tmp_path, capsy
 @pytest.mark.slow
 def test_keras_files_take_no_preprocessing(trained, tmp_path, capsys):
     assert main(["export", str(trained), "-o", str(tmp_path / "net.keras"), "--with-preprocessing"]) == 2
-    assert "Keras saves no transforms" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    assert "a .keras file cannot hold preprocessing" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 TWO_HEADS = """
