@@ -141,31 +141,36 @@ def _optimizer(keras: Any, said: str | Mapping[str, Any] | keras.Optimizer) -> k
 def called(node: Node, layer: Any, tensors: Sequence[Any], **options: Any) -> Any:
     """What a node's layer gives of tensors, one of each input; ``options`` are arguments of the call."""
     op: Any = node.op
-    if isinstance(op, PerItem):
-        return _per_item(node, op, layer, tensors, options)
-    return _called(op, layer, tensors, options)
+    return _called(op, node.name, layer, tensors, node.input_specs, node.outputs, options)
 
 
-def _called(op: Op, layer: Any, tensors: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    takes_all = ports(type(op))[2] or takes_list(layer)
-    return layer(list(tensors), **options) if takes_all else layer(*tensors, **options)
-
-
-def _per_item(node: Node, op: PerItem, layer: Any, tensors: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """What a layer gives of every item of its inputs."""
+def _called(
+    op: Op | PerItem,
+    name: str,
+    layer: Any,
+    tensors: Sequence[Any],
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    options: Mapping[str, Any],
+) -> Any:
+    if not isinstance(op, PerItem):
+        takes_all = ports(type(op))[2] or takes_list(layer)
+        return layer(list(tensors), **options) if takes_all else layer(*tensors, **options)
     from archspec.layers.items import FoldItems, UnfoldItems
 
-    items = op.items(node.input_specs)
+    items, one = op.items(inputs), op.of_item(inputs)
+    each = tuple(TensorSpec(spec.shape[1:], spec.dtype) for spec in outputs)
     taken = [
-        FoldItems(0 if split else items, dtype=spec.dtype, name=f"{node.name}.item.{k}")(tensor)
-        for k, (tensor, spec, split) in enumerate(zip(tensors, node.input_specs, op.is_split, strict=True))
+        FoldItems(0 if split else items, dtype=spec.dtype, name=f"{name}.item.{k}")(tensor)
+        for k, (tensor, spec, split) in enumerate(zip(tensors, inputs, op.is_split, strict=True))
     ]
-    made = _called(op.op, layer, taken, options)
+    # Items may have items of their own.
+    made = _called(op.op, f"{name}.item", layer, taken, one, each, options)
     found = [
-        UnfoldItems(items, dtype=spec.dtype, name=f"{node.name}.items.{k}")(tensor)
-        for k, (tensor, spec) in enumerate(zip(made if len(node.outputs) > 1 else [made], node.outputs, strict=True))
+        UnfoldItems(items, dtype=spec.dtype, name=f"{name}.items.{k}")(tensor)
+        for k, (tensor, spec) in enumerate(zip(made if len(outputs) > 1 else [made], outputs, strict=True))
     ]
-    return found if len(node.outputs) > 1 else found[0]
+    return found if len(outputs) > 1 else found[0]
 
 
 def _verify(graph: Graph, layers: dict[str, Any]) -> None:

@@ -59,8 +59,8 @@ class PerItem:
         )
 
     def masked(self, covered: tuple[int, ...], *inputs: TensorSpec) -> int:
-        """No mask. Raises OpError."""
-        if any(covered):
+        """No mask, neither of its inputs nor of its own making. Raises OpError."""
+        if any(covered) or self.op.masked((0,) * len(inputs), *self.of_item(inputs)):
             raise OpError("each: items would lose a mask of steps", help="leave mask_zero or mask out")
         return 0
 
@@ -152,4 +152,6 @@ class PerItem:
 
 def of_layer(op: Any, inputs: tuple[TensorSpec, ...]) -> tuple[Op, tuple[TensorSpec, ...]]:
     """The op whose layer an op's is, and what that layer takes where the op's inputs are these."""
-    return (op.op, op.of_item(inputs)) if isinstance(op, PerItem) else (op, inputs)
+    while isinstance(op, PerItem):
+        op, inputs = op.op, op.of_item(inputs)
+    return op, inputs

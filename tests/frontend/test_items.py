@@ -60,6 +60,24 @@ def test_within_items_of_items():
 
 
 @pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("step", "shape", "want"),
+    [
+        ("{stack: {axis: 0}, from: [prev, prev]}", (2, 2, 4), lambda x: np.stack([x, x], 3)),
+        ("{concat: {axis: 0}, from: [prev, prev]}", (2, 5, 4, 3), lambda x: np.concatenate([x, x], 3)),
+        ("{reduce: {reduction: sum, axis: 0}, from: prev}", (2, 5, 4, 3), lambda x: x.sum(3)),
+        ("flatten", (2, 5, 4, 3), lambda x: x.reshape(3, 2, 5, 12)),
+    ],
+)
+def test_items_of_items_are_computed_by_themselves(step, shape, want):
+    step = step if step.startswith("{") else f"{{{step}}}"
+    body = f"{{do: [{step[:-1]}, each: items}}], each: items}}"
+    model = archspec.compile(archspec.loads(f"archspec: 1\nname: n\ninputs: {{x: {list(shape)}}}\nbody: [{body}]\n"))
+    x = np.random.default_rng(0).normal(size=(3, *shape)).astype("float32")
+    np.testing.assert_allclose(model(x), want(x), atol=1e-5)
+
+
+@pytest.mark.tensorflow
 def test_the_model_computes_each_item_by_itself():
     import keras
 
