@@ -12,21 +12,35 @@ from archspec.storage.atomic import staged, write_atomically
 if TYPE_CHECKING:
     import keras
 
+_OWN = "archspec.layers"
 
-def own_layers(model: keras.Model) -> tuple[str, ...]:
-    """Classes of archspec's that a ``.keras`` file of the model names."""
-    import json
-    import re
 
-    return tuple(sorted(set(re.findall(r'"registered_name": "archspec>(\w+)"', json.dumps(model.get_config())))))
+def imports(model: keras.Model) -> dict[str, tuple[str, ...]]:
+    """What Keras has to import before it opens a ``.keras`` file of the model, with the classes that it is for.
+
+    Those of archspec and of packages with ops of their own; Keras's own classes need nothing.
+    """
+    found: dict[str, set[str]] = {}
+    values: list[object] = [model.get_config()]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            room = str(value.get("module") or "")
+            if value.get("registered_name") and room.partition(".")[0] not in ("", "builtins", "keras"):
+                found.setdefault(_OWN if room.startswith(f"{_OWN}.") else room, set()).add(value["class_name"])
+            values.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            values.extend(value)
+    return {room: tuple(sorted(found[room])) for room in sorted(found)}
 
 
 def opened_by(model: keras.Model) -> str:
     """How Keras opens a ``.keras`` file of the model."""
-    own = own_layers(model)
-    if not own:
+    needed = imports(model)
+    if not needed:
         return "Keras opens it as it is"
-    return f"Keras opens it after 'import archspec.layers', for {', '.join(own)}"
+    each = (f"'import {room}', for {', '.join(classes)}" for room, classes in needed.items())
+    return f"Keras opens it after {' and '.join(each)}"
 
 
 def save(model: keras.Model, path: str | os.PathLike[str]) -> None:

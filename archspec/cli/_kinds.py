@@ -8,6 +8,7 @@ from archspec.data.sampler import Sampler
 from archspec.data.source import DataSource
 from archspec.data.tokenizer import Tokenizer
 from archspec.data.transform import Transform
+from archspec.ir.aliases import same
 from archspec.ir.declaration import Declaration
 from archspec.ops.constraint import Constraint
 from archspec.ops.initializer import Initializer
@@ -38,6 +39,14 @@ def named(name: str) -> Iterator[tuple[str, type[Declaration]]]:
     """What has a name, with the word for its kind: an initializer and a loss may share one."""
     for word, kind in KINDS.items():
         if (found := kind.find(name)) is not None:
+            yield word, found
+
+
+def called_elsewhere(name: str) -> Iterator[tuple[str, type[Declaration]]]:
+    """What another library calls so, or writes in another case: ``Adam``, ``MeanSquaredError``."""
+    for word, kind in KINDS.items():
+        ours = same(word, name, kind.names())
+        if ours is not None and (found := kind.find(ours)) is not None:
             yield word, found
 
 

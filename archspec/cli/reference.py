@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from archspec.ir.declaration import Declaration
     from archspec.ops.base import Op
 
 EXAMPLES = (
@@ -56,8 +57,11 @@ def run(args: argparse.Namespace) -> int:
         write(text)
         return 0
     if op is None:
-        op, said = _elsewhere(args.name)
+        op, members, said = _elsewhere(args.name)
         print(f"archspec reference: {said}", file=sys.stderr)
+        if members:
+            write(_members(members, args.format))
+            return 0
         if op is None:
             return 2
     write(_json(entry(op)) if args.format == "json" else _page(op))
@@ -67,10 +71,19 @@ def run(args: argparse.Namespace) -> int:
 def _of_other_kinds(name: str, form: str) -> str | None:
     """What is known of a name that is no op's."""
     from archspec.cli import _kinds
+
+    if found := list(_kinds.named(name)):
+        return _members(found, form)
+    word = _kinds.kind_of(name)
+    return None if word is None else _kinds.listing(word)
+
+
+def _members(found: list[tuple[str, type[Declaration]]], form: str) -> str:
+    """What is known of members of kinds, each given with the word for its kind."""
+    from archspec.cli import _kinds
     from archspec.report.vocabulary import arguments
 
-    found = list(_kinds.named(name))
-    if found and form == "json":
+    if form == "json":
         from dataclasses import asdict
         from json import dumps
 
@@ -85,10 +98,7 @@ def _of_other_kinds(name: str, form: str) -> str | None:
             for word, m in found
         ]
         return dumps(records if len(records) > 1 else records[0], indent=1, ensure_ascii=False)
-    if found:
-        return "\n\n".join(_kinds.page(word, member) for word, member in found)
-    word = _kinds.kind_of(name)
-    return None if word is None else _kinds.listing(word)
+    return "\n\n".join(_kinds.page(word, member) for word, member in found)
 
 
 def _callbacks() -> str:
@@ -120,29 +130,39 @@ def _of_keras(name: str) -> str | None:
     return "\n".join(lines)
 
 
-def _elsewhere(name: str) -> tuple[type[Op] | None, str]:
-    """The op that others call so, if there is one, and what to say of the name."""
+def _elsewhere(name: str) -> tuple[type[Op] | None, list[tuple[str, type[Declaration]]], str]:
+    """The op that others call so, else the members of other kinds, if there are any, and what to say of the name."""
+    from archspec.cli import _kinds
     from archspec.frontend import prelude
-    from archspec.ir.aliases import meanings, suggested
+    from archspec.ir.aliases import meanings, same, suggested
     from archspec.ir.diagnostics import shown
     from archspec.ops.base import Op
 
     listing = "'archspec reference' lists all"
     none, blocks = f"error: there is no op {shown(name)}", prelude()["blocks"]
     if name in blocks:
-        return None, f"error: {name} is no op but a block of the prelude: it takes {', '.join(blocks[name]['params'])}"
-    for kind, found in meanings(name):
+        parameters = ", ".join(blocks[name]["params"])
+        return None, [], f"error: {name} is no op but a block of the prelude: it takes {parameters}"
+    bare = name.rpartition(".")[2]
+    for kind, found in meanings(bare):
         for ours in found.ours:
             if kind in ("op", "activation") and (op := Op.find(ours)):
-                return op, f"{shown(name)} is {ours} in archspec"
+                return op, [], f"{shown(name)} is {ours} in archspec"
             if kind == "op":
-                return None, f"{none}; it is {ours} in archspec"
+                return None, [], f"{none}; it is {ours} in archspec"
         if kind in ("op", "activation") and found.instead:
-            return None, f"{none}; {found.instead}"
-    for kind, found in meanings(name):
+            return None, [], f"{none}; {found.instead}"
+    if (known := same("op", bare, Op.names())) is not None:
+        return Op.find(known), [], f"{shown(name)} is {known} in archspec"
+    if members := list(_kinds.called_elsewhere(bare)):
+        told = " and ".join(f"the {word} {member.name}" for word, member in members)
+        return None, members, f"{shown(name)} is {told} in archspec"
+    for kind, found in meanings(bare):
         if found.ours and kind != "parameter":
-            return None, f"{none}; it is the {kind} {found.ours[0]} in archspec"
-    return None, f"{none}; {suggested('op', name, Op.names(), listing)}"
+            return None, [], f"{none}; it is the {kind} {found.ours[0]} in archspec"
+        if found.instead and kind in _kinds.KINDS:
+            return None, [], f"{none}; {found.instead}"
+    return None, [], f"{none}; {suggested('op', name, Op.names(), listing)}"
 
 
 def _listing() -> str:

@@ -204,7 +204,7 @@ def _by_name(called: str, raw: object, known: Mapping[str, Any], extra: tuple[st
         return f"it is an op of its own: {called}{raw}"
     if type(raw) is int and op is not None and op.normalizes and "groups" not in known:
         return f"write {called} alone: the number of channels follows from the input"
-    if "variant" in extra:
+    if "variant" in extra and isinstance(raw, str):
         return f"arguments go by name: {called}: {{variant: {plain(raw)}}}"
     if len(known) == 1:
         return f"arguments go by name: {called}: {{{next(iter(known))}: {plain(raw)}}}"

@@ -42,11 +42,12 @@ def softmax_flops(self: Any, out: TensorSpec, x: TensorSpec) -> int:
 
 def axis_function(self: Any) -> Any:
     """What Keras takes as an ``activation`` argument."""
+    if self.axis == -1:
+        return self.name
     from archspec.layers.activation import ActivationFunction
 
     # Keras counts the batch axis.
-    axis = self.axis if self.axis < 0 else self.axis + 1
-    return self.name if axis == -1 else ActivationFunction(self.name, axis=axis)
+    return ActivationFunction(self.name, axis=self.axis if self.axis < 0 else self.axis + 1)
 
 
 @shared

@@ -108,12 +108,12 @@ def test_only_keras_files_are_written_and_nothing_half(tmp_path):
 
 def test_a_file_says_which_of_its_layers_are_archspecs(tmp_path):
     """Those that it names are needed: without them Keras refuses the file, with the import it opens it."""
-    from archspec.backend.export import opened_by, own_layers
+    from archspec.backend.export import imports, opened_by
 
     text = "archspec: 1\nname: net\ninputs: {x: [8, 8, 3]}\nbody: [conv: {filters: 4, kernel: 3}, BODY, flatten]\n"
     plain = archspec.compile(loads(text.replace("BODY", "resize: [6, 5]")))
     own = archspec.compile(loads(text.replace("BODY", "resize: {size: [6, 5], mode: torch_area}")))
-    assert (own_layers(plain), opened_by(plain)) == ((), "Keras opens it as it is")
+    assert (imports(plain), opened_by(plain)) == ({}, "Keras opens it as it is")
     assert opened_by(own) == "Keras opens it after 'import archspec.layers', for Resize"
 
 
@@ -140,10 +140,10 @@ def test_a_file_says_which_of_its_layers_are_archspecs(tmp_path):
 )
 def test_where_keras_has_a_layer_that_computes_the_same_it_is_that(steps, own):
     """Without a mask; with one Keras's own would read what it leaves out, or lose it."""
-    from archspec.backend.export import own_layers
+    from archspec.backend.export import imports
 
     text = f"archspec: 1\nname: net\ninputs: {{x: [6, 4]}}\nbody: {steps}\n"
-    assert own_layers(archspec.compile(loads(text))) == own
+    assert imports(archspec.compile(loads(text))) == ({"archspec.layers": own} if own else {})
 
 
 @pytest.mark.parametrize(

@@ -54,3 +54,20 @@ def test_compiling_in_python_says_nothing(level):
     env |= {} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("61706\n", "")
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_importing_weights_of_keras_says_nothing_of_tensorflow(tmp_path):
+    """Softmax and leaky_relu name functions of layers, which imported TensorFlow with all its notices."""
+    steps = "[dense: 4, leaky_relu: 0.1, dense: {units: 2, activation: softmax}]"
+    (tmp_path / "net.yaml").write_text(f"archspec: 1\nname: net\ninputs: {{x: [4]}}\nbody: {steps}\n")
+    command = "weights import net.yaml net.keras -o net.npz --quiet"
+    env = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "ARCHSPEC_TRACEBACK")}
+    import keras
+
+    layers = [keras.Input((4,)), keras.layers.Dense(4), keras.layers.LeakyReLU(0.1), keras.layers.Dense(2, "softmax")]
+    keras.Sequential(layers).save(tmp_path / "net.keras")
+    run = [sys.executable, "-m", "archspec", *command.split()]
+    done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.stderr, done.stdout) == ("archspec: wrote net.npz: 2 layers, 30 parameters\n", "")

@@ -79,6 +79,23 @@ def test_a_page_says_arguments_and_an_example(capsys):
     assert "learning_rate: learning rate, default 0.001" in out and "train: {optimizer: adam}" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "told", "page"),
+    [
+        ("Adam", "the optimizer adam", "adam: optimizer"),
+        ("HeNormal", "the initializer he_normal", "he_normal: initializer"),
+        ("MeanSquaredError", "the loss mse and the metric mse", "mse: loss"),
+        ("torch.optim.lr_scheduler.ReduceLROnPlateau", "the schedule plateau", "plateau: schedule"),
+        ("nn.Conv2d", "conv", "conv"),
+        ("ReLU", "relu", "relu"),
+    ],
+)
+def test_names_of_keras_and_pytorch_are_told_with_the_page_of_ours(name, told, page, capsys):
+    assert main(["reference", name]) == 0
+    out, err = capsys.readouterr()
+    assert err == f"archspec reference: '{name}' is {told} in archspec\n" and out.startswith(f"{page}\n")
+
+
 def test_json_is_a_record(capsys):
     assert main(["reference", "random_crop", "--format", "json"]) == 0
     record = json.loads(capsys.readouterr().out)

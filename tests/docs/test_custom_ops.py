@@ -66,11 +66,12 @@ def test_a_package_that_cannot_be_imported_is_told_and_left_out(tmp_path):
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-def test_the_test_of_the_page_passes(tmp_path):
-    code, out, _ = said(
-        tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "test_shrinkage.py", env=installed(tmp_path)
-    )
+def test_the_test_of_the_page_passes_and_a_file_says_what_it_needs(tmp_path):
+    env = installed(tmp_path)
+    code, out, _ = said(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "test_shrinkage.py", env=env)
     assert code == 0 and "2 passed" in out, out
+    _, _, err = said(tmp_path, "archspec", "compile", "lista.yaml", "-o", "lista.keras", env=env)
+    assert err.endswith("Keras opens it after 'import shrinkage.layers', for Shrinkage\n")
 
 
 @pytest.mark.tensorflow

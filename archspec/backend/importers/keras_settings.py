@@ -83,6 +83,9 @@ def compare(
     rules: Rules | None = None,
 ) -> None:
     """Raises WeightsError where a layer of the file is not computed as its node is, unless rules have it unchecked."""
+    from archspec.backend.installation import quiet_start
+
+    quiet_start()  # an activation with arguments imports Keras to name its function
     for node, difference in differences(graph, pairs, said, rules):
         raise WeightsError(f"{node.span}: {difference}")
 
