@@ -17,7 +17,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The spec, if one is meant, or the word for run files."""
-    help = "path or name of a spec, or the word run: any run file; without it, any spec file"
+    help = "path or name of a spec; the word run, or a run file: any run file; without it, any spec file"
     parser.add_argument("spec", nargs="?", metavar="SPEC|run", help=help)
 
 
@@ -42,6 +42,8 @@ def _spec_files(spec: str | None) -> dict[str, Any]:
     from archspec.frontend.schema import file_schema
 
     document, used = (None, {}) if spec is None else _read(spec)
+    if isinstance(document, dict) and "archspec_run" in document:
+        return _run_files()
     return file_schema(document, prelude(), used)
 
 

@@ -109,6 +109,8 @@ def _padding(value: Any) -> str | int | tuple[tuple[int, int], ...]:
             return tuple((p[0], p[1]) for p in pairs)
     word = value.strip().lower() if isinstance(value, str) else ""
     hint = f"write {word}" if word in ("same", "valid") else "same, valid, or 1 for one on every side" if word else None
+    if word == "causal":
+        hint = "of a sequence: [[n, 0]], where n is (kernel - 1) * dilation"
     raise refuse("must be same, valid, an integer, or a list of one integer or [before, after] pair per axis", hint)
 
 

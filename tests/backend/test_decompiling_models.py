@@ -41,7 +41,7 @@ def ops_of(graph):
     return [node.op.name for node in graph.nodes]
 
 
-def test_recurrent_layers_with_their_masks_and_states():
+def test_recurrent_layers_with_their_masks_and_states(tmp_path):
     from keras import Input, Model, layers
 
     words, more = Input((None,), dtype="int32"), Input((6, 3))
@@ -51,7 +51,11 @@ def test_recurrent_layers_with_their_masks_and_states():
     _, state, cell = layers.LSTM(4, return_state=True, go_backwards=True)(layers.Masking()(more))
     y = layers.LSTM(4)(more, initial_state=[state, cell])
     y = layers.GRU(3, reset_after=False, activation="relu")(layers.RepeatVector(3)(y))
-    graph = returned(Model([words, more], layers.Concatenate()([x, y, layers.SimpleRNN(2)(more)])))
+    model = Model([words, more], layers.Concatenate()([x, y, layers.SimpleRNN(2)(more)]))
+    graph = returned(model)
+    # A file numbers its objects, and so tells the directions of a layer apart.
+    model.save(tmp_path / "net.keras")
+    assert of_file(tmp_path / "net.keras").splitlines()[2:] == of_model(model).splitlines()[2:]
     assert ops_of(graph).count("bidirectional") == 2 and {"lstm", "gru", "rnn", "mask"} <= {*ops_of(graph)}
     assert graph.by_name[next(n.name for n in graph.nodes if n.op.name == "embedding")].op.mask_zero
 

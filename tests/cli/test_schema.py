@@ -49,6 +49,13 @@ def validators() -> dict[str, jsonschema.Draft202012Validator]:
     return out
 
 
+def test_the_schema_of_a_run_file_is_that_of_run_files(capsys):
+    assert main(["schema", "run"]) == 0
+    of_runs = capsys.readouterr().out
+    assert main(["schema", str(ROOT / "specs" / "runs" / "segmentation" / "unet_shapes.yaml")]) == 0
+    assert capsys.readouterr().out == of_runs
+
+
 def faults(validator: jsonschema.Draft202012Validator, values: Any) -> list[str]:
     return [f"{list(e.absolute_path)}: {e.message[:200]}" for e in validator.iter_errors(values)]
 

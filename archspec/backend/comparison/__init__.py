@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 def compare(graph: Graph, pairs: Mapping[str, StoredLayer], file: Calls, rules: Rules | None = None) -> None:
     """Raises WeightsError, with the place in the spec, unless the file's model computes what the graph does. ``pairs``
     are the file's layers by those of the graph."""
-    from archspec.backend.comparison.file import FileSide
-    from archspec.backend.comparison.spec import SpecSide
     from archspec.backend.installation import quiet_start
 
     quiet_start()
+    from archspec.backend.comparison.file import FileSide
+    from archspec.backend.comparison.spec import SpecSide
+
     FileSide(graph, pairs, file, SpecSide.of(graph, pairs, file), rules).run()

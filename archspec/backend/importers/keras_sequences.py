@@ -62,13 +62,19 @@ def recurrent(kind: str, config: Config) -> Step:
     return said(op, args)
 
 
+def _alike(config: Config) -> Config:
+    """What layers of two directions share: without their names, and without numbers of objects, which files have."""
+    left = ("name", "go_backwards", "shared_object_id")
+    return {k: _alike(v) if isinstance(v, dict) else v for k, v in config.items() if k not in left}
+
+
 def _bidirectional(config: Config, call: LayerCall) -> list[LayerPart]:
     layer, behind = config["layer"], config.get("backward_layer")
     kind = layer["class_name"]
     if kind not in RECURRENT or config.get("merge_mode") not in MERGED:
         raise UnsaidLayer("it gives both directions by themselves, or of another layer than LSTM, GRU and SimpleRNN")
-    own = {k: v for k, v in layer["config"].items() if k not in ("name", "go_backwards")}
-    if behind is not None and own != {k: v for k, v in behind["config"].items() if k not in ("name", "go_backwards")}:
+    own = _alike(layer["config"])
+    if behind is not None and own != _alike(behind["config"]):
         raise UnsaidLayer("its two directions are not alike")
     if layer["config"].get("go_backwards") or own.get("return_state") or len(call.operands) > 1:
         raise UnsaidLayer("its first direction reads backwards, or states go in or out")
