@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +40,7 @@ def write_onnx(
         with quiet():
             model.export(str(beside), format="onnx", verbose=False)
         _refuse_unknown_ops(beside)
-        if metadata:
-            _describe(beside, metadata)
+        _describe(beside, model.output_names, metadata or {})
         distance.append(_distance(model, beside, open_size))
 
     write_atomically(path, write)
@@ -90,10 +89,24 @@ def _refuse_unknown_ops(path: Path) -> None:
         raise ExportError(f"what tf2onnx wrote is not valid: {str(error).splitlines()[0]}") from None
 
 
-def _describe(path: Path, metadata: Mapping[str, str]) -> None:
+def _describe(path: Path, outputs: Sequence[str], metadata: Mapping[str, str]) -> None:
+    """Name the outputs as the network does (tf2onnx writes ``Identity:0``), call the first axis ``batch``, and put
+    properties into the file."""
     import onnx
 
     written = onnx.load(str(path))
+    taken = {name for node in written.graph.node for name in (*node.input, *node.output)}
+    taken |= {given.name for given in (*written.graph.input, *written.graph.initializer)}
+    names = {o.name: name for o, name in zip(written.graph.output, outputs, strict=True) if name not in taken}
+    for node in written.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for output in written.graph.output:
+        output.name = names.get(output.name, output.name)
+    for value in (*written.graph.input, *written.graph.output):
+        first = next(iter(value.type.tensor_type.shape.dim), None)
+        if first is not None and first.dim_param:
+            first.dim_param = "batch"
     onnx.helper.set_model_props(written, dict(metadata))
     onnx.save(written, str(path))
 

@@ -42,8 +42,9 @@ def test_gelu_exact_or_not_says_what_the_network_says(activation, tmp_path):
     assert write_onnx(model, tmp_path / "net.onnx") < 1e-6
     session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
     x = np.random.default_rng(1).normal(scale=3, size=(5, 17, 15, 3)).astype("float32")
-    (found,) = session.run(None, {session.get_inputs()[0].name: x})
+    (found,) = session.run(["main"], {"image": x})
     np.testing.assert_allclose(found, model(x), atol=1e-6)
+    assert {value.shape[0] for value in (*session.get_inputs(), *session.get_outputs())} == {"batch"}
 
 
 @pytest.mark.processors
