@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from archspec.backend.installation import import_keras, import_tensorflow
+from archspec.training import trackers
 from archspec.training.class_weights import class_weights
 from archspec.training.distribution import acquire_devices
 from archspec.training.failures import translate_error
@@ -46,12 +47,13 @@ class Rehearsal:
 def rehearse(plan: Plan, say: Callable[[str], None]) -> Rehearsal:
     """Do one step of training and one of evaluation, and keep nothing. Features are not cached: frozen layers run.
 
-    Raises what ``run`` raises of data, devices and memory.
+    Raises what ``run`` raises of data, devices and memory, and Misused for callbacks that would fail.
     """
     train = plan.spec.train.model_copy(update={"cache_features": False, "steps_per_execution": 1})
     plan = replace(plan, spec=plan.spec.model_copy(update={"train": train}))
     import_keras()
     import_tensorflow()
+    trackers.check_arguments(plan)
     with acquire_devices(plan) as layout, TemporaryDirectory() as folder:
         plan = plan.fitted()
         start = build_state(plan, Path(folder), False, say, layout)

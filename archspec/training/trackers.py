@@ -6,6 +6,7 @@ and the arguments that the run file has, and returns a ``keras.callbacks.Callbac
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,17 @@ def faults(callbacks: Mapping[str, Any]) -> dict[str, str]:
         elif not isinstance(arguments, Mapping | None):
             found[name] = f"the arguments of '{name}' are a map: {{{name}: {{project: digits}}}}"
     return found
+
+
+def check_arguments(plan: Plan) -> None:
+    """Refuse arguments that a callback's function does not take, and functions that cannot be imported; none is called.
+    Raises Misused."""
+    check(plan)
+    for name, arguments in (plan.log.callbacks or {}).items():
+        try:
+            inspect.signature(installed()[name].load()).bind(plan, Path(), **(arguments or {}))
+        except Exception as error:
+            raise Misused(f"log.callbacks: '{name}' would fail: {type(error).__name__}: {_line(error)}") from None
 
 
 def trackers(plan: Plan, logdir: Path, say: Callable[[str], None]) -> list[keras.callbacks.Callback]:
@@ -101,5 +113,8 @@ def _callback(made: Any) -> keras.callbacks.Callback:
 
 
 def _tell(name: str, say: Callable[[str], None], error: Exception) -> None:
-    text = (str(error).splitlines() or [""])[0]
-    say(f"the callback '{name}' failed: {type(error).__name__}: {text}; training goes on without")
+    say(f"the callback '{name}' failed: {type(error).__name__}: {_line(error)}; training goes on without")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

@@ -68,7 +68,7 @@ def build_state(plan: Plan, logdir: Path, resume: bool, say: LogFn, layout: Devi
         if position is None and (steps := plan.steps * train.epochs) < updates_until(momentum):
             say(
                 f"batch normalisation: a momentum of {momentum:g} is too slow for {steps} "
-                "steps; its moving averages cover about the last ninth of them"
+                "steps, so a lower one is used: moving averages cover about the last ninth of the steps so far"
             )
         # What is frozen and runs only once is in no checkpoint.
         if position is None or train.cache_features:

@@ -124,6 +124,15 @@ def test_what_is_not_installed_is_refused_before_anything_is_written(plan, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("arguments", ["{projct: digits}", "{project: digits, logdir: there}"])
+def test_arguments_that_a_function_does_not_take_are_told_by_a_dry_run(plan, package, arguments):
+    from archspec.training.rehearsal import rehearse
+
+    made = plan("{epochs: 1}", rest=f"log: {{callbacks: {{tracker: {arguments}}}}}")
+    with refuses(Misused):
+        rehearse(made, print)
+
+
 def test_arguments_are_a_map(plan, tmp_path, package):
     with refuses(Misused):
         run(plan("{epochs: 1}", rest="log: {callbacks: {tracker: digits}}"), tmp_path / "run", progress=None)
