@@ -14,6 +14,8 @@ from archspec.report.comparison import HELD_OUT, Comparison, TrainedRun
 
 COMPARED = ("spec", "variant", "set", "data", "augment", "train", "evaluate")
 """What of a run file says what a run is."""
+MOST_EPOCHS = 10**6
+"""Beyond this the number of an epoch is a slip."""
 
 
 def compare(paths: Iterable[Path]) -> Comparison:
@@ -49,11 +51,7 @@ def _run(logdir: Path) -> TrainedRun:
     from archspec.training.log import read_rows
 
     said = read(read_source(logdir / "run.yaml", str(logdir / "run.yaml")))
-    history = [
-        {name: float(value) for name, value in row.items() if name != "epoch" and isinstance(value, (int, float))}
-        for row in read_rows(logdir / "log.jsonl")
-        if "step" not in row
-    ]
+    history = _history(row for row in read_rows(logdir / "log.jsonl") if "step" not in row)
     result, environment = read_json(logdir / "result.json"), read_json(logdir / "environment.json")
     written = {key: said[key] for key in COMPARED if key in said}
     if isinstance(train := written.get("train"), Mapping):
@@ -61,6 +59,17 @@ def _run(logdir: Path) -> TrainedRun:
     settings = dict(flat(written)) | dict(flat(_environment(environment)))
     facts = {n: v for n in ("params", "cpu_seconds") if isinstance(v := result.get(n), (int, float))}
     return TrainedRun(str(logdir), history, _best(logdir, result, history), settings, facts)
+
+
+def _history(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """The figures of each epoch by its number, without any for those whose line is lost."""
+    found = {}
+    for row in rows:
+        epoch = row.get("epoch")
+        if type(epoch) is int and 0 < epoch <= MOST_EPOCHS:
+            figures = {name: float(value) for name, value in row.items() if isinstance(value, (int, float))}
+            found[epoch] = {name: value for name, value in figures.items() if name != "epoch"}
+    return [found.get(epoch, {}) for epoch in range(1, max(found, default=0) + 1)]
 
 
 def _best(logdir: Path, result: Mapping[str, Any], history: list[dict[str, float]]) -> int | None:

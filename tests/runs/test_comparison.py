@@ -52,6 +52,13 @@ def test_what_is_read_of_a_directory(folder):
     assert one.facts == {"params": 1234, "cpu_seconds": 7.6} and other.facts == {}
 
 
+def test_epochs_keep_their_numbers_where_a_line_of_the_log_is_lost(folder):
+    whole, log = compare([folder]).runs[1].history, folder / "b" / "log.jsonl"
+    begun, _, *rest = log.read_text().splitlines()
+    log.write_text("\n".join([begun, "[]", *rest]))
+    assert compare([folder]).runs[1].history == [{}, *whole[1:]]
+
+
 def test_settings_that_differ_are_told_and_no_others(folder):
     found = compare([folder / "a", folder / "b"])
     assert found.differences == ("train.optimizer.learning_rate",)
