@@ -193,14 +193,13 @@ class Update:
 
     def moments(self) -> list[Moment]:
         """Those of the backward pass at which no later one needs as much for each sample, and its end."""
-        made: dict[str, int] = {}
-        left, passed = sum(self.saved), []
+        made, left, passed = 0, sum(self.saved), []
+        ahead = dict(self.trained)
         for node, kept, in_hand in zip(reversed(self.nodes), self.saved[::-1], self.in_hand[::-1], strict=True):
-            if node.layer in self.trained:
-                made[node.layer] = self.trained[node.layer]
-            passed.append(Moment(sum(made.values()), left + in_hand))
+            made += ahead.pop(node.layer, 0)
+            passed.append(Moment(made, left + in_hand))
             left -= kept
-        out = [Moment(sum(made.values()), 0)]
+        out = [Moment(made, 0)]
         for moment in reversed(passed):
             if moment.each > out[-1].each:
                 out.append(moment)

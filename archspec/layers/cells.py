@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from archspec.layers.boxes import area, share
-from archspec.layers.matching import compiled, overlaps_with, owned
+from archspec.layers.matching import compiled, numbered, overlaps_with, owned, winners
 
 ELSEWHERE = -2.0
 """How alike a box of another cell is: less than any of the own cell."""
@@ -40,17 +40,12 @@ class MatchedCells(keras.Layer):
         """How alike the likest object in the cell of each anchor is, which, and the object that chose it, or -1."""
         likeness = _shapes(anchors, boxes) if self.by == "shape" else _places(anchors, boxes, valid)
         within = _within(cells, boxes, valid)
-        zeros = ops.zeros_like(anchors[..., 0])
-        number = ops.cast(zeros, "int32")
-        place = ops.cumsum(number + 1, axis=1) - 1
+        zeros, number, place = numbered(anchors)
 
         def turn(i: Any, held: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
             best, likest, chosen = held
             found = ops.where(within(i), likeness(i), ELSEWHERE)
-            top = ops.max(found, axis=1, keepdims=True)
-            wins = ops.logical_and(found == top, top > ELSEWHERE)
-            if self.ties == "first":
-                wins = ops.logical_and(wins, place == ops.cast(ops.argmax(found, axis=1), "int32")[:, None])
+            wins = winners(found, ELSEWHERE, place if self.ties == "first" else None)
             chosen = ops.where(wins, ops.cast(i, "int32"), chosen)
             likest = ops.where(found > best, ops.cast(i, "int32"), likest)
             return ops.maximum(found, best), likest, chosen

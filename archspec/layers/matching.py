@@ -53,9 +53,7 @@ class MatchedAnchors(keras.Layer):
     def _owners(self, anchors: Any, boxes: Any, valid: Any) -> tuple[Any, Any, Any]:
         """The largest overlap of each anchor, with which object, and the object that forces it, or -1."""
         overlaps = overlaps_with(anchors, boxes, valid)
-        zeros = ops.zeros_like(anchors[..., 0])
-        number = ops.cast(zeros, "int32")
-        place = ops.cumsum(number + 1, axis=1) - 1
+        zeros, number, place = numbered(anchors)
 
         def turn(i: Any, held: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
             best, owner, forced = held
@@ -63,10 +61,7 @@ class MatchedAnchors(keras.Layer):
             better = found > best
             best, owner = ops.maximum(found, best), ops.where(better, ops.cast(i, "int32"), owner)
             if self.force in ("ties", "best"):
-                top = ops.max(found, axis=1, keepdims=True)
-                wins = ops.logical_and(found == top, top > 0)
-                if self.force == "best":
-                    wins = ops.logical_and(wins, place == ops.cast(ops.argmax(found, axis=1), "int32")[:, None])
+                wins = winners(found, 0, place if self.force == "best" else None)
                 forced = ops.where(wins, ops.cast(i, "int32"), forced)
             return best, owner, forced
 
@@ -153,6 +148,23 @@ def _largest(overlaps: Callable[[Any], Any], candidates: Any, boxes: Any) -> Any
     """The largest overlap of each candidate with any object; 0 for none."""
     start = ops.zeros_like(candidates[..., 0])
     return ops.fori_loop(0, boxes.shape[1], lambda i, best: ops.maximum(best, overlaps(i)), start)
+
+
+def numbered(anchors: Any) -> tuple[Any, Any, Any]:
+    """Of each anchor: 0.0, 0, and its place among them; (batch, A)."""
+    zeros = ops.zeros_like(anchors[..., 0])
+    number = ops.cast(zeros, "int32")
+    return zeros, number, ops.cumsum(number + 1, axis=1) - 1
+
+
+def winners(found: Any, least: float, place: Any = None) -> Any:
+    """Which anchors (batch, A) have the most of ``found``, if that is more than ``least``: all that do, or, where the
+    ``place`` of each is given, the first."""
+    top = ops.max(found, axis=1, keepdims=True)
+    wins = ops.logical_and(found == top, top > least)
+    if place is None:
+        return wins
+    return ops.logical_and(wins, place == ops.cast(ops.argmax(found, axis=1), "int32")[:, None])
 
 
 def overlaps_with(candidates: Any, boxes: Any, valid: Any, *, of_candidates: bool = False) -> Callable[[Any], Any]:

@@ -24,7 +24,6 @@ TILE = 96
 
 def examples(plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, np.ndarray]:
     """A grid of images, each with the most probable class; none where the data are no images."""
-
     from archspec.data.sheet import tiles
 
     found = next((a for a in assessments if isinstance(a, accuracy.AccuracyAssessment)), None)
