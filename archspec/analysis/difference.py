@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from archspec.ir.graph import Graph, Node
-from archspec.ops.per_item import PerItem
+from archspec.ops.per_item import alone
 
 
 class Change(NamedTuple):
@@ -108,7 +108,7 @@ def _same(node: Node) -> Hashable:
 
 
 def _arguments(before: Any, after: Any) -> dict[str, tuple[Any, Any]]:
-    before, after = (one.op if isinstance(one, PerItem) else one for one in (before, after))
+    before, after = alone(before), alone(after)
     if type(before) is not type(after):
         return {}
     names = dict.fromkeys((*type(before).model_fields, *(before.model_extra or ()), *(after.model_extra or ())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from archspec.ir.diagnostics import Diagnostic, SpecError, did_you_mean, shown
 from archspec.ir.graph import Graph, Node, Tensor, must_be_graph
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, ports
-from archspec.ops.per_item import PerItem
+from archspec.ops.per_item import PerItem, one_of
 
 if TYPE_CHECKING:
     import keras
@@ -140,37 +141,31 @@ def _optimizer(keras: Any, said: str | Mapping[str, Any] | keras.Optimizer) -> k
 
 def called(node: Node, layer: Any, tensors: Sequence[Any], **options: Any) -> Any:
     """What a node's layer gives of tensors, one of each input; ``options`` are arguments of the call."""
-    op: Any = node.op
-    return _called(op, node.name, layer, tensors, node.input_specs, node.outputs, options)
-
-
-def _called(
-    op: Op | PerItem,
-    name: str,
-    layer: Any,
-    tensors: Sequence[Any],
-    inputs: tuple[TensorSpec, ...],
-    outputs: tuple[TensorSpec, ...],
-    options: Mapping[str, Any],
-) -> Any:
+    op: Op | PerItem = node.op  # type: ignore[assignment]
     if not isinstance(op, PerItem):
         takes_all = ports(type(op))[2] or takes_list(layer)
         return layer(list(tensors), **options) if takes_all else layer(*tensors, **options)
     from archspec.layers.items import FoldItems, UnfoldItems
 
-    items, one = op.items(inputs), op.of_item(inputs)
-    each = tuple(TensorSpec(spec.shape[1:], spec.dtype) for spec in outputs)
-    taken = [
-        FoldItems(0 if split else items, dtype=spec.dtype, name=f"{name}.item.{k}")(tensor)
-        for k, (tensor, spec, split) in enumerate(zip(tensors, inputs, op.is_split, strict=True))
-    ]
+    items = op.items(node.input_specs)
     # Items may have items of their own.
-    made = _called(op.op, f"{name}.item", layer, taken, one, each, options)
-    found = [
-        UnfoldItems(items, dtype=spec.dtype, name=f"{name}.items.{k}")(tensor)
-        for k, (tensor, spec) in enumerate(zip(made if len(outputs) > 1 else [made], outputs, strict=True))
+    one = replace(
+        node,
+        name=f"{node.name}.item",
+        op=op.op,
+        input_specs=op.of_item(node.input_specs),
+        outputs=tuple(map(one_of, node.outputs)),
+    )
+    taken = [
+        FoldItems(0 if split else items, dtype=spec.dtype, name=f"{one.name}.{k}")(tensor)
+        for k, (tensor, spec, split) in enumerate(zip(tensors, node.input_specs, op.is_split, strict=True))
     ]
-    return found if len(outputs) > 1 else found[0]
+    made = called(one, layer, taken, **options)
+    found = [
+        UnfoldItems(items, dtype=spec.dtype, name=f"{node.name}.items.{k}")(tensor)
+        for k, (tensor, spec) in enumerate(zip(made if len(node.outputs) > 1 else [made], node.outputs, strict=True))
+    ]
+    return found if len(node.outputs) > 1 else found[0]
 
 
 def _verify(graph: Graph, layers: dict[str, Any]) -> None:

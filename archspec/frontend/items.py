@@ -14,8 +14,7 @@ from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
 from archspec.ir.diagnostics import Span
 from archspec.ir.graph import Tensor
-from archspec.ir.tensors import TensorSpec
-from archspec.ops.per_item import PerItem
+from archspec.ops.per_item import PerItem, all_of, one_of
 
 OPEN = "give all sizes, in inputs or with --set"
 
@@ -32,12 +31,12 @@ def each_item(walk: Walk, step: Step, place: Place) -> Any:
     if any(value is POISON for value in whole):
         raise Poisoned
     count = _count(whole, at)
-    one = _each(given, lambda result: StepResult(result.tensor, _row(result.spec)))
+    one = _each(given, lambda result: StepResult(result.tensor, one_of(result.spec)))
     anchor = anchor_of(step, place, looped=False)
     scope, first = Scope(place.scope.frame, place.scope), len(walk.nodes)
     turn = Place(scope, one if isinstance(one, StepResult) else place.prev, place.names)
     split = {result.tensor: result.spec.rank - 1 for result in whole}
-    scope.items = {**scope.items, **{r.tensor: StepResult(r.tensor, _row(r.spec)) for r in whole}}
+    scope.items = {**scope.items, **{r.tensor: StepResult(r.tensor, one_of(r.spec)) for r in whole}}
     try:
         result = walk.apply(step, turn, one, anchor, place.names if anchor is None else None)
     finally:
@@ -47,7 +46,7 @@ def each_item(walk: Walk, step: Step, place: Place) -> Any:
         if result.tensor not in split or result.spec.rank != split[result.tensor]:
             return result
         ports = {name: _each(value, stacked) for name, value in result.ports.items()}
-        return StepResult(result.tensor, _all(result.spec, count), ports)
+        return StepResult(result.tensor, all_of(result.spec, count), ports)
 
     if any(isinstance(r, StepResult) and r.tensor not in split for r in _results(result)):
         raise Refusal("H04", "what comes out does not depend on the items", at, "leave each: items out")
@@ -113,8 +112,8 @@ def _stack(walk: Walk, first: int, split: dict[Tensor, int], count: int, at: Spa
         walk.nodes[i] = replace(
             node,
             op=made,
-            input_specs=tuple(_all(spec, count) if is_split else spec for spec, is_split in specs),
-            outputs=tuple(_all(spec, count) for spec in node.outputs),
+            input_specs=tuple(all_of(spec, count) if is_split else spec for spec, is_split in specs),
+            outputs=tuple(all_of(spec, count) for spec in node.outputs),
         )
 
 
@@ -127,11 +126,3 @@ def _export(walk: Walk, scope: Scope, place: Place, change: Callable[[Any], Any]
         place.scope.names[name] = change(value)
         if name in scope.places:
             place.scope.places[name] = scope.places[name]
-
-
-def _row(spec: TensorSpec) -> TensorSpec:
-    return TensorSpec(spec.shape[1:], spec.dtype)
-
-
-def _all(spec: TensorSpec, count: int) -> TensorSpec:
-    return TensorSpec((count, *spec.shape), spec.dtype)

@@ -31,6 +31,14 @@ class PerItem:
             raise AttributeError(name)
         return getattr(self.op, name)
 
+    def model_copy(self, **changes: Any) -> PerItem:
+        """With other arguments of the op, still done to every item."""
+        return PerItem(self.op.model_copy(**changes), self.is_split)
+
+    def around(self, op: Op) -> PerItem:
+        """Another op that is done to the same items."""
+        return PerItem(self.op.around(op) if isinstance(self.op, PerItem) else op, self.is_split)
+
     @property
     def computed(self) -> PerItem:
         """Itself: the op alone computes something else."""
@@ -127,9 +135,7 @@ class PerItem:
 
     def of_item(self, inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
         """What one item gets."""
-        return tuple(
-            TensorSpec(x.shape[1:], x.dtype) if split else x for x, split in zip(inputs, self.is_split, strict=True)
-        )
+        return tuple(one_of(x) if split else x for x, split in zip(inputs, self.is_split, strict=True))
 
     def items(self, inputs: tuple[TensorSpec, ...]) -> int:
         """How many there are."""
@@ -142,12 +148,28 @@ class PerItem:
         return once * self.items(inputs)
 
     def _one(self, out: Outputs) -> Outputs:
-        if isinstance(out, tuple):
-            return tuple(TensorSpec(one.shape[1:], one.dtype) for one in out)
-        return TensorSpec(out.shape[1:], out.dtype)
+        return tuple(map(one_of, out)) if isinstance(out, tuple) else one_of(out)
 
     def _all(self, one: TensorSpec, inputs: tuple[TensorSpec, ...]) -> TensorSpec:
-        return TensorSpec((self.items(inputs), *one.shape), one.dtype)
+        return all_of(one, self.items(inputs))
+
+
+def one_of(spec: TensorSpec) -> TensorSpec:
+    """An item of a tensor."""
+    return TensorSpec(spec.shape[1:], spec.dtype)
+
+
+def all_of(spec: TensorSpec, items: int) -> TensorSpec:
+    """So many items as one tensor."""
+    return TensorSpec((items, *spec.shape), spec.dtype)
+
+
+def alone(op: Any) -> Op:
+    """The op that is done to each item, of items of items too; one that is done once as it is."""
+    while isinstance(op, PerItem):
+        op = op.op
+    found: Op = op
+    return found
 
 
 def of_layer(op: Any, inputs: tuple[TensorSpec, ...]) -> tuple[Op, tuple[TensorSpec, ...]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import archspec
+from archspec.analysis.conventions import answer
 from archspec.analysis.memory import saved
 
 SPEC = """
@@ -48,6 +49,17 @@ def test_weights_count_once_and_work_counts_for_each_item():
     assert sum(saved(graph)) > 4 * sum(saved(alone))
 
 
+@pytest.mark.parametrize("op", ["conv", "separable_conv"])
+@pytest.mark.parametrize("tool", ["fvcore", "thop", "torchinfo", "ptflops_aten", "torch"])
+def test_what_other_tools_count_is_so_many_times_what_one_item_has(tool, op):
+    """Of a convolution with an activation, which they count as two, and of one that they have as two."""
+    body = f"body: [{{{op}: {{filters: 4, kernel: 3, activation: relu, bias: false}}%s}}]"
+    many = archspec.loads(f"archspec: 1\nname: n\ninputs: {{x: [5, 8, 8, 3]}}\n{body % ', each: items'}\n")
+    one = archspec.loads(f"archspec: 1\nname: n\ninputs: {{x: [8, 8, 3]}}\n{body % ''}\n")
+    found, alone = (answer(graph, tool) for graph in (many, one))
+    assert found.number == 5 * alone.number > 0
+
+
 def test_within_items_of_items():
     text = SPEC.replace("regions: [5, 6, 6, 3]", "clips: [2, 5, 6, 6, 3]").replace(
         "from: regions, each", "from: clips, each"
@@ -57,6 +69,13 @@ def test_within_items_of_items():
     graph = archspec.loads(text)
     assert [node.output.shape for node in graph.nodes] == [(2, 5, 6, 6, 2), (2, 360)]
     assert graph.nodes[0].cost().macs == 10 * 36 * 3 * 2 and graph.nodes[0].params == 8
+
+
+def test_a_difference_within_items_of_items_names_the_argument():
+    body = "body: [{do: [{dense: %d, each: items}], each: items}]"
+    head = "archspec: 1\nname: n\ninputs: {clips: [2, 5, 3]}\n"
+    found = archspec.diff(archspec.loads(head + body % 4), archspec.loads(head + body % 8))
+    assert "units 4 → 8" in str(found)
 
 
 @pytest.mark.tensorflow

@@ -20,6 +20,7 @@ from archspec.ir.diagnostics import shown
 from archspec.ir.graph import Graph, Node
 from archspec.ir.tensors import TensorSpec, UnknownSize, WeightSpec
 from archspec.ops.base import Op
+from archspec.ops.per_item import PerItem
 
 Terms = Iterable[tuple[str, int]] | None
 """What a tool adds, by the words for it; None where its rule is not known."""
@@ -149,10 +150,12 @@ def _separate(
     depthwise: Any = Op.find("depthwise_conv")
     pointwise: Any = Op.find("conv")
     same = {name: getattr(op, name) for name in ("kernel", "stride", "padding", "dilation", "multiplier")}
-    first = depthwise(bias=False, **same)
+    first, second = depthwise(bias=False, **same), pointwise(filters=op.filters, bias=op.bias)
+    if isinstance(op, PerItem):
+        first, second = op.around(first), op.around(second)
     between = first.infer(*inputs)
     yield Piece(first, between, inputs, weights[:1])
-    yield Piece(pointwise(filters=op.filters, bias=op.bias), out, (between,), weights[1:])
+    yield Piece(second, out, (between,), weights[1:])
 
 
 __all__ = ["Answer", "Piece", "Terms", "UnknownSize", "answer", "pieces", "tools"]
