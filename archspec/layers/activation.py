@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class ActivationFunction:
@@ -21,7 +23,7 @@ class ActivationFunction:
         # Keras and TensorBoard name an activation by its __name__.
         return self.name
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Tensor) -> Tensor:
         return self.function(x, **self.arguments)
 
     def get_config(self) -> dict[str, Any]:
@@ -33,7 +35,7 @@ class ActivationFunction:
 
 
 @keras.saving.register_keras_serializable("archspec")  # type: ignore[untyped-decorator]
-def scaled_tanh(x: Any) -> Any:
+def scaled_tanh(x: Tensor) -> Tensor:
     """1.7159 · tanh(2x / 3) (LeCun et al. 1998, appendix A)."""
     return 1.7159 * ops.tanh(x * (2 / 3))
 
@@ -47,7 +49,7 @@ class Maxout(keras.Layer):
         self.pieces = pieces
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         shape = ops.shape(inputs)
         return ops.max(ops.reshape(inputs, (*shape[:-1], shape[-1] // self.pieces, self.pieces)), axis=-1)
 
@@ -60,16 +62,16 @@ class GatedLinearUnit(keras.Layer):
     """The first half of the channels, times the second half through an activation. (As ``Activation("glu")`` Keras says
     that all channels stay: Keras 3.15.)"""
 
-    def __init__(self, gate: Any, **kwargs: Any):
+    def __init__(self, gate: Tensor, **kwargs: Any):
         super().__init__(**kwargs)
         self.gate = keras.activations.get(gate)
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         value, gate = ops.split(inputs, 2, axis=-1)
         return value * self.gate(gate)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> Shape:
         return (*input_shape[:-1], input_shape[-1] // 2)
 
     def get_config(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ class SoftmaxOverSteps(keras.Layer):
         self.axis, self.log = axis, log
         self.supports_masking = True
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         function = ops.log_softmax if self.log else ops.softmax
         if mask is None:
             return function(inputs, axis=self.axis)
@@ -94,14 +96,14 @@ class SoftmaxOverSteps(keras.Layer):
         shares = function(ops.where(there, inputs, lowest), axis=self.axis)
         return ops.where(there, shares, ops.zeros_like(shares))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis, "log": self.log}
 
 
-def over_positions(mask: Any, inputs: Any) -> Any:
+def over_positions(mask: Tensor | None, inputs: Tensor) -> Tensor:
     """A mask (batch, steps, …) of truth values with as many axes as ``inputs``."""
     there = ops.cast(mask, "bool")
     return ops.reshape(there, (*ops.shape(there), *(1,) * (len(inputs.shape) - len(there.shape))))

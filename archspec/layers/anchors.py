@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class Anchors(keras.Layer):
@@ -25,7 +27,7 @@ class Anchors(keras.Layer):
         self.autocast = False
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         batch, height, width = ops.shape(inputs)[:3]
         half = np.array(self.shapes, "float64") / 2
         corners = np.concatenate([-half, half], axis=1)
@@ -38,10 +40,10 @@ class Anchors(keras.Layer):
         boxes = ops.reshape(middles + ops.convert_to_tensor(corners, "float32"), (-1, 4))
         return ops.broadcast_to(boxes, (batch, *ops.shape(boxes)))
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width = input_shape[:3]
         rows = None if height is None or width is None else height * width * len(self.shapes)
         return (batch, rows, 4)

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from archspec.layers.embedding import rotated
+from archspec.layers.tensor import Shape, Tensor
 
 register = keras.saving.register_keras_serializable("archspec")
 
@@ -39,7 +40,7 @@ class Attention(keras.Layer):
         self.dim_out, self.bias, self.causal, self.rotary, self.dropout = dim_out, bias, causal, rotary, dropout
         self.supports_masking = True
 
-    def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape | None = None, key_shape: Shape | None = None) -> None:
         value_shape = value_shape or query_shape
         key_shape = key_shape or value_shape
 
@@ -73,14 +74,14 @@ class Attention(keras.Layer):
 
     def call(
         self,
-        query: Any,
-        value: Any = None,
-        key: Any = None,
-        mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
+        query: Tensor,
+        value: Tensor | None = None,
+        key: Tensor | None = None,
+        mask: Tensor | None = None,
+        value_mask: Tensor | None = None,
+        key_mask: Tensor | None = None,
         training: bool = False,
-    ) -> Any:
+    ) -> Tensor:
         # Keras fills ``mask`` where there is one input, ``value_mask`` and ``key_mask`` where there are more.
         value = query if value is None else value
         key = value if key is None else key
@@ -99,7 +100,7 @@ class Attention(keras.Layer):
         y = ops.einsum("bngts,bsnd->btngd", weights, v)
         return self.output_dense(ops.reshape(y, (batch, steps, self.heads, self.value_dim)))
 
-    def _visible(self, query: Any, value: Any, masks: list[Any]) -> Any:
+    def _visible(self, query: Tensor, value: Tensor, masks: list[Tensor | None]) -> Tensor:
         """(batch or 1, query steps, value steps): what may be read; None for all."""
         visible = None
         for mask in masks:
@@ -111,7 +112,9 @@ class Attention(keras.Layer):
             visible = past if visible is None else ops.logical_and(visible, past)
         return visible
 
-    def compute_output_shape(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> Any:
+    def compute_output_shape(
+        self, query_shape: Shape, value_shape: Shape | None = None, key_shape: Shape | None = None
+    ) -> Shape:
         return (*query_shape[:-1], self.dim_out)
 
     def get_config(self) -> dict[str, Any]:
@@ -128,13 +131,20 @@ class AdditiveAttention(keras.Layer):
         self.scaled, self.dropout = scale, dropout
         self.supports_masking = True
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         self.scale = None
         if self.scaled:
             self.scale = self.add_weight(name="scale", shape=query_shape[-1:], initializer="glorot_uniform")
         self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
-    def call(self, query: Any, value: Any, key: Any = None, value_mask: Any = None, training: bool = False) -> Any:
+    def call(
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor | None = None,
+        value_mask: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         key = value if key is None else key
         sums = ops.tanh(query[:, :, None] + key[:, None])
         scores = ops.sum(sums if self.scale is None else self.scale * sums, axis=-1)
@@ -143,13 +153,13 @@ class AdditiveAttention(keras.Layer):
         weights = self.dropout_layer(ops.softmax(scores, axis=-1), training=training)
         return ops.matmul(weights, value)
 
-    def compute_output_shape(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> Any:
+    def compute_output_shape(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> Shape:
         return (*query_shape[:-1], value_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.scaled, "dropout": self.dropout}
 
 
-def kept(scores: Any, visible: Any) -> Any:
+def kept(scores: Tensor, visible: Tensor) -> Tensor:
     """Scores whose softmax is 0 where nothing is visible, and even where nothing at all is."""
     return ops.where(visible, scores, ops.cast(-3e4 if scores.dtype == "float16" else -1e9, scores.dtype))

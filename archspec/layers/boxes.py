@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Tensor
+
 _LEAST = 1e-7
 """What counts as the length of an empty side where it divides, and is added to divisors that may be zero."""
 
@@ -27,7 +29,7 @@ class BoxOverlap(_OfBoxes):
         super().__init__(**kwargs)
         self.variant, self.pairs = variant, pairs
 
-    def call(self, a: Any, b: Any) -> Any:
+    def call(self, a: Tensor, b: Tensor) -> Tensor:
         if self.pairs == "all":
             a, b = ops.expand_dims(a, -2), ops.expand_dims(b, -3)
         return overlap(a, b, self.variant)
@@ -40,7 +42,7 @@ class BoxOverlap(_OfBoxes):
 class BoxArea(_OfBoxes):
     """(batch, …, 4) to (batch, …)."""
 
-    def call(self, boxes: Any) -> Any:
+    def call(self, boxes: Tensor) -> Tensor:
         return area(boxes[..., :2], boxes[..., 2:])
 
 
@@ -52,7 +54,7 @@ class BoxOverlapLoss(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
         self.variant = variant
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """One value for each box (…, 4)."""
         return 1.0 - overlap(ops.cast(y_pred, "float32"), ops.cast(y_true, "float32"), self.variant)
 
@@ -60,7 +62,7 @@ class BoxOverlapLoss(keras.losses.Loss):
         return {"variant": self.variant, **super().get_config()}
 
 
-def overlap(a: Any, b: Any, variant: str) -> Any:
+def overlap(a: Tensor, b: Tensor, variant: str) -> Tensor:
     """Of boxes (…, 4) that meet by broadcasting: (…)."""
     inner = area(ops.maximum(a[..., :2], b[..., :2]), ops.minimum(a[..., 2:], b[..., 2:]))
     union = area(a[..., :2], a[..., 2:]) + area(b[..., :2], b[..., 2:]) - inner
@@ -87,7 +89,7 @@ class BoxEncoding(_OfBoxes):
         super().__init__(**kwargs)
         self.delta, self.sides = tuple(delta), sides
 
-    def call(self, boxes: Any, anchors: Any, cells: Any = None) -> Any:
+    def call(self, boxes: Tensor, anchors: Tensor, cells: Tensor | None = None) -> Tensor:
         (centre, size), (at, side) = _centred(boxes), _centred(anchors)
         size, side = ops.maximum(size, _LEAST), ops.maximum(side, _LEAST)
         at, unit = (at, side) if cells is None else (cells[..., :2], cells[..., 2:] - cells[..., :2])
@@ -108,7 +110,7 @@ class BoxDecoding(_OfBoxes):
         super().__init__(**kwargs)
         self.delta, self.max_scale, self.sides = tuple(delta), max_scale, sides
 
-    def call(self, deltas: Any, anchors: Any, cells: Any = None) -> Any:
+    def call(self, deltas: Tensor, anchors: Tensor, cells: Tensor | None = None) -> Tensor:
         at, side = _centred(anchors)
         deltas = deltas / ops.convert_to_tensor(self.delta, "float32")
         at, unit = (at, side) if cells is None else (cells[..., :2], cells[..., 2:] - cells[..., :2])
@@ -125,23 +127,23 @@ class BoxDecoding(_OfBoxes):
         return {**super().get_config(), **own}
 
 
-def _centred(boxes: Any) -> tuple[Any, Any]:
+def _centred(boxes: Tensor) -> tuple[Tensor, Tensor]:
     size = boxes[..., 2:] - boxes[..., :2]
     return boxes[..., :2] + size / 2, size
 
 
-def area(low: Any, high: Any) -> Any:
+def area(low: Tensor, high: Tensor) -> Tensor:
     """Of boxes by two corners; 0 where the second is not beyond the first."""
     sides = ops.maximum(high - low, 0.0)
     return sides[..., 0] * sides[..., 1]
 
 
-def share(part: Any, whole: Any) -> Any:
+def share(part: Tensor, whole: Tensor) -> Tensor:
     """One over the other; zero of nothing. The divisor is replaced before it divides, since a gradient passes what
     ``where`` leaves out."""
     return ops.where(whole > 0, part / ops.where(whole > 0, whole, 1.0), 0.0)
 
 
-def _angle(boxes: Any) -> Any:
+def _angle(boxes: Tensor) -> Tensor:
     sides = boxes[..., 2:] - boxes[..., :2]
     return ops.arctan(sides[..., 0] / ops.maximum(sides[..., 1], _LEAST))

@@ -11,6 +11,7 @@ from keras import ops
 
 from archspec.layers.boxes import area, share
 from archspec.layers.matching import compiled, numbered, overlaps_with, owned, winners
+from archspec.layers.tensor import Tensor
 
 ELSEWHERE = -2.0
 """How alike a box of another cell is: less than any of the own cell."""
@@ -25,7 +26,7 @@ class MatchedCells(keras.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.by, self.above, self.ties = by, above, ties
 
-    def call(self, anchors: Any, cells: Any, boxes: Any, classes: Any, valid: Any) -> tuple[Any, ...]:
+    def call(self, anchors: Tensor, cells: Tensor, boxes: Tensor, classes: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
         anchors, boxes = ops.stop_gradient(anchors), ops.stop_gradient(boxes)
         best, likest, chosen = self._matched(anchors, cells, boxes, valid)
         owner = -ops.ones_like(likest) if self.above is None else ops.where(best >= self.above, likest, -1)
@@ -36,13 +37,13 @@ class MatchedCells(keras.Layer):
         """Compiled once for all calls of the layer."""
         return compiled(self._owners)
 
-    def _owners(self, anchors: Any, cells: Any, boxes: Any, valid: Any) -> tuple[Any, Any, Any]:
+    def _owners(self, anchors: Tensor, cells: Tensor, boxes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """How alike the likest object in the cell of each anchor is, which, and the object that chose it, or -1."""
         likeness = _shapes(anchors, boxes) if self.by == "shape" else _places(anchors, boxes, valid)
         within = _within(cells, boxes, valid)
         zeros, number, place = numbered(anchors)
 
-        def turn(i: Any, held: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        def turn(i: Tensor, held: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
             best, likest, chosen = held
             found = ops.where(within(i), likeness(i), ELSEWHERE)
             wins = winners(found, ELSEWHERE, place if self.ties == "first" else None)
@@ -57,11 +58,11 @@ class MatchedCells(keras.Layer):
         return {**super().get_config(), "by": self.by, "above": self.above, "ties": self.ties}
 
 
-def _within(cells: Any, boxes: Any, valid: Any) -> Callable[[Any], Any]:
+def _within(cells: Tensor, boxes: Tensor, valid: Tensor) -> Callable[[Tensor], Tensor]:
     """Whether each cell holds the centre of an object, by its number."""
     x1, y1, x2, y2 = (cells[..., i] for i in range(4))
 
-    def of(number: Any) -> Any:
+    def of(number: Tensor) -> Tensor:
         box = ops.take(boxes, number, axis=1)
         x, y = (box[:, 0:1] + box[:, 2:3]) / 2, (box[:, 1:2] + box[:, 3:4]) / 2
         across = ops.logical_and(x1 <= x, x < x2)
@@ -72,11 +73,11 @@ def _within(cells: Any, boxes: Any, valid: Any) -> Callable[[Any], Any]:
     return of
 
 
-def _shapes(anchors: Any, boxes: Any) -> Callable[[Any], Any]:
+def _shapes(anchors: Tensor, boxes: Tensor) -> Callable[[Tensor], Tensor]:
     """Intersection over union of all anchors with one object, as if they had one centre."""
     own, wide, high = _sides(anchors)
 
-    def of(number: Any) -> Any:
+    def of(number: Tensor) -> Tensor:
         whole, width, height = _sides(ops.expand_dims(ops.take(boxes, number, axis=1), 1))
         inner = ops.minimum(wide, width) * ops.minimum(high, height)
         return share(inner, own + whole - inner)
@@ -84,13 +85,13 @@ def _shapes(anchors: Any, boxes: Any) -> Callable[[Any], Any]:
     return of
 
 
-def _places(anchors: Any, boxes: Any, valid: Any) -> Callable[[Any], Any]:
+def _places(anchors: Tensor, boxes: Tensor, valid: Tensor) -> Callable[[Tensor], Tensor]:
     """Intersection over union of all anchors with one object; below 0 where it is 0, the lower the farther."""
     overlaps = overlaps_with(anchors, boxes, valid)
     x, y = (anchors[..., 0] + anchors[..., 2]) / 2, (anchors[..., 1] + anchors[..., 3]) / 2
     _, wide, high = _sides(anchors)
 
-    def of(number: Any) -> Any:
+    def of(number: Tensor) -> Tensor:
         box = ops.expand_dims(ops.take(boxes, number, axis=1), 1)
         _, width, height = _sides(box)
         apart = ops.square(x - (box[..., 0] + box[..., 2]) / 2) + ops.square(y - (box[..., 1] + box[..., 3]) / 2)
@@ -101,7 +102,7 @@ def _places(anchors: Any, boxes: Any, valid: Any) -> Callable[[Any], Any]:
     return of
 
 
-def _sides(boxes: Any) -> tuple[Any, Any, Any]:
+def _sides(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Areas, widths and heights."""
     sides = ops.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
     return area(boxes[..., :2], boxes[..., 2:]), sides[..., 0], sides[..., 1]

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 Sides = tuple[tuple[int, int], ...]
 """(before, after) per spatial axis."""
 
@@ -89,38 +91,38 @@ class _ExplicitPadding:
     output_padding: tuple[int, ...] | None
     use_bias: bool
     activation: Any
-    kernel: Any
-    depthwise_kernel: Any
-    pointwise_kernel: Any
-    bias: Any
+    kernel: Tensor
+    depthwise_kernel: Tensor
+    pointwise_kernel: Tensor
+    bias: Tensor
 
     def __init__(self, *args: Any, padding: str | Sides = "valid", **kwargs: Any):
         word, sides = (padding, ()) if isinstance(padding, str) else ("valid", padding)
         super().__init__(*args, padding=word, **kwargs)  # type: ignore[call-arg]
         self.sides = tuple((int(before), int(after)) for before, after in sides)
 
-    def padded(self, x: Any) -> Any:
+    def padded(self, x: Tensor) -> Tensor:
         return ops.pad(x, ((0, 0), *self.sides, (0, 0))) if self.sides else x
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if self.sides:
             batch, *sizes, channels = input_shape
             grown = (None if n is None else n + b + a for n, (b, a) in zip(sizes, self.sides, strict=True))
             input_shape = (batch, *grown, channels)
-        return super().compute_output_shape(input_shape)  # type: ignore[misc]
+        return tuple(super().compute_output_shape(input_shape))  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()  # type: ignore[misc]
         return {**config, "padding": self.sides} if self.sides else config
 
-    def finished(self, y: Any) -> Any:
+    def finished(self, y: Tensor) -> Tensor:
         if self.use_bias:
             y = ops.add(y, self.bias)
         return y if self.activation is None else self.activation(y)
 
 
 class _Convolution(_ExplicitPadding):
-    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         x = self.padded(inputs)
         if self.groups > 1 and keras.backend.backend() == "tensorflow":
             return _grouped(x, kernel, self)
@@ -131,7 +133,7 @@ class _Convolution(_ExplicitPadding):
 class Convolution1D(_Convolution, keras.layers.Conv1D):
     """Conv1D whose ``padding`` may be ((before, after),), and whose groups are native to TensorFlow."""
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         # Conv1D's own call does not go through convolution_op.
         return super(keras.layers.Conv1D, self).call(inputs)
 
@@ -147,7 +149,7 @@ class Convolution3D(_Convolution, keras.layers.Conv3D):
 
 
 class _DepthwiseConvolution(_ExplicitPadding):
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return self.finished(_depthwise(self.padded(inputs), self.kernel, self))
 
 
@@ -162,7 +164,7 @@ class DepthwiseConvolution2D(_DepthwiseConvolution, keras.layers.DepthwiseConv2D
 
 
 class _SeparableConvolution(_ExplicitPadding):
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         y = _depthwise(self.padded(inputs), self.depthwise_kernel, self)
         return self.finished(ops.conv(y, self.pointwise_kernel, data_format="channels_last"))
 
@@ -183,7 +185,7 @@ class _TransposedConvolution(_ExplicitPadding):
     TensorFlow's own op takes a dilation on some processors only (on a CPU: those where oneDNN is on).
     """
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         if max(self.dilation_rate) > 1:
             return self.finished(self._turned_round(inputs))
         extra = self.output_padding or (0,) * self.rank
@@ -198,7 +200,7 @@ class _TransposedConvolution(_ExplicitPadding):
         crops = (slice(b, min(e - a, 0) or None) for e, (b, a) in zip(extra, self.sides, strict=True))
         return self.finished(y[(slice(None), *crops)])
 
-    def _turned_round(self, x: Any) -> Any:
+    def _turned_round(self, x: Tensor) -> Tensor:
         """With stride 1, the only one beside a dilation: the convolution with the kernel reversed along its axes."""
         whole = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
         rests = [(w - b, w - a) for w, (b, a) in zip(whole, self.sides, strict=True)]
@@ -207,7 +209,7 @@ class _TransposedConvolution(_ExplicitPadding):
         kernel = ops.swapaxes(ops.flip(self.kernel, axis=tuple(range(self.rank))), -1, -2)
         return ops.conv(x, kernel, 1, "valid", "channels_last", self.dilation_rate)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, _ = input_shape
         extra = self.output_padding or (0,) * self.rank
         out = [
@@ -249,21 +251,21 @@ class Bias(keras.Layer):
         self.per = per
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         shapes = {"channel": input_shape[-1:], "position": (*input_shape[1:-1], 1), "element": input_shape[1:]}
         self.bias = self.add_weight(name="bias", shape=shapes[self.per], initializer="zeros")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.add(inputs, self.bias)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "per": self.per}
 
 
-def _per_axis(value: Any, rank: int) -> tuple[int, ...]:
+def _per_axis(value: Tensor, rank: int) -> tuple[int, ...]:
     return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
@@ -279,7 +281,7 @@ def _in_words(padding: str | Sides, rank: int, config: dict[str, Any]) -> str | 
     return "same" if unit and tuple(padding) == tuple((t // 2, t - t // 2) for t in totals) else padding
 
 
-def _grouped(x: Any, kernel: Any, layer: Any) -> Any:
+def _grouped(x: Tensor, kernel: Tensor, layer: keras.Layer) -> Tensor:
     """Grouped convolution on TensorFlow.
 
     Keras goes through a nested XLA function here, which is one to two orders slower to train on a CPU and leaves an
@@ -321,7 +323,7 @@ def _native_groups(dtype: str) -> bool:
     return True
 
 
-def _depthwise(x: Any, kernel: Any, layer: Any) -> Any:
+def _depthwise(x: Tensor, kernel: Tensor, layer: keras.Layer) -> Tensor:
     """Depthwise convolution; unequal strides are thinned from stride 1, since TensorFlow's kernels take equal ones."""
     options = {"dilation_rate": layer.dilation_rate, "data_format": "channels_last"}
     strides = layer.strides
@@ -334,7 +336,7 @@ def _depthwise(x: Any, kernel: Any, layer: Any) -> Any:
     return y[:, :: strides[0], :: strides[1]]
 
 
-def _same(size: Any, span: int, stride: int) -> tuple[Any, Any]:
+def _same(size: Tensor, span: int, stride: int) -> tuple[Tensor, Tensor]:
     """(before, after) of ``same`` padding; ``size`` is a number or a scalar tensor."""
     total = (-(-size // stride) - 1) * stride + span - size
     total = max(total, 0) if isinstance(size, int) else ops.maximum(total, 0)

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 FUNCTIONS = {
@@ -30,11 +32,11 @@ class Elementwise(keras.Layer):
         self.function, self.x2 = function, x2
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         function = FUNCTIONS[self.function]
         return function(inputs) if self.x2 is None else function(inputs, self.x2)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -50,11 +52,11 @@ class ClipValues(keras.Layer):
         self.least, self.most = least, most
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         x = inputs if self.least is None else ops.maximum(inputs, ops.cast(self.least, inputs.dtype))
         return x if self.most is None else ops.minimum(x, ops.cast(self.most, inputs.dtype))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -71,8 +73,8 @@ class Cast(keras.Layer):
         self.autocast = False
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.cast(inputs, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -20,13 +22,13 @@ class OneHot(keras.Layer):
         # The inputs are integers whatever the layer computes in.
         self.autocast = False
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.one_hot(ops.cast(inputs, "int32"), self.vocab, dtype=self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.vocab)
 
     def get_config(self) -> dict[str, Any]:
@@ -42,15 +44,15 @@ class ReversibleEmbedding(keras.Layer):
         self.vocab, self.dim, self.mask_zero = vocab, dim, mask_zero
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.embeddings = self.add_weight(name="embeddings", shape=(self.vocab, self.dim), initializer="uniform")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         if _integers(inputs):
             return ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
         return ops.matmul(inputs, ops.transpose(self.embeddings))
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return ops.not_equal(inputs, 0) if _integers(inputs) and self.mask_zero else mask
 
     def get_config(self) -> dict[str, Any]:
@@ -66,15 +68,15 @@ class PositionEmbedding(keras.Layer):
         self.length = length
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         start = keras.initializers.RandomNormal(stddev=0.02)
         self.embeddings = self.add_weight(name="embeddings", shape=(self.length, input_shape[-1]), initializer=start)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         # Steps beyond the last position make this sum fail, as they should.
         return ops.add(inputs, self.embeddings[: ops.shape(inputs)[1]])
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -90,14 +92,14 @@ class SinusoidalPosition(keras.Layer):
         self.base = base
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         channels = ops.arange(inputs.shape[-1])
         even = ops.cast(channels // 2 * 2, "float32")
         angle = _angles(ops.shape(inputs)[1], even / inputs.shape[-1], self.base)
         waves = ops.where(channels % 2 == 0, ops.sin(angle), ops.cos(angle))
         return ops.add(inputs, ops.cast(waves, inputs.dtype))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -113,12 +115,12 @@ class RotaryPosition(keras.Layer):
         self.heads, self.base = heads, base
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         shape = ops.shape(inputs)
         x = ops.reshape(inputs, (*shape[:2], self.heads, inputs.shape[-1] // self.heads))
         return ops.reshape(rotated(x, self.base), shape)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -134,17 +136,17 @@ class ClassToken(keras.Layer):
         self.count = count
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.token = self.add_weight(name="token", shape=(self.count, input_shape[-1]), initializer="zeros")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         token = ops.broadcast_to(self.token, (ops.shape(inputs)[0], self.count, inputs.shape[-1]))
         return ops.concatenate([ops.cast(token, inputs.dtype), inputs], axis=1)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None if mask is None else ops.pad(mask, ((0, 0), (self.count, 0)), constant_values=True)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, steps, channels = input_shape
         return (batch, None if steps is None else steps + self.count, channels)
 
@@ -152,11 +154,11 @@ class ClassToken(keras.Layer):
         return {**super().get_config(), "count": self.count}
 
 
-def _integers(x: Any) -> bool:
+def _integers(x: Tensor) -> bool:
     return "int" in keras.backend.standardize_dtype(x.dtype)
 
 
-def rotated(x: Any, base: float) -> Any:
+def rotated(x: Tensor, base: float) -> Tensor:
     """(batch, time, heads, channels) with each pair of neighbouring channels turned (Su et al. 2021, eq. 34)."""
     shape = ops.shape(x)
     half = x.shape[-1] // 2
@@ -167,7 +169,7 @@ def rotated(x: Any, base: float) -> Any:
     return ops.reshape(ops.stack([a * cos - b * sin, a * sin + b * cos], axis=-1), shape)
 
 
-def _angles(steps: Any, exponents: Any, base: float) -> Any:
+def _angles(steps: Tensor, exponents: Tensor, base: float) -> Tensor:
     """(time, channels): t / base ** exponent, in float32 whatever the layer computes in."""
     time = ops.cast(ops.arange(steps), "float32")
     return time[:, None] / ops.power(base, ops.cast(exponents, "float32"))[None, :]

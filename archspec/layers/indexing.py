@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -23,7 +25,7 @@ class Gather(keras.Layer):
         self.autocast = False
         self.supports_masking = True
 
-    def call(self, x: Any, places: Any = None) -> Any:
+    def call(self, x: Tensor, places: Tensor | None = None) -> Tensor:
         if self.indices is not None:
             return ops.take(x, ops.convert_to_tensor(self.indices, "int32"), axis=self.axis)
         # Along one axis behind the batch axis, each example by itself.
@@ -35,11 +37,11 @@ class Gather(keras.Layer):
         found = ops.moveaxis(ops.take_along_axis(flat, wanted, axis=1), 1, self.axis)
         return ops.reshape(found, (*shape[: self.axis], *ops.shape(places)[1:], *shape[self.axis + 1 :]))
 
-    def compute_output_shape(self, x_shape: Any, places_shape: Any = None) -> Any:
-        put = (len(self.indices),) if self.indices is not None else tuple(places_shape[1:])
+    def compute_output_shape(self, x_shape: Shape, places_shape: Shape | None = None) -> Shape:
+        put = (len(self.indices),) if self.indices is not None else (places_shape or ())[1:]
         return (*x_shape[: self.axis], *put, *x_shape[self.axis + 1 :])
 
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+    def compute_mask(self, x: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return mask[0] if isinstance(mask, (list, tuple)) else mask
 
     def get_config(self) -> dict[str, Any]:
@@ -55,10 +57,10 @@ class Roll(keras.Layer):
         self.shift, self.axis = tuple(shift), tuple(axis)
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.roll(inputs, self.shift, axis=self.axis)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -74,7 +76,7 @@ class Tile(keras.Layer):
         self.repeats = tuple(repeats)
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.tile(inputs, (1, *self.repeats))
 
     def get_config(self) -> dict[str, Any]:
@@ -90,7 +92,7 @@ class ExpandDims(keras.Layer):
         self.axis = axis
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.expand_dims(inputs, self.axis)
 
     def get_config(self) -> dict[str, Any]:
@@ -106,7 +108,7 @@ class Squeeze(keras.Layer):
         self.axis = axis
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.squeeze(inputs, self.axis)
 
     def get_config(self) -> dict[str, Any]:

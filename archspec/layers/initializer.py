@@ -8,12 +8,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from archspec.layers.tensor import Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class Bilinear(keras.initializers.Initializer):
     """Kernels (…, channels, channels) of linear interpolation, as FCN's ``upsample_filt``."""
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Tensor:
         *spatial, rows, columns = shape
         kernel = np.ones((rows, columns)) if min(rows, columns) == 1 else np.eye(rows, columns)
         for size in reversed(spatial):

@@ -8,15 +8,17 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
-def as_places(numbers: Any) -> Any:
+def as_places(numbers: Tensor) -> Tensor:
     """Numbers in a type that tells the positions of a map apart, and what is between: half precision does not."""
     return ops.cast(numbers, keras.backend.result_type(numbers.dtype, "float32"))
 
 
-def at_positions(x: Any, rows: Any, columns: Any) -> Any:
+def at_positions(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """(batch, height, width, channels) at whole places (batch, n), which may lie outside, where there is 0."""
     _, height, width, channels = x.shape
     within = ops.logical_and(
@@ -29,7 +31,7 @@ def at_positions(x: Any, rows: Any, columns: Any) -> Any:
     return ops.take_along_axis(flat, index, axis=1) * ops.cast(within, x.dtype)[..., None]
 
 
-def between_positions(x: Any, rows: Any, columns: Any) -> Any:
+def between_positions(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """The same at any places, by distance from the four positions around."""
     top, left = ops.floor(rows), ops.floor(columns)
     down, right = (ops.cast(t, x.dtype)[..., None] for t in (rows - top, columns - left))
@@ -48,7 +50,7 @@ class GridSample(keras.Layer):
         # The grid stays what it is.
         self.autocast = False
 
-    def call(self, x: Any, grid: Any) -> Any:
+    def call(self, x: Tensor, grid: Tensor) -> Tensor:
         x, grid = ops.cast(x, self.compute_dtype), as_places(grid)
         (_, height, width, channels), shape = x.shape, ops.shape(grid)
         columns, rows = (self._place(grid[..., i], size) for i, size in enumerate((width, height)))
@@ -59,10 +61,10 @@ class GridSample(keras.Layer):
             read = between_positions(x, rows, columns)
         return ops.reshape(read, (*shape[:3], channels))
 
-    def _place(self, at: Any, size: int) -> Any:
+    def _place(self, at: Tensor, size: int) -> Tensor:
         return (at + 1) / 2 * (size - 1) if self.align_corners else ((at + 1) * size - 1) / 2
 
-    def compute_output_shape(self, x_shape: Any, grid_shape: Any) -> Any:
+    def compute_output_shape(self, x_shape: Shape, grid_shape: Shape) -> Shape:
         return (*grid_shape[:3], x_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
@@ -95,7 +97,7 @@ class DeformableConvolution(keras.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, x_shape: Any, offset_shape: Any = None, weight_shape: Any = None) -> None:
+    def build(self, x_shape: Shape, offset_shape: Shape | None = None, weight_shape: Shape | None = None) -> None:
         self.kernel = self.add_weight(
             name="kernel",
             shape=(*self.kernel_size, x_shape[-1], self.filters),
@@ -106,7 +108,7 @@ class DeformableConvolution(keras.Layer):
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer=self.bias_initializer)
 
-    def call(self, x: Any, offset: Any, weight: Any = None) -> Any:
+    def call(self, x: Tensor, offset: Tensor, weight: Tensor | None = None) -> Tensor:
         height, width, channels = offset.shape[1], offset.shape[2], x.shape[-1]
         taps = self.kernel_size[0] * self.kernel_size[1]
         groups, batch = offset.shape[-1] // (2 * taps), ops.shape(x)[0]
@@ -132,7 +134,7 @@ class DeformableConvolution(keras.Layer):
         y = ops.einsum("bhwtc,tcf->bhwf", ops.concatenate(read, axis=-1), kernel)
         return self.activation(y if self.bias is None else ops.add(y, self.bias))
 
-    def compute_output_shape(self, x_shape: Any, offset_shape: Any, weight_shape: Any = None) -> Any:
+    def compute_output_shape(self, x_shape: Shape, offset_shape: Shape, weight_shape: Shape | None = None) -> Shape:
         return (*offset_shape[:3], self.filters)
 
     def get_config(self) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -18,7 +20,7 @@ class FoldItems(keras.Layer):
         super().__init__(**kwargs)
         self.repeats = repeats
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return ops.repeat(x, self.repeats, axis=0) if self.repeats else ops.reshape(x, (-1, *x.shape[2:]))
 
     def get_config(self) -> dict[str, Any]:
@@ -33,7 +35,7 @@ class UnfoldItems(keras.Layer):
         super().__init__(**kwargs)
         self.items = items
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return ops.reshape(x, (-1, self.items, *x.shape[1:]))
 
     def get_config(self) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -37,7 +39,7 @@ class LocallyConnected(keras.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: tuple[int, ...]) -> None:
         sizes, taps, places = self._sizes(input_shape), input_shape[-1], 1
         for k, n in zip(self.kernel_size, sizes, strict=True):
             taps, places = taps * k, places * n
@@ -52,13 +54,13 @@ class LocallyConnected(keras.Layer):
             shape = (*sizes, self.filters)
             self.bias = self.add_weight(name="bias", shape=shape, initializer=self.bias_initializer)
 
-    def _drawn(self, shape: Any, dtype: Any = None) -> Any:
+    def _drawn(self, shape: tuple[int, ...], dtype: Any = None) -> Tensor:
         """Kernels as large as if there were one: Keras takes the places for taps, and scales by their number, too."""
         value = self.kernel_initializer(shape, dtype=dtype)
         scales = isinstance(self.kernel_initializer, keras.initializers.VarianceScaling)
         return value * shape[0] ** 0.5 if scales else value
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         sizes = self._sizes(inputs.shape)
         x = ops.pad(inputs, ((0, 0), *self.sides, (0, 0)))
         read = []
@@ -70,11 +72,11 @@ class LocallyConnected(keras.Layer):
         y = ops.reshape(ops.einsum("bpc,pcf->bpf", patches, self.kernel), (-1, *sizes, self.filters))
         return self.activation(y if self.bias is None else ops.add(y, self.bias))
 
-    def _sizes(self, shape: Any) -> tuple[int, ...]:
+    def _sizes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         axes = zip(shape[1:-1], self.kernel_size, self.strides, self.sides, strict=True)
         return tuple((n + b + a - k) // s + 1 for n, k, s, (b, a) in axes)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> Shape:
         return (input_shape[0], *self._sizes(input_shape), self.filters)
 
     def get_config(self) -> dict[str, Any]:
@@ -100,7 +102,7 @@ class BlurPool(keras.Layer):
         super().__init__(**kwargs)
         self.taps, self.strides, self.mode = list(taps), tuple(strides), mode
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         count = len(self.taps)
         sides = ((count - 1) // 2, count // 2)
         x = ops.pad(inputs, ((0, 0), *(sides,) * len(self.strides), (0, 0)), mode=self.mode)
@@ -110,7 +112,7 @@ class BlurPool(keras.Layer):
             x = sum(parts[1:], start=parts[0])
         return x
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> Shape:
         batch, *sizes, channels = input_shape
         return (batch, *(None if n is None else -(-n // s) for n, s in zip(sizes, self.strides, strict=True)), channels)
 

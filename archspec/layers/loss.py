@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from archspec.layers.tensor import Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class SmoothL1(keras.losses.Loss):
@@ -15,7 +17,7 @@ class SmoothL1(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
         self.beta = beta
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """One value for each vector of channels."""
         return keras.losses.huber(y_true, y_pred, self.beta) / self.beta
 
@@ -31,7 +33,7 @@ class Wasserstein(keras.losses.Loss):
     def __init__(self, name: str = "wasserstein", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """One value for each vector of channels."""
         return -keras.ops.mean(keras.ops.cast(y_true, y_pred.dtype) * y_pred, axis=-1)
 
@@ -43,7 +45,7 @@ class NormalKl(keras.losses.Loss):
     def __init__(self, name: str = "normal_kl", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """One value for each vector of channels: their sum. ``y_true`` are log-variances, ``y_pred`` means."""
         terms = keras.ops.square(y_pred) + keras.ops.exp(y_true) - y_true - 1
         return keras.ops.sum(terms, axis=-1) / 2

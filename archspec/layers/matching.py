@@ -13,6 +13,7 @@ from keras import ops
 
 from archspec.layers.boxes import area, share
 from archspec.layers.suppression import rows_of
+from archspec.layers.tensor import Tensor
 
 register = keras.saving.register_keras_serializable("archspec")
 
@@ -27,7 +28,9 @@ class MatchedAnchors(keras.Layer):
         self.low, self.high, self.force, self.background = low, high, force, background
         self.ignored_share = ignored_share
 
-    def call(self, anchors: Any, boxes: Any, classes: Any, valid: Any, ignored: Any = None) -> tuple[Any, ...]:
+    def call(
+        self, anchors: Tensor, boxes: Tensor, classes: Tensor, valid: Tensor, ignored: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         anchors, boxes = ops.stop_gradient(anchors), ops.stop_gradient(boxes)
         best, owner, forced = self._matched(anchors, boxes, valid)
         between = ops.logical_and(best >= self.low, best < self.high)
@@ -50,12 +53,12 @@ class MatchedAnchors(keras.Layer):
         """Compiled once for all calls of the layer."""
         return compiled(self._ignored_shares)
 
-    def _owners(self, anchors: Any, boxes: Any, valid: Any) -> tuple[Any, Any, Any]:
+    def _owners(self, anchors: Tensor, boxes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The largest overlap of each anchor, with which object, and the object that forces it, or -1."""
         overlaps = overlaps_with(anchors, boxes, valid)
         zeros, number, place = numbered(anchors)
 
-        def turn(i: Any, held: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        def turn(i: Tensor, held: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
             best, owner, forced = held
             found = overlaps(i)
             better = found > best
@@ -73,16 +76,16 @@ class MatchedAnchors(keras.Layer):
             forced = self._pairs(ops.stack([overlaps(i) for i in range(count)], axis=1), place, forced)
         return best, owner, forced
 
-    def _ignored_shares(self, anchors: Any, boxes: Any, ignored: Any) -> Any:
+    def _ignored_shares(self, anchors: Tensor, boxes: Tensor, ignored: Tensor) -> Tensor:
         """The largest share of each anchor that lies in an ignored object."""
         return _largest(overlaps_with(anchors, boxes, ignored, of_candidates=True), anchors, boxes)
 
-    def _pairs(self, overlaps: Any, place: Any, forced: Any) -> Any:
+    def _pairs(self, overlaps: Tensor, place: Tensor, forced: Tensor) -> Tensor:
         """Pairs from the largest overlap down, of (batch, N, A)."""
         count, rows = overlaps.shape[1:]
         number = ops.expand_dims(ops.convert_to_tensor(np.arange(count), "int32"), 0)
 
-        def turn(i: Any, held: tuple[Any, Any]) -> tuple[Any, Any]:
+        def turn(i: Tensor, held: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             left, forced = held
             at = ops.cast(ops.argmax(ops.reshape(left, (-1, count * rows)), axis=1), "int32")[:, None]
             mine, its = number == at // rows, place == at % rows
@@ -107,7 +110,15 @@ class IgnoredOverlaps(keras.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.iou = iou
 
-    def call(self, predicted: Any, positive: Any, counted: Any, boxes: Any, valid: Any, ignored: Any = None) -> Any:
+    def call(
+        self,
+        predicted: Tensor,
+        positive: Tensor,
+        counted: Tensor,
+        boxes: Tensor,
+        valid: Tensor,
+        ignored: Tensor | None = None,
+    ) -> Tensor:
         if ignored is not None:
             valid = ops.logical_or(valid, ignored)
         best = self._largest(ops.stop_gradient(predicted), ops.stop_gradient(boxes), valid)
@@ -118,14 +129,14 @@ class IgnoredOverlaps(keras.Layer):
         """Compiled once for all calls of the layer."""
         return compiled(self._best)
 
-    def _best(self, predicted: Any, boxes: Any, valid: Any) -> Any:
+    def _best(self, predicted: Tensor, boxes: Tensor, valid: Tensor) -> Tensor:
         return _largest(overlaps_with(predicted, boxes, valid), predicted, boxes)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "iou": self.iou}
 
 
-def owned(owner: Any, anchors: Any, boxes: Any, classes: Any, *, first: bool = False) -> tuple[Any, ...]:
+def owned(owner: Tensor, anchors: Tensor, boxes: Tensor, classes: Tensor, *, first: bool = False) -> tuple[Tensor, ...]:
     """What anchors are taught whose owners are known: classes, boxes, whether positive and counted, and the owners."""
     positive, row = owner >= 0, ops.maximum(owner, 0)
     kinds = ops.take_along_axis(ops.cast(classes, "int32"), row, axis=1)
@@ -144,20 +155,20 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
 
 
-def _largest(overlaps: Callable[[Any], Any], candidates: Any, boxes: Any) -> Any:
+def _largest(overlaps: Callable[[Tensor], Tensor], candidates: Tensor, boxes: Tensor) -> Tensor:
     """The largest overlap of each candidate with any object; 0 for none."""
     start = ops.zeros_like(candidates[..., 0])
     return ops.fori_loop(0, boxes.shape[1], lambda i, best: ops.maximum(best, overlaps(i)), start)
 
 
-def numbered(anchors: Any) -> tuple[Any, Any, Any]:
+def numbered(anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Of each anchor: 0.0, 0, and its place among them; (batch, A)."""
     zeros = ops.zeros_like(anchors[..., 0])
     number = ops.cast(zeros, "int32")
     return zeros, number, ops.cumsum(number + 1, axis=1) - 1
 
 
-def winners(found: Any, least: float, place: Any = None) -> Any:
+def winners(found: Tensor, least: float, place: Tensor | None = None) -> Tensor:
     """Which anchors (batch, A) have the most of ``found``, if that is more than ``least``: all that do, or, where the
     ``place`` of each is given, the first."""
     top = ops.max(found, axis=1, keepdims=True)
@@ -167,13 +178,15 @@ def winners(found: Any, least: float, place: Any = None) -> Any:
     return ops.logical_and(wins, place == ops.cast(ops.argmax(found, axis=1), "int32")[:, None])
 
 
-def overlaps_with(candidates: Any, boxes: Any, valid: Any, *, of_candidates: bool = False) -> Callable[[Any], Any]:
+def overlaps_with(
+    candidates: Tensor, boxes: Tensor, valid: Tensor, *, of_candidates: bool = False
+) -> Callable[[Tensor], Tensor]:
     """Intersection over union of all candidates with one object, by its number; -1 with what is no object. The share of
     the candidates instead, where they say so."""
     x1, y1, x2, y2 = (candidates[..., i] for i in range(4))
     own = area(candidates[..., :2], candidates[..., 2:])
 
-    def of(number: Any) -> Any:
+    def of(number: Tensor) -> Tensor:
         box = ops.take(boxes, number, axis=1)
         left, top, right, bottom = (box[:, i : i + 1] for i in range(4))
         wide = ops.maximum(ops.minimum(x2, right) - ops.maximum(x1, left), 0.0)

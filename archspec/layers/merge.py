@@ -7,12 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class Divide(keras.layers.Subtract):
     """The first operand by the second; they broadcast, and masks meet, as in Keras's other merges."""
 
-    def _merge_function(self, inputs: Any) -> Any:
+    def _merge_function(self, inputs: Tensor) -> Tensor:
         return ops.divide(inputs[0], inputs[1])
 
 
@@ -25,10 +27,10 @@ class Stack(keras.Layer):
         self.axis = axis
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.stack(inputs, axis=self.axis)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         """A step counts where it does in all that has a mask."""
         there = None
         for one in mask or ():
@@ -49,12 +51,12 @@ class MatrixProduct(keras.Layer):
         self.transpose_a, self.transpose_b = transpose_a, transpose_b
         self.supports_masking = True
 
-    def call(self, a: Any, b: Any) -> Any:
+    def call(self, a: Tensor, b: Tensor) -> Tensor:
         a = ops.swapaxes(a, -1, -2) if self.transpose_a else a
         b = ops.swapaxes(b, -1, -2) if self.transpose_b else b
         return ops.matmul(a, b)
 
-    def compute_mask(self, a: Any, mask: Any = None) -> Any:
+    def compute_mask(self, a: Tensor, mask: Tensor | None = None) -> Tensor | None:
         """The mask of ``a``, whose steps are rows unless they are summed over."""
         return None if self.transpose_a else mask
 

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -23,17 +25,17 @@ class ParameterTensor(keras.Layer):
         self.autocast = False
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.value = self.add_weight(name="value", shape=self.shape, initializer=self.initializer)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         value = ops.cast(self.value, self.compute_dtype)
         return ops.broadcast_to(value, (ops.shape(inputs)[0], *self.shape))
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], *self.shape)
 
     def get_config(self) -> dict[str, Any]:
@@ -45,20 +47,20 @@ class ParameterTensor(keras.Layer):
 class ConstantTensor(keras.Layer):
     """Given numbers for each example; of the input the batch axis is read."""
 
-    def __init__(self, value: Any, shape: Sequence[int], **kwargs: Any):
+    def __init__(self, value: Tensor, shape: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.value, self.shape = value, tuple(shape)
         self.autocast = False
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         value = ops.convert_to_tensor(self.value, self.compute_dtype)
         return ops.broadcast_to(value, (ops.shape(inputs)[0], *self.shape))
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], *self.shape)
 
     def get_config(self) -> dict[str, Any]:

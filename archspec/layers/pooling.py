@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 Sides = tuple[tuple[int, int], ...]
 """(before, after) per spatial axis."""
 
@@ -46,7 +48,7 @@ def global_pooling(mode: str, rank: int, keep: bool, *, is_unmasked: bool = Fals
 class MaskedGlobalAveragePooling1D(keras.layers.GlobalAveragePooling1D):
     """GlobalAveragePooling1D where the mean of no step at all is 0; Keras's is NaN."""
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is None:
             return super().call(inputs)
         there = ops.cast(mask, "bool")[:, :, None]
@@ -63,7 +65,7 @@ class MaskedGlobalMaxPooling1D(keras.layers.GlobalMaxPooling1D):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is None:
             return super().call(inputs)
         there = ops.cast(mask, "bool")[:, :, None]
@@ -71,7 +73,7 @@ class MaskedGlobalMaxPooling1D(keras.layers.GlobalMaxPooling1D):
         largest = ops.max(ops.where(there, inputs, lowest), axis=1, keepdims=self.keepdims)
         return ops.where(ops.any(there, axis=1, keepdims=self.keepdims), largest, ops.zeros_like(largest))
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None
 
 
@@ -83,12 +85,12 @@ class WindowPooling(keras.Layer):
     the input or its left padding; what of it lies beyond the padding is left out of the mean.
     """
 
-    def __init__(self, mode: str, size: Any, strides: Any, padding: Any, ceil: bool = False, **kwargs: Any):
+    def __init__(self, mode: str, size: Tensor, strides: Any, padding: Any, ceil: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.mode, self.size, self.strides, self.ceil = mode, tuple(size), tuple(strides), ceil
         self.padding = tuple((int(b), int(a)) for b, a in padding)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         sizes = ops.shape(inputs)[1:-1]
         sides = ((0, 0), *self.padding, (0, 0))
         tails = ((0, 0), *((0, self._tail(axis, n)) for axis, n in enumerate(sizes)), (0, 0))
@@ -108,7 +110,7 @@ class WindowPooling(keras.Layer):
         counted = _pad(_pad(ops.ones_like(inputs[:1, ..., :1]), sides, 1.0), tails, 0.0)
         return ops.divide(y[kept], ops.average_pool(counted, self.size, self.strides, "valid", "channels_last")[kept])
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, channels = input_shape
         return (batch, *(None if n is None else self._count(axis, n) for axis, n in enumerate(sizes)), channels)
 
@@ -116,7 +118,7 @@ class WindowPooling(keras.Layer):
         own = {key: getattr(self, key) for key in ("mode", "size", "strides", "padding", "ceil")}
         return {**super().get_config(), **own}
 
-    def _count(self, axis: int, n: Any) -> Any:
+    def _count(self, axis: int, n: Tensor) -> Tensor:
         """Windows along an axis of ``n`` positions (a number or a scalar tensor)."""
         size, stride, (before, after) = self.size[axis], self.strides[axis], self.padding[axis]
         room = n + before + after - size
@@ -125,7 +127,7 @@ class WindowPooling(keras.Layer):
         count, starts = (room + stride - 1) // stride + 1, (n + before - 1) // stride + 1
         return min(count, starts) if isinstance(n, int) else ops.minimum(count, starts)
 
-    def _tail(self, axis: int, n: Any) -> Any:
+    def _tail(self, axis: int, n: Tensor) -> Tensor:
         """Rows behind the padding that complete the last window; the most that there can be where ``n`` is open."""
         if not self.ceil:
             return 0
@@ -151,12 +153,12 @@ class IndexedMaxPooling(keras.Layer):
     ``count`` is how many windows there are along each axis. Only the number that wins has a gradient.
     """
 
-    def __init__(self, size: Any, strides: Any, padding: str | Sides, count: Any, **kwargs: Any):
+    def __init__(self, size: Tensor, strides: Any, padding: str | Sides, count: Tensor, **kwargs: Any):
         super().__init__(**kwargs)
         self.size, self.strides, self.count = tuple(size), tuple(strides), tuple(count)
         self.padding = padding if isinstance(padding, str) else tuple((int(b), int(a)) for b, a in padding)
 
-    def call(self, inputs: Any) -> tuple[Any, Any]:
+    def call(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         sizes, rank = inputs.shape[1:-1], len(self.size)
         spans = [(n - 1) * s + k for n, s, k in zip(self.count, self.strides, self.size, strict=True)]
         before = [
@@ -177,7 +179,7 @@ class IndexedMaxPooling(keras.Layer):
                 largest, where = ops.where(is_larger, tap, largest), ops.where(is_larger, place, where)
         return largest, where
 
-    def _places(self, taps: Any, before: Any, sizes: Any, rank: int) -> Any:
+    def _places(self, taps: Tensor, before: Tensor, sizes: Tensor, rank: int) -> Tensor:
         """Where in the plane this tap of every window lies, of shape (rows, …, 1); on padding, the place beside it."""
         flat = 0
         for axis, size in enumerate(sizes):
@@ -187,7 +189,7 @@ class IndexedMaxPooling(keras.Layer):
             flat = flat * size + np.clip(along, 0, size - 1).reshape(shape)
         return ops.convert_to_tensor(flat, "int32")
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: Tensor) -> tuple[keras.KerasTensor, ...]:
         shape = (inputs.shape[0], *self.count, inputs.shape[-1])
         return keras.KerasTensor(shape, self.compute_dtype), keras.KerasTensor(shape, "int32")
 
@@ -200,11 +202,11 @@ class IndexedMaxPooling(keras.Layer):
 class Unpooling(keras.Layer):
     """Numbers put at the places of planes of ``size`` that a second input says; what is at none is 0."""
 
-    def __init__(self, size: Any, **kwargs: Any):
+    def __init__(self, size: Tensor, **kwargs: Any):
         super().__init__(**kwargs)
         self.size = tuple(size)
 
-    def call(self, inputs: Any, indices: Any) -> Any:
+    def call(self, inputs: Tensor, indices: Tensor) -> Tensor:
         places, channels = math.prod(inputs.shape[1:-1]), inputs.shape[-1]
         count = ops.shape(inputs)[0]
         example = ops.broadcast_to(ops.arange(count, dtype="int32")[:, None, None], (count, places, channels))
@@ -217,7 +219,7 @@ class Unpooling(keras.Layer):
         planes = ops.scatter_update(planes, at, ops.reshape(inputs, (-1,)), reduction="add")
         return ops.reshape(planes, (count, *self.size, channels))
 
-    def compute_output_spec(self, inputs: Any, indices: Any) -> Any:
+    def compute_output_spec(self, inputs: Tensor, indices: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor((inputs.shape[0], *self.size, inputs.shape[-1]), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -233,11 +235,11 @@ class AdaptivePooling(keras.Layer):
     one larger than the input).
     """
 
-    def __init__(self, mode: str, size: Any, **kwargs: Any):
+    def __init__(self, mode: str, size: Tensor, **kwargs: Any):
         super().__init__(**kwargs)
         self.mode, self.size = mode, tuple(size)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         reduce = ops.max if self.mode == "max" else ops.mean
         y = inputs
         for axis, n in enumerate(self.size, start=1):
@@ -247,12 +249,12 @@ class AdaptivePooling(keras.Layer):
             y = ops.concatenate([reduce(part, axis=axis, keepdims=True) for part in bins], axis=axis)
         return y
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], *self.size, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mode": self.mode, "size": self.size}
 
 
-def _pad(x: Any, sides: Any, value: float) -> Any:
+def _pad(x: Tensor, sides: Tensor, value: float) -> Tensor:
     return ops.pad(x, sides, constant_values=value) if any(map(any, sides)) else x

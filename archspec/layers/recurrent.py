@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -32,18 +34,18 @@ class _Recurrent:
     return_sequences: bool
     return_state: bool
 
-    def build(self, sequences_shape: Any, state_shape: Any = None, cell_shape: Any = None) -> None:
+    def build(self, sequences_shape: Shape, state_shape: Shape | None = None, cell_shape: Shape | None = None) -> None:
         super().build(sequences_shape)  # type: ignore[misc]
 
     def call(
         self,
-        sequences: Any,
-        state: Any = None,
-        cell: Any = None,
-        mask: Any = None,
-        sequences_mask: Any = None,
+        sequences: Tensor,
+        state: Tensor | None = None,
+        cell: Tensor | None = None,
+        mask: Tensor | None = None,
+        sequences_mask: Tensor | None = None,
         training: bool = False,
-    ) -> Any:
+    ) -> Tensor:
         # Keras fills ``mask`` where there is one input, ``sequences_mask`` where there are more.
         mask = sequences_mask if mask is None else mask
         states = [s for s in (state, cell) if s is not None] or None
@@ -54,8 +56,10 @@ class _Recurrent:
             return (ops.flip(out[0], axis=1), *out[1:])
         return ops.flip(out, axis=1)
 
-    def compute_output_shape(self, sequences_shape: Any, state_shape: Any = None, cell_shape: Any = None) -> Any:
-        return super().compute_output_shape(sequences_shape)  # type: ignore[misc]
+    def compute_output_shape(
+        self, sequences_shape: Shape, state_shape: Shape | None = None, cell_shape: Shape | None = None
+    ) -> Shape:
+        return tuple(super().compute_output_shape(sequences_shape))  # type: ignore[misc]
 
 
 @register

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 REDUCTIONS = {"sum": ops.sum, "mean": ops.mean, "max": ops.max, "min": ops.min, "var": ops.var, "std": ops.std}
@@ -25,7 +27,7 @@ class Reduce(keras.Layer):
         self.kind, self.axis, self.keepdims = kind, tuple(axis), keepdims
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return REDUCTIONS[self.kind](inputs, axis=self.axis, keepdims=self.keepdims)
 
     def get_config(self) -> dict[str, Any]:
@@ -48,7 +50,7 @@ class Argmax(keras.Layer):
         self.autocast = False
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.argmax(inputs, axis=self.axis)
 
     def get_config(self) -> dict[str, Any]:
@@ -64,10 +66,10 @@ class CumulativeSum(keras.Layer):
         self.axis = axis
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.cumsum(inputs, axis=self.axis)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:

@@ -16,6 +16,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -49,7 +51,7 @@ class AlignedRegions(OfSize):
         # TensorFlow's reading of positions is not among what XLA compiles.
         self.supports_jit = not self._is_read()
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         *maps, boxes = inputs
         boxes = ops.stop_gradient(boxes)
         if len(maps) == 1:
@@ -64,7 +66,7 @@ class AlignedRegions(OfSize):
     def _is_read(self) -> bool:
         return bool(self.samples) and keras.backend.backend() == "tensorflow"
 
-    def _levels(self, boxes: Any) -> Any:
+    def _levels(self, boxes: Tensor) -> Tensor:
         """Which map each box is looked at on: (batch, R)."""
         side = ops.sqrt(ops.maximum((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]), 0.0))
         size, stride = self.canonical
@@ -73,14 +75,14 @@ class AlignedRegions(OfSize):
         level = ops.floor(first + ops.log2(ops.maximum(side, 1e-6) / size) + 1e-6)
         return ops.cast(ops.clip(level, 0, len(self.stride) - 1), "int32")
 
-    def _placed(self, boxes: Any, stride: float) -> tuple[Any, Any]:
+    def _placed(self, boxes: Tensor, stride: float) -> tuple[Tensor, Tensor]:
         """Starts and extents of boxes in positions, x then y."""
         start, end = boxes[..., :2] / stride, boxes[..., 2:] / stride
         if self.aligned:
             return start - 0.5, end - start
         return start, ops.maximum(end - start, 1.0)
 
-    def _regions(self, x: Any, stride: float, boxes: Any) -> Any:
+    def _regions(self, x: Tensor, stride: float, boxes: Tensor) -> Tensor:
         start, extent = self._placed(boxes, stride)
         if self._is_read():
             return self._read(x, start, extent)
@@ -88,19 +90,19 @@ class AlignedRegions(OfSize):
         across = weights(start[..., 0], extent[..., 0], self.size[1], self.samples, x.shape[2])
         return weighted(x, y, across)
 
-    def _read(self, x: Any, start: Any, extent: Any) -> Any:
+    def _read(self, x: Tensor, start: Tensor, extent: Tensor) -> Tensor:
         batch, rows = ops.shape(start)[0], start.shape[1]
         of = ops.repeat(ops.arange(batch), rows)
         made = self._means(x, ops.reshape(start, (-1, 2)), ops.reshape(extent, (-1, 2)), of)
         return ops.reshape(made, (-1, rows, *self.size, x.shape[-1]))
 
-    def _means(self, x: Any, start: Any, extent: Any, of: Any) -> Any:
+    def _means(self, x: Tensor, start: Tensor, extent: Tensor, of: Tensor) -> Tensor:
         down, right = self.size
         taken = read(x, start, extent, of, (down * self.samples, right * self.samples))
         bins = ops.reshape(taken, (-1, down, self.samples, right, self.samples, x.shape[-1]))
         return ops.mean(bins, axis=(2, 4))
 
-    def _read_by_level(self, maps: Sequence[Any], boxes: Any, levels: Any) -> Any:
+    def _read_by_level(self, maps: Sequence[Tensor], boxes: Tensor, levels: Tensor) -> Tensor:
         """Each box on its own map alone; what was found is put back in the order of the boxes."""
         import tensorflow as tf
 
@@ -114,7 +116,7 @@ class AlignedRegions(OfSize):
             made.append(self._means(x, start, extent, tf.gather(of, mine)))
         return ops.reshape(tf.dynamic_stitch(places, made), (-1, rows, *self.size, maps[0].shape[-1]))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         *maps, boxes = input_shape
         return (*boxes[:2], *self.size, maps[0][-1])
 
@@ -132,7 +134,7 @@ class CroppedRegions(OfSize):
         self.stride, self.fill = stride, fill
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
-    def call(self, x: Any, boxes: Any) -> Any:
+    def call(self, x: Tensor, boxes: Tensor) -> Tensor:
         boxes = ops.stop_gradient(boxes) / self.stride
         start, extent = boxes[..., :2] - 0.5, boxes[..., 2:] - boxes[..., :2]
         rows = boxes.shape[1]
@@ -166,7 +168,7 @@ class PooledRegions(OfSize):
         super().__init__(size, **kwargs)
         self.stride = stride
 
-    def call(self, x: Any, boxes: Any) -> Any:
+    def call(self, x: Tensor, boxes: Tensor) -> Tensor:
         boxes = ops.stop_gradient(boxes) / self.stride
         height, width, channels = x.shape[1:]
         # Halves are rounded away from 0, as C does.
@@ -186,7 +188,7 @@ class PooledRegions(OfSize):
         empty = ops.logical_or((y[0] < 0)[..., None], (x_axis[0] < 0)[:, :, None])
         return ops.where(empty[..., None], 0.0, found)
 
-    def _bins(self, corners: Any, axis: int, count: int, length: int) -> tuple[Any, Any, Any]:
+    def _bins(self, corners: Tensor, axis: int, count: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
         """For each bin the power of two below its extent, -1 for an empty one, and where the first and the last window
         of that extent begin: (batch, R, count) each."""
         first, last = corners[..., axis], corners[..., axis + 2]
@@ -207,7 +209,7 @@ def _powers(length: int) -> list[int]:
     return [2**k for k in range(length.bit_length())]
 
 
-def _windows(x: Any, axis: int, power: int) -> Any:
+def _windows(x: Tensor, axis: int, power: int) -> Tensor:
     """At each position the largest of the 2^power from there on, as far as the map goes."""
     for k in range(power):
         later = ops.take(x, np.minimum(np.arange(x.shape[axis]) + 2**k, x.shape[axis] - 1), axis=axis)
@@ -215,13 +217,13 @@ def _windows(x: Any, axis: int, power: int) -> Any:
     return x
 
 
-def places(start: Any, extent: Any, count: int) -> Any:
+def places(start: Tensor, extent: Tensor, count: int) -> Tensor:
     """``count`` places spread evenly over extents: (…, count)."""
     share = (np.arange(count, dtype="float32") + 0.5) / count
     return start[..., None] + extent[..., None] * share
 
 
-def read(x: Any, start: Any, extent: Any, of: Any, grid: Sequence[int]) -> Any:
+def read(x: Tensor, start: Tensor, extent: Tensor, of: Tensor, grid: Sequence[int]) -> Tensor:
     """A map at a grid of places in boxes (n, 2), each of the example ``of`` (n,): (n, *grid, channels); 0 beyond one
     position over the border. TensorFlow only."""
     import tensorflow as tf
@@ -235,7 +237,7 @@ def read(x: Any, start: Any, extent: Any, of: Any, grid: Sequence[int]) -> Any:
     return tf.image.crop_and_resize(padded, boxes, tf.cast(of, "int32"), tuple(grid))
 
 
-def weights(start: Any, extent: Any, bins: int, samples: int, length: int) -> Any:
+def weights(start: Tensor, extent: Tensor, bins: int, samples: int, length: int) -> Tensor:
     """What each position of an axis counts in each bin of boxes (…): (…, bins, length). ``samples`` places in each bin;
     0 for as many as it has positions."""
     if samples:
@@ -245,7 +247,7 @@ def weights(start: Any, extent: Any, bins: int, samples: int, length: int) -> An
     step, number = extent / bins, np.arange(bins, dtype="float32")
     begin = start[..., None] + step[..., None] * number
 
-    def turn(i: Any, total: Any) -> tuple[Any, Any]:
+    def turn(i: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
         share = (ops.cast(i, "float32") + 0.5) / ops.maximum(count, 1.0)
         added = _hat(begin + (step * share)[..., None], length)
         return i + 1, total + ops.where((ops.cast(i, "float32") < count)[..., None, None], added, 0.0)
@@ -256,7 +258,7 @@ def weights(start: Any, extent: Any, bins: int, samples: int, length: int) -> An
     return total / ops.maximum(count, 1.0)[..., None, None]
 
 
-def _hat(at: Any, length: int) -> Any:
+def _hat(at: Tensor, length: int) -> Tensor:
     """What each position counts at places: (…, length). Up to one position over the border it is the border's."""
     within = ops.logical_and(at >= -1.0, at <= length)
     near = ops.clip(at, 0.0, length - 1.0)[..., None]
@@ -264,6 +266,6 @@ def _hat(at: Any, length: int) -> Any:
     return ops.where(within[..., None], found, 0.0)
 
 
-def weighted(x: Any, y: Any, across: Any) -> Any:
+def weighted(x: Tensor, y: Tensor, across: Tensor) -> Tensor:
     """A map (batch, height, width, channels) by weights (batch, R, bins, height) and (batch, R, bins, width)."""
     return ops.einsum("brqw,brpwc->brpqc", across, ops.einsum("brph,bhwc->brpwc", y, x))

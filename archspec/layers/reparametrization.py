@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -23,25 +25,25 @@ class KernelWrapper(keras.layers.Wrapper):
         self.autocast = False
         self.supports_masking = self.layer.supports_masking
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape | None = None) -> None:
         super().build(input_shape)
         rank = len(self.kept.shape)
         self.read = [axis for axis in range(rank) if axis - rank not in self.writes]
         self.prepare()
 
     @property
-    def kept(self) -> Any:
+    def kept(self) -> Tensor:
         """The layer's own kernel. (As an attribute Keras would count it twice.)"""
         return next(weight for weight in self.layer.weights if weight.name == "kernel")
 
     def prepare(self) -> None:
         """Make the weights beside the layer's."""
 
-    def computed(self, kernel: Any, training: bool) -> Any:
+    def computed(self, kernel: Tensor, training: bool) -> Tensor:
         """The kernel that the layer is called with."""
         raise NotImplementedError
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         kept = self.kept
         kernel = self.computed(kept.value, training)
         # All of the layer's variables, so that a scope around this one goes on to hold.
@@ -49,8 +51,8 @@ class KernelWrapper(keras.layers.Wrapper):
         with keras.StatelessScope(values):
             return self.layer(inputs)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return self.layer.compute_output_shape(input_shape)
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return tuple(self.layer.compute_output_shape(input_shape))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "writes": list(self.writes)}
@@ -68,7 +70,7 @@ class SpectralNorm(KernelWrapper):
         count = prod(self.kept.shape[axis] for axis in self.writes)
         self.u = self.add_weight(name="u", shape=(count,), initializer="random_normal", trainable=False)
 
-    def computed(self, kernel: Any, training: bool) -> Any:
+    def computed(self, kernel: Tensor, training: bool) -> Tensor:
         order = [*self.read, *(axis + len(kernel.shape) for axis in self.writes)]
         matrix = ops.reshape(ops.transpose(kernel, order), (-1, self.u.shape[0]))
         constant, u = ops.stop_gradient(matrix), ops.cast(self.u.value, matrix.dtype)
@@ -91,17 +93,17 @@ class WeightNorm(KernelWrapper):
     """g · v / ‖v‖ for every output (Salimans and Kingma 2016)."""
 
     def prepare(self) -> None:
-        def lengths(shape: Any, dtype: Any = None) -> Any:
+        def lengths(shape: Shape, dtype: Any = None) -> Tensor:
             return ops.reshape(ops.cast(self._length(self.kept.value), dtype or "float32"), shape)
 
         shape = tuple(self.kept.shape[axis] for axis in self.writes)
         self.g = self.add_weight(name="g", shape=shape, initializer=lengths)
 
-    def computed(self, kernel: Any, training: bool) -> Any:
+    def computed(self, kernel: Tensor, training: bool) -> Tensor:
         length = self._length(kernel)
         return kernel * (ops.reshape(ops.cast(self.g.value, kernel.dtype), length.shape) / length)
 
-    def _length(self, kernel: Any) -> Any:
+    def _length(self, kernel: Tensor) -> Tensor:
         return ops.sqrt(ops.sum(ops.square(kernel), axis=self.read, keepdims=True))
 
 
@@ -113,7 +115,7 @@ class WeightStandardization(KernelWrapper):
         super().__init__(layer, writes, **kwargs)
         self.epsilon = epsilon
 
-    def computed(self, kernel: Any, training: bool) -> Any:
+    def computed(self, kernel: Tensor, training: bool) -> Tensor:
         mean = ops.mean(kernel, axis=self.read, keepdims=True)
         variance = ops.mean(ops.square(kernel - mean), axis=self.read, keepdims=True)
         return (kernel - mean) / ops.sqrt(variance + self.epsilon)
@@ -122,5 +124,5 @@ class WeightStandardization(KernelWrapper):
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
-def _unit(x: Any) -> Any:
+def _unit(x: Tensor) -> Tensor:
     return x / ops.maximum(ops.sqrt(ops.sum(ops.square(x))), 1e-12)

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class Slice(keras.Layer):
@@ -19,10 +21,10 @@ class Slice(keras.Layer):
         self.start, self.stop, self.axis = start, stop, axis
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs[(slice(None),) * self.axis + (slice(self.start, self.stop),)]
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         if mask is None or self.axis >= len(mask.shape):
             return mask
         return mask[(slice(None),) * self.axis + (slice(self.start, self.stop),)]
@@ -40,10 +42,10 @@ class Split(keras.Layer):
         self.sizes, self.axis = tuple(sizes), axis
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return tuple(ops.split(inputs, list(accumulate(self.sizes[:-1])), axis=self.axis))
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         if mask is None or self.axis >= len(mask.shape):
             return [mask] * len(self.sizes)
         return list(ops.split(mask, list(accumulate(self.sizes[:-1])), axis=self.axis))
@@ -61,7 +63,7 @@ class Pad(keras.Layer):
         self.padding = tuple((before, after) for before, after in padding)
         self.mode = mode
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         if self.mode == "reflect":
             return ops.pad(inputs, ((0, 0), *self.padding, (0, 0)), mode="reflect")
         x = inputs
@@ -87,7 +89,7 @@ class PadChannels(keras.Layer):
         self.before, self.after = before, after
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.pad(inputs, ((0, 0),) * (len(inputs.shape) - 1) + ((self.before, self.after),))
 
     def get_config(self) -> dict[str, Any]:
@@ -103,10 +105,10 @@ class Subsample(keras.Layer):
         self.strides = tuple(strides)
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs[(slice(None), *(slice(None, None, step) for step in self.strides))]
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         if mask is None:
             return None
         steps = self.strides[: len(mask.shape) - 1]
@@ -125,7 +127,7 @@ class ChannelShuffle(keras.Layer):
         self.groups = groups
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         shape = ops.shape(inputs)
         x = ops.reshape(inputs, (*shape[:-1], self.groups, shape[-1] // self.groups))
         return ops.reshape(ops.swapaxes(x, -1, -2), shape)
@@ -142,7 +144,7 @@ class PixelShuffle(keras.Layer):
         super().__init__(**kwargs)
         self.factor = factor
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         n, height, width, channels = ops.shape(inputs)
         f, c = self.factor, channels // self.factor**2
         x = ops.transpose(ops.reshape(inputs, (n, height, width, c, f, f)), (0, 1, 4, 2, 5, 3))
@@ -160,7 +162,7 @@ class PixelUnshuffle(keras.Layer):
         super().__init__(**kwargs)
         self.factor = factor
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         n, height, width, c = ops.shape(inputs)
         f = self.factor
         x = ops.reshape(inputs, (n, height // f, f, width // f, f, c))

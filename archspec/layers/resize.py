@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class Resize(keras.Layer):
@@ -19,7 +21,7 @@ class Resize(keras.Layer):
         super().__init__(**kwargs)
         self.size, self.mode, self.align_corners = tuple(size), mode, align_corners
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         x = inputs
         for axis, after in enumerate(self.size, start=1):
             before = x.shape[axis]
@@ -40,7 +42,7 @@ class Resize(keras.Layer):
             return rule(before, after, self.align_corners)
         return (area_rows if self.mode == "area" else touched_rows)(before, after)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], *self.size, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
@@ -56,7 +58,7 @@ class LinearUpsampling(keras.Layer):
         super().__init__(**kwargs)
         self.factors = tuple(factors)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         x = inputs
         for axis, factor in enumerate(self.factors, start=1):
             if factor == 1:

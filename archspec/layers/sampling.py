@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class SampleNormal(keras.Layer):
@@ -18,13 +20,13 @@ class SampleNormal(keras.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def call(self, mean: Any, log_variance: Any, training: bool = False) -> Any:
+    def call(self, mean: Tensor, log_variance: Tensor, training: bool = False) -> Tensor:
         if not training and self.inference == "mean":
             return mean
         noise = keras.random.normal(ops.shape(mean), dtype=self.compute_dtype, seed=self.seed_generator)
         return mean + ops.exp(log_variance / 2) * noise
 
-    def compute_output_shape(self, mean_shape: Any, log_variance_shape: Any) -> Any:
+    def compute_output_shape(self, mean_shape: Shape, log_variance_shape: Shape) -> Shape:
         return mean_shape
 
     def get_config(self) -> dict[str, Any]:

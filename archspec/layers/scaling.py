@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from archspec.layers.tensor import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class LayerScale(keras.Layer):
@@ -16,14 +18,14 @@ class LayerScale(keras.Layer):
         self.init = init
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         initializer = keras.initializers.Constant(self.init)
         self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer=initializer)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs * self.gamma
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from archspec.layers.suppression import rows_of
+from archspec.layers.tensor import Tensor
 
 register = keras.saving.register_keras_serializable("archspec")
 
@@ -22,7 +23,7 @@ class _Drawn(keras.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "count": self.count, "positive": self.positive}
 
-    def _ranks(self, positive: Any, counted: Any, training: bool) -> tuple[Any, Any, Any, Any]:
+    def _ranks(self, positive: Tensor, counted: Tensor, training: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The rows that are positive and their ranks among the drawn, and the same of the background; a row that is
         not drawn has a rank beyond the count."""
         positive = ops.logical_and(positive, counted)
@@ -43,7 +44,7 @@ class _Drawn(keras.Layer):
 class SampledRows(_Drawn):
     """Two flags (batch, rows) to two flags of the same shape."""
 
-    def call(self, positive: Any, counted: Any, training: bool = False) -> tuple[Any, Any]:
+    def call(self, positive: Tensor, counted: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
         of_positive, of_negative, _, _ = self._ranks(positive, counted, training)
         drawn = of_positive < self.count
         return drawn, ops.logical_or(drawn, of_negative < self.count)
@@ -54,15 +55,22 @@ class SampledRegions(_Drawn):
     """Boxes (batch, rows, 4) and what was matched of them to ``count`` rows of each."""
 
     def call(
-        self, boxes: Any, classes: Any, box: Any, positive: Any, counted: Any, owner: Any, training: bool = False
-    ) -> tuple[Any, ...]:
+        self,
+        boxes: Tensor,
+        classes: Tensor,
+        box: Tensor,
+        positive: Tensor,
+        counted: Tensor,
+        owner: Tensor,
+        training: bool = False,
+    ) -> tuple[Tensor, ...]:
         of_positive, of_negative, _, _ = self._ranks(positive, counted, training)
         ranks = ops.minimum(of_positive, of_negative)
         found = min(self.count, ranks.shape[1])
         chosen = ops.argsort(ranks, axis=1)[:, :found]
         drawn = ops.take_along_axis(ranks, chosen, axis=1) < self.count
 
-        def gathered(x: Any) -> Any:
+        def gathered(x: Tensor) -> Tensor:
             x = rows_of(x, chosen) if len(x.shape) > 2 else ops.take_along_axis(x, chosen, axis=1)
             if rest := self.count - found:
                 dtype, pad = x.dtype, ((0, 0), (0, rest), *((0, 0),) * (len(x.shape) - 2))
@@ -86,7 +94,7 @@ class HardestNegatives(keras.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.ratio, self.least = ratio, least
 
-    def call(self, hardness: Any, positive: Any, counted: Any) -> Any:
+    def call(self, hardness: Tensor, positive: Tensor, counted: Tensor) -> Tensor:
         positive = ops.logical_and(positive, counted)
         negative = ops.logical_and(counted, ops.logical_not(positive))
         count = self.ratio * ops.sum(ops.cast(positive, "float32"), axis=1, keepdims=True)
@@ -98,7 +106,7 @@ class HardestNegatives(keras.Layer):
         return {**super().get_config(), "ratio": self.ratio, "least": self.least}
 
 
-def spread_order(among: Any, count: Any) -> Any:
+def spread_order(among: Tensor, count: Tensor) -> Tensor:
     """0 for ``count`` (batch, 1) of the chosen ones of each row, whose places among them are spread evenly, 1 for the
     others. All are spread where there are no more."""
     number = ops.cumsum(ops.cast(among, "int32"), axis=1)
@@ -110,7 +118,7 @@ def spread_order(among: Any, count: Any) -> Any:
     return ops.cast(due == before, "float32")
 
 
-def rank(numbers: Any, among: Any) -> Any:
+def rank(numbers: Tensor, among: Tensor) -> Tensor:
     """The place of each among the chosen ones of its row, from the smallest up; those that are not chosen come last."""
     order = ops.argsort(ops.where(among, numbers, 3e38), axis=1)
     return ops.cast(ops.argsort(order, axis=1), "int32")

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Shape, Tensor
+
 register = keras.saving.register_keras_serializable("archspec")
 
 
@@ -23,7 +25,9 @@ class KMaxPooling(keras.Layer):
         self.k, self.layer, self.layers = k, layer, layers
         self.supports_masking = True
 
-    def call(self, x: Any, sentence: Any = None, mask: Any = None, x_mask: Any = None) -> Any:
+    def call(
+        self, x: Tensor, sentence: Tensor | None = None, mask: Tensor | None = None, x_mask: Tensor | None = None
+    ) -> Tensor:
         # Keras fills ``mask`` where there is one input, ``x_mask`` where there are two.
         mask = x_mask if mask is None else mask
         k = self._count(None if sentence is None else ops.shape(sentence)[1])
@@ -44,11 +48,11 @@ class KMaxPooling(keras.Layer):
         kept = ops.take_along_axis(ops.where(there, values, ops.zeros_like(values)), places, axis=-1)
         return ops.swapaxes(kept, 1, 2)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         """None: zeros at the end are values like all others."""
         return None
 
-    def compute_output_shape(self, x_shape: Any, sentence_shape: Any = None) -> Any:
+    def compute_output_shape(self, x_shape: Shape, sentence_shape: Shape | None = None) -> Shape:
         steps = None if sentence_shape is None else sentence_shape[1]
         dynamic = sentence_shape is not None and self.layer < self.layers
         return (x_shape[0], None if dynamic and steps is None else self._count(steps), x_shape[2])
@@ -56,7 +60,7 @@ class KMaxPooling(keras.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "k": self.k, "layer": self.layer, "layers": self.layers}
 
-    def _count(self, steps: Any) -> Any:
+    def _count(self, steps: Tensor) -> Tensor:
         """How many values are kept of a sentence of ``steps`` (a number or a scalar tensor)."""
         if steps is None or self.layer == self.layers:
             return self.k
@@ -73,12 +77,12 @@ class Folding(keras.Layer):
         self.maps = maps
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         shape, channels = ops.shape(inputs)[:-1], inputs.shape[-1]
         rows = ops.reshape(inputs, (*shape, channels // (2 * self.maps), 2, self.maps))
         return ops.reshape(rows[..., 0, :] + rows[..., 1, :], (*shape, channels // 2))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> Shape:
         return (*input_shape[:-1], input_shape[-1] // 2)
 
     def get_config(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from archspec.layers.boxes import area, share
+from archspec.layers.tensor import Tensor
 
 TILE = 1024
 """Candidates whose overlaps with all others are held at a time."""
@@ -44,7 +45,7 @@ class NonMaximumSuppression(keras.Layer):
         self.iou, self.score, self.before, self.keep = iou, score, before, keep
         self.apart, self.overlap, self.background = apart, overlap, background
 
-    def call(self, boxes: Any, scores: Any) -> tuple[Any, Any, Any, Any]:
+    def call(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         of_class = len(boxes.shape) == 4
         if len(scores.shape) == 2:
             scores = ops.expand_dims(scores, -1)
@@ -76,7 +77,7 @@ class NonMaximumSuppression(keras.Layer):
             kind = ops.pad(kind, ((0, 0), (0, rest)), constant_values=-1)
         return boxes, scores, kind, ops.sum(ops.cast(found, "int32"), axis=1)
 
-    def _kept(self, boxes: Any, kind: Any, alive: Any) -> Any:
+    def _kept(self, boxes: Tensor, kind: Tensor, alive: Tensor) -> Tensor:
         """Which of the candidates stay, which are in the order of their scores: (batch, candidates)."""
         most, count, out = below(self.iou), alive.shape[1], []
         for start in range(0, count, TILE):
@@ -91,7 +92,7 @@ class NonMaximumSuppression(keras.Layer):
             alive = ops.logical_and(alive[:, size:], ops.logical_not(_gone(over[:, :, size:], kept)))
         return ops.concatenate(out, axis=1) if len(out) > 1 else out[0]
 
-    def _overlaps(self, a: Any, b: Any) -> Any:
+    def _overlaps(self, a: Tensor, b: Tensor) -> Tensor:
         a, b = ops.expand_dims(a, 2), ops.expand_dims(b, 1)
         inner = area(ops.maximum(a[..., :2], b[..., :2]), ops.minimum(a[..., 2:], b[..., 2:]))
         of_a, of_b = area(a[..., :2], a[..., 2:]), area(b[..., :2], b[..., 2:])
@@ -109,7 +110,7 @@ class NonMaximumSuppression(keras.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def rows_of(x: Any, index: Any) -> Any:
+def rows_of(x: Tensor, index: Tensor) -> Tensor:
     """Rows (batch, n, …) of (batch, rows, …) by their numbers (batch, n)."""
     index = ops.reshape(index, (-1, index.shape[1], *(1,) * (len(x.shape) - 2)))
     return ops.take_along_axis(x, index, axis=1)
@@ -121,16 +122,16 @@ def below(number: float) -> float:
     return float(nearest if float(nearest) <= number else np.nextafter(nearest, np.float32(-np.inf)))
 
 
-def _gone(over: Any, kept: Any) -> Any:
+def _gone(over: Tensor, kept: Tensor) -> Tensor:
     """Whether any that is kept overlaps: (batch, a, b) and (batch, a) to (batch, b)."""
     return ops.any(ops.logical_and(over, ops.expand_dims(kept, 2)), axis=1)
 
 
-def _fixed_point(over: Any, alive: Any) -> Any:
-    def turn(kept: Any, before: Any) -> tuple[Any, Any]:
+def _fixed_point(over: Tensor, alive: Tensor) -> Tensor:
+    def turn(kept: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         return ops.logical_and(alive, ops.logical_not(_gone(over, kept))), kept
 
-    def is_moving(kept: Any, before: Any) -> Any:
+    def is_moving(kept: Tensor, before: Tensor) -> Tensor:
         return ops.any(kept != before)
 
     kept, _ = ops.while_loop(is_moving, turn, turn(alive, alive))

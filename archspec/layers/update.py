@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Tensor
+
 
 @keras.saving.register_keras_serializable("archspec")
 class StopGradient(keras.Layer):
@@ -16,7 +18,7 @@ class StopGradient(keras.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return ops.stop_gradient(x)
 
 
@@ -24,6 +26,6 @@ class StopGradient(keras.Layer):
 class Interpolation(keras.Layer):
     """``b + at * (a - b)``, ``at`` one number for each example."""
 
-    def call(self, a: Any, b: Any, at: Any) -> Any:
+    def call(self, a: Tensor, b: Tensor, at: Tensor) -> Tensor:
         at = ops.reshape(at, (-1, *(1,) * (len(a.shape) - 1)))
         return b + at * (a - b)

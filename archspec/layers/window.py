@@ -11,11 +11,12 @@ import numpy as np
 from keras import ops
 
 from archspec.layers.attention import kept
+from archspec.layers.tensor import Shape, Tensor
 
 register = keras.saving.register_keras_serializable("archspec")
 
 
-def partitioned(x: Any, size: Sequence[int], grid: bool) -> Any:
+def partitioned(x: Tensor, size: Sequence[int], grid: bool) -> Tensor:
     """(batch, windows, positions, channels)"""
     shape = ops.shape(x)
     (height, width), channels = x.shape[1:3], x.shape[3]
@@ -29,7 +30,7 @@ def partitioned(x: Any, size: Sequence[int], grid: bool) -> Any:
     return ops.reshape(x, (shape[0], rows * columns, size[0] * size[1], channels))
 
 
-def put_back(x: Any, size: Sequence[int], shape: Sequence[int], grid: bool) -> Any:
+def put_back(x: Tensor, size: Sequence[int], shape: Sequence[int], grid: bool) -> Tensor:
     """The inverse, to a map of height and width ``shape``."""
     batch, channels = ops.shape(x)[0], x.shape[-1]
     rows, columns = shape[0] // size[0], shape[1] // size[1]
@@ -38,7 +39,7 @@ def put_back(x: Any, size: Sequence[int], shape: Sequence[int], grid: bool) -> A
     return ops.reshape(x, (batch, *shape, channels))
 
 
-def distances(window: Sequence[int]) -> Any:
+def distances(window: Sequence[int]) -> Tensor:
     """(positions, positions): the number of the distance from key to query, as in the tables of Swin."""
     places = np.array(list(product(*map(range, window))))
     apart = places[:, None] - places[None] + (np.array(window) - 1)
@@ -53,7 +54,7 @@ class WindowPartition(keras.Layer):
         super().__init__(**kwargs)
         self.size, self.grid = tuple(size), grid
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return partitioned(inputs, self.size, self.grid)
 
     def get_config(self) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class WindowReverse(keras.Layer):
         super().__init__(**kwargs)
         self.size, self.shape, self.grid = tuple(size), tuple(shape), grid
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return put_back(inputs, self.size, self.shape, self.grid)
 
     def get_config(self) -> dict[str, Any]:
@@ -85,13 +86,13 @@ class RelativePositionBias(keras.Layer):
         self.window = tuple(window)
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: tuple[int, ...]) -> None:
         self.table = _table(self, self.window, input_shape[-3])
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs + _biases(self.table, self.window)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -118,7 +119,7 @@ class WindowAttention(keras.Layer):
         self.heads, self.window, self.shift, self.grid = heads, tuple(window), tuple(shift), grid
         self.stretches, self.bias, self.dropout = stretches, bias, dropout
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: tuple[int, ...]) -> None:
         channels = input_shape[-1]
         self.filled = [-(-n // w) * w for n, w in zip(input_shape[1:3], self.window, strict=True)]
         self.table = _table(self, self.window, self.heads)
@@ -128,7 +129,7 @@ class WindowAttention(keras.Layer):
         self.proj.build(input_shape)
         self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         height, width = inputs.shape[1:3]
         below, right = self.filled[0] - height, self.filled[1] - width
         x = ops.pad(inputs, ((0, 0), (0, below), (0, right), (0, 0))) if below or right else inputs
@@ -141,7 +142,7 @@ class WindowAttention(keras.Layer):
             y = ops.roll(y, self.shift, axis=(1, 2))
         return y[:, :height, :width]
 
-    def _attended(self, x: Any, training: bool) -> Any:
+    def _attended(self, x: Tensor, training: bool) -> Tensor:
         """(batch, windows, positions, channels), each position reading its window."""
         (batch, *_), (windows, positions, channels) = ops.shape(x), x.shape[1:]
         qkv = ops.reshape(self.qkv(x), (batch, windows, positions, 3, self.heads, channels // self.heads))
@@ -154,7 +155,7 @@ class WindowAttention(keras.Layer):
         y = ops.einsum("bnhqk,bnkhd->bnqhd", weights, v)
         return self.proj(ops.reshape(y, (batch, windows, positions, channels)))
 
-    def _visible(self, rows: Any, columns: Any) -> Any:
+    def _visible(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(windows, 1, queries, keys): whether two positions lie in one stretch of the map."""
         (height, width), (down, across) = self.window, (len(rows), len(columns))
         number = rows[:, None] * (columns.max() + 1) + columns[None]
@@ -162,7 +163,7 @@ class WindowAttention(keras.Layer):
         cut = cut.reshape(-1, height * width)
         return cut[:, None, :, None] == cut[:, None, None, :]
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -171,14 +172,14 @@ class WindowAttention(keras.Layer):
         return {**super().get_config(), **config}
 
 
-def _table(layer: keras.Layer, window: Sequence[int], heads: int) -> Any:
+def _table(layer: keras.Layer, window: Sequence[int], heads: int) -> Tensor:
     """The weight of a bias for each distance and head."""
     count = int(np.prod([2 * n - 1 for n in window]))
     start = keras.initializers.TruncatedNormal(stddev=0.02)
     return layer.add_weight(name="table", shape=(count, heads), initializer=start)
 
 
-def _biases(table: Any, window: Sequence[int]) -> Any:
+def _biases(table: Tensor, window: Sequence[int]) -> Tensor:
     """(heads, queries, keys)"""
     index = distances(window)
     taken = ops.take(table, ops.convert_to_tensor(index.reshape(-1)), axis=0)
