@@ -107,7 +107,7 @@ def _same(node: Node) -> Hashable:
     return repr(node.op), node.input_specs, node.outputs
 
 
-def _arguments(before: Any, after: Any) -> dict[str, tuple[Any, Any]]:
+def _arguments(before: object, after: object) -> dict[str, tuple[Any, Any]]:
     before, after = alone(before), alone(after)
     if type(before) is not type(after):
         return {}

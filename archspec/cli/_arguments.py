@@ -18,7 +18,7 @@ class _Once(argparse.Action):
     """Takes a value; given again, an option is refused, as one of the two would be lost without a word."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
     ) -> None:
         if option is not None and isinstance(parser, Parser):
             if self.dest in parser.given:
@@ -31,7 +31,7 @@ class _Each(argparse.Action):
     """Gathers a value each time; of ``NAME=VALUE`` every name once."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
     ) -> None:
         held = [*(getattr(namespace, self.dest) or ()), values]
         if isinstance(values, tuple) and [name for name, _ in held].count(values[0]) > 1:

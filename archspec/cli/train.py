@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from archspec.cli import _arguments
 from archspec.cli._output import failed, print_diagnostics, write
@@ -78,7 +78,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
 
-def flags(key: str, value: Any) -> Span:
+def flags(key: str, value: object) -> Span:
     """How a key of a run file is typed."""
     return typed("--from" if key == "weights" else f"--{key}", str(value))
 

@@ -12,7 +12,7 @@ from archspec.ir.declaration import Declaration
 T = TypeVar("T")
 
 
-def _listed(value: Any) -> Any:
+def _listed(value: object) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -35,7 +35,7 @@ def written(declaration: Declaration) -> Any:
     return {declaration.name: args}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Declaration):
         return written(value)
     if isinstance(value, (list, tuple)):
@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
 _TWO = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(?:-|,|:|\.\.+|to|/|\s)\s*(\d{1,9}(?:\.\d{1,9})?)")
 
 
-def two_numbers(value: Any) -> str | None:
+def two_numbers(value: object) -> str | None:
     """The list that a text of two numbers stands for: ``256-512``, ``0.5 2``."""
     found = re.fullmatch(
         r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(?:-|–|,|:|\.\.+|to|/|\s)\s*(\d{1,9}(?:\.\d{1,9})?)\s*", str(value)[:40]

@@ -17,7 +17,7 @@ BALANCED = "balanced"
 LARGEST_CLASS_WEIGHT = 1e6
 
 
-def _class_weight(value: Any) -> Any:
+def _class_weight(value: object) -> Any:
     factors: Any = None
     if value == BALANCED:
         return value
@@ -33,7 +33,7 @@ def _class_weight(value: Any) -> Any:
     return value
 
 
-def _is_factor(value: Any) -> bool:
+def _is_factor(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LARGEST_CLASS_WEIGHT
 
 

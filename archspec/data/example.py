@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.data.errors import DataError
 from archspec.data.feature import Feature
@@ -137,7 +137,7 @@ class Example:
         """The split to evaluate on, if there is one."""
         return next((name for name in HELD_OUT if name in self.splits), None)
 
-    def called(self, label: Any) -> str:
+    def called(self, label: object) -> str:
         """What a person calls a label."""
         return self.features[LABEL].called(label)
 

@@ -98,16 +98,16 @@ class Feature:
                 Remark("error", "not a number", int(i), "holds NaN or infinity") for i in np.flatnonzero(~finite)
             )
 
-    def tally(self, values: Any) -> Mapping[str, int]:
+    def tally(self, values: object) -> Mapping[str, int]:
         """In how many of the values, as ``check`` gets them, each class occurs, by what a person calls it; empty where
         the kind has none."""
         return {}
 
-    def draw(self, canvas: Canvas, value: Any, classes: Sequence[int] | None = None) -> None:
+    def draw(self, canvas: Canvas, value: object, classes: Sequence[int] | None = None) -> None:
         """Draw a value (a NumPy array, without a batch axis) on the picture of its image; ``classes`` are those of its
         rows, where they have such. Only what ``is_placed`` is drawn."""
 
-    def called(self, value: Any) -> str:
+    def called(self, value: object) -> str:
         """What a person calls a value (a NumPy array, without a batch axis)."""
         return str(value)
 

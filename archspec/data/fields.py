@@ -23,7 +23,7 @@ Extent = Annotated[tuple[int, int], BeforeValidator(_pair), WithJsonSchema({"any
 """Height and width in pixels; one number is both."""
 
 
-def _interval(value: Any) -> tuple[float, float]:
+def _interval(value: object) -> tuple[float, float]:
     pair = value if isinstance(value, (list, tuple)) else ()
     numbers = [float(n) for n in pair if isinstance(n, (int, float)) and not isinstance(n, bool)]
     if len(numbers) == len(pair) == 2 and 0 < numbers[0] <= numbers[1] < 1e6:

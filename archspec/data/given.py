@@ -152,11 +152,11 @@ class Given(DataSource):
         found: dict[str, tf.Tensor] = self.source.parsed(data)
         return found
 
-    def labelled(self, entries: Any, listing: Listing) -> Any:
+    def labelled(self, entries: object, listing: Listing) -> Any:
         """As the source."""
         return self.source.labelled(entries, listing)
 
-    def unfit(self, entry: Any) -> str | None:
+    def unfit(self, entry: object) -> str | None:
         """As the source."""
         found: str | None = self.source.unfit(entry)
         return found

@@ -108,7 +108,7 @@ class Loose(DataSource):
         """As every source in files has it."""
         return {ENCODED: data}
 
-    def labelled(self, entries: Any, listing: Listing) -> Any:
+    def labelled(self, entries: object, listing: Listing) -> Any:
         """As every source in files has it: nothing is told."""
         raise NotImplementedError
 

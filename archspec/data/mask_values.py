@@ -30,7 +30,7 @@ class MaskError(Exception):
         self.help = help
 
 
-def _colour(value: Any) -> int | str:
+def _colour(value: object) -> int | str:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 65536:
         return value
     text = str(value).strip()
@@ -49,7 +49,7 @@ Colour = Annotated[
 """A pixel's value: a whole number, or ``#rrggbb``."""
 
 
-def _named(value: Any) -> tuple[tuple[int | str, str], ...]:
+def _named(value: object) -> tuple[tuple[int | str, str], ...]:
     if isinstance(value, Mapping):
         pairs = [(_colour(key), str(name)) for key, name in value.items()]
     elif isinstance(value, (list, tuple)) and all(isinstance(v, (list, tuple)) and len(v) == 2 for v in value):

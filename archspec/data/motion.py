@@ -91,7 +91,7 @@ class Motion:
             raise DataError(f"pixels that move one by one have no matrix, which {what} would go by")
 
 
-def affine(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> tf.Tensor:
+def affine(a: object, b: object, c: object, d: object, e: object, f: object) -> tf.Tensor:
     """The matrix of (a·x + b·y + c, d·x + e·y + f): (batch, 3, 3), each number by example."""
     import tensorflow as tf
 

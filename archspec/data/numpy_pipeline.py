@@ -184,7 +184,7 @@ def _encrypted(width: int, seed: int, number: int, x: np.ndarray) -> np.ndarray:
     def turned(x: Any, by: int) -> Any:
         return (x << np.uint64(by) | x >> np.uint64(width - by)) & np.uint64(mask)
 
-    def mixed(x: Any) -> Any:
+    def mixed(x: object) -> Any:
         return turned(x, 1) & turned(x, 8) ^ turned(x, 2)
 
     keys = [np.uint64(key % 2**32 & mask) for key in (FIRST_KEY, seed, number)]

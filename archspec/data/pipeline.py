@@ -263,7 +263,7 @@ def _batched(
     )
 
 
-def one_hot(label: Any, classes: int | None) -> Any:
+def one_hot(label: object, classes: int | None) -> Any:
     """Classes as shares, (batch, classes) float32, of a tensor or of an array."""
     import numpy as np
 

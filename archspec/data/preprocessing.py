@@ -37,7 +37,7 @@ def _files(steps: Iterable[Transform]) -> Iterator[tuple[str, Path]]:
 def with_files(step: Transform, files: Mapping[Path, Path]) -> Transform:
     """The same transform, its files at other places."""
 
-    def moved(value: Any) -> Any:
+    def moved(value: object) -> Any:
         if isinstance(value, Path):
             return files.get(value, value)
         if isinstance(value, Transform):

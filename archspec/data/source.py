@@ -168,7 +168,7 @@ def held_out_share(labels: Sequence[int], share: float, seed: int) -> dict[str, 
     return {TRAIN: [p for p in range(len(cards)) if p not in taken], "val": sorted(taken)}
 
 
-def _located(value: Any, info: ValidationInfo) -> Path:
+def _located(value: object, info: ValidationInfo) -> Path:
     """An existing path: as given, from the folder of the run file, or below ``ARCHSPEC_DATA``."""
     if isinstance(value, Path):
         return value

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -18,7 +18,7 @@ from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.validation import refuse
 
 
-def _names(value: Any) -> tuple[str, ...]:
+def _names(value: object) -> tuple[str, ...]:
     found = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if all(isinstance(name, str) and name for name in found) and len(set(found)) == len(found):
         return found

@@ -65,7 +65,7 @@ def _results(given: object) -> Iterator[Any]:
         yield given
 
 
-def _each(given: Any, change: Callable[[StepResult], StepResult]) -> Any:
+def _each(given: object, change: Callable[[StepResult], StepResult]) -> Any:
     """The value with every result in it changed."""
     if isinstance(given, StepResult):
         return change(given)

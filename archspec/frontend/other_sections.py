@@ -53,7 +53,7 @@ def elsewhere(key: str) -> str | None:
     return "a loss and metrics stand in a head: heads: {main: {loss: mse}}" if key.lower() in _OF_HEADS else None
 
 
-def other_section(key: str, value: Any = None) -> str | None:
+def other_section(key: str, value: object = None) -> str | None:
     """The section of a spec that an unknown one is elsewhere."""
     if key.lower() in ("model", "arch", "architecture", "backbone", "encoder") and isinstance(value, str):
         return f"another spec is named under use:, and called as a step: use: {{net: {value}}}, body: [net]"

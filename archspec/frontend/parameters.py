@@ -68,7 +68,7 @@ class Parameter:
             raise Mismatch(f"must be at most {self.max}, got {shown(value)}", f"{self.max} or less")
         return value
 
-    def _like_default(self, value: Any, help: str | None) -> str | None:
+    def _like_default(self, value: object, help: str | None) -> str | None:
         """The help for a value of another type than the default's, which shows what one looks like."""
         if self.type == "list" and isinstance(self.default, list) and not isinstance(value, dict):
             such = f"such as the default: {plain(list(self.default))}"
@@ -81,7 +81,7 @@ class Parameter:
         none = "; no activation is linear" if value is False and op is not None and op.is_activation else ""
         return f"a name, such as the default: {self.default}{none}"
 
-    def misdeclared(self, value: Any) -> Mismatch | None:
+    def misdeclared(self, value: object) -> Mismatch | None:
         """What is wrong with the default where it is a word of the text and ``value``, which is none, is not taken for
         that reason: ``yes``, beside ``false`` in a variant."""
         is_truth = isinstance(self.default, str) and self.default.lower() in _TRUTHS
@@ -94,7 +94,7 @@ _TRUTHS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "f
 """Texts that people mean as truth values, in the language's words."""
 
 
-def called_by(value: Any) -> Any:
+def called_by(value: object) -> Any:
     """The name that a block or op is called by; any other value as it is."""
     if isinstance(value, type) and issubclass(value, Op):
         return next((name for name in Op.names() if Op.find(name) is value), value.__name__)

@@ -38,7 +38,7 @@ class Step:
         "written",
     )
 
-    def __init__(self, op: str | None, args: Any, container: Map | Seq, key: Any, given: Map | None):
+    def __init__(self, op: str | None, args: Any, container: Map | Seq, key: object, given: Map | None):
         self.op, self.args, self.given = op, args, given
         self.container, self.key = container, key
         self.reads: dict[int, Any] = {}
@@ -153,7 +153,7 @@ def _mapped(chain: Seq, i: int, item: Map, diagnostics: list[Diagnostic]) -> Ste
     return step
 
 
-def _name_hint(given: Any) -> str | None:
+def _name_hint(given: object) -> str | None:
     """What to write for a name that is a number or a list."""
     if isinstance(given, list) and len(given) == 1 and isinstance(given[0], str):
         return f"a name has no brackets: as: {given[0]}"

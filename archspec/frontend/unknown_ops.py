@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from archspec.frontend import catalogue
 from archspec.frontend.intended_words import intended_word
@@ -48,7 +47,7 @@ def unknown_op(walk: Walk, name: str, step: Step, place: Place) -> str | None:
     return hint or did_you_mean(name, MODIFIERS)
 
 
-def _used(name: str, given: Any, file: FileContext) -> str | None:
+def _used(name: str, given: object, file: FileContext) -> str | None:
     """How a file under ``use`` is called, where a step says that it is used, or calls it like a function."""
     if name in ("use", "call", "block", "import", "include") and isinstance(given, str):
         return f"it is called by its name: {given}"
@@ -58,7 +57,7 @@ def _used(name: str, given: Any, file: FileContext) -> str | None:
     return f"what a step is applied to is said by from: {{{found[1]}, from: {found[2]}}}"
 
 
-def _misplaced_name(name: str, given: Any, known: set[str]) -> str | None:
+def _misplaced_name(name: str, given: object, known: set[str]) -> str | None:
     """What to write where the name of a result stands as the op: ``C5: {dense: 120}``, ``C5 = dense``."""
     assigned = re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*(\w+)", name[:80], re.ASCII)
     if assigned is not None and assigned[2] in known:

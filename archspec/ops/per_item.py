@@ -72,7 +72,7 @@ class PerItem:
             raise OpError("each: items would lose a mask of steps", help="leave mask_zero or mask out")
         return 0
 
-    def meanings(self, given: Any, inputs: tuple[TensorSpec, ...]) -> Any:
+    def meanings(self, given: object, inputs: tuple[TensorSpec, ...]) -> Any:
         """Nothing is known of what items are."""
         return ()
 

@@ -105,7 +105,7 @@ def _environment(said: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _spelled_out(key: str, value: Any) -> Any:
+def _spelled_out(key: str, value: object) -> Any:
     """A declaration by its name and all its arguments, in whichever of its forms it is written: one of two runs with
     ``adam`` and ``adam: 0.003`` has another ``learning_rate``. What no declaration has stays as it is."""
     from archspec.training.optimizers import Optimizer
@@ -120,7 +120,7 @@ def _spelled_out(key: str, value: Any) -> Any:
     return {"": name, **defaults, **(given if isinstance(given, Mapping) else {member.main: given})}
 
 
-def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     """The leaves of maps by their path, ``train.optimizer.learning_rate``, as text; a list is one leaf, and a key
     without a name is the map's own value."""
     if isinstance(value, Mapping):

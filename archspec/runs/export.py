@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from archspec.runs.directory import preparation, without_data
 
 if TYPE_CHECKING:
+    import keras
+
     from archspec.data.example import Example
     from archspec.data.transform import Transform
     from archspec.ir.graph import Graph
@@ -83,7 +85,7 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_pre
 
 
 def _prepared(
-    model: Any, graph: Graph, found: RunRequest, features: Example, steps: tuple[Transform, ...] | None
+    model: keras.Model, graph: Graph, found: RunRequest, features: Example, steps: tuple[Transform, ...] | None
 ) -> Any:
     """The network behind the transforms of evaluation. Raises NotExported."""
     from archspec.data.errors import DataError
@@ -178,7 +180,7 @@ def _missing(*packages: str) -> str | None:
     return None
 
 
-def _written_as_onnx(model: Any, path: Path, described: dict[str, Any] | None, open_size: int) -> str:
+def _written_as_onnx(model: keras.Model, path: Path, described: dict[str, Any] | None, open_size: int) -> str:
     """What a comparison says. Raises ExportError, OSError."""
     from archspec.backend.onnx import write_onnx
 

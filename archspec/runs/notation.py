@@ -23,7 +23,7 @@ class Notation:
         """The option alone: ``--split``, ``split``."""
         return self.form.format(key)
 
-    def at(self, key: str, value: Any) -> Span:
+    def at(self, key: str, value: object) -> Span:
         """The option with its value, as the place of an error."""
         return typed(f"{self.name(key)}{self.separator}", self.shown(value))
 

@@ -123,7 +123,7 @@ def _kept(own: type[DataSource], kind: type[DataSource], args: Mapping[str, Any]
     return out
 
 
-def is_path(annotation: Any) -> bool:
+def is_path(annotation: object) -> bool:
     return annotation is Path or any(is_path(inner) for inner in get_args(annotation))
 
 

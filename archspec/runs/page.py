@@ -50,7 +50,7 @@ def run_page(logdir: Path, machine: Hardware, *, evaluates: bool = True, trainin
     return page(network, run=run)
 
 
-def _of_words(value: Any) -> Any:
+def _of_words(value: object) -> Any:
     """A command as a person types it."""
     import shlex
 

@@ -177,7 +177,7 @@ SPEC_ALONE = ("inputs", "body", "networks", "heads", "blocks", "archspec")
 """Sections that a spec has and a run file has not."""
 
 
-def is_run(values: Any) -> bool:
+def is_run(values: object) -> bool:
     """Whether what a YAML file holds is a run: by its header, or, where that was left out, by what it says.
 
     Asked of every spec that is checked, which needs nothing of what a run file can name."""
@@ -197,7 +197,7 @@ def run_file(name: str) -> Path | None:
     return next(iter(sorted(catalogue.folder().glob(f"runs/*/{name}.yaml"))), None)
 
 
-def by_keyword(key: str, value: Any) -> Span:
+def by_keyword(key: str, value: object) -> Span:
     """A change that was made in Python: its keyword and value."""
     return typed("set:", str(value)) if key == "set" else KEYWORDS.at(key, value)
 
@@ -246,7 +246,7 @@ UNCHANGED = ("archspec_run", "spec", "train")
 """Keys of a run file that cannot be changed: what it is of, and a section whose keys can."""
 
 
-def _source(value: Any, at: Span) -> Any:
+def _source(value: object, at: Span) -> Any:
     """What data are meant: a name or path as after ``--data``, or as a run file has it."""
     from archspec.data.errors import DataError
     from archspec.data.source import source_for

@@ -33,12 +33,12 @@ def with_preprocessing(
     class Preprocessing(keras.Layer):
         """The transforms, one after the other."""
 
-        def call(self, values: Any) -> Any:
+        def call(self, values: object) -> Any:
             for step in steps:
                 values = step.exported(values)
             return tf.ensure_shape(values, model.inputs[0].shape)
 
-        def compute_output_spec(self, values: Any) -> Any:
+        def compute_output_spec(self, values: object) -> Any:
             return keras.KerasTensor(model.inputs[0].shape, dtype=model.inputs[0].dtype)
 
     if len(model.inputs) != 1:

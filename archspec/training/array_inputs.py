@@ -49,7 +49,7 @@ def is_array(value: object) -> bool:
     return hasattr(value, "__array__") and hasattr(value, "shape")
 
 
-def arrays(given: Any, parts: Sequence[str], features: Example, steps: Sequence[Transform]) -> Asked:
+def arrays(given: object, parts: Sequence[str], features: Example, steps: Sequence[Transform]) -> Asked:
     """Examples of arrays, prepared as the run evaluated: one array for a network of one input, else an array for each
     part by its name. Raises DataError for arrays of another shape or type than the run's data had."""
     import numpy as np

@@ -39,14 +39,14 @@ class Assessing(keras.callbacks.Callback):
         self.plan, self.predictor, self.names = plan, predictor, logged(plan)
         self._found: tuple[Assessment, ...] | None = None
 
-    def on_test_begin(self, logs: Any = None) -> None:
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         self._found = None
 
-    def on_test_end(self, logs: Any = None) -> None:
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         if self.names and not is_evaluation_stopped(self.model):
             self.found()
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs is not None and self._found is not None and self.names:
             figures = {name: value for one in self._found for name, value in one.figures.items()}
             logs.update({f"val_{name}": figures[name] for name in self.names if name in figures})
@@ -73,10 +73,10 @@ class Panels(keras.callbacks.Callback):
         self.pace = Throttle(plan.spec.log.pictures, plan.spec.train.epochs)
         self.events = events
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.epoch = epoch
 
-    def on_test_end(self, logs: Any = None) -> None:
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         if not is_evaluation_stopped(self.model) and self.pace.is_due(self.epoch):
             with self.pace.taken():
                 self.draw()

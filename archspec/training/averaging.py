@@ -65,12 +65,12 @@ def averages(inputs: Inputs | None = None, count: int = 0, is_due: Callable[[], 
     class Averages(keras.callbacks.SwapEMAWeights):
         kept: list[tuple[Any, Any]] = []
 
-        def on_test_begin(self, logs: Any = None) -> None:
+        def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
             super().on_test_begin(logs)
             if inputs is not None and is_due():
                 self.kept = estimate(self.model, inputs, count)
 
-        def on_test_end(self, logs: Any = None) -> None:
+        def on_test_end(self, logs: dict[str, float] | None = None) -> None:
             super().on_test_end(logs)
             for variable, value in self.kept:
                 variable.assign(value)

@@ -48,7 +48,7 @@ def run_monitor(
         saved, cost = perf_counter(), 0.0
         resumed: int | None = position.step if position.step % steps else None
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             self.before = -1
             log.begin_epoch()
             if self.resumed is not None:
@@ -56,7 +56,7 @@ def run_monitor(
                 checkpoints.restore(self.model, self.resumed, "metric/")
                 self.resumed = None
 
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
             position.step += batch - self.before
             self.before = batch
             if logs and not _finite(logs.get("loss", 0.0)):
@@ -72,13 +72,13 @@ def run_monitor(
                 log.write()
                 raise self.stopped()
 
-        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
             if request:
                 # Not raised here, where averages may stand in the place of the weights.
                 self.is_judged = False
                 stop_evaluating(self.model)
 
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             row = {name: float(value) for name, value in (logs or {}).items()}
             if not self.is_judged:
                 position.unjudged = {name: value for name, value in row.items() if not name.startswith("val_")}
@@ -164,18 +164,18 @@ def progress(plan: Plan, stream: TextIO, position: Position) -> keras.callbacks.
         begin = 0.0
         shown = 0.0
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             self.epoch, self.start, self.done = epoch, perf_counter(), position.step
             self.begin = self.begin or self.start
 
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
             now = perf_counter()
             if live and now - self.shown > 0.2:
                 self.shown = now
                 stream.write(f"\r\x1b[K{self.line(now, logs or {})}")
                 stream.flush()
 
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             text = self.line(perf_counter(), logs or {})
             stream.write(f"\r\x1b[K{text}" + ("\n" if epoch + 1 == epochs else "") if live else f"{text}\n")
             stream.flush()

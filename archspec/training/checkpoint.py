@@ -211,7 +211,7 @@ class Checkpoints:
         return manifest
 
 
-def read(variable: Any) -> np.ndarray:
+def read(variable: keras.Variable) -> np.ndarray:
     """A variable's value; of one that is divided among processes, which must all ask for it, the whole."""
     import numpy as np
 

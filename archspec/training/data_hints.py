@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from archspec.data.source import source_for
 from archspec.ir.aliases import same
@@ -14,7 +13,7 @@ PATHS = ("path", "dir", "directory", "root", "data_dir", "data_path", "folder", 
 """Keys below which a person names a path of data without saying what lies there."""
 
 
-def path_of(value: Any) -> str | None:
+def path_of(value: object) -> str | None:
     """The path that a person names as data, in whatever form; of several, the folder that holds them."""
     if isinstance(value, str):
         return value

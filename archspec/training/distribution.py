@@ -150,7 +150,7 @@ class DeviceLayout:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
 
-    def evaluation(self, plan: Plan, pairs: Any) -> Any:
+    def evaluation(self, plan: Plan, pairs: object) -> Any:
         """The batches of the evaluated split: divided among all if that can be done evenly, else every device does all
         of them."""
         if self.is_mirrored or self.groups == 1:

@@ -44,7 +44,7 @@ class Train(TrainSettings):
     """What the outputs mean; ``classification`` where nothing is said."""
 
 
-def _version(value: Any) -> Any:
+def _version(value: object) -> Any:
     """The version of the format as it is written; ``true`` is equal to 1, and none."""
     if isinstance(value, bool):
         raise refuse("must be 1", "archspec_run: 1")

@@ -273,7 +273,7 @@ def _same_weights(path: Path, digest: str, resume: bool) -> None:
     write_json(path, {"weights": digest})
 
 
-def _kept(folder: Path, batches: Any, before: keras.Model, count: int, say: Callable[[str], None]) -> dict[str, Any]:
+def _kept(folder: Path, batches: object, before: keras.Model, count: int, say: Callable[[str], None]) -> dict[str, Any]:
     """The arrays of a draw of a split, computed if they are not there or are damaged; in memory where they cannot be
     kept on disk."""
     try:

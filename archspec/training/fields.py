@@ -28,7 +28,7 @@ from archspec.training.optimizers import LearningRate
 STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-def named_values(value: Any) -> Any:
+def named_values(value: object) -> Any:
     """A map whose keys are names."""
     if not isinstance(value, dict):
         words = value if isinstance(value, list) else [value]
@@ -50,7 +50,7 @@ def parameter_values(value: Any) -> Any:
     return value
 
 
-def _draws(value: Any) -> Any:
+def _draws(value: object) -> Any:
     if isinstance(value, bool) or (isinstance(value, int) and value > 0):
         return value
     raise refuse("must be true, false, or a number of draws")
@@ -61,7 +61,7 @@ Momentum = Annotated[float, Field(gt=0, lt=1)]
 Factor = Annotated[float, Field(ge=0, le=1e6)]
 
 
-def _origins(value: Any, info: ValidationInfo) -> Any:
+def _origins(value: object, info: ValidationInfo) -> Any:
     """One file, or files by the name that their layers stand below."""
     if not isinstance(value, Mapping):
         return TypeAdapter(DataPath).validate_python(value, context=info.context)
@@ -100,7 +100,7 @@ BATCH, MODEL = "batch", "model"
 """Axes of the mesh of devices."""
 
 
-def _layout(value: Any) -> dict[str, tuple[str | None, ...]]:
+def _layout(value: object) -> dict[str, tuple[str | None, ...]]:
     if not isinstance(value, dict):
         raise refuse("must be a map of patterns and axes")
     out = {}
@@ -148,11 +148,11 @@ class Stage(BaseModel):
     """Epochs after which they are trained, too."""
 
 
-def _several(value: Any) -> Any:
+def _several(value: object) -> Any:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
-def _item(value: Any, info: ValidationInfo) -> Any:
+def _item(value: object, info: ValidationInfo) -> Any:
     """A pattern, for good, or a stage."""
     if isinstance(value, Stage) or (isinstance(value, str) and value):
         return value

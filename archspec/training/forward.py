@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from archspec.evaluators.base import Batch
+from archspec.layers.tensor import Tensor
 from archspec.training.task import Predictor
 
 
@@ -16,7 +17,7 @@ def forward(model: keras.Model, heads: Sequence[str]) -> Callable[[Any], dict[st
     """What heads of the model give for a batch of inputs, by name, as in inference; the model may have others beside
     them, or one alone."""
 
-    def call(inputs: Any) -> Any:
+    def call(inputs: Tensor) -> Any:
         found = model(inputs, training=False)
         return {head: found[head] for head in heads} if isinstance(found, dict) else {heads[0]: found}
 

@@ -80,7 +80,7 @@ class Hints:
         here = alias(f"{own or 'run'} key", key)
         return here or did_you_mean(key, known) or alias("train key", key) or alias("run key", key)
 
-    def for_keyword(self, key: str, value: Any) -> str | None:
+    def for_keyword(self, key: str, value: object) -> str | None:
         """What a keyword in Python is called here, where settings of ``train`` are keywords of their own."""
         from archspec.frontend.open import plain
 
@@ -90,7 +90,7 @@ class Hints:
             found = next(({name: setting} for name, setting in inner if setting), None)
         return None if found is None else "write " + ", ".join(f"{k}={plain(v)!r}" for k, v in found.items())
 
-    def for_value(self, path: tuple[Any, ...], value: Any) -> str | None:
+    def for_value(self, path: tuple[Any, ...], value: object) -> str | None:
         """How a section or setting is written whose value is none that it takes."""
         section, key = (".".join(map(str, path[:-1])), path[-1]) if path else ("", "")
         if path == ("data",):
@@ -162,7 +162,7 @@ class Hints:
     def _context(self) -> dict[str, Path]:
         return {"folder": self.folder}
 
-    def _setting(self, section: str, key: str, value: Any) -> dict[str, Any] | None:
+    def _setting(self, section: str, key: str, value: object) -> dict[str, Any] | None:
         """A setting of a section that a key means, which may be another program's word, with a value that it takes."""
         fields = self.sections[section].model_fields
         ours = same(f"{section or 'run'} key", key, fields)
@@ -184,7 +184,7 @@ class Hints:
                 return {ours: given if not isinstance(given, bool) or ours != "weights" else INSTEAD[ours]}
         return None
 
-    def _settings(self, section: str, value: Any) -> dict[str, Any]:
+    def _settings(self, section: str, value: object) -> dict[str, Any]:
         """What can be read of a section that has another name."""
         if section == "evaluate" and isinstance(value, str):
             return {"split": value}
@@ -195,12 +195,12 @@ class Hints:
             out |= self._of_optimizer(str(key), given, out.get("optimizer")) or {}
         return out
 
-    def _stopping(self, value: Any) -> dict[str, Any]:
+    def _stopping(self, value: object) -> dict[str, Any]:
         patience = value.get("patience") if isinstance(value, dict) else value
         is_count = isinstance(patience, int) and not isinstance(patience, bool) and patience > 0
         return {"monitor": "loss", "patience": patience if is_count else 10}
 
-    def _of_optimizer(self, key: str, value: Any, written: Any = None) -> dict[str, Any] | None:
+    def _of_optimizer(self, key: str, value: object, written: object = None) -> dict[str, Any] | None:
         """The optimizer of the file, or of a section, with an argument more; None where it is none of its."""
         if written is None:
             held = self.tree.get("train")
@@ -270,7 +270,7 @@ class Hints:
         labels = "shares of classes, as examples are mixed" if mixes else "numbers of classes"
         return f"loss: {one} for labels that are {labels}; loss: binary_crossentropy for yes or no"
 
-    def _data(self, value: Any) -> str | None:
+    def _data(self, value: object) -> str | None:
         """The source that a path means, by what is there."""
         if found := self._source(value) or self._named(value):
             return _text(found)
@@ -282,7 +282,7 @@ class Hints:
             return hint + "{folder: path/to/photos}"
         return None
 
-    def _named(self, value: Any) -> dict[str, Any] | None:
+    def _named(self, value: object) -> dict[str, Any] | None:
         """``data`` as it is written for a data set that a source knows by name, in whatever form."""
         if isinstance(value, dict) and value:
             value = next((value[key] for key in ("name", "type", "dataset") if key in value), next(iter(value)))
@@ -290,7 +290,7 @@ class Hints:
         said = None if found is None else {"data": {found[0]: found[2]}}
         return said if said and self._is_read("", said) else None
 
-    def _held_out(self, path: tuple[Any, ...], value: Any) -> str | None:
+    def _held_out(self, path: tuple[Any, ...], value: object) -> str | None:
         """A share that is held out of the data, where a person names it as a split of files."""
         held, key = self.tree.get("data"), path[-1]
         args = held[path[1]] if isinstance(held, dict) else None
@@ -302,7 +302,7 @@ class Hints:
         found = {"data": {kind.name: {("holdout" if k == key else k): v for k, v in args.items()}}}
         return f"a share of the rows is held out: {_text(found)}" if self._is_read("", found) else None
 
-    def _source(self, value: Any) -> dict[str, Any] | None:
+    def _source(self, value: object) -> dict[str, Any] | None:
         """``data`` as it is written for what lies at a path."""
         text = path_of(value)
         if text is None or not text or "\0" in text:
@@ -313,14 +313,14 @@ class Hints:
         return None if name is None else {"data": {name: text}}
 
 
-def _name_of(declared: Any) -> str:
+def _name_of(declared: object) -> str:
     """The name of a declaration, as it is written; empty where it has none."""
     return (
         str(next(iter(declared), "")) if isinstance(declared, dict) else declared if isinstance(declared, str) else ""
     )
 
 
-def _section(key: str, value: Any) -> str | None:
+def _section(key: str, value: object) -> str | None:
     """How a section is written that is no map."""
     if key == "train" and isinstance(value, str):
         pairs = dict(re.findall(r"([A-Za-z_]\w*)\s*[=:]\s*([^\s=:,]+)", value[:400]))
@@ -337,7 +337,7 @@ def _section(key: str, value: Any) -> str | None:
     return f"its settings are keys{without}: {_text({key: usual})}"
 
 
-def _converted(ours: str, theirs: str, value: Any) -> Any:
+def _converted(ours: str, theirs: str, value: object) -> Any:
     """A value as one of our settings takes it."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if ours == "clip" and is_number:
@@ -365,7 +365,7 @@ def _steps(value: Mapping[Any, Any]) -> list[Any]:
     return [k if v is None or v is True else {k: v} for k, v in value.items() if v is not False]
 
 
-def _exemplary(ours: str, value: Any) -> Any:
+def _exemplary(ours: str, value: object) -> Any:
     """A member that is named without an argument that it needs, with a usual one; None where it needs none."""
     kind, noun = DECLARED.get(ours, (None, ""))
     name = same(noun, value, kind.names()) if kind is not None and isinstance(value, str) else None
@@ -376,7 +376,7 @@ def _exemplary(ours: str, value: Any) -> Any:
     return _read(found[0]) if found is not None else None
 
 
-def _declared(ours: str, value: Any) -> Any:
+def _declared(ours: str, value: object) -> Any:
     """A declaration out of another program's form, or the value as it is."""
     kind, noun = DECLARED[ours]
     text = translated(kind, value, noun)

@@ -42,7 +42,7 @@ class RunIdentity:
     older: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def has_network(self, fingerprint: Any) -> bool:
+    def has_network(self, fingerprint: object) -> bool:
         """Whether a checkpoint's network is this one."""
         return fingerprint == self.network or fingerprint in self.older
 
@@ -102,7 +102,7 @@ def first_fingerprint(graph: Graph) -> str:
     return digest.hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Plain values without what is at its default, without paths (data and weights may lie elsewhere later), and
     without places in texts."""
     if isinstance(value, Declaration):
@@ -135,12 +135,12 @@ def _is_given(value: Any, name: str, declared: Any) -> bool:
     return bool(declared.is_required() or getattr(value, name) != declared.default)
 
 
-def _json(value: Any) -> Any:
+def _json(value: object) -> Any:
     """As it is when it was written and read."""
     return json.loads(json.dumps(value, default=str))
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if value in (None, [], {}):
         return "not given"
     text = json.dumps(value, ensure_ascii=False)

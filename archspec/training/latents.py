@@ -26,7 +26,7 @@ def amounts(wanted: Wanted) -> tuple[int, int | None]:
     return count, steps
 
 
-def along(first: Any, last: Any, steps: int, *, is_normal: bool = True) -> Any:
+def along(first: object, last: object, steps: int, *, is_normal: bool = True) -> Any:
     """For each of several draws, ``steps`` points on the way to another, ends included: (draws · steps, …).
 
     Of standard normal draws the way is a quarter of a circle, cos · first + sin · last: each point of it is such a draw

@@ -6,7 +6,7 @@ the gradient. It leaves out weights of rank 0 and 1 (biases, and the scales and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ from archspec.ops.arguments import Epsilon, Rate
 
 if TYPE_CHECKING:
     import keras
+
+    Scheduled: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 LearningRate = Annotated[float, Field(gt=0, le=1e6)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -35,7 +37,7 @@ class Optimizer(Declaration, package="archspec.training"):
         """Numbers that it keeps for each weight that is trained."""
         raise NotImplementedError
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         """The Keras optimiser; ``rate`` is a float or a Keras schedule, ``common`` what all of Keras's take."""
         raise NotImplementedError
 
@@ -55,7 +57,7 @@ class Sgd(Optimizer, name="sgd", main="learning_rate"):
     def slots(self) -> int:
         return int(self.momentum > 0)
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.SGD(
@@ -80,7 +82,7 @@ class Rmsprop(Optimizer, name="rmsprop", main="learning_rate"):
     def slots(self) -> int:
         return 1 + (self.momentum > 0) + self.centered
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.RMSprop(
@@ -111,7 +113,7 @@ class Adam(Optimizer, name="adam", main="learning_rate"):
     def slots(self) -> int:
         return 2 + self.amsgrad
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.Adam(
@@ -136,7 +138,7 @@ class Adamw(Optimizer, name="adamw", main="learning_rate"):
     def slots(self) -> int:
         return 2
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.AdamW(rate, self.weight_decay, self.beta_1, self.beta_2, self.epsilon, **common)
@@ -155,7 +157,7 @@ class Lion(Optimizer, name="lion", main="learning_rate"):
     def slots(self) -> int:
         return 1
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.Lion(rate, self.beta_1, self.beta_2, weight_decay=_decay(self), **common)
@@ -176,7 +178,7 @@ class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
     def slots(self) -> int:
         return 1
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.Adagrad(rate, self.accumulator, self.epsilon, weight_decay=_decay(self), **common)
@@ -197,7 +199,7 @@ class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
     def slots(self) -> int:
         return 2
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.Adadelta(rate, self.rho, self.epsilon, weight_decay=_decay(self), **common)
@@ -218,7 +220,7 @@ class Lamb(Optimizer, name="lamb", main="learning_rate"):
     def slots(self) -> int:
         return 2
 
-    def lower(self, rate: Any, **common: Any) -> keras.optimizers.Optimizer:
+    def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
 
         return keras.optimizers.Lamb(rate, self.beta_1, self.beta_2, self.epsilon, weight_decay=_decay(self), **common)

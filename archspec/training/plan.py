@@ -143,7 +143,7 @@ def _section(section: Train | Log) -> dict[str, Any]:
     return {name: _value(value) for name, value in held.items() if value is not None}
 
 
-def _value(value: Any) -> Any:
+def _value(value: object) -> Any:
     if isinstance(value, Declaration):
         return written(value)
     if hasattr(value, "model_dump"):
@@ -151,7 +151,7 @@ def _value(value: Any) -> Any:
     return _values(value)
 
 
-def _values(value: Any) -> Any:
+def _values(value: object) -> Any:
     """Plain lists and dicts, as YAML writes them."""
     if isinstance(value, Path):
         return os.path.abspath(value)

@@ -18,7 +18,7 @@ PARTS = frozenset(("gamma", "factor", "by", "decay", "decay_rate", "alpha", "mom
 LASTS = frozenset(("end", "final", "end_learning_rate", "to", "min"))
 
 
-def rate_help(value: Any, optimizer: str) -> str | None:
+def rate_help(value: object, optimizer: str) -> str | None:
     """How the rate of an optimizer and its schedule are written; None where the value may be meant as a number."""
     if not isinstance(value, (dict, str)) or (isinstance(value, str) and value[:1].isdigit()):
         return None
@@ -29,7 +29,7 @@ def rate_help(value: Any, optimizer: str) -> str | None:
     return f"a rate that changes is a schedule: {rate} and schedule: {schedule}"
 
 
-def _numbers(value: Any) -> Iterator[float]:
+def _numbers(value: object) -> Iterator[float]:
     """The rates in a value, which are no more than 1."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -48,7 +48,7 @@ def _named(value: Any) -> str | None:
     return plain({found: NEEDED[found]}) if found in NEEDED else found
 
 
-def _between(value: Any) -> str | None:
+def _between(value: object) -> str | None:
     """A line from one rate to another."""
     if not isinstance(value, dict):
         return None
@@ -59,7 +59,7 @@ def _between(value: Any) -> str | None:
     return plain({"polynomial": {"final": share}}) if share < 1 else None
 
 
-def _by_epochs(value: Any) -> str | None:
+def _by_epochs(value: object) -> str | None:
     """Rates from epochs on, each the same part of the one before."""
     if not isinstance(value, dict) or len(value) < 2 or not all(str(key).isdigit() for key in value):
         return None

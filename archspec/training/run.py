@@ -181,7 +181,9 @@ def _assessing(plan: Plan, start: TrainingState, board: Board, say: watch.LogFn,
     return [assessing, *(panels(plan, board, assessing, say) if layout.is_coordinator else [])]
 
 
-def _fit(start: TrainingState, held_out: Any, watching: list[keras.callbacks.Callback], layout: DeviceLayout) -> None:
+def _fit(
+    start: TrainingState, held_out: object, watching: list[keras.callbacks.Callback], layout: DeviceLayout
+) -> None:
     """Do what is left: the rest of an epoch that was begun, then whole epochs."""
     plan, model, position = start.batches, start.model, start.position
     epochs, steps = plan.spec.train.epochs, plan.steps
@@ -208,7 +210,7 @@ def _fit(start: TrainingState, held_out: Any, watching: list[keras.callbacks.Cal
 
 
 def _judge(
-    model: keras.Model, held_out: Any, epoch: int, trained: Mapping[str, float], watching: Sequence[Any]
+    model: keras.Model, held_out: object, epoch: int, trained: Mapping[str, float], watching: Sequence[Any]
 ) -> None:
     """Do the evaluation of an epoch that was stopped in it, and what follows in ``fit``."""
     import keras

@@ -32,7 +32,7 @@ def _kinds() -> dict[str, type[Declaration]]:
     return {kind.__name__: kind for kind in Declaration.__subclasses__()}
 
 
-def _named(definitions: Any) -> set[str]:
+def _named(definitions: object) -> set[str]:
     """Kinds of declarations that schemas refer to."""
     if isinstance(definitions, list):
         return {name for value in definitions for name in _named(value)}
@@ -79,7 +79,7 @@ def _model(model: type[BaseModel], definitions: dict[str, Json]) -> Json:
     return out | ({"required": schema["required"]} if "required" in schema else {})
 
 
-def _within(annotation: Any) -> Iterator[type[BaseModel]]:
+def _within(annotation: object) -> Iterator[type[BaseModel]]:
     """The models in a type, or in the fields of a model."""
     parts = get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -89,7 +89,7 @@ def _within(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _within(part)
 
 
-def _opened(schema: Any) -> Any:
+def _opened(schema: object) -> Any:
     """A schema without pydantic's titles, in which members of kinds are references to the kinds' definitions."""
     if isinstance(schema, list):
         return [_opened(value) for value in schema]

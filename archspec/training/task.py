@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from archspec.data.pipeline import Pipeline
     from archspec.data.source import DataSource
+    from archspec.layers.tensor import Tensor
     from archspec.training.board.events import Board
     from archspec.training.looking import Looking
 
@@ -111,7 +112,7 @@ class Predictor(Protocol):
 class PixelPredictor(Predictor, Protocol):
     """One that tells a class of each pixel (``Task.tells_pixels``)."""
 
-    def mask(self, said: Batch, there: Any, seen: tuple[int, int], size: tuple[int, int]) -> Any:
+    def mask(self, said: Batch, there: Tensor, seen: tuple[int, int], size: tuple[int, int]) -> Any:
         """The number of the class of each pixel of the one image of a batch, in a file of this height and width: uint8,
         255 where the network saw nothing of it. ``there`` (2, 3) takes pixels (x, y, 1) of the file, counted from its
         edge, to those of what the network saw, of which ``seen`` are height and width."""

@@ -79,12 +79,12 @@ def _of_the_run(callback: keras.callbacks.Callback) -> keras.callbacks.Callback:
     begun: list[bool] = []
     ended: list[Any] = []
 
-    def on_train_begin(logs: Any = None) -> None:
+    def on_train_begin(logs: dict[str, float] | None = None) -> None:
         if not begun:
             begun.append(True)
             begin(logs)
 
-    def on_train_end(logs: Any = None) -> None:
+    def on_train_end(logs: dict[str, float] | None = None) -> None:
         ended[:] = [logs]
 
     def on_run_end() -> None:
@@ -103,7 +103,7 @@ def installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def _callback(made: Any) -> keras.callbacks.Callback:
+def _callback(made: object) -> keras.callbacks.Callback:
     """What a function of a package has returned. Raises TypeError where that is no callback."""
     import keras
 

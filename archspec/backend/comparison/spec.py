@@ -64,7 +64,7 @@ class SpecSide:
             has_twin = node.layer in pairs
             activation = without_activation(layer) if has_twin else None
 
-            def call(*args: Any, node: Node = node, layer: Any = layer) -> Any:
+            def call(*args: Any, node: Node = node, layer: object = layer) -> Any:
                 return called(node, layer, args)
 
             def prepare(_: Any, node: Node = node, layer: Any = layer, has_twin: bool = has_twin) -> None:

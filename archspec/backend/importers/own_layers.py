@@ -107,7 +107,7 @@ def _indexed_pool(config: Config) -> Step:
     return {op: {**args, "indices": True}}
 
 
-def _dtype(policy: Any) -> Any:
+def _dtype(policy: object) -> Any:
     """The type of a layer's dtype policy."""
     return policy["config"]["name"] if isinstance(policy, Mapping) else policy
 

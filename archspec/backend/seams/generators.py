@@ -10,7 +10,7 @@ import keras
 class Seed(keras.random.SeedGenerator):
     """Two whole numbers that a draw follows from: the same draw, whenever it is made."""
 
-    def __init__(self, first: Any, second: Any):
+    def __init__(self, first: object, second: object):
         # Not the parent's: there is no state.
         kind = "uint32" if keras.backend.backend() == "jax" else "int32"
         self.pair = keras.ops.stack([keras.ops.cast(n, kind) for n in (first, second)])

@@ -35,12 +35,12 @@ def is_evaluation_stopped(model: keras.Model) -> bool:
     return bool(model.stop_evaluating)
 
 
-def does_nothing(hook: Any) -> bool:
+def does_nothing(hook: object) -> bool:
     """Whether a callback's method is Keras's own that does nothing, which Keras then does not call."""
     return bool(getattr(hook, "_is_default", False))
 
 
-def mask_of(tensor: Any) -> Any:
+def mask_of(tensor: object) -> Any:
     """The mask of steps that Keras has put beside a tensor, or None."""
     return getattr(tensor, "_keras_mask", None)
 

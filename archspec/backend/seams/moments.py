@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.layers.tensor import Tensor
+
 
 _are_whole: ContextVar[bool] = ContextVar("_are_whole", default=False)
 
@@ -34,7 +38,9 @@ def _install() -> None:
 
     usual = tf.nn.moments
 
-    def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: Any = None) -> tuple[Any, Any]:
+    def moments(
+        x: Tensor, axes: object, shift: Tensor | None = None, keepdims: bool = False, name: object = None
+    ) -> tuple[Any, Any]:
         if not _are_whole.get():
             return usual(x, axes, shift, keepdims, name)  # type: ignore[no-any-return]
         mean = tf.reduce_mean(x, axes, keepdims=True)

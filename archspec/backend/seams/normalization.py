@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
+    from archspec.layers.tensor import Tensor
+
 
 def forget_start(layer: keras.layers.BatchNormalization) -> None:
     """Let a layer that is built keep at most (1 + t) / (10 + t) of its averages in the step after ``t`` others, which
@@ -68,7 +70,7 @@ def _forgetting() -> Any:
         def variables(self) -> list[Any]:
             return [*super().variables, self.updates]
 
-        def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        def call(self, inputs: Tensor, training: object = None, mask: object = None) -> Any:
             if not (training and self.trainable):
                 return super().call(inputs, training=training, mask=mask)
             out = super().call(inputs, training=training, mask=mask)

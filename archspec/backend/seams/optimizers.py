@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+    from archspec.layers.tensor import Tensor
 
 
 def path(variable: Any) -> str:
@@ -13,7 +18,7 @@ def path(variable: Any) -> str:
     return getattr(variable, "path", None) or re.sub(r"(/replica_\d+)?(:\d+)?$", "", variable.name)
 
 
-def average_uniformly(optimizer: Any, first: int) -> None:
+def average_uniformly(optimizer: keras.optimizers.Optimizer, first: int) -> None:
     """Let the averages of an optimiser be the mean of the weights after each step from ``first`` on, counted from 0;
     before that they are the weights."""
     import keras
@@ -52,7 +57,7 @@ def count_own_steps(optimizer: Any, first: Mapping[str, int]) -> None:
     optimizer.__class__ = OwnSteps
     update = optimizer.update_step
 
-    def update_step(gradient: Any, variable: Any, rate: Any) -> Any:
+    def update_step(gradient: Tensor, variable: Any, rate: Any) -> Any:
         optimizer.taken_off = first.get(path(variable), 0)
         try:
             return update(gradient, variable, rate)

@@ -111,7 +111,7 @@ class Served:
             before.cancel()
         self.waiting[uri] = asyncio.create_task(self.publish(uri))
 
-    async def saved(self, params: Any) -> None:
+    async def saved(self, params: object) -> None:
         """Files may use the one that was saved: all are analysed anew."""
         self.known.clear()
         for uri in list(self.server.workspace.text_documents):

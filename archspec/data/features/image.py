@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.data.feature import Feature, Remark, constant
 from archspec.ir.tensors import Size, TensorSpec
@@ -27,7 +27,7 @@ class Image(Feature):
     def resized(self, size: Sequence[Size]) -> Image:
         return replace(self, spec=TensorSpec((*size, self.spec.channels), self.spec.dtype))
 
-    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+    def check(self, values: object, *, is_training: bool) -> Iterator[Remark]:
         yield from Feature.check(self, values, is_training=is_training)
         yield from constant(values)
 

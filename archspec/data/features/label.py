@@ -28,7 +28,7 @@ class Label(Feature):
     def spec(self) -> TensorSpec:
         return TensorSpec((self.classes,)) if self.is_mixed else TensorSpec((), "int32")
 
-    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+    def check(self, values: object, *, is_training: bool) -> Iterator[Remark]:
         yield from Feature.check(self, values, is_training=is_training)
         if is_training:
             yield from empty_classes(self.tally(values), "error")

@@ -32,7 +32,7 @@ class Labels(Feature):
     def fill(self) -> float:
         return -1
 
-    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+    def check(self, values: object, *, is_training: bool) -> Iterator[Remark]:
         # Of objects, some classes may well be in no picture: crowds, what is difficult.
         if is_training and self.rows is None:
             yield from empty_classes(self.tally(values), "error")

@@ -41,7 +41,7 @@ class Mask(Feature):
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.pixels(value, nearest=True, fill=self.fill)
 
-    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+    def check(self, values: object, *, is_training: bool) -> Iterator[Remark]:
         if is_training:
             yield from empty_classes(self.tally(values), "note")
 

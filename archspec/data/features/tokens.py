@@ -25,7 +25,7 @@ class Tokens(Feature):
     def spec(self) -> TensorSpec:
         return TensorSpec((self.steps,), "int32")
 
-    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+    def check(self, values: object, *, is_training: bool) -> Iterator[Remark]:
         return constant(values)
 
     def called(self, value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from archspec.data.feature import Feature, Remark, constant
 from archspec.ir.tensors import TensorSpec
@@ -18,6 +17,6 @@ class Vector(Feature):
     columns: tuple[str, ...] = ()
     """Headings of the columns of a table that the numbers are of; empty where they have none."""
 
-    def check(self, values: Any, *, is_training: bool) -> Iterator[Remark]:
+    def check(self, values: object, *, is_training: bool) -> Iterator[Remark]:
         yield from Feature.check(self, values, is_training=is_training)
         yield from constant(values)

@@ -220,9 +220,9 @@ def _marked(one: Mapping[str, Any], where: str, numbers: Mapping[Any, int]) -> M
     return Marked(box, number, where, crowd == 1, tuple(faults[:1]), text, covered)
 
 
-def _is_id(value: Any) -> bool:
+def _is_id(value: object) -> bool:
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

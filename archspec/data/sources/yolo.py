@@ -129,7 +129,7 @@ def _plain(node: yaml.Node | None) -> Any:
     return "" if node is None else str(node.value)
 
 
-def _names(path: Path, said: Any) -> tuple[str, ...]:
+def _names(path: Path, said: object) -> tuple[str, ...]:
     """Names of the classes: a list, or a map from their numbers. Raises DataError."""
     if isinstance(said, dict) and said and all(key.isascii() and key.isdigit() for key in said):
         numbered = {int(key): name for key, name in said.items()}

@@ -8,7 +8,7 @@ principal-axes noise together cost one pass over the pixels; nothing is cut off 
 from __future__ import annotations
 
 from math import pi
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -125,7 +125,7 @@ class ChannelShift(Transform, name="channel_shift", main="strength"):
         return {**batch, IMAGE: mapped(batch[IMAGE], [(self, draw)])}
 
 
-def _axes(value: Any) -> tuple[tuple[float, ...], ...]:
+def _axes(value: object) -> tuple[tuple[float, ...], ...]:
     rows = value if isinstance(value, (list, tuple)) else ()
     if len(rows) == 3 and all(
         isinstance(row, (list, tuple)) and len(row) == 3 and all(isinstance(n, (int, float)) for n in row)
@@ -135,7 +135,7 @@ def _axes(value: Any) -> tuple[tuple[float, ...], ...]:
     raise refuse("must be three lists of three numbers")
 
 
-def _three(value: Any) -> tuple[float, ...]:
+def _three(value: object) -> tuple[float, ...]:
     if isinstance(value, (list, tuple)) and len(value) == 3 and all(isinstance(n, (int, float)) for n in value):
         return tuple(float(n) for n in value)
     raise refuse("must be a list of three numbers")
@@ -273,7 +273,7 @@ def _moved(amount: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.repeat(tf.eye(3)[None], tf.shape(amount)[0], 0), amount[:, :, None]], 2)
 
 
-def _identity(count: Any) -> tf.Tensor:
+def _identity(count: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 
     return tf.repeat(tf.eye(3, 4)[None], count, 0)

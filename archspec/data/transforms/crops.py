@@ -207,7 +207,9 @@ class ScaleJitter(Windowed, name="scale_jitter", main="size"):
         return Window(*tf.unstack(tf.cast(tf.concat([start, part], 1), tf.int32), axis=1))
 
 
-def _shifted(draw: Draw, top: Any, left: Any, before: Sides, size: tuple[int, int], sampling: Sampling) -> Motion:
+def _shifted(
+    draw: Draw, top: tf.Tensor, left: tf.Tensor, before: Sides, size: tuple[int, int], sampling: Sampling
+) -> Motion:
     """The motion of images of which the part is taken that begins at a pixel."""
     import tensorflow as tf
 

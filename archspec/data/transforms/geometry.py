@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from archspec.data.draw import Draw
 
 
-def _scales(value: Any) -> tuple[float, float]:
+def _scales(value: object) -> tuple[float, float]:
     pair = list(value) if isinstance(value, (list, tuple)) else []
     if len(pair) == 2 and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in pair):
         low, high = float(pair[0]), float(pair[1])

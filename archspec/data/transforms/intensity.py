@@ -37,7 +37,7 @@ def _by_channel(value: Any) -> tuple[float, ...] | str:
     raise refuse("must be a number, a list of one per channel, or data")
 
 
-def _positive_by_channel(value: Any) -> tuple[float, ...] | str:
+def _positive_by_channel(value: object) -> tuple[float, ...] | str:
     values = _by_channel(value)
     if not isinstance(values, str) and min(values) <= 0:
         raise refuse("must be a positive number, a list of one per channel, or data")

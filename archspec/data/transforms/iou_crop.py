@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -84,7 +84,7 @@ class IouCrop(Transform, name="iou_crop", main="size"):
 
         return moved(batch, features, Motion(matrix, size, self.size, sampling=sampling, by_middle=True))
 
-    def _drawn(self, draw: Draw, high: Any, wide: Any) -> tf.Tensor:
+    def _drawn(self, draw: Draw, high: tf.Tensor, wide: tf.Tensor) -> tf.Tensor:
         """Corners of parts in whole pixels, (batch, TRIES, 4)."""
         import tensorflow as tf
 

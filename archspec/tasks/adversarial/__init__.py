@@ -48,7 +48,7 @@ NOT_TAKEN = {
 """What a run file may say, but not of this task: why, and what would do."""
 
 
-def _by_step(value: Any) -> Any:
+def _by_step(value: object) -> Any:
     if not isinstance(value, dict):
         raise refuse("must be a map of steps and optimizers")
     return dict(value)

@@ -42,7 +42,7 @@ class SamplePanels(keras.callbacks.Callback):
         self.pace = Throttle(plan.log.pictures or 1, plan.train.epochs)
         self.seen: dict[int, dict[str, Any]] = {}
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         import tensorflow as tf
 
         if not self.pace.is_due(epoch):

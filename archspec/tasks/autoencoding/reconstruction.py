@@ -57,7 +57,7 @@ def decoded(
     return _shares(next(iter(found.values())) if isinstance(found, dict) else found, is_logits)
 
 
-def _shares(values: Any, is_logits: bool) -> np.ndarray:
+def _shares(values: object, is_logits: bool) -> np.ndarray:
     values = np.asarray(values, np.float64)
     out: np.ndarray = 1 / (1 + np.exp(-values)) if is_logits else values
     return out

@@ -57,7 +57,7 @@ class Texts(keras.callbacks.Callback):
         self.vocabulary = plan.features.vocabularies[TOKENS]
         self.decoder: Any = None
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         import tensorflow as tf
 
         if self.decoder is None:
@@ -67,5 +67,5 @@ class Texts(keras.callbacks.Callback):
         with self.events.at(epoch + 1):
             tf.summary.text("sample", "".join(f"    {line}\n" for line in text.split("\n")))
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.decoder = None

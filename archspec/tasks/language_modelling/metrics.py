@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Tensor
+
 
 class _PerToken(keras.metrics.Mean):
     """The mean of -ln p over tokens, those of number ``ignored`` left out."""
@@ -18,7 +20,7 @@ class _PerToken(keras.metrics.Mean):
         super().__init__(name=name or type(self).__name__.lower(), **config)
         self.ignored, self.from_logits = ignored, from_logits
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         nats = ops.sparse_categorical_crossentropy(
             ops.cast(y_true, "int32"), ops.cast(y_pred, "float32"), from_logits=self.from_logits
         )

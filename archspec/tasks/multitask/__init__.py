@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from archspec.training.settings import TrainSettings
 
 
-def _by_head(value: Any) -> Any:
+def _by_head(value: object) -> Any:
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise refuse("must be a map of names of heads")
     return value

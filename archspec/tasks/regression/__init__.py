@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from archspec.training.settings import TrainSettings
 
 
-def _floats(value: Any) -> Any:
+def _floats(value: object) -> Any:
     if not isinstance(value, (list, tuple)) or any(type(v) not in (int, float) for v in value):
         raise refuse("must be a list of numbers")
     return tuple(float(v) for v in value)

@@ -35,7 +35,7 @@ REGIONS = ("dice", "tversky", "jaccard", "lovasz_softmax")
 """Losses of whole regions, which compare a share of each class over all pixels of a batch."""
 
 
-def _weights(value: Any) -> Any:
+def _weights(value: object) -> Any:
     if value is None or value == MEDIAN_FREQUENCY:
         return value
     if not isinstance(value, (list, tuple)) or any(type(v) not in (int, float) or not v >= 0 for v in value):

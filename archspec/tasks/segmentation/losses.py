@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from archspec.layers.tensor import Tensor
+
 
 def _labels(mask: Any, classes: int) -> tuple[Any, Any]:
     """Numbers of classes (batch, height, width), and 1.0 where there is one; 0 in both at a void pixel. Behind the
@@ -29,7 +31,7 @@ class PixelLoss(keras.losses.Loss):
         super().__init__(name=loss.name, reduction=None)
         self.loss, self.classes, self.weights, self.spread, self.hardest = loss, classes, weights, spread, hardest
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         labels, valid = _labels(y_true, self.classes)
         target = ops.one_hot(labels, self.classes, dtype=y_pred.dtype) if self.spread else labels
         single = ops.cast(self.loss.call(target, y_pred), "float32")
@@ -57,7 +59,7 @@ class RegionLoss(keras.losses.Loss):
         super().__init__(name=loss.name, reduction=None)
         self.loss, self.classes = loss, classes
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         labels, valid = _labels(y_true, self.classes)
         valid = ops.cast(valid, y_pred.dtype)[..., None]
         return self.loss.call(ops.one_hot(labels, self.classes, dtype=y_pred.dtype) * valid, y_pred * valid)
@@ -73,7 +75,7 @@ class _Confusion(keras.metrics.Metric):
         self.ones = self.add_weight(shape=(classes, classes), initializer="zeros", name="ones")
         self.millions = self.add_weight(shape=(classes, classes), initializer="zeros", name="millions")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         labels, valid = _labels(y_true, self.classes)
         said = ops.cast(ops.argmax(y_pred, -1), "int32")
         flat = ops.reshape(ops.where(valid > 0, labels * self.classes + said, self.classes**2), (-1,))

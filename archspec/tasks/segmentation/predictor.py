@@ -12,6 +12,7 @@ from archspec.data.example import Example
 from archspec.data.mask_values import VOID
 from archspec.evaluators.accuracy import PROBABILITIES
 from archspec.evaluators.base import Batch
+from archspec.layers.tensor import Tensor
 from archspec.ops.base import Op
 from archspec.tasks.segmentation.windows import Looks
 from archspec.training.forward import HeadPredictor
@@ -63,7 +64,7 @@ class MaskPredictor(HeadPredictor):
         written = ", ".join(record[name] for name in ("mask", "drawing") if name in record)
         return f"{example}: {said}" + (f"  → {written}" if written else "")
 
-    def mask(self, said: Batch, there: Any, seen: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    def mask(self, said: Batch, there: Tensor, seen: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
         scores, there = np.asarray(said[PROBABILITIES])[0], np.array(there, np.float64)
         top, left = ((n - told) // 2 for n, told in zip(seen, scores.shape[:2], strict=True))
         there[:, 2] -= left, top

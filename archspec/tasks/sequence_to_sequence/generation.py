@@ -105,7 +105,7 @@ class Examples(keras.callbacks.Callback):
         self.decoding, self.plan, self.network, self.events = decoding, plan, network, events
         self.source: Any = None
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         import tensorflow as tf
 
         split = self.plan.split or next(iter(self.plan.features.splits))

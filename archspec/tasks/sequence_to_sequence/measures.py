@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from archspec.backend.seams.models import mean_by_weights
+from archspec.layers.tensor import Tensor
 
 
 class MaskedLoss(keras.losses.Loss):
@@ -18,7 +19,7 @@ class MaskedLoss(keras.losses.Loss):
         mean_by_weights(loss)
         self.loss, self.classes = loss, classes
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Any:
         target = ops.one_hot(ops.cast(y_true, "int32"), self.classes) if self.classes else y_true
         return self.loss(target, y_pred, sample_weight=_counts(y_true))
 
@@ -26,11 +27,11 @@ class MaskedLoss(keras.losses.Loss):
 class TokenAccuracy(keras.metrics.SparseCategoricalAccuracy):
     """Share of the tokens, those that are not padding, that have the highest score."""
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         # Of a matrix Keras would take the mean of every row: tokens of shorter batches would count for more.
         tokens, scores = ops.reshape(y_true, (-1,)), ops.reshape(y_pred, (-1, ops.shape(y_pred)[-1]))
         super().update_state(tokens, scores, sample_weight=_counts(tokens))
 
 
-def _counts(tokens: Any) -> Any:
+def _counts(tokens: Tensor) -> Any:
     return ops.cast(ops.not_equal(tokens, 0), "float32")

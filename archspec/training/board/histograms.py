@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.data.pipeline import Pipeline
+    from archspec.layers.tensor import Tensor
     from archspec.training.task import Objective
 
 
@@ -26,7 +27,7 @@ def histograms(board: Board, objective: Objective, pipeline: Pipeline, every: in
     class Histograms(keras.callbacks.Callback):
         batch: Any = None
 
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             import tensorflow as tf
 
             if epoch % every:
@@ -49,7 +50,7 @@ def histograms(board: Board, objective: Objective, pipeline: Pipeline, every: in
     return Histograms()
 
 
-def _gradients(model: keras.Model, weights: list[Any], x: Any, y: Any) -> list[Any]:
+def _gradients(model: keras.Model, weights: list[Any], x: Tensor, y: Tensor) -> list[Any]:
     import keras
     import tensorflow as tf
 

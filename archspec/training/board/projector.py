@@ -36,10 +36,10 @@ def projector(plan: Plan, events: Events, layer: str, objective: Objective) -> k
     class Projector(keras.callbacks.Callback):
         epoch = 0
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             self.epoch = epoch
 
-        def on_test_end(self, logs: Any = None) -> None:
+        def on_test_end(self, logs: dict[str, float] | None = None) -> None:
             if self.epoch + 1 == plan.spec.train.epochs and not is_evaluation_stopped(self.model):
                 write_points(plan, self.model, layer, events)
 

@@ -25,7 +25,7 @@ def scalars(plan: Plan, board: Board, log: RunLog) -> keras.callbacks.Callback:
     class Scalars(keras.callbacks.Callback):
         is_drawn = False
 
-        def on_train_begin(self, logs: Any = None) -> None:
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
             import tensorflow as tf
 
             if not self.is_drawn:

@@ -34,7 +34,7 @@ def hyperparameters(plan: Plan) -> dict[str, bool | int | float | str]:
     return {name: value for name, value in plain.items() if name != "task"}
 
 
-def _is_given(value: Any) -> bool:
+def _is_given(value: object) -> bool:
     return value is not None and value != () and value != {} and value != ""
 
 
@@ -65,13 +65,13 @@ def settings(plan: Plan, board: Board, position: Position) -> keras.callbacks.Ca
     class Settings(keras.callbacks.Callback):
         events = board.validation if plan.split else board.train
 
-        def on_train_begin(self, logs: Any = None) -> None:
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
             from tensorboard.plugins.hparams import api
 
             with self.events.at(0):
                 api.hparams(hyperparameters(plan), trial_id=trial(board.logdir))
 
-        def on_train_end(self, logs: Any = None) -> None:
+        def on_train_end(self, logs: dict[str, float] | None = None) -> None:
             import tensorflow as tf
             from tensorboard.plugins.hparams import api_pb2, summary
 

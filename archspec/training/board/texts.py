@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE
@@ -21,7 +21,7 @@ def texts(plan: Plan, board: Board) -> keras.callbacks.Callback:
     class WriteTexts(keras.callbacks.Callback):
         is_told = False
 
-        def on_train_begin(self, logs: Any = None) -> None:
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
             # What is left of an epoch that was begun is a fit of its own.
             if not self.is_told:
                 self.is_told = True

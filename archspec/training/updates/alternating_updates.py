@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from archspec.ir.training import TrainStep
+from archspec.layers.tensor import Tensor
 from archspec.training.updates import autodiff
 from archspec.training.updates.forward import Values
 from archspec.training.updates.steps import LOSS, State, StepsModel, of
@@ -24,11 +25,11 @@ class AlternatingUpdates(StepsModel):
         """How many rounds were done."""
         return self.optimizer.iterations.value
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Any:
         """The networks side by side, on their own inputs."""
         return self.networks(inputs, training=training)
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, data: object) -> dict[str, Any]:
         """One round on one batch."""
         batch, rounds = self.batch(keras.utils.unpack_x_y_sample_weight(data)[0]), self.rounds()
         held = self.hold(batch, rounds)
@@ -37,7 +38,7 @@ class AlternatingUpdates(StepsModel):
         self.optimizer.iterations.assign_add(1)
         return self.report(reports)
 
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self, data: object) -> dict[str, Any]:
         """Every term, on weights that stay as they are."""
         batch = self.batch(keras.utils.unpack_x_y_sample_weight(data)[0])
         return self.report(self.judged(batch, self.rounds()))
@@ -46,7 +47,7 @@ class AlternatingUpdates(StepsModel):
         """The names of what a step reports."""
         return [*super().reported(step), *(f"{step.name}.gradient_norm.{network}" for network in step.update)]
 
-    def _turns(self, i: int, step: TrainStep, batch: Mapping[str, Any], held: Values, rounds: Any) -> dict[str, Any]:
+    def _turns(self, i: int, step: TrainStep, batch: Mapping[str, Any], held: Values, rounds: Tensor) -> dict[str, Any]:
         """All turns of a step; the last one's report."""
 
         def turn(n: Any) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class AlternatingUpdates(StepsModel):
             report = turn(n)
             return (n + 1, *(report[name] for name in names))
 
-        def following(n: Any, *before: Any) -> tuple[Any, ...]:
+        def following(n: object, *before: Any) -> tuple[Any, ...]:
             # A turn that went to NaN stays to be seen.
             n, *after = body(n)
             is_finite = tf.math.is_finite(tf.add_n(list(before)))
@@ -76,7 +77,7 @@ class AlternatingUpdates(StepsModel):
         return dict(zip(names, last, strict=True))
 
     def _update(
-        self, i: int, step: TrainStep, inputs: Values, held: Values, rounds: Any, draws: State
+        self, i: int, step: TrainStep, inputs: Values, held: Values, rounds: Tensor, draws: State
     ) -> dict[str, Any]:
         """One turn of a step; its report."""
         variables = self.variables_of(step.update)

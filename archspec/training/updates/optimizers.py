@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from archspec.backend.seams.optimizers import rate_of, trained_by
+from archspec.layers.tensor import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class StepOptimizers(keras.optimizers.Optimizer):
     no learning rate, which callbacks ask for.)
     """
 
-    def __init__(self, given: Any, variables: list[dict[str, list[Any]]]):
+    def __init__(self, given: object, variables: list[dict[str, list[Any]]]):
         first = given[0] if isinstance(given, (list, tuple)) else given
         super().__init__(learning_rate=_rate(first), name="steps")
         if isinstance(given, (list, tuple)):
@@ -75,7 +76,7 @@ class StepOptimizers(keras.optimizers.Optimizer):
                 share.norm.assign(norms[share.network])
         self.iterations.assign_add(1)
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: object) -> None:
         """Refused: a step's optimiser updates."""
         raise NotImplementedError("each step has its own optimizer: update(i, gradients)")
 
@@ -84,13 +85,13 @@ class StepOptimizers(keras.optimizers.Optimizer):
         """The count of rounds and the learning rate, and those of every step's optimiser."""
         return [*super().variables, *(v for step in getattr(self, "steps", ()) for v in step.variables)]
 
-    def finalize_variable_values(self, var_list: Any) -> None:
+    def finalize_variable_values(self, var_list: object) -> None:
         """As after ``fit``: running averages, where optimisers keep them, take their weights' place."""
         for step in self.steps:
             step.finalize_variable_values(var_list)
 
 
-def _rate(optimizer: Any) -> Any:
+def _rate(optimizer: keras.optimizers.Optimizer) -> Any:
     """The schedule, or the number."""
     held = rate_of(optimizer)
     return held if isinstance(held, keras.optimizers.schedules.LearningRateSchedule) else float(held)

@@ -16,6 +16,7 @@ from keras import ops
 
 from archspec.backend.seams.optimizers import constrain
 from archspec.ir.graph import Graph
+from archspec.layers.tensor import Tensor
 from archspec.training.updates.steps import State, StepsModel
 
 
@@ -34,12 +35,17 @@ class SimultaneousUpdates(StepsModel):
         """How many rounds were done."""
         return self.count.value
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Any:
         """The batch, which ``compute_loss`` takes: what is computed of it differs from step to step."""
         return inputs
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Tensor = None,
+        y: Tensor | None = None,
+        y_pred: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool = True,
     ) -> Any:
         """The sum of what the steps minimise on a batch; with ``training``, networks' states move."""
         batch, rounds = self.batch(x), self.rounds()

@@ -12,5 +12,5 @@ from archspec.training.updates.simultaneous_updates import SimultaneousUpdates
 class SingleUpdate(SimultaneousUpdates):
     """A network that is updated as a whole, by a run's own optimizer."""
 
-    def optimizer_of(self, given: Any) -> Any:
+    def optimizer_of(self, given: object) -> Any:
         return keras.optimizers.get(given)

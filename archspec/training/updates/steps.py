@@ -20,6 +20,7 @@ from archspec.backend.build import compile as built
 from archspec.backend.seams.generators import Seed
 from archspec.ir.graph import Graph, Tensor, drawable
 from archspec.ir.training import EXAMPLES, GradientPenalty, TrainStep
+from archspec.layers.tensor import Tensor as Value
 from archspec.training.latents import along
 from archspec.training.updates import autodiff
 from archspec.training.updates.forward import Forward, Values
@@ -65,7 +66,13 @@ class StepsModel(keras.Model):
 
     # --- what Keras asks ----------------------------------------------------------------------------------------------
 
-    def compile(self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **options: Any) -> None:
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        loss: object = None,
+        metrics: object = None,
+        **options: Any,
+    ) -> None:
         """As ``keras.Model.compile``. ``optimizer`` is one for each step, or one of which each step has its own copy.
 
         Losses are the spec's: ``loss`` and ``metrics`` are not used.
@@ -73,7 +80,7 @@ class StepsModel(keras.Model):
         options = {k: v for k, v in options.items() if k in ("run_eagerly", "steps_per_execution", "jit_compile")}
         super().compile(optimizer=self.optimizer_of(optimizer), **options)
 
-    def optimizer_of(self, given: Any) -> Any:
+    def optimizer_of(self, given: object) -> Any:
         """What updates, of what ``compile`` was given."""
         given = given if isinstance(given, (list, tuple)) else keras.optimizers.get(given)
         return StepOptimizers(given, [{name: self.variables_of([name]) for name in s.update} for s in self.plan.steps])
@@ -103,7 +110,7 @@ class StepsModel(keras.Model):
 
     # --- a round ------------------------------------------------------------------------------------------------------
 
-    def batch(self, x: Any) -> dict[str, Any]:
+    def batch(self, x: Value) -> dict[str, Any]:
         """Values of the inputs that the data give, of one array or a dict."""
         wanted = [name for name in self.plan.body.inputs if name not in self.plan.drawn]
         wanted += [
@@ -111,7 +118,7 @@ class StepsModel(keras.Model):
         ]
         return {name: x[name] for name in wanted} if isinstance(x, dict) else dict(zip(wanted, [x], strict=True))
 
-    def inputs(self, batch: Mapping[str, Any], rounds: Any, draw: Any) -> Values:
+    def inputs(self, batch: Mapping[str, Any], rounds: Value, draw: Value) -> Values:
         """The inputs of the forward graph: the batch, and what is drawn; ``draw`` tells draws of a round apart."""
         out = {Tensor(name): value for name, value in batch.items()}
         size = ops.shape(next(iter(batch.values())))[0]
@@ -121,7 +128,7 @@ class StepsModel(keras.Model):
                 out[Tensor(name)] = autodiff.draw(drawn, shape, Seed(self._stream(i, draw), rounds))
         return out
 
-    def draws(self, rounds: Any, draw: Any) -> State:
+    def draws(self, rounds: Value, draw: Value) -> State:
         """What the random layers of the body draw from, apart from the networks' own: as drawn inputs do."""
         first = len(self.plan.drawn)
         seeds = (Seed(self._stream(first + i, draw), rounds) for i in range(len(self.body.generators)))
@@ -129,10 +136,10 @@ class StepsModel(keras.Model):
             (state, ops.cast(seed.next(), state.dtype)) for state, seed in zip(self.body.generators, seeds, strict=True)
         ]
 
-    def _stream(self, i: int, draw: Any) -> Any:
+    def _stream(self, i: int, draw: Value) -> Any:
         return self.seed + i * 7919 + ops.cast(draw, "int32") * 104_729
 
-    def hold(self, batch: Mapping[str, Any], rounds: Any, state: State = ()) -> Values:
+    def hold(self, batch: Mapping[str, Any], rounds: Value, state: State = ()) -> Values:
         """What the round's beginning gives to all of its steps."""
         if not self.body.held:
             return {}
@@ -148,7 +155,7 @@ class StepsModel(keras.Model):
         return out
 
     def objective(
-        self, step: TrainStep, inputs: Values, held: Values, rounds: Any, *, training: bool = True, state: State = ()
+        self, step: TrainStep, inputs: Values, held: Values, rounds: Value, *, training: bool = True, state: State = ()
     ) -> tuple[State, dict[str, Any]]:
         """What the states of a step's networks become by its computation (statistics, generators), and its report: what
         it minimises, and every term of that, by name. ``state`` gives variables other values.
@@ -170,7 +177,7 @@ class StepsModel(keras.Model):
             for term in penalties:
                 result, point = (results[str(name)] for name in term.operands)
 
-                def score(at: Any, result: Tensor = result, point: Tensor = point) -> tuple[Any, State]:
+                def score(at: Value, result: Tensor = result, point: Tensor = point) -> tuple[Any, State]:
                     values, moved = compute([result], {**held, point: at})
                     return values[result], moved
 
@@ -194,7 +201,7 @@ class StepsModel(keras.Model):
                 total = sum((x for name in step.update for layer in self.owned[name] for x in layer.losses), total)
         return moved, {of(step, LOSS): total, **report}
 
-    def judged(self, batch: Mapping[str, Any], rounds: Any, state: State = ()) -> list[dict[str, Any]]:
+    def judged(self, batch: Mapping[str, Any], rounds: Value, state: State = ()) -> list[dict[str, Any]]:
         """Every step's report, on weights that stay as they are."""
         inputs, given = self.inputs(batch, rounds, 0), [*state, *self.draws(rounds, 0)]
         return [self.objective(s, inputs, {}, rounds, training=False, state=given)[1] for s in self.plan.steps]
@@ -232,13 +239,13 @@ class StepsModel(keras.Model):
 
     # --- averages -----------------------------------------------------------------------------------------------------
 
-    def averaged(self, network: str, rounds: Any) -> list[Any]:
+    def averaged(self, network: str, rounds: Value) -> list[Any]:
         """What the running averages of a network's variables become after so many rounds, from those before."""
         kept = ops.where(rounds <= 1, 0.0, self.plan.averages[network])
         pairs = zip(self.averages[network], self.variables_of([network]), strict=True)
         return [kept * mean + (1 - kept) * variable for mean, variable in pairs]
 
-    def move_averages(self, rounds: Any) -> None:
+    def move_averages(self, rounds: Value) -> None:
         """Take the weights after so many rounds into the running averages."""
         for network, means in self.averages.items():
             for mean, value in zip(means, self.averaged(network, rounds), strict=True):
@@ -309,7 +316,7 @@ def of(step: TrainStep, word: str) -> str:
     return f"{step.name}.{word}" if step.name else word
 
 
-def penalty(gradient: Any, norm: float) -> Any:
+def penalty(gradient: Value, norm: float) -> Any:
     """(‖gradient‖ - norm)², the mean over the batch."""
     squares = ops.sum(ops.square(ops.cast(gradient, "float32")), axis=tuple(range(1, len(gradient.shape))))
     # The root has no gradient at 0.
