@@ -14,6 +14,7 @@ from archspec.data.errors import DataError
 from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.feature import Feature
 from archspec.data.features.image import Image
+from archspec.data.features.object_masks import ObjectMasks
 from archspec.data.region import Region
 
 if TYPE_CHECKING:
@@ -74,25 +75,28 @@ def packed(batch: Batch, features: Mapping[str, Feature], kept: Mapping[str, tf.
     return out
 
 
-def filled_up(batch: Batch, features: Mapping[str, Feature], counts: Mapping[str, int]) -> Batch:
-    """A batch with so many rows of some features, which are no fewer than they have: at their end stands what the kind
-    fills up with."""
+def filled_up(batch: Batch, features: Mapping[str, Feature], joined: Mapping[str, Feature]) -> Batch:
+    """A batch with as much room in rows and masks as features have once examples are joined, which is no less than
+    there is: at their end stands what the kind fills up with."""
     import tensorflow as tf
 
     out = dict(batch)
-    for name, count in counts.items():
+    for name, feature in growing(joined).items():
         value = batch[name]
-        around = [[0, 0], [0, count - tf.shape(value)[1]], *[[0, 0]] * (len(value.shape) - 2)]
-        fill = tf.cast(features[name].fill, value.dtype)
-        shape = (value.shape[0], count, *value.shape[2:])
-        out[name] = tf.ensure_shape(tf.pad(value, around, constant_values=fill), shape)
+        wanted = feature.spec.shape
+        around = [
+            [0, 0],
+            *([0, (n or 0) - have] if n else [0, 0] for n, have in zip(wanted, value.shape[1:], strict=True)),
+        ]
+        filled = tf.pad(value, around, constant_values=tf.cast(features[name].fill, value.dtype))
+        out[name] = tf.ensure_shape(filled, (value.shape[0], *wanted))
     return out
 
 
-def row_counts(features: Mapping[str, Feature]) -> dict[str, int]:
-    """How many rows each feature has that has rows, where that is known."""
+def growing(features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """The features of which there is more once examples are joined: those that have rows, and masks of objects."""
     return {
-        name: count
+        name: feature
         for name, feature in features.items()
-        if feature.rows is not None and (count := feature.spec.shape[0]) is not None
+        if isinstance(feature, ObjectMasks) or (feature.rows is not None and feature.spec.shape[0] is not None)
     }

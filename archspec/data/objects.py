@@ -17,6 +17,8 @@ from archspec.data.example import CORNERS, Example
 from archspec.data.feature import Feature
 from archspec.data.features.boxes import Boxes
 from archspec.data.features.labels import Labels
+from archspec.data.features.mask_places import MaskPlaces
+from archspec.data.features.object_masks import ObjectMasks
 from archspec.data.features.points import Points
 from archspec.data.features.row_numbers import RowNumbers
 from archspec.ir.diagnostics import shown
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 BOXES, CLASSES, IGNORED, AREAS = "boxes", "classes", "ignored", "areas"
 """Names of the features that objects are made of."""
+MASKS, PLACES = "masks", "places"
+"""Names of those that they have besides where the data have masks: all of a picture, and which is whose."""
 TOLERANCE = 0.01
 """What a box may reach over the border by and is cut without a word: this share of the side, or one pixel."""
 SMALL = 2
@@ -52,6 +56,8 @@ class Marked(NamedTuple):
     """The box's numbers as the file has them."""
     area: float | None = None
     """Pixels that the object covers, where the file tells: those of its outline, fewer than those of its box."""
+    mask: bytes | None = None
+    """Which pixels these are, as ``run_lengths`` has them, where masks are read."""
 
 
 class Picture(NamedTuple):
@@ -83,6 +89,8 @@ class Kept(NamedTuple):
     is_ignored: bool = False
     area: float | None = None
     """Pixels that it covers in the stored image; None where they are those of its box."""
+    mask: bytes | None = None
+    """Which pixels of the stored image these are, as ``run_lengths`` has them."""
 
     @property
     def size(self) -> float:
@@ -148,8 +156,8 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
         box = (max(marked.box[0], 0.0), max(marked.box[1], 0.0), min(marked.box[2], width), min(marked.box[3], height))
         found += [Judged(kind, where, message, False) for kind, message in _odd(marked, box, width, height)]
         assert label is not None
-        box = as_stored(box, stored) if turn else box
-        kept.append(Kept(box, label, marked.is_ignored, marked.area))
+        box, mask = (as_stored(box, stored), _turned(marked.mask, stored)) if turn else (box, marked.mask)
+        kept.append(Kept(box, label, marked.is_ignored, marked.area, mask))
     if not picture.marked:
         found.append(Judged("no objects", name, "has no objects: it teaches what is background", False))
     return Judgement(tuple(kept), tuple(found))
@@ -209,6 +217,19 @@ def as_shown(box: Box, stored: StoredImage) -> Box:
     return as_stored(box, StoredImage(*size, {6: 8, 8: 6}.get(stored.orientation, stored.orientation)))
 
 
+def _turned(mask: bytes | None, stored: StoredImage) -> bytes | None:
+    """Run lengths of a mask of the picture as it is shown, as those of the stored image."""
+    from archspec.data.run_lengths import pixels, run_lengths
+
+    if mask is None:
+        return None
+    sides = (stored.width, stored.height) if stored.orientation >= 5 else (stored.height, stored.width)
+    shown = pixels(mask, sides)
+    turned = shown.T if stored.orientation >= 5 else shown
+    down, right = stored.orientation in (3, 4, 6, 7), stored.orientation in (2, 3, 7, 8)
+    return run_lengths(turned[:: -1 if down else 1, :: -1 if right else 1])
+
+
 def class_numbers(names: Sequence[str]) -> dict[str, int]:
     """The number of each class by its name."""
     return {name: number for number, name in enumerate(names)}
@@ -223,6 +244,12 @@ def features(names: tuple[str, ...], most: int) -> dict[str, Feature]:
         AREAS: RowNumbers(most),
         CORNERS: Points(corners.COUNT),
     }
+
+
+def mask_features(most: int, size: Sequence[int | None]) -> dict[str, Feature]:
+    """The kinds of the features that say which pixels of images of this size are whose."""
+    channels = -(-most // 8)
+    return {MASKS: ObjectMasks((size[0], size[1]), channels), PLACES: MaskPlaces(most, 8 * channels)}
 
 
 def object_names(example: Example) -> tuple[str, ...]:
@@ -247,3 +274,12 @@ def arrays(examples: Iterable[Sequence[Kept]], sizes: Sequence[tuple[int, int]],
             areas[i, k] = one.size
     placed = corners.corners(np.reshape(sizes, (len(rows), 2)))
     return {BOXES: boxes, CLASSES: classes, IGNORED: ignored, AREAS: areas, CORNERS: placed}
+
+
+def places(examples: Iterable[Sequence[Kept]], most: int) -> np.ndarray:
+    """Of each object of each example the place of its mask: objects have masks in their own order."""
+    import numpy as np
+
+    counts = np.array([len(kept) for kept in examples])
+    numbers = np.arange(most, dtype=np.int32)[None]
+    return np.where(numbers < counts[:, None], numbers, np.int32(-1))

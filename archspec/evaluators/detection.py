@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archspec.data.corners import file_sizes, placement
+from archspec.data.example import CORNERS
 from archspec.data.features.labels import Labels
-from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
+from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED, MASKS, PLACES
 from archspec.data.overlap import overlaps
 from archspec.evaluators.base import Accumulator, Batch, Better, Evaluator, Mistake, largest
 from archspec.ir.diagnostics import printable
@@ -27,8 +29,10 @@ SCORES, COUNT = "scores", "count"
 """What a network says of each box, beside ``boxes`` and ``classes``: how sure it is, and how many boxes count."""
 IN_FILE = "in_file"
 """The boxes in pixels of the files, in which they are compared: how a network sees a file changes no figure."""
+WHOLE = "whole_in_file"
+"""The same where they are not cut at the file's border: what the masks of a network fill."""
 HEADS = (BOXES, SCORES, CLASSES, COUNT)
-"""All of it."""
+"""All of it, but for ``masks``: what a detector that finds masks says of each pixel of each box."""
 COCO = (
     "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
     "ar_1", "ar_10", "ar_100", "ar_small", "ar_medium", "ar_large",
@@ -50,6 +54,8 @@ MEANING = {
     "voc_2007": "IoU above .5, mean over 11 recalls (VOC 2007)",
     "voc": "IoU above .5, area under the curve (VOC 2010)",
 }
+MEANING |= {f"mask_{name}": MEANING[name].replace("IoU .50", "IoU of masks .50") for name in COCO}
+MEANING["mask_iou"] = "IoU of each object's mask with that found, 0 where none reaches .50"
 """What each figure is, in a few words."""
 
 
@@ -63,16 +69,23 @@ class Objects(Evaluator):
     """Boxes with classes and scores against those of the data. Objects that the data call ignored (COCO's crowds,
     VOC's difficult ones) are no misses, and who finds them is not wrong.
 
-    Needs pycocotools. Objects are small or large by the pixels that they cover in their files.
+    Needs pycocotools. Objects are small or large by the pixels that they cover in their files. With ``masks``, these
+    are compared as well, in pixels of the files.
     """
 
     figures: Mapping[str, Better] = dict.fromkeys((*COCO, "voc_2007", "voc"), "max")
     is_logged = True
 
+    def __init__(self, *, masks: bool = False):
+        self.masks = masks
+        if masks:
+            more: dict[str, Better] = dict.fromkeys((*(f"mask_{name}" for name in COCO), "mask_iou"), "max")
+            self.figures = {**Objects.figures, **more}
+
     def begin(self, features: Example) -> Accumulator:
         classes = features.features[CLASSES]
         assert isinstance(classes, Labels)
-        return ObjectMatching(classes.class_names)
+        return ObjectMatching(classes.class_names, masks=self.masks)
 
 
 class Found(NamedTuple):
@@ -83,21 +96,28 @@ class Found(NamedTuple):
     marks: np.ndarray
     areas: np.ndarray | None = None
     """How many pixels of the file each covers (n,); None where these are its box's."""
+    masks: Sequence[bytes] | None = None
+    """Run lengths of each one's mask in pixels of the file; None where masks are not compared."""
+    size: tuple[int, int] = (0, 0)
+    """Height and width of the file, where they are."""
 
 
 class ObjectMatching:
     """An evaluation under way: boxes of the truth and of the network, image by image."""
 
-    def __init__(self, names: Sequence[str]):
-        self.names = tuple(names)
+    def __init__(self, names: Sequence[str], *, masks: bool = False):
+        self.names, self.masks = tuple(names), masks
         self.true: list[Found] = []
         self.said: list[Found] = []
 
     def update(self, truth: Batch, said: Batch) -> None:
         """Count images. Of the truth ``boxes`` (n, most, 4), ``classes``, ``ignored`` and perhaps ``areas`` (n, most),
         class -1 where no object is; of the network ``in_file``, or else ``boxes`` (n, keep, 4), ``classes`` and
-        ``scores`` (n, keep), of which the first ``count`` (n,) are meant."""
+        ``scores`` (n, keep), of which the first ``count`` (n,) are meant. Where masks are compared, of the truth also
+        ``masks``, ``places`` and ``corners``, of the network ``masks`` (n, keep, h, w) and ``whole_in_file``."""
         import numpy as np
+
+        drawn = self._masks(truth, said) if self.masks else None
 
         areas = truth.get(AREAS)
         for i, (boxes, classes, ignored) in enumerate(
@@ -105,11 +125,35 @@ class ObjectMatching:
         ):
             is_there = classes >= 0
             own = None if areas is None else np.asarray(areas[i])[is_there]
-            self.true.append(Found(boxes[is_there], classes[is_there], ignored[is_there] > 0, own))
+            one = Found(boxes[is_there], classes[is_there], ignored[is_there] > 0, own)
+            if drawn is not None:
+                one = one._replace(masks=[drawn[0][i][k] for k in np.flatnonzero(is_there)], size=drawn[2][i])
+            self.true.append(one)
         rows = said.get(IN_FILE, said[BOXES]), said[CLASSES], said[SCORES], said[COUNT]
-        for boxes, classes, scores, count in zip(*map(np.asarray, rows), strict=True):
+        for i, (boxes, classes, scores, count) in enumerate(zip(*map(np.asarray, rows), strict=True)):
             n = int(count)
-            self.said.append(Found(boxes[:n], classes[:n], scores[:n]))
+            found = Found(boxes[:n], classes[:n], scores[:n])
+            if drawn is not None:
+                found = found._replace(masks=drawn[1][i][:n], size=drawn[2][i])
+            self.said.append(found)
+
+    def _masks(self, truth: Batch, said: Batch) -> tuple[list[list[bytes]], list[list[bytes]], list[tuple[int, int]]]:
+        """Run lengths of the masks of the truth and of the network, image by image, and the sizes of these."""
+        import numpy as np
+
+        from archspec.data.pasting import in_file, pasted
+        from archspec.data.run_lengths import run_lengths
+
+        corners, masks = np.asarray(truth[CORNERS]), np.asarray(truth[MASKS])
+        there, known = placement(corners), file_sizes(corners)[:, ::-1].astype(int)
+        sizes = [tuple(size) if all(size) else masks.shape[1:3] for size in known.tolist()]
+        true, found = [], []
+        for i, size in enumerate(sizes):
+            places = np.asarray(truth[PLACES][i]).tolist()
+            true.append([run_lengths(one) for one in in_file(masks[i], places, there[i], size)])
+            rows = zip(np.asarray(said[MASKS][i]), np.asarray(said[WHOLE][i]).tolist(), strict=True)
+            found.append([run_lengths(pasted(one, box, size)) for one, box in list(rows)[: int(said[COUNT][i])]])
+        return true, found, sizes
 
     def result(self) -> DetectionAssessment:
         return assess(self.true, self.said, self.names)
@@ -139,8 +183,9 @@ class DetectionAssessment:
         return self.true, self.said, len(self.classes)
 
     def text(self) -> str:
-        lines = [f"{'images':<10} {self.examples:>8,}", f"{'objects':<10} {self.objects:>8,}"]
-        lines += [f"{name:<10} {value:>8.4f}  {MEANING[name]}" for name, value in self.figures.items()]
+        wide = max(10, *map(len, self.figures)) if self.figures else 10
+        lines = [f"{'images':<{wide}} {self.examples:>8,}", f"{'objects':<{wide}} {self.objects:>8,}"]
+        lines += [f"{name:<{wide}} {value:>8.4f}  {MEANING[name]}" for name, value in self.figures.items()]
         names = [printable(name) for name in self.classes]
         width = max(len("class"), *map(len, names)) if names else 5
         lines += ["", f"{'class':<{width}}  objects      AP    AP50"]
@@ -191,6 +236,12 @@ def assess(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) -
 
     evaluation = _coco(true, said, names)
     figures = {name: float(v) for name, v in zip(COCO, evaluation.stats, strict=True) if v >= 0}
+    masked = all(image.masks is not None for image in (*true, *said))
+    if masked and true:
+        of_masks = _coco(true, said, names, "segm")
+        figures |= {f"mask_{name}": float(v) for name, v in zip(COCO, of_masks.stats, strict=True) if v >= 0}
+        if (share := _mask_iou(of_masks)) is not None:
+            figures["mask_iou"] = share
     counts = np.zeros(len(names), np.int64)
     for image in true:
         np.add.at(counts, image.classes[~image.marks], 1)
@@ -247,8 +298,9 @@ def _mean(precision: np.ndarray) -> float | None:
     return float(precision[precision > -1].mean()) if (precision > -1).any() else None
 
 
-def _coco(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) -> Any:
-    """COCO's evaluation of the boxes."""
+def _coco(true: Sequence[Found], said: Sequence[Found], names: Sequence[str], kind: str = "bbox") -> Any:
+    """COCO's evaluation of the boxes, or of the masks (``segm``)."""
+    from pycocotools import mask as coco_mask
     from pycocotools.coco import COCO as Coco
     from pycocotools.cocoeval import COCOeval
 
@@ -257,6 +309,9 @@ def _coco(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) ->
         for number, image in enumerate(images, 1):
             sides = image.boxes[:, 2:] - image.boxes[:, :2]
             areas = sides.prod(1) if image.areas is None else image.areas
+            masks = [{"size": list(image.size), "counts": one} for one in image.masks or ()]
+            if kind == "segm" and image.areas is None:
+                areas = np.array([float(coco_mask.area(one)) for one in masks])
             for (left, top), (width, height), label, value, area in zip(
                 image.boxes[:, :2].tolist(),
                 sides.tolist(),
@@ -276,10 +331,17 @@ def _coco(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) ->
                         mark: value,
                     }
                 )
+            if kind == "segm":
+                for row, one in zip(out[len(out) - len(masks) :], masks, strict=True):
+                    row["segmentation"] = one
         return out
 
+    import numpy as np
+
     dataset = {
-        "images": [{"id": number} for number in range(1, len(true) + 1)],
+        "images": [
+            {"id": number, "height": image.size[0], "width": image.size[1]} for number, image in enumerate(true, 1)
+        ],
         "categories": [{"id": number, "name": name} for number, name in enumerate(names, 1)],
     }
     with contextlib.redirect_stdout(io.StringIO()):
@@ -288,11 +350,29 @@ def _coco(true: Sequence[Found], said: Sequence[Found], names: Sequence[str]) ->
         found.dataset = {**dataset, "annotations": rows(said, "score")}
         truth.createIndex()
         found.createIndex()
-        evaluation = COCOeval(truth, found, "bbox")
+        evaluation = COCOeval(truth, found, kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     return evaluation
+
+
+def _mask_iou(evaluation: Any) -> float | None:
+    """The mean over the objects of the IoU of their masks with those that COCO matches at .50; None without objects."""
+    import numpy as np
+
+    shares: list[float] = []
+    for one in evaluation.evalImgs:
+        if one is None or one["aRng"] != evaluation.params.areaRng[0]:
+            continue
+        image, category = one["image_id"], one["category_id"]
+        overlaps = np.asarray(evaluation.ious[image, category], float)
+        # Rows of overlaps are detections by score, as dtIds are; columns are objects in the order of the set.
+        columns = [row["id"] for row in evaluation._gts[image, category]]
+        for number, ignored, owner in zip(one["gtIds"], one["gtIgnore"], one["gtMatches"][0].tolist(), strict=True):
+            if not ignored:
+                shares.append(float(overlaps[one["dtIds"].index(int(owner)), columns.index(number)]) if owner else 0.0)
+    return float(np.mean(shares)) if shares else None
 
 
 def _matches(evaluation: Any) -> tuple[np.ndarray, np.ndarray]:

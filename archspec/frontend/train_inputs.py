@@ -23,7 +23,7 @@ DRAW_NAMES = {
     **dict.fromkeys(("labels", "class", "classes", "categorical", "randint", "one_hot"), "label"),
 }
 """What other libraries call the draws."""
-OBJECTS = "objects"
+OBJECTS, MASKS = "objects", "masks"
 KINDS = (*DRAWS, OBJECTS)
 MOST = 100
 """Objects of a picture, where a file does not say how many there are at most."""
@@ -49,7 +49,11 @@ class GivenInputs:
         self.objects[name] = objects
         tensors = {port: (f"{name}.{port}", spec) for port, spec in objects.ports().items()}
         self.specs |= dict(tensors.values())
-        self.values[name] = Bundle({port: StepResult(Tensor(n), spec) for port, (n, spec) in tensors.items()})
+        held: dict[Any, Any] = {port: StepResult(Tensor(n), spec) for port, (n, spec) in tensors.items()}
+        if MASKS in held:
+            # A mask is found by its place: who is given masks is given these as well.
+            held[MASKS] = Bundle({port: held.pop(port) for port in (MASKS, "places")})
+        self.values[name] = Bundle(held)
 
 
 def given_inputs(walk: Walk, section: Map | None, outside: Place) -> GivenInputs:
@@ -90,18 +94,31 @@ def _add_array(walk: Walk, section: Map, name: str, outside: Place, out: GivenIn
 
 def _objects(raw: Map, outside: Place) -> ObjectsInput:
     """The objects of a picture, of so many classes, up to so many. Raises Refusal, Poisoned."""
-    known = (OBJECTS, "most")
+    known = (OBJECTS, "most", MASKS)
     for key in raw:
         if key not in known:
             hint = did_you_mean(key, known) or f"known are {', '.join(known)}"
             raise Refusal("S01", f"an input of objects has no key '{key}'", raw.key_span(key), hint)
-    classes, most = (number(raw.get(key, MOST), raw, key, outside) for key in known)
+    classes, most = (number(raw.get(key, MOST), raw, key, outside) for key in (OBJECTS, "most"))
     for key, value, highest in ((OBJECTS, classes, 2**20), ("most", most, 10_000)):
         if not value.is_integer() or not 1 <= value <= highest:
             what = "a number of classes" if key == OBJECTS else "how many objects a picture has at most"
             raise Refusal("T01", f"{key} is {what}, 1 to {highest}, got {shown(raw[key])}", raw.value_span(key))
     text = str(raw[OBJECTS]).removeprefix("=").strip()
-    return ObjectsInput(int(classes), int(most), text if text in outside.scope.frame.constants else None)
+    parameter = text if text in outside.scope.frame.constants else None
+    return ObjectsInput(int(classes), int(most), parameter, _image_size(raw, outside) if MASKS in raw else None)
+
+
+def _image_size(raw: Map, outside: Place) -> tuple[int, int]:
+    """Height and width of the image that masks lie on. Raises Refusal, Poisoned."""
+    given = raw[MASKS]
+    sides = [given] if not isinstance(given, list) else list(given)
+    is_size = len(sides) in (1, 2) and not any(isinstance(side, bool) for side in sides)
+    found = [number(side, raw, MASKS, outside) for side in sides] if is_size else []
+    if not found or not all(n.is_integer() and 1 <= n <= 2**16 for n in found):
+        message = f"masks is the height and width of the image that they lie on, got {shown(given)}"
+        raise Refusal("T01", message, raw.value_span(MASKS), "masks: [480, 640], or masks: 64 for both")
+    return int(found[0]), int(found[-1])
 
 
 def _drawn(walk: Walk, raw: Map, kind: str, outside: Place) -> tuple[TensorSpec | None, Drawn]:

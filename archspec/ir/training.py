@@ -43,16 +43,22 @@ class ObjectsInput(NamedTuple):
     most: int
     parameter: str | None = None
     """The parameter of the file that says how many classes."""
+    masks: tuple[int, int] | None = None
+    """Height and width of the image, whose pixels each object is told to have or not; None where there are no masks."""
 
     def ports(self) -> dict[str, TensorSpec]:
         """Their tensors by name: boxes x1, y1, x2, y2 in pixels of the image, classes, which rows are objects that
-        count, and which are ignored."""
-        return {
+        count, and which are ignored; masks, a bit of each pixel for each, and which of these is that of a row."""
+        found = {
             "boxes": TensorSpec((self.most, 4)),
             "classes": TensorSpec((self.most,), "int32"),
             "valid": TensorSpec((self.most,), "bool"),
             "ignored": TensorSpec((self.most,), "bool"),
         }
+        if self.masks is not None:
+            found["masks"] = TensorSpec((*self.masks, -(-self.most // 8)), "uint8")
+            found["places"] = TensorSpec((self.most,), "int32")
+        return found
 
     def meanings(self) -> dict[str, Meaning]:
         """What these are, by name."""

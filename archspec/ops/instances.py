@@ -1,11 +1,14 @@
 """Ops on single objects: what a head predicts for an object's own class, out of all classes, and masks within boxes.
 
-A mask of an object is square and fills its box, whatever the box's size; ``paste_masks`` brings it to pixels.
+What a network predicts of an object's mask fills its box, whatever the box's size; ``paste_masks`` brings it to pixels.
+Masks of the truth are bits of the image's pixels (``archspec/data/features/object_masks.py``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from archspec.ir.meaning import Meanings
 from archspec.ir.tensors import TensorSpec
@@ -61,42 +64,51 @@ class OfClass(Op, name="of_class", main="axis"):
 
 class CropMasks(Op, name="crop_masks", main="size"):
     """The masks of the objects that own regions, as they lie in the regions: what a mask head is taught (He et al.
-    2017). (rows, height, width) of 0 and 1; what lies outside the object's box is 0. ``{crop_masks: 28, from:
-    [truth.masks, o]}``, where ``o`` is what ``sample_regions`` gave."""
+    2017). (rows, height, width) of 0 and 1, float32. ``{crop_masks: 28, from: [truth.masks, region]}``, where
+    ``region`` is what ``sample_regions`` gave.
+
+    It is ``roi_align`` of the object's mask in the image's pixels, from 0.5 on 1, as in Detectron2; there as many
+    places are looked at in a bin as it has pixels, here ``samples`` along each axis.
+    """
 
     stops_gradient = True
 
     size: Sizes
     """Pixels of the output, down and to the right, or one number for both."""
+    samples: Annotated[int, Field(ge=1, le=64)] = 2
+    """Places in a pixel of the output along each axis, of which the mean is taken."""
 
-    def infer(self, masks: TensorSpec, boxes: TensorSpec, box: TensorSpec, owner: TensorSpec) -> TensorSpec:
-        if masks.rank != 3 or None in masks.shape:
-            raise OpError(f"crop_masks needs masks (objects, height, width) of known size, got {masks}")
-        for x in (masks, boxes, box):
-            floating(x, self.name)
-        for x in (boxes, box):
-            if x.rank != 2 or x.shape[1] != 4 or x.shape[0] is None:
-                raise OpError(f"crop_masks needs a known number of boxes (rows, 4), got {x}")
-        if owner.rank != 1 or not owner.dtype.startswith("int"):
-            raise OpError(f"crop_masks needs the owner of each row (rows,) as integers, got {owner} {owner.dtype}")
-        if not boxes.shape[0] == box.shape[0] == owner.shape[0]:
-            raise OpError(f"crop_masks needs an owner of each row, got {boxes}, {box} and {owner}")
+    def infer(self, masks: TensorSpec, places: TensorSpec, boxes: TensorSpec, owner: TensorSpec) -> TensorSpec:
+        if masks.rank != 3 or None in masks.shape or masks.dtype != "uint8":
+            wanted = "masks (height, width, channels) uint8, a bit for each object"
+            raise OpError(
+                f"crop_masks needs {wanted}, got {masks} {masks.dtype}",
+                help="truth.masks of an input truth: {objects: …, masks: [height, width]}",
+            )
+        floating(boxes, self.name)
+        if boxes.rank != 2 or boxes.shape[1] != 4 or boxes.shape[0] is None:
+            raise OpError(f"crop_masks needs a known number of boxes (rows, 4), got {boxes}")
+        for name, x in (("places", places), ("owner", owner)):
+            if x.rank != 1 or x.shape[0] is None or not x.dtype.startswith("int"):
+                raise OpError(f"crop_masks needs {name} (rows,) as integers, got {x} {x.dtype}")
+        if boxes.shape[0] != owner.shape[0]:
+            raise OpError(f"crop_masks needs an owner of each box, got {boxes} and {owner}")
         return TensorSpec((boxes.shape[0], *per_axis(self.size, 2, "size")))
 
     def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        """8 · out.size and 16 for each row"""
-        return (INTERPOLATION + 1) * out.size + 16 * (out.shape[0] or 0)
+        """8 · samples² · out.size, and 12 for each box"""
+        return (INTERPOLATION + 1) * self.samples**2 * out.size + 12 * (out.shape[0] or 0)
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.instances import CroppedMasks
 
         down, right = per_axis(self.size, 2, "size")
-        return CroppedMasks((down, right))
+        return CroppedMasks((down, right), self.samples)
 
 
 class PasteMasks(Op, name="paste_masks", main="size"):
-    """Masks in their boxes as masks of the image: (rows, height, width), between their pixels; 0 outside the box.
-    ``{paste_masks: [480, 640], from: [masks, found.boxes]}``; numbers of at least 0.5 are the object."""
+    """Masks in their boxes as masks of the image: (rows, height, width), between their pixels, with 0 around them, as
+    in Detectron2. ``{paste_masks: [480, 640], from: [masks, found.boxes]}``; numbers of at least 0.5 are the object."""
 
     size: Sizes
     """Pixels of the image, down and to the right, or one number for both."""

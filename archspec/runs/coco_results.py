@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 def write_results(path: Path, plan: Plan, found: Sequence[Found]) -> int:
     """Write a JSON list with ``image_id``, ``category_id``, ``bbox`` (x, y, width, height in pixels of the file) and
-    ``score`` of every box. Ids are those of the data's own file where it is COCO's; else images are numbered from 1 in
-    the order in which they are evaluated, categories in that of the classes. Returns how many boxes. Raises OSError.
+    ``score`` of every box, and its mask as ``segmentation`` (run lengths) where masks are found. Ids are those of the
+    data's own file where it is COCO's; else images are numbered from 1 in the order in which they are evaluated,
+    categories in that of the classes. Returns how many boxes. Raises OSError.
     """
     import json
 
@@ -24,10 +25,12 @@ def write_results(path: Path, plan: Plan, found: Sequence[Found]) -> int:
     images, categories = _ids(plan, plan.split, len(found))
     rows: list[dict[str, Any]] = []
     for image, one in zip(images, found, strict=True):
-        for (x1, y1, x2, y2), label, score in zip(
-            one.boxes.tolist(), one.classes.tolist(), one.marks.tolist(), strict=True
+        for k, ((x1, y1, x2, y2), label, score) in enumerate(
+            zip(one.boxes.tolist(), one.classes.tolist(), one.marks.tolist(), strict=True)
         ):
             row = {"image_id": image, "category_id": categories[label], "bbox": [x1, y1, x2 - x1, y2 - y1]}
+            if one.masks is not None:
+                row["segmentation"] = {"size": list(one.size), "counts": one.masks[k].decode()}
             rows.append(row | {"score": score})
     write_bytes(path, json.dumps(rows).encode())
     return len(rows)

@@ -23,7 +23,8 @@ def write_drawing(
     copy: Path, image: Path, record: Mapping[str, Any], names: Sequence[str], least: float
 ) -> dict[str, Any]:
     """Write a copy of an image, turned as a person is to see it, with the objects of ``record`` whose score is at least
-    ``least``, the surest on top. Returns what a record says of it."""
+    ``least``, the surest on top: boxes, and the pixels of their masks where they have some. Returns what a record says
+    of it."""
     from PIL import ImageOps
 
     from archspec.data.annotated import DrawnBox, draw
@@ -36,8 +37,13 @@ def write_drawing(
     with by_pillow(str(image)) as given:
         turned: Any = given.getexif().get(ORIENTATION)
         stored = StoredImage(given.width, given.height, turned if turned in range(1, 9) else 1)
-        picture = ImageOps.exif_transpose(given).convert("RGB")
-    found = sorted((one for one in record["objects"] if one["score"] >= least), key=lambda one: one["score"])
+        found = sorted((one for one in record["objects"] if one["score"] >= least), key=lambda one: one["score"])
+        whole = given.convert("RGB")
+        if masked := [(one["mask"], numbers.get(one["class"], 0)) for one in found if "mask" in one]:
+            whole = _tinted(whole, masked)
+        if turned is not None:
+            whole.getexif()[ORIENTATION] = turned
+        picture = ImageOps.exif_transpose(whole)
     draw(
         picture,
         [
@@ -50,6 +56,21 @@ def write_drawing(
         ],
     )
     return _write(copy, picture)
+
+
+def _tinted(picture: Picture, masked: Sequence[tuple[Mapping[str, Any], int]]) -> Picture:
+    """A picture as its file has it with the pixels of masks in the colours of their classes, one over the other."""
+    import numpy as np
+    from PIL import Image
+
+    from archspec.data.canvas import TINT, colour
+    from archspec.data.run_lengths import pixels
+
+    out = np.asarray(picture).astype(np.float32)
+    for mask, number in masked:
+        there = pixels(mask["counts"].encode(), mask["size"]).astype(bool)
+        out[there] = (1 - TINT) * out[there] + TINT * np.array(colour(number), np.float32)
+    return Image.fromarray(np.rint(out).astype(np.uint8))
 
 
 def write_overlay(copy: Path, image: Path, mask: np.ndarray) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class MinimizingTask(Task):
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
             yield from faults(partial(sources, plan, features))
             for name, objects in plan.objects.items():
-                yield from faults(partial(check_objects, name, objects, features))
+                yield from faults(partial(check_objects, name, objects, features, at))
             for name, part in named(plan, features.parts).items():
                 if name in plan.targets:
                     yield from faults(partial(_check_target, graph, plan.targets[name], features, part))

@@ -17,6 +17,8 @@ from archspec.data import objects
 from archspec.data.example import LABEL, Example, feature_of, from_specs
 from archspec.data.feature import Feature
 from archspec.data.features.labels import Labels
+from archspec.data.features.mask_places import MaskPlaces
+from archspec.data.features.object_masks import ObjectMasks
 from archspec.data.preprocessing import write_files
 from archspec.data.source import DataSource
 from archspec.data.vocabulary import read_vocabulary
@@ -219,7 +221,19 @@ def recorded_features(logdir: Path) -> Example:
     )
     names = said.get("objects")
     marked = {} if names is None else objects.features(tuple(names), parts[objects.BOXES].shape[0] or 0)
+    if objects.MASKS in parts and marked:
+        marked |= _recorded_masks(parts)
     return example.with_features(**targets, **marked)
+
+
+def _recorded_masks(parts: Mapping[str, TensorSpec]) -> dict[str, Feature]:
+    """The kinds of masks of objects, of which parts have the shapes."""
+    height, width, channels = parts[objects.MASKS].shape
+    most = parts[objects.PLACES].shape[0] or 0
+    return {
+        objects.MASKS: ObjectMasks((height, width), channels or 0),
+        objects.PLACES: MaskPlaces(most, 8 * (channels or 0)),
+    }
 
 
 def with_recorded_columns(source: DataSource, logdir: Path) -> DataSource:

@@ -19,6 +19,8 @@ from archspec.data.features.boxes import Boxes
 from archspec.data.features.image import Image
 from archspec.data.features.labels import Labels
 from archspec.data.features.mask import Mask
+from archspec.data.features.mask_places import MaskPlaces
+from archspec.data.features.object_masks import ObjectMasks
 from archspec.data.features.points import Points
 from archspec.data.features.polygons import Polygons, _within, area
 from archspec.data.motion import Motion, affine, homography
@@ -95,7 +97,11 @@ FEATURES = {
     "boxes": Boxes(1),
     "points": Points(1),
     "polygons": Polygons(1, 4, rows="polygon"),
+    "masks": ObjectMasks((HEIGHT, WIDTH), 2),
+    "places": MaskPlaces(1, 16),
 }
+PLACE = 11
+"""Of the object's mask."""
 
 
 def example(boxes):
@@ -103,7 +109,9 @@ def example(boxes):
     x1, y1, x2, y2 = boxes.T
     outline = np.stack([x1, y1, x2, y1, x2, y2, x1, y2], 1).reshape(-1, 1, 4, 2)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    own = np.concatenate([np.zeros_like(mask), (mask == 7) * np.uint8(1 << PLACE - 8)], -1)
     parts = {"image": mask * 30, "mask": mask, "boxes": boxes[:, None], "points": middle[:, None], "polygons": outline}
+    parts |= {"masks": own, "places": np.full((COUNT, 1), PLACE, np.int32)}
     return {name: tf.constant(value) for name, value in parts.items()}
 
 
@@ -124,6 +132,10 @@ def test_a_box_goes_where_its_pixels_go(name, arguments, tolerance):
     height, width = said.image.spatial
     assert out["mask"].shape == (COUNT, height, width, 1) and said.features["mask"].spec.shape == (height, width, 1)
     assert set(np.unique(out["mask"])) <= {1, 7, VOID}
+    # The object's own mask is moved as that of classes is.
+    assert out["masks"].shape[1:] == said.features["masks"].spec.shape
+    assert np.array_equal(out["masks"], np.where(out["mask"] == 7, np.uint8([0, 1 << PLACE - 8]), np.uint8(0)))
+    assert np.array_equal(out["places"][:, 0], np.where(out["boxes"][:, 0, 2] > 0, PLACE, -1))
     got, want, kept = out["boxes"][:, 0], found(out["mask"]), out["boxes"][:, 0, 2] > 0
     assert (got >= 0).all() and (got <= [width, height, width, height]).all()
     # A slanted box that the border cuts ends where its corner did, not where its pixels do.

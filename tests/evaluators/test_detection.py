@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from archspec.data import objects
+from archspec.data.run_lengths import run_lengths
 from archspec.evaluators.detection import COCO, Found, ObjectMatching, assess, average_precision, matched
 
 pytestmark = pytest.mark.tensorflow
@@ -189,3 +190,90 @@ def test_where_there_is_nothing_there_are_no_figures():
     assert nothing.examples == 0 and not nothing.figures and nothing.curves() == {}
     one = assess([image([], marks=[])._replace(marks=np.zeros(0, bool))], [image([A], marks=[0.5])], ("a",))
     assert one.figures == {} and "images" in one.text()
+
+
+SIDE = 40
+
+
+def masks_drawn(draw):
+    """As ``drawn``, of few small images, with masks: discs, and what of them a detector finds."""
+    images, categories, truth, said = drawn(draw)
+    y, x = np.mgrid[:SIDE, :SIDE]
+
+    def mask():
+        middle, radius = draw.uniform(5, SIDE - 5, 2), draw.uniform(2, 12)
+        return np.hypot(y - middle[0], x - middle[1]) < radius
+
+    owned = {}
+    for row in truth:
+        one = owned[row["id"]] = mask()
+        row["segmentation"] = run_lengths(one)
+        row["area"] = float(one.sum())
+    for row in said:
+        near = [owned[t["id"]] for t in truth if t["image_id"] == row["image_id"]]
+        one = near[draw.integers(len(near))] if draw.random() < 0.8 else mask()
+        row["segmentation"] = run_lengths(np.roll(one, draw.integers(-2, 3, 2), (0, 1)))
+    return images, categories, truth, said
+
+
+def mask_found(rows, images, categories, mark):
+    return [
+        one._replace(masks=[r["segmentation"] for r in rows if r["image_id"] == image], size=(SIDE, SIDE))
+        for image, one in zip(images, found(rows, images, categories, mark), strict=True)
+    ]
+
+
+def mask_numbers(images, categories, truth, said):
+    """As pycocotools gives them of files without boxes, whose areas are those of masks."""
+    from pycocotools.coco import COCO as Coco
+    from pycocotools.cocoeval import COCOeval
+
+    def written(rows):
+        runs = [{"size": [SIDE, SIDE], "counts": row["segmentation"].decode()} for row in rows]
+        return [
+            {k: v for k, v in row.items() if k != "bbox"} | {"segmentation": r}
+            for row, r in zip(rows, runs, strict=True)
+        ]
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        gt = Coco()
+        gt.dataset = {
+            "images": [{"id": i, "height": SIDE, "width": SIDE} for i in images],
+            "categories": [{"id": c, "name": str(c)} for c in categories],
+            "annotations": written(truth),
+        }
+        gt.createIndex()
+        evaluation = COCOeval(gt, gt.loadRes(written(said)), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats
+
+
+@pytest.mark.parametrize("sets", [20, pytest.param(500, marks=pytest.mark.long)])
+def test_masks_of_random_sets_give_pycocotools_numbers(sets):
+    draw, compared = np.random.default_rng(1), 0
+    while compared < sets:
+        images, categories, truth, said = masks_drawn(draw)
+        if not said:
+            continue
+        compared += 1
+        it = assess(
+            mask_found(truth, images, categories, "iscrowd"),
+            mask_found(said, images, categories, "score"),
+            [str(c) for c in categories],
+        )
+        stats = mask_numbers(images, categories, truth, said)
+        assert [it.figures.get(f"mask_{name}", -1.0) for name in COCO] == pytest.approx(stats.tolist(), abs=1e-9)
+
+
+def test_the_iou_of_masks_is_the_mean_over_the_objects():
+    """Two objects: one is found with 6 of 8 pixels besides 2 others (6/10), one by a mask that misses it by half."""
+    masks = np.zeros((4, 6, 10), bool)
+    masks[0, 0, :8] = masks[1, 0, 2:10] = masks[2, 3, :8] = masks[3, 3, 6:10] = True
+    runs = [run_lengths(one) for one in masks]
+    box, kinds = boxes([0, 0, 8, 1], [0, 3, 8, 4]), np.array([0, 0])
+    true = Found(box, kinds, np.array([False, False]), np.array([8.0, 8.0]), [runs[0], runs[2]], (6, 10))
+    said = Found(box, kinds, np.array([0.9, 0.8]), None, [runs[1], runs[3]], (6, 10))
+    it = assess([true], [said], ["a"])
+    assert it.figures["mask_iou"] == pytest.approx(0.3) and it.figures["ap50"] == 1 and it.figures["mask_ap50"] < 1

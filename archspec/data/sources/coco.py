@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from archspec.data.errors import DataError
 from archspec.data.layout import SPLITS, split_of
 from archspec.data.objects import Box, Judged, Marked, Picture
+from archspec.data.run_lengths import is_installed, of_segmentation
 from archspec.data.source import TRAIN, DataPath
 from archspec.data.sources.object_files import Annotations, ObjectFiles, small_file, unreadable
 from archspec.ir.diagnostics import shown
@@ -34,6 +35,12 @@ class Coco(ObjectFiles, name="coco", main="path"):
     """The folder, or one JSON file, of which a share is held out."""
     images: DataPath | None = None
     """Folder of the images, where it is elsewhere."""
+    masks: bool = False
+    """Whether objects have masks, which ``segmentation`` gives as outlines or run lengths. Needs pycocotools."""
+
+    @property
+    def has_masks(self) -> bool:
+        return self.masks
 
     @classmethod
     def is_layout(cls, folder: Path) -> bool:
@@ -90,7 +97,9 @@ class Coco(ObjectFiles, name="coco", main="path"):
             known = os.stat(path)
         except OSError as error:
             raise unreadable(str(path), error) from None
-        return _read(path, self.images, known.st_size, known.st_mtime_ns)
+        if self.masks and not is_installed():
+            raise DataError("masks are read by pycocotools", help="pip install 'archspec-keras[detection]'")
+        return _read(path, self.images, known.st_size, known.st_mtime_ns, masks=self.masks)
 
 
 class _Read(NamedTuple):
@@ -106,8 +115,8 @@ class _Read(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, images: Path | None, size: int, changed: int) -> _Read:
-    """What a file of this size and time says. Raises DataError."""
+def _read(path: Path, images: Path | None, size: int, changed: int, *, masks: bool) -> _Read:
+    """What a file of this size and time says; with the ``masks`` of objects, or without. Raises DataError."""
     said = _document(path)
     found: list[Judged] = []
     numbers, names = _categories(path, said["categories"])
@@ -124,7 +133,8 @@ def _read(path: Path, images: Path | None, size: int, changed: int) -> _Read:
         if _is_id(own) and own in ids:
             found.append(Judged("id twice", f"{path}, {where}", "has the id of another annotation", False))
         ids.add(own if _is_id(own) else None)
-        marked[one["image_id"]].append(_marked(one, where, numbers))
+        own_size = _size(by_id[one["image_id"]]) if masks else None
+        marked[one["image_id"]].append(_marked(one, where, numbers, masks=masks, size=own_size))
     pictures, ids_of = [], {}
     for key, image in by_id.items():
         place = os.path.join(folder, str(image["file_name"]))
@@ -132,9 +142,7 @@ def _read(path: Path, images: Path | None, size: int, changed: int) -> _Read:
             message = f"is named in {path} and is not there"
             found.append(Judged("annotations without an image", place, message, False))
             continue
-        sides = [image.get("width"), image.get("height")]
-        known = (int(sides[0]), int(sides[1])) if all(_is_number(n) and n > 0 for n in sides) else None
-        pictures.append(Picture(place, str(path), marked[key], known))
+        pictures.append(Picture(place, str(path), marked[key], _size(image)))
         ids_of[place] = key
     return _Read(names, pictures, found, ids_of, tuple(numbers))
 
@@ -197,7 +205,15 @@ def _images(path: Path, said: Sequence[Any], found: list[Judged]) -> Iterator[tu
         yield one["id"], one
 
 
-def _marked(one: Mapping[str, Any], where: str, numbers: Mapping[Any, int]) -> Marked:
+def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Width and height that a file gives an image."""
+    width, height = image.get("width", 0), image.get("height", 0)
+    return (int(width), int(height)) if all(_is_number(n) and n > 0 for n in (width, height)) else None
+
+
+def _marked(
+    one: Mapping[str, Any], where: str, numbers: Mapping[Any, int], *, masks: bool, size: tuple[int, int] | None
+) -> Marked:
     said, crowd = one.get("bbox"), one.get("iscrowd", 0)
     faults: list[tuple[str, str]] = []
     box: Box = (0.0, 0.0, 0.0, 0.0)
@@ -217,7 +233,15 @@ def _marked(one: Mapping[str, Any], where: str, numbers: Mapping[Any, int]) -> M
         faults.append(("crowd", f"has iscrowd {shown(crowd)}, not 0 or 1"))
     area = one.get("area")
     covered = float(area) if isinstance(area, (int, float)) and _is_number(area) and area > 0 else None
-    return Marked(box, number, where, crowd == 1, tuple(faults[:1]), text, covered)
+    mask = None
+    if masks:
+        try:
+            if size is None:
+                raise DataError("is of an image without width and height, which its mask needs")
+            mask = of_segmentation(one.get("segmentation"), size[::-1])
+        except DataError as error:
+            faults.append(("mask cannot be read", error.message))
+    return Marked(box, number, where, crowd == 1, tuple(faults[:1]), text, covered, mask)
 
 
 def _is_id(value: object) -> bool:

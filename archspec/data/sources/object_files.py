@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from archspec.data import objects
 from archspec.data.errors import DataError
+from archspec.data.example import Example
 from archspec.data.files import Fault, FileEntry, Listing
 from archspec.data.images import stored_size
 from archspec.data.layout import stratified_split
@@ -21,6 +22,10 @@ from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.diagnostics import shown
 from archspec.storage.cache import cache_path, load_or_compute
 from archspec.storage.regular import opened
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
 
 Most = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -59,12 +64,54 @@ class ObjectFiles(ImageFiles):
         """What files of results call these images and the classes: as the annotations do, or by their numbers."""
         return range(1, len(images) + 1), numbers
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether every object that is used has a mask."""
+        return False
+
     def fingerprint(self) -> str:
         return stamp(self, self.paths())
+
+    def features(self) -> Example:
+        found = super().features()
+        if not self.has_masks:
+            return found
+        most = self.listing().most
+        assert most is not None
+        return found.with_features(**objects.mask_features(most, (None, None)))
+
+    def labelled(self, entries: Sequence[FileEntry], listing: Listing) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        import tensorflow as tf
+
+        beside = super().labelled(entries, listing)
+        if not self.has_masks:
+            return beside
+        assert listing.most is not None
+        channels = -(-listing.most // 8)
+        places = tf.constant(objects.places([entry.objects for entry in entries], listing.most))
+
+        def read(row: Any) -> Any:
+            return _bits(entries[int(row)], channels)
+
+        def told(row: tf.Tensor) -> dict[str, tf.Tensor]:
+            found = tf.numpy_function(read, [row], tf.uint8, stateful=False)
+            masks = {objects.MASKS: tf.ensure_shape(found, (None, None, channels))}
+            return beside(row) | masks | {objects.PLACES: tf.gather(places, row)}
+
+        return told
 
     def listing(self) -> Listing:
         """Every picture by split, with the objects that are used. Raises DataError."""
         return _listed(self, self.fingerprint())
+
+
+def _bits(entry: FileEntry, channels: int) -> np.ndarray:
+    """The masks of an entry's objects."""
+    from archspec.data.features.object_masks import bits
+    from archspec.data.run_lengths import pixels
+
+    size = entry.size[::-1]
+    return bits([pixels(one.mask, size) for one in entry.objects if one.mask is not None], channels, size)
 
 
 @lru_cache(maxsize=8)

@@ -10,6 +10,7 @@ from archspec.data import objects
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.features.image import Image
 from archspec.data.features.mask import Mask
+from archspec.data.features.object_masks import bits
 from archspec.data.objects import Kept
 from archspec.data.source import TRAIN, DataSource
 from archspec.data.sources.synthetic import SHAPES, covered, even
@@ -56,6 +57,8 @@ class Scenes(DataSource, name="scenes", main="classes"):
     """Largest deviation of a pixel, as a share of white."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the pictures; not that of the training."""
+    masks: bool = False
+    """Whether each object has a mask of its own, too."""
 
     @model_validator(mode="after")
     def _radii(self) -> Self:
@@ -74,6 +77,7 @@ class Scenes(DataSource, name="scenes", main="classes"):
             {
                 IMAGE: Image(TensorSpec((self.size, self.size, 3), "uint8")),
                 **objects.features(names, self.most),
+                **(objects.mask_features(self.most, (self.size, self.size)) if self.masks else {}),
                 LABEL: Mask(mask, self.classes + 1, ("background", *names)),
             },
             {TRAIN: self.train, "test": self.test},
@@ -90,7 +94,16 @@ class Scenes(DataSource, name="scenes", main="classes"):
         for i in range(count):
             image[i], mask[i], found = self._drawn(first + np.uint64(i))
             kept.append(found)
-        return {IMAGE: image, **objects.arrays(kept, [(self.size, self.size)] * count, self.most), LABEL: mask}
+        out = {IMAGE: image, **objects.arrays(kept, [(self.size, self.size)] * count, self.most), LABEL: mask}
+        if self.masks:
+            channels = -(-self.most // 8)
+            masks = np.zeros((count, self.size, self.size, channels), np.uint8)
+            for packed, own, picture in zip(masks, kept, mask[..., 0], strict=True):
+                # Boxes of scenes share no pixel, and each holds one object alone.
+                whole = [_within(one.box, picture.shape) & (picture > 0) for one in own]
+                packed[:] = bits(whole, channels, picture.shape)
+            out |= {objects.MASKS: masks, objects.PLACES: objects.places(kept, self.most)}
+        return out
 
     def _drawn(self, key: np.uint64) -> tuple[np.ndarray, np.ndarray, list[Kept]]:
         """A picture, its mask and its objects; they follow from the key alone."""
@@ -129,6 +142,16 @@ class Scenes(DataSource, name="scenes", main="classes"):
         noise = even(keys ^ np.uint64(0x5555555555555555), value.size).reshape(value.shape)
         pixels: np.ndarray = np.rint(np.clip(value + self.noise * (2 * noise - 1), 0, 1) * 255)
         return pixels.astype(np.uint8), mask[..., None], kept
+
+
+def _within(box: tuple[float, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Which pixels lie in a box of whole pixels."""
+    import numpy as np
+
+    out = np.zeros(shape, bool)
+    left, top, right, bottom = map(int, box)
+    out[top:bottom, left:right] = True
+    return out
 
 
 def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

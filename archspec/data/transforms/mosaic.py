@@ -62,11 +62,11 @@ class Joining(Transform):
         return out
 
     def settled(self, draw: Draw, joined: Batch, batch: Batch, features: Mapping[str, Feature]) -> Batch:
-        """The batch with what was joined in a share of its examples, and as many rows in all of them."""
+        """The batch with what was joined in a share of its examples, and as much room for objects in all of them."""
         if self.probability >= 1:
             return joined
-        counts = {name: joined[name].shape[1] for name, feature in features.items() if feature.rows is not None}
-        which, old = draw.uniform() < self.probability, filled_up(batch, features, counts)
+        which = draw.uniform() < self.probability
+        old = filled_up(batch, features, self.infer(Example(features)).features)
         return {**joined, **{name: where_example(which, joined[name], old[name]) for name in features}}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from archspec.data.arguments import Items
-from archspec.data.blending import filled_up, row_counts
+from archspec.data.blending import filled_up, growing
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.feature import Feature
 from archspec.data.transform import Transform, TransformError, infer
@@ -42,7 +42,7 @@ class Until(Transform, name="until", main="epoch"):
             before, after = features.parts.get(name), out.parts.get(name)
             # A class becomes shares of classes before the first step, where a step wants it so; and where objects of
             # several examples come together, there is room for as many in all epochs.
-            is_longer = before and after and features.features[name].rows and before.shape[1:] == after.shape[1:]
+            is_longer = before and after and name in growing(features.features) and _differ(before, after) == 1
             if before != after and name != LABEL and not is_longer:
                 made = f"{_said(before)} becomes {_said(after)}" if before and after else "comes or goes"
                 raise TransformError(
@@ -55,8 +55,7 @@ class Until(Transform, name="until", main="epoch"):
         import tensorflow as tf
 
         specs = infer(Example(features), self.steps)
-
-        counts = row_counts(specs[-1].features)
+        after = specs[-1].features
 
         def changed() -> Batch:
             from archspec.data.transforms.color import mapped
@@ -67,18 +66,23 @@ class Until(Transform, name="until", main="epoch"):
                     out[IMAGE] = mapped(out[IMAGE], [(step, draw)])
                 else:
                     out = step.transform(out, draw, before.features)
-            out = filled_up(out, features, counts)
-            sized = [name for name in batch if name not in counts]
-            return {name: out[name] for name in counts} | {
+            out = filled_up(out, features, after)
+            sized = [name for name in batch if name not in growing(after)]
+            return {name: out[name] for name in growing(after)} | {
                 name: tf.ensure_shape(out[name], batch[name].shape) for name in sized
             }
 
         def unchanged() -> Batch:
-            return filled_up(batch, features, counts)
+            return filled_up(batch, features, after)
 
         # All examples of a batch are of one epoch.
         out: Batch = tf.cond(batch["epoch"][0] < self.epoch, changed, unchanged)
         return out
+
+
+def _differ(before: TensorSpec, after: TensorSpec) -> int:
+    """How many axes differ."""
+    return sum(a != b for a, b in zip(before.shape, after.shape, strict=True))
 
 
 def _said(spec: TensorSpec) -> str:

@@ -249,7 +249,13 @@ def definitions(calls: Mapping[str, Json], bare: Iterable[str], *, is_any: bool)
                 ),
                 closed({"label": or_expression(integer)}),
                 {
-                    **closed({"objects": or_expression(integer), "most": or_expression(integer)}),
+                    **closed(
+                        {
+                            "objects": or_expression(integer),
+                            "most": or_expression(integer),
+                            "masks": {"anyOf": [or_expression(integer), list_of(or_expression(integer))]},
+                        }
+                    ),
                     "required": ["objects"],
                 },
             ],

@@ -104,7 +104,7 @@ class Adversarial(Task, name="adversarial"):
         for features, at in ((training, ("augment",)), (evaluation, ("evaluate", "transforms"))):
             yield from faults(partial(sources, plan, features))
             for name, objects in plan.objects.items():
-                yield from faults(partial(check_objects, name, objects, features))
+                yield from faults(partial(check_objects, name, objects, features, at))
             for name, part in named(plan, features.parts).items():
                 if name.rpartition(".")[0] not in plan.objects:
                     yield from faults(partial(check_part, name, plan.body.inputs[name], features.parts[part], at))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.features.boxes import Boxes
-from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
+from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED, MASKS, PLACES
 from archspec.evaluators.base import Assessment, Batch, Evaluator
 from archspec.evaluators.detection import COUNT, HEADS, SCORES, Objects
 from archspec.ir.graph import Graph
@@ -27,10 +27,11 @@ RANKS = {BOXES: 2, SCORES: 1, CLASSES: 1, COUNT: 0}
 
 class Detection(MinimizingTask, name="detection"):
     """Boxes with classes and scores: heads ``boxes``, ``scores``, ``classes`` and ``count``, as ``nms`` gives them, of
-    a network that minimises the terms of its ``train`` section, on data with objects.
+    a network that minimises the terms of its ``train`` section, on data with objects. With a further head ``masks``,
+    (keep, height, width), a mask within each box.
 
     Reports every term, and after each epoch COCO's twelve numbers and Pascal VOC's average precision on the data that
-    are evaluated. Needs pycocotools.
+    are evaluated, and COCO's numbers of masks where both network and data have them. Needs pycocotools.
     """
 
     predicts = True
@@ -61,6 +62,14 @@ class Detection(MinimizingTask, name="detection"):
             if spec is not None and (spec.rank != rank or (name == BOXES and spec.channels != 4)):
                 wanted = {0: "one number", 1: "(keep,)", 2: "(keep, 4)"}[rank]
                 yield TaskError(f"head '{name}' of a detector is {wanted}, not {spec}", at=("spec",))
+        masks = given.get(MASKS)
+        if masks is not None and (masks.rank != 3 or (BOXES in given and masks.shape[0] != given[BOXES].shape[0])):
+            message = (
+                f"head '{MASKS}' of a detector is (keep, height, width), the probability of each pixel of each box"
+            )
+            yield TaskError(
+                f"{message}, not {masks}", at=("spec",), help="- {of_class: , from: [masks, found.classes]}"
+            )
         yield from super().check(graph, training, evaluation, train)
 
     def predictor(self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example) -> Predictor:
@@ -68,10 +77,10 @@ class Detection(MinimizingTask, name="detection"):
 
         names = list(graph.inputs)
         inputs = {name: IMAGE if len(names) == 1 else name for name in names}
-        return BoxPredictor(model, HEADS, taken(inputs))
+        return BoxPredictor(model, (*HEADS, MASKS) if _has_masks(graph) else HEADS, taken(inputs))
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
-        return (Objects(),)
+        return (Objects(masks=_has_masks(graph) and MASKS in features.features),)
 
     def reads(self, graph: Graph, features: Example) -> tuple[str, ...]:
         return (IMAGE,)
@@ -79,10 +88,14 @@ class Detection(MinimizingTask, name="detection"):
     def truth(self, batch: Batch, features: Example) -> Batch:
         from archspec.tasks.detection.predictor import in_file
 
-        told = {name: batch[name] for name in (CLASSES, IGNORED, AREAS) if name in batch}
+        told = {name: batch[name] for name in (CLASSES, IGNORED, AREAS, MASKS, PLACES, CORNERS) if name in batch}
         return told | {BOXES: in_file(batch[BOXES], batch[CORNERS])}
 
     def panels(self, plan: RunContext, assessments: Sequence[Assessment]) -> Mapping[str, Any]:
         from archspec.tasks.detection.panels import examples
 
         return examples(plan, assessments)
+
+
+def _has_masks(graph: Graph) -> bool:
+    return any(head.name == MASKS for head in graph.outputs)

@@ -12,18 +12,23 @@ from archspec.data.corners import file_sizes, placement
 from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.feature import class_name
 from archspec.data.features.labels import Labels
-from archspec.data.objects import BOXES, CLASSES
+from archspec.data.objects import BOXES, CLASSES, MASKS
+from archspec.data.pasting import pasted
+from archspec.data.run_lengths import run_lengths
 from archspec.evaluators.base import Batch
-from archspec.evaluators.detection import COUNT, IN_FILE, SCORES
+from archspec.evaluators.detection import COUNT, IN_FILE, SCORES, WHOLE
 from archspec.training.forward import forward
 from archspec.training.task import Predictor
 
 SHOWN = 5
 """Objects of an image that stand on its line."""
+SIZES = "sizes"
+"""Height and width of the files, where a network finds masks: of what it saw where they are not known."""
 
 
 class BoxPredictor(Predictor):
-    """What the heads of a detector give, and the same boxes, cut at the image's border, in pixels of the files."""
+    """What the heads of a detector give, and the same boxes, cut at the image's border, in pixels of the files. Records
+    have masks as COCO's run lengths, in the size of the file."""
 
     together = 1
     cuts = True
@@ -37,8 +42,13 @@ class BoxPredictor(Predictor):
         seen = np.clip(said[BOXES], 0, [width, height, width, height])
         corners = np.asarray(batch[CORNERS])
         # Beside the file there is nothing, though the network may see a frame about it.
-        sizes = np.tile(file_sizes(corners), 2)[:, None]
-        return said | {IN_FILE: np.clip(in_file(seen, corners), 0.0, np.where(sizes > 0, sizes, np.inf))}
+        known = file_sizes(corners)
+        sizes = np.tile(known, 2)[:, None]
+        said |= {IN_FILE: np.clip(in_file(seen, corners), 0.0, np.where(sizes > 0, sizes, np.inf))}
+        if MASKS in said:
+            whole = np.where((known > 0).all(1, keepdims=True), known[:, ::-1], [[height, width]])
+            said |= {WHOLE: in_file(said[BOXES], corners), SIZES: whole.astype(int)}
+        return said
 
     def records(
         self, said: Batch, features: Example, top: int, lengths: Sequence[int] | None = None
@@ -50,10 +60,15 @@ class BoxPredictor(Predictor):
         out = []
         for i, count in enumerate(np.asarray(said[COUNT]).tolist()):
             rows = zip(said[CLASSES][i].tolist(), said[SCORES][i].tolist(), boxes[i].tolist(), strict=True)
-            found = [
+            found: list[dict[str, Any]] = [
                 {"class": class_name(names, k), "score": round(score, 6), "box": [round(n, 2) for n in box]}
                 for k, score, box in list(rows)[: int(count)]
             ]
+            if MASKS in said:
+                for one, drawn, box in zip(found, said[MASKS][i], said[WHOLE][i].tolist(), strict=False):
+                    size = said[SIZES][i].tolist()
+                    counts = run_lengths(pasted(drawn, box, size))
+                    one["mask"] = {"size": size, "counts": counts.decode()}
             out.append({"objects": found})
         return out
 

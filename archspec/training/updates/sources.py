@@ -7,13 +7,14 @@ from typing import Any
 
 from archspec.data.example import CORNERS, IMAGE, LABEL, POSITION, Example
 from archspec.data.features.labels import Labels
-from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED
+from archspec.data.features.object_masks import ObjectMasks
+from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED, MASKS, PLACES
 from archspec.ir.graph import Training
 from archspec.ir.tensors import TensorSpec
 from archspec.ir.training import ObjectsInput
 from archspec.training.errors import TaskError
 
-PARTS = {"boxes": BOXES, "classes": CLASSES, "valid": CLASSES, "ignored": CLASSES}
+PARTS = {"boxes": BOXES, "classes": CLASSES, "valid": CLASSES, "ignored": CLASSES, "masks": MASKS, "places": PLACES}
 """The part of the data that a tensor of an input of objects is made of."""
 
 
@@ -28,7 +29,7 @@ def named(plan: Training, parts: Mapping[str, Any]) -> dict[str, str]:
     wanted = [name for name in arrays(plan) if name not in plan.targets and name not in of_objects]
     found = {name: name for name in wanted if name in parts}
     own = {name: PARTS[name.rpartition(".")[2]] for name in of_objects}
-    taken = {LABEL, *POSITION, CORNERS, *found, *((BOXES, CLASSES, IGNORED, AREAS) if own else ())}
+    taken = {LABEL, *POSITION, CORNERS, *found, *((BOXES, CLASSES, IGNORED, AREAS, MASKS, PLACES) if own else ())}
     free = [name for name in parts if name not in taken]
     rest = [name for name in wanted if name not in found]
     if len(rest) == 1 and (len(wanted) == 1 or plan.is_of_one) and (IMAGE in free or len(free) == 1):
@@ -48,13 +49,18 @@ def given(plan: Training, batch: Mapping[str, Any]) -> dict[str, Any]:
     for name, part in named(plan, batch).items():
         owner, _, port = name.rpartition(".")
         objects = plan.objects.get(owner)
-        out[name] = batch[part] if objects is None else _port(batch, port, objects.most)
+        out[name] = batch[part] if objects is None else _port(batch, port, objects)
     return out
 
 
-def _port(batch: Mapping[str, Any], port: str, most: int) -> Any:
-    """A tensor of the objects of pictures, filled up to ``most`` of them."""
+def _port(batch: Mapping[str, Any], port: str, objects: ObjectsInput) -> Any:
+    """A tensor of the objects of pictures, filled up to as many as the input has."""
     import tensorflow as tf
+
+    most = objects.most
+    if port == MASKS:
+        value, wanted = batch[MASKS], objects.ports()[MASKS].shape
+        return tf.pad(value, [[0, 0], *([0, n - have] for n, have in zip(wanted, value.shape[1:], strict=True))])
 
     if port in ("valid", "ignored"):
         is_ignored = batch[IGNORED] == 1 if IGNORED in batch else tf.zeros_like(batch[CLASSES], tf.bool)
@@ -62,11 +68,12 @@ def _port(batch: Mapping[str, Any], port: str, most: int) -> Any:
     else:
         value = batch[PARTS[port]]
     lacking = [[0, 0], [0, most - value.shape[1]], *[[0, 0]] * (value.shape.rank - 2)]
-    return tf.pad(value, lacking, constant_values=tf.cast(-1 if port == CLASSES else 0, value.dtype))
+    return tf.pad(value, lacking, constant_values=tf.cast(-1 if port in (CLASSES, PLACES) else 0, value.dtype))
 
 
-def check_objects(name: str, objects: ObjectsInput, features: Example) -> None:
-    """Refuse data with other classes, or with more objects in a picture, than an input of objects has."""
+def check_objects(name: str, objects: ObjectsInput, features: Example, at: tuple[str, ...]) -> None:
+    """Refuse data with other classes, or with more objects in a picture, than an input of objects has, or without its
+    masks; ``at`` is where the run file says what is done to images."""
     boxes, kinds = features.features.get(BOXES), features.features.get(CLASSES)
     if boxes is None or not isinstance(kinds, Labels):
         held = ", ".join(features.parts)
@@ -86,6 +93,27 @@ def check_objects(name: str, objects: ObjectsInput, features: Example) -> None:
             if objects.parameter
             else f"objects: {kinds.classes} in the spec",
         )
+    _check_masks(name, objects, features, at)
+
+
+def _check_masks(name: str, objects: ObjectsInput, features: Example, at: tuple[str, ...]) -> None:
+    """Refuse data without masks of objects, or with those of other images, where an input of objects has masks."""
+    if objects.masks is None:
+        return
+    masks = features.features.get(MASKS)
+    if not isinstance(masks, ObjectMasks):
+        help = "masks: true in the data, for coco and scenes" if BOXES in features.features else None
+        raise TaskError(f"'{name}' has masks of objects, the data have none", at=("data",), help=help)
+    if masks.size != objects.masks:
+        (height, width), wanted = masks.size, objects.masks
+        given = "?" if height is None or width is None else f"{height}×{width}"
+        message = f"'{name}' has masks of images of {wanted[0]}×{wanted[1]}, the data give {given} (height first)"
+        raise TaskError(message, at=at, help=f"put {{resize: [{wanted[0]}, {wanted[1]}]}} first in augment")
+    channels = objects.ports()[MASKS].channels or 0
+    if masks.channels > channels:
+        # Every picture of a mosaic has its own channels, of eight masks each.
+        message = f"masks of pictures take up to {8 * masks.channels} places, '{name}' has {8 * channels}"
+        raise TaskError(message, at=("spec",), help=f"most: {8 * masks.channels}")
 
 
 def sources(plan: Training, features: Example) -> dict[str, str]:

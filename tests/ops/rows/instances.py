@@ -37,43 +37,67 @@ def of_class(axis, first=0):
     return oracle
 
 
-def in_box(mask, box, px, py):
-    """A mask in its box at a place of the image."""
-    height, width = mask.shape
-    x = (px - box[0]) / (box[2] - box[0]) * width
-    y = (py - box[1]) / (box[3] - box[1]) * height
-    return at(mask[..., None], y - 0.5, x - 0.5)[0] if 0 <= x <= width and 0 <= y <= height else 0.0
+def bits(rng, shape):
+    return rng.integers(0, 256, shape).astype("uint8")
 
 
-def cropped(size):
-    def one(mask, region, box):
-        wide, high = region[2] - region[0], region[3] - region[1]
-        return [
-            [
-                float(
-                    in_box(mask, box, region[0] + (j + 0.5) / size[1] * wide, region[1] + (i + 0.5) / size[0] * high)
-                    >= 0.5
-                )
-                for j in range(size[1])
-            ]
-            for i in range(size[0])
+def owners(rng, shape):
+    """Of an object each; what owns nothing stands for the first."""
+    drawn = rng.integers(0, 3, shape).astype("int32")
+    drawn[:, 0] = -1
+    return drawn
+
+
+def in_order(rng, shape):
+    """Places of masks of objects, some of which have none."""
+    return np.stack([rng.permutation(np.r_[0 : shape[1] - 1, -1]) for _ in range(shape[0])]).astype("int32")
+
+
+def cropped(size, samples=2):
+    """RoIAlign's places by hand, in pixels of the image from the middle of its first."""
+
+    def one(mask, box, i, j):
+        wide, high = (box[2] - box[0]) / size[1], (box[3] - box[1]) / size[0]
+        looked = [
+            at(
+                mask[..., None],
+                box[1] + (i + (k + 0.5) / samples) * high - 0.5,
+                box[0] + (j + (m + 0.5) / samples) * wide - 0.5,
+            )[0]
+            for k in range(samples)
+            for m in range(samples)
         ]
+        return float(np.mean(looked) >= 0.5)
 
-    def oracle(weights, drawn, regions, box, owner):
-        made = []
-        for n in range(len(drawn)):
-            rows = zip(regions[n].astype("f8"), box[n].astype("f8"), owner[n], strict=True)
-            made.append([one(drawn[n][max(o, 0)], r, b) for r, b, o in rows])
-        return np.array(made, "float32")
+    def oracle(weights, drawn, places, regions, owner):
+        made = np.zeros((*owner.shape, *size), "float32")
+        for n, r in np.ndindex(owner.shape):
+            place = places[n, max(owner[n, r], 0)]
+            if place >= 0:
+                mask = (drawn[n][..., place // 8] >> (place % 8) & 1).astype("f8")
+                box = regions[n, r].astype("f8")
+                made[n, r] = [[one(mask, box, i, j) for j in range(size[1])] for i in range(size[0])]
+        return made
 
     return oracle
 
 
 def pasted(size):
+    """Between the pixels of a mask that has a border of zeros."""
+
+    def at_pixel(mask, box, i, j):
+        height, width = mask.shape
+        y = (i + 0.5 - box[1]) / (box[3] - box[1]) * height - 0.5
+        x = (j + 0.5 - box[0]) / (box[2] - box[0]) * width - 0.5
+        if not (-1 <= y <= height and -1 <= x <= width):
+            return 0.0
+        around = np.pad(mask, 1)
+        return at(around[..., None], y + 1, x + 1)[0]
+
     def oracle(weights, drawn, where):
         rows = [
             [
-                [[in_box(m, b, j + 0.5, i + 0.5) for j in range(size[1])] for i in range(size[0])]
+                [[at_pixel(m, b, i, j) for j in range(size[1])] for i in range(size[0])]
                 for m, b in zip(ms, bs.astype("f8"), strict=True)
             ]
             for ms, bs in zip(drawn, where, strict=True)
@@ -83,13 +107,13 @@ def pasted(size):
     return oracle
 
 
-OWNED = {"dtypes": ("float32", "float32", "float32", "int32"), "draw": (masks, boxes, boxes, classes)}
+OWNED = {"dtypes": ("uint8", "int32", "float32", "int32"), "draw": (bits, in_order, boxes, owners)}
 OF = {"dtypes": ("float32", "int32"), "draw": (numbers, classes)}
 ROWS = [
     Row("of_class", {}, ((5, 4, 4, 3), (5,)), of_class(-1), **OF),
     Row("of_class", {"axis": 1, "background": "first"}, ((5, 4, 4), (5,)), of_class(0, 1), **OF),
     Row("of_class", {"axis": 1}, ((5, 3), (5,)), of_class(0), **OF),
-    Row("crop_masks", {"size": 6}, ((3, 8, 8), (7, 4), (7, 4), (7,)), cropped((6, 6)), **OWNED),
-    Row("crop_masks", {"size": [3, 5]}, ((3, 4, 6), (7, 4), (7, 4), (7,)), cropped((3, 5)), **OWNED),
+    Row("crop_masks", {"size": 6}, ((11, 9, 1), (3,), (7, 4), (7,)), cropped((6, 6)), **OWNED),
+    Row("crop_masks", {"size": [3, 5], "samples": 3}, ((9, 13, 2), (11,), (7, 4), (7,)), cropped((3, 5), 3), **OWNED),
     Row("paste_masks", {"size": [10, 14]}, ((4, 7, 7), (4, 4)), pasted((10, 14)), draw=(masks, boxes)),
 ]

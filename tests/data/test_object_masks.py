@@ -1,0 +1,185 @@
+"""Masks of objects go where their pixels go, and are read out of files as pycocotools reads them."""
+
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from archspec.data import objects
+from archspec.data.corners import corners, placement
+from archspec.data.draw import Draw
+from archspec.data.errors import DataError
+from archspec.data.example import Example
+from archspec.data.features.mask_places import MaskPlaces
+from archspec.data.features.object_masks import ObjectMasks, bits, mask
+from archspec.data.objects import Picture, StoredImage, judge
+from archspec.data.pasting import in_file, pasted
+from archspec.data.pipeline import Pipeline
+from archspec.data.run_lengths import of_segmentation, pixels, run_lengths
+from archspec.data.source import DataSource
+from archspec.data.transform import infer
+from tests.data import test_mosaic as pairs
+from tests.wording import refuses
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("mosaic", {"scale": [0.6, 1.0]}),
+        ("copy_paste", {"probability": 0.5}),
+        ("until", {"epoch": 1, "steps": ["mosaic"]}),
+    ],
+)
+def test_masks_of_joined_pictures_are_those_of_their_objects(name, arguments):
+    batch = dict(pairs.examples())
+    numbers, mask_of = batch["labels"].numpy(), batch["mask"].numpy()[..., 0]
+    packed = np.stack([bits([m == k for k in own], 1, m.shape) for m, own in zip(mask_of, numbers, strict=True)])
+    batch |= {"masks": tf.constant(packed), "places": tf.constant(np.tile(np.int32([[0, 1]]), (len(packed), 1)))}
+    kinds = {**pairs.FEATURES, "masks": ObjectMasks(mask_of.shape[1:], 1), "places": MaskPlaces(2, 8)}
+    step = pairs.made(name, **arguments)
+    for epoch in (0, 1) if name == "until" else (0,):
+        index = tf.range(len(packed), dtype=tf.int64)
+        at = {**batch, "epoch": tf.fill(index.shape, tf.constant(epoch, tf.int64)), "index": index}
+        out = {n: v.numpy() for n, v in step.transform(at, Draw(3, "t", at["epoch"], index), kinds).items()}
+        said = infer(Example(kinds), [step])[-1]
+        assert out["masks"].shape[1:] == said.features["masks"].spec.shape
+        assert out["places"].shape[1:] == said.features["places"].spec.shape
+        seen = 0
+        for classes, whole, places, labels in zip(
+            out["mask"][..., 0], out["masks"], out["places"], out["labels"], strict=True
+        ):
+            for place, label in zip(places, labels, strict=True):
+                assert (place >= 0) == (label >= 0)
+                if label >= 0:
+                    assert np.array_equal(mask(whole, place), classes == label)
+                    seen += 1
+        assert seen > len(packed)
+
+
+def test_scenes_have_the_masks_of_their_objects():
+    source = DataSource.find("scenes").model_validate({"train": 40, "test": 1, "most": 9, "size": 96, "masks": True})
+    found, kinds = source.arrays("train"), source.features().features
+    assert found["masks"].shape[1:] == kinds["masks"].spec.shape == (96, 96, 2)
+    for i in range(40):
+        union = np.zeros((96, 96), np.uint8)
+        for place, box, kind, area in zip(*(found[n][i] for n in ("places", "boxes", "classes", "areas")), strict=True):
+            assert (place >= 0) == (kind >= 0)
+            if place >= 0:
+                one = mask(found["masks"][i], place)
+                rows, columns = np.flatnonzero(one.any(1)), np.flatnonzero(one.any(0))
+                assert box.tolist() == [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1] and one.sum() == area
+                union[one] += np.uint8(kind + 1)
+        assert np.array_equal(union, found["label"][i, ..., 0])
+
+
+SEGMENTATIONS = {
+    "outlines": [[1, 1, 9, 1, 9, 6, 1, 6], [12.5, 2, 15, 9, 11, 9.5]],
+    "runs": {"size": [10, 16], "counts": [3, 7, 150]},
+    "short runs": {"size": [10, 16], "counts": run_lengths(np.eye(10, 16) > 0).decode()},
+}
+
+
+@pytest.mark.parametrize("name", SEGMENTATIONS)
+def test_segmentations_have_the_pixels_that_pycocotools_gives_them(name):
+    from pycocotools.coco import COCO as Coco
+
+    theirs = Coco()
+    theirs.dataset = {
+        "images": [{"id": 1, "height": 10, "width": 16}],
+        "categories": [],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": SEGMENTATIONS[name]}],
+    }
+    ours = pixels(of_segmentation(SEGMENTATIONS[name], (10, 16)), (10, 16))
+    with contextlib.redirect_stdout(io.StringIO()):
+        theirs.createIndex()
+    assert np.array_equal(ours, theirs.annToMask(theirs.dataset["annotations"][0])) and ours.any()
+
+
+BAD = {
+    "none": None,
+    "empty": [],
+    "two points": [[1, 2, 3, 4]],
+    "a word": [[1, 2, 3, 4, "five", 6]],
+    "another size": {"size": [16, 10], "counts": [160]},
+    "too few pixels": {"size": [10, 16], "counts": [3, 7]},
+    "short runs of other pixels": {"size": [10, 16], "counts": run_lengths(np.eye(10, 17) > 0).decode()},
+    "no runs": {"size": [10, 16], "counts": "zz~"},
+    "a number": {"size": [10, 16], "counts": 5},
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_segmentation_is_told(name):
+    with refuses(DataError):
+        of_segmentation(BAD[name], (10, 16))
+
+
+@pytest.mark.parametrize("orientation", range(5, 9))
+def test_a_mask_of_the_shown_picture_lies_on_the_same_pixels_of_the_stored_one(orientation):
+    stored = np.zeros((6, 9), np.uint8)
+    stored[1, 2:7] = stored[2:5, 6] = 1
+    picture = Pillow.fromarray(stored)
+    picture.getexif()[274] = orientation
+    shown = np.asarray(ImageOps.exif_transpose(picture))
+    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
+    box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    one = objects.Marked(box, 0, "object 1", mask=run_lengths(shown))
+    found = judge(Picture("a.jpg", "b.json", [one], shown.shape[::-1]), StoredImage(9, 6, orientation), {"a": 0}, 1)
+    assert found.kept is not None and found.kept[0].mask is not None
+    assert np.array_equal(pixels(found.kept[0].mask, (6, 9)), stored)
+
+
+def test_coco_gives_masks_of_each_object_as_bits(tmp_path):
+    rng = np.random.default_rng(0)
+    Pillow.fromarray(rng.integers(0, 255, (10, 16, 3), np.uint8)).save(tmp_path / "a.png")
+    rows = [
+        {"id": k, "image_id": 7, "category_id": 3, "bbox": [k, 1, 6, 7], "segmentation": one, "iscrowd": int(k == 2)}
+        for k, one in enumerate([*SEGMENTATIONS.values(), None, [[0, 0, 16, 0, 16, 10, 0, 10]]], 1)
+    ]
+    said = {
+        "images": [{"id": 7, "file_name": "a.png", "width": 16, "height": 10}],
+        "annotations": rows,
+        "categories": [{"id": 3, "name": "cell"}],
+    }
+    (tmp_path / "train").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "train" / "a.png")
+    (tmp_path / "train" / "_annotations.coco.json").write_text(json.dumps(said))
+    source = DataSource.find("coco").model_validate({"path": tmp_path, "masks": True})
+    raw = source.features()
+    assert raw.features["masks"].spec.shape == (None, None, 1)
+    (batch,) = [b for b, _ in Pipeline(source, raw, (), (), 1, 0).evaluation("train", lambda b: (b, ()))]
+    wanted = [
+        pixels(of_segmentation(one, (10, 16)), (10, 16)) for one in (*SEGMENTATIONS.values(), rows[4]["segmentation"])
+    ]
+    assert batch["places"].numpy().tolist() == [[0, 1, 2, 3]] and batch["ignored"].numpy().tolist() == [[0, 1, 0, 0]]
+    for place, one in enumerate(wanted):
+        assert np.array_equal(mask(batch["masks"].numpy()[0], place), one)
+    (fault,) = source.listing().faults
+    assert fault.kind == "mask cannot be read"
+
+
+def test_masks_are_pasted_as_the_op_pastes_them_and_brought_back_to_their_file():
+    from archspec.layers.instances import PastedMasks
+
+    rng = np.random.default_rng(2)
+    drawn_ = rng.uniform(size=(1, 12, 7, 7)).astype("float32")
+    low = rng.uniform(-8, 30, (1, 12, 2))
+    boxes = np.concatenate([low, low + rng.uniform(0.5, 40, (1, 12, 2))], -1).astype("float32")
+    values = np.asarray(PastedMasks((40, 56))(drawn_, boxes))[0]
+    for one, box, want in zip(drawn_[0], boxes[0], values, strict=True):
+        got = pasted(one, box.tolist(), (40, 56))
+        assert np.array_equal(got, want >= 0.5) or np.abs(want[got != (want >= 0.5)] - 0.5).max() < 1e-5
+    # Seen twice as large in a frame: every pixel of the file is one of four.
+    file = rng.integers(0, 2, (10, 16)).astype(bool)
+    seen = np.zeros((32, 40), bool)
+    seen[4:24, 2:34] = file.repeat(2, 0).repeat(2, 1)
+    at = corners((16, 10)) * 2 + [2, 4]
+    (back,) = in_file(bits([np.zeros_like(seen), seen], 1, seen.shape), [1], placement(at), (10, 16))
+    assert np.array_equal(back, file)
