@@ -15,7 +15,7 @@ from archspec.data.overlap import overlaps
 if TYPE_CHECKING:
     import numpy as np
 
-    from archspec.evaluators.detection import Found
+    from archspec.evaluators.coco import Found
 
 MEANING = {
     "mAP50": "IoU .50, linear between points of the curve (Ultralytics)",

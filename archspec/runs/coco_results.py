@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archspec.evaluators.detection import Found
+    from archspec.evaluators.coco import Found
     from archspec.training.plan import Plan
 
 

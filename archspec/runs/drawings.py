@@ -39,7 +39,7 @@ def write_drawing(
         stored = StoredImage(given.width, given.height, turned if turned in range(1, 9) else 1)
         found = sorted((one for one in record["objects"] if one["score"] >= least), key=lambda one: one["score"])
         whole = given.convert("RGB")
-        if masked := [(one["mask"], numbers.get(one["class"], 0)) for one in found if "mask" in one]:
+        if masked := [(one["segmentation"], numbers.get(one["class"], 0)) for one in found if "segmentation" in one]:
             whole = _tinted(whole, masked)
         if turned is not None:
             whole.getexif()[ORIENTATION] = turned

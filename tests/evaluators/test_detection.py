@@ -10,7 +10,8 @@ import pytest
 
 from archspec.data import objects
 from archspec.data.run_lengths import run_lengths
-from archspec.evaluators.detection import COCO, Found, ObjectMatching, assess, average_precision, matched
+from archspec.evaluators.coco import COCO, Found
+from archspec.evaluators.detection import ObjectMatching, assess, average_precision, matched
 
 pytestmark = pytest.mark.tensorflow
 VECTORS = json.loads((Path(__file__).parents[1] / "reference" / "vectors_coco.json").read_text())

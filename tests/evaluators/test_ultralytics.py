@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from archspec.evaluators.detection import Found, confusion
+from archspec.evaluators.coco import Found
+from archspec.evaluators.detection import confusion
 from archspec.evaluators.ultralytics import figures
 
 

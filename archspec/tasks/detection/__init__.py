@@ -10,7 +10,8 @@ from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.features.boxes import Boxes
 from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED, MASKS, PLACES
 from archspec.evaluators.base import Assessment, Batch, Evaluator
-from archspec.evaluators.detection import COUNT, HEADS, SCORES, Objects
+from archspec.evaluators.coco import COUNT
+from archspec.evaluators.detection import HEADS, SCORES, Objects
 from archspec.ir.graph import Graph
 from archspec.tasks.minimizing import MinimizingTask
 from archspec.training.inputs import taken

@@ -12,7 +12,8 @@ from archspec.data.example import CORNERS, IMAGE
 from archspec.data.feature import class_name
 from archspec.data.transforms.letterboxes import Letterbox
 from archspec.evaluators.base import Assessment
-from archspec.evaluators.detection import SURE, DetectionAssessment, Found
+from archspec.evaluators.coco import Found
+from archspec.evaluators.detection import SURE, DetectionAssessment
 from archspec.training.board.projector import spread
 
 if TYPE_CHECKING:

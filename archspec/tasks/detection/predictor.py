@@ -16,7 +16,8 @@ from archspec.data.objects import BOXES, CLASSES, MASKS
 from archspec.data.pasting import pasted
 from archspec.data.run_lengths import run_lengths
 from archspec.evaluators.base import Batch
-from archspec.evaluators.detection import COUNT, IN_FILE, SCORES, WHOLE
+from archspec.evaluators.coco import COUNT, WHOLE
+from archspec.evaluators.detection import IN_FILE, SCORES
 from archspec.training.forward import forward
 from archspec.training.task import Predictor
 
@@ -68,7 +69,7 @@ class BoxPredictor(Predictor):
                 for one, drawn, box in zip(found, said[MASKS][i], said[WHOLE][i].tolist(), strict=False):
                     size = said[SIZES][i].tolist()
                     counts = run_lengths(pasted(drawn, box, size))
-                    one["mask"] = {"size": size, "counts": counts.decode()}
+                    one["segmentation"] = {"size": size, "counts": counts.decode()}
             out.append({"objects": found})
         return out
 
