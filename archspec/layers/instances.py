@@ -14,6 +14,9 @@ from archspec.layers.tensor import Tensor
 
 register = keras.saving.register_keras_serializable("archspec")
 
+Lines = tuple[Tensor, Tensor]
+"""Numbers of rows or columns, and shares of each."""
+
 
 @register
 class OfClass(keras.Layer):
@@ -68,7 +71,7 @@ class CroppedMasks(OfSize):
         there = (place >= 0)[..., None, None]
         return ops.stop_gradient(ops.cast(ops.logical_and(found, there), "float32"))
 
-    def _lines(self, start: Tensor, end: Tensor, count: int, length: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def _lines(self, start: Tensor, end: Tensor, count: int, length: int) -> tuple[Lines, Lines]:
         """The two lines of pixels that each place lies between, and their shares: (batch, rows, places) each. Up to one
         pixel over the border is the border's; beyond it is nothing."""
         at = places(start, end - start, count * self.samples) - 0.5
