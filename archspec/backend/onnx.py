@@ -19,10 +19,17 @@ class ExportError(Exception):
 
 
 def write_onnx(
-    model: keras.Model, path: Path, *, metadata: Mapping[str, str] | None = None, open_size: int = 8
+    model: keras.Model,
+    path: Path,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    open_size: int = 8,
+    listed: Sequence[str] = (),
 ) -> float | None:
     """Write the file, with ``metadata`` as its properties, and return how far its outputs, as onnxruntime computes
-    them, are from the network's, where inputs of open size have ``open_size``; None without onnxruntime.
+    them, are from the network's, where inputs of open size have ``open_size``; None without onnxruntime. Rows of the
+    outputs ``listed``, which are of the same things, are compared whatever their order: two numbers that they are
+    ordered by may be equal.
     Raises ExportError, after which there is no new file, and OSError.
 
     Keras writes what tf2onnx cannot convert (its own grouped convolutions, for one) into the file as it is, without a
@@ -40,8 +47,8 @@ def write_onnx(
         with quiet():
             model.export(str(beside), format="onnx", verbose=False)
         _refuse_unknown_ops(beside)
-        _describe(beside, model.output_names, metadata or {})
-        distance.append(_distance(model, beside, open_size))
+        _describe(beside, _names(model), metadata or {})
+        distance.append(_distance(model, beside, open_size, listed))
 
     write_atomically(path, write)
     return distance[0]
@@ -111,7 +118,7 @@ def _describe(path: Path, outputs: Sequence[str], metadata: Mapping[str, str]) -
     onnx.save(written, str(path))
 
 
-def _distance(model: keras.Model, path: Path, open_size: int) -> float | None:
+def _distance(model: keras.Model, path: Path, open_size: int, listed: Sequence[str]) -> float | None:
     try:
         import onnxruntime
     except ModuleNotFoundError:
@@ -133,14 +140,50 @@ def _distance(model: keras.Model, path: Path, open_size: int) -> float | None:
     fed = named if set(named) == set(places) else dict(zip(places, inputs, strict=True))
     found = session.run(None, fed)
     said = _flat(model([named[i.name] for i in model.inputs] if len(inputs) > 1 else inputs[0], training=False))
-    distance = 0.0
-    for ours, theirs in zip(said, found, strict=True):
+    distance, names = 0.0, _names(model)
+    rows: list[tuple[np.ndarray, np.ndarray]] = []
+    for name, ours, theirs in zip(names, said, found, strict=True):
         if ours.shape != theirs.shape:
             raise ExportError(f"an output of the file has the shape {theirs.shape}, the network's has {ours.shape}")
-        distance = max(distance, float((np.abs(ours - theirs) / np.maximum(1, np.abs(ours))).max()))
+        if name in listed:
+            rows.append((ours, theirs))
+        else:
+            distance = max(distance, float(_apart(ours, theirs).max()))
+    if rows:
+        joined = (
+            np.concatenate([np.reshape(x, (*x.shape[:2], -1)) for x in some], -1) for some in zip(*rows, strict=True)
+        )
+        distance = max([distance, *map(_rows_apart, *joined)])
     if not distance <= TOLERANCE:
         raise ExportError(f"the file's outputs are {distance:.1e} from the network's: nothing was written")
     return distance
+
+
+def _names(model: keras.Model) -> Sequence[str]:
+    """What the outputs are called, in their order. Keras's ``output_names`` are of the layers that give them, and those
+    of several outputs of one layer are equal."""
+    given, names = model.output, model.output_names
+    return sorted(given) if isinstance(given, dict) else list(names)
+
+
+def _apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """The distance of numbers, in proportion where they are above 1."""
+    import numpy as np
+
+    distance: np.ndarray = np.abs(ours - theirs.astype(np.float64)) / np.maximum(1, np.abs(ours))
+    return distance
+
+
+def _rows_apart(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest distance of a row (rows, numbers) from the one of theirs that it is nearest to, each taken once."""
+    import numpy as np
+
+    worst, left = 0.0, theirs
+    for row in ours:
+        distances = _apart(row[None], left).max(-1)
+        nearest = int(distances.argmin())
+        worst, left = max(worst, float(distances[nearest])), np.delete(left, nearest, 0)
+    return worst
 
 
 def _flat(outputs: object) -> list[np.ndarray]:

@@ -203,14 +203,16 @@ def add_looks(parser: argparse.ArgumentParser) -> None:
         "--views",
         choices=("single", "flip", "ten_crop"),
         default="single",
-        help="test-time augmentation: views of an image whose probabilities are averaged; default: single",
+        help="test-time augmentation: views of an image whose probabilities are averaged, or whose objects are "
+        "merged; default: single",
     )
     parser.add_argument(
         "--scales",
         type=_scales,
         default=(),
         metavar="N,N,…",
-        help="lengths of the short side, in pixels; the probabilities at each are averaged, too",
+        help="lengths of the short side, in pixels; the probabilities at each are averaged, too, or the objects "
+        "merged, which are looked for window by window",
     )
     parser.add_argument(
         "--dense",

@@ -88,6 +88,13 @@ class Draw:
         return tf.minimum(tf.cast(self.uniform() * top, tf.int32), tf.cast(limit, tf.int32) - 1)
 
 
+class Undrawn(Draw):
+    """Of one example, for what draws nothing: nothing of a generator gets into a file that is written with it."""
+
+    def __init__(self) -> None:
+        self.batch = 1
+
+
 def _mix(x: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 

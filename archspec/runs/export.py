@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,8 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_pre
         described["units"] = {head: dict(zip(("mean", "deviation"), said, strict=True)) for head, said in units.items()}
     try:
         if form == "onnx":
-            note = _written_as_onnx(model, output, described, 256 if within else 8)
+            listed = task_of(found.run, graph, features).listed
+            note = _written_as_onnx(model, output, described, 256 if within else 8, listed)
         else:
             files.export(model, output, form)
             note = _needed(output) if form == "litert" else files.opened_by(model) if form == "keras" else ""
@@ -77,8 +79,8 @@ def export(logdir: Path, output: Path, *, form: str | None, best: bool, with_pre
         raise NotExported(str(error)) from None
     if described is None or steps is None:
         return Exported(output, note)
-    if within:
-        note = "; ".join(filter(None, (note, boxes_note(task_of(found.run, graph), graph.inference()))))
+    boxes = boxes_note(task_of(found.run, graph, features), graph.inference(), is_prepared=with_preprocessing)
+    note = "; ".join(filter(None, (note, boxes)))
     before = () if within else steps
     path = _with_preprocessing(output, described, steps)
     return Exported(output, note, path, *(tuple(step.name for step in some) for some in (before, within)))
@@ -101,17 +103,21 @@ def _prepared(
     task = task_of(found.run, graph, features)
     activations = task.shared_by(inference, found.run.train, features)
     try:
-        return with_preprocessing(model, features.parts[part], steps, activations, task.units(inference))
+        units = task.units(inference)
+        return with_preprocessing(model, features.parts[part], steps, activations, units, task.located)
     except DataError as error:
         raise NotExported(error.message) from None
 
 
-def boxes_note(task: Task, graph: Graph) -> str:
-    """Where the boxes of a file lie that prepares images itself; empty where a task finds none."""
-    if not task.tells_objects:
+def boxes_note(task: Task, graph: Graph, *, is_prepared: bool) -> str:
+    """Where the boxes of a file lie, whether it prepares images itself or not; empty where a task finds none."""
+    if not task.located:
         return ""
+    if is_prepared:
+        return "boxes are in pixels of the image given"
     height, width = (n or "?" for n in next(iter(graph.inputs.values())).shape[:2])
-    return f"boxes are in pixels of the prepared image of {height}×{width}, not of the image given"
+    asked = "with --with-preprocessing they are in those of the image given"
+    return f"boxes are in pixels of the prepared image of {height}×{width}; {asked}"
 
 
 def chosen(output: Path, form: str | None) -> str:
@@ -133,6 +139,7 @@ def _described(
     """What is done to an image or a row before the network, with all that was fitted to the training data, or within
     its file, and what its outputs stand for."""
     from archspec.data.arguments import written
+    from archspec.data.objects import object_names
     from archspec.data.preprocessing import with_files
     from archspec.data.transform import valued
 
@@ -144,7 +151,7 @@ def _described(
         "dtype": features.parts[part].dtype,
         "transforms": [] if within else done,
         **({"within": done} if within else {}),
-        "classes": list(features.class_names),
+        "classes": list(object_names(features) or features.class_names),
         **({"columns": list(features.columns[part])} if part in features.columns else {}),
     }
 
@@ -180,12 +187,14 @@ def _missing(*packages: str) -> str | None:
     return None
 
 
-def _written_as_onnx(model: keras.Model, path: Path, described: dict[str, Any] | None, open_size: int) -> str:
+def _written_as_onnx(
+    model: keras.Model, path: Path, described: dict[str, Any] | None, open_size: int, listed: Sequence[str]
+) -> str:
     """What a comparison says. Raises ExportError, OSError."""
     from archspec.backend.onnx import write_onnx
 
     metadata = {key: json.dumps(value, ensure_ascii=False) for key, value in (described or {}).items()}
-    distance = write_onnx(model, path, metadata=metadata, open_size=open_size)
+    distance = write_onnx(model, path, metadata=metadata, open_size=open_size, listed=listed)
     if distance is None:
         return "not compared: onnxruntime is not installed"
     return f"onnxruntime's outputs are within {distance:.1e} of the network's"

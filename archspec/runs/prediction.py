@@ -50,7 +50,7 @@ def predict(
     """Read, prepare as the run evaluated, ask. ``inputs`` are paths, of which a folder stands for the images below it,
     or arrays as ``array_inputs`` takes them. Classes of pixels are written into ``masks``, a folder, as a PNG file of
     the size of each image; copies of images with these classes, or with the objects whose score is at least ``least``,
-    into ``drawings``. Classes of pixels may be the mean of several looks.
+    into ``drawings``. Classes of pixels may be the mean of several looks, and objects those of several looks.
 
     Raises RunError, SpecError, DataError, OSError.
     """
@@ -93,8 +93,9 @@ def predict(
         raise RunError(f"{task.name} has no classes of pixels to make masks of")
     if drawings is not None and not (task.tells_objects or task.tells_pixels):
         raise RunError(f"{task.name} finds neither objects nor classes of pixels, which could be drawn")
-    if not looking.is_plain and not task.tells_pixels:
-        raise RunError(f"{task.name}: predict looks at an example once; --views, --scales and --dense are for masks")
+    if not looking.is_plain and not (task.tells_pixels or task.located):
+        of = "--views and --scales are for masks and objects, --dense is for masks"
+        raise RunError(f"{task.name}: predict looks at an example once; {of}")
     named = {} if masks is None else files_beside(paths, masks, "mask")
     copies = {} if drawings is None else files_beside(paths, drawings, "drawing", ending)
     quiet_start()
@@ -102,7 +103,7 @@ def predict(
     network = graph.inference(), trained(graph, path), found.run.train, features
     try:
         predictor = task.predictor(*network) if looking.is_plain else task.looking(*network, looking)
-        steps = whole(steps, looking)
+        steps = whole(steps, looking, task)
     except TaskError as error:
         raise RunError(advised(error.message, error.help)) from None
     assert predictor is not None

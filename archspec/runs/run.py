@@ -224,7 +224,8 @@ class Run:
 
         ``top`` is the number of classes in a record, ``masks`` a folder for PNG files of the class of each pixel,
         ``drawings`` a folder for copies of the images with the classes of pixels drawn on them, or the objects whose
-        score is at least ``score``. ``views``, ``scales`` and ``dense`` are of ``evaluate``, for classes of pixels.
+        score is at least ``score``. ``views`` and ``scales`` are of ``evaluate``, for objects and classes of pixels,
+        ``dense`` for these.
 
         Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
         """

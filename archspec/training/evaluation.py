@@ -13,8 +13,8 @@ from archspec.data.transforms.tiles import CenterTile
 from archspec.evaluators.base import Assessment, Batch, Figures
 from archspec.training.looking import PLAIN, Looking
 from archspec.training.plan import Plan
-from archspec.training.task import Predictor, TaskError
-from archspec.training.views import scaled, views
+from archspec.training.task import Predictor, Task, TaskError
+from archspec.training.views import scaled, unsized, views
 
 if TYPE_CHECKING:
     from archspec.data.pipeline import Pipeline
@@ -93,7 +93,7 @@ def looked(plan: Plan, weights: Path, looking: Looking) -> tuple[Assessment, ...
     from archspec.backend.installation import quiet_start
     from archspec.training.trained import trained
 
-    pipeline = replace(plan.pipeline, eval_transforms=whole(plan.pipeline.eval_transforms, looking))
+    pipeline = replace(plan.pipeline, eval_transforms=whole(plan.pipeline.eval_transforms, looking, plan.task))
     quiet_start()
     graph = plan.graph.inference()
     model = trained(graph, weights)
@@ -101,9 +101,11 @@ def looked(plan: Plan, weights: Path, looking: Looking) -> tuple[Assessment, ...
     return assess(plan, predictor, pipeline)
 
 
-def whole(steps: Sequence[Transform], looking: Looking) -> tuple[Transform, ...]:
-    """The transforms for looks at all of an image: with ``dense`` without those that take its middle alone. Raises
-    TaskError for one that scales what it takes."""
+def whole(steps: Sequence[Transform], looking: Looking, task: Task) -> tuple[Transform, ...]:
+    """The transforms for looks at all of an image: with ``dense`` without those that take its middle alone; for objects
+    at several scales without all that give it a size. Raises TaskError for one that scales what it takes."""
+    if task.located and looking.scales:
+        return unsized(steps)
     if not looking.dense:
         return tuple(steps)
     if step := next((step for step in steps if isinstance(step, ResizedCenterCrop)), None):

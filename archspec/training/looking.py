@@ -12,8 +12,8 @@ NAMES: tuple[Views, ...] = ("single", "flip", "ten_crop")
 @dataclass(frozen=True, slots=True)
 class Looking:
     """How an image is looked at (test-time augmentation): what is said in each view, at each length of the short side,
-    is averaged. With ``dense`` all of an image: fully connected layers as convolutions; for classes of pixels window by
-    window."""
+    is averaged, and objects are merged. With ``dense`` all of an image: fully connected layers as convolutions; for
+    classes of pixels window by window."""
 
     views: Views = "single"
     scales: tuple[int, ...] = ()

@@ -175,6 +175,10 @@ class Task(Declaration, package="archspec.tasks"):
     """True where ``predictor`` tells a class of each pixel."""
     tells_objects: ClassVar[bool] = False
     """True where records list the objects of an image, with boxes in pixels of its file."""
+    located: ClassVar[tuple[str, ...]] = ()
+    """Heads that give boxes in pixels of what the network sees."""
+    listed: ClassVar[tuple[str, ...]] = ()
+    """Heads whose rows are of the same things, in an order that is that of numbers which may be equal."""
     is_averaged: ClassVar[bool] = False
     """True where what several networks say, or one of several looks at an image, can be averaged."""
     sample_options: ClassVar[tuple[str, ...]] = ()
@@ -237,8 +241,8 @@ class Task(Declaration, package="archspec.tasks"):
     def looking(
         self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example, looking: Looking
     ) -> Predictor:
-        """``predictor`` by the mean of several looks at all of an image, whatever its size. Raises TaskError where
-        that means nothing."""
+        """``predictor`` by the mean of several looks at all of an image, whatever its size, or by what they find
+        together. Raises TaskError where that means nothing."""
         raise TaskError(f"{self.name}: what several looks at an example say is not averaged", at=())
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:

@@ -14,6 +14,7 @@ from archspec.data.transform import Transform, image_of
 from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
 from archspec.data.transforms.geometry import Resize
+from archspec.data.transforms.letterboxes import Letterbox
 from archspec.ir.tensors import TensorSpec
 from archspec.training.looking import Views
 from archspec.training.task import TaskError
@@ -87,6 +88,23 @@ class ShortSide(Transform):
         out = keep_type(tf.image.resize(image, sizes, antialias=antialias), image.dtype)
         known = None in image.shape[1:3] or self.sizes(*image.shape[1:3])
         return {**batch, IMAGE: out if known is True else tf.ensure_shape(out, (None, *known, image.shape[-1]))}
+
+
+def starts(extent: int, size: int, overlap: float) -> list[int]:
+    """Where windows of a size begin that cover all from 0 to ``extent``, evenly spread, of which each shares at least
+    ``overlap`` of it with the next."""
+    step = max(1, int(size * (1 - overlap)))
+    count = -(-(extent - size) // step) + 1
+    return [round(k * (extent - size) / max(count - 1, 1)) for k in range(count)]
+
+
+SIZING = (Resize, CenterCrop, ResizedCenterCrop, Letterbox)
+"""What brings an image to the size that a network takes."""
+
+
+def unsized(steady: Sequence[Transform]) -> tuple[Transform, ...]:
+    """The transforms for an image that stays in its own size."""
+    return tuple(step for step in steady if not isinstance(step, (*SIZING, Cache)))
 
 
 def scaled(

@@ -84,3 +84,15 @@ def test_a_file_that_says_something_else_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ExportError, match=r"^the file's outputs are \S+ from the network's: nothing was written$"):
         write_onnx(model, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_that_change_places_are_as_near_as_they_were():
+    from archspec.backend.onnx import _rows_apart
+
+    rows = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
+    assert _rows_apart(rows, rows[::-1]) == 0
+    changed = rows[::-1].copy()
+    changed[3, 2] += 0.5
+    assert _rows_apart(rows, changed) > 0.1
+    # Each row is taken once.
+    assert _rows_apart(np.repeat(rows[:1], 2, 0), rows[:2]) > 0.1

@@ -74,6 +74,44 @@ def test_each_step_gives_what_evaluation_sees(written, pictures):
         assert difference.max() <= one_step + 1e-4 and (difference > 1e-4).mean() < 0.002
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        [{"resize": [16, 40]}, "rescale"],
+        [{"resize": [30, 26]}, {"center_crop": [20, 11]}],
+        [{"resized_center_crop": {"size": [24, 16], "short": 28}}],
+        [{"letterbox": [20, 32]}],
+        [{"letterbox": {"size": 128, "enlarge": False}}, {"center_crop": [60, 100]}, {"resize": 48}],
+    ],
+    ids=str,
+)
+def test_boxes_of_what_is_seen_come_back_to_the_image_given_as_predictions_do(written, pictures):
+    import keras
+
+    from archspec.data.corners import file_sizes
+    from archspec.runs.serving import with_preprocessing
+    from archspec.tasks.detection.predictor import in_file
+
+    steps, draw = steps_of(written), np.random.default_rng(0)
+    source = Loose(paths=tuple(map(str, pictures)))
+    pipeline = Pipeline(source, source.features(), (), steps, 1, 0)
+    seen = [batch for batch, _ in pipeline.evaluation(ASKED, lambda batch: (batch, ()))]
+    height, width = seen[0]["image"].shape[1:3]
+    boxes = draw.uniform(-0.2, 1.2, (1, 9, 2, 2)) * [width, height]
+    boxes = np.sort(boxes, 2).reshape(1, 9, 4).astype("float32")
+    boxes[:, -2:] = 0
+    image = keras.Input((height, width, 3))
+    model = keras.Model(image, {"boxes": keras.layers.Lambda(lambda x: keras.ops.convert_to_tensor(boxes))(image)})
+    network = with_preprocessing(model, source.features().image, steps, {}, {}, ("boxes",))
+    for path, batch in zip(pictures, seen, strict=True):
+        corners = np.asarray(batch["corners"])
+        inside = in_file(np.clip(boxes, 0, [width, height, width, height]), corners)
+        wanted = np.clip(inside, 0, np.tile(file_sizes(corners), 2)[:, None])
+        wanted[:, -2:] = 0
+        said = network(np.asarray(Image.open(path))[None])["boxes"]
+        np.testing.assert_allclose(said, wanted, atol=1e-3)
+
+
 @pytest.mark.parametrize("written", [[{"resize": {"size": 8, "method": "area"}}], [{"halves": {}}]])
 def test_what_other_programs_have_not_is_refused(written):
     import tensorflow as tf

@@ -20,6 +20,7 @@ from archspec.training.task import Predictor, RunContext, TaskError
 if TYPE_CHECKING:
     import keras
 
+    from archspec.training.looking import Looking
     from archspec.training.settings import TrainSettings
 
 RANKS = {BOXES: 2, SCORES: 1, CLASSES: 1, COUNT: 0}
@@ -37,6 +38,8 @@ class Detection(MinimizingTask, name="detection"):
 
     predicts = True
     tells_objects = True
+    located = (BOXES,)
+    listed = (BOXES, SCORES, CLASSES)
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         if find_spec("pycocotools") is None:
@@ -79,6 +82,27 @@ class Detection(MinimizingTask, name="detection"):
         names = list(graph.inputs)
         inputs = {name: IMAGE if len(names) == 1 else name for name in names}
         return BoxPredictor(model, (*HEADS, MASKS) if _has_masks(graph) else HEADS, taken(inputs))
+
+    def looking(
+        self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example, looking: Looking
+    ) -> Predictor:
+        from archspec.tasks.detection.looks import MergedLooks
+        from archspec.tasks.detection.predictor import BoxPredictor
+
+        if looking.dense or looking.views == "ten_crop":
+            asked = "--dense" if looking.dense else "ten_crop"
+            help = "--scales looks at all of an image, window by window; --views flip at its mirror image, too"
+            raise TaskError(f"{asked} has no objects to merge", at=(), help=help)
+        if any(head.name == MASKS for head in graph.outputs):
+            raise TaskError("masks of objects are told by one look: they are not merged", at=())
+        seen = next(iter(graph.inputs.values())).spatial
+        if len(graph.inputs) > 1 or (looking.scales and None in seen):
+            raise TaskError("--scales and --views need a network of one image, of one size", at=())
+        predictor = self.predictor(graph, model, train, features)
+        assert isinstance(predictor, BoxPredictor)
+        mirrored = looking.views == "flip"
+        predictor.outputs = MergedLooks(predictor.outputs, seen, looking.scales, mirrored)  # type: ignore[arg-type]
+        return predictor
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (Objects(masks=_has_masks(graph) and MASKS in features.features),)

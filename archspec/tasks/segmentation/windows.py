@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from keras import ops
 
+from archspec.training.views import starts
+
 OVERLAP = 0.25
 """Least share of a window's scores that the next one gives as well."""
 TOGETHER = 8
@@ -43,7 +45,7 @@ class Windows:
             for full, have, seen, told, before in zip(whole, size, self.seen, self.told, around, strict=True)
         ]
         wide = np.pad(image, [*zip(around, after, strict=True), (0, 0)], "symmetric")
-        rows, columns = (_starts(n, told, self.overlap) for n, told in zip(whole, self.told, strict=True))
+        rows, columns = (starts(n, told, self.overlap) for n, told in zip(whole, self.told, strict=True))
         ramps = [np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1)) for n in self.told]
         weight = (ramps[0][:, None] * ramps[1][None])[..., None].astype(np.float32)
         total: np.ndarray | None = None
@@ -95,13 +97,6 @@ def _scaled(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
     out = ops.image.resize(image[None].astype(np.float32), tuple(size), interpolation="bilinear", antialias=True)
     made: np.ndarray = ops.convert_to_numpy(out)[0]
     return made
-
-
-def _starts(extent: int, size: int, overlap: float) -> list[int]:
-    """Where windows of a size begin that cover all from 0 to ``extent``, evenly spread."""
-    step = max(1, int(size * (1 - overlap)))
-    count = -(-(extent - size) // step) + 1
-    return [round(k * (extent - size) / max(count - 1, 1)) for k in range(count)]
 
 
 def _groups(places: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:
