@@ -29,6 +29,8 @@ IN_FILE = "in_file"
 """The boxes in pixels of the files, in which they are compared: how a network sees a file changes no figure."""
 HEADS = (BOXES, SCORES, CLASSES, COUNT)
 """All of it, but for ``masks``: what a detector that finds masks says of each pixel of each box."""
+POINTS = "points"
+"""What a network may say besides: places that belong to each box, such as those of a face. They are not compared."""
 MEANING = {
     "ap": "IoU .50 to .95, 101 recalls, 100 boxes an image (COCO)",
     "ap50": "IoU .50",

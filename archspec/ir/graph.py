@@ -25,9 +25,10 @@ class Operation(Protocol):
     moves_data: ClassVar[bool]
     saves: ClassVar[Literal["inputs", "output", "nothing"]]
     operands: ClassVar[Literal["ordered", "any order", "nested"]]
-    results: ClassVar[tuple[str, ...]]
     rows_are: ClassVar[str | None]
 
+    @property
+    def result_names(self) -> tuple[str, ...]: ...
     @property
     def called(self) -> str: ...
     @property

@@ -85,11 +85,14 @@ def overlap(a: Tensor, b: Tensor, variant: str) -> Tensor:
 class BoxEncoding(_OfBoxes):
     """Boxes and anchors (batch, …, 4) to goals of the same shape."""
 
-    def __init__(self, delta: Sequence[float], sides: str = "log", **kwargs: Any):
+    def __init__(self, delta: Sequence[float], sides: str = "log", code: str = "center", **kwargs: Any):
         super().__init__(**kwargs)
-        self.delta, self.sides = tuple(delta), sides
+        self.delta, self.sides, self.code = tuple(delta), sides, code
 
     def call(self, boxes: Tensor, anchors: Tensor, cells: Tensor | None = None) -> Tensor:
+        if self.code == "corners":
+            moved = (boxes - anchors) / ops.maximum(_sides_twice(anchors), _LEAST)
+            return moved * ops.convert_to_tensor(self.delta, "float32")
         (centre, size), (at, side) = _centred(boxes), _centred(anchors)
         size, side = ops.maximum(size, _LEAST), ops.maximum(side, _LEAST)
         at, unit = (at, side) if cells is None else (cells[..., :2], cells[..., 2:] - cells[..., :2])
@@ -99,20 +102,24 @@ class BoxEncoding(_OfBoxes):
         return ops.concatenate([moved, grown], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "delta": self.delta, "sides": self.sides}
+        return {**super().get_config(), "delta": self.delta, "sides": self.sides, "code": self.code}
 
 
 @keras.saving.register_keras_serializable("archspec")
 class BoxDecoding(_OfBoxes):
     """Goals and anchors (batch, …, 4) to boxes of the same shape."""
 
-    def __init__(self, delta: Sequence[float], max_scale: float, sides: str = "log", **kwargs: Any):
+    def __init__(
+        self, delta: Sequence[float], max_scale: float, sides: str = "log", code: str = "center", **kwargs: Any
+    ):
         super().__init__(**kwargs)
-        self.delta, self.max_scale, self.sides = tuple(delta), max_scale, sides
+        self.delta, self.max_scale, self.sides, self.code = tuple(delta), max_scale, sides, code
 
     def call(self, deltas: Tensor, anchors: Tensor, cells: Tensor | None = None) -> Tensor:
         at, side = _centred(anchors)
         deltas = deltas / ops.convert_to_tensor(self.delta, "float32")
+        if self.code == "corners":
+            return anchors + deltas * _sides_twice(anchors)
         at, unit = (at, side) if cells is None else (cells[..., :2], cells[..., 2:] - cells[..., :2])
         centre = deltas[..., :2] * unit + at
         if self.sides == "log":
@@ -123,13 +130,19 @@ class BoxDecoding(_OfBoxes):
         return ops.concatenate([centre - half, centre + half], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"delta": self.delta, "max_scale": self.max_scale, "sides": self.sides}
+        own = {"delta": self.delta, "max_scale": self.max_scale, "sides": self.sides, "code": self.code}
         return {**super().get_config(), **own}
 
 
 def _centred(boxes: Tensor) -> tuple[Tensor, Tensor]:
     size = boxes[..., 2:] - boxes[..., :2]
     return boxes[..., :2] + size / 2, size
+
+
+def _sides_twice(boxes: Tensor) -> Tensor:
+    """Width, height, width, height: (…, 4)."""
+    size = boxes[..., 2:] - boxes[..., :2]
+    return ops.concatenate([size, size], axis=-1)
 
 
 def area(low: Tensor, high: Tensor) -> Tensor:

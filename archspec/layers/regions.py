@@ -129,13 +129,15 @@ class AlignedRegions(OfSize):
 class CroppedRegions(OfSize):
     """A map (batch, height, width, channels) and boxes (batch, R, 4) to (batch, R, *size, channels)."""
 
-    def __init__(self, size: Sequence[int], stride: float, fill: float, **kwargs: Any):
+    def __init__(self, size: Sequence[int], stride: float, fill: float, mode: str = "bilinear", **kwargs: Any):
         super().__init__(size, **kwargs)
-        self.stride, self.fill = stride, fill
-        self.supports_jit = keras.backend.backend() != "tensorflow"
+        self.stride, self.fill, self.mode = stride, fill, mode
+        self.supports_jit = mode != "bilinear" or keras.backend.backend() != "tensorflow"
 
     def call(self, x: Tensor, boxes: Tensor) -> Tensor:
         boxes = ops.stop_gradient(boxes) / self.stride
+        if self.mode == "torch_area":
+            return self._means(x, boxes)
         start, extent = boxes[..., :2] - 0.5, boxes[..., 2:] - boxes[..., :2]
         rows = boxes.shape[1]
         if keras.backend.backend() == "tensorflow":
@@ -152,8 +154,18 @@ class CroppedRegions(OfSize):
         within = ops.logical_and(inside[0][..., :, None], inside[1][..., None, :])
         return ops.where(within[..., None], made, self.fill)
 
+    def _means(self, x: Any, boxes: Any) -> Any:
+        limits = np.array([x.shape[2], x.shape[1]] * 2, "float32")
+        corners = ops.cast(ops.clip(ops.floor(boxes), 0.0, limits), "int32")
+        made, sound = [], []
+        for axis, count, length in ((1, self.size[0], x.shape[1]), (0, self.size[1], x.shape[2])):
+            first, extent = corners[..., axis], corners[..., axis + 2] - corners[..., axis]
+            made.append(touched(first, extent, count, length))
+            sound.append(extent > 0)
+        return ops.where(ops.logical_and(*sound)[..., None, None, None], weighted(x, *made), self.fill)
+
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "stride": self.stride, "fill": self.fill}
+        return {**super().get_config(), "stride": self.stride, "fill": self.fill, "mode": self.mode}
 
 
 @register
@@ -256,6 +268,17 @@ def weights(start: Tensor, extent: Tensor, bins: int, samples: int, length: int)
     zeros = ops.zeros_like(begin[..., None] + np.zeros(length, "float32"))
     _, total = ops.while_loop(lambda i, _: i < most, turn, (ops.cast(most * 0, "int32"), zeros))
     return total / ops.maximum(count, 1.0)[..., None, None]
+
+
+def touched(first: Tensor, extent: Tensor, count: int, length: int) -> Tensor:
+    """What each position of an axis counts in the mean of those that each of ``count`` cells touches, of stretches
+    (…) of positions: (…, count, length)."""
+    number = ops.arange(count, dtype="int32")
+    first, extent = first[..., None], extent[..., None]
+    begin, end = first + number * extent // count, first - (-(number + 1) * extent // count)
+    at = ops.arange(length, dtype="int32")
+    within = ops.logical_and(at >= begin[..., None], at < end[..., None])
+    return ops.cast(within, "float32") / ops.maximum(ops.cast(end - begin, "float32"), 1.0)[..., None]
 
 
 def _hat(at: Tensor, length: int) -> Tensor:

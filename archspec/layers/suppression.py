@@ -39,13 +39,14 @@ class NonMaximumSuppression(keras.Layer):
         apart: str,
         overlap: str,
         background: str,
+        indices: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.iou, self.score, self.before, self.keep = iou, score, before, keep
-        self.apart, self.overlap, self.background = apart, overlap, background
+        self.apart, self.overlap, self.background, self.indices = apart, overlap, background, indices
 
-    def call(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def call(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
         of_class = len(boxes.shape) == 4
         if len(scores.shape) == 2:
             scores = ops.expand_dims(scores, -1)
@@ -62,7 +63,7 @@ class NonMaximumSuppression(keras.Layer):
         index, kind = ops.cast(index, "int32"), ops.cast(index % classes, "int32")
         if of_class:
             boxes = ops.reshape(boxes, (-1, rows * classes, 4))
-        boxes = rows_of(boxes, index if of_class else index // classes)
+        boxes, row = rows_of(boxes, index if of_class else index // classes), index // classes
 
         kept = self._kept(ops.stop_gradient(boxes), kind, scores > LEAST)
         count = min(self.keep, looked_at)
@@ -71,11 +72,14 @@ class NonMaximumSuppression(keras.Layer):
         boxes = ops.where(ops.expand_dims(found, -1), rows_of(boxes, index), 0.0)
         scores = ops.where(found, scores, 0.0)
         kind = ops.where(found, ops.take_along_axis(kind, index, axis=1), -1)
+        row = ops.where(found, ops.take_along_axis(row, index, axis=1), 0)
         if rest := self.keep - count:
             boxes = ops.pad(boxes, ((0, 0), (0, rest), (0, 0)))
             scores = ops.pad(scores, ((0, 0), (0, rest)))
             kind = ops.pad(kind, ((0, 0), (0, rest)), constant_values=-1)
-        return boxes, scores, kind, ops.sum(ops.cast(found, "int32"), axis=1)
+            row = ops.pad(row, ((0, 0), (0, rest)))
+        made = boxes, scores, kind, ops.sum(ops.cast(found, "int32"), axis=1)
+        return (*made, row) if self.indices else made
 
     def _kept(self, boxes: Tensor, kind: Tensor, alive: Tensor) -> Tensor:
         """Which of the candidates stay, which are in the order of their scores: (batch, candidates)."""
@@ -106,7 +110,7 @@ class NonMaximumSuppression(keras.Layer):
         return iou - share(apart, ops.sum(ops.square(around), axis=-1))
 
     def get_config(self) -> dict[str, Any]:
-        names = ("iou", "score", "before", "keep", "apart", "overlap", "background")
+        names = ("iou", "score", "before", "keep", "apart", "overlap", "background", "indices")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

@@ -160,9 +160,10 @@ class Anchors(_AtPositions, name="anchors", main="sizes"):
     group_by: Literal["ratios", "sizes"] = "ratios"
     """What the anchors of a position are grouped by: all sizes of the first ratio come first, as in torchvision, or all
     ratios of the first size, as in Detectron2."""
-    offset: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Where in its stride the middle of an anchor lies: 0.5 in the middle of the pixels that the position stands for; 0
-    in their first corner, as in torchvision and Detectron2."""
+    offset: Annotated[float, Field(ge=0, le=1000)] = 0.5
+    """Where the middle of an anchor lies, in strides from the position's place: 0.5 in the middle of the pixels that
+    the position stands for; 0 in their first corner, as in torchvision and Detectron2; more where convolutions without
+    padding have looked further to the right and down (half of what they look at)."""
     round: bool = False
     """Round corners to whole pixels around a middle at 0, halves to the even one, as torchvision does."""
 

@@ -43,6 +43,8 @@ Weights = Annotated[
 """What goals of x, y, width and height are multiplied by; one number for all four."""
 Sides = Literal["log", "sqrt"]
 """What is told of how many times as long as its anchor's the side of a box is."""
+Code = Literal["center", "corners"]
+"""What is told of a box: its center and its sides, or its two corners."""
 
 
 Variant = Literal["plain", "generalized", "distance", "complete"]
@@ -116,14 +118,20 @@ class EncodeBoxes(Op, name="encode_boxes", main="delta"):
     With ``cells``, the box of each anchor's cell, the centre is told within the cell: 0 at its left or upper edge, 1 at
     the other. ``{encode_boxes, from: [owner.box, anchors, cells]}`` is what YOLO v2 and later are to say (Redmon and
     Farhadi 2016), with ``sides: sqrt`` and anchors as large as the image YOLO v1 (Redmon et al. 2015).
+
+    With ``code: corners`` it is told how far each of the two corners moves, in sides of the anchor (MTCNN, Zhang et al.
+    2016).
     """
 
     delta: Weights = (1.0, 1.0, 1.0, 1.0)
     """What to multiply the four by, or one number for all: [10, 10, 5, 5] are SSD's variances 0.1 and 0.2."""
     sides: Sides = "log"
     """The logarithm of what a side grows by, or its square root."""
+    code: Code = "center"
+    """What is told of a box: its center and its sides, or its two corners, for which ``sides`` means nothing."""
 
     def infer(self, boxes: TensorSpec, anchors: TensorSpec, cells: TensorSpec | None = None) -> TensorSpec:
+        _check_corners(self, cells, sides=(self.sides, "log"))
         return _rows(self.name, boxes, anchors, cells)
 
     def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
@@ -135,16 +143,16 @@ class EncodeBoxes(Op, name="encode_boxes", main="delta"):
         return (Meaning("deltas"),)
 
     def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        """26 for each box"""
-        return 26 * out.size // 4
+        """26 for each box; 14 for its corners"""
+        return (26 if self.code == "center" else 14) * out.size // 4
 
     def transcendentals(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        return out.size // 2
+        return out.size // 2 if self.code == "center" else 0
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.boxes import BoxEncoding
 
-        return BoxEncoding(self.delta, self.sides)
+        return BoxEncoding(self.delta, self.sides, self.code)
 
 
 class DecodeBoxes(Op, name="decode_boxes", main="delta"):
@@ -157,8 +165,12 @@ class DecodeBoxes(Op, name="decode_boxes", main="delta"):
     """How many times as long as the anchor's a side may become, so that none overflows: 1000 / 16, as in Detectron."""
     sides: Sides = "log"
     """What ``encode_boxes`` tells of a side; squares of numbers below 0 are sides, too."""
+    code: Code = "center"
+    """What ``encode_boxes`` tells of a box: its center and its sides, or its two corners, for which ``sides`` and
+    ``max_scale`` mean nothing."""
 
     def infer(self, deltas: TensorSpec, anchors: TensorSpec, cells: TensorSpec | None = None) -> TensorSpec:
+        _check_corners(self, cells, sides=(self.sides, "log"), max_scale=(self.max_scale, 62.5))
         return _rows(self.name, deltas, anchors, cells)
 
     def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
@@ -170,16 +182,16 @@ class DecodeBoxes(Op, name="decode_boxes", main="delta"):
         return ()
 
     def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        """24 for each box"""
-        return 24 * out.size // 4
+        """24 for each box; 14 for its corners"""
+        return (24 if self.code == "center" else 14) * out.size // 4
 
     def transcendentals(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        return out.size // 2 if self.sides == "log" else 0
+        return out.size // 2 if self.sides == "log" and self.code == "center" else 0
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.boxes import BoxDecoding
 
-        return BoxDecoding(self.delta, self.max_scale, self.sides)
+        return BoxDecoding(self.delta, self.max_scale, self.sides, self.code)
 
 
 def kinds(*given: Meaning | None) -> tuple[str | None, ...]:
@@ -192,6 +204,18 @@ def _check_cells(op: str, said: str, *given: str | None) -> None:
     if "cells" in given[:2] or given[2:3] not in ((), (None,), ("cells",)):
         message = f"{op} takes cells behind the anchors, and nothing else there"
         raise OpError(message, help=f"from: [{said}, anchors], or from: [{said}, anchors, cells]")
+
+
+def _check_corners(op: EncodeBoxes | DecodeBoxes, cells: TensorSpec | None, **given: tuple[object, object]) -> None:
+    """Raises OpError for what means nothing where corners are told."""
+    if op.code == "center":
+        return
+    if cells is not None:
+        raise OpError(f"{op.name}: corners are told in sides of the anchor, and cells are of centers", argument="code")
+    for argument, (value, usual) in given.items():
+        if value != usual:
+            message = f"{op.name}: {argument} is of sides, and code: corners tells none"
+            raise OpError(message, argument=argument, help=f"leave {argument} out")
 
 
 def _boxes(x: TensorSpec, op: str) -> None:

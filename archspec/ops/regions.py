@@ -6,7 +6,7 @@ one of its positions stands for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -123,21 +123,30 @@ class RoiPool(_OfRegions, name="roi_pool", main="size"):
 class CropAndResize(_OfRegions, name="crop_and_resize", main="size"):
     """Each box of an image, or of a map, warped to one size: (boxes, height, width, channels), between positions as
     ``resize`` has it without smoothing (R-CNN, Girshick et al. 2014). What lies more than half a position beyond the
-    border is ``fill``."""
+    border is ``fill``.
+
+    With ``mode: torch_area`` corners are rounded down to positions, boxes are cut at the border, and each output is the
+    mean of all positions that its cell touches, as ``resize`` has it: so boxes are made smaller without aliasing
+    (MTCNN, Zhang et al. 2016). A box of which nothing is left is ``fill``."""
 
     stride: Pixels = 1.0
     """Pixels of the input from one position to the next."""
     fill: Number = 0.0
     """What lies outside."""
+    mode: Literal["bilinear", "torch_area"] = "bilinear"
+    """Between positions, or the mean of positions."""
 
     def infer(self, x: TensorSpec, boxes: TensorSpec) -> TensorSpec:
         return self._made((x,), boxes)
 
     def flops(self, out: TensorSpec, x: TensorSpec, boxes: TensorSpec) -> int:
-        """7 · out.size and 8 for each box"""
+        """7 · out.size and 8 for each box; of torch_area at most, for boxes as large as the map, each of its positions
+        once for each box"""
+        if self.mode == "torch_area":
+            return (boxes.shape[0] or 0) * x.size
         return INTERPOLATION * out.size + 2 * boxes.size
 
     def lower(self, x: TensorSpec, boxes: TensorSpec) -> keras.Layer:
         from archspec.layers.regions import CroppedRegions
 
-        return CroppedRegions(self._sides(), self.stride, self.fill)
+        return CroppedRegions(self._sides(), self.stride, self.fill, self.mode)

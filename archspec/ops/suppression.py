@@ -26,9 +26,10 @@ class Nms(Op, name="nms", main="iou"):
     (rows, classes), where a row may be found as several classes, or (rows,) without classes. Its results go by name:
     ``boxes`` (keep, 4), ``scores`` (keep,), ``classes`` (keep,) and ``count``, how many there are. Rows beyond them
     are boxes and scores of 0 and class -1.
-    """
 
-    results = ("boxes", "scores", "classes", "count")
+    With ``indices: true`` there is ``indices`` (keep,), the row of the input that each is, for what else was said of
+    it: ``{gather: {axis: 0}, from: {x: points, places: found.indices}}``. Beyond ``count`` it is row 0.
+    """
 
     iou: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Overlap above which a box goes; at 1 all stay, and the best ``keep`` are taken."""
@@ -45,6 +46,12 @@ class Nms(Op, name="nms", main="iou"):
     Zheng et al. 2020); or intersection over the smaller box (MTCNN, Zhang et al. 2016)."""
     background: Literal["none", "first", "last"] = "none"
     """Whether the first or last class of the scores is no object. Classes of the results are counted without it."""
+    indices: bool = False
+    """Give the row of each box in the input, too."""
+
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        return ("boxes", "scores", "classes", "count", *(("indices",) if self.indices else ()))
 
     def infer(self, boxes: TensorSpec, scores: TensorSpec) -> Outputs:
         for x in (boxes, scores):
@@ -63,7 +70,8 @@ class Nms(Op, name="nms", main="iou"):
             raise OpError(f"nms: scores {scores} have no class besides a background", argument="background")
         keep = self.keep
         floats = TensorSpec((keep, 4)), TensorSpec((keep,))
-        return (*floats, TensorSpec((keep,), "int32"), TensorSpec((), "int32"))
+        rows = TensorSpec((keep,), "int32")
+        return (*floats, rows, TensorSpec((), "int32"), *((rows,) if self.indices else ()))
 
     def meanings(self, given: Meanings, inputs: tuple[TensorSpec, ...]) -> Meanings:
         scores = inputs[1]
@@ -90,4 +98,5 @@ class Nms(Op, name="nms", main="iou"):
             apart=self.apart,
             overlap=self.overlap,
             background=self.background,
+            indices=self.indices,
         )

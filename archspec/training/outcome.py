@@ -57,7 +57,7 @@ def outcome(
     plan: Plan, start: TrainingState, logdir: Path, seconds: float, cpu_seconds: float, *, finished: bool
 ) -> Result:
     """What a run has reached."""
-    position, last = start.position, start.position.history[-1]
+    position, last = start.position, start.position.history[-1] if start.position.history else {}
     return Result(
         run=plan.name,
         spec=plan.graph.name,

@@ -98,7 +98,7 @@ def task_of(run: RunSpec, graph: Graph, features: Example = NOTHING) -> Task:
     if graph.training is not None:
         finds = graph.training.objects and BOXES in features.features
         ends = (graph.by_name.get(head.tensor.node) for head in graph.outputs)
-        finds = finds and any(node is not None and {*HEADS} <= {*node.op.results} for node in ends)
+        finds = finds and any(node is not None and {*HEADS} <= {*node.op.result_names} for node in ends)
         usual = "adversarial" if graph.networks else "detection" if finds else "training_graph"
     kind = Task.find(usual)
     assert kind is not None
@@ -153,6 +153,12 @@ def _check_train(plan: Plan) -> None:
             "Keras on PyTorch does one step per execution",
             at=("train", "steps_per_execution"),
             help="1, or leave it out",
+        )
+    if not train.epochs and not train.weights:
+        raise TaskError(
+            "0 epochs keep a network as it is given, and no weights are given",
+            at=("train", "epochs"),
+            help="--from net.npz, or weights in the run file",
         )
     # Where lengths differ, steps are known once all examples are read.
     if train.accumulate > 1 and train.accumulate > (total := plan.steps * train.epochs):

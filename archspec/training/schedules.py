@@ -158,7 +158,7 @@ class Plateau(Schedule, name="plateau", main="patience"):
         return factor
 
 
-def rates(schedule: Schedule, rate: float, epochs: PositiveInt, steps: int, warmup: float = 0.0) -> list[float]:
+def rates(schedule: Schedule, rate: float, epochs: int, steps: int, warmup: float = 0.0) -> list[float]:
     """The learning rate of each of ``epochs · steps`` steps.
 
     Over the first ``warmup`` epochs it rises in a straight line to ``rate``; the schedule then has the rest.
@@ -173,8 +173,8 @@ def learning_rate(table: list[float]) -> keras.optimizers.schedules.LearningRate
     """What Keras's optimisers take as learning rate; after the table's end its last value stays."""
     import keras
 
-    if len(set(table)) == 1:
-        return table[0]
+    if len(set(table)) <= 1:
+        return table[0] if table else 0.0
 
     class RateTable(keras.optimizers.schedules.LearningRateSchedule):
         """A rate for every step."""

@@ -42,8 +42,9 @@ class TrainSettings(BaseModel):
     """How the learning rate changes with time."""
     warmup: Epochs = 0.0
     """Epochs in which the learning rate rises to its value, before the schedule."""
-    epochs: PositiveInt = 20
-    """Passes over the training split."""
+    epochs: Annotated[int, Field(ge=0)] = 20
+    """Passes over the training split; 0 keeps ``weights`` as they are, so that a network that others trained can be
+    evaluated and asked."""
     batch: PositiveInt = 32
     """Examples of one step."""
     sampler: declared(Sampler, "a sampler") | None = None  # type: ignore[valid-type]

@@ -41,7 +41,7 @@ def test_changes_stand_over_the_file_and_none_changes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"epochs": 0}, "archspec: error[R03]: epochs = 0: epochs must be greater than 0, got 0"),
+        ({"epochs": -1}, "archspec: error[R03]: epochs = -1: epochs must be at least 0, got -1"),
         ({"epoch": 3}, "archspec: error[R01]: epoch = 3: a run has no key 'epoch'\n  help: write epochs=3"),
         ({"spec": "other"}, "a run has no key 'spec'"),
         ({"learning_rate": 0.1}, "'learning_rate'\n  help: write optimizer={'adam': {'learning_rate': 0.1}}"),

@@ -97,7 +97,7 @@ def test_forms_are_valid(right, validator):
         {"train": {"optimizer": {"sgd": {"momentum": 2}}}},
         {"train": {"optimizer": {"sgd": {}, "adam": {}}}},
         {"train": {"task": {"adversarial": {"optimizers": {"D": "adma"}}}}},
-        {"train": {"epochs": 0}},
+        {"train": {"epochs": -1}},
         {"train": {"epochs": "20"}},
         {"train": {"freeze": [{"layers": "block*"}]}},
         {"train": {"clip": 1.0}},

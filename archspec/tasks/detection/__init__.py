@@ -11,7 +11,7 @@ from archspec.data.features.boxes import Boxes
 from archspec.data.objects import AREAS, BOXES, CLASSES, IGNORED, MASKS, PLACES
 from archspec.evaluators.base import Assessment, Batch, Evaluator
 from archspec.evaluators.coco import COUNT
-from archspec.evaluators.detection import HEADS, SCORES, Objects
+from archspec.evaluators.detection import HEADS, POINTS, SCORES, Objects
 from archspec.ir.graph import Graph
 from archspec.tasks.minimizing import MinimizingTask
 from archspec.training.inputs import taken
@@ -30,7 +30,8 @@ RANKS = {BOXES: 2, SCORES: 1, CLASSES: 1, COUNT: 0}
 class Detection(MinimizingTask, name="detection"):
     """Boxes with classes and scores: heads ``boxes``, ``scores``, ``classes`` and ``count``, as ``nms`` gives them, of
     a network that minimises the terms of its ``train`` section, on data with objects. With a further head ``masks``,
-    (keep, height, width), a mask within each box.
+    (keep, height, width), a mask within each box, or ``points``, (keep, n, 2),
+    places x, y of each box, which predictions tell.
 
     Reports every term, and after each epoch COCO's twelve numbers and Pascal VOC's average precision on the data that
     are evaluated, and COCO's numbers of masks where both network and data have them. Needs pycocotools.
@@ -61,6 +62,10 @@ class Detection(MinimizingTask, name="detection"):
                 at=("spec",),
                 help="- {nms: 0.5, from: [boxes, scores], as: found}, and heads: {boxes: {from: found.boxes}, …}",
             )
+        points = given.get(POINTS)
+        if points is not None and (points.rank != 3 or points.channels != 2):
+            help = "- {reshape: [-1, 5, 2]} makes places of rows of ten numbers x, y, x, y, …"
+            yield TaskError(f"head '{POINTS}' of a detector is (keep, n, 2), not {points}", at=("spec",), help=help)
         for name, rank in RANKS.items():
             spec = given.get(name)
             if spec is not None and (spec.rank != rank or (name == BOXES and spec.channels != 4)):
@@ -81,7 +86,8 @@ class Detection(MinimizingTask, name="detection"):
 
         names = list(graph.inputs)
         inputs = {name: IMAGE if len(names) == 1 else name for name in names}
-        return BoxPredictor(model, (*HEADS, MASKS) if _has_masks(graph) else HEADS, taken(inputs))
+        told = [name for name in (MASKS, POINTS) if any(head.name == name for head in graph.outputs)]
+        return BoxPredictor(model, (*HEADS, *told), taken(inputs))
 
     def looking(
         self, graph: Graph, model: keras.Model, train: TrainSettings, features: Example, looking: Looking
@@ -95,6 +101,8 @@ class Detection(MinimizingTask, name="detection"):
             raise TaskError(f"{asked} has no objects to merge", at=(), help=help)
         if any(head.name == MASKS for head in graph.outputs):
             raise TaskError("masks of objects are told by one look: they are not merged", at=())
+        if any(head.name == POINTS for head in graph.outputs):
+            raise TaskError("points of objects are told by one look: they are not merged", at=())
         seen = next(iter(graph.inputs.values())).spatial
         if len(graph.inputs) > 1 or (looking.scales and None in seen):
             raise TaskError("--scales and --views need a network of one image, of one size", at=())

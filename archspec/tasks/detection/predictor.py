@@ -17,7 +17,7 @@ from archspec.data.pasting import pasted
 from archspec.data.run_lengths import run_lengths
 from archspec.evaluators.base import Batch
 from archspec.evaluators.coco import COUNT, WHOLE
-from archspec.evaluators.detection import IN_FILE, SCORES
+from archspec.evaluators.detection import IN_FILE, POINTS, SCORES
 from archspec.training.forward import forward
 from archspec.training.task import Predictor
 
@@ -49,6 +49,8 @@ class BoxPredictor(Predictor):
         if MASKS in said:
             whole = np.where((known > 0).all(1, keepdims=True), known[:, ::-1], [[height, width]])
             said |= {WHOLE: in_file(said[BOXES], corners), SIZES: whole.astype(int)}
+        if POINTS in said:
+            said |= {POINTS: _back(said[POINTS].astype(np.float64), placement(corners))}
         return said
 
     def records(
@@ -70,14 +72,24 @@ class BoxPredictor(Predictor):
                     size = said[SIZES][i].tolist()
                     counts = run_lengths(pasted(drawn, box, size))
                     one["segmentation"] = {"size": size, "counts": counts.decode()}
+            if POINTS in said:
+                for one, points in zip(found, said[POINTS][i].tolist(), strict=False):
+                    one["points"] = [[round(n, 2) for n in point] for point in points]
             out.append({"objects": found})
         return out
 
     def line(self, example: str, record: Mapping[str, Any]) -> str:
         found = record["objects"]
-        said = [f"{o['class']} {o['score']:.2f} at {' '.join(f'{n:.0f}' for n in o['box'])}" for o in found[:SHOWN]]
+        said = [f"{o['class']} {o['score']:.2f} at {' '.join(f'{n:.0f}' for n in o['box'])}{_told(o)}" for o in found]
+        said = said[:SHOWN]
         said += [f"{len(found) - SHOWN} more"] if len(found) > SHOWN else []
         return f"{example}: {'; '.join(said) or 'nothing'}"
+
+
+def _told(one: Mapping[str, Any]) -> str:
+    """The points of an object, if it has some."""
+    points = one.get(POINTS)
+    return f", points {', '.join(' '.join(f'{n:.0f}' for n in point) for point in points)}" if points else ""
 
 
 def in_file(boxes: np.ndarray, corners: np.ndarray) -> np.ndarray:
@@ -86,6 +98,12 @@ def in_file(boxes: np.ndarray, corners: np.ndarray) -> np.ndarray:
     there = placement(corners)
     x1, y1, x2, y2 = np.moveaxis(boxes.astype(np.float64), -1, 0)
     points = np.stack([np.stack([x, y], -1) for x, y in ((x1, y1), (x2, y1), (x2, y2), (x1, y2))], -2)
-    matrix, origin = there[:, None, None, :, :2], there[:, None, None, :, 2]
-    back = np.linalg.solve(matrix, (points - origin)[..., None])[..., 0]
+    back = _back(points, there)
     return np.concatenate([back.min(-2), back.max(-2)], -1)
+
+
+def _back(points: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Points (batch, keep, n, 2) of what a network saw, to which ``there`` (batch, 2, 3) leads, in pixels of the
+    files."""
+    matrix, origin = there[:, None, None, :, :2], there[:, None, None, :, 2]
+    return np.linalg.solve(matrix, (points - origin)[..., None])[..., 0]

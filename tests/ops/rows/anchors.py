@@ -32,6 +32,7 @@ BY_SIZE = [ratio(s, r) for s in (16, 32) for r in (0.5, 2)]
 SSD = [(60, 60), (math.sqrt(60 * 111),) * 2, ratio(60, 0.5), ratio(60, 2)]
 ROWS = [
     Row("anchors", {"sizes": YOLO, "stride": 8}, ((3, 5, 2),), placed(YOLO, 8)),
+    Row("anchors", {"sizes": 11, "stride": 2, "offset": 3.25}, ((3, 5, 2),), placed([(11, 11)], 2, 3.25)),
     Row("anchors", {"sizes": 20, "stride": [8, 16]}, ((3, 5, 2),), placed([(20, 20)], (8, 16))),
     Row(
         "anchors",

@@ -64,6 +64,23 @@ def drawn_shares(rng, shape):
     return rng.uniform(-1, 1, shape).astype("float32")
 
 
+def corners_told(weights, boxes, anchors):
+    """How far each corner moves, twice, in sides of the anchor."""
+    out = np.zeros(boxes.shape)
+    for at in np.ndindex(boxes.shape[:-1]):
+        a = anchors[at].astype("f8")
+        out[at] = [2 * (boxes[at][i] - a[i]) / (a[2 + i % 2] - a[i % 2]) for i in range(4)]
+    return out.astype("float32")
+
+
+def corners_meant(weights, deltas, anchors):
+    out = np.zeros(deltas.shape)
+    for at in np.ndindex(deltas.shape[:-1]):
+        a = anchors[at].astype("f8")
+        out[at] = [a[i] + deltas[at][i] / 2 * (a[2 + i % 2] - a[i % 2]) for i in range(4)]
+    return out.astype("float32")
+
+
 def areas(weights, boxes):
     return np.array([[max(c - a, 0) * max(d - b, 0) for a, b, c, d in rows] for rows in boxes], "float32")
 
@@ -151,6 +168,10 @@ ROWS = [
     Row("decode_boxes", {}, ((6, 4), (6, 4)), decoded(1, 1, 1, 1)),
     Row("decode_boxes", {"delta": [10, 10, 5, 5]}, ((2, 3, 4), (2, 3, 4)), decoded(10, 10, 5, 5)),
     Row("decode_boxes", {"max_scale": 1.5}, ((6, 4), (6, 4)), decoded(1, 1, 1, 1, 1.5)),
+    *(
+        Row(op, {"code": "corners", "delta": 2}, ((2, 6, 4), (2, 6, 4)), rule, draw=full, tolerance=1e-4)
+        for op, rule in (("encode_boxes", corners_told), ("decode_boxes", corners_meant))
+    ),
     Row("box_area", {}, ((6, 4),), areas, tolerance=1e-4),
     *(
         Row("iou", {"variant": variant, "pairs": "rows"}, ((5, 4), (5, 4)), beside(variant), draw=full, tolerance=1e-4)

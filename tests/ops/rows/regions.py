@@ -99,6 +99,22 @@ def pooled(size, stride):
     return lambda weights, x, boxes: np.array([[one(m, b) for b in bs] for m, bs in zip(x, boxes, strict=True)], "f4")
 
 
+def averaged(size, stride, fill):
+    """As PyTorch's adaptive pools, of the positions that are left of a box."""
+
+    def one(x, box):
+        out = np.full((*size, x.shape[2]), fill, "float64")
+        x1, y1, x2, y2 = (math.floor(float(v) / stride) for v in box)
+        left = x[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)].astype("f8")
+        high, wide = left.shape[:2]
+        for i, j in np.ndindex(*size if left.size else (0, 0)):
+            rows = slice(i * high // size[0], math.ceil((i + 1) * high / size[0]))
+            out[i, j] = left[rows, j * wide // size[1] : math.ceil((j + 1) * wide / size[1])].mean((0, 1))
+        return out
+
+    return lambda weights, x, boxes: np.array([[one(m, b) for b in bs] for m, bs in zip(x, boxes, strict=True)], "f4")
+
+
 ON_ONE = {"draw": (maps, regions)}
 ROWS = [
     Row("roi_align", {"size": 3, "stride": 2}, ((6, 10, 3), (7, 4)), aligned((3, 3), 2), **ON_ONE),
@@ -129,6 +145,20 @@ ROWS = [
     ),
     Row("roi_pool", {"size": 3, "stride": 2}, ((6, 10, 3), (7, 4)), pooled((3, 3), 2), **ON_ONE),
     Row("roi_pool", {"size": [2, 7], "stride": 1}, ((12, 20, 2), (7, 4)), pooled((2, 7), 1), **ON_ONE),
+    Row(
+        "crop_and_resize",
+        {"size": 3, "mode": "torch_area", "fill": 2},
+        ((12, 20, 3), (9, 4)),
+        averaged((3, 3), 1, 2),
+        **ON_ONE,
+    ),
+    Row(
+        "crop_and_resize",
+        {"size": [2, 5], "mode": "torch_area", "stride": 2},
+        ((6, 10, 2), (9, 4)),
+        averaged((2, 5), 2, 0),
+        **ON_ONE,
+    ),
     Row("crop_and_resize", {"size": 5}, ((12, 20, 3), (7, 4)), cropped((5, 5), 1, 0), **ON_ONE),
     Row(
         "crop_and_resize",

@@ -26,24 +26,25 @@ def overlap(a, b, kind):
     return found
 
 
-def greedy(iou=0.5, score=0.0, before=1000, keep=100, apart="class", kind="plain", background=None):
+def greedy(iou=0.5, score=0.0, before=1000, keep=100, apart="class", kind="plain", background=None, indices=False):
     def one(boxes, scores):
         found = []
         for row, of_row in enumerate(scores):
             for c, value in enumerate(of_row):
                 if c != background and (score is None or value > score):
                     label = c - 1 if background == 0 else c
-                    found.append((float(value), boxes[row, c] if boxes.ndim == 3 else boxes[row], label))
+                    found.append((float(value), boxes[row, c] if boxes.ndim == 3 else boxes[row], label, row))
         found = sorted(found, key=lambda f: -f[0])[:before]
         kept = []
-        for value, box, label in found:
-            if all(overlap(k[1], box, kind) <= iou or (apart == "class" and k[2] != label) for k in kept):
-                kept.append((value, box, label))
+        for each in found:
+            if all(overlap(k[1], each[1], kind) <= iou or (apart == "class" and k[2] != each[2]) for k in kept):
+                kept.append(each)
         kept = kept[:keep]
         out = np.zeros((keep, 4), "float32"), np.zeros(keep, "float32"), np.full(keep, -1, "int32")
-        for i, (value, box, label) in enumerate(kept):
-            out[0][i], out[1][i], out[2][i] = box, value, label
-        return (*out, np.int32(len(kept)))
+        rows = np.zeros(keep, "int32")
+        for i, (value, box, label, row) in enumerate(kept):
+            out[0][i], out[1][i], out[2][i], rows[i] = box, value, label, row
+        return (*out, np.int32(len(kept)), *((rows,) if indices else ()))
 
     def oracle(weights, boxes, scores):
         scores = scores if scores.ndim == 3 else scores[..., None]
@@ -76,6 +77,10 @@ ROWS = [
         ((20, 4), (20, 2)),
         greedy(0.6, keep=8, kind="smaller"),
         draw=drawn,
+    ),
+    *(
+        Row("nms", {"indices": True, "keep": keep}, shapes, greedy(keep=keep, indices=True), draw=drawn)
+        for keep, shapes in ((9, ((30, 4), (30, 3))), (40, ((12, 4), (12,))))
     ),
     Row("nms", {"iou": 1.0, "score": 0.4, "keep": 9}, ((20, 4), (20, 2)), greedy(1, 0.4, keep=9), draw=drawn),
 ]
