@@ -40,7 +40,7 @@ class Detection(MinimizingTask, name="detection"):
     predicts = True
     tells_objects = True
     located = (BOXES,)
-    listed = (BOXES, SCORES, CLASSES)
+    listed = (BOXES, SCORES, CLASSES, MASKS)
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:
         if find_spec("pycocotools") is None:
