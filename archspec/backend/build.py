@@ -145,27 +145,44 @@ def called(node: Node, layer: Any, tensors: Sequence[Any], **options: Any) -> An
     if not isinstance(op, PerItem):
         takes_all = ports(type(op))[2] or takes_list(layer)
         return layer(list(tensors), **options) if takes_all else layer(*tensors, **options)
-    from archspec.layers.items import FoldItems, UnfoldItems
-
-    items = op.items(node.input_specs)
     # Items may have items of their own.
-    one = replace(
-        node,
-        name=f"{node.name}.item",
-        op=op.op,
-        input_specs=op.of_item(node.input_specs),
-        outputs=tuple(map(one_of, node.outputs)),
-    )
-    taken = [
-        FoldItems(0 if split else items, dtype=spec.dtype, name=f"{one.name}.{k}")(tensor)
+    one = replace(item_of(node), name=f"{node.name}.item")
+    made = called(one, layer, folded(node, tensors), **options)
+    found = unfolded(node, made if len(node.outputs) > 1 else [made])
+    return found if len(node.outputs) > 1 else found[0]
+
+
+def item_of(node: Node) -> Node:
+    """What a node that does something for each item does for one."""
+    op: Op | PerItem = node.op  # type: ignore[assignment]
+    if not isinstance(op, PerItem):
+        return node
+    specs = op.of_item(node.input_specs)
+    return replace(node, op=op.op, input_specs=specs, outputs=tuple(map(one_of, node.outputs)))
+
+
+def folded(node: Node, tensors: Sequence[Any]) -> list[Any]:
+    """What a node that does something for each item takes, with the items as examples."""
+    from archspec.layers.items import FoldItems
+
+    op: Any = node.op
+    items = op.items(node.input_specs)
+    return [
+        FoldItems(0 if split else items, dtype=spec.dtype, name=f"{node.name}.item.{k}")(tensor)
         for k, (tensor, spec, split) in enumerate(zip(tensors, node.input_specs, op.is_split, strict=True))
     ]
-    made = called(one, layer, taken, **options)
-    found = [
+
+
+def unfolded(node: Node, tensors: Sequence[Any]) -> list[Any]:
+    """What such a node gives, of what comes of the items as examples."""
+    from archspec.layers.items import UnfoldItems
+
+    op: Any = node.op
+    items = op.items(node.input_specs)
+    return [
         UnfoldItems(items, dtype=spec.dtype, name=f"{node.name}.items.{k}")(tensor)
-        for k, (tensor, spec) in enumerate(zip(made if len(node.outputs) > 1 else [made], node.outputs, strict=True))
+        for k, (tensor, spec) in enumerate(zip(tensors, node.outputs, strict=True))
     ]
-    return found if len(node.outputs) > 1 else found[0]
 
 
 def _verify(graph: Graph, layers: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ class SpecSide:
     """The inputs, the calls of layers with weights, by layer, and samples of all tensors."""
 
     def __init__(self, graph: Graph, pairs: Mapping[str, StoredLayer], file: Calls, size: int):
-        from archspec.backend.build import called
+        from archspec.backend.build import called, folded, item_of, unfolded
 
         self.inputs = dict(_inputs(graph, file, size))
         self.twins: dict[str, list[Twin]] = defaultdict(list)
@@ -64,7 +64,15 @@ class SpecSide:
             has_twin = node.layer in pairs
             activation = without_activation(layer) if has_twin else None
 
-            def call(*args: Any, node: Node = node, layer: object = layer) -> Any:
+            # A layer of items is compared by what it takes and gives of them as examples.
+            around: list[Node] = []
+            one = node
+            while has_twin and item_of(one) is not one:
+                taken = folded(one, taken)
+                around.append(one)
+                one = item_of(one)
+
+            def call(*args: Any, node: Node = one, layer: object = layer) -> Any:
                 return called(node, layer, args)
 
             def prepare(_: Any, node: Node = node, layer: Any = layer, has_twin: bool = has_twin) -> None:
@@ -73,7 +81,10 @@ class SpecSide:
 
             out = computed(call, taken, {}, prepare)
             if has_twin:
-                out = self._redrawn(node, taken, out, activation)
+                out = self._redrawn(one, taken, out, activation)
+            for outer in reversed(around):
+                found = unfolded(outer, out if len(node.outputs) > 1 else [out])
+                out = found if len(node.outputs) > 1 else found[0]
             for port, value in enumerate(out if len(node.outputs) > 1 else [out]):
                 self.values[Tensor(node.name, port)] = value
                 self.samples[Tensor(node.name, port)] = TensorSample(value)

@@ -39,6 +39,8 @@ SLOPES = {"leaky_relu": ("negative_slope", 0.2), "elu": ("alpha", 1.0)}
 """Functions with an argument, and its default."""
 PASSES = frozenset(("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Identity"))
 """Layers that compute nothing at inference."""
+ITEMS = frozenset(("FoldItems", "UnfoldItems"))
+"""Layers of archspec's that change the shape alone, about what is done for each item."""
 
 
 def settings(calls: Calls) -> dict[str, dict[str, Any]]:
@@ -65,11 +67,13 @@ def settings(calls: Calls) -> dict[str, dict[str, Any]]:
             if len(following) != 1:
                 break
             (at,) = following
-            if at.kind not in PASSES:
+            if at.kind not in PASSES | ITEMS:
                 told = {"class_name": at.kind, "config": at.config}
                 said["activation"] = _function(told, calls.version) if _is_activation(told) else "linear"
                 break
         before = layers.get(call.taken[0].layer) if len(call.taken) == 1 else None
+        while before and before.kind in ITEMS and before.taken:
+            before = layers.get(before.taken[0].layer)
         if before and "ZeroPadding" in before.kind:
             said["zeros"] = before.config["padding"]
         out[name] = said
@@ -117,6 +121,10 @@ def differences(
 def _differences(
     node: Node, graph: Graph, users: Mapping[str, list[Node]], said: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any]]:
+    from archspec.backend.build import item_of
+
+    while item_of(node) is not node:
+        node = item_of(node)
     op = node.op.within
     rank = node.input_specs[0].rank
     if said.get("data_format") == "channels_first":
@@ -177,6 +185,8 @@ def _is_alike(a: object, b: object) -> bool:
 
 def _padding(node: Node, graph: Graph, said: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Where zeros are, counted from what lies before any layer of zeros."""
+    from archspec.backend.build import item_of
+
     op: Any = node.op
     rank = node.input_specs[0].rank - 1
     if hasattr(op, "output_padding"):
@@ -184,6 +194,7 @@ def _padding(node: Node, graph: Graph, said: Mapping[str, Any]) -> Iterator[tupl
             yield "padding", said["padding"], op.padding
         return
     before = graph.by_name.get(node.inputs[0].node)
+    before = before and item_of(before)
     pads = before is not None and getattr(before.op, "mode", None) == "zero" and hasattr(before.op, "padding")
     sizes = (before if pads and before else node).input_specs[0].spatial
     ours_before = before.op.padding if pads and before else 0  # type: ignore[attr-defined]
