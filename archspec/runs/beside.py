@@ -4,9 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ORIENTATION = 0x0112
 """EXIF's tag of how a picture is to be turned for a person."""
+
+
+class FilePicture(NamedTuple):
+    """An image as its file has it: height and width, how EXIF says that it is to be turned (None where it says
+    nothing), and its pixels in RGB where they are asked for."""
+
+    size: tuple[int, int]
+    turned: int | None = None
+    pixels: Image | None = None
+
+    @property
+    def rgb(self) -> Image:
+        """The pixels, which are there."""
+        assert self.pixels is not None
+        return self.pixels
+
+
+def read_picture(image: Path, *, pixels: bool) -> FilePicture:
+    """Open an image, and decode it where its ``pixels`` are asked for."""
+    from archspec.data.images import by_pillow
+
+    with by_pillow(str(image)) as given:
+        turned = given.getexif().get(ORIENTATION)
+        return FilePicture((given.height, given.width), turned, given.convert("RGB") if pixels else None)
+
+
+def as_a_person_sees(picture: Image, turned: int | None) -> Image:
+    """An image turned as EXIF says."""
+    from PIL import ImageOps
+
+    if turned is None:
+        return picture
+    picture.getexif()[ORIENTATION] = turned
+    return ImageOps.exif_transpose(picture)
 
 
 def files_beside(

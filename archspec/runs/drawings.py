@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image as Picture
 
+    from archspec.runs.beside import FilePicture
+
 JPEG = (".jpg", ".jpeg")
 
 
@@ -20,30 +22,28 @@ def ending(image: Path) -> str:
 
 
 def write_drawing(
-    copy: Path, image: Path, record: Mapping[str, Any], names: Sequence[str], least: float
+    copy: Path, image: FilePicture, record: Mapping[str, Any], names: Sequence[str], least: float
 ) -> dict[str, Any]:
-    """Write a copy of an image, turned as a person is to see it, with the objects of ``record`` whose score is at least
-    ``least``, the surest on top: boxes, and the pixels of their masks where they have some. Returns what a record says
-    of it."""
-    from PIL import ImageOps
+    """Write a copy of an image, as ``drawn`` makes it. Returns what a record says of it."""
+    return _write(copy, drawn(image, record, names, least))
 
+
+def drawn(image: FilePicture, record: Mapping[str, Any], names: Sequence[str], least: float) -> Picture:
+    """A copy of an image, turned as a person is to see it, with the objects of ``record`` whose score is at least
+    ``least``, the surest on top: boxes, and the pixels of their masks where they have some."""
     from archspec.data.annotated import DrawnBox, draw
-    from archspec.data.images import by_pillow
     from archspec.data.objects import StoredImage, as_shown, class_numbers
     from archspec.ir.diagnostics import printable
-    from archspec.runs.beside import ORIENTATION
+    from archspec.runs.beside import as_a_person_sees
 
     numbers = class_numbers(names)
-    with by_pillow(str(image)) as given:
-        turned: Any = given.getexif().get(ORIENTATION)
-        stored = StoredImage(given.width, given.height, turned if turned in range(1, 9) else 1)
-        found = sorted((one for one in record["objects"] if one["score"] >= least), key=lambda one: one["score"])
-        whole = given.convert("RGB")
-        if masked := [(one["segmentation"], numbers.get(one["class"], 0)) for one in found if "segmentation" in one]:
-            whole = _tinted(whole, masked)
-        if turned is not None:
-            whole.getexif()[ORIENTATION] = turned
-        picture = ImageOps.exif_transpose(whole)
+    turned = image.turned if image.turned in range(1, 9) else 1
+    stored = StoredImage(image.size[1], image.size[0], turned or 1)
+    found = sorted((one for one in record["objects"] if one["score"] >= least), key=lambda one: one["score"])
+    whole = image.rgb
+    if masked := [(one["segmentation"], numbers.get(one["class"], 0)) for one in found if "segmentation" in one]:
+        whole = _tinted(whole, masked)
+    picture = as_a_person_sees(whole, image.turned)
     draw(
         picture,
         [
@@ -55,7 +55,7 @@ def write_drawing(
             for one in found
         ],
     )
-    return _write(copy, picture)
+    return picture
 
 
 def _tinted(picture: Picture, masked: Sequence[tuple[Mapping[str, Any], int]]) -> Picture:
@@ -73,27 +73,24 @@ def _tinted(picture: Picture, masked: Sequence[tuple[Mapping[str, Any], int]]) -
     return Image.fromarray(np.rint(out).astype(np.uint8))
 
 
-def write_overlay(copy: Path, image: Path, mask: np.ndarray) -> dict[str, Any]:
-    """Write a copy of an image under the colours of the classes of its pixels, turned as a person is to see it.
-    ``mask`` (height, width) has a number for each pixel of the file; class 0 and 255, which is none, are not coloured.
-    Returns what a record says of it."""
+def write_overlay(copy: Path, image: FilePicture, mask: np.ndarray) -> dict[str, Any]:
+    """Write a copy of an image, as ``overlaid`` makes it. Returns what a record says of it."""
+    return _write(copy, overlaid(image, mask))
+
+
+def overlaid(image: FilePicture, mask: np.ndarray) -> Picture:
+    """A copy of an image under the colours of the classes of its pixels, turned as a person is to see it. ``mask``
+    (height, width) has a number for each pixel of the file; class 0 and 255, which is none, are not coloured."""
     import numpy as np
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     from archspec.data.canvas import Canvas
-    from archspec.data.images import by_pillow
     from archspec.data.mask_values import VOID
-    from archspec.runs.beside import ORIENTATION
+    from archspec.runs.beside import as_a_person_sees
 
-    with by_pillow(str(image)) as given:
-        turned = given.getexif().get(ORIENTATION)
-        canvas = Canvas(np.asarray(given.convert("RGB")))
+    canvas = Canvas(np.asarray(image.rgb))
     canvas.tint(mask, VOID)
-    picture = Image.fromarray(canvas.pixels)
-    if turned is not None:
-        picture.getexif()[ORIENTATION] = turned
-        picture = ImageOps.exif_transpose(picture)
-    return _write(copy, picture)
+    return as_a_person_sees(Image.fromarray(canvas.pixels), image.turned)
 
 
 def _write(copy: Path, picture: Picture) -> dict[str, Any]:

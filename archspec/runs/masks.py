@@ -12,35 +12,31 @@ if TYPE_CHECKING:
     from archspec.training.task import PixelPredictor
 
 
-def mask_of(image: Path, batch: Mapping[str, Any], said: Mapping[str, Any], predictor: PixelPredictor) -> np.ndarray:
-    """The number of the class of each pixel as the image's file has them, 255 where the network saw nothing: uint8 of
-    shape (height, width)."""
+def mask_of(
+    size: tuple[int, int], batch: Mapping[str, Any], said: Mapping[str, Any], predictor: PixelPredictor
+) -> np.ndarray:
+    """The number of the class of each pixel of a file of this height and width, 255 where the network saw nothing:
+    uint8 of shape (height, width)."""
     import numpy as np
 
     from archspec.data.corners import placement
     from archspec.data.example import CORNERS, IMAGE
-    from archspec.data.images import by_pillow
 
-    with by_pillow(str(image)) as given:
-        size = given.height, given.width
     seen = batch[IMAGE].shape[1:3]
     found: np.ndarray = predictor.mask(said, placement(np.asarray(batch[CORNERS])[0]), seen, size)
     return found
 
 
-def write_mask(path: Path, image: Path, mask: np.ndarray) -> dict[str, Any]:
-    """Write the mask of one image. Where the image's file asks to be turned, the mask does as well. Returns what a
+def write_mask(path: Path, turned: int | None, mask: np.ndarray) -> dict[str, Any]:
+    """Write the mask of one image. Where the image's file asks to be ``turned``, the mask does as well. Returns what a
     record says of it."""
     import io
 
     from PIL import Image
 
-    from archspec.data.images import by_pillow
     from archspec.runs.beside import ORIENTATION
     from archspec.storage.atomic import write_bytes
 
-    with by_pillow(str(image)) as given:
-        turned = given.getexif().get(ORIENTATION)
     picture = Image.fromarray(mask)
     picture.putpalette(palette())
     exif = Image.Exif()

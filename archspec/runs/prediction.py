@@ -63,7 +63,7 @@ def predict(
     from archspec.data.transforms.crops import CenterCrop
     from archspec.data.transforms.tiles import CenterTile
     from archspec.ir.diagnostics import advised
-    from archspec.runs.beside import files_beside
+    from archspec.runs.beside import files_beside, read_picture
     from archspec.runs.drawings import ending, write_drawing, write_overlay
     from archspec.runs.masks import mask_of, write_mask
     from archspec.runs.other_data import recorded_source
@@ -123,12 +123,15 @@ def predict(
 
     def kept(name: str, batch: Any, said: Any, record: Mapping[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}
-        if task.tells_pixels and (named or copies):
-            mask = mask_of(Path(name), batch, said, cast(PixelPredictor, predictor))
-            out |= write_mask(named[name], Path(name), mask) if named else {}
-            out |= write_overlay(copies[name], Path(name), mask) if copies else {}
-        elif copies:
-            out |= write_drawing(copies[name], Path(name), record, object_names(features), least)
+        if not named and not copies:
+            return out
+        picture = read_picture(Path(name), pixels=bool(copies))
+        if task.tells_pixels:
+            mask = mask_of(picture.size, batch, said, cast(PixelPredictor, predictor))
+            out |= write_mask(named[name], picture.turned, mask) if named else {}
+            out |= write_overlay(copies[name], picture, mask) if copies else {}
+        else:
+            out |= write_drawing(copies[name], picture, record, object_names(features), least)
         return out
 
     records = tuple(answers(predictor, asked, features, top, kept))

@@ -71,10 +71,11 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
     steps = sized({IMAGE: Image(spec)}, steps)
     source = asked.model_copy(update={"paths": sound})
     batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch, ()))
-    items = [
+    # One after the other: memory does not grow with their number.
+    items = (
         ([path], {IMAGE: batch[IMAGE], CORNERS: batch[CORNERS]}, None)
         for path, (batch, _) in zip(sound, batches, strict=True)
-    ]
+    )
     return Asked(IMAGE, items, bad)
 
 
