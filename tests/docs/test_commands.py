@@ -20,7 +20,7 @@ PAGES = [
     ROOT / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("editors", "importing", "language_models", "reports", "segmentation", "training")
+        for name in ("detection", "editors", "importing", "language_models", "reports", "segmentation", "training")
     ),
 ]
 ELSEWHERE = {"make demo", "make test", "pip install archspec-keras", "pip install 'archspec-keras[tensorflow]'"}
