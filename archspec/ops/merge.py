@@ -6,7 +6,7 @@ result. Of a single tensor a merge is the identity.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
@@ -77,23 +77,32 @@ class Concat(Op, name="concat"):
         return keras.layers.Concatenate(axis=self.axis if self.axis < 0 else self.axis + 1, **exact(inputs[0]))
 
 
-class Add(Op, name="add"):
-    """Sum of the operands."""
+class _Elementwise(Op):
+    """Operands element by element, broadcast from the last axis."""
 
-    saves = "nothing"
     convention = "elementwise"
     is_merge = True
-    operands = "any order"
-    is_projectable = True
     is_equivariant = True
+    takes_two: ClassVar[bool] = False
+    """Whether there are exactly two operands, in their order, or any number of them."""
 
     reach = aligned
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        return _broadcast(inputs, "add")
+        if self.takes_two and len(inputs) != 2:
+            raise OpError(f"{self.name} needs exactly two tensors, got {len(inputs)}")
+        return _broadcast(inputs, self.name)
 
     def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
         return (len(inputs) - 1) * out.size
+
+
+class Add(_Elementwise, name="add"):
+    """Sum of the operands."""
+
+    saves = "nothing"
+    operands = "any order"
+    is_projectable = True
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
@@ -101,21 +110,10 @@ class Add(Op, name="add"):
         return keras.layers.Add()
 
 
-class Multiply(Op, name="multiply"):
+class Multiply(_Elementwise, name="multiply"):
     """Product of the operands, element by element."""
 
-    convention = "elementwise"
-    is_merge = True
     operands = "any order"
-    is_equivariant = True
-
-    reach = aligned
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        return _broadcast(inputs, "multiply")
-
-    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        return (len(inputs) - 1) * out.size
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
@@ -123,20 +121,12 @@ class Multiply(Op, name="multiply"):
         return keras.layers.Multiply()
 
 
-class Average(Op, name="average"):
+class Average(_Elementwise, name="average"):
     """Mean of the operands."""
 
     saves = "nothing"
-    convention = "elementwise"
-    is_merge = True
     operands = "any order"
     is_projectable = True
-    is_equivariant = True
-
-    reach = aligned
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        return _broadcast(inputs, "average")
 
     def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
         return len(inputs) * out.size if len(inputs) > 1 else 0
@@ -147,22 +137,11 @@ class Average(Op, name="average"):
         return keras.layers.Average()
 
 
-class Maximum(Op, name="maximum"):
+class Maximum(_Elementwise, name="maximum"):
     """Largest of the operands, element by element."""
 
-    convention = "elementwise"
-    is_merge = True
     operands = "any order"
     is_projectable = True
-    is_equivariant = True
-
-    reach = aligned
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        return _broadcast(inputs, "maximum")
-
-    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        return (len(inputs) - 1) * out.size
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
@@ -170,21 +149,10 @@ class Maximum(Op, name="maximum"):
         return keras.layers.Maximum()
 
 
-class Minimum(Op, name="minimum"):
+class Minimum(_Elementwise, name="minimum"):
     """Smallest of the operands, element by element."""
 
-    convention = "elementwise"
-    is_merge = True
     operands = "any order"
-    is_equivariant = True
-
-    reach = aligned
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        return _broadcast(inputs, "minimum")
-
-    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        return (len(inputs) - 1) * out.size
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
@@ -192,25 +160,13 @@ class Minimum(Op, name="minimum"):
         return keras.layers.Minimum()
 
 
-class Subtract(Op, name="subtract"):
+class Subtract(_Elementwise, name="subtract"):
     """The first operand minus the second; exactly two."""
 
+    takes_two = True
     cancels = True
     saves = "nothing"
-    convention = "elementwise"
-    is_merge = True
     is_projectable = True
-    is_equivariant = True
-
-    reach = aligned
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        if len(inputs) != 2:
-            raise OpError(f"subtract needs exactly two tensors, got {len(inputs)}")
-        return _broadcast(inputs, "subtract")
-
-    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        return out.size
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         import keras
@@ -218,23 +174,11 @@ class Subtract(Op, name="subtract"):
         return keras.layers.Subtract()
 
 
-class Divide(Op, name="divide"):
+class Divide(_Elementwise, name="divide"):
     """The first operand by the second, element by element; exactly two. Where the second is 0 it is infinite, or not a
     number."""
 
-    convention = "elementwise"
-    is_merge = True
-    is_equivariant = True
-
-    reach = aligned
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        if len(inputs) != 2:
-            raise OpError(f"divide needs exactly two tensors, got {len(inputs)}")
-        return _broadcast(inputs, "divide")
-
-    def flops(self, out: TensorSpec, *inputs: TensorSpec) -> int:
-        return out.size
+    takes_two = True
 
     def lower(self, *inputs: TensorSpec) -> keras.Layer:
         from archspec.layers.merge import Divide

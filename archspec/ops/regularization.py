@@ -16,24 +16,34 @@ if TYPE_CHECKING:
     import keras
 
 
-class Dropout(Op, name="dropout", main="rate"):
-    """Drops elements in training and scales the rest by 1 / (1 - rate) (Srivastava et al. 2014)."""
+class _Noise(Op):
+    """What changes elements at random in training, and nothing outside of it."""
 
     convention = "elementwise"
     is_view = True
     is_equivariant = True
 
-    rate: Rate
-    """Probability that an element is dropped."""
-
     reach = each_element
 
     def infer(self, x: TensorSpec) -> TensorSpec:
-        floating(x, "dropout")
+        floating(x, self.name)
         return TensorSpec(x.shape)
+
+
+class _Dropped(_Noise):
+    """Noise of a rate."""
+
+    rate: Rate
 
     def is_random(self) -> bool:
         return self.rate > 0
+
+
+class Dropout(_Dropped, name="dropout", main="rate"):
+    """Drops elements in training and scales the rest by 1 / (1 - rate) (Srivastava et al. 2014)."""
+
+    rate: Rate
+    """Probability that an element is dropped."""
 
     def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
         """what was kept"""
@@ -45,25 +55,15 @@ class Dropout(Op, name="dropout", main="rate"):
         return keras.layers.Dropout(self.rate)
 
 
-class SpatialDropout(Op, name="spatial_dropout", main="rate"):
+class SpatialDropout(_Dropped, name="spatial_dropout", main="rate"):
     """Drops whole feature maps in training and scales the rest by 1 / (1 - rate) (Tompson et al. 2015)."""
-
-    convention = "elementwise"
-    is_view = True
-    is_equivariant = True
 
     rate: Rate
     """Probability that a channel of a sample is dropped."""
 
-    reach = each_element
-
     def infer(self, x: TensorSpec) -> TensorSpec:
-        floating(x, "spatial_dropout")
         spatial_rank(x, "spatial_dropout")
-        return TensorSpec(x.shape)
-
-    def is_random(self) -> bool:
-        return self.rate > 0
+        return super().infer(x)
 
     def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
         """what was kept, by channel"""
@@ -78,24 +78,11 @@ class SpatialDropout(Op, name="spatial_dropout", main="rate"):
         return layer(self.rate, data_format="channels_last")
 
 
-class DropPath(Op, name="drop_path", main="rate"):
+class DropPath(_Dropped, name="drop_path", main="rate"):
     """Stochastic depth: drops whole samples in training and scales the rest by 1 / (1 - rate) (Huang et al. 2016)."""
-
-    convention = "elementwise"
-    is_view = True
-    is_equivariant = True
 
     rate: Rate
     """Probability that a sample is dropped."""
-
-    reach = each_element
-
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        floating(x, "drop_path")
-        return TensorSpec(x.shape)
-
-    def is_random(self) -> bool:
-        return self.rate > 0
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
@@ -103,21 +90,11 @@ class DropPath(Op, name="drop_path", main="rate"):
         return keras.layers.Dropout(self.rate, noise_shape=(None, *(1,) * x.rank))
 
 
-class GaussianNoise(Op, name="gaussian_noise", main="stddev"):
+class GaussianNoise(_Noise, name="gaussian_noise", main="stddev"):
     """Adds noise of a normal distribution around 0 in training."""
-
-    convention = "elementwise"
-    is_view = True
-    is_equivariant = True
 
     stddev: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     """Standard deviation of the noise."""
-
-    reach = each_element
-
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        floating(x, "gaussian_noise")
-        return TensorSpec(x.shape)
 
     def is_random(self) -> bool:
         return self.stddev > 0
@@ -128,25 +105,12 @@ class GaussianNoise(Op, name="gaussian_noise", main="stddev"):
         return keras.layers.GaussianNoise(self.stddev)
 
 
-class GaussianDropout(Op, name="gaussian_dropout", main="rate"):
+class GaussianDropout(_Dropped, name="gaussian_dropout", main="rate"):
     """Multiplies, in training, by noise around 1 with the variance that dropout of the same rate has, rate / (1 - rate)
     (Srivastava et al. 2014, §10)."""
 
-    convention = "elementwise"
-    is_view = True
-    is_equivariant = True
-
     rate: Rate
     """Probability of the dropout that has the same variance."""
-
-    reach = each_element
-
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        floating(x, "gaussian_dropout")
-        return TensorSpec(x.shape)
-
-    def is_random(self) -> bool:
-        return self.rate > 0
 
     def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
         """the factors"""
@@ -158,25 +122,12 @@ class GaussianDropout(Op, name="gaussian_dropout", main="rate"):
         return keras.layers.GaussianDropout(self.rate)
 
 
-class AlphaDropout(Op, name="alpha_dropout", main="rate"):
+class AlphaDropout(_Dropped, name="alpha_dropout", main="rate"):
     """Dropout for ``selu``: in training, elements become what selu gives at -∞, and all are scaled and shifted so that
     mean and variance stay (Klambauer et al. 2017)."""
 
-    convention = "elementwise"
-    is_view = True
-    is_equivariant = True
-
     rate: Rate
     """Probability that an element is dropped."""
-
-    reach = each_element
-
-    def infer(self, x: TensorSpec) -> TensorSpec:
-        floating(x, "alpha_dropout")
-        return TensorSpec(x.shape)
-
-    def is_random(self) -> bool:
-        return self.rate > 0
 
     def saved_within(self, out: TensorSpec, x: TensorSpec) -> tuple[TensorSpec, ...]:
         """what was kept"""
