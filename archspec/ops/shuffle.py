@@ -14,6 +14,8 @@ from archspec.ops.shapes import known_channels
 if TYPE_CHECKING:
     import keras
 
+    from archspec.ir.counterpart import Counterpart, OrderTrace
+
 
 class ChannelShuffle(Op, name="channel_shuffle", main="groups"):
     """Channels dealt across groups: of ``g`` groups of ``n``, channel ``i·n + j`` goes to ``j·g + i`` (Zhang et al.
@@ -67,6 +69,9 @@ class PixelShuffle(Op, name="pixel_shuffle", main="factor"):
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return enlarged(x, (self.factor,) * (x.rank - 1))
 
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        return _of_images(trace, out, x)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import PixelShuffle
 
@@ -95,6 +100,9 @@ class PixelUnshuffle(Op, name="pixel_unshuffle", main="factor"):
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return ((*(Reach(0, self.factor - 1, self.factor),) * (x.rank - 1), EVERYTHING),)
 
+    def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
+        return _of_images(trace, out, x)
+
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.reshape import PixelUnshuffle
 
@@ -104,3 +112,9 @@ class PixelUnshuffle(Op, name="pixel_unshuffle", main="factor"):
 def _two_axes(x: TensorSpec, op: str) -> None:
     if x.rank != 3:
         raise OpError(f"{op} needs an input with height, width and channels, got {x}")
+
+
+def _of_images(trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
+    """PyTorch's take and give images, channels first, in the order of channels that they have here."""
+    trace.plain(x)
+    return trace.convolution(out, x)

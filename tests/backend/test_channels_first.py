@@ -248,6 +248,12 @@ FOLLOWED = {
         {"0": (4, 2, 3, 3), "2": (3, 60, 1, 1)},
         lambda p, x: last(conv(p, "2", features(p, x).reshape(60, 1, 1))),
     ),
+    "channels spread over space": (
+        IMAGE,
+        f"[{CONV}, pixel_shuffle: 2, flatten, dense: 3]",
+        {"0": (4, 2, 3, 3), "2": (3, 60)},
+        lambda p, x: linear(p, "2", spread(features(p, x)).ravel()),
+    ),
     "an image to a vector and back": (
         IMAGE,
         f"[{CONV}, flatten, reshape: [5, 3, 4], {CONV}]",
@@ -259,6 +265,11 @@ FOLLOWED = {
 
 def prelu(p, x):
     return np.where(x < 0, p["prelu.weight"] * x, x)
+
+
+def spread(x):
+    channels, height, width = x.shape
+    return x.reshape(channels // 4, 2, 2, height, width).transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * width)
 
 
 def pooled(x):
