@@ -23,8 +23,8 @@ HEAD = """\
 What Keras, PyTorch, JAX and papers call things that archspec calls otherwise or does not have. Errors and `archspec
 reference NAME` say the same. Case, `_` and `-` make no difference; a name that differs from ours in nothing else is not
 listed. Every public name of Keras 3.15's layers, losses, metrics and optimizers (175 of `keras.layers`, 48 of
-`keras.losses`, 72 of `keras.metrics`, 23 of `keras.optimizers`) and of PyTorch 2.13 (163 of `torch.nn`) is ours, or
-is answered here. This page is written by `tools/alias_reference.py`.
+`keras.losses`, 72 of `keras.metrics`, 23 of `keras.optimizers`) and of PyTorch 2.13 (163 of `torch.nn`, 115 of
+`torch.nn.functional`) is ours, or is answered here. This page is written by `tools/alias_reference.py`.
 """
 PLURAL = {
     "op": "Ops and blocks",

@@ -16,7 +16,7 @@ from archspec.frontend.scope import POISON, Bundle, StepResult, described
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, written_at
-from archspec.ir.aliases import suggested
+from archspec.ir.aliases import homonym, suggested
 from archspec.ir.diagnostics import Span, did_you_mean, listed, plain, shown
 from archspec.ir.graph import Node, Tensor
 from archspec.ir.patterns import Pattern
@@ -173,7 +173,9 @@ def operands(op: type[Op], given: object, step: Step) -> list[StepResult]:
         raise _many(op.name, given, results, step)
     needs = f"{required}" if required == len(names) else f"{required} to {len(names)}"
     message = f"{op.name} needs {needs} tensors ({', '.join(names)}) but gets {len(results)}"
-    raise Refusal("H04", message, at, _all_of(names[:required]))
+    other = homonym("op", op.name) if len(results) < required else None
+    here = "" if other is None else f"; what is called so elsewhere is {other}"
+    raise Refusal("H04", message, at, f"{_all_of(names[:required])}{here}")
 
 
 def _all_of(names: tuple[str, ...]) -> str:

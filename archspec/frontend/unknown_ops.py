@@ -82,10 +82,12 @@ def _loss(name: str) -> str | None:
     """Where a loss stands, whose name stands as a step."""
     from archspec.ops.loss import Loss
 
-    ours = name if Loss.find(name) is not None else same("loss", name, Loss.names())
-    if ours is None:
-        return None
-    return f"a loss stands beside the steps of a head: heads: {{main: {{body: […], loss: {ours}}}}}"
+    bare = name.rpartition(".")[2]
+    ours = bare if Loss.find(bare) is not None else same("loss", bare, Loss.names())
+    if ours is not None:
+        return f"a loss stands beside the steps of a head: heads: {{main: {{body: […], loss: {ours}}}}}"
+    said = alias("loss", bare)
+    return None if said is None else f"a loss stands beside the steps of a head, loss: NAME: {said}"
 
 
 def _of_catalogue(name: str) -> str | None:

@@ -33,8 +33,15 @@ def alias(kind: str, name: object, known: Iterable[str] = ()) -> str | None:
     """
     known = tuple(map(str, known))
     written, _, called = str(name)[:64].partition("(")
+    # What a module calls otherwise than everybody is listed with it: F.linear is dense, and a linear activation linear.
+    within = written.rpartition(".")[0].rpartition(".")[2]
     written = written.rpartition(".")[2] or written
-    plain = _plain(written)
+    dotted, plain = f"{within}.{written}", _plain(written)
+    for section in FAMILIES.get(kind, (kind,)) if within else ():
+        if (listed := _table().get(section, {}).get(_plain(dotted))) is not None and listed.name == dotted:
+            if ours := next((o for o in listed.ours if o in known), None):
+                return f"did you mean '{ours}'? ('{dotted}' is {ours} in archspec)"
+            return listed.instead
     if (whole := f"{written}{called.strip(') ')}") in known and called:
         return f"did you mean '{whole}'?"
     if called.strip(") ") and (bare := alias(kind, written, known)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,6 +93,40 @@ def never_there(subject: Subject) -> Iterator[Diagnostic]:
                 yield warning("W12", what, step.args.key_span(name), did_you_mean(name, names))
 
 
+def without_turns(subject: Subject) -> Iterator[Diagnostic]:
+    """W30: a loop that is written to have no turns, or a step of no steps."""
+    for _, step in _steps(subject.document):
+        for modifier in ("repeat", "each"):
+            if (raw := getattr(step, modifier)) is None:
+                continue
+            at = step.modifier_span(modifier)
+            if isinstance(raw, Map):
+                empty = next((name for name in raw if _is_empty(raw[name])), None)
+                raw, at = (None, at) if empty is None else (raw[empty], raw.value_span(empty))
+            if _is_empty(raw):
+                what = f"{modifier} of {shown(raw)} has no turn: this {step.op} never comes"
+                yield warning("W30", what, at, "give it a turn, or leave the step out")
+        if step.op == "do" and step.args == []:
+            yield warning("W30", "do has no steps, and gives what it is given", step.args_span(), "leave it out")
+        elif step.op == "residual" and _body_of(step) == []:
+            what = "residual has no steps, and adds what it is given to itself"
+            yield warning("W30", what, step.args_span(), "residual: [conv: 64], or another body")
+
+
+def _body_of(step: Step) -> object:
+    return step.args.get("body") if isinstance(step.args, Map) else step.args
+
+
+_NO_TURN = re.compile(r"=\s*(?:0|\[\s*\])\s*")
+
+
+def _is_empty(raw: object) -> bool:
+    """Whether the value of a loop is written as nothing, and not the outcome of a parameter."""
+    if isinstance(raw, str):
+        return _NO_TURN.fullmatch(raw[:80]) is not None
+    return not isinstance(raw, bool) and raw in (0, [])
+
+
 def untaken(subject: Subject) -> Iterator[Diagnostic]:
     """W11: a step whose result no output depends on, in no variant."""
     fates: dict[Step, bool] = {}
@@ -174,4 +209,4 @@ def _defaults(params: Map | None) -> set[str]:
 
 
 DECLARED: tuple[Rule, ...] = (hidden_ops,)
-BUILT: tuple[Rule, ...] = (unread_parameters, uncalled, never_there, untaken, unread_inputs)
+BUILT: tuple[Rule, ...] = (unread_parameters, uncalled, never_there, without_turns, untaken, unread_inputs)
