@@ -13,7 +13,7 @@ from archspec.frontend.parameters import TYPES
 from archspec.frontend.steps import MODIFIERS
 from archspec.frontend.yaml_source import read
 from archspec.ir.aliases import alias, meanings, rows, suggested
-from archspec.ir.diagnostics import Source, SpecError, did_you_mean, plain
+from archspec.ir.diagnostics import Source, did_you_mean, plain
 from archspec.ir.reading import made, member
 from archspec.ops.base import Op
 from archspec.ops.constraint import Constraint
@@ -87,27 +87,6 @@ def test_functions_of_pytorch():
     names = torch_names("torch_functional")
     assert [n for n in names if not answers("op", n, OPS) and not answers("loss", n, Loss.names())] == []
     assert f"{len(names)} of `torch.nn.functional`" in " ".join((ROOT / "docs/names.md").read_text("utf-8").split())
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("F.linear", "did you mean 'dense'?"),
-        ("torch.nn.functional.linear", "did you mean 'dense'?"),
-        ("activations.linear", "did you mean 'linear'?"),
-        ("F.interpolate", "{upsample: 2} by a factor"),
-        ("F.normalize", "did you mean 'l2_normalize'?"),
-        ("F.max_pool2d", "did you mean 'max_pool'?"),
-        ("F.cross_entropy", "a loss stands beside the steps of a head, loss: NAME: categorical_crossentropy or"),
-        ("F.mse_loss", "a loss stands beside the steps of a head: heads: {main: {body: […], loss: mse}}"),
-        ("interpolate", "from: {a: …, b: …, at: …}; what is called so elsewhere is resize"),
-    ],
-)
-def test_what_a_module_calls_otherwise(name, said):
-    text = f"archspec: 1\nname: x\ninputs: {{image: [8, 8, 3]}}\nbody:\n  - {name}\n"
-    with pytest.raises(SpecError) as error:
-        loads(text, "net.yaml")
-    assert f"help: {said}" in str(error.value)
 
 
 def test_what_is_ours_exists():
