@@ -293,6 +293,21 @@ def transformed(transforms: Sequence[Transform], seed: int, stream: str, batch: 
     return _applied(steps, {IMAGE: image, "epoch": batch["epoch"], "index": batch["index"]})[IMAGE]
 
 
+def steady(transforms: Sequence[Transform], before: Example) -> Callable[[Batch], Batch]:
+    """What transforms that draw nothing make of a batch, as a function that is compiled once for each size of images.
+    Raises TransformError."""
+    import tensorflow as tf
+
+    steps = _streams(transforms, infer(before, transforms), 0)
+
+    def done(batch: Batch) -> Batch:
+        index = tf.zeros(tf.shape(next(iter(batch.values())))[:1], tf.int64)
+        out = _applied(steps, {**batch, "epoch": index, "index": index})
+        return {name: value for name, value in out.items() if name in batch}
+
+    return tf.function(done)  # type: ignore[no-any-return]
+
+
 def _streams(
     transforms: Sequence[Transform], examples: Sequence[Example], seed: int, prefix: str = ""
 ) -> list[PipelineStep]:

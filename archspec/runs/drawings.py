@@ -17,15 +17,12 @@ JPEG = (".jpg", ".jpeg")
 
 
 def ending(image: Path) -> str:
-    """Of the copy of an image: photos stay JPEG, everything else becomes PNG."""
+    """Of the copy of an image: photos stay JPEG, videos become MP4, everything else becomes PNG."""
+    from archspec.data.video import is_video
+
+    if is_video(image):
+        return ".mp4"
     return ".jpg" if image.suffix.lower() in JPEG else ".png"
-
-
-def write_drawing(
-    copy: Path, image: FilePicture, record: Mapping[str, Any], names: Sequence[str], least: float
-) -> dict[str, Any]:
-    """Write a copy of an image, as ``drawn`` makes it. Returns what a record says of it."""
-    return _write(copy, drawn(image, record, names, least))
 
 
 def drawn(image: FilePicture, record: Mapping[str, Any], names: Sequence[str], least: float) -> Picture:
@@ -73,11 +70,6 @@ def _tinted(picture: Picture, masked: Sequence[tuple[Mapping[str, Any], int]]) -
     return Image.fromarray(np.rint(out).astype(np.uint8))
 
 
-def write_overlay(copy: Path, image: FilePicture, mask: np.ndarray) -> dict[str, Any]:
-    """Write a copy of an image, as ``overlaid`` makes it. Returns what a record says of it."""
-    return _write(copy, overlaid(image, mask))
-
-
 def overlaid(image: FilePicture, mask: np.ndarray) -> Picture:
     """A copy of an image under the colours of the classes of its pixels, turned as a person is to see it. ``mask``
     (height, width) has a number for each pixel of the file; class 0 and 255, which is none, are not coloured."""
@@ -93,7 +85,8 @@ def overlaid(image: FilePicture, mask: np.ndarray) -> Picture:
     return as_a_person_sees(Image.fromarray(canvas.pixels), image.turned)
 
 
-def _write(copy: Path, picture: Picture) -> dict[str, Any]:
+def write_picture(copy: Path, picture: Picture) -> dict[str, Any]:
+    """Write a copy of an image. Returns what a record says of it."""
     from archspec.storage.atomic import write_bytes
 
     out = io.BytesIO()

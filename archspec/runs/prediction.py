@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from archspec.runs.directory import preparation, without_data
 from archspec.training.evaluation import whole
 from archspec.training.looking import PLAIN, Looking
+
+if TYPE_CHECKING:
+    from archspec.data.video import Video
 
 LEAST = 0.3
 """Score from which objects are drawn where nothing else is said."""
@@ -46,11 +50,15 @@ def predict(
     drawings: Path | None = None,
     least: float = LEAST,
     looking: Looking = PLAIN,
+    told: Callable[[Mapping[str, Any], str], None] | None = None,
 ) -> Predictions:
     """Read, prepare as the run evaluated, ask. ``inputs`` are paths, of which a folder stands for the images below it,
     or arrays as ``array_inputs`` takes them. Classes of pixels are written into ``masks``, a folder, as a PNG file of
     the size of each image; copies of images with these classes, or with the objects whose score is at least ``least``,
     into ``drawings``. Classes of pixels may be the mean of several looks, and objects those of several looks.
+
+    A video is given by itself: it has a record for each frame, and what is drawn is a video, too. Records of frames and
+    their lines go to ``told`` as they come, and are not kept, where that is given.
 
     Raises RunError, SpecError, DataError, OSError.
     """
@@ -62,17 +70,17 @@ def predict(
     from archspec.data.objects import object_names
     from archspec.data.transforms.crops import CenterCrop
     from archspec.data.transforms.tiles import CenterTile
+    from archspec.data.video import written_video
     from archspec.ir.diagnostics import advised
-    from archspec.runs.beside import files_beside, read_picture
-    from archspec.runs.drawings import ending, write_drawing, write_overlay
-    from archspec.runs.masks import mask_of, write_mask
+    from archspec.runs.beside import files_beside
+    from archspec.runs.drawings import ending
+    from archspec.runs.kept import Illustrated, KeptFrames, KeptImages
     from archspec.runs.other_data import recorded_source
     from archspec.training.array_inputs import arrays, is_array
     from archspec.training.errors import RunError, TaskError
     from archspec.training.planning import task_of
-    from archspec.training.prediction import answers, images, rows, texts, together
+    from archspec.training.prediction import answers, frames, images, rows, texts, together
     from archspec.training.record import recorded_features
-    from archspec.training.task import PixelPredictor
     from archspec.training.trained import trained, weights_file
 
     path = weights_file(logdir, best=best)
@@ -96,6 +104,7 @@ def predict(
     if not looking.is_plain and not (task.tells_pixels or task.located):
         of = "--views and --scales are for masks and objects, --dense is for masks"
         raise RunError(f"{task.name}: predict looks at an example once; {of}")
+    video = _video(paths, masks) if parts == (IMAGE,) and not by_value else None
     named = {} if masks is None else files_beside(paths, masks, "mask")
     copies = {} if drawings is None else files_beside(paths, drawings, "drawing", ending)
     quiet_start()
@@ -114,6 +123,8 @@ def predict(
         asked = arrays(inputs, parts, features, steps)
     elif isinstance(kind, Tokens) and parts[0] in features.vocabularies:
         asked = texts(paths, graph, features, parts[0], predictor)
+    elif video is not None:
+        asked = frames(video, features, steps)
     elif parts == (IMAGE,):
         asked = images(paths, features, steps, most)
     elif kind is not None and not isinstance(kind, Image):
@@ -121,20 +132,21 @@ def predict(
     else:
         asked = together(paths, parts, features, steps, encoding, most, cuts=predictor.cuts)
 
-    def kept(name: str, batch: Any, said: Any, record: Mapping[str, Any]) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        if not named and not copies:
-            return out
-        picture = read_picture(Path(name), pixels=bool(copies))
-        if task.tells_pixels:
-            mask = mask_of(picture.size, batch, said, cast(PixelPredictor, predictor))
-            out |= write_mask(named[name], picture.turned, mask) if named else {}
-            out |= write_overlay(copies[name], picture, mask) if copies else {}
-        else:
-            out |= write_drawing(copies[name], picture, record, object_names(features), least)
-        return out
-
-    records = tuple(answers(predictor, asked, features, top, kept))
+    by = Illustrated(task, predictor, object_names(features), least)
+    records: list[dict[str, Any]] = []
+    lines: list[str] = []
+    with ExitStack() as stack:
+        kept: KeptImages | KeptFrames = KeptImages(by, named, copies)
+        if video is not None:
+            writers = [stack.enter_context(written_video(copy, video.rate)) for copy in copies.values()]
+            kept = KeptFrames(by, video, *writers)
+        for record in answers(predictor, asked, features, top, kept):
+            line = predictor.line(_name(record, asked.kind), record)
+            if video is not None and told is not None:
+                told(record, line)
+            else:
+                records.append(record)
+                lines.append(line)
     notes = asked.notes
     if task.tells_pixels and (
         step := next((step for step in steps if isinstance(step, (CenterCrop, CenterTile))), None)
@@ -142,7 +154,28 @@ def predict(
         notes += (
             f"the middle of each image was looked at, as {step.name} of the run says; --dense looks at all of it",
         )
-    return Predictions(records, tuple(predictor.line(r[asked.kind], r) for r in records), asked.bad, notes)
+    return Predictions(tuple(records), tuple(lines), asked.bad, notes)
+
+
+def _name(record: Mapping[str, Any], kind: str) -> str:
+    """What a person calls an example."""
+    name: str = record[kind]
+    return f"{name}, frame {record['frame']}" if "frame" in record else name
+
+
+def _video(paths: list[Path], masks: Path | None) -> Video | None:
+    """The video, where the one file is such. Raises RunError, DataError."""
+    from archspec.data.video import Video, is_video
+    from archspec.training.errors import RunError
+
+    videos = [path for path in paths if is_video(path)]
+    if not videos:
+        return None
+    if len(paths) > 1:
+        raise RunError(f"{videos[0]} is a video, which is asked about by itself: give no other file")
+    if masks is not None:
+        raise RunError("masks are written for images; of a video --draw writes a copy with the classes in colour")
+    return Video(videos[0])
 
 
 def _images_below(folder: Path) -> list[Path]:

@@ -217,10 +217,10 @@ class Run:
     ) -> Predictions:
         """The trained network's predictions, for examples that are prepared as the run evaluated.
 
-        ``inputs`` are files: images, or folders of them; texts, one per line; or tables, one example per row. Images
-        and rows of numbers may also be an array with a row for each example, in the shape and type that the run's data
-        had before any transform (images: ``(examples, height, width, channels)``, of any size); for a network of
-        several inputs, a map of such arrays by the names of the inputs.
+        ``inputs`` are files: images, or folders of them; one video, of which each frame is an example; texts, one per
+        line; or tables, one example per row. Images and rows of numbers may also be an array with a row for each
+        example, in the shape and type that the run's data had before any transform (images: ``(examples, height, width,
+        channels)``, of any size); for a network of several inputs, a map of such arrays by the names of the inputs.
 
         ``top`` is the number of classes in a record, ``masks`` a folder for PNG files of the class of each pixel,
         ``drawings`` a folder for copies of the images with the classes of pixels drawn on them, or the objects whose

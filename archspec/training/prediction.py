@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from archspec.data.feature import Feature
     from archspec.data.loose import Together
     from archspec.data.transform import Transform
+    from archspec.data.video import Video
     from archspec.ir.graph import Graph
     from archspec.training.task import Predictor
 
@@ -77,6 +78,35 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
         for path, (batch, _) in zip(sound, batches, strict=True)
     )
     return Asked(IMAGE, items, bad)
+
+
+FRAME = "frame"
+"""Under this a batch has the pixels of the frame that it was prepared from: (height, width, channels)."""
+
+
+def frames(video: Video, features: Example, steps: Sequence[Transform]) -> Asked:
+    """Every frame of a video as the network takes it, prepared as the run evaluated, one by one: none is kept."""
+    from archspec.data import corners
+    from archspec.data.example import CORNERS
+    from archspec.data.features.points import Points
+    from archspec.data.pipeline import steady
+    from archspec.ir.tensors import TensorSpec
+
+    spec = features.image
+    channels = spec.channels or 3
+    steps = sized({IMAGE: Image(spec)}, steps)
+    before = {IMAGE: Image(TensorSpec((None, None, channels), "uint8")), CORNERS: Points(corners.COUNT)}
+    prepared = steady(steps, Example(before, {}))
+
+    def batches() -> Iterator[tuple[list[str], dict[str, Any], list[int] | None]]:
+        import numpy as np
+
+        for frame in video.frames(channels):
+            placed = corners.corners([(frame.shape[1], frame.shape[0])])
+            seen = prepared({IMAGE: frame[None], CORNERS: placed})
+            yield [str(video.path)], {name: np.asarray(value) for name, value in seen.items()} | {FRAME: frame}, None
+
+    return Asked("video", batches())
 
 
 def texts(paths: Sequence[Path], graph: Graph, features: Example, part: str, predictor: Predictor) -> Asked:

@@ -106,3 +106,34 @@ def test_objects_are_found_by_several_looks(detector, capsys):
 
 def boxes_of(record):
     return [one["box"] for one in record["objects"]]
+
+
+def test_the_frames_of_a_video_say_what_photos_of_them_say(detector, tmp_path, capsys):
+    """A line for each frame as it comes; a drawn video; and in Python records as of images."""
+    pytest.importorskip("cv2")
+    from archspec.data.video import Video, written_video
+    from archspec.runs import Run
+
+    run, photos, _ = detector
+    video = tmp_path / "street.mp4"
+    with written_video(video, 5.0) as out:
+        for photo in photos:
+            out.write(np.asarray(Image.open(photo)))
+    # MPEG-4 is lossy: what is compared with are its own frames.
+    stills = [tmp_path / f"{k}.png" for k in range(HELD_OUT)]
+    for still, frame in zip(stills, Video(video).frames(), strict=True):
+        Image.fromarray(frame).save(still)
+    wanted = Run.open(run).predict(stills).records
+    assert main(["predict", str(run), str(video), "--draw", str(tmp_path / "drawn"), "--format", "json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["frame"] for one in found] == list(range(HELD_OUT)) and found[5]["seconds"] == 1.0
+    for one, other in zip(found, wanted, strict=True):
+        assert one["video"] == str(video) and len(one["objects"]) == len(other["objects"])
+        np.testing.assert_allclose(np.ravel(boxes_of(one)), np.ravel(boxes_of(other)), atol=0.2)
+    drawn = list(Video(tmp_path / "drawn" / "street.mp4").frames())
+    assert [frame.shape for frame in drawn] == [(64, 96, 3)] * HELD_OUT
+    assert any(np.abs(a.astype(int) - b).max() > 90 for a, b in zip(drawn, Video(video).frames(), strict=True))
+    assert main(["predict", str(run), str(video)]) == 0 and "street.mp4, frame 7: " in capsys.readouterr().out
+    assert len(Run.open(run).predict(video).records) == HELD_OUT
+    assert main(["predict", str(run), str(video), str(stills[0])]) == 1
+    assert "is asked about by itself" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from archspec.data.annotated import DrawnBox, draw
 from archspec.data.canvas import colour
 from archspec.data.objects import StoredImage, as_shown, as_stored
 from archspec.runs.beside import ORIENTATION, files_beside, read_picture
-from archspec.runs.drawings import ending, write_drawing, write_overlay
+from archspec.runs.drawings import drawn, ending, overlaid, write_picture
 from archspec.training.errors import RunError
 from tests.wording import refuses
 
@@ -32,14 +32,13 @@ def test_a_box_is_drawn_where_its_pixels_are_shown(orientation, tmp_path):
     copy = tmp_path / "copy.png"
     found = {"class": "cell", "score": 0.8, "box": [40, 10, 75, 30]}
     unsure = {"class": "cell", "score": 0.2, "box": [0, 0, 90, 60]}
-    assert write_drawing(
-        copy, read_picture(photo, pixels=True), {"objects": [found, unsure]}, ("other", "cell"), 0.3
-    ) == {"drawing": str(copy)}
+    picture = drawn(read_picture(photo, pixels=True), {"objects": [found, unsure]}, ("other", "cell"), 0.3)
+    assert write_picture(copy, picture) == {"drawing": str(copy)}
     with Image.open(copy) as made:
-        drawn = np.asarray(made)
+        seen = np.asarray(made)
         assert made.getexif().get(ORIENTATION) is None
-    assert drawn.shape == shown.shape
-    lines = (drawn == colour(1)).all(-1)
+    assert seen.shape == shown.shape
+    lines = (seen == colour(1)).all(-1)
     x1, y1, x2, y2 = box
     assert lines[y2 - 1, x1:x2].all() and lines[y2 - 4 : y2, x2 - 1].all() and not lines[y2:, x1:x2].any()
     assert not lines[0, 0] or y1 < 20
@@ -56,7 +55,7 @@ def test_classes_of_pixels_are_drawn_where_they_are_shown(orientation, tmp_path)
     exif[ORIENTATION] = orientation
     photo, copy = tmp_path / "photo.png", tmp_path / "copy.png"
     Image.fromarray(pixels).save(photo, exif=exif)
-    assert write_overlay(copy, read_picture(photo, pixels=True), mask) == {"drawing": str(copy)}
+    assert write_picture(copy, overlaid(read_picture(photo, pixels=True), mask)) == {"drawing": str(copy)}
     with Image.open(photo) as given, Image.open(copy) as made:
         shown, drawn = np.asarray(ImageOps.exif_transpose(given)), np.asarray(made)
         assert made.getexif().get(ORIENTATION) is None
