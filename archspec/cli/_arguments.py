@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from archspec.ir.graph import Graph
+    from archspec.training.looking import Crf
 
 
 class _Once(argparse.Action):
@@ -198,7 +199,9 @@ def npz(text: str) -> Path:
 
 
 def add_looks(parser: argparse.ArgumentParser) -> None:
-    """How a trained network looks at an image: ``views``, ``scales`` and ``dense``."""
+    """How a trained network looks at an image: ``views``, ``scales``, ``dense`` and ``crf``."""
+    from archspec.training.looking import Crf
+
     parser.add_argument(
         "--views",
         choices=("single", "flip", "ten_crop"),
@@ -220,6 +223,36 @@ def add_looks(parser: argparse.ArgumentParser) -> None:
         help="all of the image in place of its middle: fully connected layers as convolutions, the class map averaged; "
         "of classes of pixels, window by window",
     )
+    parser.add_argument(
+        "--crf",
+        nargs="?",
+        type=_crf,
+        const=Crf(),
+        metavar="NAME=N,…",
+        help="classes of pixels by a fully connected CRF on top, whose numbers are "
+        + ", ".join(f"{name}={number:g}" for name, number in Crf().numbers.items()),
+    )
+
+
+def _crf(text: str) -> Crf:
+    from archspec.training.looking import Crf
+
+    given: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            message = f"must be NAME=N,NAME=N,…, got {text!r}; write '--crf' last where it has its own numbers"
+            raise argparse.ArgumentTypeError(message)
+        if name in given:
+            raise argparse.ArgumentTypeError(f"{name} is given twice")
+        try:
+            given[name] = int(number) if number.isdecimal() else float(number)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{name} must be a number, got {number!r}") from None
+    try:
+        return Crf.of(given)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _scales(text: str) -> tuple[int, ...]:

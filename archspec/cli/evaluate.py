@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from archspec.training.errors import RunError
     from archspec.training.looking import Looking
 
-    looking = Looking(args.views, tuple(args.scales), args.dense)
+    looking = Looking(args.views, tuple(args.scales), args.dense, args.crf)
     try:
         found = evaluate(
             args.logdir,

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
             masks=args.masks,
             drawings=args.draw,
             least=args.score,
-            looking=Looking(args.views, args.scales, args.dense),
+            looking=Looking(args.views, args.scales, args.dense, args.crf),
             told=told,
         )
     except (RunError, DataError) as error:

@@ -29,6 +29,8 @@ POSITION = ("epoch", "index")
 CORNERS = "corners"
 """Points of an image's file, which tell its size and where its pixels are in what the network sees (``data.corners``);
 no input of a network."""
+COLOURS = "colours"
+"""An image as its file has it, in 0 … 255, moved as what the network sees of it; no input of a network, either."""
 HELD_OUT = ("val", "test")
 """Names of splits that are not trained on, in order of preference for evaluation."""
 
@@ -158,7 +160,7 @@ class Example:
 
 def input_of(parts: Iterable[str]) -> str:
     """The one part of an example, or of a batch, that is no label: what a network gets of it. Raises DataError."""
-    found = [name for name in parts if name not in (LABEL, *POSITION, CORNERS)]
+    found = [name for name in parts if name not in (LABEL, *POSITION, CORNERS, COLOURS)]
     if len(found) != 1:
         raise DataError(f"one input beside the label is needed, the data have {', '.join(found) or 'none'}")
     return found[0]

@@ -47,6 +47,8 @@ class Evaluation:
         if self.looking is not None:
             out = {"runs": [str(d) for d in self.logdirs], "split": self.split, "views": self.looking.views}
             out |= {"scales": list(self.looking.scales), "dense": self.looking.dense}
+            if self.looking.crf is not None:
+                out["crf"] = self.looking.crf.numbers
         for one in self.assessments:
             out |= one.record()
         return out
@@ -98,6 +100,8 @@ def evaluate(
         if is_asked and not first.task.tells_objects:
             raise RunError(f"{notation.name(option)} is for objects, and {first.task.name} finds none")
     asked = ["views"] * (looking.views != "single") + ["scales"] * bool(looking.scales) + ["dense"] * looking.dense
+    if looking.crf is not None and not first.task.tells_pixels:
+        raise RunError(f"{notation.name('crf')} is for classes of pixels, and {first.task.name} tells none")
     if asked and IMAGE not in first.features.parts:
         raise RunError(f"{notation.name(asked[0])} is for images")
     for plan, logdir in zip(plans, logdirs, strict=True):
@@ -126,7 +130,8 @@ def evaluate(
 
 def _told(looking: Looking) -> str:
     scales = f" at {', '.join(map(str, looking.scales))}" if looking.scales else ""
-    return f"{looking.views} view{scales}{', dense' if looking.dense else ''}"
+    crf = f", dense CRF of {looking.crf.iterations} iterations" if looking.crf else ""
+    return f"{looking.views} view{scales}{', dense' if looking.dense else ''}{crf}"
 
 
 def _described(plan: Plan) -> str:

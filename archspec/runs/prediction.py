@@ -101,6 +101,8 @@ def predict(
         raise RunError(f"{task.name} has no classes of pixels to make masks of")
     if drawings is not None and not (task.tells_objects or task.tells_pixels):
         raise RunError(f"{task.name} finds neither objects nor classes of pixels, which could be drawn")
+    if looking.crf is not None and not task.tells_pixels:
+        raise RunError(f"--crf is for classes of pixels, and {task.name} tells none")
     if not looking.is_plain and not (task.tells_pixels or task.located):
         of = "--views and --scales are for masks and objects, --dense is for masks"
         raise RunError(f"{task.name}: predict looks at an example once; {of}")

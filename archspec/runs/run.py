@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archspec.runs.export import Exported
     from archspec.runs.prediction import Predictions
     from archspec.training.launch import ProcessGroup
-    from archspec.training.looking import Views
+    from archspec.training.looking import Crf, Views
     from archspec.training.outcome import Result
     from archspec.training.plan import Plan
     from archspec.training.rehearsal import Rehearsal
@@ -167,6 +167,7 @@ class Run:
         views: Views = "single",
         scales: Sequence[int] = (),
         dense: bool = False,
+        crf: bool | Mapping[str, float] = False,
         results: str | os.PathLike[str] | None = None,
         tool: Literal["ultralytics"] | None = None,
     ) -> Evaluation:
@@ -175,7 +176,8 @@ class Run:
 
         ``data`` replaces the run's: the name of a source, a path, or ``{NAME: {argument: value}}``. With ``best`` the
         best weights are taken instead of the last. For images, ``views`` (``single``, ``flip``, ``ten_crop``),
-        ``scales`` (lengths of the short side, in pixels) and ``dense`` are test-time augmentation. For detectors,
+        ``scales`` (lengths of the short side, in pixels) and ``dense`` are test-time augmentation. ``crf`` puts a fully
+        connected CRF on top of classes of pixels, True or a map of its numbers (``{"iterations": 5}``). For detectors,
         ``results`` is a file for COCO results, and ``tool`` adds figures by another program's definition.
 
         Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
@@ -188,7 +190,7 @@ class Run:
             one_of("tool", tool, TOOLS)
         if isinstance(scales, (str, int)):
             raise TypeError(f"scales must be a sequence of integers, got {scales!r}")
-        looking = Looking(views, tuple(integer("scales", scale, 1) for scale in scales), dense)
+        looking = Looking(views, tuple(integer("scales", scale, 1) for scale in scales), dense, _crf(crf))
         batch = None if batch is None else integer("batch", batch, 1)
         return evaluate(
             [self._directory()],
@@ -214,6 +216,7 @@ class Run:
         views: Views = "single",
         scales: Sequence[int] = (),
         dense: bool = False,
+        crf: bool | Mapping[str, float] = False,
     ) -> Predictions:
         """The trained network's predictions, for examples that are prepared as the run evaluated.
 
@@ -225,7 +228,7 @@ class Run:
         ``top`` is the number of classes in a record, ``masks`` a folder for PNG files of the class of each pixel,
         ``drawings`` a folder for copies of the images with the classes of pixels drawn on them, or the objects whose
         score is at least ``score``. ``views`` and ``scales`` are of ``evaluate``, for objects and classes of pixels,
-        ``dense`` for these.
+        ``dense`` and ``crf`` for these.
 
         Raises RunError, SpecError, DataError, OSError; TypeError and ValueError for arguments of another kind.
         """
@@ -252,7 +255,7 @@ class Run:
             masks=masks,
             drawings=drawings,
             least=score,
-            looking=Looking(views, tuple(scales), dense),
+            looking=Looking(views, tuple(scales), dense, _crf(crf)),
         )
 
     def sample(self, count: int | None = None, *, seed: int = 0, **options: Any) -> Samples | str:
@@ -332,6 +335,20 @@ class Run:
                 self._request = without_data(logdir)
             else:
                 self.logdir = before
+
+
+def _crf(given: bool | Mapping[str, float]) -> Crf | None:
+    """What ``crf`` asks for. Raises TypeError, ValueError."""
+    from archspec.training.looking import Crf
+
+    if isinstance(given, bool):
+        return Crf() if given else None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"crf must be True, False or a map of numbers, got {given!r}")
+    try:
+        return Crf.of(given)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"crf: {error}") from None
 
 
 def peers(environment: Mapping[str, str] = os.environ) -> ProcessGroup:

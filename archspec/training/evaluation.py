@@ -11,6 +11,7 @@ from archspec.data.transforms.caching import Cache
 from archspec.data.transforms.crops import CenterCrop, ResizedCenterCrop
 from archspec.data.transforms.tiles import CenterTile
 from archspec.evaluators.base import Assessment, Batch, Figures
+from archspec.training.colours import with_colours
 from archspec.training.looking import PLAIN, Looking
 from archspec.training.plan import Plan
 from archspec.training.task import Predictor, Task, TaskError
@@ -102,10 +103,13 @@ def looked(plan: Plan, weights: Path, looking: Looking) -> tuple[Assessment, ...
 
 
 def whole(steps: Sequence[Transform], looking: Looking, task: Task) -> tuple[Transform, ...]:
-    """The transforms for looks at all of an image: with ``dense`` without those that take its middle alone; for objects
-    at several scales without all that give it a size. Raises TaskError for one that scales what it takes."""
+    """The transforms for looks at all of an image: with ``dense`` without those that take its middle alone, with a
+    ``crf`` with its colours besides; for objects at several scales without all that give it a size. Raises TaskError
+    for one that scales what it takes."""
     if task.located and looking.scales:
         return unsized(steps)
+    if looking.crf is not None:
+        steps = with_colours(steps)
     if not looking.dense:
         return tuple(steps)
     if step := next((step for step in steps if isinstance(step, ResizedCenterCrop)), None):

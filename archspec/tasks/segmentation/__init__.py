@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -186,13 +187,15 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
         told = graph.spec(_first(graph).tensor).spatial
         if looking.views == "ten_crop":
             raise TaskError("segmentation has --views single and flip: --dense looks at all of an image", at=())
-        if len(graph.inputs) > 1 or None in (*seen, *told):
+        has_windows = not replace(looking, crf=None).is_plain
+        if has_windows and (len(graph.inputs) > 1 or None in (*seen, *told)):
             raise TaskError("windows of an image need a network with one input, of one size", at=())
         from archspec.tasks.segmentation.predictor import MaskPredictor
         from archspec.tasks.segmentation.windows import Looks, Windows
 
-        looks = Looks(Windows(seen, told), looking.scales, looking.views == "flip")  # type: ignore[arg-type]
-        return MaskPredictor(model, _first(graph).name, taken_of(graph), self.scored_by(graph, train), looks)
+        looks = Looks(Windows(seen, told), looking.scales, looking.views == "flip") if has_windows else None  # type: ignore[arg-type]
+        activation = self.scored_by(graph, train)
+        return MaskPredictor(model, _first(graph).name, taken_of(graph), activation, looks, looking.crf)
 
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (PixelClasses(),)

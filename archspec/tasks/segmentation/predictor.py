@@ -8,20 +8,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from archspec.data.example import Example
+from archspec.data.example import COLOURS, Example
 from archspec.data.mask_values import VOID
 from archspec.evaluators.accuracy import PROBABILITIES
 from archspec.evaluators.base import Batch
+from archspec.evaluators.segmentation import middle
 from archspec.layers.tensor import Tensor
 from archspec.ops.base import Op
+from archspec.tasks.segmentation.crf import dense_crf
 from archspec.tasks.segmentation.windows import Looks
 from archspec.training.forward import HeadPredictor
+from archspec.training.looking import Crf
 from archspec.training.probabilities import probabilities
 
 
 class MaskPredictor(HeadPredictor):
     """Probabilities of each class at each pixel; ``activation`` turns scores into such, None where they are. Of what a
-    network sees its scores lie in the middle; ``looks`` gives them for all of it."""
+    network sees its scores lie in the middle; ``looks`` gives them for all of it. A ``crf`` is done with them in the
+    end, by the image's own colours (``COLOURS``)."""
 
     def __init__(
         self,
@@ -30,16 +34,24 @@ class MaskPredictor(HeadPredictor):
         inputs: Callable[[Mapping[str, Any]], Any],
         activation: Op | None,
         looks: Looks | None = None,
+        crf: Crf | None = None,
     ):
         super().__init__(model, head, inputs)
-        self.activation, self.looks = activation, looks
+        self.activation, self.looks, self.crf = activation, looks, crf
 
     def __call__(self, batch: Batch) -> dict[str, Any]:
         if self.looks is None:
-            return super().__call__(batch)
-        # Images of a batch have one size; their scores together may be large.
-        images = np.asarray(self.inputs(batch))
-        return {PROBABILITIES: np.stack([self.looks(self._probabilities, image) for image in images])}
+            said = super().__call__(batch)
+        else:
+            # Images of a batch have one size; their scores together may be large.
+            images = np.asarray(self.inputs(batch))
+            said = {PROBABILITIES: np.stack([self.looks(self._probabilities, image) for image in images])}
+        if self.crf is None:
+            return said
+        found = np.asarray(said[PROBABILITIES])
+        colours = middle(np.asarray(batch[COLOURS]), found.shape[1:3])
+        pairs = zip(found, colours, strict=True)
+        return said | {PROBABILITIES: np.stack([dense_crf(one, seen, self.crf) for one, seen in pairs])}
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
         found: np.ndarray = self.said(self.outputs(images)[self.head])[PROBABILITIES]

@@ -1,11 +1,14 @@
 """Segmentation: losses and figures against NumPy by hand, refusals, and a run from photos to masks."""
 
+import weakref
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import archspec
-from archspec.data.example import Example
+from archspec.data.example import Example, feature_of
 from archspec.data.features.mask import Mask
 from archspec.evaluators.segmentation import PixelClasses, boundary_scores
 from archspec.ir.diagnostics import SpecError
@@ -348,6 +351,43 @@ def test_from_photos_to_masks(tmp_path, monkeypatch):
     assert (disc & (said == 1)).sum() / (disc | (said == 1)).sum() > 0.6
     assert record["mask"] == str(tmp_path / "masks" / "new.png")
     assert record["pixels"]["disc"] == pytest.approx((said == 1).mean(), abs=0.05)
+
+    (smooth,) = done.evaluate(crf={"iterations": 3, "appearance_xy": 6, "appearance_rgb": 30}).assessments
+    assert sum(map(sum, smooth.confusion)) == sum(map(sum, pixels.confusion))
+    assert smooth.figures["boundary_f1"] != pixels.figures["boundary_f1"]
+    # So strong that one class is left: what is written is what the CRF says.
+    done.predict(tmp_path / "new.jpg", masks=tmp_path / "flat", crf={"smoothness": 1000, "smoothness_xy": 40})
+    with Image.open(tmp_path / "flat" / "new.png") as mask:
+        assert len(np.unique(np.asarray(mask))) == 1 and said.any()
+
+
+@pytest.mark.tensorflow
+def test_a_crf_sees_the_colours_of_what_the_network_sees(tmp_path):
+    from archspec.training.evaluation import held_out, whole
+    from archspec.training.looking import Crf, Looking
+
+    path = run_file(tmp_path, augment="[resize: 16, rescale, center_crop: 12, resize: 16]")
+    plan = archspec.Run.open(path).plan()
+    steps = whole(plan.pipeline.eval_transforms, Looking(crf=Crf()), plan.task)
+    (batch,) = held_out(plan, replace(plan.pipeline, eval_transforms=steps))
+    assert batch["colours"].dtype == np.uint8 and batch["label"].dtype == np.uint8
+    np.testing.assert_allclose(batch["colours"], batch["image"] * 255, atol=1.01)
+    assert batch["colours"].std() > 20
+
+
+@pytest.mark.tensorflow
+def test_images_are_asked_about_one_after_another(tmp_path):
+    from archspec.training.prediction import images
+
+    photos(tmp_path / "photos", count=6)
+    features = Example({"image": feature_of("image", TensorSpec((None, None, 3), "uint8"))})
+    asked = images(sorted((tmp_path / "photos" / "images").iterdir()), features, (), 10**6)
+    held = []
+    for _, batch, _ in asked.batches:
+        # The last and this one: of what came before nothing is left.
+        assert sum(one() is not None for one in held) <= 1
+        held.append(weakref.ref(batch["image"]))
+    assert len(held) == 6
 
 
 TILES = "[random_tile: {size: 20, margin: 2}, rescale]"
