@@ -1,6 +1,7 @@
 """Images per CPU-second of the input pipeline, against a bare JPEG decoder and against other libraries.
 
     python tools/bench_data.py PHOTOS [--seconds 3] [--runs 5] [--only ours,albumentations] [--json FILE]
+    python tools/bench_data.py PHOTOS --recipes objects      # what boxes cost: the same steps with and without
 
 PHOTOS is a folder of JPEG photos; they are scaled to 500×375 and written as JPEG of quality 90 with 4:2:0 colours
 first. The anchor is simplejpeg's full decode with its fast transform. Every contestant runs once in each round, in
@@ -32,6 +33,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 SIZE, BATCH = 224, 64
 RECIPES = ("crop", "color", "rand_augment")
+OBJECTS = "objects"
+"""A recipe of archspec's alone: a detector's steps with the boxes of eight objects a photo, and without any."""
 AXES = {
     "deviations": [55.46, 4.794, 1.148],
     "axes": [[-0.5675, -0.5808, -0.5836], [0.7192, -0.0045, -0.6948], [0.4009, -0.8140, 0.4203]],
@@ -75,6 +78,7 @@ def prepared(photos: Path, folder: Path) -> list[Path]:
     for i, path in enumerate(sorted(p for p in photos.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg"))):
         target = folder / "ab"[i % 2] / f"{i}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.with_suffix(".xml").write_text(annotated(i))
         with Image.open(path) as image:
             image.convert("RGB").resize((500, 375), Image.Resampling.LANCZOS).save(target, quality=90, subsampling=2)
         out.append(target)
@@ -82,6 +86,24 @@ def prepared(photos: Path, folder: Path) -> list[Path]:
         sys.exit(f"{photos} holds {len(out)} photos; at least {2 * BATCH} are needed")
     print(f"{len(out)} photos of {sum(p.stat().st_size for p in out) / len(out) / 1024:.0f} KB", file=sys.stderr)
     return out
+
+
+def annotated(number: int) -> str:
+    """Eight objects of a photo of 500×375, as Pascal VOC has them."""
+    import random
+
+    draw, objects = random.Random(number), ""
+    for _ in range(8):
+        left, top = draw.randrange(1, 400), draw.randrange(1, 300)
+        sides = {
+            "xmin": left,
+            "ymin": top,
+            "xmax": left + draw.randrange(20, 100),
+            "ymax": top + draw.randrange(20, 75),
+        }
+        corners = "".join(f"<{name}>{value}</{name}>" for name, value in sides.items())
+        objects += f"<object><name>{draw.choice('abc')}</name><bndbox>{corners}</bndbox></object>"
+    return f"<annotation>{objects}</annotation>"
 
 
 def measured(names: list[str], photos: Path, runs: int, seconds: float) -> dict[str, list[float]]:
@@ -185,9 +207,20 @@ def decoder(paths: list[Path]) -> Work:
 
 
 def ours(paths: list[Path], recipe: str) -> Work:
-    """archspec's pipeline on the folder."""
+    """archspec's pipeline on the folder; of ``objects`` on the photos with their XML files."""
+    return own_pipeline(paths, recipe, with_boxes=recipe == OBJECTS)
+
+
+def without(paths: list[Path], recipe: str) -> Work | None:
+    """archspec's pipeline by the steps of ``objects`` on photos alone."""
+    return own_pipeline(paths, recipe, with_boxes=False) if recipe == OBJECTS else None
+
+
+def own_pipeline(paths: list[Path], recipe: str, *, with_boxes: bool) -> Work:
+    """archspec's pipeline on photos with boxes or without."""
     from archspec.data.pipeline import Pipeline
     from archspec.data.sources.folder import Folder
+    from archspec.data.sources.voc import Voc
     from archspec.data.transform import Transform
 
     def made(name: str, **arguments: object) -> Transform:
@@ -203,9 +236,13 @@ def ours(paths: list[Path], recipe: str) -> Work:
         ]
     if recipe == "rand_augment":
         steps.append(made("rand_augment", layers=2, magnitude=9))
-    source = Folder(path=paths[0].parents[1], holdout=0.02)
+    if recipe == OBJECTS:
+        steps = [made("color_jitter", brightness=0.4, contrast=0.4), made("mirror"), made("letterbox", size=SIZE)]
+    kind = Voc if with_boxes else Folder
+    source = kind(path=paths[0].parents[1], holdout=0.02)
     pipeline = Pipeline(source, source.features(), tuple(steps), (), BATCH, 0)
-    batches = pipeline.training(lambda batch: (batch["image"], batch["label"]))
+    targets = ("boxes", "classes", "ignored") if with_boxes else ("label",)
+    batches = pipeline.training(lambda batch: (batch["image"], {name: batch[name] for name in targets}))
 
     def run() -> Iterator[int]:
         for image, _ in batches:
@@ -355,6 +392,7 @@ def with_albumentations(paths: list[Path], recipe: str) -> Work | None:
 
 CONTESTANTS: dict[str, Callable[[list[Path], str], Work | None]] = {
     "ours": ours,
+    "without": without,
     "keras": keras_layers,
     "torchvision": torchvision_alone,
     "torch": torch_loader,
