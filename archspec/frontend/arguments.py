@@ -107,6 +107,7 @@ def check_names(walk: Walk, called: str, given: Map, known: Mapping[str, Any], e
                 or _multiplied(called, name)
                 or _operands(called, given, given[name])
                 or (_unnamed_value(name, names) if given[name] is None else None)
+                or _in_braces(called, given)
                 or (f"a parameter is written ={name}" if given[name] is None and walk.knows(name) else None)
                 or intended_word(name, names.__contains__)
                 or without_any(called, names)
@@ -157,6 +158,15 @@ def _operands(called: str, given: Map, value: object) -> str | None:
         inner = ", ".join(f"{name}: {v}" for name, v in others.items())
         return f"operands stand beside the op: {{{called}: {{{inner}}}, from: {plain(value)}}}"
     return f"operands are the value: {called}: {plain(value)}"
+
+
+def _in_braces(called: str, given: Map) -> str | None:
+    """What to write for the operands of a merge in braces: ``add: {a, b}``."""
+    op = Op.find(called)
+    if op is None or not op.is_merge or any(value is not None for value in given.values()):
+        return None
+    operands = [*given] if len(given) > 1 else [*given, "prev"]
+    return f"operands are a list: {called}: {plain(operands)}"
 
 
 def _multiplied(called: str, name: str) -> str | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from archspec.frontend.other_sections import OF_RUNS
 from archspec.ir.aliases import alias, same, suggested
 from archspec.ir.diagnostics import known_are, plain
 from archspec.ops.base import Op
@@ -108,6 +109,10 @@ def head_form(name: str, value: object) -> str | None:
 
     if name in ("from", "loss", "weight", "train_only", "metrics") and not isinstance(value, dict):
         return f"heads is a map of names: heads: {{main: {{body: […], {name}: {plain(value)}}}}}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (
+            f"a head has steps and a loss: {name}: {{body: [dense: {value}, softmax], loss: categorical_crossentropy}}"
+        )
     if not isinstance(value, str):
         return None
     if Op.find(value) is not None:
@@ -233,4 +238,6 @@ def head_hint(head: dict[str, Any], key: str, keys: list[str]) -> str:
     if Op.find(key) is not None or key in ("do", "branches", "residual"):
         step = key if head[key] is None else f"{key}: {plain(head[key])}"
         return f"the steps of a head stand under body: body: [{step}]"
+    if key.lower() in OF_RUNS:
+        return "how a network is trained stands in a run file (archspec_run: 1): train: {…}"
     return suggested("head key", key, keys, known_are(keys, key)) or ""

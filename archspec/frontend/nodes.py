@@ -247,6 +247,8 @@ def add(
         help = error.help
         if error.of_input and (declared := _declared(walk, results[0])) is not None:
             span, help = declared
+        elif error.of_input and (name := _of_integers(walk)) is not None:
+            help = f"from: {name}, which has integers"
         elif len(results) == 1 and (more := _every_step(walk, results[0])) is not None:
             help = more
         elif op.is_merge and (turn := _turn(walk)) is not None:
@@ -302,6 +304,11 @@ def _declared(walk: Walk, result: StepResult) -> tuple[Span, str] | None:
     raw = section[name]
     shape = raw.value_span("shape") if type(raw) is Map and "shape" in raw else section.value_span(name)
     return section.key_span(name), f"{name}: {{shape: {written_at(shape)}, dtype: int32}}"
+
+
+def _of_integers(walk: Walk) -> str | None:
+    """An input of the network that has integers, where a step reads another."""
+    return next((name for name, spec in walk.inputs.items() if "int" in spec.dtype), None)
 
 
 def _turn(walk: Walk) -> str | None:

@@ -38,6 +38,11 @@ _FEEDING = (
     "trainer",
     "fit",
     "pretrained",
+    "precision",
+    "dtype",
+    "device",
+    "devices",
+    "gpus",
 )
 OF_RUNS = frozenset((*_OPTIMISING, *_FEEDING))
 """What is said in a run file."""

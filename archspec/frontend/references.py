@@ -42,6 +42,10 @@ def number(raw: Any, container: Any, key: str, place: Place) -> float:
     return float(value)
 
 
+_OF_PARAMS = re.compile(r"(?:params|self|cfg|config|args|vars)\.([A-Za-z_]\w*)", re.ASCII)
+"""A parameter as an attribute of what holds them elsewhere."""
+
+
 def truth(raw: Any, container: Any, key: str, place: Place) -> bool:
     """A truth value, such as ``train_only``. Raises Refusal, Poisoned."""
     value = evaluated(raw, container, key, place)
@@ -49,6 +53,8 @@ def truth(raw: Any, container: Any, key: str, place: Place) -> bool:
         hint = "archspec uses YAML 1.2 booleans: true/false" if value in ("yes", "no", "on", "off") else None
         if type(raw) is str and raw[:1] == "=" and isinstance(value, (int, float, list)):
             hint = f"a comparison is true or false: {raw} {'!= []' if isinstance(value, list) else '> 0'}"
+        elif type(raw) is str and (dotted := _OF_PARAMS.fullmatch(raw[:80])) is not None:
+            hint = f"an expression starts with '=', and names stand alone: ={dotted[1]}"
         elif raw in ("training", "train", "inference", "test", "eval"):
             hint = "it is decided when the network is made; dropout and noise act in training alone by themselves"
         raise Refusal("T01", f"{key} must be true or false, got {shown(value)}", value_span(container, key), hint)

@@ -152,7 +152,7 @@ def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
                 raise ExpressionError(
                     "N04", f"a result has no '{word}'", f"its sizes go by name, one by one: [=….{each}]"
                 )
-            meant = _SIZES.get(word.lower())
+            meant = next((k for k in known if k.lower() == word.lower()), _SIZES.get(word.lower()))
             hint = f"did you mean '{meant}'?" if meant else did_you_mean(word, known) or known_are(known, word)
             raise ExpressionError("N04", f"a result has no '{word}'", hint)
     if size is None:

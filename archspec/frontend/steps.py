@@ -168,6 +168,10 @@ def _no_op_hint(chain: Seq, i: int, item: Map) -> str | None:
     steps = item.get(key)
     if key in ("repeat", "each") and type(steps) is Seq and any(type(one) is Map for one in steps):
         return f"steps that are repeated stand under do, beside the count: {{do: {plain(steps)}, {key}: 2}}"
+    if key in ("repeat", "each") and type(steps) is Map and (held := next((c for c in CHAINS if c in steps), None)):
+        turns = [steps[name] for name in steps if name != held]
+        count = plain(turns[0]) if len(turns) == 1 else "2"
+        return f"steps that are repeated stand under do, beside the count: {{do: {plain(steps[held])}, {key}: {count}}}"
     before = chain[i - 1] if i else None
     rest = ", ".join(f"{key}: {plain(value)}" for key, value in item.items())
     if type(before) is Map and len(before) == 1 and rest:
@@ -176,8 +180,8 @@ def _no_op_hint(chain: Seq, i: int, item: Map) -> str | None:
 
 
 _MODIFIER_NAMES = {
-    **dict.fromkeys(("name", "id", "label", "output", "out", "to", "tag"), "as"),
-    **dict.fromkeys(("input", "inputs", "src", "source", "on", "of", "input_from", "take"), "from"),
+    **dict.fromkeys(("name", "id", "label", "output", "out", "to", "tag", "top"), "as"),
+    **dict.fromkeys(("input", "inputs", "src", "source", "on", "of", "input_from", "take", "bottom", "after"), "from"),
     **dict.fromkeys(("if", "condition", "only_if", "enabled", "cond", "unless"), "when"),
     **dict.fromkeys(("times", "repeats", "for", "loop", "count", "number", "n", "num"), "repeat"),
     **dict.fromkeys(("foreach", "for_each", "parallel", "map", "over"), "each"),
@@ -258,6 +262,9 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
         return f"a skip meets the result in a step of its own: - {merged}"
     called = Op.find(first)
     if called is not None and second in called.model_fields:
+        if called.main is None and isinstance(item[first], list):
+            inner = ", ".join(f"{key}: {plain(item[key])}" for key in ops[1:])
+            return f"'{second}' is an argument of {first}: {{{first}: {{{inner}}}, from: {plain(item[first])}}}"
         return f"'{second}' is an argument of {first}: {_inside(item, ops, called.main)}"
     near = _MODIFIER_NAMES.get(second) if Op.find(second) is None else None
     if len(second) == 2 and second[0] == "a" and isinstance(item[second], str):

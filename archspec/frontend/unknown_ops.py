@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from archspec.frontend import catalogue
+from archspec.frontend.expressions import written
 from archspec.frontend.intended_words import intended_word
 from archspec.frontend.parameters import parameters
 from archspec.frontend.scope import POISON, Bundle, StepResult
@@ -32,6 +34,7 @@ def unknown_op(walk: Walk, name: str, step: Step, place: Place) -> str | None:
     known |= {word for word in given if isinstance(place.scope.get(word), (Callee, type))}
     hint = (
         _used(name, step.args, file)
+        or _loop(name, step.args)
         or intended_word(name, known.__contains__, MODIFIERS, step.args)
         or alias("op or block", name, known)
         or _of_catalogue(name)
@@ -57,8 +60,23 @@ def _used(name: str, given: object, file: FileContext) -> str | None:
     return f"what a step is applied to is said by from: {{{found[1]}, from: {found[2]}}}"
 
 
+def _loop(name: str, given: Any) -> str | None:
+    """How a loop of Python is written: ``for i in range(3): [conv: 8]``."""
+    found = re.fullmatch(r"for\s+([A-Za-z_]\w*)\s+in\s+(\S.*)", name[:80], re.ASCII)
+    if found is None:
+        return None
+    count = re.fullmatch(r"range\((\d+)\)", found[2])
+    turns = count[1] if count is not None else found[2] if found[2][:1] == "[" else written(found[2])
+    return (
+        f"a loop stands beside its steps: {{do: {plain(given) if given else '[…]'}, repeat: {{{found[1]}: {turns}}}}}"
+    )
+
+
 def _misplaced_name(name: str, given: object, known: set[str]) -> str | None:
     """What to write where the name of a result stands as the op: ``C5: {dense: 120}``, ``C5 = dense``."""
+    called = re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*(?:\w+\.)*(\w+)\(.*\)", name[:120], re.ASCII)
+    if called is not None and (op := called[2] if called[2] in known else same("op", called[2], known)) is not None:
+        return f"a result gets its name from as:, and arguments stand after a colon: {{{op}: …, as: {called[1]}}}"
     assigned = re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*(\w+)", name[:80], re.ASCII)
     if assigned is not None and assigned[2] in known:
         rest = f": {plain(given)}" if given is not None else ""

@@ -127,6 +127,8 @@ def _in_range(kind: str, value: Any, context: dict[str, Any]) -> str | None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind == "greater_than" and is_number:
         is_count = isinstance(value, int) and isinstance(context["gt"], int)
+        if value < 0 and not is_count:
+            return f"{-value:g}, without the minus"
         return f"{context['gt'] + 1} or more" if is_count else "a small number, such as 0.001"
     if kind in ("less_than", "less_than_equal") and is_number and context.get("lt", context.get("le")) == 1:
         share = value / (10 if value < 10 else 100)

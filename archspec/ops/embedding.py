@@ -292,7 +292,8 @@ class ClassToken(Op, name="class_token", main="count"):
 
 def _integers(x: TensorSpec, op: str) -> None:
     if "int" not in x.dtype:
-        raise OpError(f"{op} needs integers, got {x.dtype}", help="inputs: {tokens: {shape: [20], dtype: int32}}")
+        help = "inputs: {tokens: {shape: [20], dtype: int32}}"
+        raise OpError(f"{op} needs integers, got {x.dtype}", help=help, of_input=True)
 
 
 def _sequence(x: TensorSpec, op: str) -> TensorSpec:

@@ -117,6 +117,8 @@ class Hints:
             steps = _steps(value) if isinstance(value, dict) else [value]
             if isinstance(value, str) and "," in value:
                 steps = [word.strip() for word in value.split(",")]
+            if isinstance(value, bool):
+                return "steps are a list: augment: [mirror, {rotate: 10}]" if value else f"leave it out, or {key}: []"
             shown = self._shown(model, {str(key): steps})
             if shown is None and isinstance(value, str) and "," in value:
                 return f"steps are a list, each with what it needs: {key}: […, …]"
@@ -133,6 +135,11 @@ class Hints:
             return "weights are a file, such as 'archspec weights import' writes out of those of others"
         if key == "freeze":
             return "names of layers, or patterns: freeze: [conv*]"
+        if path == ("evaluate", "split") and isinstance(value, float):
+            held = "data: {folder: {path: photos, holdout: 0.2}}"
+            return f"a split has a name, such as test; a share is held out by the data: {held}"
+        if key == "schedule" and isinstance(value, list):
+            return "{milestones: {at: [30, 60], by: 0.1}}: epochs, and the factor at each"
         if key == "loss" and "crossentropy" in str(value).lower().replace("_", ""):
             return self._crossentropy()
         converted = _converted(str(key), str(key), value)
@@ -179,6 +186,8 @@ class Hints:
             value = _declared(ours, value)
         is_path = ours in ("weights", "vectors", "spec") and isinstance(value, str)
         named = _exemplary(ours, value)
+        if ours == "class_weight" and isinstance(value, str):
+            value = "balanced"
         for given in (value, named, INSTEAD.get(ours), fields[ours].default):
             if given is not None and (is_path or ours == "weights" or self._is_read(section, {ours: given})):
                 return {ours: given if not isinstance(given, bool) or ours != "weights" else INSTEAD[ours]}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from archspec.frontend.slips.lines import (
+    argument_beside,
     arguments_below,
     assigned,
     bullet,
@@ -79,6 +80,7 @@ READERS: tuple[Callable[[Stop], Slip | None], ...] = (
     missing_comma,
     unclosed,
     modifier_beside,
+    argument_beside,
     comma_then_key,
     two_colons,
     dash,

@@ -134,6 +134,18 @@ def modifier_beside(stop: Stop) -> Slip | None:
     return Slip(stop.row, match.start(3) - 1, 1, "an op and its modifiers stand in braces", help)
 
 
+_OPERANDS_AND_ARGUMENT = re.compile(r"(\s*)- (\w+): (\[[^\[\]{}]*\])\s*,\s*(\w+: [^\s,{}\[\]]+)")
+
+
+def argument_beside(stop: Stop) -> Slip | None:
+    """``- concat: [a, b], axis: 1``: an argument behind operands."""
+    match = _OPERANDS_AND_ARGUMENT.fullmatch(stop.line.partition(" #")[0].rstrip())
+    if match is None:
+        return None
+    help = f"- {{{match[2]}: {{{match[4]}}}, from: {match[3]}}}"
+    return Slip(stop.row, match.end(3), 1, "operands and arguments of an op stand in braces", help)
+
+
 _ITEM = re.compile(r"( *)- ")
 
 
