@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from archspec.frontend.other_sections import OF_RUNS
 from archspec.ir.aliases import alias, same, suggested
 from archspec.ir.diagnostics import known_are, plain
 from archspec.ops.base import Op
@@ -229,6 +228,7 @@ UNITS = "units"
 def head_hint(head: dict[str, Any], key: str, keys: list[str]) -> str:
     """What to do with a key of a head that it does not have."""
     from archspec.frontend.intended_words import intended_word
+    from archspec.frontend.other_sections import OF_RUNS
 
     if (hint := intended_word(key, keys.__contains__)) is not None:
         return hint

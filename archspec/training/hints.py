@@ -25,6 +25,7 @@ from archspec.training.data_hints import path_of, source_at
 from archspec.training.optimizers import Optimizer
 from archspec.training.rate_hints import NEEDED, rate_help
 from archspec.training.schedules import Schedule
+from archspec.training.section_hints import as_written, section_form
 
 Sections = Mapping[str, type[BaseModel]]
 """The models of a run file's sections by name; ``""`` is the file's own."""
@@ -42,8 +43,14 @@ INSTEAD: dict[str, Any] = {
     "ema": 0.999,
     "average_last": 5,
     "clip": {"global_norm": 1.0},
+    "class_weight": "balanced",
 }
 """What is shown of a setting where the person's value is none that it takes."""
+SENTENCES = {
+    "warmup": "warmup is in epochs, of which it may be a part: warmup: 5",
+    "freeze": "names of layers, or patterns: freeze: [conv*]",
+}
+"""What is said in place of a value."""
 
 
 class Hints:
@@ -73,7 +80,7 @@ class Hints:
         if same("parameter", key, ("learning_rate",)) and (said := rate_help(value, self._optimizer)):
             return said
         if found := self._of_optimizer(str(key), value):
-            return f"it belongs to the optimizer: {_text(found if own == 'train' else {'train': found})}"
+            return f"it belongs to the optimizer: {as_written(found if own == 'train' else {'train': found})}"
         if (name := same("transform", key, Transform.names())) is not None:
             step = translated(Transform, {name: value}, "transform", self._context) or name
             return f"it is a step of augment: augment: [{step}]"
@@ -109,7 +116,7 @@ class Hints:
         if path == ("archspec_run",):
             return "archspec_run: 1"
         if section == "" and key in ("train", "evaluate", "log"):
-            return _section(str(key), value)
+            return section_form(str(key), value)
         model = self.sections.get(section)
         if model is None or key not in model.model_fields:
             return None
@@ -122,24 +129,19 @@ class Hints:
             shown = self._shown(model, {str(key): steps})
             if shown is None and isinstance(value, str) and "," in value:
                 return f"steps are a list, each with what it needs: {key}: […, …]"
-            return shown or f"steps are a list: {_text({str(key): steps})}"
+            return shown or f"steps are a list: {as_written({str(key): steps})}"
         if key == "set" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
             return self._shown(model, {"set": {k: v for one in value for k, v in one.items()}})
         if key == "clip" and isinstance(value, (int, float)) and not isinstance(value, bool):
             return f"clip: {{global_norm: {value}}} or clip: {{norm: {value}}} or clip: {{value: {value}}}"
-        if key == "warmup":
-            return "warmup is in epochs, of which it may be a part: warmup: 5"
-        if key == "class_weight" and isinstance(value, str):
-            return "class_weight: balanced"
+        if key in SENTENCES:
+            return SENTENCES[key]
         if key == "weights" and isinstance(value, str) and value.isalpha():
             return "weights are a file, such as 'archspec weights import' writes out of those of others"
-        if key == "freeze":
-            return "names of layers, or patterns: freeze: [conv*]"
         if path == ("evaluate", "split") and isinstance(value, float):
-            held = "data: {folder: {path: photos, holdout: 0.2}}"
-            return f"a split has a name, such as test; a share is held out by the data: {held}"
+            return f"evaluate: {{split: test}}; a share is held out by the data: holdout: {value:g}"
         if key == "schedule" and isinstance(value, list):
-            return "{milestones: {at: [30, 60], by: 0.1}}: epochs, and the factor at each"
+            return "schedule: {milestones: {at: [30, 60], by: 0.1}}"
         if key == "loss" and "crossentropy" in str(value).lower().replace("_", ""):
             return self._crossentropy()
         converted = _converted(str(key), str(key), value)
@@ -186,8 +188,6 @@ class Hints:
             value = _declared(ours, value)
         is_path = ours in ("weights", "vectors", "spec") and isinstance(value, str)
         named = _exemplary(ours, value)
-        if ours == "class_weight" and isinstance(value, str):
-            value = "balanced"
         for given in (value, named, INSTEAD.get(ours), fields[ours].default):
             if given is not None and (is_path or ours == "weights" or self._is_read(section, {ours: given})):
                 return {ours: given if not isinstance(given, bool) or ours != "weights" else INSTEAD[ours]}
@@ -236,7 +236,7 @@ class Hints:
         others = {name: given for name, given in value.items() if name not in own}
         if len(own) != 1 or not others or not self._is_read("train", found := {"optimizer": own, **others}):
             return None
-        return f"beside optimizer stands {' and '.join(map(str, others))}: {_text(found)}"
+        return f"beside optimizer stands {' and '.join(map(str, others))}: {as_written(found)}"
 
     def _of_no_name(self, value: Mapping[Any, Any]) -> str | None:
         """The usual optimizer with arguments that were given without one."""
@@ -246,7 +246,7 @@ class Hints:
             if found is None:
                 return None
             out |= found
-        return f"the optimizer has a name: {_text(out)}" if out else None
+        return f"the optimizer has a name: {as_written(out)}" if out else None
 
     def _is_read(self, section: str, values: Mapping[str, Any]) -> bool:
         model = self.sections[section]
@@ -259,15 +259,15 @@ class Hints:
 
     def _shown(self, model: type[BaseModel], values: dict[str, Any]) -> str | None:
         section = next(name for name, known in self.sections.items() if known is model)
-        return _text(values) if self._is_read(section, values) else None
+        return as_written(values) if self._is_read(section, values) else None
 
     def _said(self, own: str, section: str, found: dict[str, Any]) -> str | None:
         ours = next(iter(found))
         if own == section:
-            return f"it is called {ours} here: {_text(found)}" if len(found) == 1 else f"write {_text(found)}"
+            return f"it is called {ours} here: {as_written(found)}" if len(found) == 1 else f"write {as_written(found)}"
         if section == "":
-            return f"it stands beside {own}, at the left margin: {_text(found)}"
-        return f"it belongs in {section}: {_text({section: found})}"
+            return f"it stands beside {own}, at the left margin: {as_written(found)}"
+        return f"it belongs in {section}: {as_written({section: found})}"
 
     def _crossentropy(self) -> str:
         """The cross-entropy for the labels that the data have: numbers of classes, unless examples are mixed."""
@@ -282,7 +282,7 @@ class Hints:
     def _data(self, value: object) -> str | None:
         """The source that a path means, by what is there."""
         if found := self._source(value) or self._named(value):
-            return _text(found)
+            return as_written(found)
         if ours := translated(DataSource, value, "data source", self._context):
             return f"data: {ours}"
         text = path_of(value)
@@ -309,7 +309,7 @@ class Hints:
         if not isinstance(value, float) or not 0 < value < 1:
             return None
         found = {"data": {kind.name: {("holdout" if k == key else k): v for k, v in args.items()}}}
-        return f"a share of the rows is held out: {_text(found)}" if self._is_read("", found) else None
+        return f"a share of the rows is held out: {as_written(found)}" if self._is_read("", found) else None
 
     def _source(self, value: object) -> dict[str, Any] | None:
         """``data`` as it is written for what lies at a path."""
@@ -327,23 +327,6 @@ def _name_of(declared: object) -> str:
     return (
         str(next(iter(declared), "")) if isinstance(declared, dict) else declared if isinstance(declared, str) else ""
     )
-
-
-def _section(key: str, value: object) -> str | None:
-    """How a section is written that is no map."""
-    if key == "train" and isinstance(value, str):
-        pairs = dict(re.findall(r"([A-Za-z_]\w*)\s*[=:]\s*([^\s=:,]+)", value[:400]))
-        if pairs and len(pairs) == len(re.findall(r"[=:]", value[:400])):
-            return f"a colon stands before a value, on lines of their own: train: {plain(pairs)}"
-    usual = {"train": {"optimizer": "adam", "epochs": 20}, "evaluate": {"split": "test"}, "log": {"histograms": 5}}[key]
-    if key == "evaluate" and isinstance(value, str):
-        return f"evaluate: {{split: {value}}}"
-    if key == "log" and isinstance(value, str):
-        return "archspec train RUN --logdir DIR says where a run goes; log: {histograms: 5} is what is logged besides"
-    if value is None:
-        return f"leave it out, or give it settings: {_text({key: usual})}"
-    without = " without dashes" if isinstance(value, list) else ""
-    return f"its settings are keys{without}: {_text({key: usual})}"
 
 
 def _converted(ours: str, theirs: str, value: object) -> Any:
@@ -401,9 +384,3 @@ def _read(text: str) -> Any:
 
 def _letters(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
-
-
-def _text(values: Mapping[str, Any]) -> str:
-    """A mapping of few keys as a person writes it in a block: ``key: value``, one beside the other in a flow."""
-    text = " and ".join(f"{key}: {plain(value, 200)}" for key, value in values.items())
-    return text if "…" not in text else " and ".join(f"{key}: " for key in values).strip()
