@@ -291,7 +291,7 @@ OTHER_WORDS = {
         "data/sources/text",
         "data/sources/text_pairs",
     }
-    | {"training/data_hints", "training/hints", "training/plan", "training/planning"},
+    | {"training/data_hints", "training/hints", "training/plan", "training/planning", "training/section_hints"},
     "interpolate": {"cli/sample", "tasks/adversarial/__init__", "tasks/autoencoding/__init__", "training/latents"},
     "dense": {"runs/evaluation", "backend/matching", "backend/torch_modules"},
     "embedding": {"training/features", "training/planning"},
@@ -313,7 +313,14 @@ OTHER_WORDS = {
     "add": {"frontend/structure", "writing/step"},
     # A section of run files and an argument of steps of training; schedules; shapes of synthetic data; a function of
     # expressions; the kind of what a person gives an op or a block.
-    "log": {"cli/_run_check", "training/document", "training/features", "training/hints", "training/plan"}
+    "log": {
+        "cli/_run_check",
+        "training/document",
+        "training/features",
+        "training/hints",
+        "training/plan",
+        "training/section_hints",
+    }
     | {"training/planning"},
     "clip": {"frontend/schema/file", "frontend/updates", "training/distribution", "training/hints"},
     "constant": {"data/motion", "training/schedules"},
