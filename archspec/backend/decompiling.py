@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.archive import ZIP_FAULTS, Archive, WeightsError, bundled_config
 from archspec.backend.importers import keras_calls
-from archspec.backend.importers.keras_arguments import UnsaidLayer, gives_several
+from archspec.backend.importers.keras_arguments import Step, UnsaidLayer, results_of
 from archspec.backend.importers.keras_calls import Calls, LayerCall, LayerOutput
+from archspec.backend.importers.keras_items import with_items
 from archspec.backend.importers.keras_statistics import is_adapted, with_statistics
 from archspec.backend.importers.keras_steps import parts_of
 from archspec.ir.graph import Graph
 from archspec.writing import Unwritable, spec_text
 from archspec.writing.draft import Draft, RefusedSteps
+from archspec.writing.regions import SharedOtherwise, networks_of
 
 if TYPE_CHECKING:
     import keras
@@ -68,6 +71,7 @@ def _of_config(config: Any, name: str, archive: Callable[[], Archive]) -> str:
         raise WeightsError("the model is neither functional nor sequential: its wiring is not known")
     if any(map(is_adapted, calls.calls)):
         calls = with_statistics(calls, archive().by_name)
+    calls = with_items(calls)
     graph = graph_of(calls, name)
     try:
         return spec_text(graph)
@@ -83,13 +87,19 @@ def graph_of(calls: Calls, name: str) -> Graph:
         if shape is None:
             raise WeightsError(f"the shape of the input {layer!r} is not known")
         names[LayerOutput(layer)] = draft.input(layer, shape[1:], dtype)
-    bundles: set[LayerOutput] = set()
+    bundles: dict[LayerOutput, Sequence[str]] = {}
+
+    def result(at: LayerOutput) -> str:
+        whole = replace(at, port=0)
+        if (words := bundles.get(whole)) is None:
+            return names[whole]
+        return f"{names[whole]}.{words[at.port]}" if words else f"{names[whole]}[{at.port}]"
 
     def taken(at: LayerOutput, call: LayerCall) -> str:
         whole = replace(at, port=0)
         if whole not in names:
             raise WeightsError(f"layer {call.layer!r}, {_article(call.kind)}, takes what is no result of a layer")
-        return names[whole] + (f"[{at.port}]" if whole in bundles else "")
+        return result(at)
 
     masks = _masks_alone(calls)
     for call in calls.calls:
@@ -104,14 +114,17 @@ def graph_of(calls: Calls, name: str) -> Graph:
             raise WeightsError(f"layer {call.layer!r}, {_article(call.kind)}, takes what is no result of a layer")
         made: list[str] = []
         for part in parts:
-            made.append(draft.add(part.step, [operands[k] if k >= 0 else made[-1 - k] for k in part.taken], call))
+            made.append(
+                draft.add(
+                    _for_each(part.step, call.each), [operands[k] if k >= 0 else made[-1 - k] for k in part.taken], call
+                )
+            )
         own = LayerOutput(call.layer, call.turn)
         names[own] = made[-1]
-        if gives_several(parts[-1].step):
-            bundles.add(own)
+        if (words := results_of(parts[-1].step)) is not None:
+            bundles[own] = words
     for end, said in zip(calls.outputs, calls.output_names, strict=True):
-        whole = replace(end, port=0)
-        draft.output(said, names[whole] + (f"[{end.port}]" if whole in bundles else ""))
+        draft.output(said, result(end))
     try:
         graph = draft.graph()
     except RefusedSteps as error:
@@ -119,9 +132,15 @@ def graph_of(calls: Calls, name: str) -> Graph:
         if origin is not None:
             raise _refused(origin, found.message) from None
         raise WeightsError(found.message) from None
-    _check_shared(graph, draft)
     _check_axes(graph, draft)
-    return graph
+    return _with_shared(graph, draft)
+
+
+def _for_each(step: Step, times: int) -> Step:
+    """A step that is done so often for every item: of items, of items of items."""
+    for turn in range(times):
+        step = {**step, "each": "items"} if not turn else {"do": [step], "each": "items"}
+    return step
 
 
 def _masks_alone(calls: Calls) -> set[tuple[str, int]]:
@@ -129,30 +148,41 @@ def _masks_alone(calls: Calls) -> set[tuple[str, int]]:
     the layers here."""
     used = {(at.layer, at.turn) for call in calls.calls for at in call.operands}
     used |= {(at.layer, at.turn) for at in calls.outputs}
-    masks = {(at.layer, at.turn) for call in calls.calls for at in call.taken} - used
+    given = {(at.layer, at.turn) for call in calls.calls for at in call.taken}
+    masks, ends = given - used, {(at.layer, at.turn) for at in calls.outputs}
+    given -= ends
     while True:
         before = len(masks)
         for call in calls.calls:
             takers = {(c.layer, c.turn) for c in calls.calls if (call.layer, call.turn) in _places(c)}
-            if takers and takers <= masks:
+            if (call.layer, call.turn) in given and takers <= masks:
                 masks.add((call.layer, call.turn))
         if len(masks) == before:
             return masks
 
 
 def _places(call: LayerCall) -> set[tuple[str, int]]:
-    return {(at.layer, at.turn) for at in call.taken}
+    return {(at.layer, at.turn) for at in call.operands}
 
 
-def _check_shared(graph: Graph, draft: Draft[LayerCall]) -> None:
-    """Raises WeightsError where a layer that has weights is called several times."""
-    seen: set[str] = set()
+def _with_shared(graph: Graph, draft: Draft[LayerCall]) -> Graph:
+    """The graph with the nodes that calls of one layer are as nodes of one layer. Raises WeightsError where these do
+    not compute the same."""
+    first: dict[tuple[str, int], str] = {}
+    counts = Counter[tuple[str, int]]()
+    nodes = []
     for node in graph.nodes:
         call = draft.origin(node.name)
-        if node.weights and call.layer in seen:
-            raise WeightsError(f"layer {call.layer!r} is called several times: its weights are shared")
-        if node.weights:
-            seen.add(call.layer)
+        place = counts[call.layer, call.turn]
+        counts[call.layer, call.turn] += 1
+        nodes.append(replace(node, layer=first.setdefault((call.layer, place), node.layer)) if node.weights else node)
+    shared = replace(graph, nodes=tuple(nodes))
+    try:
+        networks_of(shared)
+    except SharedOtherwise as error:
+        why = "its calls share weights, and do not compute the same"
+        raise _refused(draft.origin(error.layer), why) from None
+    return shared
 
 
 def _check_axes(graph: Graph, draft: Draft[LayerCall]) -> None:
@@ -172,4 +202,4 @@ def _refused(call: LayerCall, why: object) -> WeightsError:
 
 
 def _article(kind: str) -> str:
-    return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {kind}"
+    return f"{'an' if kind.startswith((*'AEIOU', 'LSTM')) else 'a'} {kind}"

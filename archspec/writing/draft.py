@@ -63,8 +63,8 @@ class Draft(Generic[Origin]):
         return made
 
     def origin(self, name: str) -> Origin:
-        """Where the step of a result comes from."""
-        return self.steps[name].origin
+        """Where the step of a node comes from."""
+        return self.steps[name.partition(".")[0]].origin
 
     def output(self, name: str, result: str) -> None:
         """Give a result as an output of the network."""

@@ -37,11 +37,20 @@ def _numbers(graph: Graph, ids: dict[object, int]) -> dict[Tensor, int]:
     known = {
         Tensor(name): number(("input", place, repr(spec))) for place, (name, spec) in enumerate(graph.inputs.items())
     }
+    calls = Counter(node.layer for node in graph.nodes)
     for node in graph.nodes:
         taken = [known[tensor] for tensor in node.inputs]
         if node.op.computed.operands == "any order":
             taken.sort()
-        computed = number((repr(node.op.computed), tuple(taken), repr(node.outputs), repr(node.weights)))
+        computed = number(
+            (
+                repr(node.op.computed),
+                tuple(taken),
+                repr(node.outputs),
+                repr(node.weights),
+                node.weights and calls[node.layer],
+            )
+        )
         known.update((tensor, number((computed, tensor.port))) for tensor in node.tensors)
     return known
 
@@ -95,10 +104,13 @@ def _paired(one: Graph, other: Graph, mine: Mapping[Tensor, int], theirs: Mappin
 
 
 def _is_exact(one: Graph, other: Graph, found: Mapping[str, str]) -> bool:
-    """Whether each node of a pair takes what the other takes."""
+    """Whether each node of a pair takes what the other takes, and nodes share weights where those of the other do."""
     if len(found) != len(one.nodes) or len({*found.values()}) != len(other.nodes):
         return False
     inputs = dict(zip(one.inputs, other.inputs, strict=True))
+    layers = {(node.layer, other.by_name[found[node.name]].layer) for node in one.nodes if node.weights}
+    if not len(layers) == len({ours for ours, _ in layers}) == len({theirs for _, theirs in layers}):
+        return False
 
     def there(tensor: Tensor) -> Tensor:
         return Tensor(found.get(tensor.node) or inputs[tensor.node], tensor.port)

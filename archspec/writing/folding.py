@@ -26,10 +26,10 @@ class WrittenBlock:
     body: list[WrittenStep] = field(default_factory=list)
 
 
-def with_blocks(steps: list[WrittenStep]) -> list[WrittenBlock]:
-    """The blocks that make a chain shortest, taken out one by one; ``steps`` are changed to call them."""
+def with_blocks(chains: list[list[WrittenStep]]) -> list[WrittenBlock]:
+    """The blocks that make chains shortest, taken out one by one; the chains are changed to call them."""
     blocks: list[WrittenBlock] = []
-    bodies: list[list[WrittenStep]] = [steps]
+    bodies = list(chains)
     while len(blocks) < MOST_BLOCKS and (found := _best(bodies)):
         length, places = found
         block = _taken_out(f"unit{len(blocks) + 1}", length, places)
@@ -93,7 +93,8 @@ def _skeleton(step: WrittenStep) -> Any:
     """A step without what a parameter could say."""
     args = sorted((k, "#" if _is_count(v) else repr(v)) for k, v in step.args.items())
     merge = None if step.merge is None else _skeleton(step.merge)
-    return step.op, args, [[_skeleton(s) for s in body] for body in step.bodies], merge, step.repeat
+    bodies = [[_skeleton(s) for s in body] for body in step.bodies]
+    return step.op, args, bodies, merge, step.repeat, step.is_each
 
 
 def _is_count(value: object) -> bool:
@@ -227,6 +228,6 @@ def _turns(steps: list[WrittenStep], at: int, length: int) -> int:
 def _loop(part: list[WrittenStep], turns: int, last: WrittenStep) -> WrittenStep:
     first = part[0]
     taken, first.taken = first.taken, None
-    loop = first if len(part) == 1 else WrittenStep("do", {}, [part], channels=first.channels)
+    loop = first if len(part) == 1 and not first.is_each else WrittenStep("do", {}, [part], channels=first.channels)
     loop.repeat, loop.taken, loop.name = turns, taken, last.name
     return loop

@@ -51,6 +51,7 @@ def _is_conv_bn(conv: WrittenStep, norm: WrittenStep) -> bool:
         (conv.op, norm.op) == ("conv", "batch_norm")
         and conv.name is None
         and norm.taken is None
+        and not (conv.is_each or norm.is_each)
         and set(conv.args) <= {"filters", *_defaults()} - NORM - {"act"}
         and set(norm.args) <= NORM
     )
@@ -59,5 +60,5 @@ def _is_conv_bn(conv: WrittenStep, norm: WrittenStep) -> bool:
 def _is_activation(step: WrittenStep) -> bool:
     from archspec.ops.base import Op
 
-    op = None if step.op in STRUCTURES else Op.find(step.op)
+    op = None if step.op in STRUCTURES or step.is_each else Op.find(step.op)
     return op is not None and op.is_activation and hasattr(op, "function") and step.op != "linear"

@@ -3,41 +3,92 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from archspec.ir.graph import Graph, Tensor
 from archspec.writing.prelude import with_conv_bn
-from archspec.writing.step import WrittenStep, of_op
+from archspec.writing.regions import GraphPart, items_of
+from archspec.writing.step import STRUCTURES, WrittenStep, of_op
+
+
+class UnsaidItems(ValueError):
+    """A graph in which an op is done for every item with something that is the same for all of them."""
 
 
 @dataclass(slots=True, eq=False)
 class _Item:
-    """A step with the tensors that it takes and gives."""
+    """A step with the tensors that it takes and gives. ``op`` is None for a part of the graph that is one step.
+    ``words`` are what several results go by, where numbers do not."""
 
     step: WrittenStep
     inputs: tuple[Tensor, ...]
     output: Tensor
-    ports: int = 1
+    ports: int
+    op: Any
+    words: tuple[str, ...] = ()
 
 
-def chain(graph: Graph, *, has_structures: bool = True) -> tuple[list[WrittenStep], list[str]]:
+def chain(
+    graph: Graph, networks: Sequence[GraphPart] = (), names: set[str] | None = None, *, has_structures: bool = True
+) -> tuple[list[WrittenStep], list[str]]:
     """The steps of a graph, in an order in which each takes what is there, and what gives its outputs: nothing where
-    the last step gives the only one. Names are given where they are needed; without structures, to all operands."""
-    items = _items(graph)
+    the last step gives the only one. Names are given where they are needed; without structures, to all operands.
+
+    ``networks`` are the calls of networks, and ``names`` those that are given elsewhere. Raises UnsaidItems.
+    """
+    names = set() if names is None else names
+    items = _items(graph, networks, names, has_structures)
     order = _with_structures(graph, items) if has_structures else items
-    return _named(graph, order)
+    return _named(graph, order, names)
 
 
-def _items(graph: Graph) -> list[_Item]:
+def _items(graph: Graph, networks: Sequence[GraphPart], names: set[str], has_structures: bool) -> list[_Item]:
+    within = {node.name for region in networks for node in region.nodes}
+    each = items_of(graph, [node for node in graph.nodes if node.name not in within])
+    if each is None:
+        raise UnsaidItems("an op takes what is the same for every item")
+    parts = {node.name: region for region in (*networks, *each) for node in region.nodes}
     out = []
     for node in graph.nodes:
-        op: Any = node.op.computed
+        region = parts.get(node.name)
+        if region is not None and region.last is not node:
+            continue
         first = node.input_specs[0] if node.input_specs else None
+        inputs = node.inputs
+        if region is not None and (region.network is not None or len(region.nodes) > 1):
+            first, inputs = graph.spec(region.taken[0]), region.taken
         channels = first.shape[-1] if first is not None and first.shape else None
-        step = of_op(op, channels if isinstance(channels, int) else None)
-        out.append(_Item(step, node.inputs, Tensor(node.name), len(node.outputs)))
+        channels = channels if isinstance(channels, int) else None
+        if region is None:
+            step = of_op(node.op.computed, channels)  # type: ignore[arg-type]
+        elif region.network is not None:
+            step = WrittenStep(region.network, channels=channels)
+        elif len(region.nodes) > 1:
+            body, _ = chain(region.body(graph, ["item"]), (), names, has_structures=has_structures)
+            step = _each(body, channels)
+        else:
+            step = _of_items(node.op, channels)
+        op = None if region is not None else node.op.computed
+        out.append(_Item(step, inputs, Tensor(node.name), len(node.outputs), op, node.op.result_names))
     return out
+
+
+def _of_items(op: Any, channels: int | None) -> WrittenStep:
+    """The step of one op that is done for every item, of items of items too."""
+    inner = op.op
+    return _each(
+        [of_op(inner, channels) if hasattr(type(inner), "model_fields") else _of_items(inner, channels)], channels
+    )
+
+
+def _each(body: list[WrittenStep], channels: int | None) -> WrittenStep:
+    """Steps that are done for every item, as one."""
+    if len(body) == 1 and not body[0].is_each and body[0].op not in STRUCTURES:
+        body[0].is_each = True
+        return body[0]
+    return WrittenStep("do", {}, [body], channels=channels, is_each=True)
 
 
 def _with_structures(graph: Graph, items: list[_Item]) -> list[_Item]:
@@ -46,12 +97,11 @@ def _with_structures(graph: Graph, items: list[_Item]) -> list[_Item]:
     uses.update(output.tensor for output in graph.outputs)
     made: dict[Tensor, _Item] = {}
     order: dict[int, _Item] = {}
-    kinds = {node.name: node.op.computed for node in graph.nodes}
     for item in items:
         made[item.output] = item
         order[id(item)] = item
-        op: Any = kinds[item.output.node]
-        if not op.is_merge or len(item.inputs) < 2:
+        op = item.op
+        if op is None or not op.is_merge or len(item.inputs) < 2:
             continue
         paths = [_path(tensor, made, uses) for tensor in item.inputs]
         starts = {start for start, _ in paths}
@@ -94,11 +144,11 @@ def _path(tensor: Tensor, made: dict[Tensor, _Item], uses: Counter[Tensor]) -> t
     return tensor, path[::-1]
 
 
-def _named(graph: Graph, items: list[_Item]) -> tuple[list[WrittenStep], list[str]]:
+def _named(graph: Graph, items: list[_Item], given: set[str]) -> tuple[list[WrittenStep], list[str]]:
     """Steps in order: what is not taken by the next one alone gets a name."""
     names: dict[str, str] = {name: name for name in graph.inputs}
     order = {item.output.node: k for k, item in enumerate(items)}
-    bundles = {item.output.node for item in items if item.ports > 1}
+    bundles = {item.output.node: item.words for item in items if item.ports > 1}
     wanted: set[str] = set()
     last = next(iter(graph.inputs)) if len(graph.inputs) == 1 else ""
     plan: list[tuple[_Item, list[Tensor] | None]] = []
@@ -119,19 +169,22 @@ def _named(graph: Graph, items: list[_Item]) -> tuple[list[WrittenStep], list[st
         if taken is not None:
             step.taken = ["prev" if t == Tensor(before) else _reference(t, names, bundles) for t in taken]
         if item.output.node in wanted:
-            step.name = names[item.output.node] = _free(f"x{len(names)}", names)
+            step.name = names[item.output.node] = _free(f"x{len(names)}", {*names.values(), *given})
+            given.add(names[item.output.node])
         steps.append(step)
         before = "" if item.ports > 1 else item.output.node
     ends = [] if is_last else [_reference(output.tensor, names, bundles) for output in graph.outputs]
     return with_conv_bn(steps), ends
 
 
-def _free(name: str, names: dict[str, str]) -> str:
-    while name in names.values():
+def _free(name: str, names: set[str]) -> str:
+    while name in names:
         name += "_"
     return name
 
 
-def _reference(tensor: Tensor, names: dict[str, str], bundles: set[str]) -> str:
-    name = names[tensor.node]
-    return f"{name}[{tensor.port}]" if tensor.node in bundles else name
+def _reference(tensor: Tensor, names: dict[str, str], bundles: dict[str, tuple[str, ...]]) -> str:
+    name, words = names[tensor.node], bundles.get(tensor.node)
+    if words is None:
+        return name
+    return f"{name}.{words[tensor.port]}" if words else f"{name}[{tensor.port}]"

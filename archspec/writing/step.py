@@ -17,7 +17,8 @@ class WrittenStep:
     """One step. ``args`` has every count, also where it is the default; ``bodies`` are the chains of a structure.
 
     ``channels`` are those of the first input, None where there are none. ``taken`` are names of results, None where
-    the step takes the one before. ``defaults`` are what arguments are when they are left out.
+    the step takes the one before. ``defaults`` are what arguments are when they are left out. ``is_each`` says that it
+    is done for every item.
     """
 
     op: str
@@ -30,6 +31,7 @@ class WrittenStep:
     repeat: int = 1
     main: str | None = None
     defaults: dict[str, Any] = field(default_factory=dict)
+    is_each: bool = False
 
     @property
     def size(self) -> int:
@@ -47,6 +49,8 @@ class WrittenStep:
             out["as"] = self.name
         if self.repeat > 1:
             out["repeat"] = self.repeat
+        if self.is_each:
+            out["each"] = "items"
         return self.op if list(out.values()) == [None] else out
 
     def _arguments(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from archspec.ir.graph import Graph
@@ -15,12 +16,29 @@ WIDTH = 110
 """Characters of a line that is written in one."""
 
 
-def written(graph: Graph, steps: list[WrittenStep], ends: list[str], blocks: list[WrittenBlock], doc: str) -> str:
+@dataclass(frozen=True, slots=True)
+class WrittenNetwork:
+    """A network: its inputs, where it has several, and its body."""
+
+    name: str
+    inputs: list[str]
+    body: list[WrittenStep]
+
+
+def written(
+    graph: Graph,
+    steps: list[WrittenStep],
+    ends: list[str],
+    blocks: list[WrittenBlock],
+    networks: list[WrittenNetwork],
+    doc: str,
+) -> str:
     """The text of a spec."""
     from archspec.frontend.layout import formatted
     from archspec.ir.diagnostics import Source
 
-    defaults = _defaults([steps, *(block.body for block in blocks)], {block.name for block in blocks})
+    bodies = [steps, *(block.body for block in blocks), *(network.body for network in networks)]
+    defaults = _defaults(bodies, {block.name for block in blocks} | {network.name for network in networks})
     lines = ["archspec: 1", f"name: {flow(graph.name)}"]
     if doc:
         lines.append(f"doc: {json.dumps(doc)}")
@@ -35,6 +53,13 @@ def written(graph: Graph, steps: list[WrittenStep], ends: list[str], blocks: lis
                 params = {name: "int" if value is None else value for name, value in block.params.items()}
                 lines.append(f"    params: {flow(params)}")
             lines += _chain("    body", [step.value() for step in block.body])
+    if networks:
+        lines += ["", "networks:"]
+        for network in networks:
+            lines.append(f"  {network.name}:")
+            if network.inputs:
+                lines.append(f"    inputs: {flow(network.inputs)}")
+            lines += _chain("    body", [step.value() for step in network.body])
     lines += ["", *_chain("body", [step.value() for step in steps])]
     if ends:
         lines += ["", "heads:"]
@@ -61,6 +86,9 @@ def _defaults(bodies: list[list[WrittenStep]], blocks: set[str]) -> dict[str, di
         for name in [name for name in steps[0].args if name != steps[0].main and name in steps[0].defaults]:
             usual = steps[0].defaults[name]
             values = [json.dumps(step.args.get(name, usual)) for step in steps]
+            if usual is None and "null" in values:
+                # What is a default can be changed by a step, not taken away.
+                continue
             (most, count), *_ = Counter(values).most_common(1)
             common = json.loads(most)
             if (

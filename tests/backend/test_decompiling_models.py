@@ -29,8 +29,11 @@ def returned(model, text=None):
     for tensor in model.inputs:
         shape = (2, *(7 if size is None else size for size in tensor.shape[1:]))
         given.append(draw.integers(0, 5, shape).astype(keras.backend.standardize_dtype(tensor.dtype)))
-    given = given[0] if len(given) == 1 else given
-    pairs = zip(*(keras.tree.flatten(m(given, training=False)) for m in (model, ours)), strict=True)
+    several = [given, dict(zip(graph.inputs, given, strict=True))]
+    results = (
+        m(x if len(given) > 1 else given[0], training=False) for m, x in zip((model, ours), several, strict=True)
+    )
+    pairs = zip(*map(keras.tree.flatten, results), strict=True)
     for theirs, mine in pairs:
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
     assert ours.count_params() == model.count_params()
@@ -125,8 +128,81 @@ def test_what_a_normalization_learnt_becomes_arguments(tmp_path):
     np.testing.assert_allclose(ours(data), model(data), rtol=1e-4, atol=1e-5)
 
 
+def test_layers_that_are_called_several_times_are_networks():
+    from keras import Input, Model, layers
+
+    x = image = Input((8, 8, 1))
+    x = skip = layers.ReLU()(layers.Conv2D(3, 3, padding="same")(x))
+    x = layers.Add()([layers.BatchNormalization()(layers.Conv2D(3, 3, padding="same")(x)), skip])
+    tower = Model(image, layers.Dense(4)(layers.Flatten()(x)))
+    left, right, again = Input((8, 8, 1)), Input((8, 8, 1)), layers.Dense(4, activation="tanh")
+    graph = returned(Model([left, right], again(again(again(layers.Subtract()([tower(left), tower(right)]))))))
+    assert ops_of(graph).count("conv") == 4 and graph.nodes[-1].layer == "net2.dense"
+    assert len({node.layer for node in graph.nodes if node.weights}) == 5
+
+
+def test_heads_of_maps_of_several_sizes_are_one_network():
+    from keras import Input, Model, layers
+
+    maps, conv = [Input((8, 8, 4)), Input((4, 4, 4))], layers.Conv2D(4, 3, padding="same", activation="relu")
+    last, flat = layers.Conv2D(2, 3, padding="same"), layers.Reshape((-1, 2))
+    model = Model(maps, layers.Concatenate(axis=1)([flat(last(conv(x))) for x in maps]))
+    assert {node.layer for node in returned(model).nodes if node.weights} == {"net1.conv", "net1.conv_2"}
+
+
+def test_a_network_of_two_inputs_is_called_in_a_row():
+    from keras import Input, Model, layers
+
+    x, state = Input((3,)), Input((4,))
+    both = layers.Concatenate()([x, state])
+    gate = layers.Dense(4, activation="sigmoid")(both)
+    cell = Model([x, state], layers.Subtract()([layers.Dense(4, activation="tanh")(both), gate]))
+    one, other, start = Input((3,)), Input((3,)), Input((4,))
+    model = Model([one, other, start], cell([other, cell([one, start])]))
+    assert "inputs: [in1, in2]" in of_model(model)
+    returned(model)
+
+
+def test_what_is_done_at_every_step_is_done_for_each_item():
+    from keras import Input, Model, layers
+
+    from archspec.backend.build import compile
+
+    video = Input((3, 6, 6, 2))
+    x = layers.TimeDistributed(layers.Conv2D(4, 3, padding="same", activation="relu"))(video)
+    x = layers.TimeDistributed(layers.Flatten())(layers.TimeDistributed(layers.MaxPooling2D())(x))
+    model = Model(video, layers.LSTM(3)(x))
+    assert "conv: {filters: 4, kernel: 3, activation: relu}\n      - max_pool" in of_model(model)
+    graph = returned(model)
+    of_ours = ops_of(loads(of_model(compile(graph))))
+    assert of_ours == ops_of(graph) == ["conv", "max_pool", "flatten", "lstm"]
+    nested = Input((2, 3, 4, 4, 2))
+    twice = layers.TimeDistributed(layers.TimeDistributed(layers.Conv2D(4, 3)))
+    returned(Model(nested, twice(nested)))
+
+
+def test_a_model_that_is_called_at_every_step():
+    import numpy as np
+    from keras import Input, Model, layers
+
+    from archspec.backend.build import compile
+
+    frame = Input((6, 6, 2))
+    x = layers.Conv2D(4, 3, padding="same")(frame)
+    x = layers.GlobalAveragePooling2D()(layers.Add()([layers.Conv2D(4, 1, activation="relu")(x), x]))
+    video = Input((3, 6, 6, 2))
+    model = Model(video, layers.TimeDistributed(Model(frame, layers.Dense(2)(x)))(video))
+    text = of_model(model)
+    assert "residual: [conv: {filters: 4, padding: valid, activation: relu}]" in text and "each: items" in text
+    ours = compile(loads(text))
+    # Its weights are in the order of its layers.
+    ours.set_weights(model.get_weights())
+    given = np.random.default_rng(0).normal(size=(2, 3, 6, 6, 2)).astype("float32")
+    np.testing.assert_allclose(ours(given), model(given), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["char_lstm", "alphago_policy", "textcnn", "mixer_s32"])
+@pytest.mark.parametrize("name", ["char_lstm", "alphago_policy", "textcnn", "mixer_s32", "siamese"])
 def test_compiled_specs_come_back(name):
     import archspec
 

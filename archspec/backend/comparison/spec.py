@@ -54,15 +54,18 @@ class SpecSide:
         self.samples |= {tensor: TensorSample(value) for tensor, value in self.values.items()}
         uses = Counter(t for node in graph.nodes for t in node.inputs)
         calls = Counter(node.layer for node in graph.nodes)
-        layers: dict[str, Any] = {}
+        layers: dict[str, tuple[Any, Any]] = {}
         for node in graph.nodes:
-            layer = layers.pop(node.layer, None) or node.op.lower(*node.input_specs)
+            has_twin = node.layer in pairs
+            if node.layer in layers:
+                layer, activation = layers.pop(node.layer)
+            else:
+                layer = node.op.lower(*node.input_specs)
+                activation = without_activation(layer) if has_twin else None
             calls[node.layer] -= 1
             if calls[node.layer]:
-                layers[node.layer] = layer
+                layers[node.layer] = layer, activation
             taken = [self.values[t] for t in node.inputs]
-            has_twin = node.layer in pairs
-            activation = without_activation(layer) if has_twin else None
 
             # A layer of items is compared by what it takes and gives of them as examples.
             around: list[Node] = []

@@ -33,10 +33,15 @@ def one(step: Step, operands: Iterable[int]) -> list[LayerPart]:
     return [LayerPart(step, tuple(operands))]
 
 
-def gives_several(step: Step) -> bool:
-    """Whether a step's results go by numbers behind its name."""
-    ((op, args),) = step.items()
-    return op == "split" or (isinstance(args, dict) and any(args.get(word) for word in ("states", "indices")))
+def results_of(step: Step) -> Sequence[str] | None:
+    """What the results of a step go by behind its name, where it gives several: words, or no words where numbers do.
+    None where it gives one."""
+    ((op, said),) = step.items()
+    args = said if isinstance(said, dict) else {}
+    kind: Any = Op.find(op)
+    if words := kind.model_construct(**args).result_names:
+        return tuple(words)
+    return () if op == "split" or args.get("states") else None
 
 
 FUNCTIONS = {

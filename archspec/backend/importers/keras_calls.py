@@ -33,7 +33,8 @@ ATTENDED = ("query", "value", "key")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerCall:
-    """One call of a layer, with outputs of others for tensors. ``module`` is its class', in Python."""
+    """One call of a layer, with outputs of others for tensors. ``module`` is its class', in Python. ``each`` says how
+    often it is done for every item of the first axis: of items, of items of items."""
 
     layer: str
     turn: int
@@ -42,6 +43,7 @@ class LayerCall:
     config: Mapping[str, Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    each: int = 0
 
     @property
     def taken(self) -> tuple[LayerOutput, ...]:
@@ -81,6 +83,11 @@ def of_model(config: Mapping[str, Any], version: str) -> Calls | None:
     return _sequential(config, version) if config.get("layers") else None
 
 
+def is_model(config: Mapping[str, Any]) -> bool:
+    """Whether a layer's config is that of a model."""
+    return isinstance(config.get("layers"), list)
+
+
 def _functional(config: Mapping[str, Any], version: str) -> Calls:
     layers = {layer["name"]: layer for layer in config["layers"]}
     ends = dict(_ends(config["input_layers"]))
@@ -93,13 +100,13 @@ def _functional(config: Mapping[str, Any], version: str) -> Calls:
         for turn, node in enumerate(layer["inbound_nodes"])
     ]
     found = dict(_ends(config["output_layers"]))
-    models = {name for name, layer in layers.items() if "layers" in layer["config"]}
+    models = {name for name, layer in layers.items() if is_model(layer["config"])}
     # A model's own making counts as a call of it: in Keras 3 at the outputs alone, before at what takes it, too.
     if any(_is_of_keras_3(node) for layer in layers.values() for node in layer["inbound_nodes"]):
         found = {name: _before(end, models) for name, end in found.items()}
     else:
         late = _made_first(models, waiting, found.values())
-        waiting = [_renamed(call, lambda at: _before(at, late)) for call in waiting]
+        waiting = [renamed(call, lambda at: _before(at, late)) for call in waiting]
         found = {name: _before(end, late) for name, end in found.items()}
     calls: list[LayerCall] = []
     while waiting:
@@ -148,7 +155,7 @@ def _followed(model: Calls) -> Calls:
     within = {
         call.layer: inner
         for call in model.calls
-        if "layers" in call.config and (inner := of_model(call.config, model.version))
+        if is_model(call.config) and (inner := of_model(call.config, model.version))
     }
     if not within:
         return model
@@ -159,20 +166,20 @@ def _followed(model: Calls) -> Calls:
         return known.get(at, at)
 
     for call in model.calls:
-        call = _renamed(call, followed)
+        call = renamed(call, followed)
         if call.layer not in within:
             calls.append(call)
             continue
         inner = within[call.layer]
         if len(calls) + len(inner.calls) > MAX_CALLS:
             raise WeightsError(f"its models within models call more than {MAX_CALLS:,} layers")
-        inner = _in_place_of(call, inner)
+        inner = in_place_of(call, inner)
         calls += inner.calls
         known.update((LayerOutput(call.layer, call.turn, port), at) for port, at in enumerate(inner.outputs))
     return replace(model, calls=tuple(calls), outputs=tuple(map(followed, model.outputs)))
 
 
-def _in_place_of(call: LayerCall, inner: Calls) -> Calls:
+def in_place_of(call: LayerCall, inner: Calls) -> Calls:
     """A model with its layers called as that call of it does, under the names that they have outside. Raises
     WeightsError."""
     given = dict(zip((LayerOutput(name) for name, *_ in inner.inputs), _given(call, inner), strict=True))
@@ -184,7 +191,7 @@ def _in_place_of(call: LayerCall, inner: Calls) -> Calls:
 
     calls = []
     for c in inner.calls:
-        at, inside = outside(LayerOutput(c.layer, c.turn)), _renamed(c, outside)
+        at, inside = outside(LayerOutput(c.layer, c.turn)), renamed(c, outside)
         if call.kwargs.get("training"):
             inside = replace(inside, kwargs={"training": True, **inside.kwargs})
         calls.append(replace(inside, layer=at.layer, turn=at.turn))
@@ -203,7 +210,7 @@ def _given(call: LayerCall, inner: Calls) -> tuple[LayerOutput, ...]:
     return given
 
 
-def _renamed(call: LayerCall, other: Callable[[LayerOutput], LayerOutput]) -> LayerCall:
+def renamed(call: LayerCall, other: Callable[[LayerOutput], LayerOutput]) -> LayerCall:
     """A call with other names for what it takes."""
     return replace(call, args=filled(call.args, other), kwargs=filled(dict(call.kwargs), other))
 

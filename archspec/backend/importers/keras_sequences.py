@@ -133,6 +133,7 @@ def _recurrent(config: Config, call: LayerCall) -> list[LayerPart]:
 
 def _embedding(config: Config, call: LayerCall) -> list[LayerPart]:
     args = {"vocab": config["input_dim"], "dim": config["output_dim"], "mask_zero": bool(config.get("mask_zero"))}
+    args["trainable"] = config.get("trainable", True)
     return one(said("embedding", args), (0,))
 
 

@@ -21,11 +21,13 @@ from archspec.backend.importers.keras_arguments import (
     said,
     sides,
 )
-from archspec.backend.importers.keras_calls import LayerCall, is_mask, module_of
+from archspec.backend.importers.keras_calls import LayerCall, is_mask
 from archspec.backend.importers.keras_functions import MERGES
 
 TRAINING_ALONE = ("initializer", "regularizer", "constraint")
 """Ends of names of arguments that a trained model does not compute by; they are not carried over."""
+SAME_IN_TRAINING = ("Resizing", "CenterCrop", "Rescaling")
+"""Layers that Keras calls as in training wherever they are, and that do the same at inference."""
 WITHOUT_MEANING = frozenset(("name", "trainable", "dtype", "data_format", "seed", "build_config"))
 
 
@@ -38,13 +40,11 @@ def parts_of(call: LayerCall) -> list[LayerPart]:
         raise UnsaidLayer("it is not a layer of Keras's own, and what it computes is not known")
     if package == "keras" and ".ops." in call.module:
         return keras_functions.parts(call)
-    if call.kwargs.get("training"):
+    if call.kwargs.get("training") and call.kind not in SAME_IN_TRAINING:
         raise UnsaidLayer("it is called as in training")
     _check_given(call)
-    if package == "archspec" and call.kind not in RULES and call.kind not in keras_sequences.RULES:
+    if own_layers.is_own(call) or (package == "archspec" and call.kind not in {*RULES, *keras_sequences.RULES}):
         return own_layers.parts(call)
-    if call.kind == "TimeDistributed":
-        return _at_every_step(config, call)
     if ".applications." in call.module and (scaled := OF_APPLICATIONS.get(call.kind)):
         return scaled(config)
     if rule := keras_sequences.RULES.get(call.kind):
@@ -67,15 +67,6 @@ def _check_given(call: LayerCall) -> None:
         raise UnsaidLayer("it is called with use_causal_mask")
 
 
-def _at_every_step(config: Mapping[str, Any], call: LayerCall) -> list[LayerPart]:
-    layer = config["layer"]
-    kind, module = layer["class_name"], module_of(layer)
-    if kind not in keras_sequences.STEPWISE:
-        raise UnsaidLayer(f"no op applies a {kind} at every step")
-    inner = LayerCall(call.layer, call.turn, kind, module, layer["config"], call.args, call.kwargs)
-    return parts_of(inner)
-
-
 def _conv(op: str) -> Callable[..., Step]:
     def rule(config: Mapping[str, Any], call: LayerCall | None) -> Step:
         padding = config["padding"]
@@ -93,6 +84,7 @@ def _conv(op: str) -> Callable[..., Step]:
             "output_padding": alike(config.get("output_padding")),
             "bias": config["use_bias"],
             "activation": activation(config.get("activation")),
+            "trainable": bool(config.get("trainable", True)),
         }
         return said(op, args)
 
@@ -164,8 +156,13 @@ def _dense(config: Mapping[str, Any], call: LayerCall | None) -> Step:
     return said("dense", args)
 
 
-def _shaped(op: str, argument: str, key: str) -> Callable[..., Step]:
-    return lambda config, call: {op: {argument: alike(config[key])}}
+def _shaped(op: str, argument: str, key: str, axes: int) -> Callable[..., Step]:
+    def rule(config: Mapping[str, Any], call: LayerCall | None) -> Step:
+        value = config[key]
+        # Of one axis Keras has the two sides alone.
+        return {op: {argument: alike([value] if axes == 1 and not isinstance(value, int) else value)}}
+
+    return rule
 
 
 def _reshape(config: Mapping[str, Any], call: LayerCall | None) -> Step:
@@ -229,8 +226,8 @@ RULES: Mapping[str, Callable[..., Step]] = {
     **{f"AveragePooling{n}D": _pool("avg_pool") for n in (1, 2, 3)},
     **{f"GlobalAveragePooling{n}D": _global_pool("global_avg_pool") for n in (1, 2, 3)},
     **{f"GlobalMaxPooling{n}D": _global_pool("global_max_pool") for n in (1, 2, 3)},
-    **{f"ZeroPadding{n}D": _shaped("pad", "padding", "padding") for n in (1, 2, 3)},
-    **{f"Cropping{n}D": _shaped("crop", "margins", "cropping") for n in (1, 2, 3)},
+    **{f"ZeroPadding{n}D": _shaped("pad", "padding", "padding", n) for n in (1, 2, 3)},
+    **{f"Cropping{n}D": _shaped("crop", "margins", "cropping", n) for n in (1, 2, 3)},
     **{f"UpSampling{n}D": _upsample for n in (1, 2, 3)},
     **{kind: (lambda config, call, op=op: {op: None}) for kind, op in MERGES.items() if kind != "Concatenate"},
     "Concatenate": _concat,

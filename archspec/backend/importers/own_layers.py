@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import comb
 from typing import Any
 
 from archspec.backend.importers.keras_arguments import (
@@ -24,9 +25,8 @@ OF_KERAS = frozenset(("name", "trainable", "dtype", "activity_regularizer", "qua
 """Arguments of every layer."""
 OPS = {
     "AdditiveAttention": "additive_attention",
-    "Anchors": "anchors",
-    "Attention": "attention",
     "Bias": "bias",
+    "BoxArea": "box_area",
     "BoxDecoding": "decode_boxes",
     "BoxEncoding": "encode_boxes",
     "BoxOverlap": "iou",
@@ -34,17 +34,22 @@ OPS = {
     "ClassToken": "class_token",
     "Divide": "divide",
     "Folding": "folding",
+    "GridSample": "grid_sample",
+    "Interpolation": "interpolate",
     "KMaxPooling": "k_max_pool",
     "LayerScale": "layer_scale",
     "SampleNormal": "sample_normal",
     "MatrixProduct": "matmul",
     "Maxout": "maxout",
+    "NonMaximumSuppression": "nms",
     "OneHot": "one_hot",
     "PadChannels": "pad_channels",
     "PixelShuffle": "pixel_shuffle",
     "PixelUnshuffle": "pixel_unshuffle",
     "PositionEmbedding": "position_embedding",
     "Rbf": "rbf",
+    "RelativePositionBias": "relative_position_bias",
+    "ReversibleEmbedding": "reversible_embedding",
     "RotaryPosition": "rotary_position",
     "SinusoidalPosition": "sinusoidal_position",
     "StopGradient": "detach",
@@ -63,8 +68,63 @@ def parts(call: LayerCall) -> list[LayerPart]:
     raise UnsaidLayer("it is a layer of archspec's own that is not read back yet")
 
 
+def is_own(call: LayerCall) -> bool:
+    """Whether a layer is one of archspec's own that has a rule here, not one that is called as one of Keras's."""
+    return call.module.partition(".")[0] == "archspec" and (call.kind in RULES or call.kind in OPS)
+
+
 def _as_named(op: str, config: Config) -> Step:
     return said(op, {k: v for k, v in config.items() if k not in OF_KERAS})
+
+
+def _anchors(config: Config) -> Step:
+    shapes, (rows, columns) = listed(config["shapes"]), config["stride"]
+    stride = alike(config["stride"])
+    if all(shape == [columns, rows] for shape in shapes) and config["offset"] == 0.5 and not config["round"]:
+        return said("cells", {"stride": stride, "count": len(shapes)})
+    return said(
+        "anchors", {"sizes": shapes, "stride": stride, "offset": config["offset"], "round": bool(config["round"])}
+    )
+
+
+def _attention(config: Config) -> Step:
+    names = ("heads", "key_dim", "dim_out", "bias", "causal", "rotary", "dropout")
+    args = {name: config[name] for name in names}
+    args["value_dim"] = None if config["value_dim"] == config["key_dim"] else config["value_dim"]
+    args["kv_heads"] = None if config["kv_heads"] == config["heads"] else config["kv_heads"]
+    return said("attention", args)
+
+
+def _locally_connected(config: Config) -> Step:
+    args = {
+        "filters": config["filters"],
+        "kernel": alike(config["kernel_size"]),
+        "stride": alike(config["strides"]),
+        "padding": sides(config["sides"]),
+        "bias": config["use_bias"],
+        "activation": activation(config["activation"]),
+    }
+    return said("locally_connected", args)
+
+
+def _roi_align(config: Config) -> Step:
+    size, level = config["canonical"]
+    args = {name: listed(config[name]) for name in ("samples", "aligned")}
+    stride = {"size": alike(config["size"]), "stride": alike(config["stride"])}
+    return said("roi_align", {**stride, **args, "canonical_size": size, "canonical_stride": level})
+
+
+def _of_regions(op: str, *names: str) -> Callable[[Config], Step]:
+    return lambda config: said(op, {"size": alike(config["size"]), **{name: config[name] for name in names}})
+
+
+def _blur(config: Config) -> Step:
+    taps, mode = config["taps"], config["mode"]
+    usual = [comb(len(taps) - 1, i) / 2 ** (len(taps) - 1) for i in range(len(taps))]
+    if listed(taps) != usual:
+        raise UnsaidLayer("it blurs by other numbers than those of a binomial")
+    args = {"size": len(taps), "stride": alike(config["strides"]), "mode": "reflect" if mode == "reflect" else "zero"}
+    return said("blur_pool", args)
 
 
 def _local_response(config: Config) -> Step:
@@ -104,7 +164,7 @@ def _pool(config: Config) -> Step:
 
 def _indexed_pool(config: Config) -> Step:
     ((op, args),) = _pool({**config, "mode": "max"}).items()
-    return {op: {**args, "indices": True}}
+    return {op: {**(args or {}), "indices": True}}
 
 
 def _dtype(policy: object) -> Any:
@@ -128,6 +188,26 @@ def _window_attention(config: Config) -> Step:
 
 
 RULES: Mapping[str, Callable[[Config], Step]] = {
+    "AlignedRegions": _roi_align,
+    "Anchors": _anchors,
+    "Attention": _attention,
+    "BlurPool": _blur,
+    "ConstantTensor": lambda config: said(
+        "constant",
+        {"value": listed(config["value"]), "shape": listed(config["shape"]), "dtype": _dtype(config["dtype"])},
+    ),
+    "CroppedRegions": _of_regions("crop_and_resize", "stride", "fill"),
+    "CumulativeSum": lambda config: said("cumsum", {"axis": axis_of(config["axis"])}),
+    "Gather": lambda config: said("gather", {"indices": listed(config["indices"]), "axis": axis_of(config["axis"])}),
+    "LocallyConnected": _locally_connected,
+    "ParameterTensor": lambda config: said(
+        "parameter", {"shape": listed(config["shape"]), "trainable": config["trainable"]}
+    ),
+    "PooledRegions": _of_regions("roi_pool", "stride"),
+    "Roll": lambda config: said(
+        "roll", {"shift": alike(config["shift"]), "axis": alike([axis_of(axis) for axis in config["axis"]])}
+    ),
+    "Unpooling": lambda config: {"unpool": {"output_size": alike(config["size"])}},
     "LocalResponseNormalization": _local_response,
     "Pad": _pad,
     "Slice": _slice,
