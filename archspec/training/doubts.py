@@ -18,6 +18,10 @@ LOST = 0.05
 """Share of a run's steps whose gradients may be lost at its end without a word."""
 
 
+BEGUN = 0.1
+"""Share of an average of weights that those after the first step may have at the end without a word."""
+
+
 class Doubt(NamedTuple):
     """One warning: a code, a sentence, the place in the run file, what would do."""
 
@@ -94,6 +98,20 @@ def lost_gradients(plan: Plan) -> Iterator[Doubt]:
         found = (total // updates for updates in count(total // accumulate + 1))
         fits = next(steps for steps in found if total % steps <= LOST * total)
         yield Doubt("W27", message, ("train", "accumulate"), f"accumulate: {fits}" if fits > 1 else "leave it out")
+
+
+def slow_average(plan: Plan) -> Iterator[Doubt]:
+    """W31: an average of the weights that still is those after the first step when the run ends."""
+    train = plan.spec.train
+    total = plan.steps * train.epochs
+    if train.ema is None or (share := train.ema ** max(0, total - 1)) <= BEGUN:
+        return
+    fits = next((momentum for momentum in (0.999, 0.99, 0.9) if momentum**total < BEGUN / 2), None)
+    message = (
+        f"an average that keeps {train.ema:g} at each step is {100 * share:.3g} % the weights after the first of the "
+        f"{total:,} steps when the run ends, and is what is evaluated"
+    )
+    yield Doubt("W31", message, ("train", "ema"), "leave it out" if fits is None else f"ema: {fits}")
 
 
 def odd_rate(plan: Plan) -> Iterator[Doubt]:
@@ -199,6 +217,7 @@ RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (
     endless_patience,
     large_batch,
     lost_gradients,
+    slow_average,
     odd_rate,
     other_scale,
     other_layers,
