@@ -36,16 +36,25 @@ def pasted(drawn: np.ndarray, box: Sequence[float], size: Sequence[int]) -> np.n
     return out
 
 
-def in_file(masks: np.ndarray, places: Sequence[int], there: np.ndarray, size: Sequence[int]) -> Iterator[np.ndarray]:
-    """Masks of what a network sees, ``ObjectMasks`` (h, w, channels), in pixels of its file of this height and width:
-    at the middle of each pixel what the network sees there, one mask for each of ``places``. ``there`` (2, 3) is
-    ``corners.placement``."""
+def sampled(seen: np.ndarray, there: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """What a network sees, (h, w, …), at the middles of the pixels of its file of this height and width; 0 where it
+    sees nothing of it. ``there`` (2, 3) is ``corners.placement``."""
     import numpy as np
 
     height, width = size
     y, x = np.mgrid[:height, :width] + 0.5
     at = [np.floor(there[k, 0] * x + there[k, 1] * y + there[k, 2] + 1e-6).astype(int) for k in (0, 1)]
-    inside = np.logical_and.reduce([(n >= 0) & (n < have) for n, have in zip(at, masks.shape[1::-1], strict=True)])
-    columns, rows = (np.clip(n, 0, have - 1) for n, have in zip(at, masks.shape[1::-1], strict=True))
-    seen = np.where(inside[..., None], masks[rows, columns], np.uint8(0))
-    return (mask(seen, place) if place >= 0 else np.zeros((height, width), bool) for place in places)
+    inside = np.logical_and.reduce([(n >= 0) & (n < have) for n, have in zip(at, seen.shape[1::-1], strict=True)])
+    columns, rows = (np.clip(n, 0, have - 1) for n, have in zip(at, seen.shape[1::-1], strict=True))
+    there_is = inside.reshape(height, width, *[1] * (seen.ndim - 2))
+    out: np.ndarray = np.where(there_is, seen[rows, columns], seen.dtype.type(0))
+    return out
+
+
+def in_file(masks: np.ndarray, places: Sequence[int], there: np.ndarray, size: Sequence[int]) -> Iterator[np.ndarray]:
+    """Masks of what a network sees, ``ObjectMasks`` (h, w, channels), in pixels of its file, as ``sampled``: one mask
+    for each of ``places``."""
+    import numpy as np
+
+    seen = sampled(masks, there, size)
+    return (mask(seen, place) if place >= 0 else np.zeros(tuple(size), bool) for place in places)

@@ -23,6 +23,8 @@ Width = Annotated[int, Field(gt=0, le=MAX_WIDTH)]
 PositiveInt = Annotated[int, Field(gt=0, le=2**31)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """A probability of dropping: 0 ≤ rate < 1."""
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole."""
 Epsilon = Annotated[float, Field(gt=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 """A finite number."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from archspec.ops.arguments import Share
 from archspec.ops.loss import (
     Loss,
-    Share,
     Smoothing,
     class_index,
     keras_loss,

@@ -12,9 +12,10 @@ from pydantic import Field
 
 from archspec.ir.meaning import Meanings
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.arguments import Sizes
+from archspec.ops.arguments import Share, Sizes
 from archspec.ops.base import Op, OpError
 from archspec.ops.interpolation import INTERPOLATION
+from archspec.ops.reshape import Range
 from archspec.ops.shapes import floating, normalize_axis, per_axis
 
 if TYPE_CHECKING:
@@ -131,3 +132,57 @@ class PasteMasks(Op, name="paste_masks", main="size"):
 
         down, right = per_axis(self.size, 2, "size")
         return PastedMasks((down, right))
+
+
+class MergePanoptic(Op, name="merge_panoptic", main="overlap"):
+    """One picture of objects and of what is around them (Kirillov et al. 2018): for each pixel the number of its
+    segment, (height, width) int32. Number k + 1 is the object of row k, rows + 1 + c class c of the semantic scores, 0
+    nothing. ``{merge_panoptic: {area: 4096}, from: [masks, found.scores, semantic]}``, where ``masks`` are those of
+    ``paste_masks``.
+
+    Objects come surest first, and have the pixels that are still free; one of which too much is taken is left out.
+    Other pixels are of the class with the highest score, if it is one of ``stuff`` and they are enough.
+    """
+
+    stops_gradient = True
+
+    overlap: Share = 0.5
+    """Share of an object's pixels above which, taken by surer ones, they leave it out."""
+    score: Share = 0.5
+    """Score below which an object is left out."""
+    area: Annotated[int, Field(ge=0, le=2**31)] = 4096
+    """Pixels of a class below which, in the whole image, it is left out."""
+    stuff: Range = (0, None)
+    """``[start, stop]`` of the classes that are no objects, stop excluded, null for the end; the others stay free."""
+
+    def infer(self, masks: TensorSpec, scores: TensorSpec, semantic: TensorSpec) -> TensorSpec:
+        for x in (masks, scores, semantic):
+            floating(x, self.name)
+        if masks.rank != 3 or None in masks.shape:
+            raise OpError(
+                f"merge_panoptic needs masks (rows, height, width) of known size, got {masks}",
+                help="paste_masks brings masks within boxes to pixels of the image",
+            )
+        if scores.shape != masks.shape[:1]:
+            raise OpError(f"merge_panoptic needs a score of each mask, got {masks} and {scores}")
+        if semantic.rank != 3 or semantic.shape[:2] != masks.shape[1:]:
+            raise OpError(f"merge_panoptic needs semantic scores as large as masks, got {masks} and {semantic}")
+        start, stop = self._stuff(semantic)
+        if not 0 <= start < stop <= (semantic.channels or 0):
+            message = f"merge_panoptic: stuff {list(self.stuff)} is no range of {semantic.channels} classes"
+            raise OpError(message, argument="stuff", help=f"[0, {semantic.channels}]")
+        return TensorSpec(masks.shape[1:], "int32")
+
+    def _stuff(self, semantic: TensorSpec) -> tuple[int, int]:
+        start, stop = self.stuff
+        return start, (semantic.channels or 0) if stop is None else stop
+
+    def flops(self, out: TensorSpec, masks: TensorSpec, scores: TensorSpec, semantic: TensorSpec) -> int:
+        """6 for each pixel of a mask, 1 for each semantic score, and 3 for each pixel of each class of stuff"""
+        start, stop = self._stuff(semantic)
+        return 6 * masks.size + semantic.size + 3 * (stop - start) * out.size
+
+    def lower(self, masks: TensorSpec, scores: TensorSpec, semantic: TensorSpec) -> keras.Layer:
+        from archspec.layers.panoptic import MergedSegments
+
+        return MergedSegments(self.overlap, self.score, self.area, self._stuff(semantic))

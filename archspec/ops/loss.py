@@ -28,7 +28,6 @@ Entries = Literal["numbers", "positions", "examples"]
 Coding = Literal["given", "classes", "channel"]
 """What a target is: as the loss takes it; numbers of classes, which are made one-hot; one channel without its axis."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Smoothing = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import Share
 from archspec.ops.base import OpError
 from archspec.ops.loss import (
     Loss,
     Positive,
-    Share,
     channels_of,
     keras_loss,
     requires_raw_scores,

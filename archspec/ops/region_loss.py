@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.ir.tensors import TensorSpec
+from archspec.ops.arguments import Share
 from archspec.ops.base import OpError
 from archspec.ops.boxes import Variant
 from archspec.ops.loss import (
     Loss,
-    Share,
     channels_of,
     keras_loss,
     probabilities,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from archspec.ir.meaning import Meanings
 from archspec.ir.tensors import TensorSpec
-from archspec.ops.arguments import PositiveInt
+from archspec.ops.arguments import PositiveInt, Share
 from archspec.ops.base import Op, OpError
 from archspec.ops.matching import flags_of_rows
 from archspec.ops.shapes import floating
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import keras
 
 Outputs = tuple[TensorSpec, ...]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Drawn(Op):

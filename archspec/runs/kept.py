@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from archspec.evaluators.base import Batch
+from archspec.evaluators.panoptic import SEGMENTS
 from archspec.runs.beside import FilePicture, read_picture
 from archspec.runs.drawings import drawn, overlaid, write_picture
-from archspec.runs.masks import mask_of, write_mask
+from archspec.runs.masks import mask_of, write_mask, write_segments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +57,8 @@ class KeptImages:
         mask = self.by.mask(image.size, batch, said)
         if self.masks and mask is not None:
             out |= write_mask(self.masks[name], image.turned, mask)
+        elif self.masks and SEGMENTS in said:
+            out |= write_segments(self.masks[name], image.turned, said[SEGMENTS][0])
         if self.copies:
             out |= write_picture(self.copies[name], self.by.picture(image, mask, record))
         return out

@@ -30,6 +30,13 @@ def mask_of(
 def write_mask(path: Path, turned: int | None, mask: np.ndarray) -> dict[str, Any]:
     """Write the mask of one image. Where the image's file asks to be ``turned``, the mask does as well. Returns what a
     record says of it."""
+    _write(path, turned, mask, palette())
+    return {"mask": str(path)}
+
+
+def _write(path: Path, turned: int | None, values: np.ndarray, colours: list[int] | None = None) -> None:
+    """Numbers of a palette, or red, green and blue, of each pixel of an image's file, as PNG, to be ``turned``
+    as that is."""
     import io
 
     from PIL import Image
@@ -37,15 +44,25 @@ def write_mask(path: Path, turned: int | None, mask: np.ndarray) -> dict[str, An
     from archspec.runs.beside import ORIENTATION
     from archspec.storage.atomic import write_bytes
 
-    picture = Image.fromarray(mask)
-    picture.putpalette(palette())
+    picture = Image.fromarray(values)
+    if colours is not None:
+        picture.putpalette(colours)
     exif = Image.Exif()
     if turned is not None:
         exif[ORIENTATION] = turned
     out = io.BytesIO()
     picture.save(out, "PNG", **({} if turned is None else {"exif": exif}))
     write_bytes(path, out.getvalue())
-    return {"mask": str(path)}
+
+
+def write_segments(path: Path, turned: int | None, numbers: np.ndarray) -> dict[str, Any]:
+    """Write the segment of each pixel of one image, (height, width), as COCO's panoptic files have it: number n as red
+    n mod 256, green n / 256 mod 256, blue n / 65,536. Returns what a record says of it."""
+    import numpy as np
+
+    colours = np.stack([numbers >> shift & 255 for shift in (0, 8, 16)], -1).astype(np.uint8)
+    _write(path, turned, colours)
+    return {"panoptic": str(path)}
 
 
 def palette() -> list[int]:

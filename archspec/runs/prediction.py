@@ -53,9 +53,10 @@ def predict(
     told: Callable[[Mapping[str, Any], str], None] | None = None,
 ) -> Predictions:
     """Read, prepare as the run evaluated, ask. ``inputs`` are paths, of which a folder stands for the images below it,
-    or arrays as ``array_inputs`` takes them. Classes of pixels are written into ``masks``, a folder, as a PNG file of
-    the size of each image; copies of images with these classes, or with the objects whose score is at least ``least``,
-    into ``drawings``. Classes of pixels may be the mean of several looks, and objects those of several looks.
+    or arrays as ``array_inputs`` takes them. Classes of pixels, or their segments, are written into ``masks``, a
+    folder, as a PNG file of the size of each image; copies of images with these classes, or with the objects whose
+    score is at least ``least``, into ``drawings``. Classes of pixels may be the mean of several looks, and objects
+    those of several looks.
 
     A video is given by itself: it has a record for each frame, and what is drawn is a video, too. Records of frames and
     their lines go to ``told`` as they come, and are not kept, where that is given.
@@ -97,7 +98,7 @@ def predict(
     paths: list[Path] = [] if by_value else list(inputs)
     if parts == (IMAGE,):
         paths = [path for given in paths for path in (_images_below(given) if given.is_dir() else [given])]
-    if masks is not None and not task.tells_pixels:
+    if masks is not None and not (task.tells_pixels or task.tells_segments(graph)):
         raise RunError(f"{task.name} has no classes of pixels to make masks of")
     if drawings is not None and not (task.tells_objects or task.tells_pixels):
         raise RunError(f"{task.name} finds neither objects nor classes of pixels, which could be drawn")

@@ -261,6 +261,11 @@ class Task(Declaration, package="archspec.tasks"):
         """What evaluators compare with, out of a batch of the data."""
         return {LABEL: batch[LABEL]}
 
+    def tells_segments(self, graph: Graph) -> bool:
+        """Whether the predictor says of each pixel which segment it is of: its records list the segments, and what it
+        says has the picture of their numbers in pixels of the file, ``segments``."""
+        return False
+
     def reads(self, graph: Graph, features: Example) -> tuple[str, ...]:
         """The parts of an example of the data that a network is asked about: those that its inputs are called by, or,
         where transforms make its inputs, all that are no targets."""

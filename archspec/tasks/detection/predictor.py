@@ -13,11 +13,13 @@ from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.feature import class_name
 from archspec.data.features.labels import Labels
 from archspec.data.objects import BOXES, CLASSES, MASKS
-from archspec.data.pasting import pasted
+from archspec.data.pasting import pasted, sampled
 from archspec.data.run_lengths import run_lengths
+from archspec.data.segments import SegmentClasses
 from archspec.evaluators.base import Batch
 from archspec.evaluators.coco import COUNT, WHOLE
 from archspec.evaluators.detection import IN_FILE, POINTS, SCORES
+from archspec.evaluators.panoptic import PANOPTIC, SEGMENTS
 from archspec.training.forward import forward
 from archspec.training.task import Predictor
 
@@ -46,11 +48,14 @@ class BoxPredictor(Predictor):
         known = file_sizes(corners)
         sizes = np.tile(known, 2)[:, None]
         said |= {IN_FILE: np.clip(in_file(seen, corners), 0.0, np.where(sizes > 0, sizes, np.inf))}
-        if MASKS in said:
+        if MASKS in said or PANOPTIC in said:
             whole = np.where((known > 0).all(1, keepdims=True), known[:, ::-1], [[height, width]])
             said |= {WHOLE: in_file(said[BOXES], corners), SIZES: whole.astype(int)}
         if POINTS in said:
             said |= {POINTS: _back(said[POINTS].astype(np.float64), placement(corners))}
+        if PANOPTIC in said:
+            rows = zip(np.asarray(said[PANOPTIC]), placement(corners), said[SIZES].tolist(), strict=True)
+            said |= {SEGMENTS: [sampled(numbers, there, size) for numbers, there, size in rows]}
         return said
 
     def records(
@@ -76,6 +81,8 @@ class BoxPredictor(Predictor):
                 for one, points in zip(found, said[POINTS][i].tolist(), strict=False):
                     one["points"] = [[round(n, 2) for n in point] for point in points]
             out.append({"objects": found})
+            if SEGMENTS in said:
+                out[-1]["segments"] = _segments(said, i, features)
         return out
 
     def line(self, example: str, record: Mapping[str, Any]) -> str:
@@ -90,6 +97,18 @@ def _told(one: Mapping[str, Any]) -> str:
     """The points of an object, if it has some."""
     points = one.get(POINTS)
     return f", points {', '.join(' '.join(f'{n:.0f}' for n in point) for point in points)}" if points else ""
+
+
+def _segments(said: Batch, row: int, features: Example) -> list[dict[str, Any]]:
+    """The segments of a picture, by their numbers in it."""
+    classes, kinds = SegmentClasses.of(features), said[CLASSES][row].tolist()
+    out: list[dict[str, Any]] = []
+    for number, area in zip(*np.unique(said[SEGMENTS][row], return_counts=True), strict=True):
+        kind = classes.predicted(int(number), kinds)
+        if kind is not None:
+            found = {"id": int(number), "class": classes.names[kind], "area": int(area)}
+            out.append(found | {"is_thing": kind < len(classes.things)})
+    return out
 
 
 def in_file(boxes: np.ndarray, corners: np.ndarray) -> np.ndarray:

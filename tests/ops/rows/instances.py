@@ -107,6 +107,44 @@ def pasted(size):
     return oracle
 
 
+def some(rng, shape):
+    """Masks of which about half overlap, and some of which have no pixel."""
+    y, x = np.mgrid[: shape[2], : shape[3]]
+    middle, radius = rng.uniform(0, shape[2], (*shape[:2], 2, 1, 1)), rng.uniform(-1, 5, (*shape[:2], 1, 1))
+    inside = np.hypot(y - middle[:, :, 0], x - middle[:, :, 1]) < radius
+    return np.where(inside, rng.uniform(0.5, 1, shape), rng.uniform(0, 0.49, shape)).astype("float32")
+
+
+def sureness(rng, shape):
+    return rng.permuted(np.tile(np.linspace(0.1, 1, shape[1]), (shape[0], 1)), axis=1).astype("float32")
+
+
+def merged(overlap, least, area, stuff):
+    """Detectron2's combine_semantic_and_instance_outputs, pixel by pixel."""
+
+    def one(masks, scores, semantic):
+        rows = len(masks)
+        out = np.zeros(semantic.shape[:2], "int32")
+        for k in sorted(range(rows), key=lambda k: -scores[k]):
+            mine = {tuple(place) for place in np.argwhere(masks[k] >= 0.5)}
+            taken = {place for place in mine if out[place]}
+            if scores[k] < least or not mine or len(taken) / len(mine) > overlap:
+                continue
+            for place in mine - taken:
+                out[place] = k + 1
+        free = [place for place in np.ndindex(out.shape) if not out[place]]
+        for kind in range(*stuff):
+            own = [place for place in free if semantic[place].argmax() == kind]
+            if len(own) >= area:
+                for there in own:
+                    out[there] = rows + 1 + kind
+        return out
+
+    return lambda weights, masks, scores, semantic: np.stack(
+        [one(*each) for each in zip(masks, scores, semantic, strict=True)]
+    )
+
+
 OWNED = {"dtypes": ("uint8", "int32", "float32", "int32"), "draw": (bits, in_order, boxes, owners)}
 OF = {"dtypes": ("float32", "int32"), "draw": (numbers, classes)}
 ROWS = [
@@ -116,4 +154,18 @@ ROWS = [
     Row("crop_masks", {"size": 6}, ((11, 9, 1), (3,), (7, 4), (7,)), cropped((6, 6)), **OWNED),
     Row("crop_masks", {"size": [3, 5], "samples": 3}, ((9, 13, 2), (11,), (7, 4), (7,)), cropped((3, 5), 3), **OWNED),
     Row("paste_masks", {"size": [10, 14]}, ((4, 7, 7), (4, 4)), pasted((10, 14)), draw=(masks, boxes)),
+    Row(
+        "merge_panoptic",
+        {"area": 12},
+        ((6, 10, 12), (6,), (10, 12, 3)),
+        merged(0.5, 0.5, 12, (0, 3)),
+        draw=(some, sureness, numbers),
+    ),
+    Row(
+        "merge_panoptic",
+        {"area": 30, "overlap": 0.2, "score": 0.3, "stuff": [1, 3]},
+        ((9, 10, 12), (9,), (10, 12, 4)),
+        merged(0.2, 0.3, 30, (1, 3)),
+        draw=(some, sureness, numbers),
+    ),
 ]
