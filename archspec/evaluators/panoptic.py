@@ -42,10 +42,10 @@ class PanopticQuality(Evaluator):
     is_logged = True
 
     def begin(self, features: Example) -> Accumulator:
-        return _Counting(SegmentClasses.of(features))
+        return _SegmentCounting(SegmentClasses.of(features))
 
 
-class _Counting:
+class _SegmentCounting:
     """An evaluation under way: of each class the sum of IoU, and how many are found, invented and missed."""
 
     def __init__(self, classes: SegmentClasses):

@@ -39,7 +39,8 @@ class MergedSegments(keras.Layer):
             fits = ops.logical_and(ops.take(sure, first + row, axis=0) >= self.score, count > 0)
             fits = ops.logical_and(fits, common <= self.overlap * count)
             free = ops.logical_and(ops.logical_and(mine, segments == 0), fits[:, None, None])
-            return ops.where(free, (row + 1)[:, None, None], segments)
+            # What is taken by a number has no known length, and a loop holds tensors of one shape.
+            return ops.reshape(ops.where(free, (row + 1)[:, None, None], segments), ops.shape(segments))
 
         nothing = ops.zeros_like(semantic[..., 0], dtype="int32")
         segments = ops.fori_loop(0, rows, turn, nothing)

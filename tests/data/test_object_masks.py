@@ -183,3 +183,62 @@ def test_masks_are_pasted_as_the_op_pastes_them_and_brought_back_to_their_file()
     at = corners((16, 10)) * 2 + [2, 4]
     (back,) = in_file(bits([np.zeros_like(seen), seen], 1, seen.shape), [1], placement(at), (10, 16))
     assert np.array_equal(back, file)
+
+
+def numbered(folder, split=""):
+    """Three photos with masks of 16 bits, 8 bits and a palette, and one whose mask is a JPEG file."""
+    rng = np.random.default_rng(3)
+    images, masks = folder / "images" / split, folder / "masks" / split
+    images.mkdir(parents=True)
+    masks.mkdir(parents=True)
+    found = []
+    for i, kind in enumerate((np.uint16, np.uint8, np.uint8)):
+        mask = np.zeros((20, 24), kind)
+        for value in range(1, 2 + i):
+            y, x = rng.integers(0, 12, 2)
+            mask[y : y + 6, x : x + 7] = value * (700 if i == 0 else 3)
+        found.append(mask)
+        Pillow.fromarray(rng.integers(0, 255, (20, 24, 3), np.uint8)).save(images / f"{i}.png")
+        picture = Pillow.fromarray(mask)
+        if i == 2:
+            picture.putpalette([0, 0, 0, 255, 0, 0] * 128)
+        picture.save(masks / f"{i}.png")
+    Pillow.fromarray(found[1]).save(masks / "3.jpg")
+    Pillow.fromarray(rng.integers(0, 255, (20, 24, 3), np.uint8)).save(images / "3.png")
+    return found
+
+
+def test_values_of_a_mask_are_objects(tmp_path):
+    wanted = numbered(tmp_path, "train")
+    source = DataSource.find("instances").model_validate({"path": tmp_path, "called": "cell", "holdout": 0.4})
+    listing = source.listing()
+    assert listing.class_names == ("cell",) and [fault.kind for fault in listing.faults] == ["mask cannot be read"]
+    seen = 0
+    for split, entries in listing.splits.items():
+        batches = Pipeline(source, source.features(), (), (), 1, 0).evaluation(split, lambda b: (b, ()))
+        for entry, (batch, _) in zip(entries, batches, strict=True):
+            one = {name: value.numpy()[0] for name, value in batch.items()}
+            want = wanted[int(entry.path.split("/")[-1][0])]
+            values = [v for v in np.unique(want) if v]
+            assert one["places"].tolist() == [*range(len(values)), *[-1] * (3 - len(values))]
+            for k, value in enumerate(values):
+                assert np.array_equal(mask(one["masks"], k), want == value)
+                rows, columns = np.flatnonzero((want == value).any(1)), np.flatnonzero((want == value).any(0))
+                assert one["boxes"][k].tolist() == [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+                seen += 1
+    assert seen == sum(len(np.unique(m)) - 1 for m in wanted)
+
+
+def test_numbers_of_classes_stand_in_the_values_of_a_mask(tmp_path):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    values = np.int32([[7, 24001, 24001], [26000, 24002, 33001]])
+    for i in range(2):
+        Pillow.fromarray(np.zeros((2, 3, 3), np.uint8)).save(tmp_path / "images" / f"{i}.png")
+        Pillow.fromarray(values.astype(np.uint16)).save(tmp_path / "masks" / f"{i}.png")
+    told = {"path": tmp_path, "values": {24: "person", 26: "car"}}
+    listing = DataSource.find("instances").model_validate(told).listing()
+    (entry,) = listing.splits["val"]
+    assert listing.class_names == ("person", "car")
+    assert [(one.label, one.area) for one in entry.objects] == [(0, 2.0), (0, 1.0), (1, 1.0)]
+    assert np.array_equal(pixels(entry.objects[1].mask, (2, 3)), values == 24002)

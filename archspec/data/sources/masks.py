@@ -61,16 +61,16 @@ class Masks(ImageFiles, name="masks", main="path"):
     @classmethod
     def is_layout(cls, folder: Path) -> bool:
         try:
-            return bool(_matched(folder, None)[0])
+            return bool(matched(folder, None)[0])
         except (DataError, OSError):
             return False
 
     def fingerprint(self) -> str:
-        return stamp(self, sorted(p for s in _matched(self.path, self.masks)[0].values() for pair in s for p in pair))
+        return stamp(self, sorted(p for s in matched(self.path, self.masks)[0].values() for pair in s for p in pair))
 
     def listing(self) -> Listing:
         """Every image by split, with its mask. Raises DataError."""
-        found, strays, faults = _matched(self.path, self.masks)
+        found, strays, faults = matched(self.path, self.masks)
         splits = {s: [FileEntry(image, 0, image, mask=mask) for image, mask in pairs] for s, pairs in found.items()}
         is_divided = len(splits) == 1
         if is_divided:
@@ -126,7 +126,7 @@ Pairs = list[tuple[str, str]]
 """Files of images, each with that of its mask."""
 
 
-def _matched(path: Path, masks_in: Path | None) -> tuple[dict[str, Pairs], tuple[str, ...], tuple[Fault, ...]]:
+def matched(path: Path, masks_in: Path | None) -> tuple[dict[str, Pairs], tuple[str, ...], tuple[Fault, ...]]:
     """Images with their masks by split, and what has no other side. Raises DataError."""
     if not path.is_dir():
         raise DataError(f"{path} is not a folder")
