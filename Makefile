@@ -18,10 +18,10 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE
 # oneDNN computes elsewhere than TensorFlow itself, and which of them is used depends on the processor. Tests run with
 # it; `make processors` has what must hold on every processor without it.
-fast test-slow long: export TF_ENABLE_ONEDNN_OPTS ?= 1
+fast seams test-slow long: export TF_ENABLE_ONEDNN_OPTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types floors fast test-slow long processors installs site constraints clean
+.PHONY: help setup demo test lint types floors fast seams test-slow long processors installs site constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -45,11 +45,13 @@ types: setup
 floors: setup
 	$(BIN)/lint-imports --no-cache
 
-fast: setup ## every fast test; ROOM=data those of one room
-	$(if $(ROOM),,$(BIN)/pytest -q tests/backend/test_seams.py)
+fast: setup ## every fast test, in three minutes; ROOM=data those of one room
 	$(BIN)/pytest $(PYTEST) -m "not slow" -o faulthandler_timeout=300 --durations 15 $(if $(ROOM),tests/$(ROOM))
 
-test-slow: setup ## the tests that build large networks or train
+seams: setup ## what archspec relies on in Keras and TensorFlow beyond what they document
+	$(BIN)/pytest -q tests/backend/test_seams.py
+
+test-slow: setup ## tests that build large networks or train, and further cases of what fast tests show
 	$(BIN)/pytest $(PYTEST) -m "slow and not long" --durations 0 --durations-min 5
 
 long: setup ## more seeds, long trainings, soaks, larger counts: hours, and no part of CI

@@ -13,6 +13,7 @@ import gc
 import os
 import random
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from zlib import crc32
@@ -67,10 +68,20 @@ def _seed(name):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What is long is slow too, before ``-m`` is looked at."""
+    """What is long is slow too, and so are the cases of a test beyond those of its ``fast``: before ``-m`` is looked
+    at."""
+    tests = defaultdict(list)
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)
+        elif item.get_closest_marker("fast") and not item.get_closest_marker("slow"):
+            tests[item.nodeid.partition("[")[0]].append(item)
+    for cases in tests.values():
+        (count,) = cases[0].get_closest_marker("fast").args
+        chosen = {(2 * k + 1) * len(cases) // (2 * count) for k in range(count)}
+        for k, case in enumerate(cases):
+            if k not in chosen:
+                case.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(trylast=True)

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.conftest import pytest_collection_modifyitems
+
 DRAWING = """
 import random
 
@@ -77,3 +79,39 @@ def test_what_a_test_draws_does_not_depend_on_others(tmp_path):
         subprocess.run([*command, chosen], cwd=tmp_path, check=True, capture_output=True, timeout=120)
     whole, alone = (tmp_path / "drawn").read_text().splitlines()
     assert whole == alone and len(set(whole.split())) == 4
+
+
+def marked(name, count, *markers):
+    """The cases of a test, as pytest shows them to the hook."""
+
+    class Case:
+        def __init__(self, k):
+            self.nodeid, self.markers = f"test_a.py::{name}[{k}]", list(markers)
+
+        def get_closest_marker(self, wanted):
+            return next((mark.mark for mark in self.markers if mark.name == wanted), None)
+
+        def add_marker(self, mark):
+            self.markers.append(mark)
+
+    return [Case(k) for k in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "fast"), [(10, 3, [1, 5, 8]), (6, 1, [3]), (2, 3, [0, 1]), (1, 5, [0]), (4, 4, [0, 1, 2, 3])]
+)
+def test_few_cases_of_many_are_fast_and_the_others_slow(count, wanted, fast):
+    others = marked("test_other", 3)
+    cases = marked("test_grid", count, pytest.mark.fast(wanted))
+    pytest_collection_modifyitems([*others, *cases])
+    assert [k for k, case in enumerate(cases) if case.get_closest_marker("slow") is None] == fast
+    assert [case.markers for case in others] == [[]] * 3
+
+
+def test_what_is_long_or_slow_already_is_no_case_of_the_fast():
+    slow = marked("test_grid", 2, pytest.mark.fast(1), pytest.mark.slow)
+    long = marked("test_grid", 2, pytest.mark.fast(1), pytest.mark.long)
+    cases = marked("test_grid", 3, pytest.mark.fast(1))
+    pytest_collection_modifyitems([*slow, *long, *cases])
+    found = [case.get_closest_marker("slow") is None for case in [*slow, *long, *cases]]
+    assert found == [False] * 5 + [True, False]

@@ -139,6 +139,7 @@ def pair(graph, laid):
     return one, other
 
 
+@pytest.mark.fast(3)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", NETS)
 def test_scores_of_an_image_are_the_mean_of_those_of_its_crops(name, tmp_path):

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.tensorflow
 CASES = Path(__file__).parent / "cases"
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize(
     "name",
     [

@@ -294,6 +294,7 @@ def computed(graph, path, x, rules=None):
     return np.asarray(model(x[None]))[0]
 
 
+@pytest.mark.fast(10)
 @pytest.mark.parametrize("case", FOLLOWED)
 def test_what_is_followed_computes_the_same(case, tmp_path):
     inputs, body, shapes, other = FOLLOWED[case]
@@ -430,6 +431,7 @@ def test_caffes_files_are_channels_first_too(tmp_path):
     np.testing.assert_allclose(found, linear(state, "2", features(state, x).ravel()), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.fast(3)
 @pytest.mark.parametrize("name", ["C", "D", "F", "G", "I", "M", "S1"])
 def test_state_dicts_compute_what_pytorch_computed(name):
     graph = archspec.load(CASES / f"{name}.yaml")
@@ -442,6 +444,7 @@ def test_state_dicts_compute_what_pytorch_computed(name):
     assert np.abs(found - kept["y"]).max() <= 1e-6 * max(1, np.abs(kept["y"]).max())
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 def test_stacked_recurrent_layers(kind, both, tmp_path):

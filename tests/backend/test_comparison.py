@@ -197,6 +197,7 @@ FAST = ("no causal mask", "a turn by a function")
 """Of text, whose recurrences take long to build."""
 
 
+@pytest.mark.fast(6)
 @pytest.mark.parametrize(
     "change",
     [
@@ -261,6 +262,7 @@ def test_a_difference_that_is_meant(tmp_path):
     assert "the file computes 's' (Rescaling: scale 2.0, offset 0.0), which the spec does not" in said
 
 
+@pytest.mark.fast(1)
 @pytest.mark.filterwarnings("ignore:You are saving")
 @pytest.mark.parametrize("file", ["net.keras", "net.h5"])
 def test_code_in_a_file_is_not_run(file, tmp_path):
@@ -320,6 +322,7 @@ BEFORE_KERAS_3 = {
 }
 
 
+@pytest.mark.fast(3)
 @pytest.mark.parametrize("case", BEFORE_KERAS_3)
 def test_layers_of_files_of_before_keras_3(case):
     import keras
@@ -401,6 +404,7 @@ body:
         transfer(towers(True), graph, ours)
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize(
     ("file", "steps", "is_alike"),
     [(0.0, "mask: 0, ", True), (0.0, "", False), (None, "mask: 0, ", False), (0.5, "mask: 0, ", False)],

@@ -44,6 +44,7 @@ def ops_of(graph):
     return [node.op.name for node in graph.nodes]
 
 
+@pytest.mark.slow
 def test_recurrent_layers_with_their_masks_and_states(tmp_path):
     from keras import Input, Model, layers
 

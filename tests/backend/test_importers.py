@@ -218,6 +218,7 @@ def small():
     return model
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".h5"])
 @pytest.mark.filterwarnings("ignore:You are saving")
 def test_files_of_keras(suffix, tmp_path):
@@ -233,6 +234,7 @@ def test_files_of_keras(suffix, tmp_path):
     assert (archive.wiring is not None) is (suffix != ".weights.h5")
 
 
+@pytest.mark.fast(3)
 @pytest.mark.parametrize("kind", ["soft link", "external link", "external data", "virtual", "unwritten", "text"])
 def test_hdf5_that_reaches_elsewhere_is_refused(kind, tmp_path):
     import h5py
@@ -299,9 +301,17 @@ def test_crafted_safetensors_are_refused(content, tmp_path):
         opened(tmp_path / "w.safetensors")
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pth", ".caffemodel", ".keras", ".h5"])
+@pytest.mark.parametrize(
+    ("suffix", "places"),
+    [
+        *((suffix, 60) for suffix in (".npz", ".safetensors", ".pth", ".caffemodel")),
+        # HDF5 is read by a process of its own each time.
+        *((suffix, 1) for suffix in (".keras", ".h5")),
+        *(pytest.param(suffix, 8, marks=pytest.mark.slow) for suffix in (".keras", ".h5")),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:You are saving")
-def test_cut_and_flipped_files_are_refused_or_give_the_same(suffix, tmp_path, monkeypatch):
+def test_cut_and_flipped_files_are_refused_or_give_the_same(suffix, places, tmp_path, monkeypatch):
     """Every cut is refused, and a flipped bit wherever the kind of file has checksums. Nothing else ever escapes."""
     from safetensors.numpy import save
 
@@ -318,9 +328,8 @@ def test_cut_and_flipped_files_are_refused_or_give_the_same(suffix, tmp_path, mo
         path.write_bytes(make.get(suffix, lambda: caffemodel(layers))())
     whole, wanted = path.read_bytes(), read(path)
     silent, rng = 0, np.random.default_rng(7)
-    # HDF5 is read by a process of its own each time.
     monkeypatch.setattr(hdf5, "SECONDS", 10.0)
-    for at in rng.integers(0, len(whole), 8 if suffix in (".keras", ".h5") else 60):
+    for at in rng.integers(0, len(whole), places):
         path.write_bytes(whole[:at])
         with pytest.raises(WeightsError):
             read(path)

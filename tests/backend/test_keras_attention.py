@@ -81,6 +81,7 @@ def saved(name, path):
     return spec.replace("ARGUMENTS", arguments), x, np.asarray(model(x))
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
 @pytest.mark.parametrize("name", NETS)
 def test_a_spec_computes_what_keras_did(name, suffix, tmp_path):

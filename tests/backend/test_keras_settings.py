@@ -31,6 +31,7 @@ def difference(name, graph):
     return np.abs(np.asarray(model(kept["x0"])) - kept["y"]).max()
 
 
+@pytest.mark.slow
 def test_a_gate_function(tmp_path):
     for name in ("k7.h5", "k7.keras"):
         with refuses(WeightsError):
@@ -91,6 +92,7 @@ def test_of_equal_names_and_another_kind_the_shapes_are_told(theirs, tmp_path):
         imported(tmp_path / "w.keras", spec(tmp_path, "{x: [8, 2]}", "[{conv: {filters: 4, kernel: 3}, as: a}]"))
 
 
+@pytest.mark.slow
 def test_padding_and_activation(tmp_path):
     for name in ("k8.h5", "k8.keras"):
         with refuses(WeightsError):
@@ -125,6 +127,7 @@ def test_a_setting_is_told_before_the_shapes_that_come_of_it(tmp_path):
         imported(tmp_path / "net.keras", graph)
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])
 def test_attention_to_itself(suffix):
     assert difference(f"k11{suffix}", archspec.load(CASES / "k11.yaml")) < 1e-6
@@ -188,6 +191,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.fast(4)
 @pytest.mark.parametrize("form", ["functional", "sequential"])
 @pytest.mark.parametrize("case", PAIRS)
 def test_what_a_layer_computes(case, form, tmp_path):
@@ -215,6 +219,7 @@ def test_what_a_layer_computes(case, form, tmp_path):
     np.testing.assert_allclose(np.asarray(ours(x)), np.asarray(model(x)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_reading_backwards(tmp_path):
     """Keras gives the outputs in the order of reading, the spec in that of the steps."""
     import keras

@@ -101,6 +101,7 @@ def loaded(text, tmp_path):
     return archspec.load(tmp_path / "net.yaml")
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("made", [fine_tuned, in_a_chain])
 def test_the_layers_of_a_model_within_a_model(made, suffix, tmp_path, layers):
@@ -121,6 +122,7 @@ def test_a_model_in_memory(tmp_path, layers):
     np.testing.assert_allclose(ours(image), model(image), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_a_model_that_is_called_twice(suffix, tmp_path, layers):
     """The file has its inputs in another order than the spec: they go by name."""
@@ -222,6 +224,7 @@ def test_inputs_that_neither_names_nor_order_tell_are_refused(tmp_path, layers):
         imported(tmp_path / "net.keras", graph)
 
 
+@pytest.mark.slow
 def test_results_of_a_model_that_gives_a_dict(tmp_path, layers):
     """Keras numbers them by their names, whichever was written first."""
     import keras
@@ -241,6 +244,7 @@ def test_results_of_a_model_that_gives_a_dict(tmp_path, layers):
     assert found.names == {"h": "inner.both", "a": "inner.one", "b": "inner.two"}
 
 
+@pytest.mark.slow
 def test_a_model_that_ends_in_a_model_called_twice(tmp_path, layers):
     import keras
 

@@ -13,6 +13,7 @@ UNITS, CHANNELS, STEPS = 3, 4, 5
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
+@pytest.mark.fast(3)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("kind", GATES)
 def test_a_state_dict_computes_what_pytorch_does(tmp_path, kind, both):

@@ -127,6 +127,7 @@ def file_of(name):
     return next(path for path in CASES.glob(f"{name}.*") if path.suffix in (".pth", ".safetensors"))
 
 
+@pytest.mark.fast(3)
 @pytest.mark.parametrize("name", SPEC_OF)
 def test_a_spec_with_the_weights_computes_what_pytorch_did(name):
     graph = graph_of(name)

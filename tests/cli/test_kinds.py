@@ -111,6 +111,7 @@ def test_the_word_of_a_kind_lists_its_members(capsys):
     assert list(named("nothing")) == [] and kind_of("nothing") is None
 
 
+@pytest.mark.slow
 def test_the_pages_are_what_the_tool_writes():
     tool = [sys.executable, str(ROOT / "tools" / "declaration_reference.py"), "--check"]
     done = subprocess.run(tool, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, timeout=60)

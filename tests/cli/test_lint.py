@@ -96,6 +96,7 @@ def test_a_warning_of_check_is_taken_back_too_and_an_error_never(capsys):
     assert main(["check", "net.yaml"]) == 1
 
 
+@pytest.mark.fast(10)
 @pytest.mark.parametrize("spec", [file["spec"] for file in catalogue.files()])
 def test_the_catalogue_has_no_finding_or_says_why(spec):
     analysis = analyse(str(catalogue.folder() / spec))

@@ -217,6 +217,7 @@ def test_a_run_file_has_diagnostics_and_a_form(editor):
     assert "spec: lenet5\n" in edit["newText"]
 
 
+@pytest.mark.slow
 def test_without_the_extra_the_install_is_named(monkeypatch, capsys):
     from archspec.cli import main
 

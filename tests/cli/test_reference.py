@@ -56,6 +56,7 @@ def test_shared_types_are_explained():
     assert "same" in types()["padding"] and "per axis" in types()["sizes"]
 
 
+@pytest.mark.slow
 def test_the_page_is_what_the_tool_writes():
     tool = [sys.executable, str(ROOT / "tools" / "op_reference.py"), "--check"]
     done = subprocess.run(tool, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, timeout=60)

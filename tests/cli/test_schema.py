@@ -60,6 +60,7 @@ def faults(validator: jsonschema.Draft202012Validator, values: Any) -> list[str]
     return [f"{list(e.absolute_path)}: {e.message[:200]}" for e in validator.iter_errors(values)]
 
 
+@pytest.mark.slow
 def test_every_spec_is_valid(validators):
     """Those of the catalogue, of the tests and of the page of the language, and the prelude."""
     texts = {str(path): tree(str(path))[0] for path in (*SPECS, *CASES)}
@@ -69,6 +70,7 @@ def test_every_spec_is_valid(validators):
     assert {name: found for name, values in texts.items() if (found := faults(validators["spec"], values))} == {}
 
 
+@pytest.mark.slow
 def test_random_specs_are_valid(validators):
     for seed in range(25):
         text = generate(random.Random(seed)).text
@@ -98,6 +100,7 @@ def is_told(validators: dict[str, jsonschema.Draft202012Validator], file: str, t
     return not validators["run" if file.startswith("runs/") else "spec"].is_valid(values)
 
 
+@pytest.mark.slow
 def test_most_mistakes_are_told(validators):
     """Of the others most are of shapes, or of names that a file gives itself; they are for ``archspec check``."""
     found = {file: is_told(validators, file, text) for file, text in mistakes().items()}

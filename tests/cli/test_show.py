@@ -57,6 +57,7 @@ def test_ports_are_what_a_spec_that_uses_a_member_can_take(capsys):
     assert "      c[2] 56×56×64, c[3] 28×28×128, c[4] 14×14×256, c[5] 7×7×512\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_family_goes_by_the_name_of_its_folder(capsys):
     assert main(["table", "mobilenet", "--format", "csv"]) == 0
     rows = capsys.readouterr().out.splitlines()[1:]

@@ -155,6 +155,7 @@ def test_processors_are_counted_where_no_system_says_which_a_process_may_use(mon
     assert worthwhile(4 * WORTHWHILE) == expected
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_does(sweep):
     one, two = (sweep(*VARIED, "--format", "json", "--processes", n) for n in "12")
     assert one == two and len(records(one[1])) == 50

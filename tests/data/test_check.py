@@ -116,6 +116,7 @@ def folder(tmp_path, kinds):
     return root
 
 
+@pytest.mark.fast(7)
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_files_are_named_and_refused_before_training(tmp_path, name):
     source = Folder(path=folder(tmp_path, {name: BROKEN[name]}))
@@ -141,6 +142,7 @@ def test_odd_files_are_noted(odd, name):
     assert said == ([ODD[name][1]] if ODD[name][1] else [])
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("transform", [RandomResizedCrop(size=8), Resize(size=8)], ids=lambda t: t.name)
 def test_odd_files_are_read(odd, transform):
     source, _ = odd
@@ -151,6 +153,7 @@ def test_odd_files_are_read(odd, transform):
     assert sum(map(len, source.listing().splits.values())) == 12 + len(ODD)
 
 
+@pytest.mark.slow
 def test_what_is_broken_is_skipped_and_counted(tmp_path):
     root = folder(tmp_path, BROKEN | ODD)
     source = Folder(path=root, on_bad="skip")

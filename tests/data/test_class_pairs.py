@@ -57,6 +57,7 @@ def test_one_class_or_a_lonely_example_is_refused(tmp_path):
         Pairs(of=Npz(path=tmp_path / "lonely.npz")).arrays("train")
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_files_are_paired_as_arrays_are(tmp_path):
     """A folder of images, and their pixels as arrays: the same pairs, in any order that is asked for."""
@@ -104,6 +105,7 @@ def folders(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_what_is_broken_is_the_second_of_no_pair_and_its_pairs_begin_with_the_next(folders):
     """What is left out are the pairs that begin with a broken image, a third of them, not those that hold one."""

@@ -51,6 +51,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize(("mask", "arguments", "names"), FORMS)
 def test_numbers_palettes_and_colours_are_classes(mask, arguments, names, tmp_path):
     source = made("masks", path=folders(tmp_path, mask), **arguments)

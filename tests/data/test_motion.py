@@ -395,6 +395,7 @@ class Files(DataSource):
         return (in_order(8) if order is None else order).map(read)
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize(
     "chain",
     [

@@ -31,6 +31,7 @@ def table(tmp_path):
     return path
 
 
+@pytest.mark.fast(1)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
     "step",

@@ -33,6 +33,7 @@ def test_targets_are_sources_copied_or_reversed_between_start_and_end(order):
             assert 3 <= len(inner) <= 12 and set(inner) <= set(range(3, 13))
 
 
+@pytest.mark.slow
 def test_lengths_and_symbols_are_even():
     found = rows(SymbolPairs(train=20_000).arrays("train")["source"])
     lengths = np.bincount([len(row) - 2 for row in found])

@@ -148,6 +148,7 @@ def moving():
 MASKED = from_specs({"image": TensorSpec((12, 16, 1), "uint8"), "ids": TensorSpec((12, 16, 1), "int32")})
 
 
+@pytest.mark.fast(10)
 @pytest.mark.parametrize(("name", "arguments"), list(moving()), ids=[name for name, _ in moving()])
 @pytest.mark.parametrize("part", ["ids", "label"])
 def test_numbers_of_classes_are_moved_and_never_blended(name, arguments, part):
@@ -212,6 +213,7 @@ def test_a_share_of_pictures_is_held_out(two_folders):
     assert dict(source("pictures", path=two_folders / "horse").features().splits) == {"train": 4, "val": 1}
 
 
+@pytest.mark.slow
 def test_two_kinds_come_together_at_random_and_each_picture_in_every_epoch(two_folders):
     import tensorflow as tf
 
@@ -236,6 +238,7 @@ def test_two_kinds_in_batches_of_one_size(two_folders):
     assert batch["a"].numpy().max() < batch["b"].numpy().min()
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("where", ["memory", "disk"])
 def test_what_has_no_label_and_several_images_is_kept_too(two_folders, where):
     found = source("unpaired", a=two_folders / "horse", b=two_folders / "zebra")
@@ -254,6 +257,7 @@ def test_folders_to_evaluate_on_go_together(two_folders):
         source("unpaired", a=two_folders / "horse", b=two_folders / "zebra", test_a=two_folders).features()
 
 
+@pytest.mark.slow
 def test_broken_pictures_stop_or_are_left_out(two_folders):
     (two_folders / "zebra" / "1.png").write_bytes(b"no picture")
     horse, zebra = two_folders / "horse", two_folders / "zebra"

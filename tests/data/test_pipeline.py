@@ -53,6 +53,7 @@ def test_equal_seeds_give_equal_batches_and_others_do_not():
         assert np.array_equal(x, y) and np.array_equal(i, j) and not np.array_equal(i, k)
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("first", [1, 21, 22, 47])
 def test_any_step_can_be_the_first(first):
     p = pipeline()
@@ -90,6 +91,7 @@ def test_another_epoch_draws_anew():
     assert changed.mean() > 0.99
 
 
+@pytest.mark.slow
 def test_given_examples_are_seen_epoch_by_epoch_as_in_each_alone():
     p, index = pipeline(), [3, 1, 4, 1, 5, 9]
     for epoch, found in zip((0, 7, 2), p.examples_in(index, (0, 7, 2), AUGMENT), strict=True):
@@ -107,6 +109,7 @@ def test_evaluation_sees_every_example_once_in_order_and_unchanged():
     assert np.array_equal(seen, Digits().arrays("test")["image"])
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_batches_of_an_evaluation_are_counted_beforehand(class_folders, batch):
     """Keras warns that data ran out where it does not know how many there are."""
@@ -122,6 +125,7 @@ def test_batches_are_never_larger_than_the_data(class_folders):
     assert steps(p, 1)[0][0].shape == (10, 8, 8, 3)
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("transform", [RandomResizedCrop(size=10), ResizedCenterCrop(size=10, share=0.8)])
 def test_decoding_a_part_gives_what_a_part_of_the_whole_is(class_folders, transform):
     """Against the same window cut out of the decoded image: JPEG's colours differ at its borders."""

@@ -69,6 +69,7 @@ SOME = [
 RESUMED = [*SOME, ("buckets", 24, {"batches": 3}), ("buckets", 24, {"batches": 1})]
 
 
+@pytest.mark.fast(3)
 @pytest.mark.parametrize(
     ("name", "batch", "arguments"), RESUMED, ids=[f"{n} {' '.join(map(str, a.values()))}" for n, _, a in RESUMED]
 )
@@ -124,6 +125,7 @@ def test_uniform_is_what_a_run_has_that_says_nothing():
     assert len(set(epoch.tolist())) == len(epoch) == 192
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize(("p", "k"), [(3, 4), (7, 2), (2, 9), (5, 5)])
 def test_classes_and_examples_of_each(p, k):
     line = pipeline("classes", p * k, {"p": p, "k": k})

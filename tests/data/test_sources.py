@@ -115,6 +115,7 @@ def test_list_in_csv_and_tsv(tmp_path):
     assert agrees(made("list", path=tmp_path / "b.tsv")).splits == {"train": 8, "val": 2}
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_zip_holds_what_the_folder_does(class_folders, compression):
     archive = class_folders.parent / "pets.zip"

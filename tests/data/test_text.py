@@ -287,6 +287,7 @@ def test_a_plan_of_text_needs_no_framework(lines):
     assert done.stdout == "8 []\n", done.stderr
 
 
+@pytest.mark.slow
 def test_movie_reviews_are_divided_by_a_seed(shared_data):
     path = shared_data / "text_sentences" / "data" / "rt-polarity.all"
     source = Text(path=path, encoding="cp1252", holdout=0.1, tokenizer=Words(punctuation=False))

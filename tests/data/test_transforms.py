@@ -91,6 +91,7 @@ def test_what_comes_out_is_what_was_said(name):
         assert np.allclose(out["label"].sum(1), 1, atol=1e-5)
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("name", [n for n in NAMES if Transform.find(n).is_random])
 def test_what_is_random_depends_on_epoch_and_example_alone(name):
     transform, x = made(name), images()
@@ -103,6 +104,7 @@ def test_what_is_random_depends_on_epoch_and_example_alone(name):
     assert all(not t.is_random for t in steady)
 
 
+@pytest.mark.fast(6)
 @pytest.mark.parametrize(
     "name", [n for n in NAMES if Transform.find(n).is_random and "probability" in Transform.find(n).model_fields]
 )
@@ -313,6 +315,7 @@ PILLOW = {
 }
 
 
+@pytest.mark.fast(4)
 @pytest.mark.parametrize("name", PILLOW)
 def test_operations_of_rand_augment_against_pillow(name):
     import tensorflow as tf

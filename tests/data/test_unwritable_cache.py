@@ -47,6 +47,7 @@ def batches(source, *steps):
     return [{name: np.asarray(value) for name, value in batch.items()} for batch, _ in found]
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("name", ["cache", "subtract_mean_image", "normalize"])
 def test_examples_are_as_with_a_cache(source, tmp_path, monkeypatch, unwritable, name):
     steps = {

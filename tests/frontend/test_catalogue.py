@@ -66,6 +66,7 @@ def test_entries_carry_paper_and_counts():
     }
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("tool", ["tools/catalogue.py", "tools/zoo.py"])
 def test_what_is_generated_is_fresh(tool):
     done = subprocess.run([sys.executable, tool, "--check"], cwd=ROOT, capture_output=True, text=True)

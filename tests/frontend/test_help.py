@@ -63,6 +63,7 @@ def beside(monkeypatch):
     monkeypatch.chdir(INVALID)
 
 
+@pytest.mark.slow
 def test_what_helps_show_mends_the_mistake():
     tried, wrong = 0, []
     for case in CASES:

@@ -95,6 +95,7 @@ def test_the_form(before, after):
     assert form(before) == after
 
 
+@pytest.mark.fast(30)
 @pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_the_catalogue_is_written_in_it(path):
     assert form(path.read_text(encoding="utf-8")) == path.read_text(encoding="utf-8")
@@ -113,6 +114,7 @@ def disturbed(text, draw):
     return "\n".join(out)
 
 
+@pytest.mark.fast(20)
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*/*.yaml")), ids=lambda path: path.stem)
 def test_a_disturbed_file_says_the_same_and_keeps_its_comments(path):
     text = disturbed(path.read_text(encoding="utf-8"), random.Random(path.stem))

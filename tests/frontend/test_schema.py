@@ -24,6 +24,7 @@ def test_it_is_a_schema():
     jsonschema.Draft202012Validator.check_schema(file_schema(values, prelude(), used_trees(values, where)))
 
 
+@pytest.mark.fast(10)
 @pytest.mark.parametrize("path", SPECS, ids=lambda p: p.stem)
 def test_every_spec_is_valid(path):
     values, where = tree(str(path))

@@ -44,6 +44,7 @@ def shape(graph):
     return nodes, heads, None if training is None else (shape(training.body), steps, len(training.averages))
 
 
+@pytest.mark.fast(20)
 @pytest.mark.parametrize("path", CATALOGUE, ids=lambda p: p.stem)
 def test_all_names_of_the_catalogue_can_be_renamed(path, monkeypatch):
     monkeypatch.chdir(path.parent)

@@ -30,6 +30,7 @@ def by_group(layer, x):
     return tf.concat(list(plain), -1) + layer.bias
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("layer", [Convolution1D, Convolution2D, Convolution3D])
 @pytest.mark.parametrize(

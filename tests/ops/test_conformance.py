@@ -4,6 +4,7 @@ import importlib
 import json
 import pkgutil
 import zlib
+from collections import defaultdict
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from archspec.backend.seams.models import takes_list
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError, ports
+from archspec.ops.reach import POINT
 from tests.ops import rows
 
 pytestmark = pytest.mark.tensorflow
@@ -42,20 +44,71 @@ def each_row(rows):
     ]
 
 
-def each_kind(rows, *, axes=True):
-    """Parameters: the first row of each op with each choice of arguments, whatever their values, of one answer to
-    whether it is random and one number of ``axes``. Others are long: what they show beyond these, their outputs show.
+def each_kind(rows, shown, *, axes=True):
+    """Parameters: as ``fewest_fast``, and slow is the first row of each op with each choice of arguments, whatever
+    their values, of one answer to whether it is random and one number of ``axes``. Others are long: what they show
+    beyond these, their outputs show.
     """
-    met, out = set(), []
-    for row, parameter in zip(rows, each_row(rows), strict=True):
+    met, out, fast = set(), [], fewest(rows, shown)
+    for row, parameter in zip(rows, fewest_fast(rows, shown), strict=True):
         kind = (row.op, *sorted(row.args), declared(row)[0].is_random(), *(map(len, row.inputs) if axes else ()))
-        again = [pytest.mark.long] if kind in met else []
+        again = [pytest.mark.long] if kind in met and str(row) not in fast else []
         out.append(pytest.param(row, id=str(row), marks=[*parameter.marks, *again]))
         met.add(kind)
     return out
 
 
-@pytest.mark.parametrize("row", each_row(ROWS))
+def fewest_fast(rows, shown):
+    """Parameters: each row, slow but for the fewest that show all."""
+    fast = fewest(rows, shown)
+    return [
+        pytest.param(row, id=str(row), marks=[*marked.marks, *([] if str(row) in fast else [pytest.mark.slow])])
+        for row, marked in zip(rows, each_row(rows), strict=True)
+    ]
+
+
+def fewest(rows, shown):
+    """Names of few rows of each op, or of all activations, that have all among them that is ``shown`` by one."""
+    fast: set[str] = set()
+    together: defaultdict[str, list[tuple[str, set]]] = defaultdict(list)
+    for row in rows:
+        together[its_kind(row)].append((str(row), shown(row)))
+    for of in together.values():
+        left = set().union(*(has for _, has in of))
+        while left:
+            name, has = max(of, key=lambda one: len(one[1] & left))
+            fast.add(name)
+            left -= has
+    return fast
+
+
+def its_kind(row):
+    """The op's name; of activations that work element by element the shapes, the reach and the masks are the same."""
+    op, specs = declared(row)
+    is_pointwise = all(reach == POINT for axes in op.reach(*specs) for reach in axes or (None,))
+    return "activation" if op.is_activation and is_pointwise else row.op
+
+
+def its_name(row):
+    return {its_kind(row)}
+
+
+def its_answer(row):
+    """Whether it says that it is random."""
+    return {its_kind(row), declared(row)[0].is_random()}
+
+
+def its_arguments(row):
+    return its_answer(row) | set(row.args)
+
+
+def its_choices(row):
+    """Its arguments, and each value of those that choose one of a few."""
+    chosen = {(name, value) for name, value in row.args.items() if isinstance(value, str | bool)}
+    return its_arguments(row) | chosen | {row.op}
+
+
+@pytest.mark.parametrize("row", fewest_fast(ROWS, its_choices))
 def test_static_equals_keras_and_output_equals_oracle(row):
     op, specs = declared(row)
     outs = as_tuple(op.infer(*specs))
@@ -82,7 +135,7 @@ def test_static_equals_keras_and_output_equals_oracle(row):
 UNMASKED = [row for row in ROWS if Op.find(row.op).lower_unmasked is not Op.lower_unmasked]
 
 
-@pytest.mark.parametrize("row", each_kind(UNMASKED))
+@pytest.mark.parametrize("row", each_kind(UNMASKED, its_name))
 def test_where_no_step_is_masked_a_layer_of_keras_computes_the_same(row):
     """With the same weights; open sizes included where they are accepted."""
     op, specs = declared(row)
@@ -109,7 +162,7 @@ def test_some_rows_of_every_such_op_have_a_layer_of_keras():
     assert found == {row.op for row in UNMASKED}
 
 
-@pytest.mark.parametrize("row", each_kind(ROWS))
+@pytest.mark.parametrize("row", each_kind(ROWS, its_name))
 def test_open_sizes_that_are_accepted_work_in_a_graph(row):
     """All axes but the last open: what ``infer`` then leaves open or knows must be what TensorFlow finds."""
     import tensorflow as tf

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.tensorflow
 WHOLE = ("int32", "int64", "uint8", "bool")
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("dtype", WHOLE)
 def test_static_dtype_equals_keras_in_every_row_that_takes_it(dtype):
     """A layer's output as a graph declares it, and as it is when the layer runs."""

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.processors]
 LINEAR = [row for row in ROWS if "activation" not in row.args]
 
 
+@pytest.mark.fast(20)
 @pytest.mark.parametrize("row", LINEAR, ids=str)
 def test_gradients_of_convolutions(row):
     import tensorflow as tf

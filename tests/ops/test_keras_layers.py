@@ -134,6 +134,7 @@ def cases():
         yield pytest.param(name, args, shape, id=f"{name}-{'-'.join(map(str, args))}-{'x'.join(map(str, shape))}")
 
 
+@pytest.mark.fast(88)
 @pytest.mark.parametrize(("name", "args", "shape"), list(cases()))
 def test_shape_weights_and_randomness_are_keras_s(name, args, shape):
     row = table().layers[name]

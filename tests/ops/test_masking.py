@@ -106,6 +106,7 @@ def assert_padding_changes_nothing(model, sides=("post",), items=ITEMS):
                 np.testing.assert_allclose(a[0], t, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.fast(5)
 @pytest.mark.parametrize("step", [*RECURRENT, *ATTENTION, *POOLING], ids=str)
 def test_what_sums_over_time_leaves_padding_out(step):
     """Recurrent ops do so on either side. An item of nothing but padding gives numbers."""
@@ -120,6 +121,7 @@ ALSO_BEFORE_LSTM = ("attention", "lstm", "batch_norm", "class_token", "slice", "
 """Ops of each kind, and those that change how many steps there are; before a pool, all are."""
 
 
+@pytest.mark.fast(6)
 @pytest.mark.parametrize(
     ("step", "last"),
     [
@@ -136,12 +138,14 @@ def test_what_keeps_the_time_hands_the_mask_on(step, last):
     assert_padding_changes_nothing(final, items=[item for item in ITEMS if len(item) > 1])
 
 
+@pytest.mark.fast(6)
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS - {"maxout"}))
 def test_activations_hand_the_mask_on(name):
     model = chain(EMBEDDING, (name, {}), ("global_avg_pool", {}))
     assert_padding_changes_nothing(model)
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("merge", sorted(MERGES - {"subtract", "stack"}))
 def test_a_block_with_a_skip_hands_the_mask_on(merge):
     """Tokens → attention beside its input → the next block, as in an encoder."""
@@ -157,6 +161,7 @@ def test_a_block_with_a_skip_hands_the_mask_on(merge):
     assert_padding_changes_nothing(randomized(keras.Model(tokens, [x, pooled])))
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("op", ["attention", "additive_attention"])
 @pytest.mark.parametrize("own_key", [False, True])
 def test_what_is_attended_to_may_be_padded_alone(op, own_key):
@@ -175,6 +180,7 @@ def test_what_is_attended_to_may_be_padded_alone(op, own_key):
         np.testing.assert_allclose(alone[0], together[i], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize(("op", "states"), [("rnn", 1), ("lstm", 2), ("gru", 1)])
 def test_a_decoder_that_starts_from_given_states_skips_padding(op, states):
     tokens = keras.Input((None,), dtype="int32")

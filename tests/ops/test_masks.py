@@ -12,7 +12,7 @@ import archspec
 from archspec.frontend import loads
 from archspec.ir.tensors import TensorSpec
 from archspec.ops.base import Op, OpError
-from tests.ops.test_conformance import ROWS, arrays, as_tuple, call, declared, draw, each_kind, fill
+from tests.ops.test_conformance import ROWS, arrays, as_tuple, call, declared, draw, each_kind, fill, its_name
 
 PADDED = 2
 
@@ -47,7 +47,7 @@ ROWS_WITH_STEPS = [row for row in ROWS if len(row.inputs[0]) > 1 and "float" in 
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("row", each_kind(ROWS_WITH_STEPS))
+@pytest.mark.parametrize("row", each_kind(ROWS_WITH_STEPS, its_name))
 def test_padding_is_refused_or_changes_nothing(row):
     import tensorflow as tf
 

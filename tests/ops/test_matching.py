@@ -39,6 +39,7 @@ def matched(anchors, boxes, labels, most=8, **args):
     return dict(zip(names, (np.asarray(x)[0] for x in layer(*(x[None] for x in given))), strict=True))
 
 
+@pytest.mark.fast(1)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["retina", "rpn"])
 def test_owners_are_those_of_torchvision(name):
@@ -58,6 +59,7 @@ def test_owners_are_those_of_torchvision(name):
     np.testing.assert_array_equal(found["owner"][ignored], -2)
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_owners_of_default_boxes_are_those_of_torchvision():
     known = VECTORS["retina_assignment"]
@@ -73,6 +75,7 @@ def test_owners_of_default_boxes_are_those_of_torchvision():
     np.testing.assert_array_equal(found["classes"][positive], np.array(known["labels"])[wanted["owners"]] + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_an_object_that_no_anchor_overlaps_forces_none():
     """torchvision's Matcher then gives it every anchor that overlaps nothing."""

@@ -37,12 +37,14 @@ def symbolic(layer, shapes):
         return None
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("op", LAYERS)
 def test_elementwise_merges_are_keras_s(op):
     for shapes in product(SHAPES, repeat=2):
         assert static(op, shapes) == symbolic(LAYERS[op](), shapes), shapes
 
 
+@pytest.mark.slow
 def test_three_operands_are_keras_s():
     shapes = [(1,), (3,), (None,), (2, 1), (2, 3), (1, 3), (None, 1)]
     for operands in product(shapes, repeat=3):

@@ -55,11 +55,13 @@ def assert_padding_changes_nothing(model):
                 np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * max(1.0, scale))
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("path", SPECS, ids=lambda p: p.stem)
 def test_padding_changes_nothing_that_people_met(path):
     assert_padding_changes_nothing(made(path))
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_padding_changes_nothing(tmp_path, body):
     path = tmp_path / "net.yaml"

@@ -59,6 +59,7 @@ def test_lengths_start_as_they_are():
     assert [w.name for w in layer.trainable_weights] == ["g", "kernel"]
 
 
+@pytest.mark.fast(1)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("op", ["spectral_norm", "weight_norm", "weight_standardization"])
 def test_it_is_saved_with_its_layer_and_trained_in_a_model(op, tmp_path):

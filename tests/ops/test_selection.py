@@ -49,6 +49,7 @@ def test_outside_of_training_rows_are_spread_over_all_that_may_be_drawn(positive
             assert abs(places[0] - (of.sum() - 1 - places[-1])) <= 1 + gaps.max() % 2
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("jit", [False, True])
 def test_regions_keep_their_owners(jit):
     import tensorflow as tf

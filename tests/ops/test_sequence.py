@@ -278,6 +278,7 @@ def test_the_transformer_has_the_papers_size_with_one_tied_vocabulary(tmp_path):
 SMALL = {"vocab": 11, "dim": 8, "heads": 2, "hidden": 16, "layers": 2, "heard": 7, "said": 6}
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_the_transformer_compiles_with_one_table_and_is_deaf_to_padding_and_to_the_future(tmp_path):
     graph = load(tmp_path, TRANSFORMER, **SMALL)

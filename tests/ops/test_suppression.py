@@ -97,6 +97,7 @@ def test_a_chain_of_boxes_is_gone_through_to_its_end():
     np.testing.assert_array_equal(found, boxes[::2])
 
 
+@pytest.mark.fast(1)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("jit", [False, True])
 def test_nothing_found_is_a_count_of_zero(jit):

@@ -53,6 +53,7 @@ def checked(kind, text, folder, monkeypatch, capsys):
     return code, "".join(capsys.readouterr())
 
 
+@pytest.mark.fast(45)
 @pytest.mark.parametrize("code", [code for code in codes() if code not in WITHOUT])
 def test_an_example_is_refused_and_put_right(code, tmp_path, monkeypatch, capsys):
     example = explanation(code).example

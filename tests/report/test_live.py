@@ -125,6 +125,7 @@ def test_files_that_are_used_are_followed(net, tmp_path):
     assert live.version != before and "part.other" in live.html()
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it(net, number, capsys):
     """And a port is one server's."""

@@ -153,6 +153,7 @@ def test_sizes_that_are_open_and_networks_without_pictures_of_a_window(tmp_path)
     assert "has an open size" in text and data_of(text)["nodes"] == ["embedding", "lstm"]
 
 
+@pytest.mark.slow
 def test_a_network_of_1500_nodes(tmp_path):
     path = tmp_path / "net.yaml"
     body = "\n".join(f"  - {{dense: {8 + i % 3}, as: layer{i}}}" for i in range(1500))

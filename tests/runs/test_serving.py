@@ -40,6 +40,7 @@ def steps_of(written):
     return tuple(made.augment)
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize(
     "written",
     [

@@ -129,6 +129,7 @@ def test_the_longest_vector_of_textcnn_is_three_after_every_step():
     assert np.abs(learnt.get_weights()[0] - before[1]).max() > 0.1
 
 
+@pytest.mark.fast(1)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("cell", RECURRENT)
 def test_a_padded_batch_and_its_items_give_the_same(cell, tmp_path):

@@ -342,6 +342,18 @@ def test_two_processes_do_not_share_a_directory(tmp_path):
         pass
 
 
+def test_what_is_drawn_after_a_checkpoint_is_drawn_again_from_it(tmp_path):
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(0.5), keras.layers.GaussianNoise(1.0)])
+    model.compile("sgd", "mse")
+    kept, x = Checkpoints(tmp_path, RunIdentity("network")), np.ones((2, 64), "float32")
+    model(x, training=True)
+    assert kept.save(model, checkpoint.Position(1))
+    first, second = (model(x, training=True).numpy() for _ in range(2))
+    assert (first != second).any()
+    kept.restore(model, 1)
+    np.testing.assert_array_equal(model(x, training=True), first)
+
+
 @pytest.mark.slow
 def test_a_generation_holds_the_averages_the_statistics_and_the_generators(reference):
     kept = runs.state(reference)

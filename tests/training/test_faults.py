@@ -97,6 +97,7 @@ def test_no_failing_call_spoils_the_generation_before(tmp_path, monkeypatch, sav
     assert struck >= 6 * len(ERRORS)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_at_any_byte_spoils_nothing(tmp_path, saved):
     model, kept, first = saved
     size = max(p.stat().st_size for p in (tmp_path / "checkpoints" / "000000001").iterdir())

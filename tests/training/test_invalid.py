@@ -42,6 +42,7 @@ def said(case):
         return "\n".join(d.render() for d in faults(source, Path())) + "\n"
 
 
+@pytest.mark.fast(60)
 @pytest.mark.parametrize("case", CASES)
 def test_mistake(case):
     text = said(case)

@@ -32,6 +32,7 @@ def moved(optimizer):
     return weight.numpy()
 
 
+@pytest.mark.fast(4)
 @pytest.mark.parametrize(("name", "args", "expected"), PAIRS, ids=lambda v: v if isinstance(v, str) else "")
 def test_steps_equal_keras(name, args, expected):
     optimizer = Optimizer.find(name).model_validate(args)

@@ -34,6 +34,7 @@ def faults(validator, text: str) -> list[str]:
     return [f"{list(e.absolute_path)}: {e.message[:200]}" for e in validator.iter_errors(yaml.safe_load(text))]
 
 
+@pytest.mark.fast(6)
 @pytest.mark.parametrize("path", CATALOGUE, ids=lambda p: p.stem)
 def test_every_run_of_the_catalogue_is_valid(path, validator):
     assert faults(validator, path.read_text("utf-8")) == []

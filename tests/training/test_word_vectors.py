@@ -45,6 +45,7 @@ def plan(tmp_path):
 GLOVE = "good 1 2 3\nbad -1 -2 -3.5\nunheard 9 9 9\ngood 7 7 7\n"
 
 
+@pytest.mark.fast(1)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
     "text",

@@ -108,6 +108,7 @@ def held(model):
     return g, d
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize(
     ("train", "reference"),
     [(specs.D_FIRST, d_first), (specs.TOGETHER, together), (specs.HELD, held)],
@@ -124,6 +125,7 @@ def test_a_round_is_what_gradient_tapes_do(tmp_path, train, reference):
     assert max(np.abs(a - b.numpy()).max() for a, b in zip(before, model.variables_of(["G", "D"]), strict=True)) > 1e-3
 
 
+@pytest.mark.slow
 def test_the_ways_of_updating_differ(tmp_path):
     """As tapes, which rounds equal."""
     model = rounds(tmp_path, specs.NETWORKS + specs.D_FIRST)
@@ -132,6 +134,7 @@ def test_the_ways_of_updating_differ(tmp_path):
     assert np.abs(results[0] - results[1]).max() > 1e-3
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize(
     ("updated", "other", "turns"),
     [
@@ -178,6 +181,7 @@ def test_the_gradient_penalty_is_exact_and_of_second_order(tmp_path):
     assert report["D.gradient_norm.D"] == pytest.approx(80, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_critic_of_wgan_stays_within_its_clip_after_every_turn():
     graph = archspec.load("wgan", size=16, width=4, channels=1, noise=4, first_turns=4, turns=2, clip=0.02)
     model = AlternatingUpdates(graph)

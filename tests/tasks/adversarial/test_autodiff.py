@@ -21,6 +21,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.fast(2)
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_penalty_on_gradients_is_exact_through_normalisation(kind):
     layer, weight = LAYERS[kind](), tf.Variable(np.random.default_rng(1).normal(size=(3, 4)))

@@ -55,6 +55,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+@pytest.mark.slow
 def test_entries_that_count_by_hand(tmp_path):
     from archspec.ir.graph import Tensor
     from archspec.training.updates.alternating_updates import AlternatingUpdates

@@ -42,6 +42,7 @@ def spec(tmp_path, body, length="T", head=HEAD, more=""):
     return archspec.load(str(path))
 
 
+@pytest.mark.fast(3)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("name", "length"),

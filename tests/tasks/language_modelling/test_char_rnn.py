@@ -21,6 +21,7 @@ def test_the_run_is_600_steps_of_32_windows_of_64_characters(data):
     assert (made.split, made.features.splits["val"]) == ("val", 111_538 // 64)
 
 
+@pytest.mark.slow
 def test_characters_alone_leave_much_doubt(data):
     """3.31 nats is what the frequencies of the characters come to: the bar is far below."""
     data(TEXT)

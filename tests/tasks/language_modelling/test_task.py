@@ -226,6 +226,7 @@ def compiled(made, seed=0):
     return model, made.pipeline.evaluation("val", objective.pairs)
 
 
+@pytest.mark.fast(1)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("head", ["[dense: =vocab]", "[dense: {units: =vocab, activation: softmax}]"])
 def test_figures_are_those_of_the_next_tokens(folder, head):
@@ -251,6 +252,7 @@ def test_figures_are_those_of_the_next_tokens(folder, head):
 PADDED = SPEC.replace("vocab: 28", "vocab: 6").replace("dim: 6", "dim: 6, mask_zero: true")
 
 
+@pytest.mark.fast(1)
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("length", ["length: 9", "bucket: 1"])
 def test_padding_does_not_count(folder, length):
