@@ -14,7 +14,9 @@ from archspec.cli import main
 from archspec.cli import table as verb
 from archspec.ops.activation import Relu
 from archspec.report.columns import COLUMNS, Measured
-from archspec.report.grid import of_networks, of_nodes
+from archspec.report.formats import html
+from archspec.report.grid import Grid, of_networks, of_nodes
+from archspec.report.page import compared
 from archspec.report.table import formats, table
 from tests.wording import refuses
 
@@ -258,3 +260,11 @@ def test_the_total_s_field_is_the_last_of_the_largest(body, field, offset):
     assert grid.last == grid.rows[-1][1] == (field, offset)
     assert of_networks([("net", Measured(graph))], ["receptive_field", "offset"]).rows == (("net", (field, offset)),)
     assert json.loads(grid.render("json"))["totals"] == {"receptive_field": field, "offset": offset}
+
+
+@pytest.mark.parametrize("write", [html.grid, compared._rows], ids=["table", "page"])
+def test_what_a_name_holds_is_no_element(write):
+    text = "<i>&amp;"
+    found = write(Grid(text, "network", ("op",), ((text, (text,)),), notes=(text,)))
+    assert "<i" not in found
+    assert found.count("&lt;i&gt;&amp;amp;") == 3 + (write is html.grid)
