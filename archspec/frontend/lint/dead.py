@@ -106,7 +106,7 @@ def without_turns(subject: Subject) -> Iterator[Diagnostic]:
             if _is_empty(raw):
                 what = f"{modifier} of {shown(raw)} has no turn: this {step.op} never comes"
                 yield warning("W30", what, at, "give it a turn, or leave the step out")
-        if step.op == "do" and step.args == []:
+        if step.op == "do" and step.args == [] and step.from_ is None:
             yield warning("W30", "do has no steps, and gives what it is given", step.args_span(), "leave it out")
         elif step.op == "residual" and _body_of(step) == []:
             what = "residual has no steps, and adds what it is given to itself"

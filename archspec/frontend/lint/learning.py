@@ -146,6 +146,25 @@ def twice(subject: Subject) -> Iterator[Diagnostic]:
                 yield warning("W02", "softmax over one channel is 1 whatever comes in", node.span, help)
 
 
+def changed_probabilities(subject: Subject) -> Iterator[Diagnostic]:
+    """W02: dropout or a norm between the probabilities of classes and their loss."""
+    for graph, _, output in _heads(subject):
+        if output.loss.labels not in ("index", "one_hot", "binary"):
+            continue
+        changed, node = None, graph.by_name.get(output.tensor.node)
+        while node is not None and activation_of(node) is None and len(node.inputs) == 1:
+            op: Any = node.op
+            if op.is_random() or op.normalizes:
+                changed = node
+            elif not op.is_view:
+                break
+            node = graph.by_name.get(node.inputs[0].node)
+        last = None if node is None else activation_of(node)
+        if changed is not None and last is not None and gives_probabilities(last):
+            what = f"{changed.op.name} behind {last.name}: {output.loss.name} gets other numbers than probabilities"
+            yield warning("W02", what, changed.span, f"put {changed.op.name} before the layer that {last.name} is of")
+
+
 def _probabilities(node: Node) -> Op | None:
     last = activation_of(node)
     return last if gives_probabilities(last) else None
@@ -254,6 +273,7 @@ def _step(trace: Trace, node: Node, within: Subject | None = None) -> Step | Non
 BUILT: tuple[Rule, ...] = (
     limited_scores,
     twice,
+    changed_probabilities,
     classes_at_positions,
     over_another_axis,
     without_gradient,
