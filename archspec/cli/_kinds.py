@@ -15,6 +15,7 @@ from archspec.ops.initializer import Initializer
 from archspec.ops.loss import Loss
 from archspec.ops.metric import Metric
 from archspec.ops.regularizer import Regularizer
+from archspec.training.fits import Fit
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Schedule
 from archspec.training.task import Task
@@ -27,6 +28,7 @@ KINDS: dict[str, type[Declaration]] = {
     "constraint": Constraint,
     "optimizer": Optimizer,
     "schedule": Schedule,
+    "fit": Fit,
     "task": Task,
     "data source": DataSource,
     "sampler": Sampler,
@@ -103,6 +105,7 @@ ABOUT = {
     "constraint": "What a weight is brought to after each step.",
     "optimizer": "How gradients change weights. The learning rate is multiplied by the schedule.",
     "schedule": "How the learning rate changes over the epochs of a run.",
+    "fit": "How last layers are solved for at once when the rest is trained.",
     "task": "What the outputs of a network mean: what is minimised, reported, predicted.",
     "data source": "Where examples come from. Paths count from the run file, then from the folder ARCHSPEC_DATA names.",
     "sampler": "Which training examples share a batch.",
@@ -118,6 +121,7 @@ PLACES = {
     "constraint": "dense: {{units: 10, kernel_constraint: {}}}",
     "optimizer": "train: {{optimizer: {}}}",
     "schedule": "train: {{schedule: {}}}",
+    "fit": "train: {{fit: {{svm: {}}}}}",
     "task": "train: {{task: {}}}",
     "sampler": "train: {{sampler: {}}}",
     "data source": "data: {}",

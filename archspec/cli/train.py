@@ -205,7 +205,7 @@ def _show(result: Result, form: str) -> None:
     lines = [
         f"{result.run}: {amount(result.epochs, 'epoch')}, {amount(result.steps, 'step')}, "
         f"{result.params:,} parameters, seed {result.seed}",
-        f"{result.split} ({result.examples:,} examples): {figures}" if result.split else "nothing was evaluated",
+        f"{result.split} ({result.examples:,} examples): {figures}" if figures else "nothing was evaluated",
         *(f"{amount(n, 'example')} of {split} could not be read: left out" for split, n in result.left_out.items()),
         f"{result.cpu_seconds:.0f} CPU seconds, {result.seconds:.0f} s; all of it in {result.logdir}",
     ]

@@ -153,6 +153,8 @@ def _value(value: object) -> Any:
 
 def _values(value: object) -> Any:
     """Plain lists and dicts, as YAML writes them."""
+    if isinstance(value, Declaration):
+        return written(value)
     if isinstance(value, Path):
         return os.path.abspath(value)
     if isinstance(value, BaseModel):

@@ -31,6 +31,7 @@ from archspec.training.inputs import WrongSize, sized
 from archspec.training.plan import Plan
 from archspec.training.schedules import Plateau
 from archspec.training.settings import Evaluate
+from archspec.training.solvable import solvable
 from archspec.training.task import Task
 from archspec.training.word_vectors import word_vectors
 
@@ -174,6 +175,7 @@ def _check_train(plan: Plan) -> None:
             help=f"warmup: {train.epochs // 10}, or more epochs",
         )
     class_weights(plan)
+    solvable(plan.graph, train.fit)
     owners = [node.layer for node in plan.graph.owners() if node.weights]
     for key in ("freeze", "rates"):
         for pattern in patterns(train.freeze) if key == "freeze" else train.rates:

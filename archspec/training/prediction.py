@@ -56,7 +56,6 @@ def answers(
 def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform], max_pixels: int) -> Asked:
     """Every image as the network takes it, prepared as the run evaluated, one by one."""
     from archspec.backend.installation import quiet_start
-    from archspec.data.example import COLOURS, CORNERS
     from archspec.data.loose import ASKED, Loose
     from archspec.data.pipeline import Pipeline
 
@@ -73,10 +72,7 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
     source = asked.model_copy(update={"paths": sound})
     batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch, ()))
     # One after the other: memory does not grow with their number.
-    items = (
-        ([path], {name: batch[name] for name in (IMAGE, CORNERS, COLOURS) if name in batch}, None)
-        for path, (batch, _) in zip(sound, batches, strict=True)
-    )
+    items = (([path], dict(batch), None) for path, (batch, _) in zip(sound, batches, strict=True))
     return Asked(IMAGE, items, bad)
 
 

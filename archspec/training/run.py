@@ -44,6 +44,7 @@ from archspec.training.log import RunLog
 from archspec.training.outcome import NotFinite, Result, explain_nan, left_out, outcome, save
 from archspec.training.plan import Plan
 from archspec.training.record import write_fitted, write_plan, write_result
+from archspec.training.solving import solve
 from archspec.training.training_state import TrainingState, build_state
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def _run(
         if (meant := translate_error(error, plan, layout)) is None:
             raise
         raise meant from None
+    if not keeper.not_finite:
+        solve(plan, start, say)
     log.write()
     seconds, cpu_seconds = round(perf_counter() - wall, 2), round(process_time() - cpu, 2)
     result = outcome(plan, start, logdir, seconds, cpu_seconds, finished=not keeper.not_finite)

@@ -25,6 +25,7 @@ from archspec.training.fields import (
     Weights,
     named_values,
 )
+from archspec.training.fits import Fit
 from archspec.training.optimizers import Adam, Optimizer
 from archspec.training.schedules import Cosine, Epochs, Schedule
 
@@ -85,6 +86,10 @@ class TrainSettings(BaseModel):
     freeze: Freeze = ()
     """Layers that stay as they are, statistics of normalisation included: names, parts of a path, or ``*`` patterns; or
     ``{layers: …, until: 3}`` for those that are trained after so many epochs. One or a list."""
+    fit: Annotated[dict[str, declared(Fit, "a fit")], BeforeValidator(named_values)] = {}  # type: ignore[valid-type]
+    """Layers that are solved for when all epochs are over, by the names of ``freeze``: ``{svm: svm, shift: {ridge:
+    100}}``. Each is a dense layer without activation whose result a term of the spec compares with targets; what comes
+    into it is computed of the training examples."""
     cache_features: Draws = False
     """Run the layers that are frozen for good once for each example, keep on disk what they give, and train the rest on
     that. Where augmentation is random, a number: so many draws of every example are kept, and taken in turn."""

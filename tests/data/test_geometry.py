@@ -198,7 +198,16 @@ def test_every_transform_has_a_rule():
     """``perspective`` has tests of its own below, and what depends on objects or on other images in ``test_motion`` and
     ``test_mosaic``; a mean image is of its image's size, pixel by pixel."""
     ruled = {row[0] for row in (*MOVES, *PARTS)} | set(KEEP)
-    elsewhere = {"letterbox", "iou_crop", "large_scale_jitter", "mosaic", "copy_paste", "until", "border_weights"}
+    elsewhere = {
+        "letterbox",
+        "iou_crop",
+        "large_scale_jitter",
+        "mosaic",
+        "copy_paste",
+        "until",
+        "border_weights",
+        "propose",
+    }
     assert set(Transform.names()) - ruled == {"perspective", "subtract_mean_image"} | elsewhere
 
 
@@ -322,6 +331,7 @@ EVALUATED = [
     ("grayscale", {"probability": 1}, ("grayscale", {"probability": 1})),
     ("random_crop", {"size": [28, 24], "padding": 4}, ("center_crop", {"size": [28, 24]})),
     ("border_weights", {}, None),
+    ("propose", {"count": 9}, ("propose", {"count": 9})),
     ("random_tile", {"size": 24, "margin": 4}, ("center_tile", {"size": 24, "margin": 4})),
     ("center_tile", {"size": 24}, ("center_tile", {"size": 24})),
     ("random_resized_crop", {"size": [28, 24], "area": [0.5, 1]}, center((28, 24), 0.875)),

@@ -53,6 +53,7 @@ NAMES = [
         "mosaic",
         "copy_paste",
         "border_weights",
+        "propose",
     )
 ]
 

@@ -24,6 +24,7 @@ from archspec.ir.diagnostics import Source
 from archspec.ir.reading import member
 from archspec.ops.loss import Loss
 from archspec.training.document import Clip, Evaluate, Log, RunSpec, Train
+from archspec.training.fits import Fit
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Schedule
 from archspec.training.task import Task
@@ -53,7 +54,7 @@ def test_mistake(case):
 
 SHOWN = re.compile(r"(?<![\w/])(?:([a-z_]+): )?([{\[]|(?<=: )(?![\w.*/-]+:)[\w.*/-]+)")
 SECTIONS = (RunSpec, Train, Evaluate, Log, Clip)
-KINDS = {DataSource: "a", Transform: "a", Optimizer: "an", Schedule: "a", Loss: "a", Task: "a"}
+KINDS = {DataSource: "a", Transform: "a", Optimizer: "an", Schedule: "a", Fit: "a", Loss: "a", Task: "a"}
 
 
 def shown(text):

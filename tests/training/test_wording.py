@@ -21,13 +21,14 @@ from archspec.ops.metric import Metric
 from archspec.ops.regularizer import Regularizer
 from archspec.tasks.decoding import Decoding
 from archspec.training.document import RunSpec
+from archspec.training.fits import Fit
 from archspec.training.optimizers import Optimizer
 from archspec.training.schedules import Schedule
 from archspec.training.task import Task
 
 KINDS: tuple[type[Declaration], ...] = (
     Op, Loss, Metric, Initializer, Regularizer, Constraint, Optimizer, Schedule, Task, Decoding, DataSource, Transform,
-    Tokenizer,
+    Tokenizer, Fit,
 )  # fmt: skip
 PYDANTICS = re.compile(
     r"[Ii]nput should|valid |[Vv]alue error|instance of|[Uu]nable to|[Ff]ield required|not permitted|validation|type=",

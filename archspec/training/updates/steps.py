@@ -305,7 +305,10 @@ class StepsModel(keras.Model):
 
     def results(self, inputs: Values, names: list[str]) -> list[Any]:
         """Named results, of the inputs that they need, as arrays; networks as in inference, with their averages."""
-        targets = [self.plan.results[name] for name in names]
+        return self.tensors(inputs, [self.plan.results[name] for name in names])
+
+    def tensors(self, inputs: Values, targets: list[Tensor]) -> list[Any]:
+        """The same of any tensors of the forward graph."""
         given = [*self.kept(), *self.draws(0, 0)]
         _, values = self.body(inputs, targets, {}, training=False, mapping=given)
         return [ops.convert_to_numpy(values[tensor]) for tensor in targets]
