@@ -28,3 +28,20 @@ def test_what_a_run_file_says_of_its_detector_holds(name, tmp_path):
     assert main(["train", str(RUNS / f"{name}.yaml"), "--logdir", str(tmp_path / "run"), "--quiet"]) == 0
     found = json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]
     assert (found["ap50"], found["ap75"]) >= LEAST[name] and found["ap75"] >= LEAST[name][1]
+
+
+MASKS = {
+    "mask_rcnn_shapes": {"ap50": 0.9, "mask_ap50": 0.9, "mask_iou": 0.78},
+    "panoptic_fpn_shapes": {"pq": 0.7, "mask_ap50": 0.8},
+}
+"""Figures of masks on the pictures that were trained on, below those of the run files."""
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("name", MASKS)
+def test_what_a_run_file_says_of_its_masks_holds(name, tmp_path):
+    assert main(["train", str(RUNS / f"{name}.yaml"), "--logdir", str(tmp_path / "run"), "--quiet"]) == 0
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]
+    assert {figure: found[figure] for figure, least in MASKS[name].items() if found[figure] < least} == {}
