@@ -118,6 +118,15 @@ def _of_regions(op: str, *names: str) -> Callable[[Config], Step]:
     return lambda config: said(op, {"size": alike(config["size"]), **{name: config[name] for name in names}})
 
 
+def _of_class(config: Config) -> Step:
+    return said("of_class", {"axis": axis_of(config["axis"]), "background": "first" if config["first"] else "none"})
+
+
+def _merged(config: Config) -> Step:
+    args = {name: config[name] for name in ("overlap", "score", "area")}
+    return said("merge_panoptic", {**args, "stuff": listed(config["stuff"])})
+
+
 def _blur(config: Config) -> Step:
     taps, mode = config["taps"], config["mode"]
     usual = [comb(len(taps) - 1, i) / 2 ** (len(taps) - 1) for i in range(len(taps))]
@@ -196,13 +205,17 @@ RULES: Mapping[str, Callable[[Config], Step]] = {
         "constant",
         {"value": listed(config["value"]), "shape": listed(config["shape"]), "dtype": _dtype(config["dtype"])},
     ),
+    "CroppedMasks": _of_regions("crop_masks", "samples"),
     "CroppedRegions": _of_regions("crop_and_resize", "stride", "fill"),
     "CumulativeSum": lambda config: said("cumsum", {"axis": axis_of(config["axis"])}),
     "Gather": lambda config: said("gather", {"indices": listed(config["indices"]), "axis": axis_of(config["axis"])}),
     "LocallyConnected": _locally_connected,
+    "MergedSegments": _merged,
+    "OfClass": _of_class,
     "ParameterTensor": lambda config: said(
         "parameter", {"shape": listed(config["shape"]), "trainable": config["trainable"]}
     ),
+    "PastedMasks": _of_regions("paste_masks"),
     "PooledRegions": _of_regions("roi_pool", "stride"),
     "Roll": lambda config: said(
         "roll", {"shift": alike(config["shift"]), "axis": alike([axis_of(axis) for axis in config["axis"]])}
