@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archspec.backend.wiring import WeightsError
-from archspec.ir.counterpart import Counterpart, OrderTrace, Side, Unfollowed
+from archspec.ir.counterpart import SAME, Counterpart, OrderTrace, Side, Unfollowed
 from archspec.ir.graph import Graph, Node, Tensor
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class Orders:
             if made.axes.side not in (None, side):
                 raise WeightsError(f"the rules have the channels of {tensor.node!r} {side}; they are {made.axes.side}")
             made.axes.settle(side)
+            if side == "last":
+                # Channels were brought last before: elements lie as here.
+                made = replace(made, order=SAME)
         self.tensors[tensor] = made
 
     def _check(self) -> None:
