@@ -406,6 +406,14 @@ def test_rules_say_where_channels_are(side, moved, tmp_path):
     np.testing.assert_allclose(found, linear(state, "1", moved(x).ravel()), rtol=1e-5, atol=1e-6)
 
 
+def test_rules_say_that_channels_were_brought_last_before_an_image_became_a_vector(tmp_path):
+    graph, state = spec(tmp_path, IMAGE, f"[{CONV}, flatten, dense: 3]"), state_of({"0": (4, 2, 3, 3), "2": (3, 60)})
+    np.savez(tmp_path / "w.npz", **state)
+    x = np.random.default_rng(3).normal(size=(5, 3, 2)).astype("float32")
+    found = computed(graph, tmp_path / "w.npz", x, Rules.of({"axes": {"flatten": "last"}}))
+    np.testing.assert_allclose(found, linear(state, "2", last(features(state, x)).ravel()), rtol=1e-5, atol=1e-6)
+
+
 def test_rules_about_channels_that_cannot_be(tmp_path):
     graph = spec(tmp_path, IMAGE, f"[{CONV}, flatten, dense: 3]")
     np.savez(tmp_path / "w.npz", **state_of({"0": (4, 2, 3, 3), "2": (3, 60)}))
