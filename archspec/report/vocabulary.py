@@ -230,15 +230,16 @@ _LAST = (
 )
 """What else the last of several inputs may be: a share, places of a map, moves of the taps of a kernel, boxes,
 classes, places of maxima."""
-_NAMED: dict[str, TensorSpec] = {
-    **dict.fromkeys(("anchors", "cells", "boxes", "box", "predicted"), TensorSpec((20, 4))),
-    **dict.fromkeys(("classes", "owner"), TensorSpec((20,), "int32")),
-    **dict.fromkeys(("positive", "counted", "valid"), TensorSpec((20,), "bool")),
-    "masks": TensorSpec((20, 28, 28)),
-    "scores": TensorSpec((20, 3)),
-    "hardness": TensorSpec((20,)),
+_NAMED: dict[str, tuple[TensorSpec, ...]] = {
+    **dict.fromkeys(("anchors", "cells", "boxes", "box", "predicted"), (TensorSpec((20, 4)),)),
+    **dict.fromkeys(("classes", "owner", "places"), (TensorSpec((20,), "int32"),)),
+    **dict.fromkeys(("positive", "counted", "valid"), (TensorSpec((20,), "bool"),)),
+    "masks": (TensorSpec((20, 28, 28)), TensorSpec((64, 64, 3), "uint8")),
+    "scores": (TensorSpec((20, 3)), TensorSpec((20,))),
+    "semantic": (TensorSpec((28, 28, 5)),),
+    "hardness": (TensorSpec((20,)),),
 }
-"""What an input of a name is, where the inputs of an op are of different kinds."""
+"""What an input of a name may be, where the inputs of an op are of different kinds."""
 _VALUES: tuple[Any, ...] = (
     64,
     2,
@@ -266,9 +267,8 @@ def example(op: type[Op]) -> CallExample | None:
     """A smallest call of the op that its own rules accept, on a usual input; None if no guess fits."""
     names, required, variadic = ports(op)
     count = 2 if variadic else max(required, 1)
-    named = (
-        [tuple(_NAMED[n] for n in names[:required])] if required > 1 and _NAMED.keys() >= {*names[:required]} else []
-    )
+    is_named = required > 1 and _NAMED.keys() >= {*names[:required]}
+    named = list(product(*(_NAMED[n] for n in names[:required]))) if is_named else []
     needed = [name for name, field in op.model_fields.items() if field.is_required()]
     if needed:
         kinds = [op.model_fields[name].annotation for name in needed]
