@@ -1,9 +1,10 @@
 """The memory that archspec computes of a network, beside what PyTorch and TensorFlow hold.
 
-    python tools/memory_peers.py torch [--batch N] [SPEC ...]      # in an environment with torchvision
+    python tools/memory_peers.py torch [--batch N] [SPEC ...]      # in an environment with torch and torchvision
     python tools/memory_peers.py tensorflow [--batch N] [SPEC ...]
 
-PyTorch runs torchvision's network, or one that is written here, on fake tensors, which have sizes and no numbers:
+PyTorch runs torchvision's network, or one that ``memory_networks.py`` has, on fake tensors, which have sizes and no
+numbers; an LSTM on real ones and without oneDNN, whose kernel saves a workspace that fake tensors do not show.
 ``saved`` is what ``saved_tensors_hooks`` see that is no weight, each storage once; ``inference`` and ``training`` are
 the peaks of ``torch.distributed``'s MemTracker, of a pass and of a step of fused Adam.
 TensorFlow runs nothing either: ``saved`` is what the traced forward pass of the compiled spec hands to its backward
@@ -14,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -43,6 +46,19 @@ TORCHVISION = {
     "swin_t": "swin_t",
 }
 """torchvision's name of a spec of the catalogue."""
+WRITTEN = {
+    "unet": "unet",
+    "dcgan:G": "generator",
+    "gpt2_small": "gpt2",
+    "char_lstm": "char_lstm",
+    "textcnn_rand": "textcnn",
+}
+"""The function of ``memory_networks.py`` that makes a network of the catalogue."""
+OF_TOKENS = ("gpt2_small", "char_lstm", "textcnn_rand")
+IN_STEPS = ("char_lstm",)
+"""Networks that are run on real tensors without oneDNN."""
+WITHOUT_LOSS = ("dcgan:G", "gpt2_small")
+"""Networks without a loss, or with one that keeps a seventh of what is kept and is no part of the network."""
 COMPILED = (
     "lenet5",
     "alexnet_one_weird_trick",
@@ -70,22 +86,31 @@ class Held(NamedTuple):
 
 
 def torch_holds(spec: str, graph: Graph, batch: int) -> Held:
-    """What PyTorch holds of torchvision's network. Raises ValueError where it has other weights than the spec."""
+    """What PyTorch holds of a network. Raises ValueError where it has other weights than the spec."""
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    with FakeTensorMode():
-        net = network(TORCHVISION[spec])
-        shape = next(iter(graph.inputs.values())).shape
-        image, truth = torch.empty(batch, shape[-1], *shape[:-1]), torch.zeros(batch, dtype=torch.long)
-        _require(sum(p.numel() for p in net.parameters()), graph)
+    is_real = spec in IN_STEPS
+    with nullcontext() if is_real else FakeTensorMode(), torch.backends.mkldnn.flags(enabled=not is_real):
+        shape, (output, *_) = next(iter(graph.inputs.values())).shape, graph.outputs
+        if spec in WRITTEN:
+            net, beside = written(spec)
+        else:
+            net, beside = network(TORCHVISION[spec]), 0
+        _require(sum(p.numel() for p in net.parameters()) - beside, graph)
+        if len(shape) == 3:
+            given = torch.empty(batch, shape[-1], *shape[:-1])
+        else:
+            given = torch.zeros(batch, *shape, dtype=torch.long) if spec in OF_TOKENS else torch.empty(batch, *shape)
+        truth = torch.zeros(batch, *graph.spec(output.tensor).shape[:-1], dtype=torch.long)
 
         def loss() -> Any:
-            found = net(image)
-            return torch.nn.functional.cross_entropy(found if torch.is_tensor(found) else found[0], truth)
+            found = net(given)
+            found = found if torch.is_tensor(found) else found[0]
+            return found.sum() if spec in WITHOUT_LOSS else torch.nn.functional.cross_entropy(found, truth)
 
         saved = _saved(net.train(), loss)
-        inference = _peak(net.eval(), (), lambda: net(image), training=False)
+        inference = _peak(net.eval(), (), lambda: net(given), training=False)
         optimizer = torch.optim.Adam(net.train().parameters(), fused=True)
 
         def step() -> None:
@@ -94,7 +119,16 @@ def torch_holds(spec: str, graph: Graph, batch: int) -> Held:
             optimizer.zero_grad()
 
         step()
-        return Held(saved, inference + image.nbytes, _peak(net, (optimizer,), step, training=True) + image.nbytes)
+        return Held(saved, inference + given.nbytes, _peak(net, (optimizer,), step, training=True) + given.nbytes)
+
+
+def written(spec: str) -> tuple[Any, int]:
+    """A network that is written beside this file, and how many weights PyTorch's has beyond the spec's."""
+    sys.path.insert(0, os.path.dirname(__file__))
+    import memory_networks
+
+    made: tuple[Any, int] = getattr(memory_networks, WRITTEN[spec])()
+    return made
 
 
 def network(name: str) -> Any:
@@ -160,9 +194,17 @@ def tensorflow_holds(spec: str, graph: Graph, batch: int) -> Held:
     run = tf.function(lambda *x: model(list(x) if len(x) > 1 else x[0], training=True), autograph=False)
     traced = run.get_concrete_function(*(tf.TensorSpec((batch, *s.shape), s.dtype) for s in graph.inputs.values()))
     forward, _ = traced._delayed_rewrite_functions.forward_backward()
-    found = {tensor.name: tensor for tensor in forward.graph.outputs if not _is_weight(tensor)}
+    outputs = map(_stored, forward.graph.outputs)
+    found = {tensor.name: tensor for tensor in outputs if not _is_weight(tensor)}
     sizes = [(t.shape.num_elements(), t.dtype.size) for t in found.values() if t.dtype != tf.variant]
     return Held(sum(count * each for count, each in sizes))
+
+
+def _stored(tensor: Any) -> Any:
+    """The tensor whose numbers it has under another shape."""
+    while tensor.op.type in ("Reshape", "ExpandDims", "Squeeze", "StopGradient"):
+        tensor = tensor.op.inputs[0]
+    return tensor
 
 
 def _is_weight(tensor: Any) -> bool:
@@ -172,7 +214,9 @@ def _is_weight(tensor: Any) -> bool:
 
 def row(spec: str, holds: Callable[[str, Graph, int], Held], batch: int) -> str:
     """One network, as a row of the table."""
-    graph = archspec.load(spec)
+    name, _, part = spec.partition(":")
+    graph = archspec.load(name)
+    graph = graph.networks[part] if part else graph
     ours, theirs = memory(graph, batch), holds(spec, graph, batch)
     cells = [f"{spec:<26}"]
     pairs = ((ours.saved, theirs.saved), (ours.inference, theirs.inference), (ours.training, theirs.training))
@@ -191,7 +235,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     holds = torch_holds if args.framework == "torch" else tensorflow_holds
-    names = args.specs or (tuple(TORCHVISION) if args.framework == "torch" else COMPILED)
+    names = args.specs or ((*TORCHVISION, *WRITTEN) if args.framework == "torch" else COMPILED)
     print(f"{'MiB: archspec, ' + args.framework:<26} | saved, inference and training")
     for spec in names:
         try:

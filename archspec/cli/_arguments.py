@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from archspec.ir.diagnostics import Source
     from archspec.ir.graph import Graph
     from archspec.training.looking import Crf
+
+
+PATH_OR_NAME = "path of a spec, or name of a spec or variant"
 
 
 class _Once(argparse.Action):
@@ -90,9 +94,10 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.format_usage()}{self.prog}: error: {message}\n")
 
 
-def add_spec(parser: argparse.ArgumentParser) -> None:
-    """``SPEC [--variant NAME] [--set NAME=VALUE]…``."""
-    parser.add_argument("spec", metavar="SPEC", help="path of a spec, or name of a spec or variant")
+def add_spec(parser: argparse.ArgumentParser, *, stdin: bool = False) -> None:
+    """``SPEC [--variant NAME] [--set NAME=VALUE]…``. ``stdin``: the spec may be ``-``."""
+    names = "path of a spec, name of a spec or variant, or - for stdin" if stdin else PATH_OR_NAME
+    parser.add_argument("spec", metavar="SPEC", help=names)
     add_settings(parser)
 
 
@@ -146,11 +151,30 @@ def setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def load(args: argparse.Namespace, spec: str | None = None) -> Graph:
-    """The graph that the arguments of ``add_spec`` name, or that of ``spec`` with their settings. Raises SpecError."""
-    from archspec.frontend import load
+def load(args: argparse.Namespace, spec: str | None = None, set: dict[str, Any] | None = None) -> Graph:
+    """The graph that the arguments of ``add_spec`` name, or that of ``spec``, with their settings and those in ``set``.
+    Raises SpecError."""
+    from archspec.frontend import load, loads
 
-    return load(args.spec if spec is None else spec, variant=args.variant, set=dict(args.set))
+    given, settings = source(args.spec if spec is None else spec), {**dict(args.set), **(set or {})}
+    if isinstance(given, str):
+        return load(given, variant=args.variant, set=settings)
+    return loads(given.text, given.name, variant=args.variant, set=settings)
+
+
+def source(spec: str) -> str | Source:
+    """What ``load`` takes, or the text that came on stdin for ``-``. Raises SpecError."""
+    from archspec.cli._files import STDIN
+
+    return _typed() if spec == STDIN else spec
+
+
+@cache
+def _typed() -> Source:
+    from archspec.cli._files import typed
+    from archspec.frontend.reading import decoded
+
+    return decoded(typed(), "stdin")
 
 
 def size(text: str) -> int:

@@ -22,7 +22,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC, where to write, what to fold."""
-    _arguments.add_spec(parser)
+    _arguments.add_spec(parser, stdin=True)
     parser.add_argument(
         "-o", "--output", type=_file, required=True, metavar="FILE", help="ends in .svg, .html, .mmd or .dot"
     )

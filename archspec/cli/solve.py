@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC, the parameter, and the figure."""
     from archspec.report.table import formats
 
-    _arguments.add_spec(parser)
+    _arguments.add_spec(parser, stdin=True)
     parser.add_argument("--for", dest="name", required=True, metavar="NAME", help="the parameter, an integer")
     parser.add_argument("--target", required=True, metavar="COLUMN=VALUE", help="the figure to come near to")
     parser.add_argument(
@@ -71,10 +71,7 @@ class _Members:
 
     def graph(self, value: int) -> Any:
         """Raises SpecError."""
-        from archspec.frontend import load
-
-        args = self.args
-        return load(args.spec, variant=args.variant, set={**dict(args.set), args.name: value})
+        return _arguments.load(self.args, set={self.args.name: value})
 
     def figure(self, value: int) -> float | None:
         """The figure; None where the network cannot be built. Raises ValueError where it has no such figure."""

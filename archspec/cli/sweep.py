@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SPEC, what is varied, what is kept, and where it is written."""
     from archspec.report.table import formats
 
-    _arguments.add_spec(parser)
+    _arguments.add_spec(parser, stdin=True)
     parser.add_argument(
         "--vary",
         action="append",
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     vary = dict(args.vary)
     try:
         found = sweep(
-            args.spec,
+            _arguments.source(args.spec),
             vary,
             variant=args.variant,
             set=dict(args.set),

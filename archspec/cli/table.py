@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from archspec.ir.tensors import POLICIES
     from archspec.report.table import formats
 
-    parser.add_argument("specs", nargs="+", metavar="SPEC", help="paths of specs, or names of specs or variants")
+    parser.add_argument(
+        "specs", nargs="+", metavar="SPEC", help="paths of specs, names of specs or variants, or - for stdin"
+    )
     _arguments.add_settings(parser)
     _arguments.add_training(parser)
     parser.add_argument("--batch", type=_arguments.positive, default=1, metavar="N", help="count for N samples")

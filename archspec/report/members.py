@@ -11,7 +11,7 @@ from itertools import islice, product
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archspec.ir.diagnostics import SpecError, plain
+from archspec.ir.diagnostics import Source, SpecError, plain
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -34,7 +34,7 @@ Setting = tuple[Any, ...]
 class Combinations:
     """A spec, and the values of its parameters that are combined."""
 
-    spec: str | os.PathLike[str] | Mapping[str, Any]
+    spec: str | os.PathLike[str] | Mapping[str, Any] | Source
     variant: str | None
     fixed: Mapping[str, Any]
     varied: Mapping[str, Sequence[Any]]
@@ -52,11 +52,13 @@ class Combinations:
 
     def load(self, setting: Setting) -> Graph:
         """The graph of a member. Raises SpecError."""
-        from archspec.frontend import load, load_mapping
+        from archspec.frontend import load, load_mapping, loads
 
         given = {**self.fixed, **dict(zip(self.varied, setting, strict=True))}
         if isinstance(self.spec, Mapping):
             return load_mapping(self.spec, variant=self.variant, set=given)
+        if isinstance(self.spec, Source):
+            return loads(self.spec.text, self.spec.name, variant=self.variant, set=given)
         return load(os.fspath(self.spec), variant=self.variant, set=given)
 
 

@@ -13,6 +13,8 @@ from archspec.report.members import Combinations, Member, Progress, measured
 if TYPE_CHECKING:
     import os
 
+    from archspec.ir.diagnostics import Source
+
 
 USUAL = ("params", "macs", "activations", "memory")
 """Columns where none are chosen."""
@@ -57,7 +59,7 @@ class Sweep:
 
 
 def sweep(
-    spec: str | os.PathLike[str] | Mapping[str, Any],
+    spec: str | os.PathLike[str] | Mapping[str, Any] | Source,
     vary: Mapping[str, Sequence[Any]],
     *,
     variant: str | None = None,
@@ -74,7 +76,7 @@ def sweep(
     """Analyse every combination of parameters of a spec.
 
     Arguments:
-        spec: what ``load`` takes.
+        spec: what ``load`` takes, or a text with a name.
         vary: values by parameter.
         variant: a variant of a family, as for ``load``.
         set: parameters that are the same for all.
