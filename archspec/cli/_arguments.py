@@ -164,9 +164,7 @@ def load(args: argparse.Namespace, spec: str | None = None, set: dict[str, Any] 
 
 def source(spec: str) -> str | Source:
     """What ``load`` takes, or the text that came on stdin for ``-``. Raises SpecError."""
-    from archspec.cli._files import STDIN
-
-    return _typed() if spec == STDIN else spec
+    return _typed() if spec == "-" else spec
 
 
 @cache

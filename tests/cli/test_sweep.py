@@ -200,3 +200,21 @@ def test_python_gives_the_table_that_the_verb_prints(sweep):
         "width=8 groups=3",
         "width=16 groups=3",
     ]
+
+
+def test_a_spec_may_come_on_stdin(sweep, capsys, monkeypatch):
+    from io import BytesIO, TextIOWrapper
+
+    from archspec.cli import _arguments
+
+    for args in (["--vary", "width=8:16:8"], ["--vary", "depth=1:2"]):
+        expected = sweep(*args)
+        monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(SPEC.encode())))
+        _arguments._typed.cache_clear()
+        code, out, err = sweep(*args, spec="-")
+        assert (code, out, err) == (expected[0], expected[1], expected[2].replace(sweep.path, "stdin"))
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(SPEC.encode())))
+    _arguments._typed.cache_clear()
+    assert main(["table", "-"]) == 0
+    assert "conv" in capsys.readouterr().out
+    _arguments._typed.cache_clear()
