@@ -182,7 +182,7 @@ def test_the_best_epoch_is_best_in_what_is_monitored_and_not_in_the_first_head(p
 
 def test_several_mistakes_are_told_at_once(plan):
     with pytest.raises(SpecError) as caught:
-        plan("{optimizer: adm, epochs: 0, bach: 3}", augment="[rescal]")
+        plan("{optimizer: adm, epochs: -1, bach: 3}", augment="[rescal]")
     assert [d.span.line for d in caught.value.diagnostics] == [4, 5, 5, 5]
 
 
