@@ -26,7 +26,7 @@ def solvable(graph: Graph, fits: Mapping[str, Fit]) -> list[Solvable]:
     """The layers that are meant. Raises TaskError for a name that means none, or one that cannot be solved for."""
     plan, at = graph.training, ("train", "fit")
     if fits and (plan is None or not plan.is_of_one):
-        help = "a train section of the spec minimizes mse of [shift, goals], where shift is what the layer gives"
+        help = "let a train section of the spec minimize an mse of what the layer gives"
         raise TaskError(f"fit takes targets from terms, and '{graph.name}' has no 'train' section", at=at, help=help)
     out = []
     owners = {node.layer: node for node in graph.owners() if node.weights}
