@@ -40,6 +40,12 @@ def classifier(module: nn.Module, size: int) -> Case:
     return module, images(size), lambda x: module(x.permute(0, 3, 1, 2)).softmax(-1)
 
 
+def segmenter(module: nn.Module, size: int) -> Case:
+    with torch.no_grad():
+        module.classifier[-1].weight.mul_(0.05)  # or one class would be sure, whatever came before
+    return module, images(size), lambda x: module(x.permute(0, 3, 1, 2))["out"].softmax(1).permute(0, 2, 3, 1)
+
+
 def tokens(module: nn.Module, vocab: int, length: int) -> Case:
     return module, {"x": torch.randint(0, vocab, (2, length))}, lambda x: module(x).logits
 
@@ -148,12 +154,35 @@ BIG: dict[str, tuple[Callable[[], Case], list[str]]] = {
     "regnet_y_400mf": (lambda: classifier(torchvision.models.regnet_y_400mf(), 224), ["regnet_y_400mf"]),
     "regnet_x_400mf": (lambda: classifier(torchvision.models.regnet_x_400mf(), 224), ["regnet_x_400mf"]),
     "regnety_004": (lambda: classifier(timm.create_model("regnety_004"), 224), ["regnet_y_400mf"]),
+    "fcn_resnet50": (
+        lambda: segmenter(torchvision.models.segmentation.fcn_resnet50(weights_backbone=None), 97),
+        ["fcn_resnet50", "--set", "size=97"],
+    ),
+    "deeplabv3_resnet50": (
+        lambda: segmenter(torchvision.models.segmentation.deeplabv3_resnet50(weights_backbone=None), 97),
+        ["deeplabv3", "--set", "size=97"],
+    ),
     "gpt2": (
         lambda: tokens(transformers.GPT2LMHeadModel(transformers.GPT2Config()), 50257, 64),
         ["gpt2", "--set", "length=64"],
     ),
 }
 """Modules of real size, with random weights, and the spec with its parameters."""
+RULES = {
+    "deeplabv3_resnet50": """names:
+  'classifier\\.0\\.convs\\.0\\.0': aspp.0.conv_bn.conv
+  'classifier\\.0\\.convs\\.0\\.1': aspp.0.conv_bn.batch_norm
+  'classifier\\.0\\.convs\\.1\\.0': aspp.1.conv_bn.12.conv
+  'classifier\\.0\\.convs\\.1\\.1': aspp.1.conv_bn.12.batch_norm
+  'classifier\\.0\\.convs\\.2\\.0': aspp.1.conv_bn.24.conv
+  'classifier\\.0\\.convs\\.2\\.1': aspp.1.conv_bn.24.batch_norm
+  'classifier\\.0\\.convs\\.3\\.0': aspp.1.conv_bn.36.conv
+  'classifier\\.0\\.convs\\.3\\.1': aspp.1.conv_bn.36.batch_norm
+  'classifier\\.0\\.convs\\.4\\.1': aspp.2.conv_bn.conv
+  'classifier\\.0\\.convs\\.4\\.2': aspp.2.conv_bn.batch_norm
+"""
+}
+"""Which layer is which, where several have one shape."""
 COMPARE = """
 import sys, numpy as np, archspec
 weights, io, *spec = sys.argv[1:]
@@ -291,6 +320,10 @@ def main() -> None:
         write(args.folder, name, make)
         weights, io = args.folder / f"{name}.npz", args.folder / f"{name}.io.npz"
         state = next(path for path in args.folder.glob(f"{name}.*") if path.suffix in (".pth", ".safetensors"))
+        rules = []
+        if name in RULES:
+            (args.folder / f"{name}.yaml").write_text(RULES[name], encoding="utf-8")
+            rules = ["--rules", str(args.folder / f"{name}.yaml")]
         subprocess.run(
             [
                 python,
@@ -303,6 +336,7 @@ def main() -> None:
                 "-o",
                 str(weights),
                 "--quiet",
+                *rules,
                 *spec[1:],
             ],
             check=True,

@@ -263,7 +263,9 @@ def _crf(text: str) -> Crf:
     for part in text.split(","):
         name, equals, number = (piece.strip() for piece in part.partition("="))
         if not equals:
-            message = f"must be NAME=N,NAME=N,…, got {text!r}; write '--crf' last where it has its own numbers"
+            message = (
+                f"must be NAME=N,NAME=N,…, got {text!r}; without numbers it stands last: archspec evaluate DIR --crf"
+            )
             raise argparse.ArgumentTypeError(message)
         if name in given:
             raise argparse.ArgumentTypeError(f"{name} is given twice")
