@@ -356,3 +356,12 @@ def test_limits_are_counted_while_expanding():
     assert codes("body: [{relu, repeat: 600}]\n", max_layers=500) == ["B02"]
     assert len(graph("body: [{relu, repeat: 500}]\n", max_layers=500).nodes) == 500
     assert codes("body: [{do: [{relu, when: false}], repeat: 150000}]\n") == ["B01"]
+
+
+def test_a_family_is_no_member_of_itself():
+    from archspec.frontend import loads
+    from archspec.ir.diagnostics import SpecError
+
+    body = "  - do: [{conv: 4}, {as: m, from: m}, {add: [prev, m]}]\n    repeat: {i: 3}\n"
+    with pytest.raises(SpecError):
+        loads(f"archspec: 1\nname: n\ninputs: {{x: [8, 8, 4]}}\nbody:\n{body}")
