@@ -78,9 +78,17 @@ def test_equal_layers_of_one_input_are_not_taken_for_each_other():
     assert len({*found.values()}) == len(one.nodes)
 
 
-def test_shared_weights_are_refused():
+def test_several_networks_are_refused():
     with refuses(Unwritable):
-        spec_text(archspec.load("retinanet"))
+        spec_text(archspec.load("dcgan"))
+
+
+def test_layers_with_shared_weights_are_networks():
+    graph = archspec.load("retinanet").inference()
+    text = spec_text(graph)
+    again = loads(text)
+    assert text.count("\n  net") == 2 and is_same(again, graph)
+    assert archspec.table(again).totals.params == archspec.table(graph).totals.params
 
 
 @pytest.mark.parametrize("word", ["prev", "input", "true", "null", "True", "NULL", "yes", "n0", "o1", "é", ""])

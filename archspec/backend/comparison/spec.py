@@ -55,6 +55,7 @@ class SpecSide:
         uses = Counter(t for node in graph.nodes for t in node.inputs)
         calls = Counter(node.layer for node in graph.nodes)
         layers: dict[str, tuple[Any, Any]] = {}
+        of_steps = {call.layer for call in file.calls if call.kind == "TimeDistributed"}
         for node in graph.nodes:
             has_twin = node.layer in pairs
             if node.layer in layers:
@@ -67,10 +68,11 @@ class SpecSide:
                 layers[node.layer] = layer, activation
             taken = [self.values[t] for t in node.inputs]
 
-            # A layer of items is compared by what it takes and gives of them as examples.
+            # A layer of items is compared by what it takes and gives of them as examples, unless the file's takes all.
             around: list[Node] = []
             one = node
-            while has_twin and item_of(one) is not one:
+            is_folded = has_twin and pairs[node.layer].name not in of_steps
+            while is_folded and item_of(one) is not one:
                 taken = folded(one, taken)
                 around.append(one)
                 one = item_of(one)
