@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.data.errors import DataError
-from archspec.data.example import IMAGE, Example
+from archspec.data.example import IMAGE, POSITION, Example
 from archspec.data.features.image import Image
 from archspec.data.features.tokens import Tokens
 from archspec.data.features.vector import Vector
@@ -71,8 +71,13 @@ def images(paths: Sequence[Path], features: Example, steps: Sequence[Transform],
     steps = sized({IMAGE: Image(spec)}, steps)
     source = asked.model_copy(update={"paths": sound})
     batches = Pipeline(source, source.features(), (), steps, 1, 0).evaluation(ASKED, lambda batch: (batch, ()))
+
+    def alone(batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Without a place among data: what is done to these is not done to what a person asks about."""
+        return {name: value for name, value in batch.items() if name not in POSITION}
+
     # One after the other: memory does not grow with their number.
-    items = (([path], dict(batch), None) for path, (batch, _) in zip(sound, batches, strict=True))
+    items = (([path], alone(batch), None) for path, (batch, _) in zip(sound, batches, strict=True))
     return Asked(IMAGE, items, bad)
 
 
