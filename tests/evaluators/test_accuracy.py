@@ -62,6 +62,17 @@ def test_averages_are_scikit_learns():
     assert ["micro", "average", "200", *[f"{found.top_1:.4f}"] * 3, f"{found.figures['micro_auc']:.4f}"] in lines
 
 
+def test_a_class_that_neither_occurs_nor_is_said_is_in_no_average():
+    from sklearn import metrics
+
+    shares, labels = SHARES.copy(), np.where(LABELS == 7, 0, LABELS)
+    shares[:, 7] = 0
+    found, said = assess(shares, labels, NAMES), shares.argmax(-1)
+    for name in ("precision", "recall", "f1"):
+        wanted = getattr(metrics, f"{name}_score")(labels, said, average="macro")
+        assert found.figures[f"macro_{name}"] == pytest.approx(wanted)
+
+
 def test_an_area_of_two_classes_is_one_number():
     """Of two classes both have the same area, that of the binary decision."""
     from sklearn import metrics
