@@ -154,6 +154,15 @@ def test_the_largest_batch_fits_and_one_more_does_not(graphs, training, budget):
     assert batch == 0 or needs(batch) <= budget
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_what_five_samples_need_holds_five(tmp_path, training):
+    graph = net(tmp_path, "flatten", "{dense: 9, repeat: 3}")
+    found = memory(graph, 5)
+    needs = found.training if training else found.inference
+    assert largest_batch(memory(graph), needs, training=training) == 5
+    assert largest_batch(memory(graph), needs - 1, training=training) == 4
+
+
 def test_open_sizes_are_no_figure(tmp_path):
     with pytest.raises(UnknownSize):
         memory(net(tmp_path, "dense: 3", head="inputs: {x: [T, 4]}"))

@@ -194,3 +194,15 @@ def test_a_folded_file_says_what_numbers_alone_told_apart_as_others_do(tmp_path)
     (plain,), (folded,) = (matched(Archive(layers, is_folded=is_folded), graph)[1] for is_folded in (False, True))
     assert plain == folded
     assert all(layer.name in folded for layer in layers)
+
+
+def test_a_norm_that_a_file_has_folded_adds_the_bias_and_nothing_else(tmp_path):
+    graph = spec(tmp_path, "\n  - dense: {units: 4, bias: false}\n  - batch_norm: {epsilon: 0.01}\n")
+    arrays = {"kernel": Stored(DENSE, lambda: np.ones(DENSE)), "bias": Stored((4,), lambda: np.arange(4.0))}
+    pairs, _ = matched(Archive((StoredLayer("one", arrays),), is_folded=True), graph)
+    (norm,) = (node.layer for node in graph.owners() if "gamma" in {w.name for w in node.weights})
+    gamma, beta, mean, variance = (
+        pairs[norm].arrays[name].read() for name in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    x = np.array([3.0, -1.0, 0.0, 5.0])
+    np.testing.assert_allclose((x - mean) / np.sqrt(variance + 0.01) * gamma + beta, x + np.arange(4.0), rtol=1e-6)

@@ -81,6 +81,20 @@ def test_of_two_examples_the_objects_stay_that_are_still_to_be_seen():
     assert dropped > 5
 
 
+def test_an_object_stays_where_all_that_is_known_of_it_is_still_to_be_seen():
+    parts = {name: value[:1] for name, value in objects(np.random.default_rng(0)).items()}
+    parts["boxes"] = tf.constant([[[0, 0, 20, 20]] * 3], tf.float32)
+    corner = [[0, 0], [2, 0], [2, 2], [0, 2]]
+    parts["polygons"] = tf.constant([[corner, [[0, 0], [20, 0], [20, 20], [0, 20]], corner]], tf.float32)
+    seen = np.ones((1, HEIGHT, WIDTH), bool)
+    seen[:, :4, :4] = False
+    region = Region(tf.constant(seen[..., None]), tf.constant(seen.mean((1, 2)), tf.float32))
+    out = blend(parts, parts, OBJECTS, region)
+    # Of the first the large outline; of the second no box is seen by a tenth, but those of its corner's outlines are.
+    assert (out["boxes"].numpy().any(-1)).sum() == 1
+    assert np.array_equal(out["polygons"].numpy()[0, 0], parts["polygons"].numpy()[0, 1])
+
+
 def test_what_an_example_is_that_is_made_of_two():
     made = blended(Example(OBJECTS), Example(OBJECTS), is_mean=True)
     assert {name: spec.shape[0] for name, spec in made.parts.items() if name != "image"} == dict.fromkeys(

@@ -59,6 +59,13 @@ CASES = [
     ("avg_pool", {}, (8, 6, 3), (0, 0, 36 * 4, 0)),
     ("global_avg_pool", {}, (7, 7, 512), (0, 0, 25_088, 0)),
     ("global_max_pool", {}, (7, 7, 512), (0, 0, 24_576, 0)),
+    # What a stride larger than the kernel leaves free is there at the end, too: 9 × 12 places have the bias added.
+    (
+        "conv_transpose",
+        {"filters": 2, "kernel": 2, "stride": 3, "padding": "valid"},
+        (3, 4, 5),
+        (42, 480, 2 * 480 + 216, 0),
+    ),
     # 7 in 3 bins: 0–3, 2–5, 4–7, so 9 of 7 positions are read per axis.
     ("adaptive_avg_pool", {"size": 3}, (7, 7, 2), (0, 0, 9 * 9 * 2, 0)),
     ("adaptive_max_pool", {"size": 3}, (7, 7, 2), (0, 0, 9 * 9 * 2 - 18, 0)),

@@ -99,6 +99,19 @@ def test_targets_are_fitted_to_the_training_examples(folder):
 
 
 @pytest.mark.tensorflow
+def test_what_is_predicted_is_in_the_units_of_the_data():
+    import keras
+
+    from archspec.tasks.regression.targets import NumberPredictor
+
+    x = keras.Input((2,))
+    model = keras.Model(x, {"main": keras.layers.Identity()(x)})
+    predictor = NumberPredictor(model, "main", lambda batch: batch["vector"], (10.0, -3.0), (2.0, 0.5))
+    said = predictor({"vector": np.array([[0.0, 0.0], [1.0, -2.0]], "float32")})
+    np.testing.assert_allclose(next(iter(said.values())), [[10.0, -3.0], [12.0, -4.0]])
+
+
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("loss", ["mse", "mae", "{huber: 0.4}", "log_cosh"])
 def test_weights_of_outputs_weigh_their_part_of_the_loss(folder, loss):
     train = f"task: {{regression: {{weights: [3, 0.5]}}}}, loss: {loss}"
