@@ -155,7 +155,7 @@ def _check_train(plan: Plan) -> None:
             at=("train", "steps_per_execution"),
             help="1, or leave it out",
         )
-    if not train.epochs and not train.weights:
+    if not train.epochs and not train.weights and not train.fit:
         raise TaskError(
             "0 epochs keep a network as it is given, and no weights are given",
             at=("train", "epochs"),

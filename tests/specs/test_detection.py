@@ -31,6 +31,23 @@ def test_what_a_run_file_says_of_its_detector_holds(name, tmp_path):
     assert (found["ap50"], found["ap75"]) >= LEAST[name] and found["ap75"] >= LEAST[name][1]
 
 
+@pytest.mark.tensorflow
+@pytest.mark.slow
+@pytest.mark.long
+def test_what_run_files_say_of_stages_holds(tmp_path, capsys):
+    first, last = tmp_path / "first", tmp_path / "last"
+    assert main(["train", str(RUNS / "rcnn_shapes.yaml"), "--logdir", str(first), "--quiet"]) == 0
+    found = json.loads((first / "result.json").read_text())["metrics"]
+    assert found["ap50"] >= 0.95 and found["ap75"] >= 0.8
+    weights = str(first / "weights.npz")
+    run = ["train", str(RUNS / "rcnn_svm_shapes.yaml"), "--from", weights, "--logdir", str(last), "--quiet"]
+    assert main(run) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(last), "--split", "train", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ap50"] >= 0.9 and found["ap75"] >= 0.75
+
+
 MASKS = {
     "mask_rcnn_shapes": {"ap50": 0.9, "mask_ap50": 0.9, "mask_iou": 0.78},
     "panoptic_fpn_shapes": {"pq": 0.7, "mask_ap50": 0.8},
