@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from archspec.data.class_weights import class_factors
 from archspec.data.errors import DataError
 from archspec.data.example import Example
 from archspec.data.features.label import Label
@@ -55,6 +56,15 @@ def drawn(p, steps, **options):
     """Positions and classes of so many batches."""
     batches = p.training(lambda batch: ((batch["index"], batch["label"], batch["epoch"]), ()), **options)
     return [tuple(n.numpy() for n in one) for one, _ in batches.take(steps)]
+
+
+def test_balanced_weights_are_scikit_learns_and_a_class_without_examples_shares_in_none():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.repeat([0, 1, 3, 6], [40, 25, 9, 2])
+    found = class_factors("balanced", Classed().features(), lambda: Counter(labels.tolist()), "class_weight")
+    wanted = compute_class_weight("balanced", classes=np.unique(labels), y=labels)
+    assert [found[k] for k in (0, 1, 3, 6)] == pytest.approx(wanted)
 
 
 SOME = [
