@@ -57,7 +57,7 @@ test-slow: setup ## tests that build large networks or train, and further cases 
 long: setup ## more seeds, long trainings, soaks, larger counts: hours, and no part of CI
 	ARCHSPEC_SOAK=$${ARCHSPEC_SOAK:-5} $(BIN)/pytest $(PYTEST) -m long --durations 0 --durations-min 5
 
-processors: setup ## what depends on the processor: convolutions, products, windows and norms, without oneDNN
+processors: setup ## every row of every op, grids, gradients and layers that convolve, again without oneDNN
 	TF_ENABLE_ONEDNN_OPTS=0 $(BIN)/pytest -q $(PYTEST) -m "processors and not long" --durations 10 $(PROCESSORS)
 
 installs: setup ## wheel and sdist, each install in a fresh venv

@@ -16,17 +16,13 @@ from archspec.ops.base import Op, OpError, ports
 from archspec.ops.reach import POINT
 from tests.ops import rows
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.processors]
 
-ROWS_OF = {
-    module.name: importlib.import_module(f"{rows.__name__}.{module.name}").ROWS
+ROWS = [
+    row
     for module in pkgutil.iter_modules(rows.__path__)
-}
-ROWS = [row for of in ROWS_OF.values() for row in of]
-BY_PROCESSOR = {"attention", "conv", "conv_recurrent", "dense", "keras_layer", "local", "normalization", "pooling"}
-BY_PROCESSOR |= {"product", "reparametrization", "sequence", "window"}
-"""Rows of what TensorFlow computes with oneDNN or without: convolutions, products, windows, norms. With and without it
-their outputs differ in their last bits, or are computed by other kernels in a graph."""
+    for row in importlib.import_module(f"{rows.__name__}.{module.name}").ROWS
+]
 BATCH = 2
 
 
@@ -37,11 +33,8 @@ def declared(row):
 
 
 def each_row(rows):
-    """Parameters: each row, those marked that depend on the processor."""
-    marked = {str(row) for name in BY_PROCESSOR for row in ROWS_OF[name]}
-    return [
-        pytest.param(row, id=str(row), marks=[pytest.mark.processors] if str(row) in marked else []) for row in rows
-    ]
+    """Parameters: each row, by its name."""
+    return [pytest.param(row, id=str(row)) for row in rows]
 
 
 def each_kind(rows, shown, *, axes=True):
@@ -61,10 +54,7 @@ def each_kind(rows, shown, *, axes=True):
 def fewest_fast(rows, shown):
     """Parameters: each row, slow but for the fewest that show all."""
     fast = fewest(rows, shown)
-    return [
-        pytest.param(row, id=str(row), marks=[*marked.marks, *([] if str(row) in fast else [pytest.mark.slow])])
-        for row, marked in zip(rows, each_row(rows), strict=True)
-    ]
+    return [pytest.param(row, id=str(row), marks=[] if str(row) in fast else [pytest.mark.slow]) for row in rows]
 
 
 def fewest(rows, shown):
