@@ -138,7 +138,7 @@ def _run(arguments: list[str]) -> int:
         return USAGE
     verb, *rest = arguments
     if verb == "help":
-        return _run([*rest[:1], "--help"])
+        return _run([*rest, "--help"])
     if not verb.isidentifier() or not (Path(__file__).parent / f"{verb}.py").is_file() or verb.startswith("_"):
         from archspec.ir.diagnostics import did_you_mean, shown
 

@@ -30,16 +30,21 @@ if TYPE_CHECKING:
     from archspec.backend.archive import Archive
 
 
-EXAMPLES = (
-    "archspec weights show net.pth",
-    "archspec weights import net.yaml net.pth -o net.npz",
-)
+SHOW = "archspec weights show net.pth"
+IMPORT = "archspec weights import net.yaml net.pth -o net.npz"
+EXAMPLES = (SHOW, IMPORT)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``import SPEC FILE -o OUT`` and ``show FILE``."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add = actions.add_parser("import", help="weights of a file as weights of a spec")
+    add = actions.add_parser(
+        "import",
+        help="weights of a file as weights of a spec",
+        description=f"examples:\n  {IMPORT}\n  {IMPORT} --rules rules.yaml\n\n"
+        "Convert weights of another program to a spec's weights. 'archspec weights --help' lists the files that are\n"
+        "read, and what a file of rules can state.",
+    )
     _arguments.add_spec(add)
     add.add_argument("file", metavar="FILE", type=Path, help="where the weights are")
     add.add_argument(
@@ -48,7 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--rules", metavar="FILE", type=Path, help="rules that say which layer is which")
     add.add_argument("--training", action="store_true", help="include the heads that only training needs")
     add.add_argument("--quiet", action="store_true", help="do not list which layer of the file each layer is")
-    show = actions.add_parser("show", help="layers and shapes of a file of weights")
+    show = actions.add_parser(
+        "show",
+        help="layers and shapes of a file of weights",
+        description=f"examples:\n  {SHOW}\n  {SHOW} --format json\n\n"
+        "List the layers of a file of weights, with their shapes.",
+    )
     show.add_argument("file", metavar="FILE", type=Path, help="where the weights are")
     show.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 

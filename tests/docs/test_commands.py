@@ -25,7 +25,7 @@ PAGES = [
 ]
 ELSEWHERE = {"make demo", "make test", "pip install archspec-keras", "pip install 'archspec-keras[tensorflow]'"}
 """Commands that set up environments: .ci/run and tools/check_installs.py run them."""
-TENSORFLOW = re.compile(r"archspec (compile|weights|train|evaluate|export|data|sample|predict)\b|\bcompile\(")
+TENSORFLOW = re.compile(r"archspec (compile|decompile|weights|train|evaluate|export|data|sample|predict)\b|\bcompile\(")
 
 
 def marked(block):
