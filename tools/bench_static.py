@@ -38,6 +38,7 @@ def measure(command: list[str]) -> tuple[float, float]:
         for stream in (0, 1, 2):
             os.dup2(null, stream)
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what it costs is in docs/performance.md
         os.execv(command[0], command)
     _, status, usage = os.wait4(pid, 0)
     if status:

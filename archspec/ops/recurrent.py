@@ -12,7 +12,7 @@ starts where an encoder ended, and how sampling goes on from step to step.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -28,25 +28,31 @@ if TYPE_CHECKING:
     import keras
 
 
-class Rnn(Op, name="rnn", main="units"):
-    """Elman's network: h = activation(x · kernel + h · recurrent_kernel + bias) (Elman 1990)."""
+class _Recurrent(Op):
+    """A cell that reads (time, channels) step by step: its arguments, and what follows from its number of gates."""
 
     convention = "sequence"
-    carries = ("state",)
+    carries: ClassVar[tuple[str, ...]] = ("state",)
+    masked = of_sequences
+    torch = gated
+    cell: ClassVar[str]
+    """Keras's name of the layer of one step, which owns the weights."""
+    gates: ClassVar[int]
+    """Products with the input and with the state, for each unit."""
 
     units: Width
     """Channels of the state, which is the output."""
     sequences: bool = False
     """Give the output of every step, not only of the last."""
     activation: Activation = Field("tanh", validate_default=True)
-    """Activation of the new state."""
+    """Activation of the new state, or of what the gates let into it."""
     bias: bool = True
-    """Add a bias per unit."""
+    """Add a bias per unit, and per gate where there are gates."""
     reverse: bool = False
     """Read from the last step to the first. With ``sequences`` the outputs stand where their steps do (Keras's
     ``go_backwards`` gives them in the order of reading)."""
     states: bool = False
-    """Give a bundle: the output and the last state."""
+    """Give a bundle: the output and the last state (and the last cell, where there is one)."""
     dropout: Rate = 0.0
     """Probability that an input channel is dropped in training, the same for all steps."""
     recurrent_dropout: Rate = 0.0
@@ -62,128 +68,140 @@ class Rnn(Op, name="rnn", main="units"):
     recurrent_regularizer: Regularizer = None
     """What of the kernel on the state is added to the loss in training."""
 
-    masked = of_sequences
-    torch = gated
-    torch_does_not_say = ("activation",)
-
     def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
-        return _outputs(self, x, state)
+        floating(x, self.name)
+        known_channels(x, self.name)
+        if x.rank != 2:
+            raise OpError(
+                f"{self.name} needs an input of (time, channels), got {x}",
+                help=None if x.rank < 2 else f"reshape: [-1, {x.shape[-1]}] makes every position a step",
+            )
+        self._check_state(state)
+        last = TensorSpec((self.units,))
+        self.activation.infer(last)
+        out = self._each_step(x) if self.sequences else last
+        return (out, *(last,) * len(self.carries)) if self.states else out
 
     def is_random(self) -> bool:
         return self.dropout > 0 or self.recurrent_dropout > 0
 
-    def reach(self, x: TensorSpec, state: TensorSpec | None = None) -> tuple[Axes, ...]:
-        return _in_order(self, x, state)
+    def reach(self, x: TensorSpec, *states: TensorSpec | None) -> tuple[Axes, ...]:
+        time = (Reach(0, inf) if self.reverse else Reach(inf, 0), EVERYTHING)
+        return (time if self.sequences else None, *(None for state in states if state is not None))
 
-    def weights(self, x: TensorSpec, state: TensorSpec | None = None) -> tuple[WeightSpec, ...]:
-        return _weights(self, x, "simple_rnn_cell", 1)
+    def weights(self, x: TensorSpec, *states: TensorSpec | None) -> tuple[WeightSpec, ...]:
+        columns = self.gates * self.units
+        kernels = (
+            WeightSpec(f"{self.cell}/kernel", (known_channels(x, self.name), columns)),
+            WeightSpec(f"{self.cell}/recurrent_kernel", (self.units, columns)),
+        )
+        return (*kernels, WeightSpec(f"{self.cell}/bias", self._bias_shape())) if self.bias else kernels
 
-    def macs(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
-        """steps · units · (channels + units)"""
-        return _matrices(self, x, 1)
+    def macs(self, out: Outputs, x: TensorSpec, *states: TensorSpec | None) -> int:
+        """steps · gates · units · (channels + units)"""
+        return self._products(x, known_channels(x, self.name) + self.units)
 
     def backward_macs(self, needed: tuple[bool, ...], out: Outputs, x: TensorSpec, *states: TensorSpec) -> int:
         """twice the macs, but for the kernel's on the input where no gradient by the input is needed"""
-        return 2 * self.macs(out, x) - _of_input(self, x, 1) * (not needed[0])
+        of_input = self._products(x, known_channels(x, self.name))
+        return 2 * self.macs(out, x) - of_input * (not needed[0])
+
+    def _check_state(self, *given: TensorSpec | None) -> None:
+        """Raises OpError where a state that is given has not the shape of the cell's own."""
+        own = TensorSpec((self.units,))
+        for state in given:
+            if state is not None and state != own:
+                raise OpError(
+                    f"{self.name}: a state must be {own} of float32, got {state} of {state.dtype}",
+                    help="of a layer with states: true, [0] is the output and what follows are its states",
+                )
+
+    def _each_step(self, x: TensorSpec) -> TensorSpec:
+        """The states of all steps, whether they are given or not."""
+        return TensorSpec((x.shape[0], self.units))
+
+    def _twice(self, x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
+        """What an activation's cost rules take."""
+        return (self._each_step(x),) * 2
+
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (self.gates * self.units,)
+
+    def _products(self, x: TensorSpec, rows: int) -> int:
+        """MACs of products of all gates with so many numbers, over all steps."""
+        return elements((x.shape[0],)) * self.gates * self.units * rows
+
+    def _config(self) -> dict[str, Any]:
+        """Keras's arguments that all cells have."""
+        return {
+            "units": self.units,
+            "activation": self.activation.function(),
+            "use_bias": self.bias,
+            "return_sequences": self.sequences,
+            "return_state": self.states,
+            "go_backwards": self.reverse,
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            **weight_rules(self),
+        }
+
+
+class Rnn(_Recurrent, name="rnn", main="units"):
+    """Elman's network: h = activation(x · kernel + h · recurrent_kernel + bias) (Elman 1990)."""
+
+    cell, gates = "simple_rnn_cell", 1
+    torch_does_not_say = ("activation",)
 
     def flops(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """2 · macs + steps · units · 2 (bias, sum), and the activation's"""
-        gained: int = self.activation.flops(*_twice(self, x))
-        return 2 * self.macs(out, x) + _steps(self, x).size * (self.bias + 1) + gained
+        gained: int = self.activation.flops(*self._twice(x))
+        return 2 * self.macs(out, x) + self._each_step(x).size * (self.bias + 1) + gained
 
     def transcendentals(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """steps · units · 1 (tanh)"""
-        count: int = self.activation.transcendentals(*_twice(self, x))
+        count: int = self.activation.transcendentals(*self._twice(x))
         return count
 
     def saved_within(self, out: Outputs, x: TensorSpec, *states: TensorSpec) -> tuple[TensorSpec, ...]:
         """the state of every step"""
-        return (TensorSpec((x.shape[0], self.units)),)
+        return (self._each_step(x),)
 
     def lower(self, x: TensorSpec, state: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
 
-        return recurrent("rnn", own_states=state is not None, **_config(self))
+        return recurrent("rnn", own_states=state is not None, **self._config())
 
 
-class Lstm(Op, name="lstm", main="units"):
+class Lstm(_Recurrent, name="lstm", main="units"):
     """Long short-term memory, with a forget gate (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
 
     The gates lie in the weights in the order input, forget, cell, output, as in Keras and PyTorch; Keras has one bias,
     PyTorch adds two.
     """
 
-    convention = "sequence"
+    cell, gates = "lstm_cell", 4
     carries = ("state", "cell")
     torch_has = (("gate_activation", "sigmoid"), ("activation", "tanh"))
 
-    units: Width
-    """Channels of the state and of the cell; the state is the output."""
-    sequences: bool = False
-    """Give the output of every step, not only of the last."""
-    activation: Activation = Field("tanh", validate_default=True)
-    """Activation of the cell's candidate and of its output."""
     gate_activation: Activation = Field("sigmoid", validate_default=True)
     """Activation of the gates (Keras's ``recurrent_activation``)."""
-    bias: bool = True
-    """Add a bias per gate and unit."""
     forget_bias: bool = True
     """Start the forget gate's bias at 1, all others at 0 (Jozefowicz et al. 2015)."""
-    reverse: bool = False
-    """Read from the last step to the first. With ``sequences`` the outputs stand where their steps do (Keras's
-    ``go_backwards`` gives them in the order of reading)."""
-    states: bool = False
-    """Give a bundle: the output, the last state and the last cell."""
-    dropout: Rate = 0.0
-    """Probability that an input channel is dropped in training, the same for all steps."""
-    recurrent_dropout: Rate = 0.0
-    """Probability that a channel of the state is dropped in training, where it enters the next step."""
-    kernel_initializer: Initializer = None
-    """What the kernel on the input is before training."""
-    recurrent_initializer: Initializer = None
-    """What the kernel on the state is before training; null is Keras's, orthogonal."""
-    bias_initializer: Initializer = None
-    """What the bias is before training."""
-    kernel_regularizer: Regularizer = None
-    """What of the kernel on the input is added to the loss in training."""
-    recurrent_regularizer: Regularizer = None
-    """What of the kernel on the state is added to the loss in training."""
-
-    masked = of_sequences
-    torch = gated
 
     def infer(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> Outputs:
         if (state is None) != (cell is None):
             raise OpError(
                 "lstm starts from a state and a cell, or from neither", help="state and cell of another: e[1], e[2]"
             )
-        return _outputs(self, x, state, cell)
-
-    def is_random(self) -> bool:
-        return self.dropout > 0 or self.recurrent_dropout > 0
-
-    def reach(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> tuple[Axes, ...]:
-        return _in_order(self, x, state, cell)
-
-    def weights(
-        self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None
-    ) -> tuple[WeightSpec, ...]:
-        return _weights(self, x, "lstm_cell", 4)
-
-    def macs(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> int:
-        """steps · 4 · units · (channels + units)"""
-        return _matrices(self, x, 4)
-
-    def backward_macs(self, needed: tuple[bool, ...], out: Outputs, x: TensorSpec, *states: TensorSpec) -> int:
-        """twice the macs, but for the kernel's on the input where no gradient by the input is needed"""
-        return 2 * self.macs(out, x) - _of_input(self, x, 4) * (not needed[0])
+        self._check_state(cell)
+        return super().infer(x, state)
 
     def flops(
         self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None
     ) -> int:
         """2 · macs + steps · units · 21: biases and sums of gates 8, three sigmoids 9, new cell 3, output 1"""
-        extra = _steps(self, x).size * (4 * self.bias + 4 + 4)
-        gates, twice = self.gate_activation.flops, _twice(self, x)
+        extra = self._each_step(x).size * (4 * self.bias + 4 + 4)
+        gates, twice = self.gate_activation.flops, self._twice(x)
         activations: int = 3 * gates(*twice) + 2 * self.activation.flops(*twice)
         return 2 * self.macs(out, x) + extra + activations
 
@@ -191,7 +209,7 @@ class Lstm(Op, name="lstm", main="units"):
         self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None
     ) -> int:
         """steps · units · 5 (three sigmoids, two tanh)"""
-        twice = _twice(self, x)
+        twice = self._twice(x)
         count: int = 3 * self.gate_activation.transcendentals(*twice) + 2 * self.activation.transcendentals(*twice)
         return count
 
@@ -202,86 +220,36 @@ class Lstm(Op, name="lstm", main="units"):
     def lower(self, x: TensorSpec, state: TensorSpec | None = None, cell: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
 
-        gates = {"recurrent_activation": self.gate_activation.function(), "unit_forget_bias": self.forget_bias}
-        return recurrent("lstm", own_states=state is not None, **_config(self), **gates)
+        own = {"recurrent_activation": self.gate_activation.function(), "unit_forget_bias": self.forget_bias}
+        return recurrent("lstm", own_states=state is not None, **self._config(), **own)
 
 
-class Gru(Op, name="gru", main="units"):
+class Gru(_Recurrent, name="gru", main="units"):
     """Gated recurrent unit (Cho et al. 2014). The gates lie in the weights in the order update, reset, candidate
     (PyTorch: reset, update, candidate)."""
 
-    convention = "sequence"
-    carries = ("state",)
+    cell, gates = "gru_cell", 3
+    torch = gated_by_reset
     torch_has = (("gate_activation", "sigmoid"), ("activation", "tanh"))
 
-    units: Width
-    """Channels of the state, which is the output."""
-    sequences: bool = False
-    """Give the output of every step, not only of the last."""
-    activation: Activation = Field("tanh", validate_default=True)
-    """Activation of the candidate."""
     gate_activation: Activation = Field("sigmoid", validate_default=True)
     """Activation of the gates (Keras's ``recurrent_activation``)."""
-    bias: bool = True
-    """Add biases per gate and unit."""
     reset_after: bool = True
     """Reset after the matrix product, with two biases per gate, as Keras and PyTorch do; else before it, with one, as
     the paper does."""
-    reverse: bool = False
-    """Read from the last step to the first. With ``sequences`` the outputs stand where their steps do (Keras's
-    ``go_backwards`` gives them in the order of reading)."""
-    states: bool = False
-    """Give a bundle: the output and the last state."""
-    dropout: Rate = 0.0
-    """Probability that an input channel is dropped in training, the same for all steps."""
-    recurrent_dropout: Rate = 0.0
-    """Probability that a channel of the state is dropped in training, where it enters the next step."""
-    kernel_initializer: Initializer = None
-    """What the kernel on the input is before training."""
-    recurrent_initializer: Initializer = None
-    """What the kernel on the state is before training; null is Keras's, orthogonal."""
-    bias_initializer: Initializer = None
-    """What the bias is before training."""
-    kernel_regularizer: Regularizer = None
-    """What of the kernel on the input is added to the loss in training."""
-    recurrent_regularizer: Regularizer = None
-    """What of the kernel on the state is added to the loss in training."""
-
-    masked = of_sequences
-    torch = gated_by_reset
-
-    def infer(self, x: TensorSpec, state: TensorSpec | None = None) -> Outputs:
-        return _outputs(self, x, state)
-
-    def is_random(self) -> bool:
-        return self.dropout > 0 or self.recurrent_dropout > 0
-
-    def reach(self, x: TensorSpec, state: TensorSpec | None = None) -> tuple[Axes, ...]:
-        return _in_order(self, x, state)
-
-    def weights(self, x: TensorSpec, state: TensorSpec | None = None) -> tuple[WeightSpec, ...]:
-        return _weights(self, x, "gru_cell", 3, biases=2 if self.reset_after else 1)
-
-    def macs(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
-        """steps · 3 · units · (channels + units)"""
-        return _matrices(self, x, 3)
-
-    def backward_macs(self, needed: tuple[bool, ...], out: Outputs, x: TensorSpec, *states: TensorSpec) -> int:
-        """twice the macs, but for the kernel's on the input where no gradient by the input is needed"""
-        return 2 * self.macs(out, x) - _of_input(self, x, 3) * (not needed[0])
 
     def flops(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """2 · macs + steps · units · 20: biases 6 (3 without reset_after), sums 3, two sigmoids 6, the reset 1, the new
         state 4"""
         biases = (6 if self.reset_after else 3) if self.bias else 0
-        extra, twice = _steps(self, x).size * (biases + 3 + 1 + 4), _twice(self, x)
+        extra, twice = self._each_step(x).size * (biases + 3 + 1 + 4), self._twice(x)
         gates = 2 * self.gate_activation.flops(*twice)
         activations: int = gates + self.activation.flops(*twice)
         return 2 * self.macs(out, x) + extra + activations
 
     def transcendentals(self, out: Outputs, x: TensorSpec, state: TensorSpec | None = None) -> int:
         """steps · units · 3 (two sigmoids, a tanh)"""
-        twice = _twice(self, x)
+        twice = self._twice(x)
         count: int = 2 * self.gate_activation.transcendentals(*twice) + self.activation.transcendentals(*twice)
         return count
 
@@ -292,78 +260,8 @@ class Gru(Op, name="gru", main="units"):
     def lower(self, x: TensorSpec, state: TensorSpec | None = None) -> keras.Layer:
         from archspec.layers.recurrent import recurrent
 
-        gates = {"recurrent_activation": self.gate_activation.function(), "reset_after": self.reset_after}
-        return recurrent("gru", own_states=state is not None, **_config(self), **gates)
+        own = {"recurrent_activation": self.gate_activation.function(), "reset_after": self.reset_after}
+        return recurrent("gru", own_states=state is not None, **self._config(), **own)
 
-
-def _outputs(op: Any, x: TensorSpec, *states: TensorSpec | None) -> Outputs:
-    """What ``infer`` returns."""
-    floating(x, op.name)
-    known_channels(x, op.name)
-    if x.rank != 2:
-        raise OpError(
-            f"{op.name} needs an input of (time, channels), got {x}",
-            help=None if x.rank < 2 else f"reshape: [-1, {x.shape[-1]}] makes every position a step",
-        )
-    state = TensorSpec((op.units,))
-    for given in states:
-        if given is not None and given != state:
-            raise OpError(
-                f"{op.name}: a state must be {state} of float32, got {given} of {given.dtype}",
-                help="of a layer with states: true, [0] is the output and what follows are its states",
-            )
-    op.activation.infer(state)
-    out = TensorSpec((x.shape[0], op.units)) if op.sequences else state
-    return (out, *(state,) * (2 if op.name == "lstm" else 1)) if op.states else out
-
-
-def _in_order(op: Any, x: TensorSpec, *states: TensorSpec | None) -> tuple[Axes, ...]:
-    """What is read of the steps, and of the states that are given; only sequences have steps."""
-    time = (Reach(0, inf) if op.reverse else Reach(inf, 0), EVERYTHING)
-    return (time if op.sequences else None, *(None for state in states if state is not None))
-
-
-def _weights(op: Any, x: TensorSpec, cell: str, gates: int, biases: int = 1) -> tuple[WeightSpec, ...]:
-    columns = gates * op.units
-    kernels = (
-        WeightSpec(f"{cell}/kernel", (known_channels(x, op.name), columns)),
-        WeightSpec(f"{cell}/recurrent_kernel", (op.units, columns)),
-    )
-    bias = WeightSpec(f"{cell}/bias", (columns,) if biases == 1 else (biases, columns))
-    return (*kernels, bias) if op.bias else kernels
-
-
-def _steps(op: Any, x: TensorSpec) -> TensorSpec:
-    """The states of all steps, whether they are given or not."""
-    return TensorSpec((x.shape[0], op.units))
-
-
-def _twice(op: object, x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
-    """What an activation's cost rules take."""
-    return (_steps(op, x),) * 2
-
-
-def _matrices(op: Any, x: TensorSpec, gates: int) -> int:
-    units: int = op.units
-    return elements((x.shape[0],)) * gates * units * (known_channels(x, op.name) + units)
-
-
-def _of_input(op: Any, x: TensorSpec, gates: int) -> int:
-    """MACs of the kernel on the input alone."""
-    units: int = op.units
-    return elements((x.shape[0],)) * gates * units * known_channels(x, op.name)
-
-
-def _config(op: Any) -> dict[str, Any]:
-    """Keras's arguments that all three have."""
-    return {
-        "units": op.units,
-        "activation": op.activation.function(),
-        "use_bias": op.bias,
-        "return_sequences": op.sequences,
-        "return_state": op.states,
-        "go_backwards": op.reverse,
-        "dropout": op.dropout,
-        "recurrent_dropout": op.recurrent_dropout,
-        **weight_rules(op),
-    }
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (2, 3 * self.units) if self.reset_after else super()._bias_shape()

@@ -73,11 +73,15 @@ def identity(plan: Plan) -> RunIdentity:
         "evaluate.split": plan.split,
         "evaluate.transforms": [_plain(step) for step in plan.pipeline.eval_transforms],
     }
-    return RunIdentity(fingerprint(plan.graph), (first_fingerprint(plan.graph),), _json(settings))
+    older = (fingerprint(plan.graph, version=2), first_fingerprint(plan.graph))
+    return RunIdentity(fingerprint(plan.graph), older, _json(settings))
 
 
-def fingerprint(graph: Graph) -> str:
-    """What tells networks apart: ops with their arguments, wiring, weights, outputs, and how they are trained."""
+def fingerprint(graph: Graph, version: int = 3) -> str:
+    """What tells networks apart: ops with their arguments, wiring, weights, outputs, and how they are trained.
+
+    Version 2 depended on the order in which an op declares its arguments.
+    """
     nodes = [
         (n.name, n.layer, n.op.name, _plain(n.op), n.inputs, [(w.name, w.shape, w.trainable) for w in n.weights])
         for n in graph.nodes
@@ -86,9 +90,11 @@ def fingerprint(graph: Graph) -> str:
     said: list[Any] = [nodes, outputs]
     if graph.training is not None:
         training = graph.training
-        said += [fingerprint(training.body), _plain(training.results), _plain(training.drawn), _plain(training.steps)]
+        body = fingerprint(training.body, version)
+        said += [body, _plain(training.results), _plain(training.drawn), _plain(training.steps)]
         said += [training.together, _plain(training.averages)]
-    return f"2:{sha256(json.dumps(said, default=str).encode()).hexdigest()}"
+    text = json.dumps(said, default=str, sort_keys=version > 2)
+    return f"{version}:{sha256(text.encode()).hexdigest()}"
 
 
 def first_fingerprint(graph: Graph) -> str:

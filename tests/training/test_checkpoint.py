@@ -202,7 +202,7 @@ def test_checkpoints_of_the_version_before_are_taken(copy):
     found = identity(Run.open(copy).plan())
 
     def older(manifest):
-        manifest["network"] = found.older[0]
+        manifest["network"] = found.older[-1]
         del manifest["settings"], manifest["unjudged"]
 
     rewritten(copy, older)
@@ -233,6 +233,16 @@ def test_a_new_field_of_an_op_leaves_networks_the_same(plan, monkeypatch):
     assert "later=0" in repr(op) and fingerprint(made.graph) == before
     monkeypatch.setitem(op.__dict__, "later", 1)
     assert fingerprint(made.graph) != before
+
+
+def test_the_order_in_which_an_op_declares_its_arguments_leaves_networks_the_same(plan, monkeypatch):
+    from archspec.training.identity import fingerprint
+
+    graph = plan().graph
+    before = fingerprint(graph)
+    kind = type(next(n.op for n in graph.nodes if n.op.name == "conv"))
+    monkeypatch.setattr(kind, "__pydantic_fields__", dict(reversed(kind.model_fields.items())))
+    assert fingerprint(graph) == before
 
 
 def test_a_setting_that_did_not_exist_is_as_its_default(plan):
