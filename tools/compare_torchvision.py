@@ -1,12 +1,12 @@
 """Detectors of torchvision with random weights against the specs that `archspec weights import` gives them to.
 
     pip install torch torchvision
-    python tools/compare_torchvision.py [ssd300 retinanet faster_rcnn] [--seed 0]
+    python tools/compare_torchvision.py [ssd300 retinanet faster_rcnn mask_rcnn] [--seed 0]
 
 Each network is drawn at random, batch statistics included, its scores spread so that some are high; its state dict is
 imported by rules, as the command line does, and both see one random image. Compared are the detections: how many, their
-classes and order, and how far boxes (pixels) and scores are apart. Rows whose scores differ by less than 1e-5 may
-change places. What differs by design is set alike:
+classes and order, and how far boxes (pixels), scores and masks (probabilities within boxes, before either pastes them)
+are apart. Rows whose scores differ by less than 1e-5 may change places. What differs by design is set alike:
 
 - torchvision takes the best of each class or level before suppression, specs the best of all: a threshold of the scores
   lets fewer than either limit through.
@@ -24,7 +24,7 @@ import argparse
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,6 +36,12 @@ ALIKE = 1e-5
 """Scores that differ by less are one."""
 
 OCTAVES = ("=side * 2**i", "=side * 2**i * 126 // 100", "=side * 2**i * 1588 // 1000")
+
+MASK_HEAD = r"""
+  'roi_heads\.mask_head\.(\d)\.0': 'mask_head.conv.\1'
+  'roi_heads\.mask_predictor\.conv5_mask': mask_head.conv_transpose
+  'roi_heads\.mask_predictor\.mask_fcn_logits': mask_head.conv_2
+"""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,12 @@ axes: {AXES, second.reshape: last}
         1,
     ),
 }
+PAIRS["mask_rcnn"] = replace(
+    PAIRS["faster_rcnn"],
+    factory="maskrcnn_resnet50_fpn",
+    spec="mask_rcnn_r50_fpn",
+    rules=PAIRS["faster_rcnn"].rules.replace("\naxes", MASK_HEAD + "\naxes"),
+)
 
 
 def main() -> None:
@@ -134,6 +146,7 @@ def main() -> None:
         bad |= not found.is_equal
         said = "equal" if found.is_equal else f"NOT equal ({found.missing} have no counterpart)"
         near = f"boxes within {found.boxes:.1e} px, scores within {found.scores:.1e}"
+        near += "" if found.masks is None else f", masks within {found.masks:.1e}"
         print(f"{name:<12} {found.count:4d} detections, {said} in number, classes and order: {near}", flush=True)
     sys.exit(bad)
 
@@ -156,13 +169,14 @@ def compared(pair: Pair, seed: int) -> SimpleNamespace:
     ours = by_spec(pair, network, pixels, threshold)
     count = int(ours["count"][0])
     boxes, labels = theirs["boxes"].numpy(), theirs["labels"].numpy() - pair.first
-    out = SimpleNamespace(count=len(labels), boxes=np.inf, scores=np.inf, is_equal=False, missing=0)
+    has_masks = "masks" in theirs
+    out = SimpleNamespace(count=len(labels), boxes=np.inf, scores=np.inf, masks=None, is_equal=False, missing=0)
     if count != len(labels):
         return out
     own, scores = ours["boxes"][0, :count], ours["scores"][0, :count]
     out.scores = float(np.abs(scores - theirs["scores"].numpy()).max())
-    left, out.boxes = list(range(count)), 0.0
-    for box, label, score in zip(boxes, labels, theirs["scores"].numpy(), strict=True):
+    left, out.boxes, out.masks = list(range(count)), 0.0, 0.0 if has_masks else None
+    for row, (box, label, score) in enumerate(zip(boxes, labels, theirs["scores"].numpy(), strict=True)):
         near = [k for k in left if ours["classes"][0, k] == label and abs(scores[k] - score) <= ALIKE]
         apart = [float(np.abs(own[k] - box).max()) for k in near]
         if not near or min(apart) > TOLERANCE:
@@ -170,8 +184,11 @@ def compared(pair: Pair, seed: int) -> SimpleNamespace:
             continue
         best = int(np.argmin(apart))
         out.boxes = max(out.boxes, apart[best])
+        if has_masks:
+            drawn_, own_ = theirs["masks"][row, 0].numpy(), ours["masks"][0, near[best]]
+            out.masks = max(out.masks, float(np.abs(drawn_ - own_).max()))
         left.remove(near[best])
-    out.is_equal = not out.missing and out.scores <= ALIKE
+    out.is_equal = not out.missing and out.scores <= ALIKE and (out.masks or 0.0) <= TOLERANCE
     return out
 
 
@@ -195,6 +212,8 @@ def drawn(pair: Pair) -> Any:
             # Scores that differ by less than rounding would be in any order.
             if any(part in name for part in ("cls_logits", "cls_score", "classification_head.module_list")):
                 weight.copy_(torch.randn_like(weight) * (0.3 if weight.ndim == 1 else 2 / weight[0].numel() ** 0.5))
+            if "mask_fcn_logits" in name:
+                weight.copy_(torch.randn_like(weight) * (0.3 if weight.ndim == 1 else 30 / weight[0].numel() ** 0.5))
             if any(part in name for part in ("bbox_reg", "bbox_pred", "regression_head.module_list")):
                 weight.copy_(torch.randn_like(weight) * (0.02 if weight.ndim == 1 else 0.1 / weight[0].numel() ** 0.5))
     for module in (ssd, retinanet):
@@ -227,12 +246,18 @@ def scores_of(network: Any, image: Any) -> Any:
 
 
 def detected(network: Any, image: Any, threshold: float) -> Any:
-    """What torchvision finds."""
+    """What torchvision finds; masks as they fill their boxes."""
     import torch
 
     (network.roi_heads if hasattr(network, "roi_heads") else network).score_thresh = threshold
+    held: list[Any] = []
+    if hasattr(network, "roi_heads"):
+        hook = network.roi_heads.register_forward_hook(lambda module, given, out: held.append(dict(out[0][0])))
     with torch.no_grad():
-        return network([image])[0]
+        found = network([image])[0]
+    if held:
+        hook.remove()
+    return found | {"masks": held[0]["masks"]} if "masks" in found else found
 
 
 def by_spec(pair: Pair, network: Any, pixels: Any, threshold: float) -> dict[str, Any]:

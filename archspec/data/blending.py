@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from archspec.data.errors import DataError
 from archspec.data.example import CORNERS, IMAGE, Example
 from archspec.data.feature import Feature
+from archspec.data.features.boxes import Boxes
 from archspec.data.features.image import Image
 from archspec.data.features.object_masks import ObjectMasks
+from archspec.data.mask_rows import mask_names, present, seen_in
 from archspec.data.region import Region
 
 if TYPE_CHECKING:
@@ -56,6 +58,14 @@ def blend(first: Batch, second: Batch, features: Mapping[str, Feature], region: 
         if feature.rows is not None and seen is not None and there is not None:
             both = tf.concat([seen, there], 1)
             shown[feature.rows] = both & shown[feature.rows] if feature.rows in shown else both
+    names = mask_names(features)
+    if names is not None and region.is_ragged:
+        boxes = features[names.boxes]
+        assert isinstance(boxes, Boxes)
+        pairs = (first, region), (second, other)
+        shown[names.rows] = tf.concat([seen_in(one, names, its, boxes.visible) for one, its in pairs], 1)
+    elif names is not None and not region.is_mean:
+        shown[names.rows] &= present(out[names.masks], out[names.places])
     return packed(out, features, shown)
 
 

@@ -15,11 +15,13 @@ class Region:
 
     ``first`` is bool of shape (batch, height, width, 1) where each pixel is of one of the two (CutMix, mosaic, objects
     pasted in), or float32 of shape (batch, 1, 1, 1) where it is a mean of both (mixup): the weight of the first.
-    ``share`` is that of the whole, float32 of shape (batch,), for what has no place in the image.
+    ``share`` is that of the whole, float32 of shape (batch,), for what has no place in the image. ``is_ragged`` where
+    the border follows outlines of objects, so that masks tell what of an object is seen, and not boxes.
     """
 
     first: tf.Tensor
     share: tf.Tensor
+    is_ragged: bool = False
 
     @property
     def is_mean(self) -> bool:
@@ -28,7 +30,7 @@ class Region:
 
     def other(self) -> Region:
         """The same with the second example for the first."""
-        return Region(1 - self.first if self.is_mean else ~self.first, 1 - self.share)
+        return Region(1 - self.first if self.is_mean else ~self.first, 1 - self.share, self.is_ragged)
 
     def mean(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """The mean of two batches of numbers of the whole examples, by their shares."""

@@ -23,6 +23,7 @@ from archspec.data.pipeline import Pipeline
 from archspec.data.run_lengths import of_segmentation, pixels, run_lengths
 from archspec.data.source import DataSource
 from archspec.data.transform import infer
+from archspec.ir.tensors import TensorSpec
 from tests.data import test_mosaic as pairs
 from tests.wording import refuses
 
@@ -61,6 +62,71 @@ def test_masks_of_joined_pictures_are_those_of_their_objects(name, arguments):
                     assert np.array_equal(mask(whole, place), classes == label)
                     seen += 1
         assert seen > len(packed)
+
+
+def outlined(count=8, size=40):
+    """Pictures of two thin diagonals, of which a row of classes, boxes and bits tells."""
+    rng = np.random.default_rng(4)
+    whole = np.zeros((count, 2, size, size), bool)
+    for i, k in np.ndindex(count, 2):
+        side, (y, x) = rng.integers(12, 26), rng.integers(0, 12, 2)
+        steps = np.arange(side)
+        whole[i, k, y + steps, x + (steps if k else side - 1 - steps)] = True
+    where = [[np.argwhere(one) for one in own] for own in whole]
+    boxes = np.float32([[[*at.min(0)[::-1], *at.max(0)[::-1] + 1] for at in own] for own in where])
+    labels = np.arange(2 * count, dtype=np.int32).reshape(count, 2)
+    image = np.repeat((100 + whole.any(1)[..., None] * np.arange(count)[:, None, None, None]), 3, -1).astype(np.uint8)
+    packed = np.stack([bits(own, 1, (size, size)) for own in whole])
+    batch = {"image": image, "masks": packed, "boxes": boxes, "labels": labels, "places": np.int32([[0, 1]] * count)}
+    kinds = {
+        "image": pairs.Image(TensorSpec((size, size, 3), "uint8")),
+        "masks": ObjectMasks((size, size), 1),
+        "boxes": pairs.Boxes(2),
+        "labels": pairs.Labels(2, 2 * count, rows="object"),
+        "places": MaskPlaces(2, 8),
+    }
+    return {name: tf.constant(value) for name, value in batch.items()}, kinds, whole
+
+
+def test_an_object_is_pasted_by_its_outline_and_stays_however_little_of_its_box_it_fills():
+    batch, kinds, whole = outlined()
+    index = tf.range(len(whole), dtype=tf.int64)
+    step = pairs.made("copy_paste", share=0.5)
+    out = step.transform(batch, Draw(3, "t", tf.zeros_like(index), index), kinds)
+    out = {name: value.numpy() for name, value in out.items()}
+    pasted = hidden = 0
+    for i in range(len(whole)):
+        rows = {int(k): mask(out["masks"][i], p) for k, p in zip(out["labels"][i], out["places"][i], strict=True) if k >= 0}
+        others = [k for k in rows if k // 2 != i]
+        over = np.any([whole[i ^ 1, k % 2] for k in others], 0) if others else np.zeros_like(whole[0, 0])
+        for number, one in rows.items():
+            assert np.array_equal(one, whole[number // 2, number % 2] & (over if number in others else ~over))
+        assert set(rows) >= {2 * i, 2 * i + 1}
+        # Pixels that are not the object's are those of the picture below.
+        assert np.array_equal(out["image"][i][~over], batch["image"].numpy()[i][~over])
+        assert np.array_equal(out["image"][i][over], batch["image"].numpy()[i ^ 1][over])
+        pasted, hidden = pasted + len(others), hidden + (over & whole[i].any(0)).sum()
+    assert pasted >= 4 and hidden
+
+
+def test_a_box_in_which_a_border_leaves_nothing_of_its_object_is_dropped():
+    batch, kinds, whole = outlined()
+    index = tf.range(len(whole), dtype=tf.int64)
+    step = pairs.made("random_crop", size=20)
+    seen = dropped = 0
+    for epoch in range(6):
+        draw = Draw(3, "t", tf.fill(index.shape, tf.constant(epoch, tf.int64)), index)
+        out = {name: value.numpy() for name, value in step.transform(batch, draw, kinds).items()}
+        for i in range(len(whole)):
+            there = out["labels"][i] >= 0
+            inside = [mask(out["masks"][i], k).any() for k in range(2)]
+            assert all(inside[place] for place in out["places"][i][there])
+            seen, dropped = seen + there.sum(), dropped + 2 - there.sum()
+    assert seen > 20 and dropped > 10
+    # What is only scaled down loses no object: evaluation would count too few.
+    step = pairs.made("resize", size=4)
+    out = step.transform(batch, Draw(3, "t", tf.zeros_like(index), index), kinds)
+    assert (out["labels"].numpy() >= 0).all() and not all(mask(m, k).any() for m in out["masks"].numpy() for k in (0, 1))
 
 
 def test_scenes_have_the_masks_of_their_objects():

@@ -9,6 +9,7 @@ from archspec.data.blending import packed
 from archspec.data.example import IMAGE, Example, feature_of
 from archspec.data.feature import Feature
 from archspec.data.fields import Extent
+from archspec.data.mask_rows import mask_names, seen_after
 from archspec.data.transform import Transform, TransformError, image_of
 from archspec.ir.tensors import TensorSpec
 
@@ -103,6 +104,8 @@ def moved(batch: Batch, features: Mapping[str, Feature], motion: Motion) -> Batc
         seen = feature.kept(batch[name], motion)
         if seen is not None and feature.rows is not None:
             kept[feature.rows] = seen & kept[feature.rows] if feature.rows in kept else seen
+    if (names := mask_names(features)) is not None:
+        kept[names.rows] &= seen_after(batch, out[names.masks], names, motion)
     return packed(out, features, kept)
 
 

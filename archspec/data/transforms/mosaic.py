@@ -18,7 +18,8 @@ from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.feature import Feature
 from archspec.data.features.boxes import Boxes, area
 from archspec.data.fields import Interval
-from archspec.data.motion import Motion, affine
+from archspec.data.mask_rows import covered, mask_names
+from archspec.data.motion import Motion, Sides, affine
 from archspec.data.pixels import warped
 from archspec.data.region import Region
 from archspec.data.transform import Share, Transform, TransformError, image_of, partner, where_example
@@ -137,8 +138,9 @@ class Mosaic(Joining, name="mosaic", main="scale"):
 
 
 class CopyPaste(Joining, name="copy_paste", main="share"):
-    """Objects of another example put where they are there (Ghiasi et al. 2021), as the rectangles that their boxes are.
-    An object that they hide is dropped where too little of it is left. Needs batches of an even number."""
+    """Objects of another example put where they are there (Ghiasi et al. 2021): the pixels of their masks where the data
+    have masks, else the rectangles that their boxes are. An object is dropped where too little of it is left to
+    be seen. Needs batches of an even number."""
 
     share: Share = 0.5
     """Probability of each object of the other example."""
@@ -153,14 +155,25 @@ class CopyPaste(Joining, name="copy_paste", main="share"):
         name = next(name for name, kind in features.items() if isinstance(kind, Boxes))
         boxes = other[name]
         chosen = (draw.pixels((boxes.shape[1],)) < self.share) & (area(boxes) > 0)
-        height, width = sides(batch[IMAGE])
-        low, high = tf.floor(boxes[..., :2]), tf.math.ceil(boxes[..., 2:])
-        rows, columns = (tf.cast(tf.range(n), tf.float32)[None, None] for n in (height, width))
-        down = tf.cast((rows >= low[..., 1:]) & (rows < high[..., 1:]) & chosen[..., None], tf.float32)
-        across = tf.cast((columns >= low[..., :1]) & (columns < high[..., :1]), tf.float32)
-        pasted = tf.einsum("brh,brw->bhw", down, across)[..., None] > 0
+        names = mask_names(features)
+        if names is not None:
+            pasted = covered(other[names.masks], tf.where(chosen, other[names.places], -1))
+            other[names.places] = tf.where(chosen, other[names.places], -1)
+        else:
+            pasted = _within(boxes, chosen, sides(batch[IMAGE]))
         # Who is not chosen is not there, however much of it lies in the rectangles of others.
         other[name] = tf.where(chosen[..., None], boxes, 0.0)
         kept = 1 - tf.reduce_mean(tf.cast(pasted, tf.float32), (1, 2, 3))
-        joined = blend(batch, other, features, Region(~pasted, kept))
+        joined = blend(batch, other, features, Region(~pasted, kept, is_ragged=names is not None))
         return self.settled(draw, joined, batch, features)
+
+
+def _within(boxes: tf.Tensor, chosen: tf.Tensor, size: Sides) -> tf.Tensor:
+    """Which pixels some of the boxes (batch, count, 4) touch: (batch, height, width, 1)."""
+    import tensorflow as tf
+
+    low, high = tf.floor(boxes[..., :2]), tf.math.ceil(boxes[..., 2:])
+    rows, columns = (tf.cast(tf.range(n), tf.float32)[None, None] for n in size)
+    down = tf.cast((rows >= low[..., 1:]) & (rows < high[..., 1:]) & chosen[..., None], tf.float32)
+    across = tf.cast((columns >= low[..., :1]) & (columns < high[..., :1]), tf.float32)
+    return tf.einsum("brh,brw->bhw", down, across)[..., None] > 0
