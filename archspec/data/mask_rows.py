@@ -53,8 +53,8 @@ def seen_after(batch: Batch, masks: tf.Tensor, names: MaskNames, motion: Motion)
 
 
 def seen_in(batch: Batch, names: MaskNames, region: Region, visible: float) -> tf.Tensor:
-    """Which objects of a batch, bool of shape (batch, rows), have at least ``visible`` of their pixels in the first part
-    of a region."""
+    """Which objects of a batch, bool of shape (batch, rows), have at least ``visible`` of their pixels in the first
+    part of a region."""
     import tensorflow as tf
 
     masks = batch[names.masks]
@@ -112,7 +112,9 @@ def _counted(masks: tf.Tensor) -> tf.Tensor:
     batch, channels = tf.shape(masks)[0], masks.shape[-1]
     channel = tf.reshape(tf.range(batch) * channels, (-1, 1, 1, 1)) + tf.range(channels)
     total = 256 * channels * batch
-    counts = tf.math.bincount(tf.reshape(256 * channel + tf.cast(masks, tf.int32), (-1,)), minlength=total, maxlength=total)
+    counts = tf.math.bincount(
+        tf.reshape(256 * channel + tf.cast(masks, tf.int32), (-1,)), minlength=total, maxlength=total
+    )
     bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
     of_bits = tf.linalg.matmul(tf.reshape(counts, (-1, 256)), tf.constant(bits, tf.int32))
     return tf.reshape(of_bits, (batch, 8 * channels))

@@ -21,6 +21,7 @@ from archspec.data.features.mask_places import MaskPlaces
 from archspec.data.features.object_masks import ObjectMasks
 from archspec.data.features.points import Points
 from archspec.data.features.row_numbers import RowNumbers
+from archspec.data.run_lengths import covered, of_segmentation
 from archspec.ir.diagnostics import shown
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Marked(NamedTuple):
     """Pixels that the object covers, where the file tells: those of its outline, fewer than those of its box."""
     mask: bytes | None = None
     """Which pixels these are, as ``run_lengths`` has them, where masks are read."""
+    outline: tuple[float, ...] = ()
+    """x and y in turn of the points about them, instead: in shares of the picture's sides, as its boxes are."""
 
 
 class Picture(NamedTuple):
@@ -133,11 +136,13 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
             return Judgement(None, (Judged("another size", name, message),))
     width, height = size[::-1] if turn and stored.orientation >= 5 else size
     kept: list[Kept] = []
-    seen: dict[tuple[Box, str | int | None], str] = {}
+    seen: dict[tuple[object, ...], str] = {}
     for marked in picture.marked:
         if picture.in_shares:
             x1, y1, x2, y2 = marked.box
             marked = marked._replace(box=(x1 * width, y1 * height, x2 * width, y2 * height))
+            if marked.outline:
+                marked = _filled(marked, width, height)
         where = f"{picture.source}, {marked.place}"
         wrong = [Judged(kind, where, message) for kind, message in marked.faults]
         wrong = wrong or [Judged(kind, where, message) for kind, message in _wrong(marked, width, height)]
@@ -146,7 +151,7 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
             wrong = [
                 Judged("unknown class", where, f"has the class {shown(marked.label)}, and there are 0 to {count - 1}")
             ]
-        key = (marked.box, marked.label)
+        key = (marked.box, marked.label, marked.mask)
         if not wrong and key in seen:
             wrong = [Judged("twice", where, f"is the same as {seen[key]}")]
         if wrong:
@@ -161,6 +166,13 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
     if not picture.marked:
         found.append(Judged("no objects", name, "has no objects: it teaches what is background", False))
     return Judgement(tuple(kept), tuple(found))
+
+
+def _filled(marked: Marked, width: int, height: int) -> Marked:
+    """The same with the pixels within its outline."""
+    points = [share * (height if k % 2 else width) for k, share in enumerate(marked.outline)]
+    mask = of_segmentation([points], (height, width))
+    return marked._replace(mask=mask, area=float(covered(mask, (height, width))) or None)
 
 
 def _wrong(marked: Marked, width: int, height: int) -> Iterator[tuple[str, str]]:
@@ -191,6 +203,8 @@ def _odd(marked: Marked, cut: Box, width: int, height: int) -> Iterator[tuple[st
         yield "tiny object", f"is {cut[2] - cut[0]:g}×{cut[3] - cut[1]:g} pixels"
     elif cut == (0, 0, width, height):
         yield "whole picture", "covers the whole picture"
+    if marked.mask is not None and not covered(marked.mask, (height, width)):
+        yield "empty mask", "has a mask without pixels, though its box has some"
 
 
 def as_stored(box: Box, stored: StoredImage) -> Box:
@@ -224,10 +238,14 @@ def _turned(mask: bytes | None, stored: StoredImage) -> bytes | None:
     if mask is None:
         return None
     sides = (stored.width, stored.height) if stored.orientation >= 5 else (stored.height, stored.width)
-    shown = pixels(mask, sides)
-    turned = shown.T if stored.orientation >= 5 else shown
-    down, right = stored.orientation in (3, 4, 6, 7), stored.orientation in (2, 3, 7, 8)
-    return run_lengths(turned[:: -1 if down else 1, :: -1 if right else 1])
+    return run_lengths(in_stored(pixels(mask, sides), stored.orientation))
+
+
+def in_stored(shown: np.ndarray, orientation: int) -> np.ndarray:
+    """The pixels of a picture as it is shown, (height, width, …), as its file has them that EXIF turns so."""
+    turned = shown.swapaxes(0, 1) if orientation >= 5 else shown
+    down, right = orientation in (3, 4, 6, 7), orientation in (2, 3, 7, 8)
+    return turned[:: -1 if down else 1, :: -1 if right else 1]
 
 
 def class_numbers(names: Sequence[str]) -> dict[str, int]:

@@ -30,6 +30,13 @@ def pixels(counts: bytes, size: Sequence[int]) -> np.ndarray:
     return found
 
 
+def covered(counts: bytes, size: Sequence[int]) -> int:
+    """How many pixels run lengths are of."""
+    from pycocotools import mask as coco
+
+    return int(coco.area({"size": list(size), "counts": counts}))
+
+
 def of_segmentation(said: object, size: Sequence[int]) -> bytes:
     """Run lengths of what COCO calls a segmentation of an image of this height and width: outlines, each a list of x
     and y in turn, whose pixels are those of pycocotools, or run lengths. Raises DataError, which says what it has."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from archspec.data.check import check
 from archspec.data.errors import DataError
@@ -109,6 +109,22 @@ def test_a_mask_may_be_called_so(tmp_path):
         save(tmp_path / "masks" / f"{name}_mask.png", CLASSES)
     entry = made("masks", path=tmp_path).listing().splits["train"][0]
     assert (entry.path[-5:], entry.mask[-10:]) in [("a.jpg", "a_mask.png"), ("b.jpg", "b_mask.png")]
+
+
+def test_a_mask_of_a_photo_that_is_turned_may_be_of_what_is_shown(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    path = folders(tmp_path, Image.fromarray(CLASSES), count=2)
+    for name in ("0", "1"):
+        save(path / "images" / f"{name}.jpg", picture(), exif=exif)
+    turned = Image.fromarray(CLASSES)
+    turned.getexif()[274] = 6
+    ImageOps.exif_transpose(turned).save(path / "masks" / "1.png")
+    source = made("masks", path=path, values=["a", "b", "c"], holdout=0.5)
+    assert not [f for f in check(source).findings if f.severity == "error"]
+    assert all(
+        np.array_equal(one["label"][..., 0], CLASSES) for split in ("train", "val") for one in read(source, split)
+    )
 
 
 def test_what_is_wrong_with_masks_is_found(tmp_path):

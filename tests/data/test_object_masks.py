@@ -96,7 +96,9 @@ def test_an_object_is_pasted_by_its_outline_and_stays_however_little_of_its_box_
     out = {name: value.numpy() for name, value in out.items()}
     pasted = hidden = 0
     for i in range(len(whole)):
-        rows = {int(k): mask(out["masks"][i], p) for k, p in zip(out["labels"][i], out["places"][i], strict=True) if k >= 0}
+        rows = {
+            int(k): mask(out["masks"][i], p) for k, p in zip(out["labels"][i], out["places"][i], strict=True) if k >= 0
+        }
         others = [k for k in rows if k // 2 != i]
         over = np.any([whole[i ^ 1, k % 2] for k in others], 0) if others else np.zeros_like(whole[0, 0])
         for number, one in rows.items():
@@ -126,7 +128,9 @@ def test_a_box_in_which_a_border_leaves_nothing_of_its_object_is_dropped():
     # What is only scaled down loses no object: evaluation would count too few.
     step = pairs.made("resize", size=4)
     out = step.transform(batch, Draw(3, "t", tf.zeros_like(index), index), kinds)
-    assert (out["labels"].numpy() >= 0).all() and not all(mask(m, k).any() for m in out["masks"].numpy() for k in (0, 1))
+    assert (out["labels"].numpy() >= 0).all() and not all(
+        mask(m, k).any() for m in out["masks"].numpy() for k in (0, 1)
+    )
 
 
 def test_scenes_have_the_masks_of_their_objects():
@@ -200,6 +204,43 @@ def test_a_mask_of_the_shown_picture_lies_on_the_same_pixels_of_the_stored_one(o
     found = judge(Picture("a.jpg", "b.json", [one], shown.shape[::-1]), StoredImage(9, 6, orientation), {"a": 0}, 1)
     assert found.kept is not None and found.kept[0].mask is not None
     assert np.array_equal(pixels(found.kept[0].mask, (6, 9)), stored)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_polygons_of_yolo_are_masks_of_the_picture_that_a_viewer_shows(orientation, tmp_path):
+    from pycocotools import mask as coco
+
+    stored = np.random.default_rng(0).integers(0, 255, (11, 17, 3), np.uint8)
+    exif = Pillow.Exif()
+    exif[274] = orientation
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    Pillow.fromarray(stored).save(tmp_path / "images" / "a.jpg", exif=exif)
+    height, width = (17, 11) if orientation == 6 else (11, 17)
+    points = np.float64([[0.1, 0.2], [0.8, 0.15], [0.95, 0.7], [0.4, 0.5], [0.2, 0.9]])
+    # The second has the same box and other pixels; the third has no pixels to tell of.
+    corners_ = [[0.1, 0.15], [0.95, 0.15], [0.95, 0.9], [0.1, 0.9]]
+    lines = [f"0 {' '.join(f'{n:.6f}' for n in np.ravel(one))}" for one in (points, corners_)]
+    (tmp_path / "labels" / "a.txt").write_text("\n".join([*lines, lines[0], "0 0.5 0.5 0.2 0.2"]))
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [cell]\n")
+    source = DataSource.find("yolo").model_validate({"path": tmp_path, "masks": True})
+    (entry,) = source.listing().splits["train"]
+    wanted = coco.decode(coco.frPyObjects([np.ravel(points * [width, height]).tolist()], height, width))[..., 0]
+    # Pillow, not this code, turns the picture as a viewer does.
+    kept = np.stack([pixels(one.mask, (11, 17)) for one in entry.objects])
+    shown = [Pillow.fromarray(one) for one in kept]
+    for one in shown:
+        one.getexif()[274] = orientation
+    assert len(kept) == 2 and np.array_equal(np.asarray(ImageOps.exif_transpose(shown[0])), wanted)
+    assert entry.objects[0].area == wanted.sum() and kept[1].sum() > kept[0].sum()
+    faults = {fault.kind: fault.message for fault in source.listing().faults}
+    assert "is the same as line 1" in faults["twice"] and "no polygon" in faults["no mask"]
+
+
+def test_a_mask_without_pixels_is_told():
+    one = objects.Marked((2.2, 2.2, 2.4, 2.4), 0, "object 1", mask=run_lengths(np.zeros((6, 9))))
+    found = judge(Picture("a.jpg", "b.json", [one], (9, 6)), StoredImage(9, 6), {"a": 0}, 1)
+    assert "empty mask" in [judged.kind for judged in found.found] and found.kept
 
 
 def test_coco_gives_masks_of_each_object_as_bits(tmp_path):

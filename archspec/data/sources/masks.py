@@ -16,6 +16,7 @@ from archspec.data.files import Fault, FileEntry, Listing
 from archspec.data.images import SUFFIXES, stored_size
 from archspec.data.layout import SPLITS, files_below, split_of, stratified_split
 from archspec.data.mask_values import VOID, Colour, MaskError, MaskValues, Values, found_values, read_mask, shares
+from archspec.data.objects import in_stored
 from archspec.data.source import TRAIN, DataPath, Holdout, Seed, stamp
 from archspec.data.sources.image_files import ImageFiles
 from archspec.ir.diagnostics import shown
@@ -23,6 +24,7 @@ from archspec.ir.tensors import TensorSpec
 from archspec.storage.cache import cache_path, load_or_compute
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
 IMAGES = ("images", "image", "imgs", "img", "photos", "photo", "jpegimages", "pictures", "x")
@@ -37,7 +39,8 @@ class Masks(ImageFiles, name="masks", main="path"):
     ``images/1.jpg`` and ``masks/1.png``; ``train/images/…`` and ``train/masks/…``, or ``images/train/…``,
     or ``train/…`` and ``trainannot/…``, where there are folders for the splits; else a share is held out as ``val``.
 
-    Masks are PNG, TIFF, BMP or GIF files in which a pixel's value, number in a palette, or colour says its class. What
+    Masks are PNG, TIFF, BMP or GIF files in which a pixel's value, number in a palette, or colour says its class. That
+    of a photo that EXIF turns by a quarter may be of the picture as it is shown, which its height and width tell. What
     turns, crops or scales an image does the same to its mask, which is then void where the image is empty.
     """
 
@@ -95,11 +98,12 @@ class Masks(ImageFiles, name="masks", main="path"):
         import numpy as np
         import tensorflow as tf
 
-        values = self.classes()
+        values, fingerprint = self.classes(), self.fingerprint()
 
         def read(row: Any) -> Any:
-            mask, _ = read_mask(entries[int(row)].mask, values, self.max_pixels)
-            return np.asarray(mask)[..., None]
+            entry = entries[int(row)]
+            mask, _ = read_mask(entry.mask, values, self.max_pixels)
+            return np.asarray(_as_stored(mask, _stored_size(entry.path, fingerprint)))[..., None]
 
         def told(row: tf.Tensor) -> dict[str, tf.Tensor]:
             mask = tf.numpy_function(read, [row], tf.uint8, stateful=False)
@@ -115,11 +119,27 @@ class Masks(ImageFiles, name="masks", main="path"):
         if unknown:
             said = shares(unknown, mask.size)
             return f"has a mask with values that are no class: {said} ({shown(entry.mask, 300)[1:-1]})"
-        own_width, own_height, _ = stored_size(entry.path)
+        own_width, own_height, turned = stored_size(entry.path)
+        mask = _as_stored(mask, (own_width, own_height, turned))
         if own_height and (own_height, own_width) != mask.shape:
             (height, width), name = mask.shape, shown(entry.mask, 300)[1:-1]
             return f"is {own_width}×{own_height} pixels and its mask {width}×{height}: {name}"
         return None
+
+
+@lru_cache(maxsize=1 << 17)
+def _stored_size(path: str, fingerprint: str) -> tuple[int, int, int]:
+    """That of an image of these files."""
+    return stored_size(path)
+
+
+def _as_stored(mask: np.ndarray, stored: tuple[int, int, int]) -> np.ndarray:
+    """A mask on the pixels of its image's file, of which ``stored`` is width, height and EXIF orientation: one that was
+    made of the picture as a viewer shows it, by a quarter turn, is turned back, as its size tells."""
+    width, height, orientation = stored
+    if orientation < 5 or mask.shape != (width, height) or width == height:
+        return mask
+    return in_stored(mask, orientation)
 
 
 Pairs = list[tuple[str, str]]

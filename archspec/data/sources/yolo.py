@@ -14,6 +14,7 @@ from archspec.data.errors import DataError
 from archspec.data.images import SUFFIXES
 from archspec.data.layout import files_below, split_of
 from archspec.data.objects import Judged, Marked, Picture
+from archspec.data.run_lengths import is_installed
 from archspec.data.source import DataPath
 from archspec.data.sources.object_files import Annotations, ObjectFiles, small_file
 from archspec.ir.diagnostics import shown
@@ -35,6 +36,13 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
     """The YAML file, or the folder that has it."""
     labels: DataPath | None = None
     """Folder of the label files, if it is elsewhere; it has the same subfolders as ``images``."""
+    masks: bool = False
+    """Whether objects have masks: the pixels within their polygons. A line with a box alone is left out. Needs
+    pycocotools."""
+
+    @property
+    def has_masks(self) -> bool:
+        return self.masks
 
     @classmethod
     def is_layout(cls, folder: Path) -> bool:
@@ -44,6 +52,8 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
         return sorted([str(self._file()), *(p for _, image, marks in self._found() for p in (image, marks) if p)])
 
     def annotations(self) -> Annotations:
+        if self.masks and not is_installed():
+            raise DataError("masks are made by pycocotools", help="pip install 'archspec-keras[detection]'")
         names = _names(self._file(), self._said().get("names"))
         pictures: dict[str, list[Picture]] = {}
         there = self._found()
@@ -51,7 +61,7 @@ class Yolo(ObjectFiles, name="yolo", main="path"):
         for split, image, marks in there:
             if not marks:
                 found.append(Judged("image without annotations", image, "has no label file: it has no objects", False))
-            pictures.setdefault(split, []).append(_picture(image, marks))
+            pictures.setdefault(split, []).append(_picture(image, marks, masks=self.masks))
         return Annotations(names, pictures, found=tuple(found))
 
     def _file(self) -> Path:
@@ -165,16 +175,16 @@ def _images(root: Path, beside: Path, name: str) -> Iterator[tuple[str, str]]:
             yield os.path.join(place, file), place
 
 
-def _picture(image: str, marks: str | None) -> Picture:
+def _picture(image: str, marks: str | None, *, masks: bool) -> Picture:
     if marks is None:
         return Picture(image, image, ())
     lines = small_file(marks).decode("utf-8", "replace").splitlines()
-    marked = [_marked(line.split(), f"line {k}") for k, line in enumerate(lines, 1) if line.strip()]
+    marked = [_marked(line.split(), f"line {k}", masks=masks) for k, line in enumerate(lines, 1) if line.strip()]
     # What people draw boxes on is the picture as a viewer shows it.
     return Picture(image, marks, marked, in_shares=True)
 
 
-def _marked(cells: list[str], place: str) -> Marked:
+def _marked(cells: list[str], place: str, *, masks: bool) -> Marked:
     try:
         label, *numbers = [float(cell) for cell in cells]
     except ValueError:
@@ -188,12 +198,15 @@ def _marked(cells: list[str], place: str) -> Marked:
         return _faulty(place, "not shares", f"has {max(numbers):g}, and numbers are shares of the picture, 0 to 1")
     if len(numbers) == 4:
         x, y, w, h = numbers
+        if masks:
+            return _faulty(place, "no mask", "has a box and no polygon, of which a mask would be made")
         if w <= 0 or h <= 0:
             return _faulty(place, "empty", f"has the width {w:g} and the height {h:g}")
         box = x - w / 2, y - h / 2, x + w / 2, y + h / 2
     else:
         box = min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
-    return Marked(box, int(label), place, said=" ".join(cells[1:]))
+    is_outline = masks and all(map(math.isfinite, numbers))
+    return Marked(box, int(label), place, said=" ".join(cells[1:]), outline=tuple(numbers) if is_outline else ())
 
 
 def _faulty(place: str, kind: str, message: str) -> Marked:

@@ -138,9 +138,9 @@ class Mosaic(Joining, name="mosaic", main="scale"):
 
 
 class CopyPaste(Joining, name="copy_paste", main="share"):
-    """Objects of another example put where they are there (Ghiasi et al. 2021): the pixels of their masks where the data
-    have masks, else the rectangles that their boxes are. An object is dropped where too little of it is left to
-    be seen. Needs batches of an even number."""
+    """Objects of another example put where they are there (Ghiasi et al. 2021): the pixels of their masks where the
+    data have masks, else the rectangles that their boxes are. An object is dropped where too little of it is left to be
+    seen. Needs batches of an even number."""
 
     share: Share = 0.5
     """Probability of each object of the other example."""
