@@ -104,7 +104,8 @@ def moved(batch: Batch, features: Mapping[str, Feature], motion: Motion) -> Batc
         seen = feature.kept(batch[name], motion)
         if seen is not None and feature.rows is not None:
             kept[feature.rows] = seen & kept[feature.rows] if feature.rows in kept else seen
-    if (names := mask_names(features)) is not None:
+    names = mask_names(features)  # AutoGraph reads no assignment within a condition.
+    if names is not None:
         kept[names.rows] &= seen_after(batch, out[names.masks], names, motion)
     return packed(out, features, kept)
 
