@@ -169,6 +169,12 @@ class Op(Declaration, package="archspec.ops"):
         take a map as a whole. Raises OpError where none can."""
         return None
 
+    def factors(self, rank: int) -> tuple[Op, Op] | None:
+        """Two ops that do one after the other what this op does where its kernel, as a matrix of all that is read for
+        an output by the outputs, is the product of two with ``rank`` between them: of the first's kernel, its only
+        weight, and the second's, which has the bias and the activation. None where it has no such kernel."""
+        return None
+
     def is_flattening(self) -> bool:
         """Whether the output is the input as one vector."""
         return False

@@ -113,6 +113,14 @@ class Conv(Op, name="conv", main="filters"):
         )
         return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
 
+    def factors(self, rank: int) -> tuple[Op, Op] | None:
+        if self.groups != 1:
+            return None
+        windows = {name: getattr(self, name) for name in ("kernel", "stride", "padding", "dilation")}
+        own = {"activation": self.activation, "bias_initializer": self.bias_initializer}
+        first = Conv(filters=rank, bias=False).model_copy(update=windows)
+        return first, Conv(filters=self.filters, bias=self.bias).model_copy(update=own)
+
     macs, macs_in_bounds = kernel_macs, kernel_macs_in_bounds
     flops, transcendentals = with_output_flops, output_transcendentals
 

@@ -62,6 +62,10 @@ class Dense(Op, name="dense", main="units"):
         }
         return Conv(filters=self.units, kernel=tuple(n or 1 for n in x.spatial), padding="valid", **same)
 
+    def factors(self, rank: int) -> tuple[Op, Op] | None:
+        own = {"activation": self.activation, "bias_initializer": self.bias_initializer}
+        return Dense(units=rank, bias=False), Dense(units=self.units, bias=self.bias).model_copy(update=own)
+
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         kernel = WeightSpec("kernel", (known_channels(x, "dense"), self.units), reads=0, writes=1)
         return (kernel, WeightSpec("bias", (self.units,), writes=0)) if self.bias else (kernel,)

@@ -82,6 +82,11 @@ class PerItem:
     def at_every_place(self, x: TensorSpec) -> None:
         """Nothing does the same within a larger map."""
 
+    def factors(self, rank: int) -> tuple[PerItem, PerItem] | None:
+        """Those of the op, each done for every item."""
+        found = self.op.factors(rank)
+        return None if found is None else (self.around(found[0]), self.around(found[1]))
+
     def macs(self, out: Outputs, *inputs: TensorSpec) -> int:
         """once for each item"""
         return self._times(self.op.macs, out, inputs)
