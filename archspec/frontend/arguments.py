@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
+from functools import partial
 from typing import Any
 
 from archspec.frontend.references import block_value, evaluated, given_place
 from archspec.frontend.refusal import Refusal
-from archspec.frontend.scope import POISON, Bundle, StepResult
+from archspec.frontend.scope import POISON, Bundle, StepResult, Where, place_of
 from archspec.frontend.steps import MODIFIERS, Step
 from archspec.frontend.walk import Place, Walk, constants
 from archspec.frontend.yaml_source import Map
 from archspec.ir.aliases import alias, homonym, same, suggested
-from archspec.ir.diagnostics import Span, did_you_mean, listed, meant_by, plain, shown
+from archspec.ir.diagnostics import did_you_mean, listed, meant_by, plain, shown
 from archspec.ir.patterns import Pattern
 from archspec.ops.base import Op
 
 ONE_WORD = {"act": "activation", "activation": "act"}
 """Two names of one argument: where a call takes the one, the other means it."""
 
-Arguments = dict[str, tuple[Any, Span]]
+Arguments = dict[str, tuple[Any, Where]]
 """Values by name, each with its place; POISON for what could not be had."""
 
 
@@ -50,10 +51,7 @@ def arguments_of(
             if taken in out:
                 walk.report("Y02", f"{taken} and {name} are one argument", raw.key_span(name), f"leave out {name}")
                 continue
-            out[taken] = (
-                _attempted(walk, raw[name], raw, name, place),
-                given_place(raw[name], raw.value_span(name), place),
-            )
+            out[taken] = _attempted(walk, raw[name], raw, name, place)
     elif raw is not None:
         assert step.given is not None and step.op is not None
         at = step.given.value_span(step.op)
@@ -63,7 +61,7 @@ def arguments_of(
                 is_merge = (op := Op.find(called)) is not None and op.is_merge
                 hint = hint if is_merge else f"what a step is applied to is said by from: {{{called}, from: {raw}}}"
             raise Refusal("P04", f"{called} takes no single value, got {shown(raw)}", at, hint)
-        out[main] = (_attempted(walk, raw, step.given, step.op, place), given_place(raw, at, place))
+        out[main] = _attempted(walk, raw, step.given, step.op, place)
     file = place.scope.frame.file
     if (defaults := file.defaults.get(step.op)) is not None:
         is_known = check_names(walk, called, defaults, known, extra) and is_known
@@ -71,17 +69,17 @@ def arguments_of(
         for name in defaults:
             taken = name if name in known else meant(name, known)
             if taken not in out:
-                at = given_place(defaults[name], defaults.value_span(name), outside)
-                out[taken] = (_attempted(walk, defaults[name], defaults, name, outside), at)
+                out[taken] = _attempted(walk, defaults[name], defaults, name, outside)
     if not is_known:
         # Which of the others an unknown name was meant for is not known: nothing is said of those that are missing.
         out = {name: value for name, value in out.items() if name in known or name in extra}
         for name in known:
             out.setdefault(name, (POISON, step.span))
     if blocks:
-        for name, (value, at) in out.items():
+        for name, (value, where) in out.items():
             if name in blocks and value is not POISON:
-                out[name] = (walk.attempt(block_value, walk, value, place, at, f"{called}.{name} "), at)
+                value = walk.attempt(block_value, walk, value, place, place_of(where), f"{called}.{name} ")
+                out[name] = (value, where)
     return out
 
 
@@ -246,8 +244,11 @@ def _is_value(raw: Map, known: Mapping[str, Any], main: str | None) -> bool:
     return name not in known and Op.find(name) is not None and same("parameter", name, known) is None
 
 
-def _attempted(walk: Walk, raw: Any, container: Any, key: Any, place: Place) -> Any:
+def _attempted(walk: Walk, raw: Any, container: Any, key: Any, place: Place) -> tuple[Any, Where]:
+    """A value and its place; of an expression that is a name, the place is found out where it is asked for."""
+    at = container.value_span(key)
     kind = type(raw)
     if kind is int or kind is bool or kind is float or (kind is str and raw[:1] != "="):
-        return raw
-    return walk.attempt(evaluated, raw, container, key, place)
+        return raw, at
+    where = partial(given_place, raw, at, place) if kind is str else at
+    return walk.attempt(evaluated, raw, container, key, place), where

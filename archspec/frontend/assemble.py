@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
@@ -45,16 +47,29 @@ def elaborated(
     ``shapes`` replaces the shapes of inputs; ``thorough`` also looks at blocks that nothing calls.
     """
     graph: Graph | None = None
-    try:
-        graph = walk.attempt(_graph, walk, document, variant, args or {}, shapes or {}, thorough)
-        if walk.problems or thorough:
-            walk.uncalled(document)
-    except LimitExceeded as limit:
-        walk.give_up(limit)
+    with _uncollected():
+        try:
+            graph = walk.attempt(_graph, walk, document, variant, args or {}, shapes or {}, thorough)
+            if walk.problems or thorough:
+                walk.uncalled(document)
+        except LimitExceeded as limit:
+            walk.give_up(limit)
     if walk.problems:
         return None
     assert isinstance(graph, Graph)
     return graph
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for cycles in the meantime: nearly all that is made here stays, or goes by itself."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _graph(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from archspec.frontend.arguments import Arguments, arguments_of
@@ -19,12 +20,13 @@ from archspec.frontend.parameters import (
     near_variant,
     own_missing,
     parameters,
+    places_of,
 )
 from archspec.frontend.recurring import Recurring
 from archspec.frontend.references import block_value, evaluated, port_span
 from archspec.frontend.refusal import ADD_FROM, LimitExceeded, Poisoned, Refusal
 from archspec.frontend.reuse import BlockCall
-from archspec.frontend.scope import POISON, Bundle, Constants, Frame, Scope, StepResult, Values
+from archspec.frontend.scope import POISON, Bundle, Constants, Frame, Scope, StepResult, Values, Where, place_of
 from archspec.frontend.steps import UNNAMED, Step
 from archspec.frontend.walk import Callee, FileContext, Place, Walk, constants
 from archspec.frontend.yaml_source import Map, Seq, written_at
@@ -95,11 +97,7 @@ def call(
         if around is callee or (isinstance(around, Callee) and around.block is block):
             raise Refusal("N05", f"block '{callee.name}' calls itself", at)
     if known is not None and known.value is not None:
-
-        def places() -> dict[str, Span]:
-            return bind(walk, callee.name, declared, arguments(), at, place=None, file=file).places
-
-        params = Values(known.value, places)
+        params = Values(known.value, lambda: places_of(declared, arguments()))
     else:
         params = bind(walk, callee.name, declared, args, at, place=None, file=file)
         if known is not None and POISON not in params.values():
@@ -217,14 +215,14 @@ def call_file(walk: Walk, by: Document, step: Step, place: Place, given: Any, pa
     declared = parameters(document.spec.params)[0]
     args = arguments_of(walk, step, place, step.op, declared, None, extra=("variant",), blocks=blocks_among(declared))
     if "variant" in args:
-        variant, span = args.pop("variant")
+        variant, where = args.pop("variant")
         if variant is POISON:
             raise Poisoned
         if variant is not None and not (isinstance(variant, str) and variant in document.spec.variants):
             hint = near_variant(variant, document.spec.name, document.spec.variants)
             if isinstance(variant, str) and walk.knows(variant) and not hint.startswith("did you mean"):
                 hint = f"an expression starts with '=': ={variant}"
-            walk.report("V01", f"{step.op} has no variant {shown(variant)}", span, hint)
+            walk.report("V01", f"{step.op} has no variant {shown(variant)}", place_of(where), hint)
             raise Poisoned
     file = file_of(walk, document, args, at, variant=variant, path=f"{path}.", depth=here.depth + 1, name=step.op)
     names = list(document.spec.inputs or {})
@@ -300,9 +298,10 @@ def bind(
 ) -> Values:
     """Values of all parameters; every mistake is reported, and what it concerns is POISON. ``file`` is the callee's."""
     params = Values() if into is None else into
+    params.places = partial(places_of, declared, args)
     missing: list[str] = []
     is_one = False
-    span: Span | None
+    where: Where | None
     if place is None:
         place = Place(Scope(Frame(file, params, {}, file.params)), None, Names("", frozenset()))
     for name, parameter in declared.items():
@@ -310,28 +309,26 @@ def bind(
             params[name] = POISON
             continue
         if name in args:
-            value, span = args[name]
+            value, where = args[name]
         elif parameter.default is REQUIRED:
             params[name] = POISON
             missing.append(f"'{name}' ({parameter.type})")
             continue
         else:
-            span = parameter.default_span
+            where = parameter.default_span
             value = parameter.default
             if type(value) in (str, Map, Seq):
                 value = walk.attempt(evaluated, value, parameter.section, name, place)
-        if span is not None:
-            params.places[name] = span
         if value is not POISON and parameter.type == "block":
-            value = walk.attempt(block_value, walk, value, place, span or at, f"{called}.{name} ")
+            value = walk.attempt(block_value, walk, value, place, place_of(where or at), f"{called}.{name} ")
         if value is not POISON:
             try:
                 value = parameter.accept(value)
             except Mismatch as mismatch:
-                _refuse(walk, called, parameter, value, mismatch, declared, args, at, span or at)
+                _refuse(walk, called, parameter, value, mismatch, declared, args, at, place_of(where or at))
                 value = POISON
                 # A single value that its parameter does not take is likely more than that parameter's.
-                is_one = is_one or (name in args and _is_its_value(at, args[name][1]))
+                is_one = is_one or (name in args and _is_its_value(at, place_of(args[name][1])))
         params[name] = value
     if missing and not is_one:
         names = [name.split()[0].strip("'") for name in missing]
@@ -371,7 +368,7 @@ def _refuse(
         listed = value if inner is None else [item.strip() for item in inner[1:-1].split(",")]
     is_flat = isinstance(listed, list) and not any(isinstance(item, (list, dict)) for item in listed)
     help = mismatch.help
-    is_alone = parameter.name in args and _is_its_value(called_at, args[parameter.name][1])
+    is_alone = parameter.name in args and _is_its_value(called_at, place_of(args[parameter.name][1]))
     if is_flat and is_alone and 1 < len(listed) <= len(declared) and parameter.name == next(iter(declared)):
         pairs = ", ".join(f"{name}: {plain(item)}" for name, item in zip(declared, listed, strict=False))
         help = f"arguments go by name: {called}: {{{pairs}}}"

@@ -12,7 +12,7 @@ from archspec.frontend.arguments import Arguments, arguments_of, meant, without_
 from archspec.frontend.recurring import recurring
 from archspec.frontend.references import port_span, reference
 from archspec.frontend.refusal import ADD_FROM, LimitExceeded, Poisoned, Refusal
-from archspec.frontend.scope import POISON, Bundle, StepResult, described
+from archspec.frontend.scope import POISON, Bundle, StepResult, described, place_of
 from archspec.frontend.steps import Step
 from archspec.frontend.walk import Place, Walk
 from archspec.frontend.yaml_source import Map, Seq, written_at
@@ -88,7 +88,7 @@ def instance(walk: Walk, op: type[Op], args: Arguments, at: Span) -> Op:
         except ValidationError as error:
             for e in refused(error):
                 name = str(e.path[0]) if e.path else ""
-                span = args[name][1] if name in args else at
+                span = place_of(args[name][1]) if name in args else at
                 if e.is_sentence:
                     walk.report(CODES[e.kind], e.message, span, e.help)
                 elif e.kind == "unknown_key":
@@ -243,7 +243,7 @@ def add(
         _, outputs, weights, is_several = shaped(op, specs)
     except OpError as error:
         args = arguments() if error.argument is not None else {}
-        span = args[error.argument][1] if error.argument in args else at
+        span = place_of(args[error.argument][1]) if error.argument in args else at
         help = error.help
         if error.of_input and (declared := _declared(walk, results[0])) is not None:
             span, help = declared

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archspec.frontend.scope import POISON
+from archspec.frontend.scope import POISON, Where
 from archspec.frontend.yaml_source import Map, written_at
 from archspec.ir.aliases import alias, suggested
 from archspec.ir.diagnostics import Diagnostic, Span, did_you_mean, known_are, plain, shown
@@ -40,17 +40,9 @@ class Parameter:
     min: float | None = None
     max: float | None = None
     section: Any = None
-    """The ``params`` that declare it, where its place is kept."""
-
-    @property
-    def default_span(self) -> Span | None:
-        """Where the default is written."""
-        if self.section is None:
-            return None
-        declared = self.section[self.name]
-        inner = isinstance(declared, Map) and "default" in declared
-        found: Span = declared.value_span("default") if inner else self.section.value_span(self.name)
-        return found
+    """The ``params`` that declare it."""
+    default_span: Span | None = None
+    """Where the default is written."""
 
     def accept(self, value: object) -> Any:
         """``value`` as this parameter holds it. Raises Mismatch. Blocks are resolved before, by whoever passes them."""
@@ -195,7 +187,9 @@ def parameters(section: Map | None) -> tuple[dict[str, Parameter], list[Diagnost
         declared = {}
         for name, value in section.items():
             try:
-                declared[name] = replace(_declared(name, value), section=section)
+                inner = isinstance(value, Map) and "default" in value
+                at = value.value_span("default") if inner else section.value_span(name)
+                declared[name] = replace(_declared(name, value), section=section, default_span=at)
             except Mismatch as mismatch:
                 message = f"parameter '{name}' {mismatch.message}"
                 diagnostics.append(Diagnostic("P03", message, _place(section, name, value, mismatch), mismatch.help))
@@ -203,6 +197,16 @@ def parameters(section: Map | None) -> tuple[dict[str, Parameter], list[Diagnost
         section.memo = (declared, diagnostics)
     read: tuple[dict[str, Parameter], list[Diagnostic]] = section.memo
     return read
+
+
+def places_of(declared: Mapping[str, Parameter], args: Mapping[str, tuple[Any, Where]]) -> dict[str, Where]:
+    """Where the values of parameters are given: by a call, else by default."""
+    places: dict[str, Where] = {
+        name: parameter.default_span
+        for name, parameter in declared.items()
+        if parameter.default_span is not None and parameter.default is not REQUIRED
+    }
+    return places | {name: where for name, (_, where) in args.items()}
 
 
 def blocks_among(declared: dict[str, Parameter]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from archspec.frontend.trace import Executed, Trace
 from archspec.frontend.walk import Callee, FileContext, Walk
 from archspec.ir.graph import Node, Tensor
 
-MOST_NODES = 50_000
+MOST_NODES = 10_000
 """Nodes of calls that are kept for a text; beyond, all are forgotten."""
 MOST_PLACES = 64
 """Places at which the nodes of a call are kept."""

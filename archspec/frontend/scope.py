@@ -160,19 +160,30 @@ def shape_word(spec: TensorSpec, word: str, ports: list[str]) -> Any:
     return size
 
 
+Where = Span | Callable[[], Span]
+"""A place, or what finds it out: it is asked for where something is wrong."""
+
+
+def place_of(where: Where) -> Span:
+    """The place itself."""
+    return where if isinstance(where, Span) else where()
+
+
 class Values(dict[str, Any]):
-    """Parameters of a file or call, with the places where their values were given."""
+    """Parameters of a file or call, with the places where their values were given: what ``places`` gives, once somebody
+    asks for one."""
 
-    def __init__(self, values: Mapping[str, Any] | None = None, places: Callable[[], dict[str, Span]] | None = None):
+    def __init__(self, values: Mapping[str, Any] | None = None, places: Callable[[], Mapping[str, Where]] = dict):
         super().__init__(values or {})
-        self._places: dict[str, Span] | Callable[[], dict[str, Span]] = {} if places is None else places
+        self.places = places
+        self._known: Mapping[str, Where] | None = None
 
-    @property
-    def places(self) -> dict[str, Span]:
-        """Where the values were given; found out when somebody asks, where the values were known before."""
-        if not isinstance(self._places, dict):
-            self._places = self._places()
-        return self._places
+    def place(self, name: str) -> Span | None:
+        """Where a value was given; None where that is unknown."""
+        if self._known is None:
+            self._known = self.places()
+        where = self._known.get(name)
+        return None if where is None else place_of(where)
 
 
 class Constants(Values):
@@ -243,7 +254,7 @@ class Scope:
             scope = scope.parent
         for values in (self.frame.params, self.frame.constants):
             if name in values:
-                return values.places.get(name)
+                return values.place(name)
         return None
 
     def known(self) -> list[str]:
