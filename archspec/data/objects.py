@@ -61,6 +61,8 @@ class Marked(NamedTuple):
     """Which pixels these are, as ``run_lengths`` has them, where masks are read."""
     outline: tuple[float, ...] = ()
     """x and y in turn of the points about them, instead: in shares of the picture's sides, as its boxes are."""
+    number: int = 0
+    """The number of these pixels in a picture of segments, instead."""
 
 
 class Picture(NamedTuple):
@@ -94,6 +96,8 @@ class Kept(NamedTuple):
     """Pixels that it covers in the stored image; None where they are those of its box."""
     mask: bytes | None = None
     """Which pixels of the stored image these are, as ``run_lengths`` has them."""
+    number: int = 0
+    """The number of these pixels in a picture of segments, instead."""
 
     @property
     def size(self) -> float:
@@ -151,7 +155,7 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
             wrong = [
                 Judged("unknown class", where, f"has the class {shown(marked.label)}, and there are 0 to {count - 1}")
             ]
-        key = (marked.box, marked.label, marked.mask)
+        key = (marked.box, marked.label, marked.mask, marked.number)
         if not wrong and key in seen:
             wrong = [Judged("twice", where, f"is the same as {seen[key]}")]
         if wrong:
@@ -162,7 +166,7 @@ def judge(picture: Picture, stored: StoredImage, numbers: Mapping[str, int], cou
         found += [Judged(kind, where, message, False) for kind, message in _odd(marked, box, width, height)]
         assert label is not None
         box, mask = (as_stored(box, stored), _turned(marked.mask, stored)) if turn else (box, marked.mask)
-        kept.append(Kept(box, label, marked.is_ignored, marked.area, mask))
+        kept.append(Kept(box, label, marked.is_ignored, marked.area, mask, marked.number))
     if not picture.marked:
         found.append(Judged("no objects", name, "has no objects: it teaches what is background", False))
     return Judgement(tuple(kept), tuple(found))

@@ -18,6 +18,8 @@ from archspec.data.source import TRAIN, DataPath
 from archspec.data.sources.object_files import Annotations, ObjectFiles, small_file, unreadable
 from archspec.ir.diagnostics import shown
 
+PANOPTIC = "panoptic_"
+"""What names of files begin with that tell of segments, and not of objects alone."""
 LARGEST = 1 << 31
 """Bytes of a JSON file: COCO's largest has 448 MB."""
 
@@ -44,7 +46,8 @@ class Coco(ObjectFiles, name="coco", main="path"):
 
     @classmethod
     def is_layout(cls, folder: Path) -> bool:
-        return any(folder.glob("annotations/*.json")) or any(folder.glob("*/*.coco.json"))
+        found = [*folder.glob("annotations/*.json"), *folder.glob("*/*.coco.json")]
+        return any(not path.name.startswith(PANOPTIC) for path in found)
 
     def paths(self) -> list[str]:
         out = []
@@ -74,23 +77,8 @@ class Coco(ObjectFiles, name="coco", main="path"):
         """The JSON file of each split. Raises DataError."""
         if not self.path.is_dir():
             return [("", self.path)]
-        found: dict[str, list[Path]] = {}
-        for path in sorted([*self.path.glob("annotations/*.json"), *self.path.glob("*/*.coco.json")]):
-            words = path.parent.name if path.name.endswith(".coco.json") else path.stem.removeprefix("instances_")
-            if split := split_of(words.rstrip("0123456789")):
-                found.setdefault(split, []).append(path)
-        if not found:
-            raise DataError(
-                f"{self.path} has no annotations that are known here",
-                help="annotations/instances_train.json, or path: the JSON file",
-            )
-        for split, paths in found.items():
-            if len(paths) > 1:
-                first, second = paths[:2]
-                raise DataError(f"{first} and {second} are both of {split}", help="path: one JSON file")
-        if TRAIN not in found:
-            raise DataError(f"{self.path} has annotations of {', '.join(found)}, and none to train on")
-        return [(split, found[split][0]) for split in SPLITS if split in found]
+        files = sorted([*self.path.glob("annotations/*.json"), *self.path.glob("*/*.coco.json")])
+        return by_split(self.path, files, "instances_")
 
     def _read(self, path: Path) -> _Read:
         try:
@@ -114,14 +102,35 @@ class _Read(NamedTuple):
     """The ids of the classes, in their order."""
 
 
+def by_split(folder: Path, files: Sequence[Path], prefix: str) -> list[tuple[str, Path]]:
+    """The JSON file of each split, by names that begin with ``prefix``. Raises DataError."""
+    found: dict[str, list[Path]] = {}
+    for path in files:
+        words = path.parent.name if path.name.endswith(".coco.json") else path.stem.removeprefix(prefix)
+        if split := split_of(words.rstrip("0123456789")):
+            found.setdefault(split, []).append(path)
+    if not found:
+        raise DataError(
+            f"{folder} has no annotations that are known here",
+            help=f"annotations/{prefix}train.json, or path: the JSON file",
+        )
+    for split, paths in found.items():
+        if len(paths) > 1:
+            first, second = paths[:2]
+            raise DataError(f"{first} and {second} are both of {split}", help="path: one JSON file")
+    if TRAIN not in found:
+        raise DataError(f"{folder} has annotations of {', '.join(found)}, and none to train on")
+    return [(split, found[split][0]) for split in SPLITS if split in found]
+
+
 @lru_cache(maxsize=4)
 def _read(path: Path, images: Path | None, size: int, changed: int, *, masks: bool) -> _Read:
     """What a file of this size and time says; with the ``masks`` of objects, or without. Raises DataError."""
-    said = _document(path)
+    said = document(path)
     found: list[Judged] = []
-    numbers, names = _categories(path, said["categories"])
-    by_id = dict(_images(path, said["images"], found))
-    folder = _folder(path, images, [str(image["file_name"]) for image in by_id.values()])
+    numbers, names = categories(path, said["categories"])
+    by_id = dict(listed_images(path, said["images"], found))
+    folder = folder_of(path, images, [str(image["file_name"]) for image in by_id.values()])
     marked: dict[Any, list[Marked]] = {key: [] for key in by_id}
     ids: set[Any] = set()
     for k, one in enumerate(said["annotations"], 1):
@@ -133,7 +142,7 @@ def _read(path: Path, images: Path | None, size: int, changed: int, *, masks: bo
         if _is_id(own) and own in ids:
             found.append(Judged("id twice", f"{path}, {where}", "has the id of another annotation", False))
         ids.add(own if _is_id(own) else None)
-        own_size = _size(by_id[one["image_id"]]) if masks else None
+        own_size = said_size(by_id[one["image_id"]]) if masks else None
         marked[one["image_id"]].append(_marked(one, where, numbers, masks=masks, size=own_size))
     pictures, ids_of = [], {}
     for key, image in by_id.items():
@@ -142,14 +151,14 @@ def _read(path: Path, images: Path | None, size: int, changed: int, *, masks: bo
             message = f"is named in {path} and is not there"
             found.append(Judged("annotations without an image", place, message, False))
             continue
-        pictures.append(Picture(place, str(path), marked[key], _size(image)))
+        pictures.append(Picture(place, str(path), marked[key], said_size(image)))
         ids_of[place] = key
     return _Read(names, pictures, found, ids_of, tuple(numbers))
 
 
-def _folder(path: Path, images: Path | None, names: Sequence[str]) -> str:
+def folder_of(path: Path, images: Path | None, names: Sequence[str]) -> str:
     """Where the images of a file are: the folder that has the most of the first ones. Raises DataError."""
-    stem = path.stem.removeprefix("instances_")
+    stem = path.stem.removeprefix("instances_").removeprefix(PANOPTIC)
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
     words = [stem, stem.rstrip("0123456789")]
     below = [folder / word for word in words for folder in (root, root / "images")]
@@ -161,7 +170,8 @@ def _folder(path: Path, images: Path | None, names: Sequence[str]) -> str:
     return str(tried[counts.index(max(counts))])
 
 
-def _document(path: Path) -> Mapping[str, list[Any]]:
+def document(path: Path) -> Mapping[str, list[Any]]:
+    """The lists of a file. Raises DataError."""
     try:
         said = json.loads(small_file(path, LARGEST))
     except (ValueError, RecursionError) as error:
@@ -173,7 +183,7 @@ def _document(path: Path) -> Mapping[str, list[Any]]:
     return said  # type: ignore[no-any-return]
 
 
-def _categories(path: Path, said: Sequence[Any]) -> tuple[dict[Any, int], tuple[str, ...]]:
+def categories(path: Path, said: Sequence[Any]) -> tuple[dict[Any, int], tuple[str, ...]]:
     """The class of each id, and names in the order of the ids."""
     if not all(isinstance(one, dict) and isinstance(one.get("id"), int) and one.get("name") for one in said):
         raise DataError(f"{path}: a category has an id, an integer, and a name")
@@ -185,7 +195,7 @@ def _categories(path: Path, said: Sequence[Any]) -> tuple[dict[Any, int], tuple[
     return {one["id"]: number for number, one in enumerate(ordered)}, names
 
 
-def _images(path: Path, said: Sequence[Any], found: list[Judged]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+def listed_images(path: Path, said: Sequence[Any], found: list[Judged]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
     """Images by id, each file once."""
     ids: set[Any] = set()
     names: set[str] = set()
@@ -205,10 +215,10 @@ def _images(path: Path, said: Sequence[Any], found: list[Judged]) -> Iterator[tu
         yield one["id"], one
 
 
-def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
+def said_size(image: Mapping[str, Any]) -> tuple[int, int] | None:
     """Width and height that a file gives an image."""
     width, height = image.get("width", 0), image.get("height", 0)
-    return (int(width), int(height)) if all(_is_number(n) and n > 0 for n in (width, height)) else None
+    return (int(width), int(height)) if all(is_number(n) and n > 0 for n in (width, height)) else None
 
 
 def _marked(
@@ -218,7 +228,7 @@ def _marked(
     faults: list[tuple[str, str]] = []
     box: Box = (0.0, 0.0, 0.0, 0.0)
     text = ""
-    if not isinstance(said, list) or len(said) != 4 or not all(map(_is_number, said)):
+    if not isinstance(said, list) or len(said) != 4 or not all(map(is_number, said)):
         faults.append(("box cannot be read", f"has the bbox {shown(said)}, not x, y, width, height"))
     else:
         x, y, width, height = map(float, said)
@@ -232,7 +242,7 @@ def _marked(
     if crowd not in (0, 1):
         faults.append(("crowd", f"has iscrowd {shown(crowd)}, not 0 or 1"))
     area = one.get("area")
-    covered = float(area) if isinstance(area, (int, float)) and _is_number(area) and area > 0 else None
+    covered = float(area) if isinstance(area, (int, float)) and is_number(area) and area > 0 else None
     mask = None
     if masks:
         try:
@@ -248,5 +258,5 @@ def _is_id(value: object) -> bool:
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -43,8 +43,12 @@ class Instances(ObjectFiles, name="instances", main="path"):
     values: Values = ()
     """Names of classes by number, ``{24: person, 26: car}``: objects of others, and values below ``divisor``, are left
     out."""
+    kinds: DataPath | None = None
+    """A folder of masks of classes, whose files are called as those of ``masks``: an object is of the class that most
+    of its pixels have there, by the numbers in ``values``, as in Pascal VOC's ``SegmentationClass`` beside
+    ``SegmentationObject``."""
     divisor: Annotated[int, Field(ge=2, le=10**6)] = 1000
-    """What the number of a class is multiplied by, where there are ``values``."""
+    """What the number of a class is multiplied by, where there are ``values`` and no ``kinds``."""
 
     @property
     def has_masks(self) -> bool:
@@ -52,7 +56,9 @@ class Instances(ObjectFiles, name="instances", main="path"):
 
     def paths(self) -> list[str]:
         found, _, _ = matched(self.path, self.masks)
-        return sorted(path for pairs in found.values() for pair in pairs for path in pair)
+        pairs = [pair for members in found.values() for pair in members]
+        own = [kinds for _, mask in pairs if (kinds := _kinds(self, mask)) and Path(kinds).is_file()]
+        return sorted([*(path for pair in pairs for path in pair), *own])
 
     def annotations(self) -> Annotations:
         return _read(self, stamp(self, self.paths()))
@@ -65,6 +71,8 @@ def _read(source: Instances, fingerprint: str) -> Annotations:
         raise DataError("masks are kept by pycocotools", help="pip install 'archspec-keras[detection]'")
     if any(isinstance(value, str) for value, _ in source.values):
         raise DataError("instances: values are numbers of classes, not colours", help="values: {24: person, 26: car}")
+    if source.kinds is not None and not source.values:
+        raise DataError("instances: kinds are numbers of classes, which values names", help="values: {1: cat, 2: dog}")
     found, strays, faults = matched(source.path, source.masks)
     names = tuple(dict.fromkeys(name for _, name in source.values)) or (source.called,)
     pictures: dict[str, list[Picture]] = {}
@@ -73,30 +81,38 @@ def _read(source: Instances, fingerprint: str) -> Annotations:
         for image, path in pairs:
             try:
                 numbers = _numbers(path, source.max_pixels)
+                kinds = None if source.kinds is None else _numbers(_kinds(source, path), source.max_pixels)
+                if kinds is not None and kinds.shape != numbers.shape:
+                    raise DataError(f"has another size than the mask of classes, {_kinds(source, path)}")
             except DataError as error:
                 judged.append(Judged("mask cannot be read", path, f"{error.message}; its image is left out"))
                 continue
             size = numbers.shape[1], numbers.shape[0]
-            pictures.setdefault(split, []).append(Picture(image, path, list(_marked(source, numbers)), size))
+            pictures.setdefault(split, []).append(Picture(image, path, list(_marked(source, numbers, kinds)), size))
     # The images themselves are one split where there are no folders for several.
     if len(found) == 1:
         pictures = {"": [picture for members in pictures.values() for picture in members]}
     return Annotations(names, pictures, strays, tuple(judged))
 
 
-def _marked(source: Instances, numbers: np.ndarray) -> Iterator[Marked]:
-    """The objects of a mask, in the order of their numbers."""
+def _kinds(source: Instances, mask: str) -> str:
+    """The file with the classes of the pixels of a mask; empty where there is none."""
+    return "" if source.kinds is None else str(source.kinds / Path(mask).name)
+
+
+def _marked(source: Instances, numbers: np.ndarray, kinds: np.ndarray | None) -> Iterator[Marked]:
+    """The objects of a mask, in the order of their numbers; ``kinds`` are the classes of its pixels."""
     import numpy as np
 
     by_number = dict(source.values)
     for value in np.unique(numbers[numbers > 0]).tolist():
         name: Any = source.called
+        one = numbers == value
         if source.values:
-            kind = value // source.divisor
-            if value < source.divisor or kind not in by_number:
+            kind = value // source.divisor if kinds is None else int(np.bincount(kinds[one]).argmax())
+            if (kinds is None and value < source.divisor) or kind not in by_number:
                 continue
             name = by_number[kind]
-        one = numbers == value
         rows, columns = np.flatnonzero(one.any(1)).tolist(), np.flatnonzero(one.any(0)).tolist()
         box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
         yield Marked(box, name, f"object {value}", area=float(one.sum()), mask=run_lengths(one))

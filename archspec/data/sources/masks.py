@@ -19,6 +19,7 @@ from archspec.data.mask_values import VOID, Colour, MaskError, MaskValues, Value
 from archspec.data.objects import in_stored
 from archspec.data.source import TRAIN, DataPath, Holdout, Seed, stamp
 from archspec.data.sources.image_files import ImageFiles
+from archspec.data.sources.object_files import small_file
 from archspec.ir.diagnostics import shown
 from archspec.ir.tensors import TensorSpec
 from archspec.storage.cache import cache_path, load_or_compute
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 IMAGES = ("images", "image", "imgs", "img", "photos", "photo", "jpegimages", "pictures", "x")
-MASKS = ("masks", "mask", "labels", "label", "annotations", "annotation", "annot", "segmentationclass", "gt", "y")
+MASKS = ("segmentationclass", "masks", "mask", "labels", "label", "annotations", "annotation", "annot", "gt", "y")
 """What people call the two folders, in any case."""
 ENDINGS = ("_mask", "-mask", "_label", "_labels", "_gt", "_segmentation", "_seg")
 """What the name of a mask may have behind that of its image."""
@@ -37,7 +38,8 @@ ENDINGS = ("_mask", "-mask", "_label", "_labels", "_gt", "_segmentation", "_seg"
 class Masks(ImageFiles, name="masks", main="path"):
     """A folder of images and one of masks, whose files have the same names (or end in ``_mask``):
     ``images/1.jpg`` and ``masks/1.png``; ``train/images/…`` and ``train/masks/…``, or ``images/train/…``,
-    or ``train/…`` and ``trainannot/…``, where there are folders for the splits; else a share is held out as ``val``.
+    or ``train/…`` and ``trainannot/…``, where there are folders for the splits; or Pascal VOC's ``JPEGImages`` and
+    ``SegmentationClass`` with lists of names in ``ImageSets/Segmentation``; else a share is held out as ``val``.
 
     Masks are PNG, TIFF, BMP or GIF files in which a pixel's value, number in a palette, or colour says its class. That
     of a photo that EXIF turns by a quarter may be of the picture as it is shown, which its height and width tell. What
@@ -163,6 +165,11 @@ def matched(path: Path, masks_in: Path | None) -> tuple[dict[str, Pairs], tuple[
     faults: list[Fault] = []
     for split, (images, masks) in arranged.items():
         here, there = _by_stem(images, strays), _by_stem(masks, strays, is_mask=True)
+        lists = _listed(images.parent) if len(arranged) == 1 else {}
+        if lists:
+            # Most photos of Pascal VOC have no mask, and are in no list.
+            named = {stem for stems in lists.values() for stem in stems}
+            here = {stem: image for stem, image in here.items() if stem in named}
         found[split] = [(here[stem], there[stem]) for stem in sorted(here.keys() & there.keys())]
         faults += [Fault("no mask", here[s], f"has no mask in {masks}; it is left out") for s in here if s not in there]
         faults += [Fault("no image", there[s], f"has no image in {images}") for s in there if s not in here]
@@ -172,7 +179,21 @@ def matched(path: Path, masks_in: Path | None) -> tuple[dict[str, Pairs], tuple[
                 f"no image of {images} has a mask in {masks}: there are {ones[0]} and {ones[1]}",
                 help="an image and its mask have one name but for the ending: 1.jpg and 1.png",
             )
+        if lists:
+            pairs = {stem: (here[stem], there[stem]) for stem in here.keys() & there.keys()}
+            found = {name: [pairs[stem] for stem in stems if stem in pairs] for name, stems in lists.items()}
+            found = {name: members for name, members in found.items() if members}
     return found, tuple(strays), tuple(faults)
+
+
+def _listed(folder: Path) -> dict[str, list[str]]:
+    """Names of the images of each split, where there are lists of them as Pascal VOC has them."""
+    lists = {name: folder / "ImageSets" / "Segmentation" / f"{name}.txt" for name in SPLITS}
+    return {
+        name: list(dict.fromkeys(small_file(path).decode("utf-8", "replace").split()))
+        for name, path in lists.items()
+        if path.is_file()
+    }
 
 
 def _by_stem(folder: Path, strays: list[str], *, is_mask: bool = False) -> dict[str, str]:
