@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.cli import _arguments
 from archspec.cli._output import failed, print_diagnostics, write
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "archspec train net.yaml --data digits",
     "archspec train run.yaml --epochs 5 --logdir runs/first",
+    "archspec train run.yaml --from trunk=resnet50.npz",
     "archspec train run.yaml --dry-run",
 )
 
@@ -52,8 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="weights",
-        metavar="FILE",
-        help="weights to start from; a head for other classes is initialised at random",
+        type=_origin,
+        action=_Origins,
+        metavar="[LAYER=]FILE",
+        help="weights to start from; a head for other classes is initialised at random. With LAYER they are those of "
+        "the layers below that name; may be repeated",
     )
     parser.add_argument("--logdir", type=Path, metavar="DIR", help="run directory; default: runs/NAME/1, 2, …")
     parser.add_argument(
@@ -80,7 +84,32 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def flags(key: str, value: object) -> Span:
     """How a key of a run file is typed."""
-    return typed("--from" if key == "weights" else f"--{key}", str(value))
+    if key != "weights":
+        return typed(f"--{key}", str(value))
+    origins = value.items() if isinstance(value, dict) else [("", value)]
+    return typed("--from", " --from ".join(f"{name}={path}" if name else str(path) for name, path in origins))
+
+
+def _origin(text: str) -> str | dict[str, str]:
+    """A file, or the layers that it is for, before an equals sign. A path that exists is a file."""
+    name, _, path = text.partition("=")
+    is_named = path and all(part.isidentifier() or part.isdigit() for part in name.split("."))
+    return {name: path} if is_named and not Path(text).exists() else text
+
+
+class _Origins(argparse.Action):
+    """One file, or files by layers."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        before = getattr(namespace, self.dest)
+        if before is None:
+            setattr(namespace, self.dest, values)
+            return
+        if not isinstance(before, dict) or not isinstance(values, dict):
+            raise argparse.ArgumentError(self, "several files need the layers that each is for: --from G=FILE")
+        if twice := next((name for name in values if name in before), None):
+            raise argparse.ArgumentError(self, f"{twice} has two files")
+        setattr(namespace, self.dest, {**before, **values})
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """The verbs around a run, from the command line: train, evaluate, predict, export."""
 
+import argparse
 import json
 import re
 
@@ -176,6 +177,8 @@ def test_what_a_litert_file_needs_is_told(tmp_path, body, needs):
         (["train", "lenett5", "--data", "digits"], 1, "did you mean 'lenet5'?"),
         (["train", "lenet5", "--data", "digit"], 1, "did you mean 'digits'?"),
         (["train", "lenet5", "--set", "actvation=relu"], 1, "did you mean 'activation'?"),
+        (["train", "lenet5", "--from", "c1=a=b.npz"], 1, "--from c1=a=b.npz: weights must be an existing file"),
+        (["train", "lenet5", "--from", "./c1=a.npz"], 1, "got './c1=a.npz'"),
     ],
 )
 def test_what_cannot_be_done_is_said(tmp_path, capsys, arguments, code, message):
@@ -183,6 +186,24 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, arguments, code, message)
     assert (found, out) == (code, "")
     assert message in err
     assert "Traceback" not in err
+
+
+def test_files_of_weights_go_to_the_layers_that_they_are_for(tmp_path, capsys):
+    """A path that exists is a file, whatever it is called."""
+    from archspec.cli.train import add_arguments
+
+    def weights(*given):
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        return parser.parse_args(["lenet5", *(a for path in given for a in ("--from", path))]).weights
+
+    (tmp_path / "c1=a.npz").touch()
+    assert weights(str(tmp_path / "c1=a.npz")) == str(tmp_path / "c1=a.npz")
+    assert weights("G=a.npz", "D.features.0=b=c.npz") == {"G": "a.npz", "D.features.0": "b=c.npz"}
+    for given, message in ((("a.npz", "G=b.npz"), "several files need"), (("G=a", "G=b"), "G has two files")):
+        with pytest.raises(SystemExit):
+            weights(*given)
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow
