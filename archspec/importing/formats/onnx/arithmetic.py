@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from archspec.importing.formats.onnx.model import OnnxNode
+from archspec.importing.formats.onnx.model import OnnxNode, shortest
 from archspec.importing.formats.onnx.reader import GraphReader, Rule, Value
 from archspec.importing.network import refused
 
@@ -173,7 +173,7 @@ def _with_constant(reader: GraphReader, node: OnnxNode, op: str, *, is_first: bo
     if x.source is not None:
         x = reader.plain(x, node.at)
     if array.size == 1:
-        number = float(array.reshape(-1)[0])
+        number = shortest(float(array.reshape(-1)[0]))
         node.inputs = [node.inputs[1 if is_first else 0]]
         match op:
             case "add":
@@ -202,12 +202,23 @@ def _with_constant(reader: GraphReader, node: OnnxNode, op: str, *, is_first: bo
         reader.hold(made, node, [source], **{"bias" if is_term else "gamma": values})
         return
     has_batch = array.ndim == len(x.axes) + 1
-    is_for_each = array.ndim <= len(x.axes) or (has_batch and array.shape[0] == 1)
-    if array.size > MOST_NUMBERS or not is_for_each or not x.is_plain:
+    if array.ndim > len(x.axes) and not (has_batch and array.shape[0] == 1):
         raise refused("I02", f"no op has a constant of {array.shape} beside a tensor", node.at)
     array = array.reshape(array.shape[1:]) if has_batch else array
-    name = reader.network.add({"constant": {"value": array.tolist()}}, [x.name], node.at)
-    other = Value(name, tuple(range(array.ndim)), array.shape)
+    if op == "add" and array.ndim == 2 and array.shape == tuple(x.shape[axis] for axis in x.axes):
+        x = reader.plain(x, node.at)
+        made = reader.emit({"position_embedding": None}, [x], node, x.axes)
+        reader.hold(made, node, [source], embeddings=array)
+        return
+    if not x.is_plain:
+        # Axes that it has not are those in front; all stand as those of the tensor do.
+        full = array.reshape((1,) * (len(x.axes) - array.ndim) + array.shape)
+        array = full.transpose([x.axes.index(axis) for axis in range(len(x.axes))])
+    if array.size > MOST_NUMBERS:
+        other = reader.learnt(node, 0 if is_first else 1, array, x)
+    else:
+        name = reader.network.add({"constant": {"value": array.tolist()}}, [x.name], node.at)
+        other = Value(name, tuple(range(array.ndim)), array.shape)
     reader.emit({op: None}, [other, x] if is_first else [x, other], node, x.axes)
 
 

@@ -21,9 +21,11 @@ FOLDED = frozenset(
     (
         *("Add", "Cast", "Concat", "Div", "Equal", "Floor", "Gather", "Identity", "Mul", "Neg", "Pow", "Reciprocal"),
         *("Reshape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where", "ReduceProd", "Ceil"),
+        "Expand",
     )
 )
-"""Functions of constants that are computed here; none of them gives more than it takes."""
+"""Functions of constants that are computed here; none of them gives more than it takes, or as its operands together
+are broadcast."""
 DTYPES = {1: "float32", 10: "float32", 11: "float32", 16: "float32", 6: "int32", 7: "int32", 2: "uint8", 9: "bool"}
 """Types of inputs by ONNX's numbers."""
 
@@ -162,7 +164,8 @@ def _node(proto: Any, number: int, path: Path) -> OnnxNode:
     attributes = {}
     for attribute in proto.attribute:
         value = helper.get_attribute_value(attribute)
-        attributes[attribute.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        attributes[attribute.name] = shortest(value) if isinstance(value, float) else value
     return OnnxNode(proto.op_type, [*proto.input], [*proto.output], attributes, at)
 
 
@@ -190,14 +193,21 @@ def _folded(graph: OnnxGraph, node: OnnxNode, proto: Any) -> bool:
     taken = [constants.get(name) for name in node.inputs if name]
     if node.kind not in FOLDED or not taken or any(array is None or array.size > MAX_FOLDED for array in taken):
         return False
-    if node.kind in ("Add", "Div", "Mul", "Sub", "Pow", "Equal", "Where"):
+    if node.kind in ("Add", "Div", "Mul", "Sub", "Pow", "Equal", "Where", "Expand"):
         shapes = [array.shape for array in taken if array is not None]
+        if node.kind == "Expand":
+            shapes[1] = tuple(int(n) for n in constants[node.inputs[1]].reshape(-1))
         if np.prod(np.broadcast_shapes(*shapes), dtype="float64") > MAX_FOLDED:
             return False
     from onnx.reference import ReferenceEvaluator
 
     given = {name: constants[name] for name in node.inputs if name}
-    for name, value in zip(node.outputs, ReferenceEvaluator(proto).run(None, given), strict=False):
+    try:
+        values = ReferenceEvaluator(proto).run(None, given)
+    except Exception as error:
+        # Each operator raises what NumPy does.
+        raise refused("I03", f"its constants do not fit: {error!s:.100}", node.at) from None
+    for name, value in zip(node.outputs, values, strict=False):
         constants[name] = np.asarray(value)
     return True
 
@@ -211,6 +221,13 @@ def _constant(node: OnnxNode) -> np.ndarray:
         if name.startswith("value_"):
             return np.array(value, "int64" if "int" in name else "float32" if "float" in name else None)
     raise refused("I02", "it is a constant of a kind that no op has", node.at)
+
+
+def shortest(number: float) -> float:
+    """The number with fewest digits that is the same one of 32 bits: 1e-05, not 9.999999747378752e-06."""
+    import numpy as np
+
+    return float(str(np.float32(number)))
 
 
 def _array(tensor: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Operators that move, cut, join or enlarge, and sums over axes."""
+"""Operators that cut, join or enlarge, and sums over axes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from archspec.importing.formats.onnx.arithmetic import aligned
+from archspec.importing.formats.onnx.axes import reshaped, without
 from archspec.importing.formats.onnx.model import OnnxNode
 from archspec.importing.formats.onnx.reader import GraphReader, Rule, Value, channels_first
 from archspec.importing.formats.onnx.windows import alike
@@ -13,115 +14,6 @@ from archspec.importing.network import refused
 
 if TYPE_CHECKING:
     import numpy as np
-
-POOLS = ({"global_avg_pool": {"keep": True}}, {"global_max_pool": {"keep": True}})
-
-
-def _flatten(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.value(node)
-    if node.get("axis", int, 1) not in (1, -len(x.axes)):
-        raise refused("I02", "it makes one axis of the batch and others", node.at)
-    _flat(reader, node, x)
-
-
-def _flat(reader: GraphReader, node: OnnxNode, x: Value) -> None:
-    """One row of numbers, whose order a dense layer behind it may follow."""
-    if len(x.axes) == 1:
-        reader.set(node, x)
-    elif _pooled(reader, node, x, (0,)):
-        return
-    elif None in x.shape:
-        raise refused("I02", "it makes a row of a tensor whose size is open", node.at)
-    elif x.is_plain or sum(n != 1 for n in x.shape) <= 1:
-        reader.emit({"flatten": None}, [x], node, (0,))
-    else:
-        reader.set(node, Value("", (0,), (math.prod(n or 0 for n in x.shape),), x))
-
-
-def _pooled(reader: GraphReader, node: OnnxNode, x: Value, axes: tuple[int, ...]) -> bool:
-    """Whether a pool over all places kept its axes only for this node to take them away."""
-    entry = reader.network.draft.steps.get(x.name)
-    if entry is None or entry.step not in POOLS or len(axes) != 1:
-        return False
-    (op,) = entry.step
-    shape = (x.shape[-1],)
-    known = None if shape[0] is None else (shape[0],)
-    name = reader.network.add({op: None}, entry.taken, entry.origin, known)
-    reader.set(node, Value(name, (0,), shape))
-    return True
-
-
-def _reshape(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.value(node)
-    said = reader.graph.shapes.get(node.outputs[0])
-    if said is None or None in said[1:]:
-        raise refused("I02", "the shape that it gives is not known", node.at)
-    shape = tuple(n for n in reader.out_shape(node, tuple(range(len(said) - 1))) or () if n is not None)
-    if len(shape) == 1:
-        _flat(reader, node, x)
-        return
-    if x.source is None and tuple(x.shape[axis] for axis in x.axes) == shape:
-        reader.set(node, x)
-        return
-    if x.source is not None and tuple(x.source.shape[axis] for axis in x.source.axes) == shape:
-        reader.set(node, x.source)
-        return
-    if x.source is None and (axes := _with_ones_moved(x, shape)):
-        reader.set(node, Value(x.name, axes, x.shape))
-        return
-    reader.emit({"reshape": {"shape": list(shape)}}, [reader.plain(x, node.at)], node, tuple(range(len(shape))))
-
-
-def _with_ones_moved(x: Value, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The axes here of a tensor of as many axes that differs in where axes of length 1 are; None for another one."""
-    long = [axis for axis in x.axes if x.shape[axis] != 1]
-    if len(shape) != len(x.axes) or [x.shape[axis] for axis in long] != [n for n in shape if n != 1]:
-        return None
-    ones = iter(sorted(set(x.axes) - set(long)))
-    rest = iter(long)
-    return tuple(next(ones) if n == 1 else next(rest) for n in shape)
-
-
-def _transpose(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.elements(node)
-    order = node.get("perm", list, None) or list(range(len(x.axes), -1, -1))
-    if order[0] != 0 or sorted(order) != list(range(len(x.axes) + 1)):
-        raise refused("I02", "it moves the batch", node.at)
-    reader.set(node, Value(x.name, tuple(x.axes[k - 1] for k in order[1:]), x.shape))
-
-
-def _squeeze(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.elements(node)
-    axes = reader.whole_numbers(node, "axes", 1)
-    if axes is None:
-        raise refused("I02", "it takes away all axes of length 1, the batch too", node.at)
-    gone = {reader.axis(node, x, axis) for axis in axes}
-    kept = _without(x, gone)
-    if not _pooled(reader, node, x, kept):
-        _reshaped(reader, node, x, kept)
-
-
-def _unsqueeze(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.plain(reader.value(node), node.at)
-    axes = reader.whole_numbers(node, "axes", 1) or []
-    rank = len(x.axes) + 1 + len(axes)
-    if any(axis % rank == 0 for axis in axes):
-        raise refused("I02", "it puts an axis before the batch", node.at)
-    _reshaped(reader, node, x, tuple(range(rank - 1)))
-
-
-def _reshaped(reader: GraphReader, node: OnnxNode, x: Value, axes: tuple[int, ...]) -> None:
-    """Another shape of the elements in the order that they have here."""
-    shape = reader.out_shape(node, axes)
-    if shape is None or None in shape:
-        raise refused("I02", "the shape that it gives is not known", node.at)
-    reader.emit({"reshape": {"shape": list(shape)}}, [x], node, axes)
-
-
-def _without(x: Value, gone: set[int]) -> tuple[int, ...]:
-    """The axes of what is left when some are taken away."""
-    left = sorted(set(x.axes) - gone)
-    return tuple(left.index(axis) for axis in x.axes if axis not in gone)
 
 
 def _reduce(reduction: str) -> Rule:
@@ -132,7 +24,7 @@ def _reduce(reduction: str) -> Rule:
             raise refused("I02", "it takes all axes together, the batch too", node.at)
         here = sorted({reader.axis(node, x, axis) for axis in axes})
         keep = bool(node.get("keepdims", int, 1))
-        out = x.axes if keep else _without(x, set(here))
+        out = x.axes if keep else without(x, set(here))
         is_image = x.axes == channels_first(len(x.axes)) and here == list(range(len(x.axes) - 1))
         if reduction in ("mean", "max") and is_image and here:
             op = "global_avg_pool" if reduction == "mean" else "global_max_pool"
@@ -145,7 +37,14 @@ def _reduce(reduction: str) -> Rule:
 
 
 def _concat(reader: GraphReader, node: OnnxNode) -> None:
-    taken = [reader.value(node, place) for place in range(len(node.inputs))]
+    computed = next((place for place, name in enumerate(node.inputs) if name not in reader.graph.constants), 0)
+    like = reader.value(node, computed)
+    if computed == 1 and len(node.inputs) == 2 and _class_token(reader, node, like):
+        return
+    taken = [
+        reader.each(node, place, like) if name in reader.graph.constants else reader.value(node, place)
+        for place, name in enumerate(node.inputs)
+    ]
     if len(taken) == 1:
         reader.set(node, taken[0])
         return
@@ -157,8 +56,26 @@ def _concat(reader: GraphReader, node: OnnxNode) -> None:
     reader.emit(step, taken, node, taken[0].axes)
 
 
+def _class_token(reader: GraphReader, node: OnnxNode, x: Value) -> bool:
+    """Whether a constant is put in front of a sequence, the same for each example."""
+    token = reader.needed(node, 0)
+    if len(x.axes) != 2 or node.get("axis", int, 0) not in (1, -2) or token.ndim != 3 or (token != token[:1]).any():
+        return False
+    x = reader.plain(x, node.at)
+    made = reader.emit({"class_token": token.shape[1]}, [x], node, x.axes)
+    reader.hold(made, node, node.inputs[:1], token=token[0])
+    return True
+
+
+def _expand(reader: GraphReader, node: OnnxNode) -> None:
+    x = reader.value(node)
+    if reader.out_shape(node, x.axes) != x.shape:
+        raise refused("I02", "no op repeats along axes of length 1 but where operands meet", node.at)
+    reader.set(node, x)
+
+
 def _slice(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.elements(node)
+    x = reader.elements(node, in_any_order=True)
     starts, ends = reader.whole_numbers(node, "starts", 1), reader.whole_numbers(node, "ends", 2)
     axes, steps = reader.whole_numbers(node, "axes", 3), reader.whole_numbers(node, "steps", 4)
     if starts is None or ends is None or len(starts) != len(ends) or not x.axes:
@@ -170,7 +87,7 @@ def _slice(reader: GraphReader, node: OnnxNode) -> None:
     for start, end, axis, stride in zip(starts, ends, axes, steps, strict=False):
         if stride < 1:
             raise refused("I02", "no op reads an axis backwards", node.at)
-        if axis % (len(x.axes) + 1) == 0 and start == 0 and end >= reader.graph.batch:
+        if axis % (len(x.axes) + 1) == x.batch and start == 0 and end >= reader.graph.batch:
             continue
         here = reader.axis(node, x, axis)
         cut = _cut(start, end, x.shape[here])
@@ -185,8 +102,8 @@ def _slice(reader: GraphReader, node: OnnxNode) -> None:
         reader.set(node, x)
         return
     for step in todo[:-1]:
-        x = Value(reader.network.add(step, [x.name], node.at), x.axes, x.shape)
-    reader.emit(todo[-1], [x], node, x.axes)
+        x = Value(reader.network.add(step, [x.name], node.at), x.axes, x.shape, batch=x.batch)
+    reader.emit(todo[-1], [x], node, x.axes, x.batch)
 
 
 def _cut(start: int, end: int, size: int | None) -> list[int | None]:
@@ -198,7 +115,7 @@ def _cut(start: int, end: int, size: int | None) -> list[int | None]:
 
 
 def _split(reader: GraphReader, node: OnnxNode) -> None:
-    x = reader.elements(node)
+    x = reader.elements(node, in_any_order=True)
     axis = reader.axis(node, x, node.get("axis", int, 0))
     sizes = reader.whole_numbers(node, "split", 1)
     count = len(node.outputs)
@@ -208,8 +125,8 @@ def _split(reader: GraphReader, node: OnnxNode) -> None:
     step = {"parts": parts} if axis == len(x.axes) - 1 else {"parts": parts, "axis": axis}
     name = reader.network.add({"split": step}, [x.name], node.at)
     for port in range(count):
-        shape = reader.out_shape(node, x.axes, port)
-        reader.set(node, Value(f"{name}[{port}]", x.axes, shape or (None,) * len(x.axes)), port)
+        shape = reader.out_shape(node, x.axes, port, x.batch)
+        reader.set(node, Value(f"{name}[{port}]", x.axes, shape or (None,) * len(x.axes), batch=x.batch), port)
 
 
 def _pad(reader: GraphReader, node: OnnxNode) -> None:
@@ -321,7 +238,7 @@ def _dealt(reader: GraphReader, node: OnnxNode, x: Value, shape: list[int], orde
     network = reader.network
     name = network.add({"reshape": {"shape": shape}}, [x.name], node.at)
     name = network.add({"permute": {"axes": order}}, [name], node.at)
-    _reshaped(reader, node, Value(name, x.axes, x.shape), x.axes)
+    reshaped(reader, node, Value(name, x.axes, x.shape), x.axes)
 
 
 def _gather(reader: GraphReader, node: OnnxNode) -> None:
@@ -334,15 +251,14 @@ def _gather(reader: GraphReader, node: OnnxNode) -> None:
         made = reader.emit({"embedding": step}, [ids], node, tuple(range(len(ids.axes) + 1)))
         reader.hold(made, node, node.inputs[:1], embeddings=table)
         return
-    x, at = reader.plain(reader.value(node), node.at), reader.needed(node, 1)
+    x, at = reader.elements(node, in_any_order=True), reader.needed(node, 1)
     axis = reader.axis(node, x, node.get("axis", int, 0))
     if at.size != 1 or at.ndim:
         raise refused("I02", "no op takes several places of an axis by a constant", node.at)
     place = int(at)
     cut = {"range": [place, None if place == -1 else place + 1], "axis": axis}
     name = reader.network.add({"slice": cut}, [x.name], node.at)
-    out = tuple(range(len(x.axes) - 1))
-    reader.emit({"squeeze": {"axis": axis}}, [Value(name, x.axes, x.shape)], node, out)
+    reader.emit({"squeeze": {"axis": axis}}, [Value(name, x.axes, x.shape)], node, without(x, {axis}))
 
 
 def _tile(reader: GraphReader, node: OnnxNode) -> None:
@@ -357,11 +273,7 @@ def _tile(reader: GraphReader, node: OnnxNode) -> None:
 
 RULES: dict[str, Rule] = {
     "Tile": _tile,
-    "Flatten": _flatten,
-    "Reshape": _reshape,
-    "Transpose": _transpose,
-    "Squeeze": _squeeze,
-    "Unsqueeze": _unsqueeze,
+    "Expand": _expand,
     "ReduceMean": _reduce("mean"),
     "ReduceSum": _reduce("sum"),
     "ReduceMax": _reduce("max"),
