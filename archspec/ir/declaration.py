@@ -25,6 +25,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
 
 class Declaration(BaseModel):
     """Base of all kinds. Fields are the arguments; ``main`` is the one that a bare scalar sets."""
@@ -52,6 +55,7 @@ class Declaration(BaseModel):
         if name is not None:
             cls.name, cls.main = name, main
             cls.registry[name] = cls  # type: ignore[assignment]
+            cls.__pydantic_fields__ = _in_reading_order(cls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Class keywords are read in __pydantic_init_subclass__, when the fields are known.
@@ -89,6 +93,12 @@ class Declaration(BaseModel):
     def summary(cls) -> str:
         """First paragraph of the docstring."""
         return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+
+    @classmethod
+    def annotation(cls, field: str) -> object:
+        """How the type of a field is written, in the class itself or in an abstract one above it."""
+        held = (getattr(kind, "__annotations__", {}) for kind in cls.__mro__)
+        return next((noted[field] for noted in held if field in noted), "")
 
     @classmethod
     def field_docs(cls) -> dict[str, str]:
@@ -141,6 +151,14 @@ def _forget_annotations(kind: type[BaseModel]) -> None:
     """Take the annotations of class variables, which pydantic has noted, off a class: it would evaluate them once more
     for each member, which is most of what defining a member costs. Those of fields stay: members inherit by them."""
     kind.__annotations__ = {name: noted for name, noted in kind.__annotations__.items() if name in kind.model_fields}
+
+
+def _in_reading_order(member: type[Declaration]) -> dict[str, FieldInfo]:
+    """A member's arguments as people read and write them: the main one, its own, and then those of the abstract classes
+    above it, the nearest first."""
+    classes = reversed([*enumerate(member.__mro__)])
+    nearest = {name: at for at, kind in classes for name in getattr(kind, "__annotations__", ())}
+    return dict(sorted(member.model_fields.items(), key=lambda item: (item[0] != member.main, nearest[item[0]])))
 
 
 _forget_annotations(Declaration)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from archspec.ir.declaration import shared
 from archspec.ir.reading import made, member, named, translated, unknown
 from archspec.ir.validation import refuse
 
 if TYPE_CHECKING:
-    from archspec.ir.tensors import TensorSpec
+    pass
 
 MAX_WIDTH = 2**24
 """Largest number of filters, units or vocabulary entries (a limit against typing errors and hostile files)."""
@@ -213,25 +212,3 @@ def weight_rules(op: Any, kernel: str = "kernel") -> dict[str, Any]:
         for name in given
     }
     return {name: rule.lower() for name, rule in named.items() if rule is not None}
-
-
-def through_activation(op: Any, out: TensorSpec) -> TensorSpec:
-    """The output, unless the activation cannot take it."""
-    return op.activation.infer(out) if op.activation else out
-
-
-def output_flops(op: Any, out: TensorSpec) -> int:
-    """Adding the bias, and the activation."""
-    return (out.size if op.bias else 0) + (op.activation.flops(out, out) if op.activation else 0)
-
-
-@shared
-def with_output_flops(self: Any, out: TensorSpec, *inputs: TensorSpec) -> int:
-    """2 · macs + out.size for the bias + the activation's"""
-    return 2 * int(self.macs(out, *inputs)) + output_flops(self, out)
-
-
-@shared
-def output_transcendentals(self: Any, out: TensorSpec, *inputs: TensorSpec) -> int:
-    """the activation's, else 0"""
-    return self.activation.transcendentals(out, out) if self.activation else 0

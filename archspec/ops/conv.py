@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
-from archspec.ir.declaration import shared
-from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ir.tensors import TensorSpec, WeightSpec
+from archspec.ops.affine import Convolution
 from archspec.ops.arguments import (
-    Activation,
-    Initializer,
-    Padding,
     PositiveInt,
-    Regularizer,
     Sizes,
     Width,
-    output_transcendentals,
-    through_activation,
-    weight_rules,
-    with_output_flops,
 )
 from archspec.ops.base import Op, OpError
-from archspec.ops.masks import refused
 from archspec.ops.meeting import divisors_of
 from archspec.ops.peers import for_each_element
-from archspec.ops.reach import Axes, each_element, windowed
+from archspec.ops.reach import each_element
 from archspec.ops.shapes import (
     explicit_padding,
     floating,
@@ -32,33 +22,14 @@ from archspec.ops.shapes import (
     per_axis,
     refuse_dilated_stride,
     spatial_rank,
-    window_places,
-    windows,
 )
 
 if TYPE_CHECKING:
     import keras
 
 
-def places_in_bounds(op: Any, out: TensorSpec, x: TensorSpec) -> int:
-    """Places of all windows of an op that do not fall on padding."""
-    return window_places(x, out.spatial, op.kernel, op.stride, op.padding, op.dilation)
-
-
-@shared
-def kernel_macs(self: Any, out: TensorSpec, x: TensorSpec) -> int:
-    """output positions · size of the kernel"""
-    return int(elements(out.spatial) * self.weights(x)[0].size)
-
-
-@shared
-def kernel_macs_in_bounds(self: Any, out: TensorSpec, x: TensorSpec) -> int:
-    kernel: WeightSpec = self.weights(x)[0]
-    return places_in_bounds(self, out, x) * prod(kernel.shape[x.rank - 1 :])
-
-
-class Conv(Op, name="conv", main="filters"):
-    """Convolution (cross-correlation, as everywhere in deep learning)."""
+class Conv(Convolution, name="conv", main="filters"):
+    """Convolution (cross-correlation, as everywhere in deep learning). A dilation needs stride 1."""
 
     convention = "convolution"
     kernel_writes = (-1,)
@@ -68,26 +39,8 @@ class Conv(Op, name="conv", main="filters"):
     """Output channels."""
     kernel: Sizes = 1
     """Extent of the kernel, per axis."""
-    stride: Sizes = 1
-    """Step of the kernel, per axis."""
-    padding: Padding = "same"
-    """Zeros around the input."""
-    dilation: Sizes = 1
-    """Distance between the kernel's taps, per axis; needs stride 1."""
     groups: PositiveInt = 1
     """Channel groups that are convolved apart; divides input channels and filters."""
-    bias: bool = True
-    """Add a bias per filter."""
-    activation: Activation = None
-    """Activation of the output."""
-    kernel_initializer: Initializer = None
-    """What the kernel is before training."""
-    bias_initializer: Initializer = None
-    """What the bias is before training."""
-    kernel_regularizer: Regularizer = None
-    """What of the kernel is added to the loss in training."""
-
-    masked = refused
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         floating(x, "conv")
@@ -97,12 +50,9 @@ class Conv(Op, name="conv", main="filters"):
                 raise OpError(
                     f"conv: {self.groups} groups do not divide {n} {what}", argument="groups", help=divisors_of(n, what)
                 )
-        sizes = windows(x, "conv", self.kernel, self.stride, self.padding, self.dilation)
+        sizes = self._sizes(x)
         refuse_dilated_stride(self.stride, self.dilation, "conv")
-        return through_activation(self, TensorSpec((*sizes, self.filters)))
-
-    def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
-        return windowed(x, self.kernel, self.stride, self.padding, self.dilation, self.activation)
+        return self._activated(TensorSpec((*sizes, self.filters)))
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, spatial_rank(x, "conv"), "kernel")
@@ -111,7 +61,7 @@ class Conv(Op, name="conv", main="filters"):
             (*taps, known_channels(x, "conv") // self.groups, self.filters),
             reads=-2 if self.groups == 1 else None,
         )
-        return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
+        return self._with_bias(kernel, bias=WeightSpec("bias", (self.filters,)))
 
     def factors(self, rank: int) -> tuple[Op, Op] | None:
         if self.groups != 1:
@@ -120,9 +70,6 @@ class Conv(Op, name="conv", main="filters"):
         own = {"activation": self.activation, "bias_initializer": self.bias_initializer}
         first = Conv(filters=rank, bias=False).model_copy(update=windows)
         return first, Conv(filters=self.filters, bias=self.bias).model_copy(update=own)
-
-    macs, macs_in_bounds = kernel_macs, kernel_macs_in_bounds
-    flops, transcendentals = with_output_flops, output_transcendentals
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.convolution import conv
@@ -136,9 +83,7 @@ class Conv(Op, name="conv", main="filters"):
             padding=keras_padding(self.padding, rank),
             dilation_rate=self.dilation,
             groups=self.groups,
-            use_bias=self.bias,
-            activation=self.activation.function() if self.activation else None,
-            **weight_rules(self),
+            **self._keras_output(),
         )
 
 

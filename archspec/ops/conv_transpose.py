@@ -6,20 +6,14 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ops.affine import Affine
 from archspec.ops.arguments import (
-    Activation,
-    Initializer,
     Offsets,
     Padding,
-    Regularizer,
     Sizes,
     Width,
-    output_transcendentals,
-    through_activation,
-    weight_rules,
-    with_output_flops,
 )
-from archspec.ops.base import Op, OpError
+from archspec.ops.base import OpError
 from archspec.ops.conv import keras_padding
 from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, Axes, Reach, activated, whole
@@ -37,7 +31,7 @@ if TYPE_CHECKING:
     import keras
 
 
-class ConvTranspose(Op, name="conv_transpose", main="filters"):
+class ConvTranspose(Affine, name="conv_transpose", main="filters"):
     """Transposed convolution, the gradient of a convolution: ``stride`` is the factor of enlargement.
 
     With span = dilation·(kernel - 1) + 1 the output has, per axis, n·stride (``same``), (n - 1)·stride + max(span,
@@ -61,16 +55,6 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
     with ``valid`` (n - 1)·stride + span + this, as in Keras."""
     dilation: Sizes = 1
     """Distance between the kernel's taps, per axis; needs stride 1."""
-    bias: bool = True
-    """Add a bias per filter."""
-    activation: Activation = None
-    """Activation of the output."""
-    kernel_initializer: Initializer = None
-    """What the kernel is before training."""
-    bias_initializer: Initializer = None
-    """What the bias is before training."""
-    kernel_regularizer: Regularizer = None
-    """What of the kernel is added to the loss in training."""
     trainable: bool = True
     """Learn it; else it stays as it starts or is loaded: ``kernel_initializer: bilinear`` then only resizes."""
 
@@ -96,7 +80,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
             if size is not None and size < 1:
                 raise OpError(f"conv_transpose: padding {self.padding} leaves nothing of {x}", argument="padding")
             sizes.append(size)
-        return through_activation(self, TensorSpec((*sizes, self.filters)))
+        return self._activated(TensorSpec((*sizes, self.filters)))
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         from fractions import Fraction
@@ -129,7 +113,7 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
         taps = per_axis(self.kernel, spatial_rank(x, "conv_transpose"), "kernel")
         shape = (*taps, self.filters, known_channels(x, "conv_transpose"))
         kernel = WeightSpec("kernel", shape, self.trainable, reads=-1)
-        return (kernel, WeightSpec("bias", (self.filters,), self.trainable)) if self.bias else (kernel,)
+        return self._with_bias(kernel, bias=WeightSpec("bias", (self.filters,), self.trainable))
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         """input positions · size of the kernel"""
@@ -146,8 +130,6 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
             taps *= taps_in_bounds(elements((o,)), elements((n,)), k, s, d, cut)
         return taps * prod(self.weights(x)[0].shape[rank:])
 
-    flops, transcendentals = with_output_flops, output_transcendentals
-
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.convolution import conv_transpose
 
@@ -160,10 +142,8 @@ class ConvTranspose(Op, name="conv_transpose", main="filters"):
             padding=keras_padding(self.padding, rank),
             output_padding=self.output_padding,
             dilation_rate=self.dilation,
-            use_bias=self.bias,
-            activation=self.activation.function() if self.activation else None,
             trainable=self.trainable,
-            **weight_rules(self),
+            **self._keras_output(),
         )
 
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ops.affine import Affine
 from archspec.ops.arguments import (
-    Activation,
     Constraint,
-    Initializer,
-    Regularizer,
     Width,
-    output_transcendentals,
-    through_activation,
-    weight_rules,
-    with_output_flops,
 )
 from archspec.ops.base import Op
 from archspec.ops.reach import Axes, activated, each_position
@@ -26,7 +20,7 @@ if TYPE_CHECKING:
     from archspec.ir.counterpart import Counterpart, OrderTrace
 
 
-class Dense(Op, name="dense", main="units"):
+class Dense(Affine, name="dense", main="units"):
     """Fully connected layer on the last axis; all other axes are positions that share the kernel."""
 
     is_equivariant = True
@@ -34,22 +28,12 @@ class Dense(Op, name="dense", main="units"):
 
     units: Width
     """Output features."""
-    bias: bool = True
-    """Add a bias per unit."""
-    activation: Activation = None
-    """Activation of the output."""
-    kernel_initializer: Initializer = None
-    """What the kernel is before training."""
-    bias_initializer: Initializer = None
-    """What the bias is before training."""
-    kernel_regularizer: Regularizer = None
-    """What of the kernel is added to the loss in training."""
     kernel_constraint: Constraint = None
     """What the kernel is brought to after every step in training."""
 
     def infer(self, x: TensorSpec) -> TensorSpec:
         known_channels(x, "dense")
-        return through_activation(self, TensorSpec((*x.spatial, self.units)))
+        return self._activated(TensorSpec((*x.spatial, self.units)))
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return (activated(each_position(self, x)[0], self.activation, x),)
@@ -68,12 +52,10 @@ class Dense(Op, name="dense", main="units"):
 
     def weights(self, x: TensorSpec) -> tuple[WeightSpec, ...]:
         kernel = WeightSpec("kernel", (known_channels(x, "dense"), self.units), reads=0, writes=1)
-        return (kernel, WeightSpec("bias", (self.units,), writes=0)) if self.bias else (kernel,)
+        return self._with_bias(kernel, bias=WeightSpec("bias", (self.units,), writes=0))
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         return elements(x.shape) * self.units
-
-    flops, transcendentals = with_output_flops, output_transcendentals
 
     def elsewhere(self, trace: OrderTrace, out: TensorSpec, x: Counterpart) -> Counterpart:
         """A vector is written in whatever order its reader needs; tensors have their channels last, in PyTorch too."""
@@ -88,12 +70,7 @@ class Dense(Op, name="dense", main="units"):
     def lower(self, x: TensorSpec) -> keras.Layer:
         import keras
 
-        return keras.layers.Dense(
-            self.units,
-            use_bias=self.bias,
-            activation=self.activation.function() if self.activation else None,
-            **weight_rules(self),
-        )
+        return keras.layers.Dense(self.units, **self._keras_output())
 
 
 class Rbf(Op, name="rbf", main="units"):

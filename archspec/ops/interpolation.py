@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ops.affine import Convolution
 from archspec.ops.arguments import (
-    Activation,
-    Initializer,
-    Padding,
-    Regularizer,
-    Sizes,
     Width,
-    output_flops,
-    output_transcendentals,
-    through_activation,
-    weight_rules,
 )
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
 from archspec.ops.reach import EVERYTHING, POINT, Axes
-from archspec.ops.shapes import floating, known_channels, per_axis, sides_of, windows
+from archspec.ops.shapes import floating, known_channels, per_axis, sides_of
 
 if TYPE_CHECKING:
     import keras
@@ -68,7 +60,7 @@ class GridSample(Op, name="grid_sample"):
         return GridSample(self.mode, self.align_corners)
 
 
-class DeformableConv(Op, name="deformable_conv", main="filters"):
+class DeformableConv(Convolution, name="deformable_conv", main="filters"):
     """Convolution of a map whose taps are moved by offsets, which another layer computes (Dai et al. 2017), and
     weighted by a third input if there is one (Zhu et al. 2018).
 
@@ -81,33 +73,13 @@ class DeformableConv(Op, name="deformable_conv", main="filters"):
 
     filters: Width
     """Output channels."""
-    kernel: Sizes = 3
-    """Extent of the kernel, per axis."""
-    stride: Sizes = 1
-    """Step of the kernel, per axis."""
-    padding: Padding = "same"
-    """Zeros around the input."""
-    dilation: Sizes = 1
-    """Distance between the kernel's taps before they are moved, per axis."""
-    bias: bool = True
-    """Add a bias per filter."""
-    activation: Activation = None
-    """Activation of the output."""
-    kernel_initializer: Initializer = None
-    """What the kernel is before training."""
-    bias_initializer: Initializer = None
-    """What the bias is before training."""
-    kernel_regularizer: Regularizer = None
-    """What of the kernel is added to the loss in training."""
-
-    masked = refused
 
     def infer(self, x: TensorSpec, offset: TensorSpec, weight: TensorSpec | None = None) -> TensorSpec:
         for what in (x, offset, *([weight] if weight else [])):
             floating(what, "deformable_conv")
         if x.rank != 3 or None in x.shape:
             raise OpError(f"deformable_conv needs a map (height, width, channels) of known size, got {x}")
-        sizes = windows(x, "deformable_conv", self.kernel, self.stride, self.padding, self.dilation)
+        sizes = self._sizes(x)
         taps, channels = prod(per_axis(self.kernel, 2, "kernel")), known_channels(x, "deformable_conv")
         groups = (offset.channels or 0) // (2 * taps)
         if offset.shape != (*sizes, 2 * taps * groups) or not groups or channels % groups:
@@ -121,7 +93,7 @@ class DeformableConv(Op, name="deformable_conv", main="filters"):
             raise OpError(
                 f"deformable_conv: weights of the taps are {TensorSpec((*sizes, taps * groups))}, got {weight}"
             )
-        return through_activation(self, TensorSpec((*sizes, self.filters)))
+        return self._activated(TensorSpec((*sizes, self.filters)))
 
     def reach(self, x: TensorSpec, *others: TensorSpec) -> tuple[Axes, ...]:
         return (
@@ -133,7 +105,7 @@ class DeformableConv(Op, name="deformable_conv", main="filters"):
     def weights(self, x: TensorSpec, *others: TensorSpec) -> tuple[WeightSpec, ...]:
         taps = per_axis(self.kernel, 2, "kernel")
         kernel = WeightSpec("kernel", (*taps, known_channels(x, "deformable_conv"), self.filters), reads=-2)
-        return (kernel, WeightSpec("bias", (self.filters,))) if self.bias else (kernel,)
+        return self._with_bias(kernel, bias=WeightSpec("bias", (self.filters,)))
 
     def macs(self, out: TensorSpec, x: TensorSpec, *others: TensorSpec) -> int:
         """output positions · size of the kernel"""
@@ -147,9 +119,7 @@ class DeformableConv(Op, name="deformable_conv", main="filters"):
         """2 · macs + 7 for each number that is read between positions, 1 for its weight + those of conv"""
         read = elements(out.spatial) * prod(self.weights(x)[0].shape[:3])
         each = INTERPOLATION + (len(others) - 1)
-        return 2 * self.macs(out, x) + each * read + output_flops(self, out)
-
-    transcendentals = output_transcendentals
+        return 2 * self.macs(out, x) + each * read + self._output_flops(out)
 
     def saved_within(self, out: TensorSpec, x: TensorSpec, *others: TensorSpec) -> tuple[TensorSpec, ...]:
         """what is read for each tap"""
@@ -160,18 +130,15 @@ class DeformableConv(Op, name="deformable_conv", main="filters"):
 
         named = (("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation))
         kernel, stride, dilation = (per_axis(value, 2, name) for name, value in named)
-        sizes = windows(x, "deformable_conv", self.kernel, self.stride, self.padding, self.dilation)
+        sizes = self._sizes(x)
         sides = sides_of(x, sizes, self.kernel, self.stride, self.padding, self.dilation)
-        config: dict[str, Any] = weight_rules(self)
         return DeformableConvolution(
             self.filters,
             kernel,
             stride,
             dilation,
             [before for before, _ in sides],
-            use_bias=self.bias,
-            activation=self.activation.function() if self.activation else None,
-            **config,
+            **self._keras_output(),
         )
 
     def _is_local(self) -> bool:

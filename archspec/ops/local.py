@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from archspec.ir.tensors import TensorSpec, WeightSpec, elements
+from archspec.ops.affine import Affine
 from archspec.ops.arguments import (
-    Activation,
     Initializer,
     Padding,
-    Regularizer,
     Sizes,
     Width,
-    output_transcendentals,
-    through_activation,
-    weight_rules,
-    with_output_flops,
 )
 from archspec.ops.base import Op, OpError
 from archspec.ops.masks import refused
@@ -29,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 
-class LocallyConnected(Op, name="locally_connected", main="filters"):
+class LocallyConnected(Affine, name="locally_connected", main="filters"):
     """Convolution whose weights are not shared: every place has a kernel, and a bias, of its own (LeCun 1989)."""
 
     convention = "unknown"
@@ -42,16 +37,8 @@ class LocallyConnected(Op, name="locally_connected", main="filters"):
     """Step of the kernels, per axis."""
     padding: Padding = "valid"
     """Zeros around the input."""
-    bias: bool = True
-    """Add a bias per place and filter."""
-    activation: Activation = None
-    """Activation of the output."""
     kernel_initializer: Initializer = None
     """What the kernels are before training; null is Keras's for so many inputs and filters."""
-    bias_initializer: Initializer = None
-    """What the biases are before training."""
-    kernel_regularizer: Regularizer = None
-    """What of the kernels is added to the loss in training."""
 
     masked = refused
 
@@ -60,7 +47,7 @@ class LocallyConnected(Op, name="locally_connected", main="filters"):
         known_channels(x, "locally_connected")
         if None in x.shape:
             raise OpError(f"locally_connected needs known sizes: it has weights for every place, got {x}")
-        return through_activation(self, TensorSpec((*self._sizes(x), self.filters)))
+        return self._activated(TensorSpec((*self._sizes(x), self.filters)))
 
     def reach(self, x: TensorSpec) -> tuple[Axes, ...]:
         return windowed(x, self.kernel, self.stride, self.padding, 1, self.activation)
@@ -72,7 +59,7 @@ class LocallyConnected(Op, name="locally_connected", main="filters"):
         taps, sizes = prod(per_axis(self.kernel, x.rank - 1, "kernel")), self._sizes(x)
         channels = known_channels(x, "locally_connected")
         kernel = WeightSpec("kernel", (elements(sizes), taps * channels, self.filters))
-        return (kernel, WeightSpec("bias", (*map(int, sizes), self.filters))) if self.bias else (kernel,)  # type: ignore[arg-type]
+        return self._with_bias(kernel, bias=WeightSpec("bias", (*map(int, sizes), self.filters)))  # type: ignore[arg-type]
 
     def macs(self, out: TensorSpec, x: TensorSpec) -> int:
         """size of all kernels"""
@@ -81,8 +68,6 @@ class LocallyConnected(Op, name="locally_connected", main="filters"):
     def macs_in_bounds(self, out: TensorSpec, x: TensorSpec) -> int:
         places = window_places(x, out.spatial, self.kernel, self.stride, self.padding)
         return places * known_channels(x, "locally_connected") * self.filters
-
-    flops, transcendentals = with_output_flops, output_transcendentals
 
     def lower(self, x: TensorSpec) -> keras.Layer:
         from archspec.layers.local import LocallyConnected
@@ -93,9 +78,7 @@ class LocallyConnected(Op, name="locally_connected", main="filters"):
             per_axis(self.kernel, rank, "kernel"),
             per_axis(self.stride, rank, "stride"),
             self._sides(x),
-            use_bias=self.bias,
-            activation=self.activation.function() if self.activation else None,
-            **weight_rules(self),
+            **self._keras_output(),
         )
 
     def _sizes(self, x: TensorSpec) -> tuple[int | None, ...]:

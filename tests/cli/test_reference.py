@@ -35,8 +35,8 @@ def test_json_is_a_record(capsys):
     assert main(["reference", "dense", "--format", "json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["name"], record["main"], record["family"], record["inputs"]) == ("dense", "units", "dense", ["x"])
-    initial = ["kernel_initializer", "bias_initializer", "kernel_regularizer", "kernel_constraint"]
-    assert [a["name"] for a in record["arguments"]] == ["units", "bias", "activation", *initial]
+    own, shared = ["units", "kernel_constraint"], ["kernel_initializer", "kernel_regularizer"]
+    assert [a["name"] for a in record["arguments"]] == [*own, *shared, "bias", "activation", "bias_initializer"]
 
 
 @pytest.mark.parametrize("op", Op.all(), ids=lambda op: op.name)

@@ -151,6 +151,7 @@ def test_names_of_a_file_are_valid(right, validators):
         {"networks": {"G": {"body": ["relu"]}}, "train": {**TRAIN, "steps": [{"update": ["G"], "minimize": []}]}},
         {"networks": {"G": {"body": ["relu"]}}, "train": {**TRAIN, "steps": [{"update": ["G"], "minimize": [BAD]}]}},
         {"body": [{"dense": {"units": 4, "kernel_initializer": "he_norml"}}]},
+        {"body": [{"lstm": {"units": 4, "activation": "rely"}}]},
         {"body": ["relu"], "heads": {"main": {"loss": {"huber": {"delt": 1}}}}},
     ],
 )

@@ -50,7 +50,7 @@ def _taken_by(member: type[Declaration]) -> Json:
     properties: dict[str, Json] = {}
     for name, field in schema.get("properties", {}).items():
         field.pop("title", None)
-        annotation = member.__annotations__.get(name, "")
+        annotation = member.annotation(name)
         if annotation in ("Activation", "AnyActivation"):
             opened: Json = {"$ref": "#/$defs/activation"}
         elif annotation in _KINDS:
