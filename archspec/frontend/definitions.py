@@ -164,12 +164,22 @@ def _elsewhere(found: Definitions, name: str, at: Span) -> str | None:
     lines = found.lines.get(name, [])
     here = found.part(at.line)
     if later := [line for line in lines if line >= at.line and found.part(line) == here]:
+        if later == [at.line] and _is_own(name, at):
+            return f"'{name}' is what this step gives: it takes another result, or prev"
         return f"'{name}' is given later, at line {later[0]}: a name is given before it is used"
     for line in lines:
         part = found.part(line)
         if part != here and part.partition(" ")[0] in ("block", "network", "head"):
             return f"'{name}' is a name within {part} (line {line}), not seen here"
     return None
+
+
+def _is_own(name: str, at: Span) -> bool:
+    """Whether a step within one line takes the name that it gives."""
+    line = at.source.line(at.line)
+    start = line.rfind("{", 0, at.column - 1)
+    end = line.find("}", at.column - 1)
+    return re.search(rf"(?<!\w)as:\s*[\"']?{name}\b", line[start + 1 : end if end >= 0 else None]) is not None
 
 
 def _variables(scope: Scope) -> list[str]:

@@ -72,11 +72,7 @@ class Elaborator(Walk):
         if step.when is not None and not flag(step, place):
             return given_to(step, place)
         if step.op is None:
-            value = given_to(step, place)
-            if isinstance(value, Bundle) and step.name is not None and place.scope.get(step.name) is value:
-                message = f"{step.name!r} is what this step names, and cannot be what it takes"
-                raise Refusal("N01", message, step.modifier_span("from"), "from: another result, or prev")
-            return value
+            return given_to(step, place)
         if step.merge is not None and step.each is None and step.op not in ("branches", "residual"):
             if step.op not in STRUCTURES:
                 callee_of(self, step.op, step, place)

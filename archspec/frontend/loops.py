@@ -10,7 +10,7 @@ from typing import Any
 from archspec.frontend.document import NAME
 from archspec.frontend.expressions import written
 from archspec.frontend.naming import Names, key_texts
-from archspec.frontend.references import anchor_of, evaluated, given_place, given_to
+from archspec.frontend.references import anchor_of, evaluated, given_place, given_to, of_itself
 from archspec.frontend.refusal import LimitExceeded, Poisoned, Refusal
 from archspec.frontend.scope import POISON, Bundle, Scope, StepResult
 from archspec.frontend.steps import Step
@@ -168,7 +168,10 @@ def _in_turn(
         turn = Place(scope, prev, place.names)
         path = None if anchor is None else f"{anchor}.{text}"
         result = walk.attempt(_turn, walk, step, turn, result if sequential else None, path, names)
-        for name, at in scope.export(key):
+        for name, at, is_within in scope.export(key):
+            if is_within:
+                walk.report("N01", *of_itself(name, key, at))
+                continue
             hint = f'as: "{name}[…]" has an index of its own; else leave this turn, or the other, out'
             walk.report("N02", f"'{name}[{key}]' is already defined", at, hint)
         if (

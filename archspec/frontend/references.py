@@ -331,9 +331,18 @@ def _extend(walk: Walk, place: Place, name: str, index: object, result: object, 
     if isinstance(family, StepResult):
         walk.report("N02", f"'{name}' is already the name of a step", at, _first(name, place))
     elif isinstance(family, Bundle):
+        if isinstance(result, Bundle) and result.holds(family):
+            walk.report("N01", *of_itself(name, index, at))
+            return
         if index in family.elements:
             walk.report("N02", f"'{name}[{index}]' is already defined", at, _first(name, place))
         family.elements.setdefault(index, result)
+
+
+def of_itself(name: str, key: object, at: Span) -> tuple[str, Span, str]:
+    """What to say of a member of a family that would hold the family."""
+    message = f"'{name}[{key}]' would hold all of '{name}', and so itself"
+    return message, at, f'from: "{name}[…]" takes one of them, by its index'
 
 
 def name_of(step: Step, place: Place) -> tuple[str, Any]:

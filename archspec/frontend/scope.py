@@ -105,6 +105,12 @@ class Bundle(Indexable):
             raise missing_element(index, list(self.elements))
         return self.elements[index]
 
+    def holds(self, other: Bundle) -> bool:
+        """Whether another is this one, or among its members, or theirs. What a block gives back has the members too."""
+        return other.elements is self.elements or any(
+            isinstance(e, Bundle) and e.holds(other) for e in self.elements.values()
+        )
+
     def flat(self) -> Iterator[Any]:
         """All members in order, families within unrolled."""
         for element in self.elements.values():
@@ -318,24 +324,30 @@ class Scope:
             scope = scope.parent
         return None
 
-    def export(self, key: object) -> list[tuple[str, Span]]:
+    def export(self, key: object) -> list[tuple[str, Span, bool]]:
         """Put the names of a finished turn into the scope around it, each under ``key`` of a family.
 
-        Returns those that have a result under that key already, with where they are given again.
+        Returns those for which that cannot be, with where they are given, and whether what is given holds the family
+        itself; if not, there is a result under that key already.
         """
         assert self.parent is not None
-        twice = []
+        wrong = []
         for name, value in self.names.items():
             outer = self.parent.names.setdefault(name, Bundle())
             if not isinstance(outer, Bundle):
                 continue
-            if key in outer.elements and name in self.places:
-                twice.append((name, self.places[name]))
+            is_within = isinstance(value, Bundle) and value.holds(outer)
+            is_told = is_within and POISON in outer.elements.values()
+            if (is_within or key in outer.elements) and name in self.places and not is_told:
+                wrong.append((name, self.places[name], is_within))
+            elif is_within:
+                # Told before: of a member, or by the loop within that gave the name.
+                outer.elements[key] = POISON
             else:
                 outer.elements[key] = value
                 if name in self.places:
                     self.parent.places.setdefault(name, self.places[name])
-        return twice
+        return wrong
 
 
 def described(value: object) -> str:

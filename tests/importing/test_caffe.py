@@ -49,7 +49,7 @@ def _small():
             _layer("Pooling", "p2", ["c1"], pooling_param={"pool": "AVE", "kernel_size": 3, "stride": 2, "pad": 1}),
             _layer("LRN", "n1", ["p1"], lrn_param={"local_size": 3, "alpha": 0.5}),
             _conv("c2", "n1", 6, 3, pad=1, group=6),
-            _layer("Eltwise", "e1", ["c2", "p1"], eltwise_param={"operation": "SUM"}),
+            _layer("Eltwise", "e1", ["c2", "p1"], eltwise_param={"operation": "SUM", "coeff": [1, -0.5]}),
             _layer("PReLU", "r2", ["e1"]),
             _layer("Concat", "k1", ["r2", "n1"]),
             _layer("Scale", "s2", ["k1"], scale_param={"bias_term": False}),
@@ -144,7 +144,7 @@ def _computed(x, blobs):
     p1, p2 = pool(y, 3, 2, 0, False), pool(y, 3, 2, 1, True)
     squares = np.pad(p1**2, ((1, 1), (0, 0), (0, 0)))
     n1 = p1 / (1 + 0.5 / 3 * (squares[:-2] + squares[1:-1] + squares[2:])) ** 0.75
-    e1 = conv(n1, *blobs["c2"], 1, 1, 6) + p1
+    e1 = conv(n1, *blobs["c2"], 1, 1, 6) - 0.5 * p1
     r2 = np.where(e1 > 0, e1, columns(blobs["r2"][0]) * e1)
     s2 = np.concatenate([r2, n1]) * columns(blobs["s2"][0])
     f1 = blobs["f1"][0] @ s2.reshape(-1) + blobs["f1"][1]
@@ -275,6 +275,9 @@ ODD = {
     "nothing below": HEAD + CONV.replace('"data"', '"dato"'),
     "no bottom": HEAD + CONV.replace('bottom: "data"', ""),
     "sizes": HEAD + CONV + _conv("d", "data", 4, 1) + _layer("Eltwise", "e", ["c", "d"]),
+    "factors of a product": HEAD
+    + CONV
+    + _layer("Eltwise", "e", ["c", "c"], eltwise_param={"operation": "PROD", "coeff": [1, 2]}),
     "groups": HEAD + CONV.replace("kernel_size: 3", "kernel_size: 3 group: 2"),
     "stochastic": HEAD + _layer("Pooling", "p", ["data"], pooling_param={"pool": "STOCHASTIC", "kernel_size": 2}),
     "three sizes": 'input: "data" input_dim: 3 input_dim: 4 input_dim: 5\n' + CONV,

@@ -252,10 +252,15 @@ def _eltwise(net: LayerReader, layer: Message, taken: list[MapResult]) -> MapRes
     op = {"SUM": "add", "PROD": "multiply", "MAX": "maximum"}.get(kind)
     if op is None:
         raise refused("I02", f"no op corresponds to {shown(kind)}", param.place("operation"))
-    if weights in ([1, -1], [1.0, -1.0]) and len(taken) == 2:
+    if weights and (op != "add" or len(weights) != len(taken)):
+        raise refused("I03", "a sum has a coeff for each of its bottoms, or none", param.place("coeff"))
+    if weights == [1, -1]:
         op = "subtract"
-    elif any(weight != 1 for weight in weights):
-        raise refused("I02", f"no op adds with the factors {weights}", param.place("coeff"))
+    else:
+        taken = [
+            x if weight == 1 else net.step({"scale": float(weight)}, [x], layer.span, x)
+            for x, weight in zip(taken, weights or [1] * len(taken), strict=True)
+        ]
     return taken[0] if len(taken) == 1 else net.step({op: None}, taken, layer.span, taken[0])
 
 
