@@ -6,6 +6,7 @@ import os
 from itertools import islice
 from pathlib import Path
 
+from archspec.data.errors import DataError
 from archspec.data.source import source_for
 from archspec.ir.aliases import same
 
@@ -34,7 +35,7 @@ def source_at(place: Path) -> str | None:
     if place.is_file():
         try:
             return source_for(str(place))[0]
-        except ValueError:
+        except DataError:
             return None
     from archspec.data.images import SUFFIXES
 

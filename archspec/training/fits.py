@@ -167,11 +167,13 @@ class _Machine:
         self.others = self.others[self.score(self.others) >= EASY] if self.told.hard_negatives else self.others
 
     def see(self, others: np.ndarray) -> None:
-        """Take in those that are not told by a margin."""
+        """Take in those that are not told by a margin, and are not held yet."""
         import numpy as np
 
         hard = others[self.score(others) > HARD]
-        hard = hard[~(hard[:, None] == self.others[None]).all(2).any(1)] if len(hard) else hard
+        if len(hard):
+            held = {row.tobytes() for row in self.others}
+            hard = hard[[row.tobytes() not in held for row in hard]]
         self.others, self.waiting = np.concatenate([self.others, hard]), self.waiting + len(hard)
         if self.waiting >= self.told.every:
             self.fit()

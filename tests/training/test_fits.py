@@ -63,6 +63,20 @@ def test_nothing_to_fit_to_is_told_apart():
         Svm().solve(batches(np.full((300, 1), -1.0)))
 
 
+def test_hard_negatives_are_looked_up_in_little_memory():
+    """Each batch's hard rows are compared with those that are held: as a table of all pairs they would take 10 GB."""
+    import tracemalloc
+
+    wide = np.random.default_rng(1).normal(size=(2, 1500, 512)).astype("float32")
+    y = np.where(np.arange(1500) < 10, 1, -1)[:, None].astype("float32")
+    held = Svm(every=10**7, start=1000)
+    tracemalloc.start()
+    held.solve(lambda: iter([Rows(x, y) for x in wide]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * wide.nbytes
+
+
 SPEC = """archspec: 1
 name: net
 inputs: {image: [8, 8, 1]}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, WeightsError, grouped, said
+from archspec.storage.npy import array_header
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,14 +48,10 @@ def _reader(path: Path, name: str) -> Callable[[], np.ndarray]:
 
 def _header(file: IO[bytes], name: str) -> tuple[int, ...]:
     """Shape of an array. Raises WeightsError for what is none, or none of numbers."""
-    import numpy as np
-
     try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, kind = read(file)
+        shape, kind = array_header(file)
     except ZIP_FAULTS as error:
         raise WeightsError(f"{name!r} is no array of NumPy's: {said(error)}") from None
     if kind.hasobject or kind.kind not in "fiub":
         raise WeightsError(f"{name!r} holds {kind}, not numbers; pickled objects are never read")
-    return tuple(shape)
+    return shape

@@ -189,11 +189,14 @@ def _idx_shape(path: Path) -> tuple[int, ...]:
             if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] != 8 or not 1 <= magic[3] <= 4:
                 raise DataError(f"{path} is not an IDX file of bytes")
             sizes = file.read(4 * magic[3])
+            held = None if path.suffix == ".gz" else os.fstat(file.fileno()).st_size - file.tell()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))
     if len(sizes) < 4 * magic[3] or not all(shape):
         raise DataError(f"{path} holds no examples")
+    if held is not None:
+        _compare_size(path, held, prod(shape))
     return shape
 
 
@@ -208,6 +211,11 @@ def _idx(path: Path) -> np.ndarray:
             data = file.read(wanted + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if len(data) != wanted:
-        raise DataError(f"{path} has {'more' if len(data) > wanted else 'fewer'} bytes than its header says")
+    _compare_size(path, len(data), wanted)
     return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _compare_size(path: Path, held: int, wanted: int) -> None:
+    """Raises DataError where a file holds more or fewer items than its header says."""
+    if held != wanted:
+        raise DataError(f"{path} has {'more' if held > wanted else 'fewer'} bytes than its header says")

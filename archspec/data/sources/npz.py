@@ -18,6 +18,7 @@ from archspec.data.layout import WORDS
 from archspec.data.source import TRAIN, DataPath, DataSource, Holdout, Seed, held_out_share, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
+from archspec.storage.npy import array_header
 from archspec.storage.regular import opened
 
 
@@ -173,18 +174,13 @@ class Npz(DataSource, name="npz", main="path"):
 
     def _headers(self) -> dict[str, ArrayHeader]:
         """Shapes and dtypes of all arrays, without reading them."""
-        from numpy.lib import format
-
         headers = {}
         try:
             with opened(self.path) as data, ZipFile(data) as archive:
                 for member in archive.namelist():
                     if member.endswith(".npy"):
                         with archive.open(member) as file:
-                            version = format.read_magic(file)
-                            read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
-                            shape, _, dtype = read(file)
-                            headers[member[:-4]] = ArrayHeader(shape, dtype)
+                            headers[member[:-4]] = ArrayHeader(*array_header(file))
         except (BadZipFile, ValueError, EOFError, NotImplementedError) as error:
             raise DataError(f"{self.path} is not a NumPy archive: {_first_line(error)}") from None
         except OSError as error:

@@ -136,15 +136,16 @@ def _listed(source: ObjectFiles, fingerprint: str) -> Listing:
                 size = stored.width, stored.height
                 entries.append(FileEntry(picture.path, 0, picture.path, objects=judged.kept, size=size))
     faults = [one for one in found if one.is_fault]
+    first = "; ".join(f"{one.where} {one.message}" for one in faults[:3])
+    more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
     if faults and source.on_object == "fail":
-        first = "; ".join(f"{one.where} {one.message}" for one in faults[:3])
-        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
         help = "'archspec data check' lists them all; on_object: skip leaves them out"
         count = "1 annotation is" if len(faults) == 1 else f"{len(faults)} annotations are"
         raise DataError(f"{count} bad: {first}{more}", help=help)
     most = max((len(entry.objects) for entries in splits.values() for entry in entries), default=0)
     if not most:
-        raise DataError(f"{source.name}: none of the {len(pictures)} pictures has an object that can be used")
+        why = f": {first}{more}" if first else ""
+        raise DataError(f"{source.name}: none of the {len(pictures)} pictures has an object that can be used{why}")
     is_divided = set(splits) == {""}
     if is_divided:
         every = splits[""]

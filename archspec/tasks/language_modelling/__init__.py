@@ -38,8 +38,8 @@ class LanguageModelling(Task, name="language_modelling"):
 
     sample_options = ("prompt", "decoding")
 
-    prompt: str = "\n"
-    """What that text begins with."""
+    prompt: str | None = None
+    """What that text begins with; by default a line break, or the first token of a vocabulary without one."""
     length: PositiveInt = 400
     """Tokens of it."""
     decoding: declared(Decoding, "a decoding") = Sample()  # type: ignore[valid-type]
@@ -74,7 +74,7 @@ class LanguageModelling(Task, name="language_modelling"):
         if spec.rank == 2:
             yield from faults(lambda: check_causal(graph, name))
         try:
-            vocabulary.encode(self.prompt)
+            vocabulary.encode(self._begun(vocabulary))
         except DataError as error:
             yield TaskError(f"the prompt: {error.message}", at=("train", "task", self.name, "prompt"))
 
@@ -109,7 +109,9 @@ class LanguageModelling(Task, name="language_modelling"):
             losses={head.name: kind.lower(from_logits=is_logits)},
             weights={head.name: head.weight},
             metrics={head.name: measures},
-            pictures=lambda plan, board: [Texts(plan, board.pictures, self.prompt, self.decoding, self.length)],
+            pictures=lambda plan, board: [
+                Texts(plan, board.pictures, self._begun(plan.features.vocabularies[TOKENS]), self.decoding, self.length)
+            ],
         )
 
     def check_sample(self, graph: Graph, wanted: Wanted) -> TensorSpec | None:
@@ -118,17 +120,28 @@ class LanguageModelling(Task, name="language_modelling"):
         size = graph.spec(_head(graph).tensor).channels
         if size != vocabulary.size:
             raise TaskError(f"the vocabulary has {vocabulary.size:,} tokens, the network scores {size:,}", at=())
-        vocabulary.encode(wanted.options.get("prompt", self.prompt))
+        vocabulary.encode(self._begun(vocabulary, wanted))
         return None
 
     def sample(self, graph: Graph, model: keras.Model, wanted: Wanted) -> str:
         from archspec.tasks.decoding.reading import decoder
         from archspec.tasks.language_modelling.generation import complete
 
-        prompt = wanted.options.get("prompt", self.prompt)
         decoding = wanted.options.get("decoding", self.decoding)
         vocabulary, length = _vocabulary(wanted.features()), wanted.count or self.length
+        prompt = self._begun(vocabulary, wanted)
         return complete(decoder(graph, model), vocabulary, prompt, decoding, length, seed=wanted.seed)
+
+    def _begun(self, vocabulary: Vocabulary, wanted: Wanted | None = None) -> str:
+        """What a text begins with: as it is asked for, else as the run has it."""
+        prompt: str | None = wanted.options.get("prompt", self.prompt) if wanted else self.prompt
+        if prompt is not None:
+            return prompt
+        try:
+            vocabulary.encode("\n")
+        except DataError:
+            return ""
+        return "\n"
 
 
 PADDING = 0

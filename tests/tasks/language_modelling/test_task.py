@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from archspec.cli import main
+from archspec.data.errors import DataError
 from archspec.ir.diagnostics import SpecError
 from archspec.runs import Run
 from tests.wording import told
@@ -53,6 +54,15 @@ def test_the_vocabulary_and_the_window_fit(folder):
     made = plan(folder)
     assert CHARACTERS == 28 and made.features.vocabularies["tokens"].size == 28
     assert (made.steps, made.split) == ((880 - 88 - 1) // 8 // 4, "val")
+
+
+def test_a_text_without_line_breaks_needs_no_prompt(folder):
+    (folder / "text.txt").write_text(TEXT.replace("\n", " "))
+    made = plan(folder, spec=SPEC.replace("vocab: 28", "vocab: 27"))
+    vocabulary = made.features.vocabularies["tokens"]
+    with pytest.raises(DataError):
+        vocabulary.encode("\n")
+    assert made.task._begun(vocabulary) == ""
 
 
 VOCABULARY = SPEC.replace("vocab: 28", "vocab: 20")
