@@ -24,7 +24,7 @@ def compiled(model: keras.Model, objective: Objective, plan: Plan) -> Callable[[
     is to be called at the end."""
     import keras
 
-    from archspec.training.schedules import learning_rate, rates
+    from archspec.training.schedules import held, learning_rate, rates
 
     train = plan.spec.train
     clip = train.clip
@@ -41,7 +41,8 @@ def compiled(model: keras.Model, objective: Objective, plan: Plan) -> Callable[[
     def lowered(declaration: Optimizer) -> Any:
         # Keras looks up the rate by steps of the data, also where only every few of them change the weights.
         table = rates(train.schedule, declaration.learning_rate, train.epochs, plan.steps, train.warmup)
-        optimizer = declaration.lower(learning_rate(table), **common)
+        every = held(train.epochs * plan.steps)
+        optimizer = declaration.lower(learning_rate(table, every), **common)
         if declaration.weight_decay:
             spared = [v for v in model.trainable_variables if len(v.shape) < 2 or factors.get(v.path) == 0]
             optimizer.exclude_from_weight_decay(var_list=spared)

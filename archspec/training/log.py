@@ -17,7 +17,7 @@ from archspec.storage.atomic import write_text
 from archspec.training.checkpoint import Position
 from archspec.training.optimizers import Optimizer
 from archspec.training.plan import Plan
-from archspec.training.schedules import Plateau, rates
+from archspec.training.schedules import Plateau, held, rates
 
 if TYPE_CHECKING:
     import keras
@@ -112,7 +112,8 @@ class RunLog:
             # Keras's own is on the device.
             history = self._position.history
             return rate * schedule.after([past.get("val_loss", past["loss"]) for past in history])
-        return self._rates[self._position.step - 1]
+        every = held(self._plan.train.epochs * self._plan.steps)
+        return self._rates[(self._position.step - 1) // every]
 
     @cached_property
     def _rates(self) -> list[float]:

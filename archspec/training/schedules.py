@@ -99,6 +99,10 @@ class Polynomial(Schedule, name="polynomial", main="power"):
         return float(self.final + (1 - self.final) * left**self.power)
 
 
+MANY = 1000
+"""Restarts above which those before are counted rather than gone through."""
+
+
 class CosineRestarts(Schedule, name="cosine_restarts", main="first"):
     """Half cosines, each longer and lower than the last by a factor (Loshchilov and Hutter 2016)."""
 
@@ -111,6 +115,9 @@ class CosineRestarts(Schedule, name="cosine_restarts", main="first"):
 
     def factor(self, epoch: float, epochs: float) -> float:
         length, height = self.first, 1.0
+        if self.longer == 1 and epoch > MANY * length:
+            done = int(epoch // length) - 1
+            epoch, height = epoch - done * length, self.lower**done
         # A hair less than the length, or rounding puts off a restart by a step.
         while epoch >= length - 1e-9:
             epoch, length, height = epoch - length, length * self.longer, height * self.lower
@@ -158,31 +165,45 @@ class Plateau(Schedule, name="plateau", main="patience"):
         return factor
 
 
+LONGEST = 2**22
+"""Rates of a table at most: of longer runs a rate holds for as many steps as make it so many."""
+
+
+def held(total: int) -> int:
+    """For how many steps each rate of a run's table holds: one, unless the run is of millions of steps."""
+    return -(-total // LONGEST) or 1
+
+
 def rates(schedule: Schedule, rate: float, epochs: int, steps: int, warmup: float = 0.0) -> list[float]:
-    """The learning rate of each of ``epochs · steps`` steps.
+    """The learning rate of each of ``epochs · steps`` steps, or of every ``held(epochs · steps)`` of them.
 
     Over the first ``warmup`` epochs it rises in a straight line to ``rate``; the schedule then has the rest.
     """
-    first = min(round(warmup * steps), epochs * steps)
-    rise = [rate * (step + 1) / first for step in range(first)]
-    rest = epochs * steps - first
-    return rise + [rate * schedule.factor(step / steps, rest / steps) for step in range(rest)]
+    total = epochs * steps
+    first = min(round(warmup * steps), total)
+    rest, every = total - first, held(total)
+    rise = [rate * (step + 1) / first for step in range(0, first, every)]
+    after = range(len(rise) * every - first, rest, every)
+    return rise + [rate * schedule.factor(step / steps, rest / steps) for step in after]
 
 
-def learning_rate(table: list[float]) -> keras.optimizers.schedules.LearningRateSchedule | float:
-    """What Keras's optimisers take as learning rate; after the table's end its last value stays."""
+def learning_rate(table: list[float], every: int = 1) -> keras.optimizers.schedules.LearningRateSchedule | float:
+    """What Keras's optimisers take as learning rate, each of the table for ``every`` steps; after the table's end its
+    last value stays."""
     import keras
+    import numpy as np
 
-    if len(set(table)) <= 1:
+    if not table or table.count(table[0]) == len(table):
         return table[0] if table else 0.0
+    values = np.array(table, np.float32)
 
     class RateTable(keras.optimizers.schedules.LearningRateSchedule):
         """A rate for every step."""
 
         def __call__(self, step: object) -> object:
             # One array per call, not one per object: the step is traced in several graphs.
-            index = keras.ops.minimum(keras.ops.cast(step, "int32"), len(table) - 1)
-            return keras.ops.take(keras.ops.convert_to_tensor(table, "float32"), index)
+            index = keras.ops.minimum(keras.ops.cast(step, "int32") // every, len(table) - 1)
+            return keras.ops.take(keras.ops.convert_to_tensor(values, "float32"), index)
 
         def get_config(self) -> dict[str, object]:
             return {}

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from archspec.training.schedules import Schedule, learning_rate, rates
+from archspec.training import schedules
+from archspec.training.schedules import Schedule, held, learning_rate, rates
 
 pytestmark = pytest.mark.tensorflow
 
@@ -40,6 +41,16 @@ def test_restarts_equal_keras():
         table = rates(schedule, RATE, EPOCHS, STEPS)
         expected = S.CosineDecayRestarts(RATE, STEPS, longer, lower)
         np.testing.assert_allclose(table, [float(expected(step)) for step in range(ALL)], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("lower", [1.0, 0.999])
+def test_many_restarts_are_counted(monkeypatch, lower):
+    """A million epochs of restarts would be gone through at each step."""
+    schedule = Schedule.find("cosine_restarts")(first=0.4, longer=1.0, lower=lower)
+    one_by_one = [schedule.factor(step / 7, 50) for step in range(350)]
+    monkeypatch.setattr(schedules, "MANY", 2)
+    np.testing.assert_allclose([schedule.factor(step / 7, 50) for step in range(350)], one_by_one, atol=1e-6)
+    assert 0 <= Schedule.find("cosine_restarts")(first=1e-6, longer=1.0).factor(1e6, 1e6) <= 1
 
 
 def test_one_cycle_rises_and_falls_in_half_cosines():
@@ -79,6 +90,17 @@ def test_what_keras_gets_is_the_table_and_stays_at_its_end():
     given = learning_rate(table)
     np.testing.assert_allclose([float(given(step)) for step in range(ALL)], table, rtol=1e-6)
     assert float(given(10 * ALL)) == pytest.approx(table[-1])
+
+
+@pytest.mark.parametrize("longest", [1, 7, 29, 30])
+def test_rates_of_very_long_runs_hold_for_several_steps(monkeypatch, longest):
+    """A table of one rate a step took minutes and gigabytes for the epochs of those who stop by patience."""
+    whole = rates(Schedule.find("cosine")(), RATE, EPOCHS, STEPS, warmup=1.4)
+    monkeypatch.setattr(schedules, "LONGEST", longest)
+    every, table = held(ALL), rates(Schedule.find("cosine")(), RATE, EPOCHS, STEPS, warmup=1.4)
+    assert len(table) <= longest and table == whole[::every]
+    given = learning_rate(table, every) if len(set(table)) > 1 else lambda step: table[0]
+    np.testing.assert_allclose([float(given(step)) for step in range(ALL)], np.repeat(table, every)[:ALL], rtol=1e-6)
 
 
 def test_a_rate_that_stays_is_a_number():
