@@ -152,11 +152,10 @@ def test_idx(tmp_path, packed):
 def test_an_idx_file_that_was_cut_short_is_refused_by_its_size(tmp_path):
     images = idx(np.zeros((12, 4, 5), np.uint8))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(12, np.uint8)))
-    for data, said in ((images[:-1], "fewer"), (images + b"0", "more")):
+    for data in (images[:-1], images + b"0"):
         (tmp_path / "train-images-idx3-ubyte").write_bytes(data)
-        with refuses(DataError) as caught:
+        with refuses(DataError):
             made("idx", path=tmp_path).features()
-        assert f"{said} bytes than its header says" in str(caught.value)
 
 
 @pytest.mark.parametrize("hundred", [False, True])
