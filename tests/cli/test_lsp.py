@@ -209,6 +209,41 @@ def test_files_that_are_used_count_from_the_folder(editor):
     assert target == (editor.folder / "part.yaml").as_uri()
 
 
+RUN = """\
+archspec_run: 1
+spec: lenet5
+data: digits
+augment:
+  - resize: 32
+  - mirror
+train:
+  optimizer: {adam: {beta_1: 0.8}}
+  schedule: cosine
+evaluate: {}
+"""
+
+
+def test_a_run_file_is_completed_and_explained(editor):
+    uri, said = editor.open(RUN, "words.yaml")
+    assert said == []
+
+    def words(word, nth=0):
+        return [item["label"] for item in editor.ask("completion", uri, RUN, word, nth)]
+
+    assert {"data", "train", "evaluate"} < set(words("spec", 1))
+    assert {"resnet50", "lenet5"} < set(words("lenet5"))
+    assert {"digits", "shapes"} < set(words("digits")) and "csv" not in words("digits")
+    assert {"mirror", "random_crop"} < set(words("mirror"))
+    assert {"epochs", "batch", "optimizer"} < set(words("schedule"))
+    assert {"adam", "sgd"} < set(words("adam"))
+    assert words("beta_1")[:2] == ["learning_rate", "beta_1"]
+    assert "constant" in words("cosine")
+    shown = {word: editor.ask("hover", uri, RUN, word) for word in ("adam", "beta_1", "schedule", "mirror", "0.8")}
+    assert "Kingma" in shown["adam"]["contents"]["value"]
+    assert shown["beta_1"]["contents"]["value"] == "**beta_1**: Decay of the mean of gradients. (default `0.9`)"
+    assert "learning rate" in shown["schedule"]["contents"]["value"] and shown["mirror"] and shown["0.8"] is None
+
+
 def test_a_run_file_has_diagnostics_and_a_form(editor):
     uri, said = editor.open("archspec_run: 1\nspec:   lenet5\ndata: digits\ntrain: {epochz: 2}\n", "run.yaml")
     assert "epochz" in said[0]["message"] and said[0]["range"]["start"] == {"line": 3, "character": 8}

@@ -16,7 +16,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
 from archspec import __version__
-from archspec.cli._lsp import open_text
+from archspec.cli._lsp import open_text, run_text
 from archspec.cli._lsp.open_text import OpenText
 from archspec.cli._lsp.places import Places
 from archspec.frontend.completion import completions
@@ -152,6 +152,11 @@ class Served:
         uri = params.text_document.uri
         places = self.places(uri)
         at = places.offset_at(params.position.line, params.position.character)
+        possible = (
+            run_text.completions(places.text, at)
+            if run_text.is_run(places.text)
+            else completions(places.text, at, self.now(uri).symbols)
+        )
         return [
             lsp.CompletionItem(
                 one.word,
@@ -160,13 +165,17 @@ class Served:
                 documentation=one.doc or None,
                 sort_text=f"{i:05}",
             )
-            for i, one in enumerate(completions(places.text, at, self.now(uri).symbols))
+            for i, one in enumerate(possible)
         ]
 
     def hover(self, params: lsp.HoverParams) -> lsp.Hover | None:
         """What stands at the cursor, makes and costs."""
         text = self.now(params.text_document.uri)
-        said = open_text.hover(text, *_place(text, params.position))
+        if run_text.is_run(text.places.text):
+            at = text.places.offset_at(params.position.line, params.position.character)
+            said = run_text.hover(text.places.text, at)
+        else:
+            said = open_text.hover(text, *_place(text, params.position))
         return None if said is None else lsp.Hover(lsp.MarkupContent(lsp.MarkupKind.Markdown, said))
 
     def definition(self, params: lsp.DefinitionParams) -> lsp.Location | None:
