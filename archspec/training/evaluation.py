@@ -137,6 +137,8 @@ def assess(plan: Plan, predictor: Predictor, pipeline: Pipeline | None = None) -
             if left > 0:
                 accumulator.update(_first(truth, left), _first(said, left))
         seen += rows
+        # What is said of a large image is larger still: it goes before the next is looked at.
+        del truth, said, batch
         if seen == most:
             break
     return tuple(accumulator.result() for accumulator in accumulators)

@@ -43,9 +43,10 @@ class MaskPredictor(HeadPredictor):
         if self.looks is None:
             said = super().__call__(batch)
         else:
-            # Images of a batch have one size; their scores together may be large.
+            # Images of a batch have one size; their scores together may be large, and are not copied of one alone.
             images = np.asarray(self.inputs(batch))
-            said = {PROBABILITIES: np.stack([self.looks(self._probabilities, image) for image in images])}
+            each = [self.looks(self._probabilities, image) for image in images]
+            said = {PROBABILITIES: np.stack(each) if len(each) > 1 else each[0][None]}
         if self.crf is None:
             return said
         found = np.asarray(said[PROBABILITIES])

@@ -62,9 +62,8 @@ class Windows:
                 over[window] += weight
         assert total is not None
         top, left = ((full - have) // 2 for full, have in zip(whole, size, strict=True))
-        kept = slice(top, top + size[0]), slice(left, left + size[1])
-        out: np.ndarray = total[kept] / over[kept]
-        return out
+        total /= over
+        return total[top : top + size[0], left : left + size[1]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +78,20 @@ class Looks:
     def __call__(self, scores: Scores, image: np.ndarray) -> np.ndarray:
         """The scores of one image, as ``Windows`` gives them."""
         size = image.shape[:2]
-        found: list[np.ndarray] = []
-        for short in self.scales or (min(size),):
+        turns = (slice(None), slice(None, None, -1))[: 1 + self.is_mirrored]
+        total: np.ndarray | None = None
+        # Scores of a large image are larger still: the sum of all looks is held, and one look.
+        for short in (shorts := self.scales or (min(size),)):
             seen = _scaled(image, tuple(max(1, round(n * short / min(size))) for n in size))
-            said = [self.windows(scores, seen)]
-            if self.is_mirrored:
-                said.append(self.windows(scores, seen[:, ::-1])[:, ::-1])
-            found += [_scaled(one, size) for one in said]
-        out: np.ndarray = np.mean(found, 0)
-        return out
+            for turn in turns:
+                said = _scaled(self.windows(scores, seen[:, turn])[:, turn], size)
+                if total is None:
+                    total = np.require(said, requirements="W")
+                else:
+                    total += said
+        assert total is not None
+        total /= len(shorts) * len(turns)
+        return total
 
 
 def _scaled(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
