@@ -215,6 +215,7 @@ spec: lenet5
 data: digits
 augment:
   - resize: 32
+  - rescale
   - mirror
 train:
   optimizer: {adam: {beta_1: 0.8}}
