@@ -178,7 +178,7 @@ def _slots(name: str) -> int:
     found = Optimizer.find(name)
     if found is None:
         raise ValueError(f"there is no optimizer {shown(name)}; {suggested(name, 'optimizer', Optimizer.names())}")
-    return found().slots()  # type: ignore[call-arg]
+    return found().slots()
 
 
 def _depth(text: str) -> int:

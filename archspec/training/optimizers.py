@@ -28,7 +28,7 @@ class Optimizer(Declaration, package="archspec.training"):
     plausible_rates: ClassVar[tuple[float, float]] = (1e-8, 0.3)
     """Learning rates beyond which a slip is more likely; each step of most moves a weight by about the rate."""
 
-    learning_rate: LearningRate
+    learning_rate: LearningRate = 0.001
     """Size of a step, before the schedule."""
     weight_decay: Decay = 0.0
     """Share of its value that a weight of rank 2 and more loses in each step, per unit of learning rate."""
@@ -40,6 +40,25 @@ class Optimizer(Declaration, package="archspec.training"):
     def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         """The Keras optimiser; ``rate`` is a float or a Keras schedule, ``common`` what all of Keras's take."""
         raise NotImplementedError
+
+
+class _Scaled(Optimizer):
+    """Divide each weight's step by the size that its gradients have had."""
+
+    epsilon: Epsilon = 1e-7
+    """Added to the denominator."""
+
+
+class _Moments(_Scaled):
+    """Keep running means of gradients and of their squares, as Adam does."""
+
+    beta_1: Rate = 0.9
+    """Decay of the mean of gradients."""
+    beta_2: Rate = 0.999
+    """Decay of the mean of squared gradients."""
+
+    def slots(self) -> int:
+        return 2
 
 
 class Sgd(Optimizer, name="sgd", main="learning_rate"):
@@ -65,17 +84,13 @@ class Sgd(Optimizer, name="sgd", main="learning_rate"):
         )
 
 
-class Rmsprop(Optimizer, name="rmsprop", main="learning_rate"):
+class Rmsprop(_Scaled, name="rmsprop", main="learning_rate"):
     """RMSprop (Tieleman and Hinton 2012)."""
 
-    learning_rate: LearningRate = 0.001
-    """Size of a step, before the schedule."""
     rho: Rate = 0.9
     """Decay of the mean of squared gradients."""
     momentum: Rate = 0.0
     """Share of the last step that is taken again."""
-    epsilon: Epsilon = 1e-7
-    """Added to the denominator."""
     centered: bool = False
     """Subtract the squared mean of the gradients."""
 
@@ -96,17 +111,9 @@ class Rmsprop(Optimizer, name="rmsprop", main="learning_rate"):
         )
 
 
-class Adam(Optimizer, name="adam", main="learning_rate"):
+class Adam(_Moments, name="adam", main="learning_rate"):
     """Adam (Kingma and Ba 2014)."""
 
-    learning_rate: LearningRate = 0.001
-    """Size of a step, before the schedule."""
-    beta_1: Rate = 0.9
-    """Decay of the mean of gradients."""
-    beta_2: Rate = 0.999
-    """Decay of the mean of squared gradients."""
-    epsilon: Epsilon = 1e-7
-    """Added to the denominator."""
     amsgrad: bool = False
     """Divide by the largest mean of squares so far (Reddi et al. 2018)."""
 
@@ -121,22 +128,11 @@ class Adam(Optimizer, name="adam", main="learning_rate"):
         )
 
 
-class Adamw(Optimizer, name="adamw", main="learning_rate"):
+class Adamw(_Moments, name="adamw", main="learning_rate"):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2017): ``adam`` with another default."""
 
-    learning_rate: LearningRate = 0.001
-    """Size of a step, before the schedule."""
     weight_decay: Decay = 0.004
     """Share of its value that a weight of rank 2 and more loses in each step, per unit of learning rate."""
-    beta_1: Rate = 0.9
-    """Decay of the mean of gradients."""
-    beta_2: Rate = 0.999
-    """Decay of the mean of squared gradients."""
-    epsilon: Epsilon = 1e-7
-    """Added to the denominator."""
-
-    def slots(self) -> int:
-        return 2
 
     def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
@@ -163,17 +159,13 @@ class Lion(Optimizer, name="lion", main="learning_rate"):
         return keras.optimizers.Lion(rate, self.beta_1, self.beta_2, weight_decay=_decay(self), **common)
 
 
-class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
+class Adagrad(_Scaled, name="adagrad", main="learning_rate"):
     """Adagrad (Duchi et al. 2011)."""
 
     plausible_rates = (1e-8, 10)
 
-    learning_rate: LearningRate = 0.001
-    """Size of a step, before the schedule."""
     accumulator: Annotated[float, Field(ge=0)] = 0.1
     """Sum of squared gradients at the start."""
-    epsilon: Epsilon = 1e-7
-    """Added to the denominator."""
 
     def slots(self) -> int:
         return 1
@@ -184,17 +176,13 @@ class Adagrad(Optimizer, name="adagrad", main="learning_rate"):
         return keras.optimizers.Adagrad(rate, self.accumulator, self.epsilon, weight_decay=_decay(self), **common)
 
 
-class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
+class Adadelta(_Scaled, name="adadelta", main="learning_rate"):
     """Adadelta (Zeiler 2012); the paper's learning rate is 1."""
 
     plausible_rates = (1e-8, 10)
 
-    learning_rate: LearningRate = 0.001
-    """Size of a step, before the schedule."""
     rho: Rate = 0.95
     """Decay of the means of squares."""
-    epsilon: Epsilon = 1e-7
-    """Added to the denominator."""
 
     def slots(self) -> int:
         return 2
@@ -205,20 +193,8 @@ class Adadelta(Optimizer, name="adadelta", main="learning_rate"):
         return keras.optimizers.Adadelta(rate, self.rho, self.epsilon, weight_decay=_decay(self), **common)
 
 
-class Lamb(Optimizer, name="lamb", main="learning_rate"):
+class Lamb(_Moments, name="lamb", main="learning_rate"):
     """LAMB: Adam with a step in proportion to each layer's weights, for large batches (You et al. 2019)."""
-
-    learning_rate: LearningRate = 0.001
-    """Size of a step, before the schedule."""
-    beta_1: Rate = 0.9
-    """Decay of the mean of gradients."""
-    beta_2: Rate = 0.999
-    """Decay of the mean of squared gradients."""
-    epsilon: Epsilon = 1e-7
-    """Added to the denominator."""
-
-    def slots(self) -> int:
-        return 2
 
     def lower(self, rate: Scheduled, **common: Any) -> keras.optimizers.Optimizer:
         import keras
