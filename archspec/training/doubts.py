@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from math import isinf
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from archspec.data.source import TRAIN
 from archspec.data.transform import pixel_ranges, valued
 from archspec.data.transforms.intensity import Normalize
 from archspec.ir.diagnostics import plain
+from archspec.training.freezing import frozen_until, matches
 from archspec.training.initial_weights import other_settings
 from archspec.training.plan import Plan
 from archspec.training.schedules import Milestones, Polynomial, StepDecay
@@ -168,6 +171,31 @@ def other_layers(plan: Plan) -> Iterator[Doubt]:
         )
 
 
+def frozen_at_random(plan: Plan) -> Iterator[Doubt]:
+    """W32: kernels that are frozen for good as they are drawn at random. What has an initialiser may be meant so."""
+    train = plan.spec.train
+    if isinstance(train.weights, Path) or train.vectors is not None:
+        return
+    given = train.weights or {}
+    found = [
+        node.layer
+        for node in plan.graph.owners()
+        if any(weight.trainable and len(weight.shape) > 1 for weight in node.weights)
+        and isinf(frozen_until(train.freeze, node.layer))
+        and not any(matches(name, node.layer) for name in given)
+        and not any(value is not None for name, value in vars(node.op).items() if name.endswith("_initializer"))
+    ]
+    if found:
+        which = f"{found[0]} is" if len(found) == 1 else f"{len(found)} layers, such as {found[0]}, are"
+        message = f"{which} frozen at random weights for the whole run"
+        yield Doubt(
+            "W32",
+            message,
+            ("train", "freeze"),
+            "weights in train, or --from FILE, give them those of a trained network",
+        )
+
+
 WIDE, APART, ROWS = 10.0, 100.0, 10_000
 """How large columns are that go into a network as they are, how many times the deviation of another one's is, and how
 many rows are looked at."""
@@ -221,5 +249,6 @@ RULES: tuple[Callable[[Plan], Iterator[Doubt]], ...] = (
     odd_rate,
     other_scale,
     other_layers,
+    frozen_at_random,
     unscaled_columns,
 )
