@@ -14,6 +14,7 @@ from archspec.data.features.label import Label
 from archspec.data.features.labels import Labels
 from archspec.data.features.mask import Mask
 from archspec.data.files import Listing
+from archspec.data.objects import CLASSES, object_names
 from archspec.data.pair import SOURCE
 from archspec.data.source import DataSource, Lengths
 from archspec.data.text import in_padded_batches
@@ -79,8 +80,8 @@ class Given(DataSource):
     def _numbers(self, found: Example) -> dict[str, list[int]]:
         """The number in the run of each class, by target, where these are others. Raises DataError."""
         out = {}
-        for target in found.targets:
-            names, known = found.telling(target).class_names, dict(self.known).get(target, ())
+        for target, names in class_names(found):
+            known = dict(self.known).get(target, ())
             if not known or not names or names == known:
                 continue
             number = {name: i for i, name in enumerate(known)}
@@ -106,7 +107,7 @@ class Given(DataSource):
         fills = {name: feature.fill for name, feature in example.features.items()}
         out = {name: np.concatenate(_filled([one[name] for one in found], fills[name])) for name in found[0]}
         for target, numbers in self._numbers(example).items():
-            out[target] = np.where(out[target] < 0, out[target], np.array(numbers, np.int32)[out[target]])
+            out[target] = _renumbered(out[target], numbers)
         return out
 
     def open(self, split: str, order: tf.data.Dataset | None = None) -> tf.data.Dataset:
@@ -133,13 +134,28 @@ class Given(DataSource):
         import tensorflow as tf
 
         examples = files.encoded(self, split, order)
-        numbers = self._numbers(self.source.features()).get(LABEL)
+        numbers = self._numbers(self.source.features())
         if LABEL not in self.source.features().parts:
-            return examples.map(lambda one: {name: value for name, value in one.items() if name != LABEL})
-        if numbers is None:
+            examples = examples.map(lambda one: {name: value for name, value in one.items() if name != LABEL})
+        if not numbers:
             return examples
-        table = tf.constant(numbers, tf.int32)
-        return examples.map(lambda one: {**one, LABEL: tf.gather(table, one[LABEL])})
+
+        def renumbered(value: tf.Tensor, new: list[int]) -> tf.Tensor:
+            number = tf.cast(value, tf.int32)
+            is_class = (number >= 0) & (number < len(new))
+            return tf.where(is_class, tf.gather(tf.constant(new, value.dtype), tf.where(is_class, number, 0)), value)
+
+        return examples.map(lambda one: one | {name: renumbered(one[name], new) for name, new in numbers.items()})
+
+    def ids(self, images: Sequence[str], numbers: Sequence[int]) -> tuple[Sequence[Any], Sequence[int | None]]:
+        """What the source calls these images, and the classes of the run: None for those that it does not have."""
+        example = self.source.features()
+        own = dict(class_names(example)).get(CLASSES, ())
+        called, categories = self.source.ids(images, range(1, len(own) + 1) if own else numbers)
+        if (new := self._numbers(example).get(CLASSES)) is None:
+            return called, categories
+        of: dict[int, int] = dict(zip(new, categories, strict=True))
+        return called, [of.get(k) for k in range(len(numbers))]
 
     def listing(self) -> Listing:
         """The source's, with all of its examples as one more split."""
@@ -183,6 +199,22 @@ class Given(DataSource):
                 break
             position -= count
         return str(self.source.describe(part, position))
+
+
+def class_names(example: Example) -> list[tuple[str, tuple[str, ...]]]:
+    """What of an example has classes, targets and objects, with their names."""
+    targets = [(target, example.telling(target).class_names) for target in example.targets]
+    objects = object_names(example)
+    return [*targets, (CLASSES, objects)] if objects else targets
+
+
+def _renumbered(values: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
+    """Classes by other numbers; what is none (-1, or a void pixel) stays."""
+    import numpy as np
+
+    is_class = (values >= 0) & (values < len(numbers))
+    new = np.array(numbers, values.dtype)[np.where(is_class, values, 0)]
+    return np.where(is_class, new, values)
 
 
 def _filled(arrays: list[np.ndarray], fill: float) -> list[np.ndarray]:

@@ -28,6 +28,8 @@ def write_results(path: Path, plan: Plan, found: Sequence[Found]) -> int:
         for k, ((x1, y1, x2, y2), label, score) in enumerate(
             zip(one.boxes.tolist(), one.classes.tolist(), one.marks.tolist(), strict=True)
         ):
+            if categories[label] is None:
+                continue
             row = {"image_id": image, "category_id": categories[label], "bbox": [x1, y1, x2 - x1, y2 - y1]}
             if one.masks is not None:
                 row["segmentation"] = {"size": list(one.size), "counts": one.masks[k].decode()}
@@ -36,16 +38,18 @@ def write_results(path: Path, plan: Plan, found: Sequence[Found]) -> int:
     return len(rows)
 
 
-def _ids(plan: Plan, split: str, count: int) -> tuple[Sequence[Any], Sequence[int]]:
-    """Ids of the images that were evaluated, in order, and of the classes."""
+def _ids(plan: Plan, split: str, count: int) -> tuple[Sequence[Any], Sequence[int | None]]:
+    """Ids of the images that were evaluated, in order, and of the classes, None for one that the set lacks."""
+    from archspec.data.given import Given
     from archspec.data.objects import object_names
     from archspec.data.sources.object_files import ObjectFiles
 
-    source = plan.source
+    source: Any = plan.source
     numbers = range(1, len(object_names(plan.features)) + 1)
-    if not isinstance(source, ObjectFiles):
+    if not isinstance(source.source if isinstance(source, Given) else source, ObjectFiles):
         return range(1, count + 1), numbers
     usable = source.usable(split)
     entries = source.listing().splits[split]
     read = entries if usable is None else [entries[i] for i in usable]
-    return source.ids([entry.path for entry in read], numbers)
+    found: tuple[Sequence[Any], Sequence[int | None]] = source.ids([entry.path for entry in read], numbers)
+    return found

@@ -91,6 +91,8 @@ def evaluate(
     files = [weights_file(logdir, best=best) for logdir in logdirs]
     plans = [recorded(logdir, data=data, split=split, batch=batch, notation=notation).plan() for logdir in logdirs]
     first = plans[0]
+    for plan, logdir in zip(plans, logdirs, strict=True):
+        _compare_classes(plan, logdir, notation)
     if first.split is None:
         raise RunError("the data have no split that was held out; choose one with " + notation.name("split"))
     for option, is_asked in (
@@ -126,6 +128,23 @@ def evaluate(
     looked = looking if first.task.is_averaged or not looking.is_plain else None
     told = f", {_told(looking)}" if looked and IMAGE in first.features.parts else ""
     return Evaluation(tuple(logdirs), first.split, _described(first) + told, looked, found)
+
+
+def _compare_classes(plan: Plan, logdir: Path, notation: Notation) -> None:
+    """Raises RunError where the classes of the data were others, or in another order, when the network was trained."""
+    from archspec.data.given import class_names
+    from archspec.ir.diagnostics import shown
+    from archspec.training.errors import RunError
+    from archspec.training.record import recorded_features
+
+    now = dict(class_names(plan.features))
+    for target, names in class_names(recorded_features(logdir)):
+        if names and now.get(target) and now[target] != names:
+            was, are = (shown(", ".join(some), 200)[1:-1] for some in (names, now[target]))
+            raise RunError(
+                f"{logdir}: the classes of the data were {was} when it was trained, and are {are}; "
+                f"{notation.name('data')} compares classes by name"
+            )
 
 
 def _told(looking: Looking) -> str:

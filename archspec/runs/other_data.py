@@ -23,14 +23,13 @@ def given(
     """The source to evaluate a run on, with the run's classes and vocabularies, and the split: of other data that have
     none of their own, all. Raises SpecError, OSError."""
     from archspec.data.errors import DataError
-    from archspec.data.given import ALL, Given
+    from archspec.data.given import ALL, Given, class_names
     from archspec.training.record import recorded_features, with_recorded_vocabularies
 
     if data is None and (split != ALL or own is None):
         return own, split
     source = own if data is None else _other(logdir, data, notation)
-    recorded = recorded_features(logdir)
-    known = tuple((name, recorded.telling(name).class_names) for name in recorded.targets)
+    known = tuple(class_names(recorded_features(logdir)))
     made = Given(source=with_recorded_vocabularies(source, logdir), known=known)  # type: ignore[arg-type]
     try:
         features = made.features()

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from archspec.data.errors import DataError
-from archspec.data.given import ALL, Given
+from archspec.data.given import ALL, Given, _renumbered
+from archspec.data.sources.coco import Coco
 from archspec.data.sources.folder import Folder
 from archspec.data.sources.npz import Npz
 from archspec.data.sources.tagged import Tagged
 from archspec.data.sources.text_pairs import TextPairs
 from tests.data.conftest import picture, save
+from tests.data.test_objects import coco
 from tests.wording import refuses
 
 pytestmark = pytest.mark.tensorflow
@@ -64,6 +66,29 @@ def test_classes_are_numbered_as_those_of_the_run(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((6, 2, 2, 1), "uint8"), y=np.arange(6) % 2, class_names=["cow", "ant"])
     given = Given(source=Npz(path=tmp_path / "a.npz"), known=(("label", ("ant", "cat", "dog", "cow")),))
     assert np.bincount(given.arrays(ALL)["label"], minlength=4).tolist() == [3, 0, 0, 3]
+
+
+def test_classes_of_objects_are_numbered_as_those_of_the_run(tmp_path):
+    """A detector was compared with another set's objects by number."""
+    source = Coco(path=coco(tmp_path))
+    own, known = source.features().features["classes"].class_names, ("cat", "ant", "ball")
+    given = Given(source=source, known=(("classes", known),))
+    assert set(own) < set(known) and given.features().features["classes"].class_names == known
+    found = 0
+    for said, wanted in zip(given.open(ALL), source.open("train"), strict=True):
+        pairs = list(zip(said["classes"].numpy().tolist(), wanted["classes"].numpy().tolist(), strict=True))
+        assert all((new < 0) if old < 0 else known[new] == own[old] for new, old in pairs)
+        found += sum(old >= 0 for _, old in pairs)
+        np.testing.assert_array_equal(said["ignored"], wanted["ignored"])
+    assert found > 3
+    images = [entry.path for entry in given.listing().splits[ALL]]
+    assert given.ids(images, range(1, 4)) == ([5 * k for k in range(len(images))], [90, None, 7])
+
+
+def test_void_pixels_stay_void():
+    mask = np.array([[0, 1], [255, 2]], np.uint8)
+    assert _renumbered(mask, [2, 0, 1]).tolist() == [[2, 0], [255, 1]]
+    assert _renumbered(np.array([-1, 1], np.int32), [5, 7]).tolist() == [-1, 7]
 
 
 def test_what_is_kept_of_other_data_is_not_taken_for_a_run_of_other_classes(tmp_path):
