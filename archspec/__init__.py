@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from archspec.ir.tensors import TensorSpec, WeightSpec
     from archspec.ops.base import Op, OpError
     from archspec.report.difference import Diff, diff
-    from archspec.report.picture import Diagram, diagram
+    from archspec.report.drawing import diagram
+    from archspec.report.picture import Diagram
     from archspec.report.sweep import Sweep, sweep
     from archspec.report.table import Row, Table, table
     from archspec.runs.evaluation import Evaluation
@@ -60,7 +61,7 @@ _HOMES = {
     "WeightSpec": "archspec.ir.tensors",
     "check_op": "archspec.backend.conformance",
     "compile": "archspec.backend",
-    "diagram": "archspec.report.picture",
+    "diagram": "archspec.report.drawing",
     "diff": "archspec.report.difference",
     "sweep": "archspec.report.sweep",
     "table": "archspec.report.table",

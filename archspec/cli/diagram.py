@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Load, describe, write. Raises SpecError, OSError."""
     from archspec.cli import FAILED
     from archspec.cli._output import failed, refused
-    from archspec.report.picture import LayoutError, diagram
+    from archspec.report.drawing import diagram
+    from archspec.report.picture import LayoutError
     from archspec.storage.atomic import write_text
 
     graph = _arguments.load(args, args.spec)

@@ -9,8 +9,8 @@ import pytest
 import archspec
 from archspec.analysis.hardware import hardware
 from archspec.cli import main
+from archspec.report.drawing import diagram
 from archspec.report.page.network import reported
-from archspec.report.picture import diagram
 from archspec.report.table import table
 
 SPEC = """archspec: 1

@@ -12,8 +12,9 @@ import pytest
 import archspec
 from archspec.analysis.cost import totals
 from archspec.cli import main
+from archspec.report.drawing import diagram
 from archspec.report.parted import scale
-from archspec.report.picture import Box, Diagram, Group, diagram
+from archspec.report.picture import Box, Diagram, Group
 from archspec.report.pictures import dot, mmd, svg
 from tests.wording import refuses
 
@@ -64,6 +65,36 @@ def test_what_repeats_is_drawn_once_with_its_count(net):
     assert "×3" in mmd.render(drawn)
     # 3·3·4·4·64 multiplications each, of four: the first, and three in one box.
     assert [box.heat for box in convs] == [pytest.approx(0.25), pytest.approx(0.75)]
+
+
+STRETCHES = {
+    "a loop of several steps": ("[{repeat: 5, do: [conv: {filters: 4, kernel: 3}, batch_norm, relu]}]", "0–4 ×5", 5, 3),
+    "equal blocks in a row": ("[unit, unit, unit]", "unit–unit_3 ×3", 5, 3),
+    "equal steps in a row": ("[{conv: 4}, relu, {conv: 4}, relu, {conv: 4}, relu]", "conv–relu_3 ×3", 4, 2),
+    "one in another": ("[{repeat: 3, do: [{repeat: 2, do: [unit]}, {conv: 4}]}]", "0–2 ×3", 6, 4),
+    # The second takes what the first has within, which the drawing of one would not show.
+    "a skip from within": ("[{conv: 4, as: a}, {relu, as: r}, {conv: 4, from: a}, relu, {add: [r, prev]}]", None, 7, 5),
+    "other numbers": ("[{conv: 4}, relu, {conv: 5}, relu]", None, 6, 4),
+}
+
+
+@pytest.mark.parametrize("case", STRETCHES)
+def test_a_stretch_that_comes_again_is_drawn_once(tmp_path, case):
+    body, label, boxes, steps = STRETCHES[case]
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archspec: 1\nname: n\ninputs: {x: [8, 8, 4]}\n"
+        f"blocks: {{unit: {{body: [conv: {{filters: 4, kernel: 3}}, batch_norm, relu]}}}}\nbody: {body}\n",
+        encoding="utf-8",
+    )
+    drawn = shown(str(path), depth=0)
+    labels = [group.label for group in drawn.root.groups()]
+    assert (label in labels) if label else not any("×" in found for found in labels)
+    found = list(drawn.root.boxes())
+    assert (len(found), sum(box.kind == "op" for box in found)) == (boxes, steps)
+    order = {box.id: i for i, box in enumerate(found)}
+    assert all(order[edge.source] < order[edge.target] for edge in drawn.edges)
+    assert sum(box.heat for box in found) == pytest.approx(1)
 
 
 def test_a_stage_that_is_read_elsewhere_is_drawn():

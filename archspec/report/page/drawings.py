@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from archspec.ir.graph import Graph
-from archspec.report.picture import Box, Diagram, Group, diagram
+from archspec.report.drawing import diagram
+from archspec.report.picture import Box, Diagram, Group
 from archspec.report.pictures import svg
 
 MOST_BOXES = 600
