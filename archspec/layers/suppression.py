@@ -1,4 +1,4 @@
-"""Suppression of boxes that overlap better ones, in float32 under every policy.
+"""Suppression of boxes that overlap better ones, and merging of those that are near, in float32 under every policy.
 
 What greedy suppression keeps is the one fixed point of "kept is what no kept box of a higher score overlaps". It is
 reached from "all are kept" in as many turns as the longest chain of boxes each of which makes the next one go, a few in
@@ -47,39 +47,10 @@ class NonMaximumSuppression(keras.Layer):
         self.apart, self.overlap, self.background, self.indices = apart, overlap, background, indices
 
     def call(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
-        of_class = len(boxes.shape) == 4
-        if len(scores.shape) == 2:
-            scores = ops.expand_dims(scores, -1)
-        if self.background != "none":
-            objects = slice(1, None) if self.background == "first" else slice(None, -1)
-            scores = scores[..., objects]
-            boxes = boxes[:, :, objects] if of_class else boxes
-        rows, classes = scores.shape[1:]
-        scores = ops.reshape(scores, (-1, rows * classes))
-        if self.score is not None:
-            scores = ops.where(scores > self.score, scores, LEAST)
-        looked_at = min(self.before, rows * classes)
-        scores, index = ops.top_k(scores, looked_at)
-        index, kind = ops.cast(index, "int32"), ops.cast(index % classes, "int32")
-        if of_class:
-            boxes = ops.reshape(boxes, (-1, rows * classes, 4))
-        boxes, row = rows_of(boxes, index if of_class else index // classes), index // classes
-
+        boxes, scores, kind, row = candidates(boxes, scores, self.score, self.before, self.background)
         kept = self._kept(ops.stop_gradient(boxes), kind, scores > LEAST)
-        count = min(self.keep, looked_at)
-        scores, index = ops.top_k(ops.where(kept, scores, LEAST), count)
-        found, index = scores > LEAST, ops.cast(index, "int32")
-        boxes = ops.where(ops.expand_dims(found, -1), rows_of(boxes, index), 0.0)
-        scores = ops.where(found, scores, 0.0)
-        kind = ops.where(found, ops.take_along_axis(kind, index, axis=1), -1)
-        row = ops.where(found, ops.take_along_axis(row, index, axis=1), 0)
-        if rest := self.keep - count:
-            boxes = ops.pad(boxes, ((0, 0), (0, rest), (0, 0)))
-            scores = ops.pad(scores, ((0, 0), (0, rest)))
-            kind = ops.pad(kind, ((0, 0), (0, rest)), constant_values=-1)
-            row = ops.pad(row, ((0, 0), (0, rest)))
-        made = boxes, scores, kind, ops.sum(ops.cast(found, "int32"), axis=1)
-        return (*made, row) if self.indices else made
+        *made, row = best(boxes, ops.where(kept, scores, LEAST), kind, row, self.keep)
+        return (*made, row) if self.indices else tuple(made)
 
     def _kept(self, boxes: Tensor, kind: Tensor, alive: Tensor) -> Tensor:
         """Which of the candidates stay, which are in the order of their scores: (batch, candidates)."""
@@ -112,6 +83,107 @@ class NonMaximumSuppression(keras.Layer):
     def get_config(self) -> dict[str, Any]:
         names = ("iou", "score", "before", "keep", "apart", "overlap", "background", "indices")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable("archspec")
+class BoxMerging(keras.Layer):
+    """Boxes and scores as those of ``NonMaximumSuppression`` to the same without rows."""
+
+    def __init__(self, *, distance: float, score: float | None, before: int, keep: int, background: str, **kwargs: Any):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.distance, self.score, self.before, self.keep = distance, score, before, keep
+        self.background = background
+
+    def call(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
+        boxes, scores, kind, row = candidates(boxes, scores, self.score, self.before, self.background)
+        boxes, scores = ops.stop_gradient(boxes), ops.stop_gradient(scores)
+        count, most = boxes.shape[1], below(self.distance)
+        pair = np.triu(np.ones((count, count), bool), 1)
+        pair = ops.logical_and(ops.expand_dims(kind, 2) == ops.expand_dims(kind, 1), pair)
+
+        def is_near(boxes: Tensor, scores: Tensor, nearest: Tensor, apart: Tensor) -> Tensor:
+            return ops.any(apart <= most)
+
+        def nearest(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            alive = scores > LEAST
+            both = ops.logical_and(ops.expand_dims(alive, 2), ops.expand_dims(alive, 1))
+            far = ops.where(ops.logical_and(both, pair), _apart(boxes), -LEAST)
+            far = ops.reshape(far, (-1, count * count))
+            place = ops.expand_dims(ops.cast(ops.argmin(far, axis=1), "int32"), 1)
+            return boxes, scores, place, ops.min(far, axis=1, keepdims=True)
+
+        def merged(boxes: Tensor, scores: Tensor, place: Tensor, apart: Tensor) -> tuple[Tensor, ...]:
+            numbers, is_one = np.arange(count, dtype="int32"), apart <= most
+            first = ops.logical_and(place // count == numbers, is_one)
+            second = ops.logical_and(place % count == numbers, is_one)
+            mean = (_one_of(boxes, first) + _one_of(boxes, second)) / 2
+            whole = _one_of(scores, first) + _one_of(scores, second)
+            boxes = ops.where(ops.expand_dims(first, -1), mean, boxes)
+            return nearest(boxes, ops.where(second, LEAST, ops.where(first, whole, scores)))
+
+        boxes, scores, _, _ = ops.while_loop(is_near, merged, nearest(boxes, scores), maximum_iterations=count)
+        return best(boxes, scores, kind, row, self.keep)[:4]
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("distance", "score", "before", "keep", "background")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _apart(boxes: Tensor) -> Tensor:
+    """How far boxes (batch, n, 4) are from each other: (batch, n, n)."""
+    a, b = ops.expand_dims(boxes, 2), ops.expand_dims(boxes, 1)
+    inner = area(ops.maximum(a[..., :2], b[..., :2]), ops.minimum(a[..., 2:], b[..., 2:]))
+    both = area(a[..., :2], a[..., 2:]) + area(b[..., :2], b[..., 2:])
+    apart = ops.sum(ops.square((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2), axis=-1)
+    return ops.sqrt(apart / ops.maximum(both / 2, 1e-7)) + 1.0 - share(inner, both - inner)
+
+
+def _one_of(x: Tensor, chosen: Tensor) -> Tensor:
+    """The row of (batch, n, …) that is chosen, (batch, n), with an axis of 1 in its place; 0 where none is."""
+    chosen = ops.reshape(chosen, (-1, chosen.shape[1], *(1,) * (len(x.shape) - 2)))
+    return ops.sum(ops.where(chosen, x, 0.0), axis=1, keepdims=True)
+
+
+def candidates(
+    boxes: Tensor, scores: Tensor, least: float | None, before: int, background: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Boxes (batch, rows, 4) or (batch, rows, classes, 4) and scores (batch, rows[, classes]) to those that score most,
+    by their scores: boxes (batch, n, 4), scores, classes without a background, and rows (batch, n). What scores no more
+    than ``least`` has the score LEAST."""
+    of_class = len(boxes.shape) == 4
+    if len(scores.shape) == 2:
+        scores = ops.expand_dims(scores, -1)
+    if background != "none":
+        objects = slice(1, None) if background == "first" else slice(None, -1)
+        scores = scores[..., objects]
+        boxes = boxes[:, :, objects] if of_class else boxes
+    rows, classes = scores.shape[1:]
+    scores = ops.reshape(scores, (-1, rows * classes))
+    if least is not None:
+        scores = ops.where(scores > least, scores, LEAST)
+    scores, index = ops.top_k(scores, min(before, rows * classes))
+    index, kind = ops.cast(index, "int32"), ops.cast(index % classes, "int32")
+    if of_class:
+        boxes = ops.reshape(boxes, (-1, rows * classes, 4))
+    return rows_of(boxes, index if of_class else index // classes), scores, kind, index // classes
+
+
+def best(boxes: Tensor, scores: Tensor, kind: Tensor, row: Tensor, keep: int) -> tuple[Tensor, ...]:
+    """The ``keep`` that score most, where scores are above LEAST: boxes (batch, keep, 4), scores and classes (batch,
+    keep), counts (batch,) and rows (batch, keep)."""
+    count = min(keep, scores.shape[1])
+    scores, index = ops.top_k(scores, count)
+    found, index = scores > LEAST, ops.cast(index, "int32")
+    boxes = ops.where(ops.expand_dims(found, -1), rows_of(boxes, index), 0.0)
+    scores = ops.where(found, scores, 0.0)
+    kind = ops.where(found, ops.take_along_axis(kind, index, axis=1), -1)
+    row = ops.where(found, ops.take_along_axis(row, index, axis=1), 0)
+    if rest := keep - count:
+        boxes = ops.pad(boxes, ((0, 0), (0, rest), (0, 0)))
+        scores = ops.pad(scores, ((0, 0), (0, rest)))
+        kind = ops.pad(kind, ((0, 0), (0, rest)), constant_values=-1)
+        row = ops.pad(row, ((0, 0), (0, rest)))
+    return boxes, scores, kind, ops.sum(ops.cast(found, "int32"), axis=1), row
 
 
 def rows_of(x: Tensor, index: Tensor) -> Tensor:

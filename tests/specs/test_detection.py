@@ -12,6 +12,7 @@ from archspec.cli import main
 RUNS = Path(__file__).parents[2] / "specs" / "runs" / "detection"
 LEAST = {
     "ssd_shapes": (0.99, 0.95),
+    "dssd_shapes": (0.99, 0.95),
     "retinanet_shapes": (0.9, 0.9),
     "yolov1_shapes": (0.99, 0.5),
     "yolov2_shapes": (0.99, 0.7),
@@ -46,6 +47,17 @@ def test_what_run_files_say_of_stages_holds(tmp_path, capsys):
     assert main(["evaluate", str(last), "--split", "train", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ap50"] >= 0.9 and found["ap75"] >= 0.75
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+@pytest.mark.long
+def test_what_a_run_file_says_of_windows_holds(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["train", str(RUNS / "hog_svm_shapes.yaml"), "--logdir", str(run), "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--split", "train", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ap50"] >= 0.95
 
 
 MASKS = {
