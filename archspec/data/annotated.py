@@ -1,4 +1,4 @@
-"""Boxes drawn with their names on pictures, in the size of these, for a person to look at one by one."""
+"""Boxes and points drawn with their names on pictures, in the size of these, for a person to look at one by one."""
 
 from __future__ import annotations
 
@@ -15,28 +15,34 @@ if TYPE_CHECKING:
 
 
 class DrawnBox(NamedTuple):
-    """A box (x1, y1, x2, y2 in pixels of the picture), the number of its class, and what is written at it."""
+    """A box (x1, y1, x2, y2 in pixels of the picture), the number of its class, what is written at it, and points of
+    the object (x, y)."""
 
     box: Sequence[float]
     label: int
     text: str = ""
+    points: Sequence[Sequence[float]] = ()
 
 
 def draw(picture: Image, objects: Sequence[DrawnBox]) -> None:
-    """Draw boxes into an RGB picture, the last one on top; lines and text grow with the picture. What is written stands
-    above its box, or within where there is no room above, on the box's colour and within the picture."""
+    """Draw boxes into an RGB picture, the last one on top; lines, dots and text grow with the picture. What is written
+    stands above its box, or within where there is no room above, on the box's colour and within the picture. Points are
+    dots of the box's colour with a dark or a light edge."""
     from PIL import ImageDraw, ImageFont
 
     canvas = ImageDraw.Draw(picture)
     side = max(picture.size)
     width, font = max(1, round(side / 320)), ImageFont.load_default(size=max(11, round(side / 45)))
-    for box, label, text in objects:
+    for box, label, text, points in objects:
         ink = colour(label)
         x1, y1 = (min(max(0, round(n)), most - 1) for n, most in zip(box[:2], picture.size, strict=True))
         x2, y2 = (
             min(max(low, round(n) - 1), most - 1) for low, n, most in zip((x1, y1), box[2:], picture.size, strict=True)
         )
         canvas.rectangle((x1, y1, x2, y2), outline=ink, width=width)
+        for x, y in points:
+            reach = 1.5 * width
+            canvas.ellipse((x - reach - 1, y - reach - 1, x + reach, y + reach), fill=ink, outline=_readable(ink))
         if text:
             left, top, right, bottom = font.getbbox(text)
             wide, high = round(right - left) + 4, round(bottom - top) + 4

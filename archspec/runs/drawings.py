@@ -27,7 +27,7 @@ def ending(image: Path) -> str:
 
 def drawn(image: FilePicture, record: Mapping[str, Any], names: Sequence[str], least: float) -> Picture:
     """A copy of an image, turned as a person is to see it, with the objects of ``record`` whose score is at least
-    ``least``, the surest on top: boxes, and the pixels of their masks where they have some."""
+    ``least``, the surest on top: boxes, and the points, and the pixels of their masks, where they have some."""
     from archspec.data.annotated import DrawnBox, draw
     from archspec.data.objects import StoredImage, as_shown, class_numbers
     from archspec.ir.diagnostics import printable
@@ -48,6 +48,7 @@ def drawn(image: FilePicture, record: Mapping[str, Any], names: Sequence[str], l
                 as_shown(tuple(one["box"]), stored),
                 numbers.get(one["class"], 0),
                 f"{printable(one['class'])} {one['score']:.2f}",
+                [as_shown((x, y, x, y), stored)[:2] for x, y in one.get("points", ())],
             )
             for one in found
         ],

@@ -45,6 +45,24 @@ def test_a_box_is_drawn_where_its_pixels_are_shown(orientation, tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_point_is_drawn_where_its_pixels_are_shown(orientation, tmp_path):
+    """Pillow turns the photo; the dot is on its bright pixels, and reaches little further."""
+    pixels = np.full((60, 90, 3), 20, np.uint8)
+    pixels[48:52, 78:82] = 250
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    photo = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(photo, exif=exif)
+    with Image.open(photo) as given:
+        rows, columns = np.nonzero(np.asarray(ImageOps.exif_transpose(given))[..., 0] > 200)
+    face = {"class": "a", "score": 0.9, "box": [2, 8, 12, 16], "points": [[80.0, 50.0], [900.0, -900.0]]}
+    made = np.asarray(drawn(read_picture(photo, pixels=True), {"objects": [face]}, ("a",), 0.3))
+    inner = made[rows.min() - 4 : rows.max() + 5, columns.min() - 4 : columns.max() + 5]
+    dots = np.argwhere((inner == colour(0)).all(-1)) - 4
+    assert len(dots) and dots.min() >= 0 and dots.max() <= 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
 def test_classes_of_pixels_are_drawn_where_they_are_shown(orientation, tmp_path):
     """Where the photo is bright the copy has the colour of the class, and is the photo elsewhere."""
     pixels = np.full((60, 90, 3), 20, np.uint8)
