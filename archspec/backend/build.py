@@ -125,7 +125,12 @@ def _lowered(keras: Any, node: Node, policy: Any, is_unmasked: bool) -> Any:
 
 
 def _optimizer(keras: Any, said: str | Mapping[str, Any] | keras.Optimizer) -> keras.Optimizer:
-    """Keras's optimizer. Raises ValueError for a name that it has not."""
+    """Keras's optimizer. Raises ValueError for a name that it has not, and for a map that is none of Keras's."""
+    if isinstance(said, Mapping) and "class_name" not in said:
+        raise ValueError(
+            "an optimizer is a name, an object such as keras.optimizers.SGD(0.1), or what keras.optimizers.serialize "
+            f"makes, a map of 'class_name' and 'config', got {shown(said)}"
+        )
     try:
         made: keras.Optimizer = keras.optimizers.get(said)
         return made

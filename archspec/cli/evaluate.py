@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
     from archspec.cli import FAILED
     from archspec.cli._output import failed, write
+    from archspec.data.errors import DataError
     from archspec.runs.evaluation import evaluate
     from archspec.training.errors import RunError
     from archspec.training.looking import Looking
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             results=args.results,
             tool=args.tool,
         )
-    except RunError as error:
+    except (RunError, DataError) as error:
         return failed(str(error), FAILED)
     if args.format == "json":
         write(dumps(found.record(), ensure_ascii=False))

@@ -66,6 +66,13 @@ def table_rows(path: Path, encoding: str, *, quotes: bool = True) -> Iterator[tu
 
 def columns(path: Path, head: list[str], wanted: tuple[str, ...], help: str) -> list[int]:
     """Where the wanted headings stand. Raises DataError."""
+    if (
+        len(head) == 1
+        and head[0] not in wanted
+        and (mark := next((mark for mark in ";|\t" if mark in head[0]), None)) is not None
+    ):
+        help = f"its cells are separated by {mark!r}: save it with commas, or as .tsv with tabs"
+        raise DataError(f"{path} has the one column {shown(head[0])}", help=help)
     for name in wanted:
         if name not in head:
             raise DataError(
@@ -102,6 +109,8 @@ def rows_of_numbers(
         note = f"{path}: {why}; its columns are taken in their order" + (f" for {', '.join(names)}" if names else "")
     called = [head[k] if has_headings else f"column {k + 1}" for k in at]
     body = rows[1:] if has_headings else rows
+    if not body:
+        raise DataError(f"{path} has headings and no rows")
     return [
         (line, [number(row[k].strip(), f"{path}, line {line}", name) for k, name in zip(at, called, strict=True)])
         for line, row in body

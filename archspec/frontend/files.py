@@ -154,6 +154,8 @@ def find(name: str) -> tuple[Path, str, str | None]:
 
 def meant(name: str, folder: Path = Path()) -> str:
     """What may have been meant by a name that the catalogue does not have: a file of a folder, or a name like it."""
+    if "\n" in name:
+        return "archspec.loads reads the text of a spec; archspec.load takes a path, a name or a mapping"
     known: Any = catalogue.names()
     beside = [f"{name}{suffix}" for suffix in (".yaml", ".yml") if name.isprintable() and len(name) < MAX_PATH]
     if file := next((file for file in beside if (folder / file).is_file()), None):

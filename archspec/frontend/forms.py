@@ -3,6 +3,7 @@ that were written."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -186,6 +187,8 @@ def _variant(path: Path, value: object, parameter: str) -> str | None:
         return f"a variant is a map of arguments: {path[-1]}: {plain(pairs)}"
     if isinstance(value, (list, dict)) or value is None:
         return None
+    if isinstance(value, str) and (found := re.fullmatch(r"(\w+)\s*=\s*([^\s=,]+)", value)):
+        return f"a variant is a map of arguments: {path[-1]}: {{{found[1]}: {found[2]}}}"
     return f"a variant is a map of arguments: {path[-1]}: {{{parameter}: {plain(value)}}}"
 
 

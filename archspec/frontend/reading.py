@@ -9,6 +9,12 @@ from archspec.frontend.yaml_source import MAX_BYTES
 from archspec.ir.diagnostics import Diagnostic, Source, Span, SpecError
 from archspec.storage.regular import opened
 
+BINARY = (b"PK\x03\x04", b"\x89HDF")
+"""How files of models and weights begin: .keras, .npz and .pth are archives, .h5 is HDF5."""
+NO_TEXT = (
+    "a spec is text; 'archspec decompile' writes that of a Keras model, 'archspec weights import' takes the spec first"
+)
+
 
 def read_source(path: Path, name: str) -> Source:
     """The text of a regular file of UTF-8. Raises SpecError, OSError."""
@@ -36,4 +42,5 @@ def decoded(data: bytes, name: str) -> Source:
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         message = f"not valid UTF-8: byte {data[error.start]:#04x}"
         at = Span(Source(name, before), line, column)
-        raise SpecError([Diagnostic("Y01", message, at, "save the file as UTF-8")]) from None
+        hint = NO_TEXT if data.startswith(BINARY) else "save the file as UTF-8"
+        raise SpecError([Diagnostic("Y01", message, at, hint)]) from None

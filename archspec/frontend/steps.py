@@ -228,6 +228,13 @@ _KINDS = (
 """What says in other formats which op a step is."""
 
 
+def _block(kind: str, word: str) -> str | None:
+    """What is called under a key for any step, where it is no op: perhaps a block, or ``pool: max`` in two words."""
+    if Op.find(joined := f"{word}_{kind}") is not None:
+        return joined
+    return word if kind in ("op", "type", "layer") and word.isidentifier() else None
+
+
 def _two_ops_hint(item: Map, ops: list[str]) -> str:
     """What to do with a second key of a step that is no modifier."""
     from archspec.frontend.intended_words import intended_word
@@ -236,7 +243,7 @@ def _two_ops_hint(item: Map, ops: list[str]) -> str:
     keys = list(item)
     if first in _KINDS and isinstance(item[first], str):
         word = item[first].rpartition(".")[2]
-        named = word if Op.find(word) else same("op", word, Op.names())
+        named = word if Op.find(word) else same("op", word, Op.names()) or _block(first, word)
         if named is not None:
             inner = item[second] if second in ARGUMENTS and type(item[second]) is Map and len(ops) == 2 else None
             rest = [f"{key}: {plain(v)}" for key, v in (inner or {key: item[key] for key in ops[1:]}).items()]

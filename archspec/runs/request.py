@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.ir.diagnostics import Diagnostic, Span, SpecError, amount, did_you_mean, retyped, shown, typed
 from archspec.runs.notation import KEYWORDS
+from archspec.storage.regular import opened
 
 if TYPE_CHECKING:
     from archspec.frontend.yaml_source import Map
@@ -73,6 +74,9 @@ class RunRequest:
                 raise
             message = f"there is no file {error.filename}"
             hint = "spec: names one of the catalogue ('archspec list'), or a path from this file's folder"
+            missing = Path(str(error.filename))
+            if near := did_you_mean(missing.name, _specs_beside(missing)):
+                hint = near
             if catalogue.find(stem := Path(str(error.filename)).stem) is not None:
                 hint = f"spec: {stem} is one of the catalogue; a path starts at this file's folder"
             raise SpecError([Diagnostic("F01", message, self.at(("spec",)), hint)]) from None
@@ -242,8 +246,25 @@ def changed(found: RunRequest, changes: Mapping[str, Any], words: Words = by_key
     return replace(found, run=run.model_copy(update=updates), words={**found.words, **said})
 
 
+MAX_BESIDE = 100
+"""Files of a folder that are looked at for one of a similar name."""
+
 UNCHANGED = ("archspec_run", "spec", "train")
 """Keys of a run file that cannot be changed: what it is of, and a section whose keys can."""
+
+
+def _specs_beside(missing: Path) -> list[str]:
+    """Files of the folder of a file that is not there, without those that are run files."""
+    found = []
+    for file in sorted(missing.parent.glob("*.y*ml"))[:MAX_BESIDE]:
+        try:
+            with opened(file) as stream:
+                is_run = b"archspec_run" in stream.read(4096)
+        except OSError:
+            continue
+        if not is_run:
+            found.append(file.name)
+    return found
 
 
 def _source(value: object, at: Span) -> Any:

@@ -42,6 +42,12 @@ def test_an_optimizer_that_keras_has_not(form):
         archspec.compile(graph, optimizer=form("Adamm"))
 
 
+@pytest.mark.parametrize("said", [{"sgd": {"learning_rate": 0.1}}, {}])
+def test_a_map_that_is_none_of_keras_is_told(said):
+    with refuses(ValueError):
+        archspec.compile(loads(ONE), optimizer=said)
+
+
 def test_one_head_is_plain_and_steps_as_a_model_compiled_by_hand():
     graph = loads(ONE)
     model = archspec.compile(graph, optimizer="sgd")

@@ -214,6 +214,14 @@ def test_fix_takes_nothing_out_that_does_something_elsewhere(body):
     assert fixed(body) == body
 
 
+@pytest.mark.parametrize("start", [b"PK\x03\x04\x97", b"\x89HDF\r\n\x97"], ids=["archive", "hdf5"])
+def test_a_model_is_not_taken_for_a_text_of_another_encoding(capsys, start):
+    Path("net.keras").write_bytes(start)
+    assert main(["check", "net.keras"]) == 1
+    said = capsys.readouterr().err
+    assert "archspec decompile" in said and "save the file as UTF-8" not in said
+
+
 def test_a_file_of_another_encoding_is_refused(capsys):
     Path("net.yaml").write_bytes(b"archspec: 1\nname: net\ndoc: '\xe9'\n")
     assert main(["lint", "--fix", "net.yaml"]) == 1

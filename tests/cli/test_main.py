@@ -197,3 +197,22 @@ def test_public_names_are_there_and_no_others():
     assert typed | {"load", "loads"} == set(archspec.__all__) == set(dir(archspec)) - {"__version__"}
     with refuses(AttributeError):
         _ = archspec.tabel
+
+
+def test_data_that_cannot_be_read_are_no_defect_of_an_evaluation(capsys, monkeypatch):
+    from archspec.data.errors import DataError
+
+    def broken(*args, **options):
+        raise DataError("2 images of 16 in all cannot be read")
+
+    monkeypatch.setattr("archspec.runs.evaluation.evaluate", broken)
+    assert main(["evaluate", "runs/1", "--data", "photos"]) == 1
+    assert capsys.readouterr().err == "archspec: 2 images of 16 in all cannot be read\n"
+
+
+def test_a_spec_that_is_not_there_may_have_another_ending(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("net.yaml").write_text("archspec: 1\nname: net\ninputs: {x: [4]}\nbody: [dense: 3]\n")
+    Path("nets.yaml").write_text("archspec_run: 1\nspec: net.yml\ndata: digits\n")
+    assert main(["check", "nets.yaml"]) == 1
+    assert "did you mean 'net.yaml'?" in capsys.readouterr().err

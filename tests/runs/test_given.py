@@ -93,6 +93,11 @@ def test_a_spec_is_a_path_a_name_or_a_mapping(value):
         archspec.load(value)
 
 
+def test_the_text_of_a_spec_is_no_name():
+    with refuses(archspec.SpecError):
+        archspec.load("archspec: 1\nname: net\n")
+
+
 @pytest.mark.parametrize("value", [3, ["a"], b"resnet18", {}])
 def test_a_variant_is_a_name(value):
     for read in (lambda: archspec.load("resnet", variant=value), lambda: archspec.loads("", variant=value)):
