@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SURE = 0.5
 """Probability from which a pixel is an object's."""
 
+EDGE = 1e-3
+"""How far beyond the edge of what is seen a pixel's middle may lie: on the edge, the last digit does not decide."""
+
 
 def pasted(drawn: np.ndarray, box: Sequence[float], size: Sequence[int]) -> np.ndarray:
     """Which pixels of an image of this height and width are an object's: bool of shape (height, width).

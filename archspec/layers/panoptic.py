@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from archspec.layers.reduction import argmax
 from archspec.layers.tensor import Tensor
 
 SURE = 0.5
@@ -44,7 +45,7 @@ class MergedSegments(keras.Layer):
 
         nothing = ops.zeros_like(semantic[..., 0], dtype="int32")
         segments = ops.fori_loop(0, rows, turn, nothing)
-        kinds = ops.cast(ops.argmax(semantic, axis=-1), "int32")
+        kinds = ops.cast(argmax(semantic, -1), "int32")
         left = ops.where(segments > 0, -1, kinds)
         kept = nothing
         for kind in range(*self.stuff):

@@ -13,6 +13,14 @@ from archspec.layers.tensor import Shape, Tensor
 
 register = keras.saving.register_keras_serializable("archspec")
 
+
+def argmax(x: Tensor, axis: int) -> Tensor:
+    """Where the largest number of an axis stands, the first of several: int32.
+
+    Of floats, Keras tells -0 from 0 by their bits, for which neither ONNX nor LiteRT has operations."""
+    return ops.argmax(ops.cast(x == ops.max(x, axis=axis, keepdims=True), "int32"), axis=axis)
+
+
 REDUCTIONS = {"sum": ops.sum, "mean": ops.mean, "max": ops.max, "min": ops.min, "var": ops.var, "std": ops.std}
 
 
@@ -51,7 +59,7 @@ class Argmax(keras.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        return ops.argmax(inputs, axis=self.axis)
+        return argmax(inputs, self.axis)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}

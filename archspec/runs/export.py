@@ -92,7 +92,7 @@ def _prepared(
     """The network behind the transforms of evaluation. Raises NotExported."""
     from archspec.data.errors import DataError
     from archspec.data.transform import valued
-    from archspec.runs.serving import with_preprocessing
+    from archspec.runs.serving import Lying, with_preprocessing
     from archspec.training.errors import NotExported
     from archspec.training.planning import task_of
 
@@ -104,7 +104,8 @@ def _prepared(
     activations = task.shared_by(inference, found.run.train, features)
     try:
         units = task.units(inference)
-        return with_preprocessing(model, features.parts[part], steps, activations, units, task.located)
+        lying = Lying(task.located, task.filling, task.numbered, task.scored(inference))
+        return with_preprocessing(model, features.parts[part], steps, activations, units, lying)
     except DataError as error:
         raise NotExported(error.message) from None
 
@@ -201,16 +202,10 @@ def _written_as_onnx(
 
 
 def _needed(path: Path) -> str:
-    """What a LiteRT file needs to be run besides LiteRT itself."""
-    import tensorflow as tf
+    """What a LiteRT file needs to be run besides LiteRT itself: its operations that TensorFlow alone has."""
+    import re
 
-    from archspec.backend.installation import quiet
-
-    try:
-        with quiet():
-            tf.lite.Interpreter(str(path)).allocate_tensors()
-    except RuntimeError as error:
-        if "Select TensorFlow op" not in str(error):
-            raise
-        return "it is run only by a LiteRT that has TensorFlow's own ops (the Flex delegate)"
-    return ""
+    names = sorted({name.decode() for name in re.findall(rb"\0Flex([A-Z]\w+)\0", path.read_bytes())})
+    if not names:
+        return ""
+    return f"it is run only by a LiteRT that has TensorFlow's own ops (the Flex delegate), for {', '.join(names)}"

@@ -177,6 +177,10 @@ class Task(Declaration, package="archspec.tasks"):
     """True where records list the objects of an image, with boxes in pixels of its file."""
     located: ClassVar[tuple[str, ...]] = ()
     """Heads that give boxes in pixels of what the network sees."""
+    filling: ClassVar[tuple[str, ...]] = ()
+    """Heads that give pictures which fill these boxes."""
+    numbered: ClassVar[tuple[str, ...]] = ()
+    """Heads that give the number of a segment at each pixel of what the network sees."""
     listed: ClassVar[tuple[str, ...]] = ()
     """Heads whose rows are of the same things, in an order that is that of numbers which may be equal."""
     is_averaged: ClassVar[bool] = False
@@ -260,6 +264,10 @@ class Task(Declaration, package="archspec.tasks"):
     def truth(self, batch: Batch, features: Example) -> Batch:
         """What evaluators compare with, out of a batch of the data."""
         return {LABEL: batch[LABEL]}
+
+    def scored(self, graph: Graph) -> tuple[str, ...]:
+        """Heads that give a score of each class at each pixel, of which ``predict`` makes masks."""
+        return ()
 
     def tells_segments(self, graph: Graph) -> bool:
         """Whether the predictor says of each pixel which segment it is of: its records list the segments, and what it

@@ -90,7 +90,7 @@ def test_boxes_of_what_is_seen_come_back_to_the_image_given_as_predictions_do(wr
     import keras
 
     from archspec.data.corners import file_sizes
-    from archspec.runs.serving import with_preprocessing
+    from archspec.runs.serving import Lying, with_preprocessing
     from archspec.tasks.detection.predictor import in_file
 
     steps, draw = steps_of(written), np.random.default_rng(0)
@@ -103,7 +103,7 @@ def test_boxes_of_what_is_seen_come_back_to_the_image_given_as_predictions_do(wr
     boxes[:, -2:] = 0
     image = keras.Input((height, width, 3))
     model = keras.Model(image, {"boxes": keras.layers.Lambda(lambda x: keras.ops.convert_to_tensor(boxes))(image)})
-    network = with_preprocessing(model, source.features().image, steps, {}, {}, ("boxes",))
+    network = with_preprocessing(model, source.features().image, steps, {}, {}, Lying(("boxes",)))
     for path, batch in zip(pictures, seen, strict=True):
         corners = np.asarray(batch["corners"])
         inside = in_file(np.clip(boxes, 0, [width, height, width, height]), corners)
@@ -111,6 +111,74 @@ def test_boxes_of_what_is_seen_come_back_to_the_image_given_as_predictions_do(wr
         wanted[:, -2:] = 0
         said = network(np.asarray(Image.open(path))[None])["boxes"]
         np.testing.assert_allclose(said, wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("written", "margin"),
+    [
+        ([{"resize": [16, 40]}, "rescale"], 0),
+        ([{"resize": [30, 26]}, {"center_crop": [20, 11]}], 3),
+        ([{"letterbox": [20, 32]}], 0),
+        ([{"letterbox": {"size": 128, "enlarge": False}}, {"center_crop": [60, 100]}, {"resize": 48}], 0),
+    ],
+    ids=str,
+)
+def test_masks_and_segments_of_what_is_seen_come_back_to_the_image_given_as_predictions_do(written, margin, pictures):
+    import keras
+
+    from archspec.data.corners import placement
+    from archspec.data.pasting import sampled
+    from archspec.runs.serving import Lying, with_preprocessing
+    from archspec.tasks.segmentation.predictor import MaskPredictor
+
+    steps, draw = steps_of(written), np.random.default_rng(0)
+    source = Loose(paths=tuple(map(str, pictures)))
+    pipeline = Pipeline(source, source.features(), (), steps, 1, 0)
+    seen = [batch for batch, _ in pipeline.evaluation(ASKED, lambda batch: (batch, ()))]
+    height, width = seen[0]["image"].shape[1:3]
+    # Of coarse noise, so that classes have areas; a network without padding tells of the middle alone.
+    coarse = draw.random((1, 4, 5, 6), np.float32)
+    scores = np.asarray(keras.ops.image.resize(coarse, (height - 2 * margin, width - 2 * margin)))
+    numbers = draw.integers(0, 300, (1, height, width)).astype("int32")
+    image = keras.Input((height, width, 3))
+    made = {"scores": scores, "panoptic": numbers}
+    lambdas = {n: keras.layers.Lambda(lambda x, v=v: keras.ops.convert_to_tensor(v))(image) for n, v in made.items()}
+    lying = Lying(numbered=("panoptic",), scored=("scores",))
+    network = with_preprocessing(keras.Model(image, lambdas), source.features().image, steps, {}, {}, lying)
+    predictor = MaskPredictor.__new__(MaskPredictor)
+    for path, batch in zip(pictures, seen, strict=True):
+        there, raw = placement(np.asarray(batch["corners"]))[0], np.asarray(Image.open(path))
+        said = {name: np.asarray(value)[0] for name, value in network(raw[None]).items()}
+        assert (said["classes"].dtype, said["panoptic"].dtype) == (np.uint8, np.int32)
+        wanted = predictor.mask({"probabilities": scores}, there, (height, width), raw.shape[:2])
+        # Where two scores cross, or a pixel lies on an edge, the last digit decides.
+        assert (said["classes"] != wanted).mean() < 1e-3 and (said["classes"] == 255).any() == (wanted == 255).any()
+        assert (said["panoptic"] != sampled(numbers[0], there, raw.shape[:2])).mean() < 1e-3
+        assert said["scores"].shape == scores.shape[1:]
+
+
+def test_boxes_that_masks_fill_are_not_cut(pictures):
+    import keras
+
+    from archspec.data.corners import placement
+    from archspec.runs.serving import Lying, with_preprocessing
+
+    boxes = np.float32([[[-4, 2, 9, 30], [3, -8, 40, 12], [0, 0, 0, 0]]])
+    steps = steps_of([{"letterbox": [20, 32]}])
+    image = keras.Input((20, 32, 3))
+    made = {"boxes": boxes, "masks": np.zeros((1, 3, 7, 7), np.float32)}
+    lambdas = {n: keras.layers.Lambda(lambda x, v=v: keras.ops.convert_to_tensor(v))(image) for n, v in made.items()}
+    source = Loose(paths=tuple(map(str, pictures)))
+    lying = Lying(boxes=("boxes",), filling=("masks",))
+    network = with_preprocessing(keras.Model(image, lambdas), source.features().image, steps, {}, {}, lying)
+    pipeline = Pipeline(source, source.features(), (), steps, 1, 0)
+    for path, (batch, _) in zip(pictures, pipeline.evaluation(ASKED, lambda batch: (batch, ())), strict=True):
+        there = placement(np.asarray(batch["corners"]))[0]
+        wanted = (boxes[0].reshape(-1, 2) - there[:, 2]) / np.diag(there[:, :2])
+        wanted = wanted.reshape(3, 4)
+        wanted[2] = 0
+        said = network(np.asarray(Image.open(path))[None])["boxes"]
+        np.testing.assert_allclose(said[0], wanted, atol=1e-3)
 
 
 @pytest.mark.parametrize("written", [[{"resize": {"size": 8, "method": "area"}}], [{"halves": {}}]])

@@ -45,6 +45,8 @@ class Detection(MinimizingTask, name="detection"):
     predicts = True
     tells_objects = True
     located = (BOXES,)
+    filling = (MASKS,)
+    numbered = (PANOPTIC,)
     listed = (BOXES, SCORES, CLASSES, MASKS)
 
     def check(self, graph: Graph, training: Example, evaluation: Example, train: TrainSettings) -> Iterator[TaskError]:

@@ -197,6 +197,9 @@ class Segmentation(Task, name="segmentation", main="class_weights"):
         activation = self.scored_by(graph, train)
         return MaskPredictor(model, _first(graph).name, taken_of(graph), activation, looks, looking.crf)
 
+    def scored(self, graph: Graph) -> tuple[str, ...]:
+        return (_first(graph).name,)
+
     def evaluators(self, graph: Graph, features: Example) -> tuple[Evaluator, ...]:
         return (PixelClasses(),)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from archspec.data.example import COLOURS, Example
 from archspec.data.mask_values import VOID
+from archspec.data.pasting import EDGE
 from archspec.evaluators.accuracy import PROBABILITIES
 from archspec.evaluators.base import Batch
 from archspec.evaluators.segmentation import middle
@@ -98,7 +99,7 @@ def resampled(scores: np.ndarray, there: np.ndarray, size: tuple[int, int]) -> n
     for top in range(0, size[0], step):
         y = np.arange(top, min(top + step, size[0]))[:, None] + 0.5
         u, v = (row[0] * x[None] + row[1] * y + row[2] for row in there)
-        is_seen = (u > 0) & (u < width) & (v > 0) & (v < height)
+        is_seen = (u > -EDGE) & (u < width + EDGE) & (v > -EDGE) & (v < height + EDGE)
         u, v = np.clip(u - 0.5, 0, width - 1), np.clip(v - 0.5, 0, height - 1)
         left, above = np.minimum(u.astype(int), max(width - 2, 0)), np.minimum(v.astype(int), max(height - 2, 0))
         right, below = np.minimum(left + 1, width - 1), np.minimum(above + 1, height - 1)

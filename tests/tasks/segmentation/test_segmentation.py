@@ -311,6 +311,17 @@ def test_data_with_masks_mean_this_task(tmp_path):
     assert archspec.Run.open(path).plan().task.name == "segmentation"
 
 
+@pytest.mark.tensorflow
+def test_masks_reach_the_step_as_8_bits(tmp_path):
+    """Four bytes a pixel would be four times the memory and the copies, in every batch that waits."""
+    plan = archspec.Run.open(run_file(tmp_path)).plan()
+    model = archspec.compile(plan.graph)
+    objective = plan.task.trainer(plan.graph, model, plan.spec.train, plan.features)
+    for batches in (plan.pipeline.training(objective.pairs), plan.pipeline.evaluation("val", objective.pairs)):
+        _, target = batches.element_spec
+        assert target.dtype == "uint8"
+
+
 def test_borders_are_weighed_in_losses_of_single_pixels_alone(tmp_path):
     for name, task in (("pixels", "segmentation"), ("regions", "segmentation, loss: dice")):
         (tmp_path / name).mkdir()
