@@ -22,6 +22,13 @@ class DrawnBox(NamedTuple):
     label: int
     text: str = ""
     points: Sequence[Sequence[float]] = ()
+    is_box: bool = True
+    """False where the text alone is drawn, with its middle at the box's first corner."""
+
+
+def line_width(size: Sequence[int]) -> int:
+    """Pixels of a line on a picture of this size."""
+    return max(1, round(max(size) / 320))
 
 
 def draw(picture: Image, objects: Sequence[DrawnBox]) -> None:
@@ -31,15 +38,15 @@ def draw(picture: Image, objects: Sequence[DrawnBox]) -> None:
     from PIL import ImageDraw, ImageFont
 
     canvas = ImageDraw.Draw(picture)
-    side = max(picture.size)
-    width, font = max(1, round(side / 320)), ImageFont.load_default(size=max(11, round(side / 45)))
-    for box, label, text, points in objects:
+    width, font = line_width(picture.size), ImageFont.load_default(size=max(11, round(max(picture.size) / 45)))
+    for box, label, text, points, is_box in objects:
         ink = colour(label)
         x1, y1 = (min(max(0, round(n)), most - 1) for n, most in zip(box[:2], picture.size, strict=True))
         x2, y2 = (
             min(max(low, round(n) - 1), most - 1) for low, n, most in zip((x1, y1), box[2:], picture.size, strict=True)
         )
-        canvas.rectangle((x1, y1, x2, y2), outline=ink, width=width)
+        if is_box:
+            canvas.rectangle((x1, y1, x2, y2), outline=ink, width=width)
         for x, y in points:
             reach = 1.5 * width
             canvas.ellipse((x - reach - 1, y - reach - 1, x + reach, y + reach), fill=ink, outline=_readable(ink))
@@ -48,6 +55,9 @@ def draw(picture: Image, objects: Sequence[DrawnBox]) -> None:
             wide, high = round(right - left) + 4, round(bottom - top) + 4
             x = max(0, min(x1, picture.width - wide))
             y = y1 - high if y1 >= high else min(y1, max(0, picture.height - high))
+            if not is_box:
+                x = max(0, min(x1 - wide // 2, picture.width - wide))
+                y = max(0, min(y1 - high // 2, picture.height - high))
             canvas.rectangle((x, y, x + wide - 1, y + high - 1), fill=ink)
             canvas.text((x + 2 - left, y + 2 - top), text, _readable(ink), font)
 

@@ -144,3 +144,23 @@ def colour(number: int) -> Colour:
         return COLOURS[number]
     red, green, blue = colorsys.hls_to_rgb(number * GOLDEN % 1, 0.35 + 0.2 * (number % 2), 0.8)
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def tinted(pixels: np.ndarray, where: np.ndarray, ink: Colour, line: int = 1) -> None:
+    """Half a colour on the pixels of a picture (height, width, 3) of 0 … 255, float32, that ``where`` (height, width)
+    has, and the colour itself along their edge, ``line`` pixels wide and within them: two that touch are two."""
+    import numpy as np
+
+    if not where.any():
+        return
+    rows, columns = (np.flatnonzero(where.any(axis)) for axis in (1, 0))
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    own = where[window]
+    inner = own
+    for _ in range(line):
+        around = np.pad(inner, 1)
+        inner = inner & around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    colour_of = np.array(ink, np.float32)
+    part = pixels[window]
+    part[own] = (1 - TINT) * part[own] + TINT * colour_of
+    part[own & ~inner] = colour_of

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from archspec.data.canvas import Canvas, colour
 from archspec.data.corners import placement
 from archspec.data.example import CORNERS, LABEL
 from archspec.data.objects import CLASSES, IGNORED, MASKS, PLACES
@@ -23,6 +24,10 @@ PANOPTIC = "panoptic"
 """The head that gives the number of the segment of each pixel, as ``merge_panoptic`` does."""
 SEGMENTS = "segments"
 """The same in pixels of the files, a list of arrays."""
+KEPT, TILE = 8, 200
+"""Most pictures whose segments are kept to be shown, spread over all; height and width of each, in pixels."""
+NOTHING = (110, 110, 110)
+"""Of pixels of no segment."""
 FIGURES = ("pq", "sq", "rq", "pq_things", "pq_stuff")
 MEANING = {
     "pq": "sum of IoU over found segments, by TP + FP / 2 + FN / 2, mean over classes",
@@ -53,6 +58,8 @@ class _SegmentCounting:
 
         self.classes, self.examples = classes, 0
         self.totals = np.zeros((len(classes.names), 4))
+        # Every picture whose number the step divides: of any number of pictures, few are held at a time.
+        self.step, self.shown = 1, dict[int, tuple[np.ndarray, np.ndarray]]()
 
     def update(self, truth: Batch, said: Batch) -> None:
         import numpy as np
@@ -65,11 +72,18 @@ class _SegmentCounting:
             rows = np.asarray(said[CLASSES][i]).tolist()
             told = {int(n): self.classes.predicted(int(n), rows) for n in np.unique(found)}
             guessed = [Segment(n, kind) for n, kind in told.items() if kind is not None]
-            self.totals += counts(sampled(numbers, there[i], found.shape), segments, found, guessed, len(self.totals))
+            true = sampled(numbers, there[i], found.shape)
+            self.totals += counts(true, segments, found, guessed, len(self.totals))
+            if self.examples % self.step == 0:
+                self.shown[self.examples] = _painted(true, segments), _painted(found, guessed)
+            if len(self.shown) > KEPT:
+                self.step *= 2
+                self.shown = {k: pair for k, pair in self.shown.items() if k % self.step == 0}
             self.examples += 1
 
     def result(self) -> PanopticAssessment:
-        return PanopticAssessment(self.examples, self.classes, tuple(map(tuple, self.totals.tolist())))
+        pictures = tuple(self.shown.values())
+        return PanopticAssessment(self.examples, self.classes, tuple(map(tuple, self.totals.tolist())), pictures)
 
 
 def counts(
@@ -122,6 +136,8 @@ class PanopticAssessment:
     classes: SegmentClasses
     totals: tuple[tuple[float, ...], ...]
     """Of each class the sum of IoU, and how many segments are found, invented and missed."""
+    shown: Sequence[tuple[np.ndarray, np.ndarray]] = field(default=(), compare=False, repr=False)
+    """The true and the predicted segments of a few pictures, in the colours of their classes."""
 
     @property
     def by_class(self) -> tuple[tuple[float, float, float] | None, ...]:
@@ -157,10 +173,34 @@ class PanopticAssessment:
         return {**self.figures, "segments": {name: figures and list(figures) for name, figures in pairs}}
 
     def panels(self) -> Mapping[str, np.ndarray]:
-        return {}
+        if not self.shown:
+            return {}
+        import numpy as np
+
+        from archspec.evaluators.panels import legend
+
+        rows = [np.concatenate([Canvas(one, TILE).pixels for one in pair], 1) for pair in self.shown]
+        there = [k for k, of in enumerate(self.by_class) if of is not None]
+        inks = {printable(self.classes.names[k]): colour(k) for k in there}
+        return {"segments": legend(np.concatenate(rows), ("truth", "prediction"), inks | {"no segment": NOTHING})}
 
     def curves(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         return {}
+
+
+def _painted(numbers: np.ndarray, segments: Sequence[Segment]) -> np.ndarray:
+    """Segments in the colours of their classes, with white between them: uint8 of shape (height, width, 3), as small as
+    a tile."""
+    import numpy as np
+
+    step = -(-max(numbers.shape) // TILE)
+    small = numbers[step // 2 :: step, step // 2 :: step]
+    out = np.full((*small.shape, 3), NOTHING, np.uint8)
+    for one in segments:
+        out[small == one.number] = colour(one.kind)
+    out[1:][small[1:] != small[:-1]] = 255
+    out[:, 1:][small[:, 1:] != small[:, :-1]] = 255
+    return out
 
 
 def _means(of: Sequence[tuple[float, float, float] | None]) -> list[float]:

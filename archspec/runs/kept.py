@@ -36,9 +36,11 @@ class Illustrated:
         """The classes of the pixels of a file of this height and width; None where none are told."""
         return mask_of(size, batch, said, cast("PixelPredictor", self.predictor)) if self.task.tells_pixels else None
 
-    def picture(self, image: FilePicture, mask: np.ndarray | None, record: Mapping[str, Any]) -> Picture:
+    def picture(self, image: FilePicture, mask: np.ndarray | None, record: Mapping[str, Any], said: Batch) -> Picture:
         """A copy of an image as a person is to see it."""
-        return drawn(image, record, self.names, self.least) if mask is None else overlaid(image, mask)
+        if mask is not None:
+            return overlaid(image, mask)
+        return drawn(image, record, self.names, self.least, said[SEGMENTS][0] if SEGMENTS in said else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class KeptImages:
         elif self.masks and SEGMENTS in said:
             out |= write_segments(self.masks[name], image.turned, said[SEGMENTS][0])
         if self.copies:
-            out |= write_picture(self.copies[name], self.by.picture(image, mask, record))
+            out |= write_picture(self.copies[name], self.by.picture(image, mask, record, said))
         return out
 
 
@@ -81,6 +83,6 @@ class KeptFrames:
         if self.writer is not None:
             pixels = np.repeat(batch[FRAME], 3 // batch[FRAME].shape[2], 2)
             image = FilePicture(pixels.shape[:2], None, Image.fromarray(pixels))
-            self.writer.write(np.asarray(self.by.picture(image, self.by.mask(image.size, batch, said), record)))
+            self.writer.write(np.asarray(self.by.picture(image, self.by.mask(image.size, batch, said), record, said)))
         when = {} if self.video.rate is None else {"seconds": round(number / self.video.rate, 3)}
         return {"frame": number, **when}

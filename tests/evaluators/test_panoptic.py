@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from archspec.data.canvas import colour
 from archspec.data.features.object_masks import bits
 from archspec.data.segments import Segment, SegmentClasses, true_segments
-from archspec.evaluators.panoptic import PanopticAssessment, counts
+from archspec.evaluators.panoptic import NOTHING, TILE, PanopticAssessment, _painted, counts
 
 CLASSES = SegmentClasses(("cat", "dog"), ("sky", "sea"), (1, 3))
 
@@ -142,3 +143,17 @@ def test_the_truth_finds_itself():
     totals = counts(numbers, segments, said, found, 4)
     assert PanopticAssessment(1, CLASSES, tuple(map(tuple, totals.tolist()))).figures["pq"] == 1
     assert CLASSES.predicted(3 + 2, rows) is None and CLASSES.predicted(0, rows) is None
+
+
+def test_a_few_pictures_are_kept_with_their_segments():
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 4, (5, 7)).repeat(60, 0).repeat(60, 1)
+    picture = _painted(numbers, [Segment(1, 0), Segment(2, 2), Segment(3, 0)])
+    assert max(picture.shape) <= TILE
+    # Of five by seven squares most pixels are no edge, and have the colour of their class.
+    small = numbers[1::3, 1::3]
+    for number, ink in ((0, NOTHING), (1, colour(0)), (2, colour(2)), (3, colour(0))):
+        here = picture[small == number]
+        assert ((here == ink).all(-1) | (here == 255).all(-1)).all() and (here == ink).all(-1).mean() > 0.8
+    said = PanopticAssessment(1, CLASSES, ((1, 1, 0, 0),) * 4, [(picture, picture)]).panels()["segments"]
+    assert said.shape[1] == 2 * TILE and said.dtype == np.uint8

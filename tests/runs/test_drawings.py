@@ -82,6 +82,34 @@ def test_classes_of_pixels_are_drawn_where_they_are_shown(orientation, tmp_path)
     np.testing.assert_allclose(drawn[bright], np.tile((250 + np.array(colour(2))) / 2, (bright.sum(), 1)), atol=0.51)
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_segments_are_drawn_where_they_are_shown_and_named(orientation, tmp_path):
+    """Half their colours within, the colours themselves along their edges, and the name of what is no object inside."""
+    numbers = np.ones((180, 270), int) * 9
+    numbers[40:100, 120:200] = 1
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.full((180, 270, 3), 20, np.uint8)).save(photo, exif=exif)
+    objects = [{"class": "cell", "score": 0.8, "box": [120, 40, 200, 100]}]
+    kinds = [{"id": 1, "class": "cell", "is_thing": True}, {"id": 9, "class": "ground", "is_thing": False}]
+    record = {"objects": objects, "segments": kinds}
+    seen = np.asarray(drawn(read_picture(photo, pixels=True), record, ("other", "cell"), 0.3, numbers)).astype(int)
+    turned = Image.fromarray(numbers.astype(np.uint8))
+    turned.getexif()[ORIENTATION] = orientation
+    shown = np.asarray(ImageOps.exif_transpose(turned))
+    assert seen.shape[:2] == shown.shape
+    y, x = np.nonzero(shown == 1)
+    inner = seen[y.min() + 20 : y.max() - 3, x.min() + 3 : x.max() - 3]
+    assert np.abs(inner - (20 + np.array(colour(1))) / 2).max() <= 1
+    assert (seen[y.max(), x.min() : x.max()] == colour(1)).all()
+    # The name stands on its colour, once, outside of the object.
+    rows, columns = np.nonzero((seen == colour(9)).all(-1) & (np.minimum(*np.indices(shown.shape)) > 2))
+    here = np.array([(r, c) for r, c in zip(rows, columns, strict=True) if shown[r, c] == 9 and r < shown.shape[0] - 3])
+    here = here[here[:, 1] < shown.shape[1] - 3]
+    assert len(here) > 100
+
+
 def test_colours_of_classes_are_stable_and_apart():
     some = [colour(k) for k in range(80)]
     assert some == [colour(k) for k in range(80)] and len(set(some)) == 80
