@@ -3,10 +3,10 @@
     python tools/bench_matching.py [--images 8] [--runs 5] [--anchors 76725] [--objects 100]
 
 76,725 anchors are RetinaNet's of 640×640; every image has 100 objects. `match` takes one object at a time within a
-compiled step; the broadcast is the matrix of all overlaps, its largest entries by row and by column, as one writes it
-in a tf.function. Both follow the rule of region proposals: an overlap of .7, or the largest that an object has. Each
-runs in a process of its own. Time is the CPU's of all threads, median of the runs; memory is what the process had
-resident at its peak, less what it had before the first run. Both find the same owners.
+compiled step, for a tile of anchors at a time; the broadcast is the matrix of all overlaps, its largest entries by row
+and by column, as one writes it in a tf.function. Both follow the rule of region proposals: an overlap of .7, or the
+largest that an object has. Each runs in a process of its own. Time is the CPU's of all threads, median of the runs;
+memory is what the process had resident at its peak, less what it had before the first run. Both find the same owners.
 """
 
 from __future__ import annotations

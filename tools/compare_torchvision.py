@@ -11,6 +11,10 @@ are apart. Rows whose scores differ by less than 1e-5 may change places. What di
 - torchvision takes the best of each class or level before suppression, specs the best of all: a threshold of the scores
   lets fewer than either limit through.
 - It suppresses region proposals level by level, the spec all together.
+- It orders proposals by their probability, the spec by their logits. In float32 all logits above 16.6 have the
+  probability 1, and then stand in the order of their anchors; logits are drawn such that they stay far below.
+- It leaves out proposals thinner than 0.001 pixels and detections thinner than 0.01, such as lie beyond the border;
+  specs keep them. Here both keep them.
 - It rounds anchors to whole pixels, as `round: true` does, and RetinaNet's sizes down to such.
 - Within suppression it moves the boxes of each class apart, which rounds them; here it goes class by class.
 - Rows of its first dense layer count channels first, as no rule says of regions: they are put in order before.
@@ -211,7 +215,8 @@ def drawn(pair: Pair) -> Any:
         for name, weight in network.named_parameters():
             # Scores that differ by less than rounding would be in any order.
             if any(part in name for part in ("cls_logits", "cls_score", "classification_head.module_list")):
-                weight.copy_(torch.randn_like(weight) * (0.3 if weight.ndim == 1 else 2 / weight[0].numel() ** 0.5))
+                spread = (0.2 if name.startswith("rpn.") else 2) / weight[0].numel() ** 0.5
+                weight.copy_(torch.randn_like(weight) * (0.3 if weight.ndim == 1 else spread))
             if "mask_fcn_logits" in name:
                 weight.copy_(torch.randn_like(weight) * (0.3 if weight.ndim == 1 else 30 / weight[0].numel() ** 0.5))
             if any(part in name for part in ("bbox_reg", "bbox_pred", "regression_head.module_list")):
@@ -221,9 +226,12 @@ def drawn(pair: Pair) -> Any:
         uncut["batched_nms"] = module.box_ops._batched_nms_vanilla
         module.box_ops = SimpleNamespace(**uncut)
     if hasattr(network, "rpn"):
+        network.rpn.min_size = 0.0
         network.rpn._pre_nms_top_n = {"training": 20000, "testing": 20000}
         own = rpn.box_ops
-        roi_heads.box_ops = SimpleNamespace(**{**vars(own), "batched_nms": own._batched_nms_vanilla})
+        every = lambda boxes, min_size: torch.arange(len(boxes))  # noqa: E731
+        own_way = {"batched_nms": own._batched_nms_vanilla, "remove_small_boxes": every}
+        roi_heads.box_ops = SimpleNamespace(**{**vars(own), **own_way})
         together = lambda boxes, scores, levels, most: own.nms(boxes, scores, most)  # noqa: E731
         rpn.box_ops = SimpleNamespace(**{**vars(own), "batched_nms": together})
     return network

@@ -222,6 +222,13 @@ def _results_only() -> Iterator[None]:
         os.close(kept)
 
 
+def _unmeasured(result: Result) -> str:
+    """Why a run has no figures of held-out examples."""
+    if result.split and not result.epochs:
+        return f"no epoch, after which {result.split} is evaluated: 'archspec evaluate {result.logdir}' evaluates it"
+    return "nothing was evaluated"
+
+
 def _show(result: Result, form: str) -> None:
     """Print what came out of a run."""
     from dataclasses import asdict
@@ -234,7 +241,7 @@ def _show(result: Result, form: str) -> None:
     lines = [
         f"{result.run}: {amount(result.epochs, 'epoch')}, {amount(result.steps, 'step')}, "
         f"{result.params:,} parameters, seed {result.seed}",
-        f"{result.split} ({result.examples:,} examples): {figures}" if figures else "nothing was evaluated",
+        f"{result.split} ({result.examples:,} examples): {figures}" if figures else _unmeasured(result),
         *(f"{amount(n, 'example')} of {split} could not be read: left out" for split, n in result.left_out.items()),
         f"{result.cpu_seconds:.0f} CPU seconds, {result.seconds:.0f} s; all of it in {result.logdir}",
     ]

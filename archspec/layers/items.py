@@ -38,5 +38,9 @@ class UnfoldItems(keras.Layer):
     def call(self, x: Tensor) -> Tensor:
         return ops.reshape(x, (-1, self.items, *x.shape[1:]))
 
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Said, since JAX cannot divide a batch of any size."""
+        return (None if shape[0] is None else shape[0] // self.items, self.items, *shape[1:])
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "items": self.items}

@@ -1,5 +1,8 @@
-"""Owners of candidate boxes, object by object: what a turn holds is one number for each candidate. Pairs that are one
-to one need all overlaps at once."""
+"""Owners of candidate boxes, object by object: what is held is one number for each candidate. Pairs that are one to one
+need all overlaps at once.
+
+Candidates are taken in tiles that stay in a processor's cache while all objects pass by: otherwise every object would
+read and write some ten numbers of each candidate from memory, which takes ten times as long as the arithmetic."""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from archspec.layers.boxes import area, share
+from archspec.layers.boxes import area
 from archspec.layers.suppression import rows_of
 from archspec.layers.tensor import Tensor
 
 register = keras.saving.register_keras_serializable("archspec")
+
+TILE = 1024
+"""Candidates of each image that are compared at a time."""
 
 
 @register
@@ -32,53 +38,92 @@ class MatchedAnchors(keras.Layer):
         self, anchors: Tensor, boxes: Tensor, classes: Tensor, valid: Tensor, ignored: Tensor | None = None
     ) -> tuple[Tensor, ...]:
         anchors, boxes = ops.stop_gradient(anchors), ops.stop_gradient(boxes)
-        best, owner, forced = self._matched(anchors, boxes, valid)
-        between = ops.logical_and(best >= self.low, best < self.high)
-        owner = ops.where(best >= self.high, owner, ops.where(between, -2, -1))
-        is_box = area(anchors[..., :2], anchors[..., 2:]) > 0
-        owner = ops.where(ops.logical_and(owner == -1, ops.logical_not(is_box)), -2, owner)
-        if ignored is not None:
-            within = self._within(anchors, boxes, ignored) > self.ignored_share
-            owner = ops.where(ops.logical_and(owner == -1, within), -2, owner)
-        owner = ops.where(forced >= 0, forced, owner)
+        owner = self._matched(anchors, boxes, valid, ignored)
         return owned(owner, anchors, boxes, classes, first=self.background == "first")
 
     @cached_property
     def _matched(self) -> Callable[..., Any]:
         """Compiled once for all calls of the layer."""
-        return compiled(self._owners)
+        return compiled(self._decided)
 
-    @cached_property
-    def _within(self) -> Callable[..., Any]:
-        """Compiled once for all calls of the layer."""
-        return compiled(self._ignored_shares)
+    def _decided(self, anchors: Tensor, boxes: Tensor, valid: Tensor, ignored: Tensor | None) -> Tensor:
+        """The object of each anchor, -1 for background, -2 for what counts as neither."""
+        best, owner, forced = self._owners(anchors, boxes, valid)
+        between = ops.logical_and(best >= self.low, best < self.high)
+        owner = ops.where(best >= self.high, owner, ops.where(between, -2, -1))
+        is_box = area(anchors[..., :2], anchors[..., 2:]) > 0
+        owner = ops.where(ops.logical_and(owner == -1, ops.logical_not(is_box)), -2, owner)
+        if ignored is not None:
+            within = _largest(anchors, boxes, ignored, of_candidates=True) > self.ignored_share
+            owner = ops.where(ops.logical_and(owner == -1, within), -2, owner)
+        return ops.where(forced >= 0, forced, owner)
 
     def _owners(self, anchors: Tensor, boxes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The largest overlap of each anchor, with which object, and the object that forces it, or -1."""
-        overlaps = overlaps_with(anchors, boxes, valid)
-        zeros, number, place = numbered(anchors)
+        tiles, count = Tiles(anchors), boxes.shape[1]
+        forces = self.force in ("ties", "best") and count > 0
 
-        def turn(i: Tensor, held: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-            best, owner, forced = held
-            found = overlaps(i)
-            better = found > best
-            best, owner = ops.maximum(found, best), ops.where(better, ops.cast(i, "int32"), owner)
-            if self.force in ("ties", "best"):
-                wins = winners(found, 0, place if self.force == "best" else None)
-                forced = ops.where(wins, ops.cast(i, "int32"), forced)
-            return best, owner, forced
+        def look(t: Tensor, held: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+            best, owner, most = held
+            overlaps = overlaps_with(tiles.parts[t], boxes, valid)
 
-        count = boxes.shape[1]
-        best, owner, forced = ops.fori_loop(0, count, turn, (zeros - 1, number - 1, number - 1))
+            def turn(i: Tensor, held: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+                best, owner, most = held
+                found = overlaps(i)
+                better = found > best
+                best, owner = ops.maximum(found, best), ops.where(better, ops.cast(i, "int32"), owner)
+                if forces:
+                    most = ops.slice_update(most, (t, i, 0), ops.max(found, axis=1)[None, None])
+                return best, owner, most
+
+            start = (tiles.zeros[0] - 1, ops.cast(tiles.zeros[0], "int32") - 1, most)
+            one, whose, most = ops.fori_loop(0, count, turn, start)
+            return tiles.put(best, t, one), tiles.put(owner, t, whose), most
+
+        number = ops.cast(tiles.zeros, "int32") - 1
+        # Of each tile, object and image, the largest overlap.
+        most = ops.repeat(ops.transpose(ops.zeros_like(boxes[..., 0]))[None] - 1, tiles.count, axis=0)
+        best, owner, most = tiles.each(look, (tiles.zeros, number, most))
+        best, owner, forced = tiles.joined(best), tiles.joined(owner), tiles.joined(number)
+        if forces:
+            forced = tiles.joined(self._forced(tiles, most, boxes, valid))
         if self.force == "ties":
             forced = ops.where(forced >= 0, owner, -1)
         if self.force == "one_to_one":
-            forced = self._pairs(ops.stack([overlaps(i) for i in range(count)], axis=1), place, forced)
+            overlaps = overlaps_with(anchors, boxes, valid)
+            forced = self._pairs(ops.stack([overlaps(i) for i in range(count)], axis=1), numbered(anchors)[2], forced)
         return best, owner, forced
 
-    def _ignored_shares(self, anchors: Tensor, boxes: Tensor, ignored: Tensor) -> Tensor:
-        """The largest share of each anchor that lies in an ignored object."""
-        return _largest(overlaps_with(anchors, boxes, ignored, of_candidates=True), anchors, boxes)
+    def _forced(self, tiles: Tiles, most: Tensor, boxes: Tensor, valid: Tensor) -> Tensor:
+        """The object that forces each anchor, or -1, tile by tile. Only the few tiles are looked at again that have
+        the largest overlap of an object, and there it is the tile's own largest that counts: a second computation may
+        round otherwise."""
+        top = ops.max(most, axis=0)
+        if self.force == "best":
+            number = ops.cast(ops.convert_to_tensor(np.arange(tiles.count)), "int32")[:, None, None]
+            has = number == ops.cast(ops.argmax(most, axis=0), "int32")[None]
+        else:
+            has = most == top[None]
+        has = ops.logical_and(has, top[None] > 0)
+        place = numbered(tiles.parts[0])[2] if self.force == "best" else None
+        # The objects of each tile that are looked at, the first first, for those of all images together.
+        objects = ops.cast(ops.convert_to_tensor(np.arange(boxes.shape[1])), "int32")
+        asked = ops.any(has, axis=2)
+        order = ops.sort(ops.where(asked, objects, boxes.shape[1]), axis=1)
+        counts = ops.sum(ops.cast(asked, "int32"), axis=1)
+
+        def look(t: Tensor, forced: Tensor) -> Tensor:
+            overlaps = overlaps_with(tiles.parts[t], boxes, valid)
+
+            def turn(k: Tensor, held: Tensor) -> Tensor:
+                i = order[t, k]
+                wins = ops.logical_and(winners(overlaps(i), 0, place), ops.expand_dims(has[t, i], 1))
+                return ops.where(wins, i, held)
+
+            start = ops.cast(tiles.zeros[0], "int32") - 1
+            return tiles.put(forced, t, ops.fori_loop(0, counts[t], turn, start))
+
+        return tiles.each(look, ops.cast(tiles.zeros, "int32") - 1)
 
     def _pairs(self, overlaps: Tensor, place: Tensor, forced: Tensor) -> Tensor:
         """Pairs from the largest overlap down, of (batch, N, A)."""
@@ -130,7 +175,7 @@ class IgnoredOverlaps(keras.Layer):
         return compiled(self._best)
 
     def _best(self, predicted: Tensor, boxes: Tensor, valid: Tensor) -> Tensor:
-        return _largest(overlaps_with(predicted, boxes, valid), predicted, boxes)
+        return _largest(predicted, boxes, valid)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "iou": self.iou}
@@ -155,10 +200,46 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
 
 
-def _largest(overlaps: Callable[[Tensor], Tensor], candidates: Tensor, boxes: Tensor) -> Tensor:
+class Tiles:
+    """Candidates (batch, A, 4) as ``parts`` (tiles, batch, ``TILE``, 4), the last filled up with boxes of no size. One
+    tile of all, where their number is not known, and on PyTorch, which would do each step of each by itself."""
+
+    def __init__(self, candidates: Tensor):
+        self.rows = candidates.shape[1]
+        is_whole = self.rows is None or self.rows <= TILE or keras.backend.backend() == "torch"
+        self.count = 1 if is_whole else -(-self.rows // TILE)
+        if self.count == 1:
+            self.parts = candidates[None]
+        else:
+            filled = ops.pad(candidates, ((0, 0), (0, self.count * TILE - self.rows), (0, 0)))
+            self.parts = ops.transpose(ops.reshape(filled, (-1, self.count, TILE, 4)), (1, 0, 2, 3))
+        self.zeros = ops.zeros_like(self.parts[..., 0])
+
+    def each(self, look: Callable[[Tensor, Any], Any], held: Any) -> Any:
+        """What is held after ``look(tile, held)`` of each tile."""
+        return look(0, held) if self.count == 1 else ops.fori_loop(0, self.count, look, held)
+
+    def put(self, held: Tensor, t: Tensor, one: Tensor) -> Tensor:
+        """``held`` (tiles, batch, T) with those of one tile."""
+        return one[None] if self.count == 1 else ops.slice_update(held, (t, 0, 0), one[None])
+
+    def joined(self, held: Tensor) -> Tensor:
+        """(tiles, batch, T) as (batch, A)."""
+        if self.count == 1:
+            return held[0]
+        return ops.reshape(ops.transpose(held, (1, 0, 2)), (-1, self.count * TILE))[:, : self.rows]
+
+
+def _largest(candidates: Tensor, boxes: Tensor, valid: Tensor, *, of_candidates: bool = False) -> Tensor:
     """The largest overlap of each candidate with any object; 0 for none."""
-    start = ops.zeros_like(candidates[..., 0])
-    return ops.fori_loop(0, boxes.shape[1], lambda i, best: ops.maximum(best, overlaps(i)), start)
+    tiles = Tiles(candidates)
+
+    def look(t: Tensor, held: Tensor) -> Tensor:
+        overlaps = overlaps_with(tiles.parts[t], boxes, valid, of_candidates=of_candidates)
+        one = ops.fori_loop(0, boxes.shape[1], lambda i, best: ops.maximum(best, overlaps(i)), tiles.zeros[0])
+        return tiles.put(held, t, one)
+
+    return tiles.joined(tiles.each(look, tiles.zeros))
 
 
 def numbered(anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -185,15 +266,21 @@ def overlaps_with(
     the candidates instead, where they say so."""
     x1, y1, x2, y2 = (candidates[..., i] for i in range(4))
     own = area(candidates[..., :2], candidates[..., 2:])
+    known = ops.zeros_like(boxes[..., 0]) if of_candidates else area(boxes[..., :2], boxes[..., 2:])
+    # What is no object has no area that any overlap could be a share of.
+    nothing = ops.where(valid, 0.0, -1.0)
+    known = ops.where(valid, known, -np.inf)
+    columns = ops.concatenate([boxes, known[..., None], nothing[..., None]], axis=-1)
+    # (objects, 6, batch, 1)
+    columns = ops.expand_dims(ops.transpose(columns, (1, 2, 0)), -1)
 
     def of(number: Tensor) -> Tensor:
-        box = ops.take(boxes, number, axis=1)
-        left, top, right, bottom = (box[:, i : i + 1] for i in range(4))
+        column = columns[number]
+        left, top, right, bottom, size, least = (column[i] for i in range(6))
         wide = ops.maximum(ops.minimum(x2, right) - ops.maximum(x1, left), 0.0)
         high = ops.maximum(ops.minimum(y2, bottom) - ops.maximum(y1, top), 0.0)
         inner = wide * high
-        whole = own if of_candidates else own + area(box[:, :2], box[:, 2:])[:, None] - inner
-        is_object = ops.expand_dims(ops.take(valid, number, axis=1), 1)
-        return ops.where(is_object, share(inner, whole), -1.0)
+        whole = own + size if of_candidates else own + size - inner
+        return ops.where(whole > 0, inner / whole, least)
 
     return of

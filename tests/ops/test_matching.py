@@ -126,3 +126,26 @@ def test_a_result_by_name_goes_to_the_input_of_its_name():
     owner = nodes["owner"]
     assert owner.op.flops(owner.outputs, *owner.input_specs) == 15 * 72 * 6 + 3 * (72 + 6) + 3 * 72
     assert [o.name for o in graph.outputs] == ["goals", "asked.positive", "asked.counted"]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("force", ["none", pytest.param("ties", marks=pytest.mark.fast(2)), "best", "one_to_one"])
+def test_tiles_of_anchors_match_as_all_at_once(force, monkeypatch):
+    """Whole corners, so that many overlaps are equal, within tiles and in several."""
+    from archspec.layers import matching
+
+    draw = np.random.default_rng(4)
+    corner = draw.integers(0, 6, (2, 150, 2))
+    boxes = np.concatenate([corner, corner + draw.integers(0, 6, corner.shape)], -1).astype("float32")
+    anchors, objects = boxes[:, :143], boxes[:, 143:]
+    valid, ignored = np.array([[True] * 6 + [False], [True, False] * 3 + [True]]), np.zeros((2, 7), bool)
+    ignored[1, 1] = True
+    given = anchors, objects, np.tile(np.arange(7, dtype="int32"), (2, 1)), valid, ignored
+    found = []
+    for tile in (1024, 16):
+        monkeypatch.setattr(matching, "TILE", tile)
+        layer = matching.MatchedAnchors(0.3, 0.6, force, "none")
+        found.append([np.asarray(x) for x in layer(*given)])
+    assert len(np.unique(found[0][-1])) > 3
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

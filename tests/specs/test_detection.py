@@ -1,4 +1,4 @@
-"""Small members of the catalogue's detectors learn made-up pictures by heart."""
+"""Small members of the catalogue's detectors learn made-up pictures by heart, and find the shapes of others."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ RUNS = Path(__file__).parents[2] / "specs" / "runs" / "detection"
 LEAST = {
     "ssd_shapes": (0.99, 0.95),
     "dssd_shapes": (0.99, 0.95),
+    "ssd_scenes": (0.85, 0.7),
     "retinanet_shapes": (0.9, 0.9),
     "yolov1_shapes": (0.99, 0.5),
     "yolov2_shapes": (0.99, 0.7),
     "yolov3_shapes": (0.99, 0.7),
     "yolov4_shapes": (0.98, 0.8),
 }
-"""AP50 and AP75 on the pictures that were trained on, below those of the run files."""
+"""AP50 and AP75 on the pictures that were trained on (``scenes``: on others), below those of the run files."""
 
 
 @pytest.mark.tensorflow

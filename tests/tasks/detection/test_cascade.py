@@ -59,7 +59,7 @@ def facenet(folder: Path) -> dict[str, np.ndarray]:
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-def test_the_astronauts_face_is_found_in_pixels_of_the_file(tmp_path):
+def test_the_astronauts_face_is_found_in_pixels_of_the_file(tmp_path, capsys):
     folder = Path(os.environ.get("ARCHSPEC_DATA", "")) / "w_mtcnn_facenet" / "src" / "align"
     if not (folder / "det1.npy").is_file():
         pytest.skip("needs facenet's weights: ARCHSPEC_DATA")
@@ -84,6 +84,7 @@ def test_the_astronauts_face_is_found_in_pixels_of_the_file(tmp_path):
     )
     logdir = tmp_path / "run"
     assert main(["train", str(tmp_path / "run.yaml"), "--logdir", str(logdir), "--quiet"]) == 0
+    assert f"archspec evaluate {logdir}" in capsys.readouterr().out
     said = archspec.Run.open(logdir).predict([photo])
     ((found,),) = (record["objects"] for record in said)
     np.testing.assert_allclose(found["box"], FACE, atol=0.02)
