@@ -4,6 +4,7 @@ what it is about is shown by the examples of its code (tests/report/test_explana
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from archspec.analysis.practice import RULES, findings
 from archspec.cli import main
 from archspec.frontend import analyse, catalogue
+from archspec.frontend.layout import formatted
+from archspec.ir.diagnostics import Source
 from archspec.report.explanations import codes
 
+ROOT = Path(__file__).parents[2]
 HEAD = "archspec: 1\nname: net\ninputs: {image: [32, 32, 3]}\n"
 
 
@@ -220,6 +224,49 @@ def test_a_model_is_not_taken_for_a_text_of_another_encoding(capsys, start):
     assert main(["check", "net.keras"]) == 1
     said = capsys.readouterr().err
     assert "archspec decompile" in said and "save the file as UTF-8" not in said
+
+
+SPOILT = {
+    # What is found, and what makes it: at a place of a text, in each of the ways in which it may be written.
+    "W10": [
+        (r"^( *)params:\n( +)(?=\S)", r"\1params:\n\2unread_: 3   # of no use\n\2"),
+        (r"params: {", "params: {unread_: 3, "),
+    ],
+    "W11": [(r"^( +)- (?={.*from: )", r"\1- {conv: {filters: 4, kernel: 3}, as: dead_}\n\1- ")],
+    "W14": [(r"^blocks:\n( +)(?=\S)", r"blocks:\n\1unused_:\n\1  # about it\n\1  body: [conv: 8, relu]\n\1")],
+    "L08": [(r"^( +)- relu\n", r"\1- relu\n\1- relu\n"), (r"\brelu\]", "relu, relu]"), (r"\brelu, ", "relu, relu, ")],
+}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "alexnet/alexnet",
+        *(pytest.param(f"{name}/{name}", marks=pytest.mark.slow) for name in ("unet", "segmenter", "retinanet")),
+    ],
+)
+def test_what_spoils_a_spec_is_taken_out_again(spec, capsys):
+    """As it was written and as ``fmt`` would write it, to the letter."""
+    text = (ROOT / "specs" / f"{spec}.yaml").read_text("utf-8")
+    tried = 0
+    for code, ways in SPOILT.items():
+        for place, new in ways:
+            spoilt, count = re.subn(place, new, text, count=1, flags=re.MULTILINE)
+            found = analyse("net.yaml", data=spoilt.encode(), folder=(ROOT / "specs" / spec).parent)
+            if not count or code not in [d.code for d in [*found.warnings, *findings(found)]]:
+                continue
+            tried += 1
+            for before, after in ((spoilt, text), (_form(spoilt), _form(text))):
+                Path("net.yaml").write_text(before, "utf-8")
+                main(["lint", "--fix", "net.yaml"])
+                left = Path("net.yaml").read_text("utf-8")
+                assert left == after
+    assert tried
+    capsys.readouterr()
+
+
+def _form(text):
+    return formatted(Source("net.yaml", text))
 
 
 def test_a_file_of_another_encoding_is_refused(capsys):
