@@ -24,14 +24,9 @@ A SPEC is the path of a spec file, or the name of a spec or variant of the
 catalogue (see 'archspec list'): net.yaml is a file, net the catalogue's.
 Data goes to stdout, everything else to stderr.
 
-exit codes:
-  0  success
-  1  an invalid spec, or a failed run
-  2  invalid usage
-  4  training diverged to NaN
-  70 a bug in archspec; ARCHSPEC_TRACEBACK=1 shows the traceback
-  130 interrupted (Ctrl-C)
-  143 terminated (SIGTERM); a training run says how to resume"""
+exit codes: 0 success; 1 an invalid spec, or a failed run; 2 invalid usage;
+4 training diverged to NaN; 70 a bug in archspec (ARCHSPEC_TRACEBACK=1 shows
+where); 130 and 143 interrupted and terminated (a run says how to resume)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -142,7 +137,7 @@ def _run(arguments: list[str]) -> int:
     if not verb.isidentifier() or not (Path(__file__).parent / f"{verb}.py").is_file() or verb.startswith("_"):
         from archspec.ir.diagnostics import did_you_mean, shown
 
-        hint = did_you_mean(verb, verbs()) or f"the verbs are {', '.join(verbs())}"
+        hint = did_you_mean(verb, verbs()) or "archspec help lists the verbs"
         return _say(f"there is no verb {shown(verb)}; {hint}", USAGE)
     module = import_module(f"archspec.cli.{verb}")
     examples = "".join(f"  {line}\n" for line in module.EXAMPLES)

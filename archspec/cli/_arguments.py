@@ -51,6 +51,16 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str):
         super().__init__(prog, width=_width() - 2)
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Prose is wrapped to the terminal; a paragraph with lines that are set in (examples, lists) stays as it is."""
+        from textwrap import fill
+
+        paragraphs = text.strip().split("\n\n")
+        return "\n\n".join(
+            p if any(line[:1] == " " for line in p.split("\n")) else fill(p, width, break_on_hyphens=False)
+            for p in paragraphs
+        )
+
 
 @cache
 def _width() -> int:

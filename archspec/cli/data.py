@@ -1,9 +1,12 @@
 """Inspect data before training: check all of it, show examples beside their augmented versions, or find anchors.
 
-  archspec data check SOURCE     read and decode everything; report broken or unusual files, and statistics
-  archspec data show SOURCE      write a contact sheet (PNG) of originals beside augmented images
-  archspec data anchors SOURCE   shapes for a detector's anchors, by k-means over the objects with IoU for distance;
-                                 of a run file also what share of the objects its spec's anchors reach
+  check SOURCE    read and decode everything; report broken or unusual files,
+                  and statistics
+  show SOURCE     write a contact sheet (PNG) of originals beside augmented
+                  images
+  anchors SOURCE  shapes for a detector's anchors, by k-means over the objects
+                  with IoU for distance; of a run file also what share of the
+                  objects its spec's anchors reach
 
 A SOURCE is a run file (its data and augmentation), a folder, a file, or a source's name where that is all (digits).
 """

@@ -67,7 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="optimizer whose state counts as training memory; default: adam",
     )
     parser.add_argument(
-        "--dtype", choices=POLICIES, default="float32", help="of activations and weights; default: float32"
+        "--dtype",
+        metavar="DTYPE",
+        choices=POLICIES,
+        default="float32",
+        help=f"of activations and weights: {', '.join(POLICIES)}; default: float32",
     )
     parser.add_argument("--format", choices=formats(), default="text", help="default: text")
 

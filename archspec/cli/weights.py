@@ -6,13 +6,17 @@ Keras model are matched by its wiring; the numbers of Darknet, which have neithe
 spec's layers; others by shape, and by name if shapes are equal. If the match is ambiguous, or a Keras model computes
 something else than the spec, nothing is written. A file of rules (YAML) can then state
 
-  ignore: ['aux\\..*']                      layers of the file that the spec has no place for
-  names: {'layer(\\d)\\.conv': 'c.\\1.conv'}   layer of the file (a regular expression): layer of the spec; also with
-                                           sums of groups, 'c.{\\1 - 1}.conv'
-  axes: {reshape: first}                   step of the spec: where its channels are in the file, first or last
-  unchecked: [scale_.*]                    layers of the file that are not compared with the spec
-  rotary: halves                           channels of a head that are rotated together: halves or pairs (the spec's)
-  fused: heads                             query_key_value holds the three of a head together, or parts, of all
+  ignore: ['aux\\..*']     layers of the file that the spec has no place for
+  names: {'layer(\\d)\\.conv': 'c.\\1.conv'}
+                          layer of the file (a regular expression): layer of
+                          the spec; also with sums of groups, 'c.{\\1 - 1}.conv'
+  axes: {reshape: first}  step of the spec: where its channels are in the file,
+                          first or last
+  unchecked: [scale_.*]   layers of the file that are not compared with the spec
+  rotary: halves          channels of a head that are rotated together: halves
+                          or pairs (the spec's)
+  fused: heads            query_key_value holds the three of a head together, or
+                          parts, of all
 
 Rules need not name all layers: what they do not name is matched as always.
 """

@@ -34,19 +34,21 @@ def test_help_lists_every_verb_and_the_exit_codes(capsys):
     assert all(f" {verb} {help}" in told for verb, help in verbs().items())
     assert all(len(line) <= 80 for line in out.splitlines())
     for code in (
-        "0  success",
-        "1  an invalid spec, or a failed run",
-        "2  invalid usage",
-        "4  training diverged to NaN",
+        "0 success;",
+        "1 an invalid spec, or a failed run;",
+        "2 invalid usage;",
+        "4 training diverged to NaN;",
     ):
-        assert code in out
+        assert code in " ".join(out.split())
 
 
 @pytest.mark.parametrize("verb", sorted(verbs()))
 def test_every_verb_explains_itself_by_examples_first(verb, capsys):
     assert main([verb, "--help"]) == 0
     out = capsys.readouterr().out
-    assert out.index("examples:\n  ") < out.index(verbs()[verb]) and "exit codes" not in out
+    assert out.index("examples:\n  ") < out.index(verbs()[verb][:40]) and "exit codes" not in out
+    prose = out[out.index(verbs()[verb][:40]) : out.index("\noptions:")]
+    assert max(map(len, prose.splitlines())) <= 80
     assert main(["help", verb]) == 0
     assert capsys.readouterr().out == out
 
