@@ -29,8 +29,8 @@ class HistogramsOfGradients(keras.Layer):
         height, width = (n // self.cell for n in x.shape[1:3])
         down, right = _differences(x)
         length = ops.sqrt(ops.square(down) + ops.square(right))
-        # The first of the channels whose gradient is longest.
-        longest = ops.one_hot(ops.argmax(length, axis=-1), x.shape[-1], dtype=length.dtype)
+        # The first of the channels whose gradient is longest. Keras makes argmax of bits that ONNX does not know.
+        longest = ops.one_hot(ops.squeeze(ops.top_k(length, 1)[1], axis=-1), x.shape[-1], dtype=length.dtype)
         down, right, length = (ops.sum(longest * each, axis=-1) for each in (down, right, length))
         # A direction and its opposite are one, from 0 to below 180 degrees.
         turned = ops.logical_or(down < 0, ops.logical_and(down == 0, right < 0))

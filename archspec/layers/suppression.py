@@ -107,10 +107,10 @@ class BoxMerging(keras.Layer):
         def nearest(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             alive = scores > LEAST
             both = ops.logical_and(ops.expand_dims(alive, 2), ops.expand_dims(alive, 1))
-            far = ops.where(ops.logical_and(both, pair), _apart(boxes), -LEAST)
-            far = ops.reshape(far, (-1, count * count))
-            place = ops.expand_dims(ops.cast(ops.argmin(far, axis=1), "int32"), 1)
-            return boxes, scores, place, ops.min(far, axis=1, keepdims=True)
+            near = ops.where(ops.logical_and(both, pair), -_apart(boxes), LEAST)
+            # Not argmin, which is made of bits of numbers that ONNX does not know.
+            apart, place = ops.top_k(ops.reshape(near, (-1, count * count)), 1)
+            return boxes, scores, ops.cast(place, "int32"), -apart
 
         def merged(boxes: Tensor, scores: Tensor, place: Tensor, apart: Tensor) -> tuple[Tensor, ...]:
             numbers, is_one = np.arange(count, dtype="int32"), apart <= most

@@ -146,13 +146,15 @@ def test_results_go_by_name_in_the_text_and_in_the_outputs():
 @pytest.mark.tensorflow
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["saved_model", "onnx", "litert"])
-def test_exported_files_contain_the_suppression(form, tmp_path):
+@pytest.mark.parametrize("step", ["nms: {keep: 100, iou: 0.3}", "merge_boxes: {keep: 100, before: 40}"])
+def test_exported_files_contain_the_suppression(form, step, tmp_path):
     import tensorflow as tf
 
     from archspec.backend.export import export
     from archspec.backend.onnx import write_onnx
 
-    model, path = archspec.compile(archspec.loads(NET)), tmp_path / f"net{'.tflite' if form == 'litert' else ''}"
+    path = tmp_path / f"net{'.tflite' if form == 'litert' else ''}"
+    model = archspec.compile(archspec.loads(NET.replace("nms: {keep: 100, iou: 0.3}", step)))
     image = np.random.default_rng(0).normal(size=(1, 32, 48, 3)).astype("float32")
     known = {name: np.asarray(value) for name, value in model(image).items()}
     assert 0 < known["objects.count"][0] < 100

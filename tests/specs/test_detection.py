@@ -14,6 +14,7 @@ LEAST = {
     "ssd_shapes": (0.99, 0.95),
     "dssd_shapes": (0.99, 0.95),
     "ssd_scenes": (0.85, 0.7),
+    "overfeat_shapes": (0.9, 0.2),
     "retinanet_shapes": (0.9, 0.9),
     "yolov1_shapes": (0.99, 0.5),
     "yolov2_shapes": (0.99, 0.7),
