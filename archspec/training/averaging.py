@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from archspec.backend.seams.models import layers_within
 from archspec.backend.seams.normalization import stated_momentum
 from archspec.training.batch_norm import have_begun
 
@@ -35,7 +36,9 @@ def estimate(model: keras.Model, inputs: Inputs, count: int) -> list[tuple[Any, 
     """
     import keras
 
-    layers = [n for n in model.layers if isinstance(n, keras.layers.BatchNormalization) and n.trainable]
+    from archspec.training.updates.steps import StepsModel
+
+    layers = [n for n in layers_within(model) if isinstance(n, keras.layers.BatchNormalization) and n.trainable]
     if not layers:
         return []
     own = {id(v) for layer in layers for v in layer.non_trainable_variables}
@@ -47,7 +50,10 @@ def estimate(model: keras.Model, inputs: Inputs, count: int) -> list[tuple[Any, 
         for done, batch in enumerate(islice(inputs(), min(count, BATCHES))):
             for layer in layers:
                 layer.momentum = done / (done + 1)
-            model(batch, training=True)
+            if isinstance(model, StepsModel):
+                model.compute_loss(x=batch, training=True)  # its networks are called for the terms of its steps
+            else:
+                model(batch, training=True)
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum

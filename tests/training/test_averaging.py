@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import archspec
 from archspec.ir.diagnostics import SpecError
 from archspec.training.run import run
 from tests.shares import few
@@ -99,3 +100,37 @@ def test_averages_and_estimates_leave_the_training_alone_and_resume_to_the_bit(p
     runs.assert_same(tmp_path / "whole", tmp_path / "stopped")
     one, other = ((tmp_path / name / "weights.npz").read_bytes() for name in ("whole", "stopped"))
     assert one == other
+
+
+GRAPH = """
+archspec: 1
+name: graph
+inputs: {image: [8, 8, 1]}
+body: [conv: {filters: 4, kernel: 3, bias: false}, batch_norm, relu, flatten, {dense: 10, as: told}]
+heads: {told: {from: told}}
+train:
+  inputs: {label: {shape: [], dtype: int32}}
+  body:
+    - {one_hot: 10, from: label, as: wanted}
+  minimize: [mse: [told, wanted]]
+"""
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_statistics_of_a_network_with_a_train_section_are_estimated_anew_too(plan, tmp_path):
+    """They stayed those of the training: its layers stand within the model that fit is called on."""
+    made = plan("{optimizer: {sgd: 0.1}, epochs: 2, average_last: 1, seed: 3}", spec=GRAPH)
+    assert made.task.name == "training_graph"
+    run(made, tmp_path / "run", progress=None)
+    network = archspec.compile(made.graph)
+    with np.load(tmp_path / "run" / "weights.npz") as file:
+        found = {name: file[name] for name in file.files}
+    network.get_layer("conv").set_weights([found["conv/kernel"]])
+    before = keras.Model(network.input, network.get_layer("conv").output)
+    batches = made.pipeline.training(lambda batch: (batch["image"], ()))
+    outputs = [before(x).numpy() for _, (x, _) in zip(range(min(100, made.steps)), batches, strict=False)]
+    means = np.mean([out.mean((0, 1, 2)) for out in outputs], 0)
+    np.testing.assert_allclose(found["batch_norm/moving_mean"], means, atol=1e-4)
+    variances = np.mean([out.var((0, 1, 2)) for out in outputs], 0)
+    np.testing.assert_allclose(found["batch_norm/moving_variance"], variances, atol=1e-4)
