@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "archspec train net.yaml --data digits",
     "archspec train run.yaml --epochs 5 --logdir runs/first",
-    "archspec train run.yaml --from trunk=resnet50.npz",
+    "archspec train run.yaml --from trunk=pretrained.npz",
     "archspec train run.yaml --dry-run",
 )
 

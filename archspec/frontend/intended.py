@@ -231,6 +231,9 @@ def _several(slip: WrittenValue) -> str | None:
         return None
     is_apart = not any(c in slip.text for c in ",=:")
     found = arguments(target[1], ", ".join(slip.text.split()) if is_apart else slip.text)
+    numbers = [part.strip() for part in slip.text.split(",")]
+    if found is None and len(numbers) == 2 and all(NUMBER.fullmatch(n) for n in numbers):
+        found = f"{{{target[2]}: {numbers[0]}, NAME: {numbers[1]}}}"
     return f"several arguments go by name: {target[1]}: {found}" if found else None
 
 

@@ -106,7 +106,7 @@ def _refused(error: Any) -> Refused:
         words = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         message, help = f"must be {'one of ' * (len(words) > 1)}{', '.join(words)}", did_you_mean(value, words)
         if help is None and not isinstance(value, str):
-            help = f"a word, such as {words[0]}"
+            help = f"{A_WORD} {words[0]}"
     elif kind in ("too_short", "too_long"):
         limit = context["min_length"] if kind == "too_short" else context["max_length"]
         message = f"must have at {'least' if kind == 'too_short' else 'most'} {amount(limit, 'item')}"
@@ -145,12 +145,19 @@ def _in_range(kind: str, value: Any, context: dict[str, Any]) -> str | None:
         return f"a power of ten is written 1e{power[1]}"
     if kind in ("int_type", "float_type") and isinstance(value, str) and (unit := _UNIT.fullmatch(value)) is not None:
         return f"the number alone: {unit[1]}"
+    if kind == "float_type" and isinstance(value, str) and (share := _PERCENT.fullmatch(value)) is not None:
+        return f"a share of 1: {float(share[1]) / 100:g}"
+    if kind == "float_type" and isinstance(value, str) and (both := _BOTH_WAYS.fullmatch(value)) is not None:
+        return f"one number, which is meant both ways: {both[1]}"
     if kind in ("int_type", "float_type") and isinstance(value, str) and value.isalnum():
         return "digits without quotes, such as " + ("1" if kind == "int_type" else "0.5")
     return None
 
 
+A_WORD = "a word, such as"
 _UNIT = Pattern(r"(-?\d{1,9}(?:\.\d{1,9})?)\s*(?:°|[A-Za-z]{2,12})")
+_PERCENT = Pattern(r"(\d{1,3}(?:\.\d{1,9})?)\s*%")
+_BOTH_WAYS = Pattern(r"-(\d{1,9}(?:\.\d{1,9})?)\s*(?:\.\.\.?|to|:|,)\s*\+?\1")
 _POWER = Pattern(r"(?:1\s*\*\s*)?10\s*(?:\^|\*\*)\s*\(?(-?\d{1,3})\)?")
 _SIZES = r"(\d{1,5})\s*[xX*×]\s*(\d{1,5})(?:\s*[xX*×]\s*(\d{1,5}))?"
 
@@ -215,6 +222,8 @@ def _restated(e: Refused, model: type[BaseModel], name: str) -> InitErrorDetails
             shown_value = help.removeprefix("write ")
             inner = shown_value if getattr(model, "main", None) == key else f"{{{key}: {shown_value}}}"
             help = f"write {{{name}: {inner}}}" if name else f"{key}: {shown_value}"
+        if help and help.startswith(A_WORD) and isinstance(e.value, float) and "probability" in model.model_fields:
+            help = f"{{{name}: {{probability: {e.value:g}}}}}"
         said = config_error("value", f"{'.'.join(filter(None, (name, *words)))} {e.message}", help)
     return InitErrorDetails(type=said, loc=(*((name,) if name else ()), *path), input=e.value)
 
