@@ -25,8 +25,8 @@ catalogue (see 'archspec list'): net.yaml is a file, net the catalogue's.
 Data goes to stdout, everything else to stderr.
 
 exit codes: 0 success; 1 an invalid spec, or a failed run; 2 invalid usage;
-4 training diverged to NaN; 70 a bug in archspec (ARCHSPEC_TRACEBACK=1 shows
-where); 130 and 143 interrupted and terminated (a run says how to resume)."""
+4 training diverged to NaN; 70 a bug in archspec; 130 interrupted (Ctrl-C);
+143 terminated (SIGTERM). ARCHSPEC_TRACEBACK=1 shows where a bug arose."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -159,7 +159,10 @@ def k_fold(labels: Sequence[int], fold: int, folds: int, seed: int) -> dict[str,
 
 
 def held_out_share(labels: Sequence[int], share: float, seed: int) -> dict[str, list[int]]:
-    """Positions by split, ``val`` being a stratified ``share`` of all, rounded down, at least one of either."""
+    """Positions by split, ``val`` being a stratified ``share`` of all, rounded down, at least one of either; where the
+    share is 0 there is no ``val``."""
+    if share == 0:
+        return {TRAIN: list(range(len(labels)))}
     cards = stratified_order(labels, seed)
     if len(cards) < 2:
         raise DataError(f"{len(cards)} examples cannot be split in two")
@@ -192,7 +195,7 @@ DataPath = Annotated[Path, BeforeValidator(_located), WithJsonSchema({"type": "s
 relative to the folder that the environment variable ARCHSPEC_DATA names."""
 
 
-Holdout = Annotated[float, Field(gt=0, lt=1)]
+Holdout = Annotated[float, Field(ge=0, lt=1)]
 """Share of the examples that are held out, where data have no splits."""
 Seed = Annotated[int, Field(ge=0)]
 """Seed of such a division."""

@@ -28,7 +28,7 @@ def given(
 
     if data is None and (split != ALL or own is None):
         return own, split
-    source = own if data is None else _other(logdir, data, notation)
+    source = own if data is None else _other(logdir, data, notation, is_whole=split in (None, ALL))
     known = tuple(class_names(recorded_features(logdir)))
     made = Given(source=with_recorded_vocabularies(source, logdir), known=known)  # type: ignore[arg-type]
     try:
@@ -41,9 +41,9 @@ def given(
     return made, split
 
 
-def _other(logdir: Path, data: Data, notation: Notation) -> DataSource:
+def _other(logdir: Path, data: Data, notation: Notation, *, is_whole: bool) -> DataSource:
     """The data that were asked for, read as the run read its own: arguments that are no paths stay as they were, and
-    images have the channels that they had."""
+    images have the channels that they had. ``is_whole``: no share of them is held out."""
     from pydantic import ValidationError
 
     from archspec.data.errors import DataError
@@ -63,6 +63,8 @@ def _other(logdir: Path, data: Data, notation: Notation) -> DataSource:
     assert kind is not None
     if own is not None:
         said = {**_kept(own, kind, args), **said}
+    if is_whole and "holdout" in kind.model_fields:
+        said = {**said, "holdout": 0}
     image = recorded_features(logdir).features.get(IMAGE)
     if "channels" in kind.model_fields and isinstance(image, Image):
         said = {"channels": image.spec.channels, **said}

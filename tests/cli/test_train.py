@@ -373,6 +373,13 @@ def test_other_data_are_evaluated_whole_and_by_the_names_of_classes(coloured, tm
 
 
 @pytest.mark.slow
+def test_one_picture_is_evaluated(coloured, tmp_path, capsys):
+    other = painted(tmp_path / "other", "green", count=1)
+    code, out, err = output(capsys, "evaluate", coloured / "run", "--data", other, "--format", "json")
+    assert code == 0 and json.loads(out)["examples"] == 1 and json.loads(out)["top_1"] == 1.0, err
+
+
+@pytest.mark.slow
 def test_splits_of_other_data_are_used_as_they_are_called(coloured, tmp_path, capsys):
     painted(tmp_path / "other" / "training", "green", "red", count=4)
     painted(tmp_path / "other" / "Test", "red", count=3)

@@ -63,6 +63,7 @@ def test_folds_cover_everything_once_and_are_stratified():
     share = held_out_share(labels, 0.2, 1)
     assert len(share["val"]) == 20 and np.abs(np.bincount(np.array(labels)[share["val"]]) - [6.6, 10, 3.4]).max() < 1.5
     assert share == held_out_share(labels, 0.2, 1) != held_out_share(labels, 0.2, 2)
+    assert held_out_share([1], 0, 1) == {"train": [0]}
 
 
 @pytest.mark.parametrize("splits", [True, False])

@@ -147,7 +147,7 @@ def _read(source: Csv, fingerprint: str) -> CsvContent:
         strata = [order[text] for text in texts]
         classes = np.array(strata, np.int32)
     is_divided = source.split_column not in head
-    if is_divided and len(body) < 2:
+    if is_divided and source.holdout and len(body) < 2:
         raise DataError(f"{path} has one row, which cannot be split in two", help="a table of several rows")
     if is_divided:
         splits = held_out_share(strata, source.holdout, source.seed)
