@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from archspec.backend.archive import ZIP_FAULTS, Archive, Stored, WeightsError, grouped, said
-from archspec.storage.npy import array_header
+from archspec.backend.npy import array_header
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,6 +7,7 @@ from zipfile import BadZipFile, ZipFile
 
 from pydantic import Field
 
+from archspec.backend.npy import array_header
 from archspec.data.errors import DataError
 from archspec.data.example import IMAGE, LABEL, Example
 from archspec.data.feature import Feature
@@ -18,7 +19,6 @@ from archspec.data.layout import WORDS
 from archspec.data.source import TRAIN, DataPath, DataSource, Holdout, Seed, held_out_share, stamp
 from archspec.ir.diagnostics import did_you_mean, shown
 from archspec.ir.tensors import TensorSpec
-from archspec.storage.npy import array_header
 from archspec.storage.regular import opened
 
 

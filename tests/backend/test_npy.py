@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from archspec.storage.npy import array_header
+from archspec.backend.npy import array_header
 
 
 @pytest.mark.filterwarnings("ignore")
