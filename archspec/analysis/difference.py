@@ -10,18 +10,22 @@ from collections.abc import Callable, Hashable
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
+from archspec.ir.declaration import Declaration
+from archspec.ir.diagnostics import plain
 from archspec.ir.graph import Graph, Node
 from archspec.ops.per_item import alone
 
 
 class Change(NamedTuple):
     """A node before and after; None where it was added or taken away. ``arguments`` are those of the op that differ,
-    by name, with both values; ``inputs`` what it was and is applied to, where that are other nodes that stayed."""
+    by name, with both values; ``inputs`` what it was and is applied to, where that are other nodes that stayed;
+    ``owners`` whose weights it had and has, where that is another layer than before."""
 
     before: Node | None
     after: Node | None
     arguments: dict[str, tuple[Any, Any]]
     inputs: tuple[tuple[str, str], ...] = ()
+    owners: tuple[str, str] | None = None
 
     @property
     def kind(self) -> str:
@@ -29,12 +33,22 @@ class Change(NamedTuple):
         return "added" if self.before is None else "removed" if self.after is None else "changed"
 
 
+class EndChange(NamedTuple):
+    """An input or output of the graph, ``input image`` or ``output main``, and what of it is otherwise, before and
+    after; ``kind`` is that of a ``Change``."""
+
+    kind: str
+    name: str
+    said: tuple[tuple[str, str, str], ...] = ()
+
+
 class Difference(NamedTuple):
-    """What changed, in the order of the new graph with what was taken away where it stood; and what only got another
-    name, before and after."""
+    """What changed, in the order of the new graph with what was taken away where it stood; what only got another
+    name, before and after; and what changed of inputs and outputs."""
 
     changes: tuple[Change, ...]
     renamed: tuple[tuple[str, str], ...]
+    ends: tuple[EndChange, ...] = ()
 
 
 def difference(before: Graph, after: Graph) -> Difference:
@@ -45,8 +59,10 @@ def difference(before: Graph, after: Graph) -> Difference:
         pairs = _between(old, new, pairs, key)
     by_new = {j: i for i, j in pairs}
     # Who is who: inputs of the graphs by their names, nodes as they are paired.
-    called = {name: name for name in before.inputs if name in after.inputs}
+    called = _inputs_paired(before, after)
+    ends = _changed_inputs(before, after, called)
     called |= {old[i].name: new[j].name for i, j in pairs}
+    owners = _owners(old, new, pairs)
     changes: list[Change] = []
     renamed: list[tuple[str, str]] = []
     left = sorted(set(range(len(old))) - {i for i, _ in pairs})
@@ -60,10 +76,96 @@ def difference(before: Graph, after: Graph) -> Difference:
         if old[i].name != node.name:
             renamed.append((old[i].name, node.name))
         inputs = _rewired(old[i], node, called)
-        if inputs or _same(old[i]) != _same(node):
-            changes.append(Change(old[i], node, _arguments(old[i].op, node.op), inputs))
+        if inputs or j in owners or _same(old[i]) != _same(node):
+            changes.append(Change(old[i], node, _arguments(old[i].op, node.op), inputs, owners.get(j)))
     changes += [Change(old[i], None, {}) for i in left]
-    return Difference(tuple(changes), tuple(renamed))
+    return Difference(tuple(changes), tuple(renamed), (*ends, *_changed_outputs(before, after, called)))
+
+
+def _inputs_paired(before: Graph, after: Graph) -> dict[str, str]:
+    """Inputs by name, then those left, in order, that are alike."""
+    called = {name: name for name in before.inputs if name in after.inputs}
+    left = [name for name in after.inputs if name not in called]
+    for name, spec in before.inputs.items():
+        same = next((other for other in left if after.inputs[other] == spec), None)
+        if name not in called and same is not None:
+            called[name] = same
+            left.remove(same)
+    return called
+
+
+def _changed_inputs(before: Graph, after: Graph, called: dict[str, str]) -> list[EndChange]:
+    out = []
+    for name, spec in before.inputs.items():
+        if name not in called:
+            out.append(EndChange("removed", f"input {name}"))
+        elif (other := after.inputs[called[name]]) != spec:
+            said = (("shape", str(spec.shape), str(other.shape)), ("dtype", spec.dtype, other.dtype))
+            out.append(EndChange("changed", f"input {name}", tuple(one for one in said if one[1] != one[2])))
+    stayed = set(called.values())
+    return out + [EndChange("added", f"input {name}") for name in after.inputs if name not in stayed]
+
+
+def _changed_outputs(before: Graph, after: Graph, called: dict[str, str]) -> list[EndChange]:
+    """Outputs by name, then those left that are of one tensor."""
+    new = {output.name: output for output in after.outputs}
+    pairs = {output.name: output.name for output in before.outputs if output.name in new}
+    left = [output for output in after.outputs if output.name not in pairs]
+    out = []
+    stayed = set(called.values())
+    for output in before.outputs:
+        if output.name not in pairs:
+            tensor = (called.get(output.tensor.node), output.tensor.port)
+            same = next((one for one in left if (one.tensor.node, one.tensor.port) == tensor), None)
+            if same is None:
+                out.append(EndChange("removed", f"output {output.name}"))
+                continue
+            left.remove(same)
+            pairs[output.name] = same.name
+        other = new[pairs[output.name]]
+        # Compared as they are, not as they are said, which is cut.
+        said = [
+            (name, _plain(x), _plain(y))
+            for name in ("loss", "weight", "train_only", "metrics")
+            if repr(x := getattr(output, name)) != repr(y := getattr(other, name))
+        ]
+        a, b = output.tensor, other.tensor
+        if a.node in called and b.node in stayed and (called[a.node], a.port) != (b.node, b.port):
+            said.insert(0, ("from", str(a), str(b)))
+        if said:
+            out.append(EndChange("changed", f"output {other.name}", tuple(said)))
+    return out + [EndChange("added", f"output {output.name}") for output in left]
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, tuple):
+        return ", ".join(_plain(one) for one in value)
+    if not isinstance(value, Declaration):
+        return plain(value)
+    given = value.model_dump(exclude_defaults=True)
+    return plain({value.name: given}, 400) if given else value.name
+
+
+def _owners(old: tuple[Node, ...], new: tuple[Node, ...], pairs: list[tuple[int, int]]) -> dict[int, tuple[str, str]]:
+    """Whose weights the nodes of the new graph had and have, by position, where calls that shared them no longer do, or
+    do now. A layer is known by its first call in both."""
+    first_old: dict[str, tuple[int, int]] = {}
+    first_new: dict[str, tuple[int, int]] = {}
+    out = {}
+    for i, j in pairs:
+        if not (old[i].weights and new[j].weights):
+            continue
+        a = first_old.setdefault(old[i].layer, (i, j))
+        b = first_new.setdefault(new[j].layer, (i, j))
+        if a != b:
+            out[j] = (_owner(old, i, a[0]), _owner(new, j, b[1]))
+    return out
+
+
+def _owner(nodes: tuple[Node, ...], at: int, first: int) -> str:
+    return "its own" if at == first else f"those of {nodes[first].name}"
 
 
 def _paired(

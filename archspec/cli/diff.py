@@ -1,4 +1,5 @@
-"""Show what changed between two specs: figures before and after, and every layer that differs.
+"""Show what changed between two specs: figures before and after, and every layer, input and output
+that differs.
 
 OLD and NEW are paths, names of specs or variants, or REVISION:PATH of git, such as HEAD~1:specs/net.yaml (files that it
 uses are then not read). Without NEW it is OLD once more, for --new-set. Layers at one path are the same; a layer that
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     names = (_called(args.old, args.old_set), _called(new, args.new_set))
     found = Diff(before, after, names)
     write(found.render(args.format, most=None if args.all else MAX_LINES))
-    return int(args.exit_code and bool(found.changes))
+    return int(args.exit_code and found.differs)
 
 
 def _graph(spec: str, args: argparse.Namespace, own: dict[str, Any]) -> Graph:

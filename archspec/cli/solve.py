@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
         return refused("solve", str(error))
     share = 100 * ((members.figure(near) or 0) - target) / target if target else 0.0
     notes = (*grid.notes, f"nearest is {args.name}={near}, {share:+.2f} % of {column}={args.target.partition('=')[2]}")
+    if not members.is_steady():
+        notes += (f"{column} does not only grow or only fall with {args.name}: another value may come nearer",)
     write(replace(grid, first=args.name, notes=notes).render(args.format, **for_people(args.format)))
     return 0
 
@@ -98,6 +100,11 @@ class _Members:
         if not isinstance(found, (int, float)):
             raise ValueError(f"{self.column} of the network is no number")
         return found
+
+    def is_steady(self) -> bool:
+        """Whether the figure only grows, or only falls, over all values that were tried."""
+        found = [figure for _, figure in sorted(self.figures.items()) if figure is not None]
+        return found == sorted(found) or found == sorted(found, reverse=True)
 
     def next(self, value: int, step: int) -> int | None:
         """The nearest other value in a direction that can be built, within what may be taken."""

@@ -9,7 +9,7 @@ from json import dumps
 from typing import Any
 
 from archspec.analysis.cost import totals
-from archspec.analysis.difference import Change, difference
+from archspec.analysis.difference import Change, Difference, difference
 from archspec.analysis.memory import peak_bytes
 from archspec.ir.diagnostics import plain, shown
 from archspec.ir.graph import Graph, Node, must_be_graph
@@ -34,6 +34,12 @@ class Diff:
     def changes(self) -> tuple[Change, ...]:
         """Every layer that was added, removed or changed."""
         return difference(self.before, self.after).changes
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything differs but names: a layer, whose weights it has, an input, an output or its loss."""
+        found = difference(self.before, self.after)
+        return bool(found.changes or found.ends)
 
     def render(self, format: str = "text", *, most: int | None = None) -> str:
         """As ``text``, ``markdown``, ``html`` or ``json``; the first three show at most so many changes, all unless
@@ -79,12 +85,12 @@ def text(before: Graph, after: Graph, names: tuple[str, str], *, most: int = MAX
     found = difference(before, after)
     out = [f"{names[0]} → {names[1]}", ""]
     out.append(aligned([("", "before", "after", "change"), *figure_rows(figures(before, after))]))
-    changes = found.changes
+    changes = lines(found)
     if changes:
-        out += ["", *(f"{MARKS[change.kind]} {line(change)}" for change in changes[:most])]
+        out += ["", *(f"{MARKS[kind]} {said}" for kind, said in changes[:most])]
         if len(changes) > most:
             out.append(f"  and {len(changes) - most} more: --all shows them")
-    else:
+    if not found.changes:
         out += ["", "no layer differs"]
     if found.renamed:
         old, new = found.renamed[0]
@@ -98,10 +104,10 @@ def markdown(before: Graph, after: Graph, names: tuple[str, str], *, most: int =
     out = [f"**{names[0]} → {names[1]}**", "", "| | before | after | change |", "| --- | ---: | ---: | ---: |"]
     out += ["| " + " | ".join(row) + " |" for row in figure_rows(figures(before, after))]
     marks = {**MARKS, "changed": "!"}
-    if found.changes:
-        lines = [f"{marks[change.kind]} {line(change)}" for change in found.changes[:most]]
-        rest = len(found.changes) - most
-        out += ["", "```diff", *lines, *([f"# and {rest} more"] if rest > 0 else []), "```"]
+    if changes := lines(found):
+        shown_lines = [f"{marks[kind]} {said}" for kind, said in changes[:most]]
+        rest = len(changes) - most
+        out += ["", "```diff", *shown_lines, *([f"# and {rest} more"] if rest > 0 else []), "```"]
     if found.renamed:
         out += ["", f"{len(found.renamed)} renamed"]
     return "\n".join(out)
@@ -114,17 +120,15 @@ def html(before: Graph, after: Graph, names: tuple[str, str], *, most: int | Non
     rows = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in figure_rows(figures(before, after))
     )
-    lines = [
-        f'<p class="change {change.kind}">{escape(f"{MARKS[change.kind]} {line(change)}")}</p>'
-        for change in found.changes[:most]
-    ]
-    if rest := len(found.changes) - len(lines):
-        lines.append(f"<p>and {rest} more</p>")
+    changes = lines(found)
+    told = [f'<p class="change {kind}">{escape(f"{MARKS[kind]} {said}")}</p>' for kind, said in changes[:most]]
+    if rest := len(changes) - len(told):
+        told.append(f"<p>and {rest} more</p>")
     if found.renamed:
-        lines.append(f"<p>{len(found.renamed)} renamed</p>")
+        told.append(f"<p>{len(found.renamed)} renamed</p>")
     title = f"<h2>{escape(names[0])} → {escape(names[1])}</h2>"
     table = f'<table class="grid">\n<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>'
-    return "\n".join([title, table, *(lines or ["<p>no layer differs</p>"])])
+    return "\n".join([title, table, *(told or ["<p>no layer differs</p>"])])
 
 
 def json(before: Graph, after: Graph, names: tuple[str, str]) -> str:
@@ -137,11 +141,15 @@ def json(before: Graph, after: Graph, names: tuple[str, str]) -> str:
             "after": _record(change.after),
             "arguments": {name: [plain(a), plain(b)] for name, (a, b) in change.arguments.items()},
             "inputs": change.inputs,
+            "weights": change.owners,
         }
         for change in found.changes
     ]
+    ends = [
+        {"kind": end.kind, "name": end.name, "changes": {what: [a, b] for what, a, b in end.said}} for end in found.ends
+    ]
     record = {"before": names[0], "after": names[1], "figures": figures(before, after)}
-    return dumps({**record, "changes": changes, "renamed": found.renamed}, ensure_ascii=False)
+    return dumps({**record, "changes": changes, "ends": ends, "renamed": found.renamed}, ensure_ascii=False)
 
 
 def figure_rows(found: Figures) -> list[tuple[str, str, str, str]]:
@@ -154,6 +162,18 @@ def figure_rows(found: Figures) -> list[tuple[str, str, str, str]]:
             change = f"{sign}{write(abs(b - a))}" + (f" ({100 * (b - a) / a:+.1f} %)" if a else "")
         out.append((name, write(a), write(b), change))
     return out
+
+
+def lines(found: Difference) -> list[tuple[str, str]]:
+    """The kind of every change of a layer, an input and an output, and what is said of it."""
+    ends = [
+        (
+            end.kind,
+            ": ".join([end.name, *([", ".join(f"{what} {a} → {b}" for what, a, b in end.said)] * bool(end.said))]),
+        )
+        for end in found.ends
+    ]
+    return [*((change.kind, line(change)) for change in found.changes), *ends]
 
 
 def line(change: Change) -> str:
@@ -175,6 +195,8 @@ def line(change: Change) -> str:
     if before != after:
         said.append(f"MACs {quantity(before)} → {quantity(after)}")
     said += [f"input {x} → {y}" for x, y in change.inputs]
+    if change.owners is not None:
+        said.append(f"weights: {change.owners[0]} → {change.owners[1]}")
     return f"{b.name}: {', '.join(said)}"
 
 

@@ -62,6 +62,46 @@ def test_another_name_is_no_change():
     assert changed("body: [conv: 4, relu, {conv: 4, as: z}]\n", nested)[0] == []
 
 
+ENDS = """archspec: 1
+name: net
+inputs: {left: [8], right: [8]}
+networks:
+  n: {body: [dense: 8]}
+  m: {body: [dense: 8]}
+body:
+  - {n: , from: left, as: a}
+  - {n: , from: right, as: b}
+heads:
+  p: {from: a, loss: mse}
+  q: {from: b, loss: mse, weight: 0.5}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("p: {from: a, loss: mse}", "p: {from: a, loss: mae}", "~ output p: loss "),
+        ("weight: 0.5", "weight: 2", "~ output q: weight 0.5 → 2"),
+        ("weight: 0.5", "weight: 0.5, train_only: true", "~ output q: train_only false → true"),
+        ("weight: 0.5", "weight: 0.5, metrics: [mae]", "~ output q: metrics none → "),
+        ("a, loss: mse}\n  q: {from: b", "b, loss: mse}\n  q: {from: a", "~ output p: from a.dense → b.dense"),
+        ("  p: {from: a, loss: mse}\n", "", "- output p"),
+        ("right: [8]", "right: {shape: [8], dtype: float16}", "~ input right: dtype float32 → float16"),
+        ("right: [8]", "right: [8], third: [8]", "+ input third"),
+        ("{n: , from: right", "{m: , from: right", "~ b.dense: weights: those of a.dense → its own"),
+    ],
+)
+def test_a_change_of_what_goes_in_and_comes_out_or_of_whose_weights(old, new, said, tmp_path, capsys):
+    """No node is another then, yet the network is."""
+    before, after = tmp_path / "before.yaml", tmp_path / "after.yaml"
+    before.write_text(ENDS)
+    after.write_text(ENDS.replace(old, new))
+    assert main(["diff", "--training", "--exit-code", str(before), str(after)]) == 1
+    assert said in capsys.readouterr().out
+    after.write_text(ENDS.replace("p: {", "first: {").replace("left", "query"))
+    assert main(["diff", "--exit-code", str(before), str(after)]) == 0
+
+
 def test_published_relatives():
     found = difference(load("resnet18"), load("resnet34"))
     assert {change.kind for change in found.changes} == {"added"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -61,6 +62,16 @@ def test_a_figure_may_fall(solve):
     assert code == 0 and "nearest is shrink=" in out
     best = min(range(200), key=lambda n: abs(archspec.table(archspec.load(solve.path, shrink=n)).totals.params - 1000))
     assert f"nearest is shrink={best}," in out
+
+
+def test_a_figure_that_turns_is_told(solve):
+    """The search is for one that does not: what it finds may be far from the nearest."""
+    path = Path(solve.path)
+    path.write_text(SPEC.replace("max(1, 200 - shrink)", "abs(100 - shrink) + 1"), encoding="utf-8")
+    _, out, _ = solve("--for", "shrink", "--target", "params=200", "--between", "1:300")
+    assert "params does not only grow or only fall with shrink: another value may come" in " ".join(out.split())
+    _, out, _ = solve("--for", "width", "--target", "params=1k", "--between", "1:300")
+    assert "another value" not in out
 
 
 @given(
