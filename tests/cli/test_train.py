@@ -438,7 +438,7 @@ def test_a_run_whose_data_are_gone_says_what_they_were(coloured, tmp_path, capsy
         code, out, err = output(capsys, verb, tmp_path / "run")
         assert (code, out) == (1, "")
         assert "the data of the run are gone" in err and "colours-gone" in err and "3 classes" in err
-        assert "run.yaml:7:11: error[R03]" in err and "write here where they are" in err
+        assert "run.yaml:6:11: error[R03]" in err and "write here where they are" in err
     good = coloured / "colours" / "red" / "0.png"
     assert output(capsys, "predict", tmp_path / "run", good)[0] == 0
     assert output(capsys, "evaluate", tmp_path / "run", "--data", coloured / "colours")[0] == 0
