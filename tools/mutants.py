@@ -20,10 +20,9 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from archspec.analysis.difference import difference
 from archspec.analysis.expect import unmet
@@ -167,20 +166,8 @@ def _of_spec(path: Path) -> Analysis:
 
 
 def _differs(before: Graph, after: Graph) -> bool:
-    return _ends(before) != _ends(after) or bool(difference(before, after).changes) or _trains_otherwise(before, after)
-
-
-def _ends(graph: Graph) -> Any:
-    """What goes in and comes out."""
-    return graph.inputs, [(o.name, repr(o.loss), o.weight, o.train_only, repr(o.metrics)) for o in graph.outputs]
-
-
-def _trains_otherwise(before: Graph, after: Graph) -> bool:
-    old, new = before.training, after.training
-    if old is None or new is None:
-        return old is not new
-    steps = [[replace(step, span=None) for step in training.steps] for training in (old, new)]
-    return repr(steps[0]) != repr(steps[1]) or old.results != new.results or _differs(old.body, new.body)
+    found = difference(before, after)
+    return bool(found.changes or found.ends)
 
 
 def main() -> int:

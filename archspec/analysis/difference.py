@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import plain
 from archspec.ir.graph import Graph, Node
+from archspec.ir.training import Term, TrainStep
 from archspec.ops.per_item import alone
 
 
@@ -34,8 +35,8 @@ class Change(NamedTuple):
 
 
 class EndChange(NamedTuple):
-    """An input or output of the graph, ``input image`` or ``output main``, and what of it is otherwise, before and
-    after; ``kind`` is that of a ``Change``."""
+    """An input, an output or a part of the train section, ``input image``, ``output main`` or ``train step G``, and
+    what of it is otherwise, before and after; ``kind`` is that of a ``Change``."""
 
     kind: str
     name: str
@@ -44,7 +45,7 @@ class EndChange(NamedTuple):
 
 class Difference(NamedTuple):
     """What changed, in the order of the new graph with what was taken away where it stood; what only got another
-    name, before and after; and what changed of inputs and outputs."""
+    name, before and after; and what changed of inputs, of outputs and of the train section."""
 
     changes: tuple[Change, ...]
     renamed: tuple[tuple[str, str], ...]
@@ -79,7 +80,12 @@ def difference(before: Graph, after: Graph) -> Difference:
         if inputs or j in owners or _same(old[i]) != _same(node):
             changes.append(Change(old[i], node, _arguments(old[i].op, node.op), inputs, owners.get(j)))
     changes += [Change(old[i], None, {}) for i in left]
-    return Difference(tuple(changes), tuple(renamed), (*ends, *_changed_outputs(before, after, called)))
+    ends += [*_changed_outputs(before, after, called), *_changed_training(before, after)]
+    told = {(change.after or change.before).name for change in changes}  # type: ignore[union-attr]
+    if before.training is not None and after.training is not None:
+        inner = difference(before.training.body, after.training.body)
+        changes += [change for change in inner.changes if (change.after or change.before).name not in told]  # type: ignore[union-attr]
+    return Difference(tuple(changes), tuple(renamed), tuple(ends))
 
 
 def _inputs_paired(before: Graph, after: Graph) -> dict[str, str]:
@@ -125,7 +131,7 @@ def _changed_outputs(before: Graph, after: Graph, called: dict[str, str]) -> lis
         other = new[pairs[output.name]]
         # Compared as they are, not as they are said, which is cut.
         said = [
-            (name, _plain(x), _plain(y))
+            (name, as_written(x), as_written(y))
             for name in ("loss", "weight", "train_only", "metrics")
             if repr(x := getattr(output, name)) != repr(y := getattr(other, name))
         ]
@@ -137,13 +143,58 @@ def _changed_outputs(before: Graph, after: Graph, called: dict[str, str]) -> lis
     return out + [EndChange("added", f"output {output.name}") for output in left]
 
 
-def _plain(value: Any) -> str:
+def _changed_training(before: Graph, after: Graph) -> list[EndChange]:
+    """What an update minimises and changes, step by step; the graph of its targets is compared as any other."""
+    if before.training is None or after.training is None:
+        is_same = before.training is after.training
+        return [] if is_same else [EndChange("added" if before.training is None else "removed", "train section")]
+    old, new = ({step.name: _step(step) for step in graph.training.steps} for graph in (before, after))  # type: ignore[union-attr]
+    out = [EndChange("removed", f"train step {name}") for name in old if name not in new]
+    for name, now in new.items():
+        if name not in old:
+            out.append(EndChange("added", f"train step {name}"))
+            continue
+        # Of several terms those that differ.
+        said = tuple(
+            (what, _but(was, now[what]), _but(now[what], was)) for what, was in old[name].items() if was != now[what]
+        )
+        if said:
+            out.append(EndChange("changed", f"train step {name}".strip(), said))
+    return out
+
+
+def _but(said: tuple[str, ...], others: tuple[str, ...]) -> str:
+    return ", ".join(one for one in said if one not in others) or ", ".join(said) or "none"
+
+
+def _step(step: TrainStep) -> dict[str, tuple[str, ...]]:
+    """What a step does, in words by what it is."""
+    held = step.constraint and (step.constraint.clip, step.constraint.max_norm)
+    turns = getattr(step.turns, "text", step.turns)
+    return {
+        "updates": step.update,
+        "minimizes": tuple(_term(term) for term in step.minimize),
+        "turns": (str(turns),),
+        "constraint": (as_written(held),),
+    }
+
+
+def _term(term: Term) -> str:
+    weight = getattr(term.weight, "text", term.weight)
+    of = ", ".join(str(operand) for operand in term.operands)
+    rest = {"weight": None if weight == 1 else weight, "where": term.where, "per": term.per}
+    said = "".join(f" {name} {value}" for name, value in rest.items() if value is not None)
+    return f"{as_written(term.loss)} [{of}]{said}"
+
+
+def as_written(value: Any) -> str:
+    """A value as a spec has it; a declaration by its name, with the arguments that are not as usual."""
     if value is None or value == ():
         return "none"
     if isinstance(value, tuple):
-        return ", ".join(_plain(one) for one in value)
+        return ", ".join(as_written(one) for one in value)
     if not isinstance(value, Declaration):
-        return plain(value)
+        return str(value.name) if hasattr(value, "name") else plain(value)
     given = value.model_dump(exclude_defaults=True)
     return plain({value.name: given}, 400) if given else value.name
 

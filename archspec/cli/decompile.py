@@ -72,5 +72,9 @@ def _model(module: str, name: str) -> Any:
         return f"there is no module {error.name!r}"
     if not callable(function):
         return f"{module} has no function {name!r}"
-    made = function(weights=None) if module.startswith("keras.applications") else function()
+    try:
+        made = function(weights=None) if module.startswith("keras.applications") else function()
+    except Exception as error:
+        # What another's code raises is not archspec's, whatever it is.
+        return f"{module}:{name}, called without arguments, raised {type(error).__name__}: {error}"
     return made if isinstance(made, keras.Model) else f"{module}:{name} returned no keras.Model"

@@ -49,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
         low, high = search(members.figure, target, *args.between)
         if low is None and high is None:
             raise members.error or ValueError(f"no value of {args.name} can be built")
+        if members.is_constant():
+            raise ValueError(f"{column} does not change with {args.name}")
         near = min((n for n in (low, high) if n is not None), key=lambda n: abs((members.figure(n) or 0) - target))
         shown = [n for n in (members.next(near, -1), near, members.next(near, 1)) if n is not None]
         columns = list(dict.fromkeys([column, *_columns(args.columns)]))
@@ -98,8 +100,14 @@ class _Members:
         kind = COLUMNS[self.column]
         found = kind.total(measured, kind.of(measured))
         if not isinstance(found, (int, float)):
-            raise ValueError(f"{self.column} of the network is no number")
+            open_sizes = "; sizes that a spec leaves open are given by --set" * (None in _sizes(graph))
+            raise ValueError(f"{self.column} of the network is no number{open_sizes}")
         return found
+
+    def is_constant(self) -> bool:
+        """Whether all of several values that were tried have one figure."""
+        found = [figure for figure in self.figures.values() if figure is not None]
+        return len(found) > 1 and len(set(found)) == 1
 
     def is_steady(self) -> bool:
         """Whether the figure only grows, or only falls, over all values that were tried."""
@@ -113,6 +121,10 @@ class _Members:
             if low <= n <= high and self.figure(n) is not None:
                 return n
         return None
+
+
+def _sizes(graph: Any) -> list[int | None]:
+    return [size for spec in graph.inputs.values() for size in spec.shape]
 
 
 def search(figure: Callable[[int], float | None], target: float, low: int, high: int) -> tuple[int | None, int | None]:

@@ -9,8 +9,9 @@ from json import dumps
 from typing import Any
 
 from archspec.analysis.cost import totals
-from archspec.analysis.difference import Change, Difference, difference
+from archspec.analysis.difference import Change, Difference, as_written, difference
 from archspec.analysis.memory import peak_bytes
+from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import plain, shown
 from archspec.ir.graph import Graph, Node, must_be_graph
 from archspec.report.format import aligned, binary, dimensions, exact, quantity
@@ -139,7 +140,7 @@ def json(before: Graph, after: Graph, names: tuple[str, str]) -> str:
             "kind": change.kind,
             "before": _record(change.before),
             "after": _record(change.after),
-            "arguments": {name: [plain(a), plain(b)] for name, (a, b) in change.arguments.items()},
+            "arguments": {name: [_value(a), _value(b)] for name, (a, b) in change.arguments.items()},
             "inputs": change.inputs,
             "weights": change.owners,
         }
@@ -184,7 +185,7 @@ def line(change: Change) -> str:
         macs = node.cost().macs
         return f"{node.name}: {node.op.name} {_shape(node)}{counts}" + (f", {quantity(macs)} MACs" if macs else "")
     a, b = change.before, change.after
-    said = [f"{name} {plain(x)} → {plain(y)}" for name, (x, y) in change.arguments.items()]
+    said = [f"{name} {_value(x)} → {_value(y)}" for name, (x, y) in change.arguments.items()]
     if a.op.name != b.op.name:
         said.append(f"{a.op.name} → {b.op.name}")
     if a.outputs != b.outputs:
@@ -197,7 +198,15 @@ def line(change: Change) -> str:
     said += [f"input {x} → {y}" for x, y in change.inputs]
     if change.owners is not None:
         said.append(f"weights: {change.owners[0]} → {change.owners[1]}")
+    if not said:
+        before_it, after_it = (" and ".join(dimensions(x.shape) for x in node.input_specs) for node in (a, b))
+        said.append(f"applied to {before_it} → {after_it}")
     return f"{b.name}: {', '.join(said)}"
+
+
+def _value(value: object) -> str:
+    """An argument's value: an activation or an initializer by its name, anything else as a spec has it."""
+    return as_written(value) if isinstance(value, Declaration) else plain(value)
 
 
 def _shape(node: Node) -> str:

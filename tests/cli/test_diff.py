@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import archspec
 from archspec.analysis.difference import difference
 from archspec.cli import main
 from archspec.frontend import load, loads
@@ -172,3 +173,29 @@ def test_an_argument_of_an_op_around_items():
     text = "archspec: 1\nname: n\ninputs: {parts: [5, 8, 8, 3]}\nbody: [{do: [conv: 4], each: items}]\n"
     before, after = (loads(one) for one in (text, text.replace("conv: 4", "conv: {filters: 4, bias: false}")))
     assert [change.arguments for change in difference(before, after).changes] == [{"bias": (True, False)}]
+
+
+def test_what_training_compares_is_compared(tmp_path, capsys):
+    from archspec.cli.init import TEMPLATES
+
+    text = (TEMPLATES / "detector.yaml").read_text("utf-8").replace("NAME", "net")
+    other = text.replace("smooth_l1: [deltas, goals]", "huber: [deltas, goals]").replace("low: 0.4", "low: 0.3")
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(other)
+    files = [str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]
+    assert main(["diff", *files, "--exit-code"]) == 1
+    out = capsys.readouterr().out
+    assert "~ train.owner: low 0.4 → 0.3" in out and "focal" not in out
+    assert "~ train step: minimizes smooth_l1 [deltas, goals] where owner.positive per owner.positive → huber" in out
+    assert main(["diff", files[0], files[0], "--exit-code"]) == 0
+
+
+def test_activations_are_told_by_their_names():
+    a = loads("archspec: 1\nname: a\ninputs: {x: [8]}\nbody: [dense: {units: 4, activation: relu}, dense: 4]")
+    b = loads(
+        "archspec: 1\nname: a\ninputs: {x: [8]}\n"
+        "body: [dense: {units: 4, activation: {leaky_relu: 0.3}}, dense: {units: 4, activation: tanh}]"
+    )
+    said = str(archspec.diff(a, b))
+    assert "~ dense: activation relu → {leaky_relu: {slope: 0.3}}" in said
+    assert "~ dense_2: activation null → tanh" in said

@@ -110,3 +110,12 @@ def test_the_bracket_is_that_of_trying_all(low, length, every, target, falls):
 def test_what_is_refused(solve, args, code, said):
     found, out, err = solve(*args)
     assert (found, out) == (code, "") and said in err
+
+
+def test_a_parameter_that_changes_nothing_is_told(tmp_path, capsys):
+    (tmp_path / "a.yaml").write_text(
+        "archspec: 1\nname: a\nparams: {rate: 4, classes: 3}\ninputs: {x: [8]}\n"
+        "body: [dropout: =1 / rate, dense: =classes]"
+    )
+    assert main(["solve", str(tmp_path / "a.yaml"), "--for", "rate", "--target", "params=100"]) == 2
+    assert "params does not change with rate" in capsys.readouterr().err
