@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections import Counter
 
@@ -17,6 +18,15 @@ TREES = (1_500, pytest.param(6_000, marks=pytest.mark.long))
 FAULTS = (150, pytest.param(500, marks=pytest.mark.long))
 SECONDS = 1.0
 """CPU time of one answer; a hundred milliseconds on a quiet machine."""
+
+
+@pytest.fixture(autouse=True)
+def what_other_tests_left_is_not_searched():
+    """A collection of all that TensorFlow and other tests hold takes longer than an answer may."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.mark.slow
