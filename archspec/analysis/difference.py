@@ -7,13 +7,14 @@ sequence of equal ops with equal shapes are renamed, which is no change; then th
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import fields, is_dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from archspec.ir.declaration import Declaration
 from archspec.ir.diagnostics import plain
 from archspec.ir.graph import Graph, Node
-from archspec.ir.training import Term, TrainStep
+from archspec.ir.training import Scheduled, Term, TrainStep, ValueSchedule
 from archspec.ops.per_item import alone
 
 
@@ -32,6 +33,13 @@ class Change(NamedTuple):
     def kind(self) -> str:
         """``added``, ``removed`` or ``changed``."""
         return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+    @property
+    def node(self) -> Node:
+        """That after, or before where it was taken away."""
+        found = self.after or self.before
+        assert found is not None
+        return found
 
 
 class EndChange(NamedTuple):
@@ -81,10 +89,10 @@ def difference(before: Graph, after: Graph) -> Difference:
             changes.append(Change(old[i], node, _arguments(old[i].op, node.op), inputs, owners.get(j)))
     changes += [Change(old[i], None, {}) for i in left]
     ends += [*_changed_outputs(before, after, called), *_changed_training(before, after)]
-    told = {(change.after or change.before).name for change in changes}  # type: ignore[union-attr]
+    told = {change.node.name for change in changes}
     if before.training is not None and after.training is not None:
         inner = difference(before.training.body, after.training.body)
-        changes += [change for change in inner.changes if (change.after or change.before).name not in told]  # type: ignore[union-attr]
+        changes += [change for change in inner.changes if change.node.name not in told]
     return Difference(tuple(changes), tuple(renamed), tuple(ends))
 
 
@@ -148,41 +156,48 @@ def _changed_training(before: Graph, after: Graph) -> list[EndChange]:
     if before.training is None or after.training is None:
         is_same = before.training is after.training
         return [] if is_same else [EndChange("added" if before.training is None else "removed", "train section")]
-    old, new = ({step.name: _step(step) for step in graph.training.steps} for graph in (before, after))  # type: ignore[union-attr]
+    old, new = ({step.name: step for step in training.steps} for training in (before.training, after.training))
     out = [EndChange("removed", f"train step {name}") for name in old if name not in new]
     for name, now in new.items():
         if name not in old:
             out.append(EndChange("added", f"train step {name}"))
             continue
-        # Of several terms those that differ.
+        was = _parts(old[name])
+        # Compared as they are, not as they are said; of several terms those that differ are told.
         said = tuple(
-            (what, _but(was, now[what]), _but(now[what], was)) for what, was in old[name].items() if was != now[what]
+            (what, _but(was[what], held), _but(held, was[what]))
+            for what, held in _parts(now).items()
+            if [*was[what]] != [*held]
         )
         if said:
             out.append(EndChange("changed", f"train step {name}".strip(), said))
     return out
 
 
-def _but(said: tuple[str, ...], others: tuple[str, ...]) -> str:
-    return ", ".join(one for one in said if one not in others) or ", ".join(said) or "none"
+def _but(said: dict[str, str], others: dict[str, str]) -> str:
+    return ", ".join(text for key, text in said.items() if key not in others) or ", ".join(said.values()) or "none"
 
 
-def _step(step: TrainStep) -> dict[str, tuple[str, ...]]:
-    """What a step does, in words by what it is."""
-    held = step.constraint and (step.constraint.clip, step.constraint.max_norm)
-    turns = getattr(step.turns, "text", step.turns)
+def _parts(step: TrainStep) -> dict[str, dict[str, str]]:
+    """What a step does: of each kind all that it has, and how that is said."""
+    terms = {repr(replace(term, span=None, weight=_text(term.weight))): _term(term) for term in step.minimize}  # type: ignore[arg-type]
     return {
-        "updates": step.update,
-        "minimizes": tuple(_term(term) for term in step.minimize),
-        "turns": (str(turns),),
-        "constraint": (as_written(held),),
+        # The one network of a body goes by the name of its spec.
+        "updates": {name: name for name in step.update if step.name},
+        "minimizes": terms,
+        "turns": {_text(step.turns): _text(step.turns)},
+        "constraint": {repr(step.constraint): as_written(step.constraint)},
     }
 
 
+def _text(value: Scheduled) -> str:
+    """A number, or the text of one that changes: that is what it is compared by."""
+    return value.text if isinstance(value, ValueSchedule) else plain(value)
+
+
 def _term(term: Term) -> str:
-    weight = getattr(term.weight, "text", term.weight)
     of = ", ".join(str(operand) for operand in term.operands)
-    rest = {"weight": None if weight == 1 else weight, "where": term.where, "per": term.per}
+    rest = {"weight": None if term.weight == 1 else _text(term.weight), "where": term.where, "per": term.per}
     said = "".join(f" {name} {value}" for name, value in rest.items() if value is not None)
     return f"{as_written(term.loss)} [{of}]{said}"
 
@@ -193,10 +208,13 @@ def as_written(value: Any) -> str:
         return "none"
     if isinstance(value, tuple):
         return ", ".join(as_written(one) for one in value)
-    if not isinstance(value, Declaration):
-        return str(value.name) if hasattr(value, "name") else plain(value)
-    given = value.model_dump(exclude_defaults=True)
-    return plain({value.name: given}, 400) if given else value.name
+    if isinstance(value, Declaration):
+        given = value.model_dump(exclude_defaults=True)
+        return plain({value.name: given}, 400) if given else value.name
+    if is_dataclass(value) and not isinstance(value, type):
+        held = plain({f.name: getattr(value, f.name) for f in fields(value)}, 400)
+        return f"{{{value.name}: {held}}}" if hasattr(value, "name") else held
+    return plain(value)
 
 
 def _owners(old: tuple[Node, ...], new: tuple[Node, ...], pairs: list[tuple[int, int]]) -> dict[int, tuple[str, str]]:

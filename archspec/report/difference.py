@@ -178,8 +178,7 @@ def lines(found: Difference) -> list[tuple[str, str]]:
 
 
 def line(change: Change) -> str:
-    node = change.after or change.before
-    assert node is not None
+    node = change.node
     if change.before is None or change.after is None:
         counts = f", {exact(node.params)} params" if node.params else ""
         macs = node.cost().macs

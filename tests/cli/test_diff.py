@@ -199,3 +199,27 @@ def test_activations_are_told_by_their_names():
     said = str(archspec.diff(a, b))
     assert "~ dense: activation relu → {leaky_relu: {slope: 0.3}}" in said
     assert "~ dense_2: activation null → tanh" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("between], weight", "between, 0], weight", "minimizes {gradient_penalty: {norm: 1.0}} [between_score"),
+        ("else 2", "else 3", "turns 3 if rounds % 5 == 0 else 2 → 3 if rounds % 5 == 0 else 3"),
+        ("[shown_score, -1]", "[shown_score, -2]", "minimizes wasserstein [shown_score, -1.0] → wasserstein"),
+        ("name: points", "name: others", ""),
+    ],
+)  # fmt: skip
+def test_a_step_of_several_networks_is_compared_as_it_is(old, new, said):
+    from tests.tasks.adversarial.runs import POINTS
+
+    told = str(archspec.diff(loads(POINTS), loads(POINTS.replace(old, new, 1))))
+    assert (f"~ train step D: {said}" in told) == bool(said) == ("train step" in told)
+
+
+def test_the_name_of_a_detector_is_no_change_of_its_training():
+    from archspec.cli.init import TEMPLATES
+
+    text = (TEMPLATES / "detector.yaml").read_text("utf-8")
+    found = difference(loads(text.replace("NAME", "a")), loads(text.replace("NAME", "b")))
+    assert (found.changes, found.ends) == ((), ())
