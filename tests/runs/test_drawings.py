@@ -13,17 +13,22 @@ from archspec.training.errors import RunError
 from tests.wording import refuses
 
 
+def turned(pixels, orientation, folder):
+    """A photo whose EXIF data say how it is turned, and its pixels as Pillow shows it."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    photo = folder / "photo.png"
+    Image.fromarray(pixels).save(photo, exif=exif)
+    with Image.open(photo) as given:
+        return photo, np.asarray(ImageOps.exif_transpose(given))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_box_is_drawn_where_its_pixels_are_shown(orientation, tmp_path):
     """Pillow turns the photo; around the bright pixels stands the line."""
     pixels = np.full((60, 90, 3), 20, np.uint8)
     pixels[10:30, 40:75] = 250
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    photo = tmp_path / "photo.png"
-    Image.fromarray(pixels).save(photo, exif=exif)
-    with Image.open(photo) as given:
-        shown = np.asarray(ImageOps.exif_transpose(given))
+    photo, shown = turned(pixels, orientation, tmp_path)
     rows, columns = np.nonzero(shown[..., 0] > 200)
     box = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
     stored = StoredImage(90, 60, orientation)
@@ -49,12 +54,8 @@ def test_a_point_is_drawn_where_its_pixels_are_shown(orientation, tmp_path):
     """Pillow turns the photo; the dot is on its bright pixels, and reaches little further."""
     pixels = np.full((60, 90, 3), 20, np.uint8)
     pixels[48:52, 78:82] = 250
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    photo = tmp_path / "photo.png"
-    Image.fromarray(pixels).save(photo, exif=exif)
-    with Image.open(photo) as given:
-        rows, columns = np.nonzero(np.asarray(ImageOps.exif_transpose(given))[..., 0] > 200)
+    photo, shown = turned(pixels, orientation, tmp_path)
+    rows, columns = np.nonzero(shown[..., 0] > 200)
     face = {"class": "a", "score": 0.9, "box": [2, 8, 12, 16], "points": [[80.0, 50.0], [900.0, -900.0]]}
     made = np.asarray(drawn(read_picture(photo, pixels=True), {"objects": [face]}, ("a",), 0.3))
     inner = made[rows.min() - 4 : rows.max() + 5, columns.min() - 4 : columns.max() + 5]
